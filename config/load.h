@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: ISC
+// From a YAML file to a `struct config`. Reports every error it can find in one go, each as
+// "file:line:column: message", so that an operator mends a file once.
+#ifndef CONFIG_LOAD_H
+#define CONFIG_LOAD_H
+
+#include "config/config.h"
+#include "relay/base/buf.h"
+
+#define CONFIG_DEFAULT_FILE "/etc/waxwing/waxwing.yaml"
+#define CONFIG_FILE_SIZE    1048576 // bytes, the largest configuration file read
+
+struct config_load {
+    bool check_files;    // also: every file named exists and can be read by this process
+    struct buf errors;   // lines "file:line:column: message"; empty: none
+    struct buf warnings; // lines of the same shape: keys that nothing serves yet, doubtful values
+};
+
+void config_load_init(struct config_load *load);
+void config_load_free(struct config_load *load);
+
+// NULL when there were errors. The caller owns one reference.
+struct config *config_load_file(const char *path, struct config_load *load);
+// The same from memory; `path` names it in messages and anchors relative file names.
+struct config *config_load_text(const char *path, const void *text, size_t n,
+                                struct config_load *load);
+
+// Every key with its value now (defaults included) as YAML that loads again.
+void config_print(const struct config *config, struct buf *out);
+// The table of keys: one paragraph per key for the manual page (roff).
+void config_manual(struct buf *out);
+
+#endif

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: ISC
+// Wall and monotonic time.
+#include "relay/base/clock.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <time.h>
+
+static atomic_bool fixed;
+static _Atomic int64_t fixed_ms;
+
+static int64_t system_ns(clockid_t id)
+{
+    struct timespec t;
+    clock_gettime(id, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+int64_t clock_ms(void)
+{
+    return atomic_load(&fixed) ? atomic_load(&fixed_ms) : system_ns(CLOCK_REALTIME) / 1000000;
+}
+
+int64_t clock_s(void)
+{
+    return clock_ms() / 1000;
+}
+
+uint64_t clock_mono_ns(void)
+{
+    return (uint64_t)system_ns(CLOCK_MONOTONIC);
+}
+
+uint64_t clock_mono_ms(void)
+{
+    return clock_mono_ns() / 1000000;
+}
+
+void clock_fix(int64_t ms)
+{
+    atomic_store(&fixed_ms, ms);
+    atomic_store(&fixed, true);
+}
+
+void clock_advance(int64_t ms)
+{
+    atomic_fetch_add(&fixed_ms, ms);
+}
+
+void clock_release(void)
+{
+    atomic_store(&fixed, false);
+}
+
+// By hand: strftime's names follow the locale, and mail's do not.
+void clock_rfc5322(int64_t ms, char out[static 40])
+{
+    static const char *const days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    time_t s = (time_t)(ms / 1000);
+    struct tm t;
+    gmtime_r(&s, &t);
+    snprintf(out, 40, "%s, %d %s %d %02d:%02d:%02d +0000", days[t.tm_wday], t.tm_mday,
+             months[t.tm_mon], t.tm_year + 1900, t.tm_hour, t.tm_min, t.tm_sec);
+}
+
+void clock_rfc3339(int64_t ms, char out[static 40])
+{
+    time_t s = (time_t)(ms / 1000);
+    struct tm t;
+    gmtime_r(&s, &t);
+    snprintf(out, 40, "%04d-%02d-%02dT%02d:%02d:%02dZ", t.tm_year + 1900, t.tm_mon + 1, t.tm_mday,
+             t.tm_hour, t.tm_min, t.tm_sec);
+}

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: ISC
+// What time it is. Wall time (Unix epoch) for what outlives the process or is shown; monotonic time for
+// waiting. Tests and `--now` stop or move the wall clock; nothing else may call time() itself.
+#ifndef RELAY_BASE_CLOCK_H
+#define RELAY_BASE_CLOCK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+int64_t clock_ms(void);       // wall time, milliseconds since the epoch
+int64_t clock_s(void);        // the same in seconds
+uint64_t clock_mono_ms(void); // monotonic, milliseconds
+uint64_t clock_mono_ns(void);
+
+void clock_fix(int64_t ms);     // from now on the wall clock stands at ms
+void clock_advance(int64_t ms); // moves a fixed clock
+void clock_release(void);       // back to the system's clock
+
+// "Sat, 21 Nov 2026 20:49:00 +0000" (RFC 5322), "2026-11-21T20:49:00Z" (RFC 3339); at most 40 bytes.
+void clock_rfc5322(int64_t ms, char out[static 40]);
+void clock_rfc3339(int64_t ms, char out[static 40]);
+
+#endif

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: ISC
+// The reason object.
+#include "relay/base/why.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *const tls_words[] = {
+    [WHY_TLS_NONE] = "",
+    [WHY_STARTTLS_NOT_SUPPORTED] = "starttls-not-supported",
+    [WHY_CERTIFICATE_HOST_MISMATCH] = "certificate-host-mismatch",
+    [WHY_CERTIFICATE_EXPIRED] = "certificate-expired",
+    [WHY_CERTIFICATE_NOT_TRUSTED] = "certificate-not-trusted",
+    [WHY_VALIDATION_FAILURE] = "validation-failure",
+    [WHY_TLSA_INVALID] = "tlsa-invalid",
+    [WHY_DNSSEC_INVALID] = "dnssec-invalid",
+    [WHY_DANE_REQUIRED] = "dane-required",
+    [WHY_STS_POLICY_FETCH_ERROR] = "sts-policy-fetch-error",
+    [WHY_STS_POLICY_INVALID] = "sts-policy-invalid",
+    [WHY_STS_WEBPKI_INVALID] = "sts-webpki-invalid",
+};
+#define TLS_WORDS (sizeof tls_words / sizeof *tls_words)
+
+void why_clear(struct why *why)
+{
+    *why = (struct why){.scope = WHY_NOTHING};
+}
+
+static void fill(struct why *why, enum why_tls tls, enum why_scope scope, const char *status,
+                 const char *format, va_list args)
+{
+    char text[sizeof why->text]; // the arguments may be parts of *why
+    vsnprintf(text, sizeof text, format, args);
+    char code[sizeof why->status];
+    snprintf(code, sizeof code, "%s", status);
+    why_clear(why);
+    why->scope = scope;
+    why->tls = tls;
+    memcpy(why->status, code, sizeof code);
+    memcpy(why->text, text, sizeof text);
+}
+
+int why_set(struct why *why, enum why_scope scope, const char *status, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fill(why, WHY_TLS_NONE, scope, status, format, args);
+    va_end(args);
+    return -1;
+}
+
+int why_set_tls(struct why *why, enum why_tls tls, enum why_scope scope, const char *status,
+                const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fill(why, tls, scope, status, format, args);
+    va_end(args);
+    return -1;
+}
+
+void why_host(struct why *why, const char *host)
+{
+    snprintf(why->host, sizeof why->host, "%s", host ? host : "");
+}
+
+void why_reply(struct why *why, const char *reply)
+{
+    snprintf(why->reply, sizeof why->reply, "%s", reply ? reply : "");
+    for (char *c = why->reply; *c; c++)
+        if ((unsigned char)*c < 32 || *c == 127)
+            *c = ' ';
+}
+
+bool why_is_set(const struct why *why)
+{
+    return why->scope != WHY_NOTHING;
+}
+
+bool why_permanent(const struct why *why)
+{
+    return why->status[0] == '5';
+}
+
+const char *why_tls_word(enum why_tls tls)
+{
+    return (size_t)tls < TLS_WORDS ? tls_words[tls] : "";
+}
+
+enum why_tls why_tls_parse(const char *word)
+{
+    for (size_t i = 1; i < TLS_WORDS; i++)
+        if (strcmp(tls_words[i], word) == 0)
+            return (enum why_tls)i;
+    return WHY_TLS_NONE;
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: ISC
+// The reason object: why a step failed. Filled once, where the cause is known, and read unchanged by
+// the retry decision, the log line, the DSN, the ledger and `waxwing explain`.
+//
+// A fallible step returns 0, or -1 with its `struct why` filled. It is a plain value: copy it freely.
+// Text that a peer sent is kept as it came; whoever prints it makes it safe (relay/log.h, relay/dsn.h).
+#ifndef RELAY_BASE_WHY_H
+#define RELAY_BASE_WHY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+// What the failure is about, hence who else is touched by it.
+enum why_scope {
+    WHY_NOTHING,   // no failure
+    WHY_RECIPIENT, // this recipient alone
+    WHY_MESSAGE,   // this message, to anybody
+    WHY_HOST,      // this host: another one may do
+    WHY_DOMAIN,    // the destination domain, on every host
+    WHY_OURS       // this relay: disk, memory, configuration, resolver
+};
+
+// The result types of RFC 8460 section 4.3, in its order; WHY_TLS_NONE: not about TLS.
+enum why_tls {
+    WHY_TLS_NONE,
+    WHY_STARTTLS_NOT_SUPPORTED,
+    WHY_CERTIFICATE_HOST_MISMATCH,
+    WHY_CERTIFICATE_EXPIRED,
+    WHY_CERTIFICATE_NOT_TRUSTED,
+    WHY_VALIDATION_FAILURE,
+    WHY_TLSA_INVALID,
+    WHY_DNSSEC_INVALID,
+    WHY_DANE_REQUIRED,
+    WHY_STS_POLICY_FETCH_ERROR,
+    WHY_STS_POLICY_INVALID,
+    WHY_STS_WEBPKI_INVALID
+};
+
+struct why {
+    enum why_scope scope;
+    char status[12]; // enhanced status code, RFC 3463: "4.7.5"; its class says whether to retry
+    enum why_tls tls;
+    char host[256];  // remote host name or address, "" if none
+    char reply[512]; // the last SMTP reply, one line, as it came; "" if none
+    char text[512];  // one sentence for people, without final full stop
+};
+
+void why_clear(struct why *why);
+
+// Fills and returns -1, so that `return why_set(...)` reads well. host and reply become "".
+int why_set(struct why *why, enum why_scope scope, const char *status, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+// The same for a failure about TLS.
+int why_set_tls(struct why *why, enum why_tls tls, enum why_scope scope, const char *status,
+                const char *format, ...) __attribute__((format(printf, 5, 6)));
+void why_host(struct why *why, const char *host);
+void why_reply(struct why *why, const char *reply); // control characters become spaces
+
+bool why_is_set(const struct why *why);
+bool why_permanent(const struct why *why);  // class 5
+const char *why_tls_word(enum why_tls tls); // "starttls-not-supported"; "" for WHY_TLS_NONE
+// The word's value, or WHY_TLS_NONE.
+enum why_tls why_tls_parse(const char *word);
+
+#endif
