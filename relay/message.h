@@ -35,16 +35,16 @@ struct envelope {
     char *envid;        // xtext-decoded, "" if none
     enum dsn_ret ret;
     enum body_kind body;
-    bool smtputf8;   // MAIL said so
-    bool eightbit;   // the content has bytes over 127
-    bool utf8_header; // the header has bytes over 127
-    bool requiretls; // RFC 8689
+    bool smtputf8;     // MAIL said so
+    bool eightbit;     // the content has bytes over 127
+    bool utf8_header;  // the header has bytes over 127
+    bool requiretls;   // RFC 8689
     bool tls_optional; // TLS-Required: No, honoured
-    bool dsn;        // made by us: a DSN or report; never answered by another
-    bool uncounted;  // our own TLS report: neither counted nor reported
+    bool dsn;          // made by us: a DSN or report; never answered by another
+    bool uncounted;    // our own TLS report: neither counted nor reported
     int64_t expire_ms; // wall clock; 0: created_ms + delivery.expire
-    char *principal; // who submitted: user name, "network:10.0.0.0/24", or "relay"
-    char *client;    // "[192.0.2.1]" as logged
+    char *principal;   // who submitted: user name, "network:10.0.0.0/24", or "relay"
+    char *client;      // "[192.0.2.1]" as logged
     struct recipient *rcpts;
     size_t nrcpts;
 };
@@ -63,8 +63,8 @@ struct message {
     struct buf body;   // as received (dot-unstuffed); empty when `large` names a file
     bool in_memory;    // header and body are here
     uint64_t header_bytes, body_bytes; // sizes as received, also when not in memory
-    char *large;       // name below spool/large/, NULL: the body is in the record
-    unsigned char large_sum[16]; // XXH3-128 of that file
+    char *large;                       // name below spool/large/, NULL: the body is in the record
+    unsigned char large_sum[16];       // XXH3-128 of that file
     uint64_t segment, offset, record_bytes; // where the spool has it; 0 before
 };
 
