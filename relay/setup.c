@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include "relay/base/memory.h"
 
-// What a file looked like when it was read; trust stores and users files are watched by it.
+// What a file looked like when it was read: trust stores are watched so.
 struct watched {
     char *file;
     struct timespec modified;
@@ -44,6 +44,8 @@ bool setup_stale(const struct setup *s)
 {
     const struct full_setup *f = (const struct full_setup *)s;
     if (s->creds && creds_changed(s->creds))
+        return true;
+    if (s->users && users_stale(s->users))
         return true;
     for (size_t i = 0; i < f->nwatched; i++) {
         struct watched now = f->watched[i];
@@ -116,9 +118,8 @@ static void load_users(struct full_setup *f, struct config_load *load)
     const char *file = f->setup.config->users;
     if (!file[0])
         return;
-    watch(f, file);
     struct why why;
-    f->setup.users = users_load(file, &why);
+    f->setup.users = users_load(file, &load->warnings, &why);
     if (!f->setup.users)
         complain(load, f->setup.config, &why);
 }
