@@ -12,6 +12,36 @@ static int command_help_all(int argc, char **argv);
 
 const struct command commands[] = {
     {"help", "list the commands, or show one", "usage: waxwing help [COMMAND]\n", command_help_all},
+    {"key", "make signing keys, show and test their DNS records",
+     "usage: waxwing key new --domain D --selector S --out FILE [--type rsa|ed25519] [--bits "
+     "2048]\n"
+     "       waxwing key show FILE --domain D --selector S\n"
+     "  --json  for programs\n",
+     command_key},
+    {"message", "sign, verify or seal one message",
+     "usage: waxwing message verify [OPTION ...] FILE\n"
+     "       waxwing message sign --domain D --selector S --key PEM [OPTION ...] FILE\n"
+     "       waxwing message seal --domain D --selector S --key PEM --authserv-id ID [OPTION ...] "
+     "FILE\n"
+     "FILE '-' is standard input.\n"
+     "  --dns-file F         answer DNS questions from this file\n"
+     "  --resolver IP:PORT   ask this server\n"
+     "  --now EPOCH          set the clock\n"
+     "verify:\n"
+     "  --json               all results; without it one Authentication-Results field\n"
+     "  --ip A --helo H --mail-from M   the client and envelope, for SPF\n"
+     "  --authserv-id ID     the name that vouches\n"
+     "  --min-rsa-bits N     smallest RSA key that counts (1024)\n"
+     "sign:\n"
+     "  --canon H/B          relaxed/relaxed; simple or relaxed each\n"
+     "  --headers a:b:c      fields to sign where present\n"
+     "  --oversign a:b       fields of which no further one may be added\n"
+     "  --time T, --expire T Unix seconds (0: leave out)\n"
+     "  --full               the whole message, not the field alone\n"
+     "seal:\n"
+     "  --headers a:b:c, --time T, --full as above\n"
+     "  --cv-from auto|ar    validate the chain, or take arc= of the newest results\n",
+     command_message},
     {NULL, NULL, NULL, NULL},
 };
 
