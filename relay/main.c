@@ -42,6 +42,14 @@ const struct command commands[] = {
      "  --headers a:b:c, --time T, --full as above\n"
      "  --cv-from auto|ar    validate the chain, or take arc= of the newest results\n",
      command_message},
+    {"user", "add, change, remove and list who may log in",
+     "usage: waxwing user add NAME\n"
+     "       waxwing user passwd NAME\n"
+     "       waxwing user remove NAME\n"
+     "       waxwing user list [--json]\n"
+     "The password is asked for, or read as one line from standard input.\n"
+     "  --file F  this users file, not the one of the configuration\n",
+     command_user},
     {NULL, NULL, NULL, NULL},
 };
 
