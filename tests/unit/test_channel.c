@@ -383,7 +383,7 @@ static void a_server_key_of_hostile_size_ends_the_handshake(void **state)
     struct cert big, seed;
     struct why why;
     gnutls_datum_t pem;
-    assert_int_equal(gnutls_load_file("data/rsa-8448.key", &pem), 0);
+    assert_int_equal(gnutls_load_file("unit/data/rsa-8448.key", &pem), 0);
     gnutls_x509_privkey_init(&seed.key);
     assert_int_equal(gnutls_x509_privkey_import(seed.key, &pem, GNUTLS_X509_FMT_PEM), 0);
     gnutls_free(pem.data);
