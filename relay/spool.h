@@ -68,6 +68,9 @@ void spool_barrier(struct spool *spool, struct item *item, struct mailbox *reply
 // message_twin). Finds the record wherever it has been copied to. Blocking: for libuv's thread pool.
 // -1: damaged (the record is quarantined, scope WHY_MESSAGE 5.3.0) or unreadable now (4.3.0).
 int spool_load(struct spool *spool, struct message *m, struct why *why);
+// A new message read from disk by its id: envelope (recipients as last written), header, body unless
+// large. NULL with why: no such message, damaged, unreadable. Blocking.
+struct message *spool_find(struct spool *spool, uint64_t id, struct why *why);
 // Up to n bytes of a large body from `offset`; 0 at the end, -1 on failure. Blocking.
 ssize_t spool_read_large(struct spool *spool, const struct message *m, uint64_t offset, void *out,
                          size_t n, struct why *why);
