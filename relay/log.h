@@ -23,7 +23,7 @@ struct logline {
 };
 
 void log_setup(enum log_format format, int level, bool mask);
-// `event` is one of the words of the log grammar; id 0: no message.
+// `event` is one of the words of the log grammar; id 0: no message ("-" in text, left out in JSON).
 void log_begin(struct logline *line, enum log_level level, const char *event, uint64_t id);
 void log_text(struct logline *line, const char *key, const char *value); // NULL: left out
 void log_bytes(struct logline *line, const char *key, struct span value);
@@ -36,7 +36,8 @@ void log_end(struct logline *line);
 
 // One `alarm` line: what (a stable word for scripts), and a sentence. Also counted for status and metrics.
 void log_alarm(const char *what, const char *format, ...) __attribute__((format(printf, 2, 3)));
-// One `what=… text=…` line of event `event` without a message, for start, ready, reload, stop.
+uint64_t log_alarms(void); // how many since the start
+// One `text=…` line of event `event` without a message, for start, ready, reload, stop.
 void log_event(const char *event, const char *format, ...) __attribute__((format(printf, 2, 3)));
 // The value part of the text grammar alone (bare or quoted), for whoever prints peers' words.
 void log_quote(struct span value, struct buf *out);

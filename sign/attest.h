@@ -16,20 +16,9 @@
 #include "sign/canon.h"
 #include "sign/header.h"
 #include "sign/key.h"
+#include "sign/result.h"
 
 #define ATTEST_MAX_SIGNATURES 10 // DKIM signatures looked at; more are "policy"
-
-enum auth_result {
-    AUTH_NONE,
-    AUTH_PASS,
-    AUTH_FAIL,
-    AUTH_SOFTFAIL,
-    AUTH_NEUTRAL,
-    AUTH_POLICY,
-    AUTH_TEMPERROR,
-    AUTH_PERMERROR
-};
-const char *auth_result_word(enum auth_result r);
 
 struct attest_input {
     const struct header *header; // as received; lives as long as the attest

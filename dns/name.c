@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: ISC
+// Names as text: normal form, ancestry, and the keyed hash for tables whose keys peers choose.
+// RFC 1035 sections 2.3.4 and 3.1 for the sizes.
+#include "dns/name.h"
+
+#define XXH_INLINE_ALL
+#include <pthread.h>
+#include <string.h>
+#include <xxhash.h>
+#include "relay/base/id.h"
+#include "relay/base/span.h"
+
+bool name_normal(const char *name, char out[static NAME_TEXT])
+{
+    size_t n = strlen(name);
+    if (n > 0 && name[n - 1] == '.')
+        n--;
+    if (n > 253)
+        return false;
+    size_t label = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (name[i] == '\\')
+            return false;
+        if (name[i] == '.') {
+            if (label == 0)
+                return false;
+            label = 0;
+        } else if (++label > 63) {
+            return false;
+        }
+        out[i] = (char)ascii_lower((unsigned char)name[i]);
+    }
+    out[n] = '\0';
+    return n == 0 || label > 0;
+}
+
+char *name_lower(const char *name)
+{
+    size_t n = strlen(name);
+    if (n > 0 && name[n - 1] == '.')
+        n--;
+    return span_dup_lower(span_of(name, n));
+}
+
+bool name_below(const char *name, const char *parent)
+{
+    size_t n = strlen(name), p = strlen(parent);
+    if (p == 0)
+        return true;
+    if (n < p || strcmp(name + n - p, parent) != 0)
+        return false;
+    return n == p || name[n - p - 1] == '.';
+}
+
+static unsigned char secret[XXH3_SECRET_SIZE_MIN + 56];
+
+static void draw_secret(void)
+{
+    random_bytes(secret, sizeof secret);
+}
+
+unsigned name_hash(const void *bytes, size_t n)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, draw_secret);
+    return (unsigned)XXH3_64bits_withSecret(bytes, n, secret, sizeof secret);
+}
