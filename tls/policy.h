@@ -39,10 +39,19 @@ struct demand {
     char **pins; // borrowed from the setup
     size_t npins;
     struct trust *trust; // borrowed from the setup
-    bool shadowed;       // lowered by shadow mode; `why` says what would have been refused
-    char key[33];        // hex digest of all above: the pool and ticket key's policy part
+    // What is only watched: with MTA-STS testing or shadow mode, failing `observe` (higher than level) is
+    // recorded as a failure and delivery goes on. Equal to level when there is nothing to watch.
+    enum tls_level observe;
+    enum demand_source observe_source;
+    bool shadowed; // lowered by shadow mode; `why` is set where the host would have been refused
+    char key[33];  // hex digest of all above: the pool and ticket key's policy part
 };
 void demand_free(struct demand *d); // frees what it owns
+
+// What is known of a host's TLSA records, besides the records themselves.
+enum tlsa_state { TLSA_NONE, TLSA_USABLE, TLSA_UNUSABLE, TLSA_FAILED };
+// What TLS memory says this host owes.
+enum memory_owes { OWES_NOTHING, OWES_TLS, OWES_CERTIFICATE };
 
 enum sts_source { STS_FROM_NOWHERE, STS_FROM_CACHE, STS_FROM_FETCH };
 // What MTA-STS says of a domain, as policy sees it.
@@ -58,5 +67,26 @@ struct sts_view {
 };
 void sts_view_free(struct sts_view *view);
 int sts_view_copy(struct sts_view *to, const struct sts_view *from); // always 0
+
+struct policy_input {
+    const struct cfg_delivery *delivery;
+    const struct cfg_destination *rule;    // NULL: none
+    bool requiretls, tls_optional, shadow; // tls_optional already means "honoured"
+    const char *host;                      // the MX host as published; NULL for an address literal
+    const char *next_hop_domain;           // and its secure CNAME expansion, "" if none
+    const char *next_hop_canonical;
+    bool authentic; // the host name is authentic (secure MX, configured hop)
+    enum tlsa_state tlsa_state;
+    const char *tlsa_base;   // where the TLSA set was found or looked for
+    const struct span *tlsa; // rdata of the whole set
+    size_t ntlsa;
+    struct why tlsa_why;        // with TLSA_FAILED
+    const struct sts_view *sts; // NULL: no policy
+    enum memory_owes owes;
+    struct trust *trust; // the store that counts for this destination
+    int64_t now_s;
+};
+// Fills a fresh demand. Cannot fail: a demand that cannot be met is `refuse` with its why.
+void policy_decide(const struct policy_input *in, struct demand *out);
 
 #endif
