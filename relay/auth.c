@@ -109,7 +109,7 @@ static void job_turn(struct item *item)
 enum auth_answer auth_prove(struct auth *a, const struct users *users,
                             const struct auth_words *words, auth_fn *fn, void *arg)
 {
-    const char *hash = users ? users_hash(users, words->user) : NULL;
+    const char *hash = users ? users_find(users, words->user) : NULL;
     XXH128_hash_t key = {0};
     if (hash) {
         key = key_of(a, hash, words);
