@@ -27,9 +27,9 @@ const struct command commands[] = {
     {"reload", "read the configuration again", "usage: waxwing reload\n", command_reload},
     {"drain", "accept no more, deliver what is there, end", "usage: waxwing drain\n",
      command_drain},
-    {"user", "edit the users file",
+    {"user", "add, change, remove and list who may log in",
      "usage: waxwing user add|passwd|remove NAME [--file F]\n"
-     "       waxwing user list [--file F]\n"
+     "       waxwing user list [--json] [--file F]\n"
      "The password comes from a prompt, or is a line on standard input; never an argument.\n"
      "  --file F  the users file; without it the one of the configuration\n",
      command_user},

@@ -56,15 +56,16 @@ struct range {
 struct message {
     atomic_uint refs;
     struct envelope env;
-    struct buf prefix; // whole header fields with CRLF, sent first
-    struct range *left_out;
+    struct buf prefix;      // whole header fields with CRLF, sent first
+    struct range *left_out; // ascending, apart
     size_t nleft_out;
     struct buf header; // as received, up to and with the empty line (if there is one)
     struct buf body;   // as received (dot-unstuffed); empty when `large` names a file
-    bool in_memory;    // header and body are here
-    uint64_t header_bytes, body_bytes; // sizes as received, also when not in memory
-    char *large;                       // name below spool/large/, NULL: the body is in the record
-    unsigned char large_sum[16];       // XXH3-128 of that file
+    bool in_memory;    // prefix, header and body (unless large) are here; true at birth
+    // Sizes as received, also when not in memory (prefix_bytes is kept by message_forget and the spool).
+    uint64_t header_bytes, body_bytes, prefix_bytes;
+    char *large;                 // name below spool/large/, NULL: the body is in the record
+    unsigned char large_sum[16]; // XXH3-128 of that file
     uint64_t segment, offset, record_bytes; // where the spool has it; 0 before
 };
 
@@ -74,7 +75,13 @@ void message_unref(struct message *m); // accepts NULL
 struct recipient *message_add_recipient(struct message *m, const char *address, const char *domain);
 // Bytes that DATA would carry before dot-stuffing.
 uint64_t message_size(const struct message *m);
+// Adds a range of the received header that is not sent; in ascending order.
+void message_leave_out(struct message *m, uint64_t start, uint64_t end);
+// Another message of the same id, envelope and place in the spool, not in memory: for whoever loads it
+// while others hold the first one (a shared message is never loaded or forgotten under its holders).
+struct message *message_twin(const struct message *m);
 // Fills `out` with the header fields as sent: prefix, then header without the left-out ranges.
+// The message must be in memory. -1: the ceiling of `out`.
 int message_sent_header(const struct message *m, struct buf *out);
 
 #endif

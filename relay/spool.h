@@ -63,8 +63,9 @@ void spool_note(struct spool *spool, const struct spool_result *result);
 // Calls `item` back on `reply` when everything noted before is on disk (clean stop, tests).
 void spool_barrier(struct spool *spool, struct item *item, struct mailbox *reply);
 
-// Brings header and body (or, for a large body, the header) back into a message of its own and verifies
-// the checksums: of the record, and of the whole large file. Blocking: call it in libuv's thread pool.
+// Brings prefix, header and body (or, for a large body, prefix and header) back into m and verifies the
+// checksums: of the record, and of the whole large file. Nobody else may be using m meanwhile (see
+// message_twin). Finds the record wherever it has been copied to. Blocking: for libuv's thread pool.
 // -1: damaged (the record is quarantined, scope WHY_MESSAGE 5.3.0) or unreadable now (4.3.0).
 int spool_load(struct spool *spool, struct message *m, struct why *why);
 // A new message read from disk by its id: envelope (recipients as last written), header, body unless
@@ -73,16 +74,19 @@ struct message *spool_find(struct spool *spool, uint64_t id, struct why *why);
 // Up to n bytes of a large body from `offset`; 0 at the end, -1 on failure. Blocking.
 ssize_t spool_read_large(struct spool *spool, const struct message *m, uint64_t offset, void *out,
                          size_t n, struct why *why);
-// Frees header and body of a message that waits.
+// Frees prefix, header and body of a message that waits.
 void message_forget(struct message *m);
 
 // A large body on its way in: written in the thread pool (all calls blocking), synced before its MESSAGE
-// is stored. finish fills m->large, large_sum, body_bytes; abort unlinks.
+// is stored. finish fills m->large, large_sum, body_bytes; abort unlinks. Both end `large`, also when
+// finish fails. discard: the file of a message that was finished and will not be stored (a store that
+// is refused does that itself).
 struct spool_large;
 struct spool_large *spool_large_begin(struct spool *spool, struct why *why);
 int spool_large_write(struct spool_large *large, const void *bytes, size_t n, struct why *why);
 int spool_large_finish(struct spool_large *large, struct message *m, struct why *why);
 void spool_large_abort(struct spool_large *large); // accepts NULL
+void spool_large_discard(struct spool *spool, struct message *m);
 
 // Any thread, cheap.
 bool spool_room(struct spool *spool);    // false: less than the reserve is free → 452 4.3.1

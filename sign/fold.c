@@ -2,6 +2,7 @@
 // Fields of tags, folded.
 #include "sign/fold.h"
 
+#include <assert.h>
 #include <string.h>
 #include "relay/base/maxima.h"
 
@@ -78,6 +79,22 @@ void fold_signature(struct fold *f)
     add(f, "b=", 2);
     f->signature = f->text.len;
     f->column = LINE;
+}
+
+int fold_canon(const struct fold *f, enum canon canon, struct buf *data)
+{
+    if (f->text.full)
+        return -1;
+    struct header own;
+    struct why why;
+    size_t used;
+    int rc = header_parse(&own, buf_span(&f->text), &used, &why);
+    assert(rc == 0 && own.n == 1);
+    rc = canon_field(canon, &own.fields[0], data);
+    if (rc == 0)
+        buf_cut(data, data->len - 2);
+    header_free(&own);
+    return rc;
 }
 
 int fold_finish(struct fold *f, struct span signature, struct buf *out)
