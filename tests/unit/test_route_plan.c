@@ -126,7 +126,8 @@ static void describe(const struct route *route, struct buf *out)
                      demand_source_word(h->demand.source));
         if (h->demand.observe > h->demand.level)
             buf_addf(out, " watch %s", tls_level_word(h->demand.observe));
-        if (h->demand.level == TLS_DANE || h->demand.observe == TLS_DANE)
+        if (h->demand.ntlsa_usable &&
+            (h->demand.level == TLS_DANE || h->demand.observe == TLS_DANE))
             buf_addf(out, " tlsa@%s", h->demand.tlsa_base);
     }
 }
