@@ -37,7 +37,8 @@ static void write_file(const char *path, const char *text)
 // Runs the command with `input` as its standard input.
 static int run(const char *input, const char *verb, const char *name)
 {
-    char input_path[64], *argv[] = {"user", (char *)verb, (char *)name, NULL};
+    char input_path[64], self[] = "user";
+    char *argv[] = {self, (char *)verb, (char *)name, NULL};
     snprintf(input_path, sizeof input_path, "%s/input", folder);
     write_file(input_path, input);
     int saved = dup(STDIN_FILENO), fd = open(input_path, O_RDONLY);
