@@ -11,9 +11,11 @@
 #define CONFIG_FILE_SIZE    1048576 // bytes, the largest configuration file read
 
 struct config_load {
-    bool check_files;    // also: every file named exists and can be read by this process
-    struct buf errors;   // lines "file:line:column: message"; empty: none
-    struct buf warnings; // lines of the same shape: keys that nothing serves yet, doubtful values
+    bool check_files;     // also: every file named exists and can be read by this process
+    const char *hostname; // stands for the system's full host name where none is configured; NULL:
+                          // the system is asked (which may ask the DNS)
+    struct buf errors;    // lines "file:line:column: message"; empty: none
+    struct buf warnings;  // lines of the same shape: keys that nothing serves yet, doubtful values
 };
 
 void config_load_init(struct config_load *load);
@@ -27,6 +29,9 @@ struct config *config_load_text(const char *path, const void *text, size_t n,
 
 // Every key with its value now (defaults included) as YAML that loads again.
 void config_print(const struct config *config, struct buf *out);
+// The names, parted by ", ", of the keys that a reload does not apply and that differ between the two;
+// nothing is added when there are none.
+void config_fixed_changes(const struct config *now, const struct config *next, struct buf *out);
 // The table of keys: one paragraph per key for the manual page (roff).
 void config_manual(struct buf *out);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: ISC
-// The subcommands of the program: one function each, one row each in the table of relay/main.c, which
+// The subcommands of the program: one function each, one row each in the table of relay/commands.c, which
 // `waxwing help`, the usage lines and the manual page share.
 //
 // A command gets argv with argv[0] its own name ("message", "verify" as argv[1]) and returns the exit
@@ -9,6 +9,7 @@
 
 #include <getopt.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 #define EXIT_YES    0  // done / yes
 #define EXIT_NO     1  // a negative answer
@@ -25,7 +26,7 @@ struct command {
     int (*run)(int argc, char **argv);
 };
 
-extern const struct command commands[]; // ends with a row of NULLs
+extern const struct command commands[]; // relay/commands.c; ends with a row of NULLs
 
 // Options that many commands know; a command passes its own further options behind these.
 // The configuration file named by `waxwing -c FILE`, or the default.
@@ -38,6 +39,9 @@ int command_usage_error(const char *name, const char *format, ...)
 // True when --help or -h is among the arguments; the usage has then been printed on stdout.
 bool command_help(const char *name, int argc, char **argv);
 
+void command_list(FILE *out); // all of them, a line each
+
+int command_help_all(int argc, char **argv);
 int command_run(int argc, char **argv);     // relay/run.c
 int command_check(int argc, char **argv);   // relay/check.c
 int command_explain(int argc, char **argv); // relay/explain.c

@@ -21,6 +21,7 @@
 
 // messages
 #define MAX_MEMORY_BODY   262144 // bytes of a body kept in memory; more goes to a file
+#define MAX_HEADER        16777216 // bytes of a received header, whatever limits.header_size says
 #define MAX_HEADER_FIELDS 2000
 #define MAX_PREFIX        131072 // bytes of fields that we add on top
 
@@ -38,5 +39,11 @@
 #define SPOOL_SEGMENT   67108864 // bytes after which a new segment begins
 #define SPOOL_BATCH     4194304  // bytes written under one sync
 #define SPOOL_RESULT_MS 100      // a result waits this long for somebody else's sync
+#define SPOOL_PIECES    1024     // parts of one vector write (IOV_MAX)
+#define SPOOL_TEXT      67108864 // bytes of one envelope or result as text
+#define SPOOL_COPY      1048576  // bytes copied to the head with one batch, to empty the oldest segment
+#define SPOOL_GARBAGE   4        // segments' worth of dead records left alone
+#define SPOOL_RETRY_MS  1000     // between attempts to begin a segment, or to tidy, after a failure
+#define SPOOL_ROOM_MS   1000     // between two looks at the free space
 
 #endif

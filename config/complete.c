@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: ISC
+// Defaults that follow from other keys or from the system.
+#include <limits.h>
+#include <netdb.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "config/rules.h"
+#include "config/setting.h"
+#include "config/value.h"
+#include "relay/base/memory.h"
+
+#define DNS_PORT 53
+#define DOT_PORT 853 // RFC 7858 section 3.1
+
+// As `hostname -f`: the name itself where it has a dot, else what the system resolves it to.
+static char *system_hostname(void)
+{
+    char name[HOST_NAME_MAX + 1] = "";
+    char *found = NULL;
+    struct why why;
+    if (gethostname(name, sizeof name - 1) < 0)
+        return mem_dup("localhost");
+    if (!strchr(name, '.')) {
+        struct addrinfo hints = {.ai_flags = AI_CANONNAME, .ai_socktype = SOCK_STREAM}, *info;
+        if (getaddrinfo(name, NULL, &hints, &info) == 0) {
+            if (info->ai_canonname && strchr(info->ai_canonname, '.') &&
+                value_host(span_text(info->ai_canonname), &found, &why) < 0)
+                found = NULL;
+            freeaddrinfo(info);
+        }
+    }
+    if (!found && value_host(span_text(name), &found, &why) < 0)
+        found = mem_dup("localhost");
+    return found;
+}
+
+// Takes `value` over, where nothing is set yet.
+static void fill_in(char **field, char *value)
+{
+    if ((*field)[0]) {
+        free(value);
+        return;
+    }
+    free(*field);
+    *field = value;
+}
+
+static void add_value(const char *group_key, const char *key, void *config, const char *value)
+{
+    const struct schema_key *rows = schema_find(&schema_top, group_key, strlen(group_key));
+    void *row = setting_add(rows, config);
+    const struct schema_key *k = schema_find(rows->group, key, strlen(key));
+    struct why why;
+    if (setting_parse(k, span_text(value), "/", setting_field(k, row), &why) < 0)
+        abort(); // our own text
+}
+
+static void complete_dns(struct cfg_dns *dns)
+{
+    if (dns->nservers == 0) {
+        const struct schema_key *section = schema_find(&schema_top, "dns", 3);
+        const struct schema_key *servers = schema_find(section->group, "servers", 7);
+        const struct schema_key *address = schema_find(servers->group, "address", 7);
+        struct why why;
+        if (setting_parse(address, span_text("127.0.0.1"), "/", setting_add(servers, dns), &why) <
+            0)
+            abort(); // our own text
+    }
+    for (size_t i = 0; i < dns->nservers; i++) {
+        struct sockaddr_storage *address = &dns->servers[i].address;
+        uint16_t port = htons(dns->servers[i].tls_name[0] ? DOT_PORT : DNS_PORT);
+        struct sockaddr_in *v4 = (struct sockaddr_in *)address;
+        struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)address;
+        if (address->ss_family == AF_INET && !v4->sin_port)
+            v4->sin_port = port;
+        if (address->ss_family == AF_INET6 && !v6->sin6_port)
+            v6->sin6_port = port;
+    }
+}
+
+static void complete_hops(struct cfg_next_hop *hops, size_t n, uint16_t port)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!hops[i].port)
+            hops[i].port = port;
+}
+
+static void complete_delivery(struct cfg_delivery *delivery, const struct node *root)
+{
+    const struct node *rows = node_get(node_get(root, "delivery"), "destinations");
+    complete_hops(delivery->smarthost, delivery->nsmarthost, delivery->port);
+    for (size_t i = 0; i < delivery->ndestinations; i++) {
+        struct cfg_destination *d = &delivery->destinations[i];
+        complete_hops(d->next_hops, d->nnext_hops, delivery->port);
+        const struct node *row = node_row(rows, i);
+        d->line = row ? row->line : 0;
+    }
+}
+
+static void complete_report(struct config *c)
+{
+    struct cfg_tls_report *report = &c->tls_report;
+    fill_in(&report->organization, mem_dup(c->hostname));
+    fill_in(&report->contact, c->postmaster[0] ? mem_printf("mailto:%s", c->postmaster)
+                                               : mem_printf("mailto:postmaster@%s", c->hostname));
+    fill_in(&report->from, mem_printf("tls-reports@%s", c->hostname));
+}
+
+void rules_complete(struct config *config, const struct node *root, const char *hostname)
+{
+    if (!config->hostname[0])
+        fill_in(&config->hostname, hostname ? mem_dup(hostname) : system_hostname());
+    fill_in(&config->authserv_id, mem_dup(config->hostname));
+    fill_in(&config->dsn_from, mem_printf("MAILER-DAEMON@%s", config->hostname));
+    complete_report(config);
+    if (config->nlisten == 0 && config->ncertificates > 0) {
+        add_value("listen", "address", config, "0.0.0.0:587");
+        add_value("listen", "address", config, "[::]:587");
+    } else if (config->nlisten == 0) {
+        add_value("listen", "address", config, "127.0.0.1:587");
+    }
+    if (!node_get(root, "user") && geteuid() == 0)
+        fill_in(&config->user, mem_dup("waxwing"));
+    complete_dns(&config->dns);
+    complete_delivery(&config->delivery, root);
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: ISC
+// The life of a loaded configuration, and the questions to it.
+#include "config/config.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include "config/setting.h"
+#include "relay/base/memory.h"
+
+struct counted {
+    atomic_size_t references;
+    struct config config;
+};
+
+static struct counted *counted_of(struct config *config)
+{
+    return (struct counted *)(void *)((char *)config - offsetof(struct counted, config));
+}
+
+struct config *config_new(void)
+{
+    struct counted *counted = mem_new(sizeof *counted);
+    atomic_init(&counted->references, 1);
+    setting_defaults(&schema_top, &counted->config);
+    return &counted->config;
+}
+
+struct config *config_ref(struct config *config)
+{
+    if (config)
+        atomic_fetch_add_explicit(&counted_of(config)->references, 1, memory_order_relaxed);
+    return config;
+}
+
+void config_unref(struct config *config)
+{
+    if (!config)
+        return;
+    struct counted *counted = counted_of(config);
+    size_t before = atomic_fetch_sub_explicit(&counted->references, 1, memory_order_acq_rel);
+    assert(before > 0);
+    if (before > 1)
+        return;
+    setting_release(&schema_top, config);
+    free(config->file);
+    free(counted);
+}
+
+// How well a rule's domain fits: 0 not at all, 1 "*", more for a longer "*.", most for the name itself.
+static size_t fits(const char *rule, struct span domain)
+{
+    if (strcmp(rule, "*") == 0)
+        return 1;
+    if (strncmp(rule, "*.", 2) != 0)
+        return span_is_nocase(domain, rule) ? SIZE_MAX : 0;
+    // ".example.org" must end the domain and leave a label before it.
+    return domain.n > strlen(rule + 1) && span_ends_nocase(domain, rule + 1) ? strlen(rule) : 0;
+}
+
+static struct span without_final_dot(const char *domain)
+{
+    struct span s = span_text(domain);
+    if (s.n > 1 && s.p[s.n - 1] == '.')
+        s.n--;
+    return s;
+}
+
+const struct cfg_destination *config_destination(const struct config *config, const char *domain)
+{
+    const struct cfg_destination *best = NULL;
+    size_t best_fit = 0;
+    struct span name = without_final_dot(domain);
+    for (size_t i = 0; i < config->delivery.ndestinations; i++) {
+        size_t fit = fits(config->delivery.destinations[i].domain, name);
+        if (fit > best_fit) {
+            best_fit = fit;
+            best = &config->delivery.destinations[i];
+        }
+    }
+    return best;
+}
+
+static const struct cfg_dkim_domain *dkim_row(const struct config *config, struct span domain)
+{
+    for (size_t i = 0; i < config->ndkim; i++)
+        if (span_is_nocase(domain, config->dkim[i].domain))
+            return &config->dkim[i];
+    return NULL;
+}
+
+const struct cfg_dkim_domain *config_dkim_for(const struct config *config, const char *domain)
+{
+    struct span name = without_final_dot(domain), label, parent;
+    const struct cfg_dkim_domain *row = dkim_row(config, name);
+    if (row)
+        return row;
+    while (span_cut(name, '.', &label, &parent)) {
+        row = dkim_row(config, parent);
+        if (row && row->subdomains)
+            return row;
+        name = parent;
+    }
+    return NULL;
+}
+
+static bool has_prefix(const struct network *network, int family, const unsigned char *address)
+{
+    if (network->family != family)
+        return false;
+    unsigned whole = network->bits / 8, rest = network->bits % 8;
+    if (memcmp(network->addr, address, whole) != 0)
+        return false;
+    unsigned mask = 0xFFU << (8 - rest) & 0xFFU;
+    return rest == 0 || ((network->addr[whole] ^ address[whole]) & mask) == 0;
+}
+
+bool network_contains(const struct networks *list, const struct sockaddr *address)
+{
+    static const unsigned char mapped[12] = {[10] = 0xFF, [11] = 0xFF};
+    const unsigned char *v4 = NULL, *v6 = NULL;
+    if (address->sa_family == AF_INET) {
+        v4 = (const unsigned char *)&((const struct sockaddr_in *)address)->sin_addr;
+    } else if (address->sa_family == AF_INET6) {
+        v6 = (const unsigned char *)&((const struct sockaddr_in6 *)address)->sin6_addr;
+        // A listener on [::] sees IPv4 clients as ::ffff:a.b.c.d.
+        if (memcmp(v6, mapped, sizeof mapped) == 0)
+            v4 = v6 + sizeof mapped;
+    }
+    for (size_t i = 0; i < list->n; i++)
+        if ((v4 && has_prefix(&list->at[i], AF_INET, v4)) ||
+            (v6 && has_prefix(&list->at[i], AF_INET6, v6)))
+            return true;
+    return false;
+}

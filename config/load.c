@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: ISC
+// From a file to a configuration: reads it, holds its tree against the table of keys, completes and
+// checks it. Nothing here knows a single key by name.
+#include "config/load.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "config/node.h"
+#include "config/rules.h"
+#include "config/setting.h"
+#include "config/value.h"
+#include "relay/base/memory.h"
+
+#define MESSAGE_BYTES (NODE_MESSAGES * 1024) // room for all messages that are kept
+
+struct loader {
+    char *file;   // absolute
+    char *folder; // relative paths start here
+    bool check_files;
+    struct messages *messages;
+};
+
+void config_load_init(struct config_load *load)
+{
+    *load = (struct config_load){0};
+    buf_init(&load->errors, MESSAGE_BYTES);
+    buf_init(&load->warnings, MESSAGE_BYTES);
+}
+
+void config_load_free(struct config_load *load)
+{
+    buf_free(&load->errors);
+    buf_free(&load->warnings);
+}
+
+// A file that the relay reads: there, no folder, readable by this process. `at` NULL: by default.
+static void check_file(struct loader *l, const struct schema_key *key, const struct node *at,
+                       const char *path)
+{
+    struct stat st;
+    char quoted[VALUE_QUOTE];
+    value_quote(span_text(path), quoted);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0)
+        messages_error(l->messages, at, "%s: %s cannot be read: %s", key->name, quoted,
+                       strerror(errno));
+    else if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
+        messages_error(l->messages, at, "%s: %s is a directory", key->name, quoted);
+    if (fd >= 0)
+        close(fd);
+}
+
+// False: the field is as it was, and an error tells why.
+static bool load_value(struct loader *l, const struct schema_key *key, const struct node *node,
+                       void *field)
+{
+    static const char *const kinds[] = {"", "a list", "a mapping"};
+    struct why why;
+    if (node->kind != NODE_SCALAR) {
+        messages_error(l->messages, node, "%s: %s where one value belongs", key->name,
+                       kinds[node->kind]);
+        return false;
+    }
+    if (node_is_null(node) && !(key->flags & KEY_EMPTY)) {
+        messages_error(l->messages, node, "%s: has no value", key->name);
+        return false;
+    }
+    struct span text = node_is_null(node) ? span_text("") : span_text(node->text);
+    if (setting_parse(key, text, l->folder, field, &why) < 0) {
+        messages_error(l->messages, node, "%s: %s", key->name, why.text);
+        return false;
+    }
+    const char *const *path = field;
+    if (key->type == KEY_FILE && l->check_files && (*path)[0])
+        check_file(l, key, node, *path);
+    if (key->unserved && !(key->type == KEY_BOOL && !*(const bool *)field))
+        messages_warning(l->messages, node, "%s: %s", key->name, key->unserved);
+    return true;
+}
+
+static void load_list(struct loader *l, const struct schema_key *key, const struct node *node,
+                      void *base)
+{
+    bool *word = setting_flag(key->word_field, base);
+    if (node_is_null(node))
+        return;
+    if (node->kind == NODE_MAP) {
+        messages_error(l->messages, node, "%s: a mapping where a list belongs", key->name);
+        return;
+    }
+    setting_empty(key, base);
+    if (word)
+        *word = node->kind == NODE_SCALAR && strcmp(node->text, key->word) == 0;
+    if (word && *word)
+        return;
+    const struct node *item;
+    for (size_t i = 0; (item = node_row(node, i)); i++) {
+        void *element = setting_add(key, base);
+        if (element)
+            load_value(l, key, item, element);
+        else
+            messages_error(l->messages, item, "%s: at most %zu values", key->name, key->capacity);
+    }
+}
+
+static void load_group(struct loader *l, const struct schema_group *group, const char *name,
+                       const struct node *map, void *base);
+
+static void load_rows(struct loader *l, const struct schema_key *key, const struct node *node,
+                      void *base)
+{
+    const struct schema_group *group = key->group;
+    const struct node *item;
+    for (size_t i = 0; (item = node_row(node, i)); i++) {
+        void *row = setting_add(key, base);
+        if (item->kind == NODE_SCALAR && group->short_key && !node_is_null(item)) {
+            const struct schema_key *only =
+                schema_find(group, group->short_key, strlen(group->short_key));
+            load_value(l, only, item, setting_field(only, row));
+        } else {
+            load_group(l, group, key->name, item, row);
+        }
+    }
+}
+
+static void unknown_key(struct loader *l, const struct schema_group *group, const struct node *key)
+{
+    char quoted[VALUE_QUOTE], path[128];
+    const char *near = schema_suggest(group, key->text);
+    value_quote(span_text(key->text), quoted);
+    if (near)
+        messages_error(l->messages, key, "unknown key %s; did you mean '%s'?", quoted, near);
+    else if (schema_elsewhere(key->text, path, sizeof path))
+        messages_error(l->messages, key, "unknown key %s here; there is '%s'", quoted, path);
+    else
+        messages_error(l->messages, key, "unknown key %s", quoted);
+}
+
+static void load_key(struct loader *l, const struct schema_key *key, const struct node *node,
+                     void *base)
+{
+    void *field = setting_field(key, base);
+    bool *written = setting_flag(key->written, base);
+    if (key->type == KEY_GROUP) {
+        if (!node_is_null(node)) // a section whose keys are all commented out
+            load_group(l, key->group, key->name, node, field);
+    } else if (key->type == KEY_ROWS) {
+        load_rows(l, key, node, base);
+    } else if (key->list) {
+        load_list(l, key, node, base);
+    } else if (load_value(l, key, node, field) && written) {
+        *written = true;
+    }
+}
+
+static void load_group(struct loader *l, const struct schema_group *group, const char *name,
+                       const struct node *map, void *base)
+{
+    if (map->kind != NODE_MAP) {
+        messages_error(l->messages, map, "%s: keys and values belong here", name);
+        return;
+    }
+    for (size_t i = 0; i < map->n; i++) {
+        const struct node *text = map->keys[i], *first = node_key(map, text->text);
+        const struct schema_key *key = schema_find(group, text->text, strlen(text->text));
+        if (!key)
+            unknown_key(l, group, text);
+        else if (first != text)
+            messages_error(l->messages, text, "%s: given twice, first in line %zu", key->name,
+                           first->line);
+        else
+            load_key(l, key, map->items[i], base);
+    }
+    for (const struct schema_key *key = group->keys; key->name; key++)
+        if (key->flags & KEY_REQUIRED && !node_get(map, key->name))
+            messages_error(l->messages, map, "%s: '%s' is missing", name, key->name);
+}
+
+// Files that nobody named are still needed, those of the recursive resolver only by it.
+static void check_default_files(struct loader *l, const struct schema_group *group,
+                                const struct node *map, void *base, bool recursive)
+{
+    for (const struct schema_key *key = group->keys; key->name; key++) {
+        void *field = setting_field(key, base);
+        const char *const *path = field;
+        if (key->type == KEY_GROUP)
+            check_default_files(l, key->group, node_get(map, key->name), field, recursive);
+        else if (key->type == KEY_FILE && key->initial && !node_get(map, key->name) &&
+                 (recursive || !(key->flags & KEY_RECURSIVE)))
+            check_file(l, key, NULL, *path);
+    }
+}
+
+static void start(struct loader *l, const char *path, const struct config_load *load)
+{
+    char *cwd = path[0] == '/' ? NULL : getcwd(NULL, 0);
+    l->file = cwd ? mem_printf("%s/%s", cwd, path) : mem_dup(path);
+    free(cwd);
+    l->folder = mem_dup(l->file);
+    char *slash = strrchr(l->folder, '/');
+    if (slash)
+        slash[slash == l->folder] = 0; // the root keeps its slash
+    l->check_files = load->check_files;
+    l->messages = messages_new(path);
+}
+
+static struct config *finish(struct loader *l, struct config *config, struct config_load *load)
+{
+    if (messages_failed(l->messages)) {
+        config_unref(config);
+        config = NULL;
+    }
+    messages_write(l->messages, load);
+    messages_free(l->messages);
+    free(l->folder);
+    free(l->file);
+    return config;
+}
+
+struct config *config_load_text(const char *path, const void *text, size_t n,
+                                struct config_load *load)
+{
+    struct loader l;
+    start(&l, path, load);
+    if (n > CONFIG_FILE_SIZE) {
+        messages_error(l.messages, NULL, "larger than %d bytes", CONFIG_FILE_SIZE);
+        return finish(&l, NULL, load);
+    }
+    struct node *root = node_read(n ? text : "", n, l.messages);
+    if (!root && messages_failed(l.messages))
+        return finish(&l, NULL, load);
+    struct config *config = config_new();
+    config->file = mem_dup(l.file);
+    if (root && !node_is_null(root))
+        load_group(&l, &schema_top, "the file", root, config);
+    rules_complete(config, root, load->hostname);
+    if (l.check_files)
+        check_default_files(&l, &schema_top, root, config, config->dns.mode == DNS_RECURSIVE);
+    rules_check(config, root, l.messages);
+    node_free(root);
+    return finish(&l, config, load);
+}
+
+// Reads at most one byte more than is allowed, so that the caller sees that it is too much.
+static int read_all(const char *path, struct buf *out)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return -1;
+    ssize_t got = 0;
+    while (out->len <= CONFIG_FILE_SIZE) {
+        unsigned char *room;
+        size_t want = CONFIG_FILE_SIZE + 1 - out->len;
+        if (want > 65536)
+            want = 65536;
+        if (want == 0 || buf_reserve(out, want, &room) < 0)
+            break;
+        got = read(fd, room, want);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            break;
+        out->len += (size_t)got;
+    }
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return got < 0 ? -1 : 0;
+}
+
+struct config *config_load_file(const char *path, struct config_load *load)
+{
+    struct buf text;
+    struct config *config = NULL;
+    buf_init(&text, CONFIG_FILE_SIZE + 1);
+    if (read_all(path, &text) < 0)
+        buf_addf(&load->errors, "%s:1:1: cannot be read: %s\n", path, strerror(errno));
+    else
+        config = config_load_text(path, text.data, text.len, load);
+    buf_free(&text);
+    return config;
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: ISC
+// Errors and warnings about a configuration file, each with its place, told in the file's order.
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "config/node.h"
+#include "relay/base/memory.h"
+
+struct message {
+    size_t line, column, order;
+    char *text;
+};
+
+struct pile {
+    struct message at[NODE_MESSAGES];
+    size_t n, lost;
+};
+
+struct messages {
+    char *path;
+    struct pile errors, warnings;
+};
+
+struct messages *messages_new(const char *path)
+{
+    struct messages *m = mem_new(sizeof *m);
+    m->path = mem_dup(path);
+    return m;
+}
+
+static void pile_free(struct pile *pile)
+{
+    for (size_t i = 0; i < pile->n; i++)
+        free(pile->at[i].text);
+}
+
+void messages_free(struct messages *m)
+{
+    if (!m)
+        return;
+    pile_free(&m->errors);
+    pile_free(&m->warnings);
+    free(m->path);
+    free(m);
+}
+
+// Takes the text over.
+static void add(struct pile *pile, size_t line, size_t column, char *text)
+{
+    if (pile->n == NODE_MESSAGES) {
+        pile->lost++;
+        free(text);
+        return;
+    }
+    pile->at[pile->n] = (struct message){line, column, pile->n, text};
+    pile->n++;
+}
+
+static void add_list(struct pile *pile, const struct node *at, const char *format, va_list args)
+{
+    char *text;
+    if (vasprintf(&text, format, args) < 0)
+        abort();
+    add(pile, at ? at->line : 1, at ? at->column : 1, text);
+}
+
+void messages_error(struct messages *m, const struct node *at, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    add_list(&m->errors, at, format, args);
+    va_end(args);
+}
+
+void messages_warning(struct messages *m, const struct node *at, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    add_list(&m->warnings, at, format, args);
+    va_end(args);
+}
+
+void messages_error_at(struct messages *m, size_t line, size_t column, const char *text)
+{
+    add(&m->errors, line, column, mem_dup(text));
+}
+
+bool messages_failed(const struct messages *m)
+{
+    return m->errors.n > 0;
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const struct message *x = a, *y = b;
+    if (x->line != y->line)
+        return x->line < y->line ? -1 : 1;
+    if (x->column != y->column)
+        return x->column < y->column ? -1 : 1;
+    return x->order < y->order ? -1 : 1;
+}
+
+static void write_pile(struct pile *pile, const char *path, struct buf *out)
+{
+    if (pile->n)
+        qsort(pile->at, pile->n, sizeof pile->at[0], by_place);
+    for (size_t i = 0; i < pile->n; i++)
+        buf_addf(out, "%s:%zu:%zu: %s\n", path, pile->at[i].line, pile->at[i].column,
+                 pile->at[i].text);
+    if (pile->lost)
+        buf_addf(out, "%s:1:1: %zu more like these\n", path, pile->lost);
+}
+
+void messages_write(struct messages *m, struct config_load *load)
+{
+    write_pile(&m->errors, m->path, &load->errors);
+    write_pile(&m->warnings, m->path, &load->warnings);
+}

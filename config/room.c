@@ -1,3 +1,0 @@
-// SPDX-License-Identifier: ISC
-// Holds the place until the first source of this folder lands.
-typedef int config_room;

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: ISC
+// Checks across keys, all but those of the section `delivery`.
+#include "config/rules.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "config/value.h"
+#include "relay/base/memory.h"
+
+struct numbered {
+    const char *text;
+    size_t row;
+};
+
+static int by_text(const void *a, const void *b)
+{
+    const struct numbered *x = a, *y = b;
+    int order = strcmp(x->text, y->text);
+    return order ? order : x->row < y->row ? -1 : 1;
+}
+
+void rules_unique(const struct node *list, size_t n, const char *key, const void *rows,
+                  const char *(*text)(const void *rows, size_t i), struct messages *m)
+{
+    struct numbered *all = mem_grow(NULL, n, sizeof *all);
+    char quoted[VALUE_QUOTE];
+    for (size_t i = 0; i < n; i++) {
+        const char *t = text(rows, i);
+        all[i] = (struct numbered){t ? t : "", i};
+    }
+    if (n)
+        qsort(all, n, sizeof *all, by_text);
+    for (size_t i = 1; i < n; i++) {
+        if (!all[i].text[0] || strcmp(all[i].text, all[i - 1].text) != 0)
+            continue;
+        const struct node *row = node_row(list, all[i].row), *value = node_get(row, key);
+        const struct node *other = node_row(list, all[i - 1].row);
+        messages_error(m, value ? value : row, "%s: %s has a row already, in line %zu", key,
+                       value_quote(span_text(all[i].text), quoted), other ? other->line : 0);
+    }
+    free(all);
+}
+
+static const char *listen_text(const void *rows, size_t i)
+{
+    const struct cfg_listen *listen = (const struct cfg_listen *)rows + i;
+    const char *colon = listen->text ? strrchr(listen->text, ':') : NULL;
+    // Any number of listeners may ask for any free port.
+    return colon && strcmp(colon, ":0") == 0 ? "" : listen->text;
+}
+
+static void check_listen(const struct config *c, const struct node *root, struct messages *m)
+{
+    const struct node *rows = node_get(root, "listen");
+    rules_unique(rows, c->nlisten, "address", c->listen, listen_text, m);
+    for (size_t i = 0; i < c->nlisten; i++) {
+        const struct node *row = node_row(rows, i);
+        if (c->listen[i].implicit_tls && !node_has(root, "certificate"))
+            messages_error(m, node_get(row, "tls"), "tls: implicit TLS needs a 'certificate'");
+    }
+}
+
+static const char *sender_user(const void *rows, size_t i)
+{
+    return ((const struct cfg_sender *)rows)[i].user;
+}
+
+static bool has_any(const struct cfg_sender *sender)
+{
+    for (size_t i = 0; i < sender->nfrom; i++)
+        if (sender->from[i].text && sender->from[i].kind == SENDER_ANY)
+            return true;
+    return false;
+}
+
+static void check_user_row(const struct node *root, const struct node *row, struct messages *m)
+{
+    if (!node_has(root, "users"))
+        messages_error(m, node_get(row, "user"), "user: nobody can log in without a 'users' file");
+    if (!node_has(root, "certificate"))
+        messages_warning(m, node_get(row, "user"),
+                         "user: cannot log in without a 'certificate': AUTH is offered only over "
+                         "TLS");
+}
+
+static void check_network_row(const struct cfg_sender *sender, const struct node *root,
+                              const struct node *row, struct messages *m)
+{
+    if (sender->tls_required && !node_has(root, "certificate"))
+        messages_error(m, node_get(row, "tls"), "tls: cannot be required without a 'certificate'");
+    if (sender->forward)
+        messages_warning(m, node_get(row, "forward"),
+                         "forward: whoever has such an address may send mail from any domain");
+}
+
+// Keys that mean something only to a row that forwards.
+static void check_forward_keys(const struct cfg_sender *sender, const struct node *row,
+                               struct messages *m)
+{
+    if (sender->forward) {
+        if (has_any(sender))
+            messages_warning(m, node_get(row, "from"),
+                             "from: '*' does not count in a row with 'forward'");
+        return;
+    }
+    if (sender->own_networks.n)
+        messages_warning(m, node_key(row, "own_networks"),
+                         "own_networks: has no effect without 'forward: true'");
+    if (sender->trust_results_of.n)
+        messages_warning(m, node_key(row, "trust_results_of"),
+                         "trust_results_of: has no effect without 'forward: true'");
+    if (sender->refuse_dmarc_fail)
+        messages_warning(m, node_key(row, "on_dmarc_fail"),
+                         "on_dmarc_fail: has no effect without 'forward: true'");
+}
+
+static void check_senders(const struct config *c, const struct node *root, struct messages *m)
+{
+    const struct node *rows = node_get(root, "senders");
+    rules_unique(rows, c->nsenders, "user", c->senders, sender_user, m);
+    for (size_t i = 0; i < c->nsenders; i++) {
+        const struct cfg_sender *sender = &c->senders[i];
+        const struct node *row = node_row(rows, i);
+        bool user = node_has(row, "user"), network = node_has(row, "network");
+        if (!row || row->kind != NODE_MAP)
+            continue;
+        if (user == network)
+            messages_error(m, row,
+                           user ? "senders: a row has 'user' or 'network', not both"
+                                : "senders: a row needs 'user' or 'network'");
+        else if (user)
+            check_user_row(root, row, m);
+        else
+            check_network_row(sender, root, row, m);
+        check_forward_keys(sender, row, m);
+        if (!node_has(row, "from") && !sender->forward)
+            messages_warning(m, row, "senders: a row without 'from' may send nothing");
+    }
+}
+
+static const char *dkim_name(const void *rows, size_t i)
+{
+    return ((const struct cfg_dkim_domain *)rows)[i].domain;
+}
+
+static const char *key_selector(const void *rows, size_t i)
+{
+    return ((const struct cfg_key *)rows)[i].selector;
+}
+
+static void check_dkim(const struct config *c, const struct node *root, struct messages *m)
+{
+    const struct node *rows = node_get(node_get(root, "dkim"), "domains");
+    rules_unique(rows, c->ndkim, "domain", c->dkim, dkim_name, m);
+    for (size_t i = 0; i < c->ndkim; i++) {
+        const struct node *row = node_row(rows, i), *keys = node_get(row, "keys");
+        rules_unique(keys, c->dkim[i].nkeys, "selector", c->dkim[i].keys, key_selector, m);
+        if (keys && !node_has(row, "keys"))
+            messages_error(m, keys, "keys: a domain needs at least one key");
+    }
+}
+
+static void check_dns(const struct config *c, const struct node *root, struct messages *m)
+{
+    const struct node *rows = node_get(node_get(root, "dns"), "servers");
+    if (c->dns.mode != DNS_RECURSIVE || !rows)
+        return;
+    for (size_t i = 0; i < c->dns.nservers; i++)
+        if (c->dns.servers[i].tls_name[0])
+            messages_warning(m, node_row(rows, i), "servers: are asked only in mode: stub");
+}
+
+static void check_limits(const struct config *c, const struct node *root, struct messages *m)
+{
+    const struct node *limits = node_get(root, "limits");
+    const struct node *at = node_get(limits, "header_size");
+    if (c->limits.header_size > c->limits.message_size)
+        messages_error(m, at ? at : node_get(limits, "message_size"),
+                       "header_size: is more than message_size");
+}
+
+static void check_names(const struct config *c, const struct node *root, struct messages *m)
+{
+    if (!strchr(c->hostname, '.'))
+        messages_warning(m, node_get(root, "hostname"),
+                         "hostname: '%s' is no full host name; many servers refuse mail from it",
+                         c->hostname);
+    if (!c->postmaster[0] && c->nsenders)
+        messages_warning(m, node_get(root, "postmaster"),
+                         "postmaster: none, so mail to <postmaster> will be refused");
+}
+
+void rules_check(const struct config *config, const struct node *root, struct messages *m)
+{
+    check_names(config, root, m);
+    check_listen(config, root, m);
+    check_senders(config, root, m);
+    check_dkim(config, root, m);
+    check_dns(config, root, m);
+    check_limits(config, root, m);
+    rules_check_delivery(config, root, m);
+}

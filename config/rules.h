@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: ISC
+// What the table of keys cannot say of a single key: defaults that follow from other keys, and checks
+// across keys. Looks at the document for what was written and where, at the configuration for values.
+#ifndef CONFIG_RULES_H
+#define CONFIG_RULES_H
+
+#include "config/node.h"
+
+// Fills what is computed: hostname and all that is made of it, listeners, ports, line numbers.
+// `hostname` stands for the system's name, or NULL asks the system. config/complete.c.
+void rules_complete(struct config *config, const struct node *root, const char *hostname);
+
+// root is NULL for an empty file. A value that did not parse has its default here, so a check that
+// asks whether a key is there asks the document.
+void rules_check(const struct config *config, const struct node *root, struct messages *m);
+
+// The section `delivery`, part of rules_check. config/rules_delivery.c.
+void rules_check_delivery(const struct config *config, const struct node *root, struct messages *m);
+
+// An error at the later one of two rows of `list` that have the same text, for each such pair; ""
+// is no text. `text` gives row i's.
+void rules_unique(const struct node *list, size_t n, const char *key, const void *rows,
+                  const char *(*text)(const void *rows, size_t i), struct messages *m);
+
+#endif

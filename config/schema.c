@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: ISC
+// The table of keys, all but the section `delivery` (config/schema_delivery.c).
+#include "config/schema.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "config/value.h"
+#include "relay/base/span.h"
+
+#define KIB ((uint64_t)1 << 10)
+#define MIB ((uint64_t)1 << 20)
+#define TIB ((uint64_t)1 << 40)
+
+static const struct schema_key listen_keys[] = {
+    {"address", KEY_LISTEN, SHARED, .flags = KEY_REQUIRED,
+     .text = "address and port, such as 0.0.0.0:587 or [::]:587; port 0 takes any free one"},
+    {"tls", KEY_SWITCH, AT(cfg_listen, implicit_tls), .choices = "starttls implicit",
+     .initial = "starttls",
+     .text = "starttls: AUTH is offered only after STARTTLS; implicit: TLS from the first byte, as "
+             "on port 465"},
+    {"proxy", KEY_NETWORK, .list = true, MANY(cfg_listen, proxy.at, proxy.n),
+     .text =
+         "load balancers: a PROXY header (version 1 or 2) is mandatory from these addresses and "
+         "refused from others"},
+    END_OF_KEYS,
+};
+static const struct schema_group listen_group = {listen_keys, "address"};
+
+static const struct schema_key certificate_keys[] = {
+    {"chain", KEY_FILE, AT(cfg_certificate, chain), .flags = KEY_REQUIRED,
+     .text = "PEM file: the certificate, then its intermediates; read again when it changes"},
+    {"key", KEY_FILE, AT(cfg_certificate, key), .flags = KEY_REQUIRED,
+     .text = "PEM file of the private key"},
+    {"tls_min", KEY_WORD, AT(cfg_certificate, tls_min), .choices = "1.2 1.3", .initial = "1.2",
+     .text = "the oldest TLS version that clients may use"},
+    {"tls_priority", KEY_TEXT, AT(cfg_certificate, tls_priority), .flags = KEY_EMPTY,
+     .text = "a GnuTLS priority string that replaces the built-in one"},
+    {"tickets", KEY_BOOL, AT(cfg_certificate, tickets), .initial = "true",
+     .text = "whether clients get session tickets; some old clients break on them"},
+    END_OF_KEYS,
+};
+static const struct schema_group certificate_group = {certificate_keys, NULL};
+
+static const struct schema_key sender_limit_keys[] = {
+    {"messages", KEY_RATE, AT(cfg_sender, messages), .initial = "0",
+     .text = "messages that it may submit in a time; 0: no limit"},
+    {"recipients", KEY_RATE, AT(cfg_sender, recipients), .initial = "0",
+     .text = "recipients that it may name in a time; 0: no limit"},
+    END_OF_KEYS,
+};
+static const struct schema_group sender_limit_group = {sender_limit_keys, NULL};
+
+static const struct schema_key sender_keys[] = {
+    {"user", KEY_TEXT, AT(cfg_sender, user),
+     .text = "the row is about this user, who logs in with AUTH"},
+    {"network", KEY_NETWORK, .list = true, MANY(cfg_sender, networks.at, networks.n),
+     .text = "the row is about clients with these addresses, who need no AUTH; the first matching "
+             "row counts"},
+    {"tls", KEY_SWITCH, AT(cfg_sender, tls_required), .choices = "optional required",
+     .initial = "optional", .text = "network rows: whether mail is taken only over TLS"},
+    {"from", KEY_SENDER, .list = true, MANY(cfg_sender, from, nfrom),
+     .text = "what may stand in From and MAIL FROM: example.org is that domain, *.example.org what "
+             "is below it, alerts@example.net one address, * anything"},
+    {"limits", KEY_GROUP, SHARED, .group = &sender_limit_group,
+     .text = "how much the row may send"},
+    {"bare_lf", KEY_SWITCH, AT(cfg_sender, fix_bare_lf), .choices = "refuse fix",
+     .initial = "refuse",
+     .text = "lines that end in LF alone: refuse the message, or mend it before it is signed"},
+    {"forward", KEY_BOOL, AT(cfg_sender, forward), .initial = "false",
+     .text = "mail from domains that are not its own is sealed (ARC) and sent, not refused"},
+    {"own_networks", KEY_NETWORK, .list = true, MANY(cfg_sender, own_networks.at, own_networks.n),
+     .text = "forwarders: original clients (XFORWARD) in these networks count as ours"},
+    {"trust_results_of", KEY_TEXT, .list = true,
+     MANY(cfg_sender, trust_results_of.at, trust_results_of.n),
+     .text = "forwarders: Authentication-Results with these authserv-ids count"},
+    {"xforward", KEY_BOOL, AT(cfg_sender, xforward), .initial = "false",
+     .text = "it may name the original client with XFORWARD, for SPF and the origin test"},
+    {"xclient", KEY_BOOL, AT(cfg_sender, xclient), .initial = "false",
+     .unserved = "XCLIENT is not offered yet",
+     .text = "it may name the original client with XCLIENT"},
+    {"on_dmarc_fail", KEY_SWITCH, AT(cfg_sender, refuse_dmarc_fail), .choices = "seal refuse",
+     .initial = "seal",
+     .text = "forwarders: what happens to mail from elsewhere that fails DMARC; a failing own "
+             "domain is always refused"},
+    {"tls_required_no", KEY_CHOICE, AT(cfg_sender, tls_required_no), .base = -1,
+     .choices = "default ignore honour", .initial = "default",
+     .text = "whether the header field `TLS-Required: No' counts; default: honoured in own mail, "
+             "ignored in forwarded mail"},
+    {"require_tls", KEY_BOOL, AT(cfg_sender, require_tls), .initial = "false",
+     .text = "REQUIRETLS (RFC 8689) for all its mail"},
+    {"require_signature", KEY_BOOL, AT(cfg_sender, require_signature), .initial = "false",
+     .text = "refuse mail that cannot be DKIM-signed"},
+    END_OF_KEYS,
+};
+static const struct schema_group sender_group = {sender_keys, NULL};
+
+static const struct schema_key key_keys[] = {
+    {"selector", KEY_SELECTOR, AT(cfg_key, selector), .flags = KEY_REQUIRED,
+     .text = "the selector under which the public key is published"},
+    {"file", KEY_FILE, AT(cfg_key, file), .flags = KEY_REQUIRED,
+     .text = "PEM file of the private key, RSA or Ed25519"},
+    END_OF_KEYS,
+};
+static const struct schema_group key_group = {key_keys, NULL};
+
+static const struct schema_key dkim_domain_keys[] = {
+    {"domain", KEY_DOMAIN, AT(cfg_dkim_domain, domain), .flags = KEY_REQUIRED,
+     .text = "the signing domain (d=)"},
+    {"subdomains", KEY_BOOL, AT(cfg_dkim_domain, subdomains), .initial = "false",
+     .text = "sign for what is below the domain too, unless that has keys of its own"},
+    {"keys", KEY_ROWS, MANY(cfg_dkim_domain, keys, nkeys), .group = &key_group,
+     .flags = KEY_REQUIRED, .text = "the keys; each adds a signature"},
+    END_OF_KEYS,
+};
+static const struct schema_group dkim_domain_group = {dkim_domain_keys, NULL};
+
+static const struct schema_key dkim_keys[] = {
+    {"require_published", KEY_BOOL, AT(config, require_published), .initial = "true",
+     .text =
+         "leave out a key that is not published while another of the domain is; the last usable "
+         "key always signs"},
+    {"domains", KEY_ROWS, MANY(config, dkim, ndkim), .group = &dkim_domain_group,
+     .text = "domains and their keys"},
+    END_OF_KEYS,
+};
+static const struct schema_group dkim_group = {dkim_keys, NULL};
+
+static const struct schema_key arc_keys[] = {
+    {"domain", KEY_DOMAIN, AT(cfg_arc, domain), .flags = KEY_REQUIRED,
+     .text = "the sealing domain (d=)"},
+    {"selector", KEY_SELECTOR, AT(cfg_arc, selector), .flags = KEY_REQUIRED,
+     .text = "the selector of the key"},
+    {"file", KEY_FILE, AT(cfg_arc, file), .flags = KEY_REQUIRED,
+     .text = "PEM file of the private key, RSA"},
+    END_OF_KEYS,
+};
+static const struct schema_group arc_group = {arc_keys, NULL};
+
+static const struct schema_key server_keys[] = {
+    {"address", KEY_SERVER, AT(cfg_dns_server, address), .flags = KEY_REQUIRED,
+     .text = "IP, IP:PORT or [IP6]:PORT; the port is 53, or 853 with a tls_name"},
+    {"tls_name", KEY_HOST, AT(cfg_dns_server, tls_name),
+     .text = "DNS over TLS: the name that the server's certificate must bear"},
+    END_OF_KEYS,
+};
+static const struct schema_group server_group = {server_keys, "address"};
+
+static const struct schema_key dns_keys[] = {
+    {"mode", KEY_CHOICE, AT(cfg_dns, mode), .choices = "recursive stub", .initial = "recursive",
+     .text = "recursive: resolve from the root and validate; stub: ask the servers named"},
+    {"servers", KEY_ROWS, MANY(cfg_dns, servers, nservers), .group = &server_group,
+     .otherwise = "127.0.0.1", .text = "stub mode: the resolvers"},
+    {"dnssec", KEY_CHOICE, AT(cfg_dns, dnssec), .choices = "auto ad off", .initial = "auto",
+     .text = "stub mode, whose AD bit is trusted: auto from 127.0.0.1, ::1 and authenticated DNS "
+             "over TLS; ad from every server named; off from none"},
+    {"self_check", KEY_PROBE, AT(cfg_dns, self_check), .initial = ".",
+     .text = "a name that must be found secure, asked every few minutes; or off"},
+    {"on_failure", KEY_SWITCH, AT(cfg_dns, defer_on_failure), .choices = "continue defer",
+     .initial = "continue",
+     .text = "while the self-check fails: continue without DANE where none was seen, or defer all"},
+    {"half_dane", KEY_BOOL, AT(cfg_dns, half_dane), .initial = "false",
+     .text = "use TLSA records of secure hosts behind an insecure MX"},
+    {"trust_anchor", KEY_FILE, AT(cfg_dns, trust_anchor), .initial = "/usr/share/dns/root.key",
+     .flags = KEY_RECURSIVE, .text = "recursive mode: the root's keys; read again when it changes"},
+    {"root_hints", KEY_FILE, AT(cfg_dns, root_hints), .initial = "/usr/share/dns/root.hints",
+     .flags = KEY_RECURSIVE, .text = "recursive mode: the root's servers"},
+    END_OF_KEYS,
+};
+static const struct schema_group dns_group = {dns_keys, NULL};
+
+#define COUNT .min = 1, .max = 100000000
+static const struct schema_key limit_keys[] = {
+    {"message_size", KEY_SIZE, AT(cfg_limits, message_size), .initial = "50MiB", .min = KIB,
+     .max = 4096 * MIB, .text = "the largest message, as SIZE announces it"},
+    {"header_size", KEY_SIZE, AT(cfg_limits, header_size), .initial = "256KiB", .min = KIB,
+     .max = 64 * MIB, .text = "the largest message header"},
+    {"recipients", KEY_NUMBER, AT(cfg_limits, recipients), .initial = "1000", .min = 1,
+     .max = 100000, .text = "recipients of one message"},
+    {"connections", KEY_NUMBER, AT(cfg_limits, connections), .initial = "10000", COUNT,
+     .text = "client connections at once"},
+    {"per_client", KEY_NUMBER, AT(cfg_limits, per_client), .initial = "100", COUNT,
+     .text = "connections at once from one address (IPv6: one /64)"},
+    {"memory", KEY_SIZE, AT(cfg_limits, memory), .initial = "512MiB", .min = 16 * MIB,
+     .max = 1024 * TIB, .text = "memory for message bytes and I/O buffers"},
+    {"queued", KEY_NUMBER, AT(cfg_limits, queued), .initial = "1000000", COUNT,
+     .text = "messages in the queue; more are refused with 452"},
+    {"disk_reserve", KEY_SIZE, AT(cfg_limits, disk_reserve), .initial = "1GiB", .min = 0,
+     .max = 1024 * TIB, .text = "free space kept on the spool's disk"},
+    END_OF_KEYS,
+};
+static const struct schema_group limit_group = {limit_keys, NULL};
+
+static const struct schema_key auth_keys[] = {
+    {"failures", KEY_NUMBER, AT(config, auth_failures), .initial = "5", COUNT,
+     .text = "failed logins of an address (IPv6: a /64) or user before it is banned"},
+    {"ban", KEY_DURATION, AT(config, auth_ban), .initial = "15m", .min = 0, .max = 365 * DAY_MS,
+     .text = "how long a ban lasts"},
+    END_OF_KEYS,
+};
+static const struct schema_group auth_group = {auth_keys, NULL};
+
+static const struct schema_key dsn_keys[] = {
+    {"from", KEY_MAILBOX, AT(config, dsn_from), .otherwise = "MAILER-DAEMON@ and the hostname",
+     .text = "the From address of bounces and other notices"},
+    {"expire", KEY_DURATION, AT(config, dsn_expire), .initial = "1d", .min = MINUTE_MS,
+     .max = 100 * DAY_MS, .text = "how long a notice is tried before it is dropped"},
+    {"postmaster", KEY_MAILBOX, AT(config, dsn_postmaster), .flags = KEY_EMPTY,
+     .text = "gets the headers of notices that could not be delivered"},
+    END_OF_KEYS,
+};
+static const struct schema_group dsn_group = {dsn_keys, NULL};
+
+static const struct schema_key report_keys[] = {
+    {"send", KEY_BOOL, AT(cfg_tls_report, send), .initial = "false",
+     .unserved = "reports are not sent yet; 'waxwing tls report' prints them",
+     .text = "send daily TLS reports (RFC 8460) to the domains that ask for them"},
+    {"organization", KEY_TEXT, AT(cfg_tls_report, organization), .otherwise = "the hostname",
+     .text = "organization-name in the reports"},
+    {"contact", KEY_TEXT, AT(cfg_tls_report, contact), .otherwise = "mailto: and the postmaster",
+     .text = "contact-info in the reports"},
+    {"from", KEY_MAILBOX, AT(cfg_tls_report, from), .otherwise = "tls-reports@ and the hostname",
+     .text = "the address that reports come from; its domain should be one that is DKIM-signed"},
+    {"keep", KEY_DURATION, AT(cfg_tls_report, keep), .initial = "30d", .min = 2 * DAY_MS,
+     .max = 3650 * DAY_MS, .text = "how long TLS facts are kept"},
+    END_OF_KEYS,
+};
+static const struct schema_group report_group = {report_keys, NULL};
+
+static const struct schema_key log_keys[] = {
+    {"format", KEY_CHOICE, AT(config, log_format), .choices = "text json", .initial = "text",
+     .text = "one line or one JSON object a moment, on standard error"},
+    {"level", KEY_CHOICE, AT(config, log_level), .choices = "error warning info debug",
+     .initial = "info", .text = "how much is logged"},
+    {"mask", KEY_BOOL, AT(config, log_mask), .initial = "false",
+     .text = "hide the local parts of addresses"},
+    END_OF_KEYS,
+};
+static const struct schema_group log_group = {log_keys, NULL};
+
+static const struct schema_key top_keys[] = {
+    {"hostname", KEY_HOST, AT(config, hostname), .otherwise = "the system's full host name",
+     .text = "the relay's name in HELO, Received and Message-ID"},
+    {"postmaster", KEY_MAILBOX, AT(config, postmaster), .flags = KEY_EMPTY,
+     .text = "where mail to <postmaster>, and to postmaster and abuse at the hostname, goes"},
+    {"listen", KEY_ROWS, MANY(config, listen, nlisten), .group = &listen_group,
+     .otherwise = "0.0.0.0:587 and [::]:587 with a certificate, else 127.0.0.1:587",
+     .text = "where mail is taken"},
+    {"certificate", KEY_ROWS, MANY(config, certificates, ncertificates),
+     .group = &certificate_group,
+     .text = "the certificate for clients, or a list of them, chosen by the name asked for (SNI)"},
+    {"users", KEY_FILE, AT(config, users), .flags = KEY_EMPTY,
+     .text = "file of name:crypt(5) lines, see waxwing user; read again when it changes"},
+    {"senders", KEY_ROWS, MANY(config, senders, nsenders), .group = &sender_group,
+     .text = "who may send what; nobody else may send"},
+    {"dkim", KEY_GROUP, SHARED, .group = &dkim_group, .text = "DKIM signing"},
+    {"arc", KEY_GROUP, AT(config, arc), .group = &arc_group,
+     .text = "the key that seals forwarded mail; none: no sealing"},
+    {"authserv_id", KEY_HOST, AT(config, authserv_id), .otherwise = "the hostname",
+     .text = "the name under which Authentication-Results are written"},
+    {"dns", KEY_GROUP, AT(config, dns), .group = &dns_group, .text = "how names are looked up"},
+    {"delivery", KEY_GROUP, AT(config, delivery), .group = &schema_delivery,
+     .text = "how mail goes out"},
+    {"limits", KEY_GROUP, AT(config, limits), .group = &limit_group, .text = "what is too much"},
+    {"auth", KEY_GROUP, SHARED, .group = &auth_group, .text = "failed logins"},
+    {"dsn", KEY_GROUP, SHARED, .group = &dsn_group, .text = "delivery status notifications"},
+    {"tls_report", KEY_GROUP, AT(config, tls_report), .group = &report_group,
+     .text = "TLS reports (RFC 8460)"},
+    {"spool", KEY_PATH, AT(config, spool), .initial = "/var/spool/waxwing", .flags = KEY_FIXED,
+     .text = "directory of the queue"},
+    {"state", KEY_PATH, AT(config, state), .initial = "/var/lib/waxwing/state.db",
+     .flags = KEY_FIXED, .text = "database of policies, memory and TLS facts"},
+    {"control", KEY_PATH, AT(config, control), .initial = "/run/waxwing/control.sock",
+     .flags = KEY_FIXED, .text = "socket for waxwing queue, status and others; mode 0660"},
+    {"http", KEY_HTTP, AT(config, http), .initial = "127.0.0.1:9587", .flags = KEY_EMPTY,
+     .text = "address of /metrics, /healthz and the page of failures; empty: off"},
+    {"log", KEY_GROUP, SHARED, .group = &log_group, .text = "the log"},
+    {"received", KEY_SWITCH, AT(config, hide_client), .choices = "full no-client",
+     .initial = "full", .text = "whether the Received field names the submitting client"},
+    {"workers", KEY_NUMBER, AT(config, workers), .initial = "0", .min = 0, .max = 256,
+     .flags = KEY_FIXED, .text = "threads that take and deliver mail; 0: one a core"},
+    {"user", KEY_TEXT, AT(config, user), .otherwise = "waxwing when started by root",
+     .flags = KEY_FIXED | KEY_EMPTY,
+     .text = "the user that root becomes after binding its ports; empty: stay"},
+    END_OF_KEYS,
+};
+const struct schema_group schema_top = {top_keys, NULL};
+
+const struct schema_key *schema_find(const struct schema_group *group, const char *name, size_t n)
+{
+    for (const struct schema_key *key = group->keys; key->name; key++)
+        if (strlen(key->name) == n && memcmp(key->name, name, n) == 0)
+            return key;
+    return NULL;
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: ISC
+// The table of subcommands: what `waxwing help`, the usage lines and the manual page know.
+#include <stddef.h>
+#include "relay/command.h"
+
+const struct command commands[] = {
+    {"help", "list the commands, or show one", "usage: waxwing help [COMMAND]\n", command_help_all},
+    {"run", "the relay, in the foreground",
+     "usage: waxwing run [--print-config]\n"
+     "Runs in the foreground until SIGTERM; SIGHUP reads the configuration again.\n"
+     "  --print-config  print every key with its value and end\n",
+     command_run},
+    {"status", "one screen about the running relay", "usage: waxwing status [--json]\n",
+     command_status},
+    {"queue", "list, show, export, retry, hold, release, remove, bounce what waits",
+     "usage: waxwing queue list [FILTER ...] [--json]\n"
+     "       waxwing queue show ID\n"
+     "       waxwing queue export ID\n"
+     "       waxwing queue retry|hold|release|remove|bounce ID ... | FILTER ... | --all\n"
+     "filters:\n"
+     "  --domain D      recipients at D\n"
+     "  --sender A      envelope sender A\n"
+     "  --state S       routing, waiting, ready, active or held\n"
+     "  --older AGE     accepted longer ago than 90s, 15m, 4h, 5d\n"
+     "remove drops without a word to the sender; bounce tells the sender.\n",
+     command_queue},
+    {"reload", "read the configuration again", "usage: waxwing reload\n", command_reload},
+    {"drain", "accept no more, deliver what is there, end", "usage: waxwing drain\n",
+     command_drain},
+    {"user", "add, change, remove and list who may log in",
+     "usage: waxwing user add|passwd|remove NAME [--file F]\n"
+     "       waxwing user list [--json] [--file F]\n"
+     "The password comes from a prompt, or is a line on standard input; never an argument.\n"
+     "  --file F  the users file; without it the one of the configuration\n",
+     command_user},
+    {"key", "make signing keys, show and test their DNS records",
+     "usage: waxwing key new --domain D --selector S --out FILE [--type rsa|ed25519] [--bits "
+     "2048]\n"
+     "       waxwing key show FILE --domain D --selector S\n"
+     "  --json  for programs\n",
+     command_key},
+    {"message", "sign, verify or seal one message",
+     "usage: waxwing message verify [OPTION ...] FILE\n"
+     "       waxwing message sign --domain D --selector S --key PEM [OPTION ...] FILE\n"
+     "       waxwing message seal --domain D --selector S --key PEM --authserv-id ID [OPTION ...] "
+     "FILE\n"
+     "FILE '-' is standard input.\n"
+     "  --dns-file F         answer DNS questions from this file\n"
+     "  --resolver IP:PORT   ask this server\n"
+     "  --now EPOCH          set the clock\n"
+     "verify:\n"
+     "  --json               all results; without it one Authentication-Results field\n"
+     "  --ip A --helo H --mail-from M   the client and envelope, for SPF\n"
+     "  --authserv-id ID     the name that vouches\n"
+     "  --min-rsa-bits N     smallest RSA key that counts (1024)\n"
+     "sign:\n"
+     "  --canon H/B          relaxed/relaxed; simple or relaxed each\n"
+     "  --headers a:b:c      fields to sign where present\n"
+     "  --oversign a:b       fields of which no further one may be added\n"
+     "  --time T, --expire T Unix seconds (0: leave out)\n"
+     "  --full               the whole message, not the field alone\n"
+     "seal:\n"
+     "  --headers a:b:c, --time T, --full as above\n"
+     "  --cv-from auto|ar    validate the chain, or take arc= of the newest results\n",
+     command_message},
+    {"sts", "evaluate MTA-STS text",
+     "usage: waxwing sts record < TEXT\n"
+     "       waxwing sts policy < TEXT\n"
+     "       waxwing sts match HOST PATTERN\n"
+     "record reads TXT records, one a line.\n",
+     command_sts},
+    {"dane", "match a chain with TLSA records, or look them up",
+     "usage: waxwing dane match --chain PEM --host BASE [--alt-name N ...] --tlsa \"3 1 1 HEX\" "
+     "...\n"
+     "       waxwing dane lookup HOST [--port 25] [--json]\n"
+     "  --dns-file F         answer DNS questions from this file\n"
+     "  --resolver IP:PORT   ask this server\n"
+     "  --now EPOCH          set the clock\n",
+     command_dane},
+    {NULL, NULL, NULL, NULL},
+};

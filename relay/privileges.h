@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: ISC
+// Root is for binding ports. Afterwards the relay is `user`, with CAP_NET_BIND_SERVICE alone.
+#ifndef RELAY_PRIVILEGES_H
+#define RELAY_PRIVILEGES_H
+
+#include "config/config.h"
+#include "relay/base/why.h"
+
+// As root: makes the folders of spool, state and control where they are missing, owned by `user`
+// (spool and state 0700, control 0755). Not root: makes them as they are owned. -1 with why.
+int privileges_folders(const struct config *config, struct why *why);
+// As root: becomes `user` for good. Otherwise does nothing. -1 with why: unknown user, or refused.
+int privileges_drop(const struct config *config, struct why *why);
+
+#endif

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: ISC
+// The routes thread: answers "where and how for this domain?" with a route. Caches routes for the TTL of
+// their facts, lets many waiters share one planning, owns the MTA-STS cache and the TLS memory.
+#ifndef RELAY_ROUTES_H
+#define RELAY_ROUTES_H
+
+#include "relay/relay.h"
+#include "relay/route.h"
+
+struct routes_options {
+    struct relay *relay;
+    struct setup *setup; // takes a reference
+};
+struct routes *routes_open(const struct routes_options *options, struct why *why);
+void routes_reload(struct routes *routes, struct setup *setup); // any thread; forgets cached routes
+void routes_close(struct routes *routes);                       // every request has ended before
+
+// One callback on the loop of `loop_mail`, never inside the call, unless cancelled. The route is counted:
+// take a reference to keep it. Any thread.
+typedef void route_fn(struct route *route, void *arg);
+struct route_request *route_ask(struct routes *routes, struct mailbox *loop_mail,
+                                const char *domain, enum route_variant variant, route_fn *fn,
+                                void *arg);
+void route_cancel(struct route_request *request); // on the asking thread; accepts NULL
+// A policy failed on delivery: look MTA-STS TXT (at most once a minute a domain) and the route up again.
+void routes_refresh(struct routes *routes, const char *domain);
+
+#endif

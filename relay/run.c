@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: ISC
+// `waxwing run`: the relay in the foreground. The main thread: signals, reload, control socket, the watch
+// over files that change.
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include "relay/base/clock.h"
+#include "relay/base/memory.h"
+#include "relay/command.h"
+#include "relay/lifecycle.h"
+#include "relay/listen.h"
+#include "relay/log.h"
+#include "relay/notify.h"
+#include "relay/privileges.h"
+#include "relay/run.h"
+
+#define WATCH_MS 5000  // how often changed files are looked for
+#define GRACE_MS 10000 // what deliveries under way get on SIGTERM
+
+struct run {
+    struct relay relay;
+    uv_loop_t loop;
+    struct mailbox *mail;
+    struct setup *setup;
+    uv_signal_t signals[3];
+    uv_timer_t watch;
+    int *fds;
+    int control_fd, http_fd;
+};
+
+// The one running relay of this process, for the verbs of its control socket.
+static struct run *running(struct relay *relay)
+{
+    return (struct run *)relay;
+}
+
+static void print_lines(const char *text)
+{
+    if (text[0])
+        fputs(text, stderr);
+}
+
+static struct setup *load_setup(int *exit_status)
+{
+    struct config_load load;
+    config_load_init(&load);
+    load.check_files = true;
+    struct config *config = config_load_file(command_config_file, &load);
+    struct setup *setup = config ? setup_new(config, &load) : NULL;
+    print_lines(buf_text(&load.warnings));
+    print_lines(buf_text(&load.errors));
+    config_unref(config);
+    config_load_free(&load);
+    *exit_status = setup ? EXIT_YES : EXIT_CONFIG;
+    return setup;
+}
+
+static void adopt(struct run *run, struct setup *setup)
+{
+    struct setup *old = run->setup;
+    run->setup = setup;
+    const struct config *c = setup->config;
+    log_setup(c->log_format, c->log_level, c->log_mask);
+    lifecycle_reload(&run->relay, setup);
+    setup_unref(old);
+}
+
+// What a reload cannot change is said, not silently passed over.
+static void tell_unchanged(const struct config *old, const struct config *new)
+{
+    struct buf keys;
+    buf_init(&keys, 4096);
+    config_fixed_changes(old, new, &keys);
+    if (keys.len)
+        log_event("reload", "changed at the next start only: %s", buf_text(&keys));
+    buf_free(&keys);
+}
+
+int run_reload(struct relay *relay)
+{
+    struct run *run = running(relay);
+    int status;
+    notify_systemd("RELOADING=1");
+    struct setup *setup = load_setup(&status);
+    if (setup) {
+        tell_unchanged(run->setup->config, setup->config);
+        adopt(run, setup);
+        log_event("reload", "configuration %s is in force", setup->config->file);
+    } else {
+        log_alarm("reload", "the new configuration has errors; the old one stays in force");
+    }
+    notify_systemd("READY=1");
+    return status;
+}
+
+// Certificates, users and CA files are read again when they change; the YAML only when asked to.
+static void on_watch(uv_timer_t *timer)
+{
+    struct run *run = timer->data;
+    if (run->relay.stage != RELAY_RUNNING || !setup_stale(run->setup))
+        return;
+    struct config_load load;
+    config_load_init(&load);
+    struct setup *setup = setup_new(run->setup->config, &load);
+    if (setup) {
+        adopt(run, setup);
+        log_event("reload", "changed files are read again");
+    } else {
+        log_alarm("reload", "a changed file cannot be used, the old one stays: %s",
+                  buf_text(&load.errors));
+    }
+    config_load_free(&load);
+}
+
+static void close_handle(uv_handle_t *handle, void *arg)
+{
+    (void)arg;
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+static void stopped(void *arg)
+{
+    struct run *run = arg;
+    control_close(run->relay.control);
+    run->relay.control = NULL;
+    for (int i = 0; i < 3; i++)
+        close_handle((uv_handle_t *)&run->signals[i], NULL);
+    close_handle((uv_handle_t *)&run->watch, NULL);
+    mailbox_close(run->mail);
+}
+
+void run_stop(struct relay *relay, const char *reason)
+{
+    struct run *run = running(relay);
+    if (relay->stage == RELAY_STOPPING)
+        return;
+    log_event("stop", "%s", reason);
+    notify_systemd("STOPPING=1");
+    lifecycle_stop(relay, run->mail, GRACE_MS, stopped, run);
+}
+
+static void on_signal(uv_signal_t *handle, int signum)
+{
+    struct run *run = handle->data;
+    if (signum == SIGHUP)
+        run_reload(&run->relay);
+    else
+        run_stop(&run->relay, signum == SIGTERM ? "SIGTERM" : "SIGINT");
+}
+
+const struct setup *run_setup(struct relay *relay)
+{
+    return running(relay)->setup;
+}
+
+struct mailbox *run_mail(struct relay *relay)
+{
+    return running(relay)->mail;
+}
+
+// 2,000 sessions and their peers need more than the usual 1,024 descriptors.
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static int bind_all(struct run *run, struct why *why)
+{
+    const struct config *c = run->setup->config;
+    unsigned workers = c->workers ? (unsigned)c->workers : (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+    if (privileges_folders(c, why) < 0 || listen_workers(c, workers, &run->fds, why) < 0)
+        return -1;
+    run->control_fd = c->control[0] ? listen_unix(c->control, why) : -1;
+    if (c->control[0] && run->control_fd < 0)
+        return -1;
+    return privileges_drop(c, why);
+}
+
+static void start_main_loop(struct run *run)
+{
+    static const int numbers[3] = {SIGTERM, SIGINT, SIGHUP};
+    for (int i = 0; i < 3; i++) {
+        uv_signal_init(&run->loop, &run->signals[i]);
+        run->signals[i].data = run;
+        uv_signal_start(&run->signals[i], on_signal, numbers[i]);
+    }
+    uv_timer_init(&run->loop, &run->watch);
+    run->watch.data = run;
+    uv_timer_start(&run->watch, on_watch, WATCH_MS, WATCH_MS);
+    if (run->control_fd >= 0) {
+        static const struct control_verb *const tables[] = {control_run_verbs, control_queue_verbs,
+                                                            NULL};
+        run->relay.control = control_open(&run->relay, &run->loop, run->control_fd, tables);
+    }
+}
+
+static int serve(struct run *run)
+{
+    struct why why;
+    int status = EXIT_TEMP;
+    uv_loop_init(&run->loop);
+    run->mail = mailbox_open(&run->loop);
+    if (bind_all(run, &why) < 0 ||
+        lifecycle_start(&run->relay, run->setup, run->fds, &status, &why) < 0) {
+        fprintf(stderr, "waxwing: %s\n", why.text);
+        mailbox_close(run->mail);
+        uv_run(&run->loop, UV_RUN_DEFAULT);
+        uv_loop_close(&run->loop);
+        return status;
+    }
+    start_main_loop(run);
+    run->relay.stage = RELAY_RUNNING;
+    for (size_t i = 0; i < run->setup->config->nlisten; i++)
+        log_event("ready", "listening on %s", run->setup->config->listen[i].text);
+    notify_systemd("READY=1");
+    uv_run(&run->loop, UV_RUN_DEFAULT);
+    lifecycle_close(&run->relay);
+    uv_loop_close(&run->loop);
+    return EXIT_YES;
+}
+
+static int print_config(void)
+{
+    struct config_load load;
+    config_load_init(&load);
+    struct config *config = config_load_file(command_config_file, &load);
+    print_lines(buf_text(&load.warnings));
+    print_lines(buf_text(&load.errors));
+    config_load_free(&load);
+    if (!config)
+        return EXIT_CONFIG;
+    struct buf out;
+    buf_init(&out, CONFIG_FILE_SIZE * 4);
+    config_print(config, &out);
+    fputs(buf_text(&out), stdout);
+    buf_free(&out);
+    config_unref(config);
+    return EXIT_YES;
+}
+
+int command_run(int argc, char **argv)
+{
+    if (argc == 2 && strcmp(argv[1], "--print-config") == 0)
+        return print_config();
+    if (argc > 1)
+        return command_usage_error("run", "unexpected argument '%s'", argv[1]);
+    int status;
+    struct setup *setup = load_setup(&status);
+    if (!setup)
+        return status;
+    signal(SIGPIPE, SIG_IGN);
+    setenv("UV_THREADPOOL_SIZE", "16", 0);
+    raise_descriptors();
+    struct run *run = mem_new(sizeof *run);
+    run->setup = setup;
+    run->control_fd = -1;
+    run->relay.started_ms = clock_ms();
+    const struct config *c = setup->config;
+    log_setup(c->log_format, c->log_level, c->log_mask);
+    log_event("start", "waxwing %s, configuration %s", WAXWING_VERSION, c->file);
+    status = serve(run);
+    setup_unref(run->setup);
+    free(run->fds);
+    free(run);
+    return status;
+}

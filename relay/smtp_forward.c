@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: ISC
+// XFORWARD, by which an upstream Postfix says whose mail it hands on (Postfix's XFORWARD_README; there is no
+// RFC). Pure. Whether the principal may say so is relay/submit_mail.c's question.
+#include "relay/smtp.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+static bool is_unknown(struct span value)
+{
+    return !value.n || span_is_nocase(value, "[UNAVAILABLE]") ||
+           span_is_nocase(value, "[TEMPUNAVAIL]");
+}
+
+static int read_text(struct span value, char out[static MAX_DOMAIN + 1])
+{
+    out[0] = 0;
+    if (is_unknown(value))
+        return 0;
+    for (size_t i = 0; i < value.n; i++)
+        if (value.p[i] < 33)
+            return -1;
+    memcpy(out, value.p, value.n); // the caller's buffer has the same ceiling
+    out[value.n] = 0;
+    return 0;
+}
+
+static int read_addr(struct span value, struct smtp_forward *out)
+{
+    out->has_client = false;
+    if (is_unknown(value))
+        return 0;
+    bool six = span_starts_nocase(value, "IPv6:");
+    char text[INET6_ADDRSTRLEN];
+    struct span address = six ? span_from(value, 5) : value;
+    if (address.n >= sizeof text)
+        return -1;
+    memcpy(text, address.p, address.n);
+    text[address.n] = 0;
+    struct sockaddr_storage ss = {0};
+    ss.ss_family = six ? AF_INET6 : AF_INET;
+    void *to = six ? (void *)&((struct sockaddr_in6 *)&ss)->sin6_addr
+                   : (void *)&((struct sockaddr_in *)&ss)->sin_addr;
+    if (inet_pton(ss.ss_family, text, to) != 1)
+        return -1;
+    out->addr = ss;
+    out->has_client = true;
+    return 0;
+}
+
+static int read_source(struct span value, struct smtp_forward *out)
+{
+    out->local = span_is_nocase(value, "LOCAL");
+    return out->local || is_unknown(value) || span_is_nocase(value, "REMOTE") ? 0 : -1;
+}
+
+static int attribute(struct span name, struct span value, struct smtp_forward *out)
+{
+    if (span_is_nocase(name, "ADDR"))
+        return read_addr(value, out);
+    if (span_is_nocase(name, "HELO"))
+        return read_text(value, out->helo);
+    if (span_is_nocase(name, "NAME"))
+        return read_text(value, out->name);
+    if (span_is_nocase(name, "SOURCE"))
+        return read_source(value, out);
+    // The rest is for logs that we do not write.
+    return span_is_nocase(name, "PORT") || span_is_nocase(name, "PROTO") ||
+                   span_is_nocase(name, "IDENT")
+               ? 0
+               : -1;
+}
+
+int smtp_forward_parse(struct span args, struct smtp_forward *out, struct why *why)
+{
+    struct smtp_forward result = *out;
+    int rc = args.n ? 0 : -1;
+    result.given = true;
+    for (bool more = rc == 0; more;) {
+        struct span word, rest = {0}, name, value;
+        more = span_cut(args, ' ', &word, &rest);
+        if (!more)
+            word = args;
+        args = rest;
+        if (!word.n)
+            continue;
+        struct buf decoded;
+        buf_init(&decoded, MAX_DOMAIN);
+        if (!span_cut(word, '=', &name, &value) || smtp_xtext(value, &decoded) < 0 ||
+            attribute(name, buf_span(&decoded), &result) < 0)
+            rc = -1;
+        buf_free(&decoded);
+    }
+    if (rc < 0)
+        return why_set(why, WHY_MESSAGE, "5.5.4", "syntax: XFORWARD attribute=value");
+    *out = result;
+    return 0;
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: ISC
+// What is true of a message that somebody else made, and a seal over it: DKIM, ARC, SPF and DMARC
+// verified, one Authentication-Results, one ARC set. The relay asks this door alone, so a successor of
+// ARC can stand behind it.
+//
+// A pure evaluation over DNS facts (dns/facts.h): call attest_evaluate until it returns false. Its steps:
+//   attest_new(header)          reads signatures and chains; says which body hashes are needed
+//   ... feed the body into attest_hashes(), finish ...
+//   attest_evaluate(a, facts)   true: wants more facts
+//   attest_results / attest_seal
+#ifndef SIGN_ATTEST_H
+#define SIGN_ATTEST_H
+
+#include "config/config.h"
+#include "dns/facts.h"
+#include "sign/canon.h"
+#include "sign/header.h"
+#include "sign/key.h"
+#include "sign/result.h"
+
+#define ATTEST_MAX_SIGNATURES 10 // DKIM signatures looked at; more are "policy"
+
+struct attest_input {
+    const struct header *header; // as received; lives as long as the attest
+    const char *authserv_id;
+    bool has_client;                        // SPF can be evaluated
+    struct sockaddr_storage client;         // the original client
+    const char *helo, *mail_from;           // mail_from "" for the null sender
+    const struct strings *trust_results_of; // other authserv-ids whose results are taken over
+    unsigned min_rsa_bits;                  // 0: 1024
+    int64_t now_s;
+};
+
+struct attest;
+struct attest *attest_new(const struct attest_input *in); // copies what it keeps but the header
+void attest_free(struct attest *a);                       // accepts NULL
+struct body_hashes *attest_hashes(struct attest *a);      // owned by a; feed, finish
+bool attest_evaluate(struct attest *a, struct facts *facts);
+// The deadline came: what is still unknown counts as temperror.
+void attest_give_up(struct attest *a);
+
+// After evaluation:
+enum auth_result attest_dmarc(const struct attest *a);
+const char *attest_dmarc_policy(const struct attest *a); // "none", "quarantine", "reject", ""
+enum auth_result attest_spf(const struct attest *a);
+const char *attest_arc(const struct attest *a); // "none", "pass", "fail"
+// An aligned DKIM pass for this header-From domain (the origin test of "no laundering").
+bool attest_dkim_aligned(const struct attest *a, const char *from_domain);
+// A trusted authserv-id said auth=pass.
+bool attest_trusted_auth(const struct attest *a);
+// Ranges of Authentication-Results fields that claim our authserv-id, to be left out of what goes on:
+// the i-th such field's index in header->fields; false behind the last.
+bool attest_left_out(const struct attest *a, size_t i, size_t *field);
+// "spf=pass dkim=pass/2 arc=none dmarc=pass" for the log line.
+void attest_summary(const struct attest *a, struct buf *out);
+
+// The Authentication-Results field, whole, with CRLF.
+int attest_results(const struct attest *a, struct buf *out);
+
+struct seal {
+    const char *domain, *selector;
+    const struct sign_key *key; // RSA
+    const char *headers;        // NULL: the default list
+    int64_t time;               // Unix seconds
+};
+// The three ARC fields, whole, newest on top (cases.md 13). Adds nothing and returns 0 where the chain
+// is closed (cases.md 10).
+int attest_seal(const struct attest *a, const struct seal *how, struct buf *out, struct why *why);
+
+#endif

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: ISC
+// The list of signed fields, written and followed.
+#include "sign/selection.h"
+
+#include <stdlib.h>
+#include "relay/base/maxima.h"
+#include "relay/base/memory.h"
+
+// The next name of a colon-separated list, trimmed; false at the end.
+static bool next_name(struct span *list, struct span *name)
+{
+    if (!list->p)
+        return false;
+    struct span rest;
+    if (!span_cut(*list, ':', name, &rest)) {
+        *name = *list;
+        rest = span_of(NULL, 0);
+    }
+    *name = span_trim(*name);
+    *list = rest;
+    return true;
+}
+
+static bool has(struct span list, struct span wanted)
+{
+    struct span name;
+    while (next_name(&list, &name))
+        if (span_equal_nocase(name, wanted))
+            return true;
+    return false;
+}
+
+bool selection_has(struct span list, const char *name)
+{
+    return has(list, span_text(name));
+}
+
+static void add_name(struct span name, size_t times, struct buf *out)
+{
+    for (; times; times--) {
+        if (out->len)
+            buf_addc(out, ':');
+        for (size_t i = 0; i < name.n; i++)
+            buf_addc(out, (char)ascii_lower(name.p[i]));
+    }
+}
+
+static size_t count(const struct header *header, struct span name)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < header->n; i++)
+        n += span_equal_nocase(header->fields[i].name, name);
+    return n;
+}
+
+void selection_list(const struct header *header, const char *names, const char *oversign,
+                    struct buf *out)
+{
+    struct span name;
+    for (struct span rest = span_text(names); next_name(&rest, &name);)
+        if (name.n && !has(buf_span(out), name))
+            add_name(name, count(header, name) + has(span_text(oversign), name), out);
+    for (struct span rest = span_text(oversign); next_name(&rest, &name);)
+        if (name.n && !has(buf_span(out), name))
+            add_name(name, count(header, name) + 1, out);
+}
+
+int selection_canon(enum canon canon, const struct header *header, struct span list,
+                    const struct field *own, struct buf *out)
+{
+    bool *used = mem_new(header->n + 1);
+    int rc = 0;
+    size_t names = 0;
+    struct span name;
+    while (rc == 0 && next_name(&list, &name)) {
+        if (++names > MAX_SELECTED_NAMES)
+            rc = -1;
+        for (size_t i = header->n; rc == 0 && i-- > 0;) {
+            const struct field *field = &header->fields[i];
+            if (used[i] || field == own || !span_equal_nocase(field->name, name))
+                continue;
+            used[i] = true;
+            rc = canon_field(canon, field, out);
+            break;
+        }
+    }
+    free(used);
+    return rc;
+}
+
+// A line end of one byte becomes two, so a field can at most double.
+size_t selection_ceiling(const struct header *header)
+{
+    return 2 * header->bytes.n + 2 * MAX_PREFIX;
+}

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: ISC
+"""The HTTPS host of an MTA-STS policy, good or bad: a socket that speaks just enough HTTP to misbehave."""
+import socket
+import ssl
+import threading
+
+
+def policy(mode="enforce", mx=(), max_age=604800, version="STSv1"):
+    """The text of a policy, CRLF line ends."""
+    lines = [f"version: {version}", f"mode: {mode}"] + [f"mx: {m}" for m in mx] + [f"max_age: {max_age}"]
+    return "".join(line + "\r\n" for line in lines)
+
+
+class PolicyHost:
+    """Serves https://mta-sts.DOMAIN/.well-known/mta-sts.txt. Fields may be changed while it runs:
+    status, type, body (bytes or text), location, pause (seconds between bytes: a slow drip), chunked (body
+    in chunks, without a length), hang (accepts, then says nothing)."""
+
+    def __init__(self, lab, domain, body="", tls="good", id="1", address=None):
+        self.host = "mta-sts." + domain
+        self.status, self.type, self.body, self.location = 200, "text/plain", body, None
+        self.pause, self.chunked, self.hang = 0.0, False, False
+        self.requests, self.errors, self.threads = [], [], []
+        self.address = address or lab.address(self.host)
+        self.certificate = lab.certificate(tls, self.host)
+        lab.names.set(self.host, "A", self.address)
+        lab.names.set("_mta-sts." + domain, "TXT", f"v=STSv1; id={id};")
+        self.closing = threading.Event()
+        self.listener = None
+        self.open()
+        lab.at_end(self.close)
+
+    def open(self):
+        self.closing.clear()
+        self.listener = socket.create_server((self.address, 443), backlog=128)
+        threading.Thread(target=self._accept, args=(self.listener,), daemon=True).start()
+
+    def close(self):
+        """Refuses connections from now on."""
+        self.closing.set()
+        if self.listener:
+            try:
+                self.listener.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            self.listener.close()
+            self.listener = None
+
+    def _accept(self, listener):
+        while True:
+            try:
+                sock, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
+
+    def _serve(self, sock):
+        try:
+            sock.settimeout(120)
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self.certificate.chain_file, self.certificate.key_file)
+            with context.wrap_socket(sock, server_side=True) as stream:
+                request = b""
+                while b"\r\n\r\n" not in request:
+                    data = stream.recv(65536)
+                    if not data:
+                        return
+                    request += data
+                self.requests.append(request.decode("latin-1"))
+                if self.hang:
+                    self.closing.wait(120)
+                    return
+                self._send(stream, self._response())
+        except (OSError, ssl.SSLError) as error:
+            self.errors.append(str(error))
+        finally:
+            sock.close()
+
+    def _response(self):
+        body = self.body if isinstance(self.body, bytes) else self.body.encode()
+        head = [f"HTTP/1.1 {self.status} Whatever", f"Content-Type: {self.type}", "Connection: close"]
+        if self.location:
+            head.append("Location: " + self.location)
+        head.append("Transfer-Encoding: chunked" if self.chunked else f"Content-Length: {len(body)}")
+        start = ("\r\n".join(head) + "\r\n\r\n").encode()
+        if not self.chunked:
+            return start + body
+        chunks = [body[i:i + 4096] for i in range(0, len(body), 4096)]
+        return start + b"".join(b"%x\r\n%s\r\n" % (len(c), c) for c in chunks) + b"0\r\n\r\n"
+
+    def _send(self, stream, data):
+        if not self.pause:
+            stream.sendall(data)
+            return
+        for i in range(len(data)):
+            stream.sendall(data[i:i + 1])
+            if self.closing.wait(self.pause):
+                return

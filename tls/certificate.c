@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: ISC
+// Hostile certificates: limits before arithmetic, then names (RFC 6125 with RFC 7672 section 3.2.3) and
+// the path (RFC 5280 section 6, by GnuTLS). Never asks the network: no OCSP, no CRL, no AIA.
+#include "tls/certificate.h"
+
+#include <gnutls/abstract.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include "relay/base/clock.h"
+#include "relay/base/maxima.h"
+
+#define NAMES_MAX      1000 // subject alternative names looked at in one certificate
+#define EXPONENT_BYTES 9    // 64 bits and a sign
+
+// ---- reading
+
+// RSA verification costs modulus squared times exponent: both have a ceiling.
+bool certificate_key_fits(gnutls_pubkey_t key)
+{
+    unsigned bits = 0;
+    int algorithm = gnutls_pubkey_get_pk_algorithm(key, &bits);
+    gnutls_datum_t m = {NULL, 0}, e = {NULL, 0};
+    if (bits > MAX_KEY_BITS)
+        return false;
+    if (algorithm != GNUTLS_PK_RSA && algorithm != GNUTLS_PK_RSA_PSS)
+        return true;
+    bool fits = gnutls_pubkey_export_rsa_raw(key, &m, &e) == 0 && e.size <= EXPONENT_BYTES;
+    gnutls_free(m.data);
+    gnutls_free(e.data);
+    return fits;
+}
+
+static bool own_key_fits(gnutls_x509_crt_t certificate)
+{
+    gnutls_pubkey_t key;
+    gnutls_pubkey_init(&key);
+    // A key of an algorithm unknown to GnuTLS costs nothing: it never verifies anything.
+    bool fits = gnutls_pubkey_import_x509(key, certificate, 0) < 0 || certificate_key_fits(key);
+    gnutls_pubkey_deinit(key);
+    return fits;
+}
+
+gnutls_x509_crt_t certificate_read(struct span der)
+{
+    gnutls_datum_t data = {(unsigned char *)der.p, (unsigned)der.n};
+    gnutls_x509_crt_t certificate;
+    if (der.n > MAX_CERTIFICATE || gnutls_x509_crt_init(&certificate) < 0)
+        return NULL;
+    if (gnutls_x509_crt_import(certificate, &data, GNUTLS_X509_FMT_DER) == 0 &&
+        own_key_fits(certificate))
+        return certificate;
+    gnutls_x509_crt_deinit(certificate);
+    return NULL;
+}
+
+void certificate_chain_free(gnutls_x509_crt_t *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        gnutls_x509_crt_deinit(list[i]);
+}
+
+int certificate_chain_read(const struct span *chain, size_t nchain, gnutls_x509_crt_t *list,
+                           struct why *why)
+{
+    if (nchain == 0)
+        return why_set_tls(why, WHY_VALIDATION_FAILURE, WHY_HOST, "4.7.5",
+                           "the server sent no certificate");
+    if (nchain > MAX_CHAIN)
+        return why_set_tls(why, WHY_VALIDATION_FAILURE, WHY_HOST, "4.7.5",
+                           "the server sent %zu certificates, more than %d", nchain, MAX_CHAIN);
+    for (size_t i = 0; i < nchain; i++) {
+        list[i] = certificate_read(chain[i]);
+        if (list[i])
+            continue;
+        certificate_chain_free(list, i);
+        return why_set_tls(why, WHY_VALIDATION_FAILURE, WHY_HOST, "4.7.5",
+                           "certificate %zu of the server cannot be read or has an oversized key",
+                           i + 1);
+    }
+    return 0;
+}
+
+// ---- names
+
+static struct span without_dot(struct span name)
+{
+    return name.n && name.p[name.n - 1] == '.' ? span_slice(name, 0, name.n - 1) : name;
+}
+
+// The left-most label of a pattern may be "*" alone; it stands for exactly one label.
+static bool name_matches(struct span pattern, struct span name)
+{
+    pattern = without_dot(pattern);
+    name = without_dot(name);
+    if (!pattern.n || !name.n || span_find(name, '*') >= 0)
+        return false;
+    if (pattern.n < 3 || pattern.p[0] != '*' || pattern.p[1] != '.')
+        return span_find(pattern, '*') < 0 && span_equal_nocase(pattern, name);
+    struct span label, rest, base = span_from(pattern, 2);
+    return span_find(base, '*') < 0 && span_cut(name, '.', &label, &rest) && label.n > 0 &&
+           span_equal_nocase(base, rest);
+}
+
+static bool one_matches(const char *pattern, size_t n, const char *const *names, size_t nnames)
+{
+    for (size_t i = 0; i < nnames; i++)
+        if (name_matches(span_of(pattern, n), span_text(names[i])))
+            return true;
+    return false;
+}
+
+bool certificate_named(gnutls_x509_crt_t leaf, const char *const *names, size_t nnames)
+{
+    char text[1024];
+    bool san = false;
+    for (unsigned i = 0; i < NAMES_MAX; i++) {
+        size_t n = sizeof text;
+        int type = gnutls_x509_crt_get_subject_alt_name(leaf, i, text, &n, NULL);
+        if (type == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
+            break;
+        san = true;
+        if (type == GNUTLS_SAN_DNSNAME && one_matches(text, n, names, nnames))
+            return true;
+    }
+    if (san)
+        return false;
+    // RFC 6125 section 6.4.4: the last resort where there is no subject alternative name.
+    size_t n = sizeof text;
+    return gnutls_x509_crt_get_dn_by_oid(leaf, GNUTLS_OID_X520_COMMON_NAME, 0, 0, text, &n) == 0 &&
+           one_matches(text, n, names, nnames);
+}
+
+int certificate_check_name(gnutls_x509_crt_t leaf, const char *const *names, size_t nnames,
+                           struct why *why)
+{
+    if (certificate_named(leaf, names, nnames))
+        return 0;
+    char own[256];
+    size_t n = sizeof own;
+    if (gnutls_x509_crt_get_subject_alt_name(leaf, 0, own, &n, NULL) != GNUTLS_SAN_DNSNAME) {
+        n = sizeof own;
+        if (gnutls_x509_crt_get_dn_by_oid(leaf, GNUTLS_OID_X520_COMMON_NAME, 0, 0, own, &n) < 0)
+            snprintf(own, sizeof own, "no name");
+    }
+    return why_set_tls(why, WHY_CERTIFICATE_HOST_MISMATCH, WHY_HOST, "4.7.5",
+                       "the certificate is for %s, not for %s", own, nnames ? names[0] : "?");
+}
+
+// ---- dates and path
+
+static time_t our_time(time_t *out)
+{
+    time_t now = (time_t)clock_s();
+    if (out)
+        *out = now;
+    return now;
+}
+
+static void tell_gnutls_the_time(void)
+{
+    gnutls_global_set_time_function(our_time);
+}
+
+int certificate_check_dates(gnutls_x509_crt_t certificate, struct why *why)
+{
+    char when[40];
+    int64_t now = clock_s(), begins = gnutls_x509_crt_get_activation_time(certificate),
+            ends = gnutls_x509_crt_get_expiration_time(certificate);
+    if (now > ends) {
+        clock_rfc3339(ends * 1000, when);
+        return why_set_tls(why, WHY_CERTIFICATE_EXPIRED, WHY_HOST, "4.7.5",
+                           "the certificate expired at %s", when);
+    }
+    if (now < begins) {
+        clock_rfc3339(begins * 1000, when);
+        return why_set_tls(why, WHY_VALIDATION_FAILURE, WHY_HOST, "4.7.5",
+                           "the certificate is not valid before %s", when);
+    }
+    return 0;
+}
+
+static const char *reason_of(unsigned status)
+{
+    if (status & GNUTLS_CERT_SIGNER_NOT_FOUND)
+        return "its issuer is not trusted";
+    if (status & GNUTLS_CERT_SIGNER_NOT_CA)
+        return "an issuer in the chain is not a certificate authority";
+    if (status & GNUTLS_CERT_SIGNATURE_FAILURE)
+        return "a signature in the chain is wrong";
+    if (status & GNUTLS_CERT_INSECURE_ALGORITHM)
+        return "the chain uses an insecure algorithm";
+    if (status & GNUTLS_CERT_PURPOSE_MISMATCH)
+        return "the certificate is not meant for servers";
+    if (status & GNUTLS_CERT_SIGNER_CONSTRAINTS_FAILURE)
+        return "the chain breaks a constraint of an issuer";
+    return "the chain is not valid";
+}
+
+int certificate_check_path(gnutls_x509_trust_list_t anchors, gnutls_x509_crt_t *chain, size_t n,
+                           struct why *why)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, tell_gnutls_the_time);
+    gnutls_typed_vdata_st purpose = {.type = GNUTLS_DT_KEY_PURPOSE_OID,
+                                     .data = (unsigned char *)GNUTLS_KP_TLS_WWW_SERVER};
+    unsigned status = 0, flags = GNUTLS_PROFILE_TO_VFLAGS(GNUTLS_PROFILE_LOW);
+    int rc = gnutls_x509_trust_list_verify_crt2(anchors, chain, (unsigned)n, &purpose, 1, flags,
+                                                &status, NULL);
+    if (rc < 0)
+        return why_set_tls(why, WHY_VALIDATION_FAILURE, WHY_HOST, "4.7.5",
+                           "the certificate cannot be verified: %s", gnutls_strerror(rc));
+    if (status == 0)
+        return 0;
+    unsigned dates = GNUTLS_CERT_EXPIRED | GNUTLS_CERT_NOT_ACTIVATED | GNUTLS_CERT_INVALID;
+    if (status & ~dates)
+        return why_set_tls(why, WHY_CERTIFICATE_NOT_TRUSTED, WHY_HOST, "4.7.5",
+                           "the certificate is not trusted: %s", reason_of(status));
+    if (certificate_check_dates(chain[0], why) < 0)
+        return -1;
+    return why_set_tls(
+        why, status & GNUTLS_CERT_EXPIRED ? WHY_CERTIFICATE_EXPIRED : WHY_VALIDATION_FAILURE,
+        WHY_HOST, "4.7.5", "%s",
+        status & GNUTLS_CERT_EXPIRED         ? "a certificate in the chain has expired"
+        : status & GNUTLS_CERT_NOT_ACTIVATED ? "a certificate in the chain is not valid yet"
+                                             : "the chain is not valid");
+}

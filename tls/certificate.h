@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: ISC
+// Hostile certificates: reading, limits, dates, names and the path to an anchor. Shared by tls/verify.c and
+// tls/dane.c, which say what they prove; nobody else includes it.
+#ifndef TLS_CERTIFICATE_H
+#define TLS_CERTIFICATE_H
+
+#include <gnutls/x509.h>
+#include "relay/base/span.h"
+#include "relay/base/why.h"
+
+// One certificate of at most MAX_CERTIFICATE bytes whose key costs no hostile amount of arithmetic (at most
+// MAX_KEY_BITS, an RSA exponent of at most 64 bits). NULL: not one.
+gnutls_x509_crt_t certificate_read(struct span der);
+// The limits on the key alone; also for a bare key.
+bool certificate_key_fits(gnutls_pubkey_t key);
+// All of a chain, leaf first, into list[MAX_CHAIN]; free them with certificate_chain_free.
+int certificate_chain_read(const struct span *chain, size_t nchain, gnutls_x509_crt_t *list,
+                           struct why *why);
+void certificate_chain_free(gnutls_x509_crt_t *list, size_t n);
+
+// The leaf carries one of the names; on -1 certificate-host-mismatch.
+bool certificate_named(gnutls_x509_crt_t leaf, const char *const *names, size_t nnames);
+int certificate_check_name(gnutls_x509_crt_t leaf, const char *const *names, size_t nnames,
+                           struct why *why);
+// Now is between the certificate's dates; on -1 certificate-expired, or validation-failure before.
+int certificate_check_dates(gnutls_x509_crt_t certificate, struct why *why);
+// The leaf leads to an anchor of the list, through the chain as it stands now, for a server's purpose.
+int certificate_check_path(gnutls_x509_trust_list_t anchors, gnutls_x509_crt_t *chain, size_t n,
+                           struct why *why);
+
+#endif

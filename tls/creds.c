@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: ISC
+// The relay's own certificates: reads and checks them, and keeps them in the order in which each name is
+// to be served. Never talks; sessions are tls/channel.c's.
+#include "tls/creds.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gnutls/x509.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "relay/base/buf.h"
+#include "relay/base/clock.h"
+#include "relay/base/maxima.h"
+#include "relay/base/memory.h"
+#include "tls/creds_internal.h"
+#include "tls/verify.h"
+
+#define FILE_MAX_BYTES 1048576 // of a chain or key file
+
+struct origin {
+    char *path;
+    struct stat st;
+};
+
+struct pair {
+    struct origin chain, key;
+    struct buf chain_pem, key_pem; // while loading
+    struct span leaf;              // DER, ours
+    int64_t expires;
+    // This pair first, then the others: GnuTLS takes the first whose key the client understands.
+    gnutls_certificate_credentials_t gnutls;
+};
+
+struct creds {
+    atomic_uint refs;
+    gnutls_priority_t priority;
+    gnutls_datum_t ticket_key;
+    bool tickets;
+    struct pair *pairs;
+    size_t npairs;
+};
+
+static int fault(struct why *why, const char *path, const char *what)
+{
+    return why_set(why, WHY_OURS, "4.3.5", "%s: %s", path, what);
+}
+
+static int read_file(struct origin *from, const char *path, struct buf *out, struct why *why)
+{
+    from->path = mem_dup(path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return fault(why, path, strerror(errno));
+    int rc = fstat(fd, &from->st);
+    ssize_t got = rc < 0 ? -1 : 1;
+    while (got > 0) {
+        unsigned char block[4096];
+        got = read(fd, block, sizeof block);
+        if (got > 0 && buf_add(out, block, (size_t)got) < 0) {
+            close(fd);
+            return fault(why, path, "larger than a certificate or key file can be");
+        }
+    }
+    int error = errno;
+    close(fd);
+    return got < 0 ? fault(why, path, strerror(error)) : 0;
+}
+
+static gnutls_datum_t datum(const struct buf *b)
+{
+    return (gnutls_datum_t){b->data, (unsigned)b->len};
+}
+
+static int check_leaf(struct pair *pair, const char *path, struct why *why)
+{
+    gnutls_x509_crt_t list[MAX_CHAIN];
+    unsigned n = MAX_CHAIN;
+    gnutls_datum_t pem = datum(&pair->chain_pem), der = {NULL, 0};
+    int rc = gnutls_x509_crt_list_import(list, &n, &pem, GNUTLS_X509_FMT_PEM,
+                                         GNUTLS_X509_CRT_LIST_IMPORT_FAIL_IF_EXCEED);
+    if (rc <= 0)
+        return fault(why, path, rc < 0 ? gnutls_strerror(rc) : "holds no certificate");
+    n = (unsigned)rc;
+    pair->expires = gnutls_x509_crt_get_expiration_time(list[0]);
+    int64_t begins = gnutls_x509_crt_get_activation_time(list[0]), now = clock_s();
+    if (gnutls_x509_crt_export2(list[0], GNUTLS_X509_FMT_DER, &der) == 0)
+        pair->leaf = span_of(der.data, der.size);
+    for (unsigned i = 0; i < n; i++)
+        gnutls_x509_crt_deinit(list[i]);
+    if (now > pair->expires)
+        return fault(why, path, "the certificate has expired");
+    return now < begins ? fault(why, path, "the certificate is not valid yet") : 0;
+}
+
+static int load_pair(struct pair *pair, const struct cfg_certificate *files, struct why *why)
+{
+    buf_init(&pair->chain_pem, FILE_MAX_BYTES);
+    buf_init(&pair->key_pem, FILE_MAX_BYTES);
+    if (read_file(&pair->chain, files->chain, &pair->chain_pem, why) < 0 ||
+        read_file(&pair->key, files->key, &pair->key_pem, why) < 0)
+        return -1;
+    return check_leaf(pair, files->chain, why);
+}
+
+static int add_key(struct pair *to, struct pair *from, struct why *why)
+{
+    gnutls_datum_t chain = datum(&from->chain_pem), key = datum(&from->key_pem);
+    int rc = gnutls_certificate_set_x509_key_mem2(to->gnutls, &chain, &key, GNUTLS_X509_FMT_PEM,
+                                                  NULL, 0);
+    if (rc == GNUTLS_E_CERTIFICATE_KEY_MISMATCH)
+        return why_set(why, WHY_OURS, "4.3.5",
+                       "%s: the key does not belong to the certificate in %s", from->key.path,
+                       from->chain.path);
+    return rc < 0 ? fault(why, from->key.path, gnutls_strerror(rc)) : 0;
+}
+
+static int order_keys(struct creds *creds, struct pair *first, struct why *why)
+{
+    gnutls_certificate_allocate_credentials(&first->gnutls);
+    int rc = add_key(first, first, why);
+    for (size_t i = 0; i < creds->npairs && rc == 0; i++)
+        if (&creds->pairs[i] != first)
+            rc = add_key(first, &creds->pairs[i], why);
+    return rc;
+}
+
+static void forget_pem(struct pair *pair)
+{
+    if (pair->key_pem.data)
+        explicit_bzero(pair->key_pem.data, pair->key_pem.len);
+    buf_free(&pair->key_pem);
+    buf_free(&pair->chain_pem);
+}
+
+int creds_parse_priority(const char *tls_min, const char *priority, gnutls_priority_t *out,
+                         struct why *why)
+{
+    static const char *const versions[] = {"1.0", "1.1", "1.2", "1.3"};
+    const char *at = NULL;
+    char own[160] = "NORMAL:-VERS-ALL";
+    int least = 2;
+    for (int i = 0; tls_min && i < 4; i++)
+        if (strcmp(tls_min, versions[i]) == 0)
+            least = i;
+    for (int i = 3; i >= least; i--) {
+        strcat(own, ":+VERS-TLS");
+        strcat(own, versions[i]);
+    }
+    bool given = priority && *priority;
+    int rc = gnutls_priority_init(out, given ? priority : own, &at);
+    if (rc < 0)
+        return why_set(why, WHY_OURS, "4.3.5", "TLS priority string \"%s\" is not accepted%s%s",
+                       given ? priority : own, at && *at ? " from " : "", at ? at : "");
+    return 0;
+}
+
+// Without a fitting name the first pair serves.
+gnutls_certificate_credentials_t creds_for_name(const struct creds *creds, const char *sni)
+{
+    for (size_t i = 0; i < creds->npairs && *sni; i++)
+        if (verify_name(creds->pairs[i].leaf, &sni, 1))
+            return creds->pairs[i].gnutls;
+    return creds->pairs[0].gnutls;
+}
+
+struct creds *creds_load(const struct cfg_certificate *certificates, size_t n, struct why *why)
+{
+    if (n == 0) {
+        why_set(why, WHY_OURS, "4.3.5", "no certificate is configured");
+        return NULL;
+    }
+    struct creds *creds = mem_new(sizeof *creds);
+    atomic_init(&creds->refs, 1);
+    creds->pairs = mem_new(n * sizeof *creds->pairs);
+    creds->tickets = certificates[0].tickets;
+    if (creds->tickets && gnutls_session_ticket_key_generate(&creds->ticket_key) < 0)
+        creds->tickets = false;
+    int rc = creds_parse_priority(certificates[0].tls_min, certificates[0].tls_priority,
+                                  &creds->priority, why);
+    for (size_t i = 0; i < n && rc == 0; i++)
+        rc = load_pair(&creds->pairs[creds->npairs++], &certificates[i], why);
+    for (size_t i = 0; i < n && rc == 0; i++)
+        rc = order_keys(creds, &creds->pairs[i], why);
+    for (size_t i = 0; i < creds->npairs; i++)
+        forget_pem(&creds->pairs[i]);
+    if (rc == 0)
+        return creds;
+    creds_unref(creds);
+    return NULL;
+}
+
+struct creds *creds_ref(struct creds *creds)
+{
+    atomic_fetch_add(&creds->refs, 1);
+    return creds;
+}
+
+static void free_pair(struct pair *pair)
+{
+    if (pair->gnutls)
+        gnutls_certificate_free_credentials(pair->gnutls);
+    gnutls_free((void *)pair->leaf.p);
+    free(pair->chain.path);
+    free(pair->key.path);
+}
+
+void creds_unref(struct creds *creds)
+{
+    if (!creds || atomic_fetch_sub(&creds->refs, 1) != 1)
+        return;
+    for (size_t i = 0; i < creds->npairs; i++)
+        free_pair(&creds->pairs[i]);
+    free(creds->pairs);
+    if (creds->priority)
+        gnutls_priority_deinit(creds->priority);
+    gnutls_memset(creds->ticket_key.data, 0, creds->ticket_key.size);
+    gnutls_free(creds->ticket_key.data);
+    free(creds);
+}
+
+static bool differs(const struct origin *from)
+{
+    struct stat st;
+    if (stat(from->path, &st) < 0)
+        return true;
+    return st.st_ino != from->st.st_ino || st.st_dev != from->st.st_dev ||
+           st.st_size != from->st.st_size || st.st_mtim.tv_sec != from->st.st_mtim.tv_sec ||
+           st.st_mtim.tv_nsec != from->st.st_mtim.tv_nsec;
+}
+
+bool creds_changed(const struct creds *creds)
+{
+    for (size_t i = 0; i < creds->npairs; i++)
+        if (differs(&creds->pairs[i].chain) || differs(&creds->pairs[i].key))
+            return true;
+    return false;
+}
+
+int64_t creds_expires(const struct creds *creds)
+{
+    int64_t first = INT64_MAX;
+    for (size_t i = 0; i < creds->npairs; i++)
+        if (creds->pairs[i].expires < first)
+            first = creds->pairs[i].expires;
+    return first;
+}
+
+gnutls_priority_t creds_priority(const struct creds *creds)
+{
+    return creds->priority;
+}
+
+const gnutls_datum_t *creds_ticket_key(const struct creds *creds)
+{
+    return creds->tickets ? &creds->ticket_key : NULL;
+}

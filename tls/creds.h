@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: ISC
+// The relay's own certificates for inbound TLS: one or several, chosen by SNI, reread when their files
+// change. Immutable and counted; a reload makes a new one.
+#ifndef TLS_CREDS_H
+#define TLS_CREDS_H
+
+#include "config/config.h"
+#include "relay/base/why.h"
+
+struct creds;
+
+// Reads and checks every chain and key (key fits certificate, dates). NULL with why naming the file.
+// tickets: one ticket key for all workers, rotated by GnuTLS.
+struct creds *creds_load(const struct cfg_certificate *certificates, size_t n, struct why *why);
+struct creds *creds_ref(struct creds *creds);
+void creds_unref(struct creds *creds); // accepts NULL
+// One of the files differs (mtime, size, inode) from when it was read.
+bool creds_changed(const struct creds *creds);
+// The earliest end of validity among the leaf certificates, Unix seconds.
+int64_t creds_expires(const struct creds *creds);
+
+#endif

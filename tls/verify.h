@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: ISC
+// What a peer's certificate chain proves: the reference names by WebPKI (RFC 5280, 6125, 8461 4.1), a TLSA
+// set (tls/dane.h: RFC 6698, 7671, 7672), or a pinned key. Pure but for the clock; the chain is hostile.
+#ifndef TLS_VERIFY_H
+#define TLS_VERIFY_H
+
+#include "relay/base/buf.h"
+#include "relay/base/span.h"
+#include "relay/base/why.h"
+
+enum tls_proof { PROOF_NONE, PROOF_WEBPKI, PROOF_DANE_EE, PROOF_DANE_TA, PROOF_PIN };
+const char *tls_proof_word(enum tls_proof proof); // "none", "webpki", "dane-ee", "dane-ta", "pin"
+
+// A CA file, loaded once and shared (counted, thread-safe).
+struct trust;
+struct trust *trust_load(const char *ca_file, struct why *why);
+struct trust *trust_ref(struct trust *trust);
+void trust_unref(struct trust *trust); // accepts NULL
+
+// The chain leads to the trust store now, and the leaf carries one of the names (dNSName; CN only where
+// there is no SAN at all; wildcard for exactly one left-most label). On -1 why->tls is
+// certificate-expired, -host-mismatch, -not-trusted or validation-failure; scope WHY_HOST, 4.7.5.
+int verify_webpki(const struct span *chain, size_t nchain, const char *const *names, size_t nnames,
+                  struct trust *trust, struct why *why);
+// One of the pins ("sha256:" + hex or base64 of the leaf's SubjectPublicKeyInfo).
+int verify_pin(const struct span *chain, size_t nchain, const char *const *pins, size_t npins,
+               struct why *why);
+// The name test alone.
+bool verify_name(struct span leaf, const char *const *names, size_t nnames);
+// End of validity of the leaf, Unix seconds; 0 when it cannot be read.
+int64_t verify_not_after(struct span leaf);
+// The certificates of a PEM file (at most MAX_CHAIN), for command lines: *memory holds what chain[] points to.
+int verify_load_chain(const char *file, struct buf *memory, struct span *chain, size_t *nchain,
+                      struct why *why);
+// "CN=…, issuer …, valid until …" and the like for people.
+void verify_describe(struct span certificate, char *out, size_t n);
+
+#endif
