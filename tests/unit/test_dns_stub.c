@@ -134,9 +134,10 @@ static void each_lie_becomes_what_it_is(void **state)
     struct cfg_dns_server one = at("127.0.0.1", server.port);
     struct dns *dns = open_stub(&one, 1, DNS_TRUST_AUTO);
     static const char *const names[] = {
-        "secure.test",  "insecure.test", "nx.test",      "nodata.test", "servfail.test",
-        "refused.test", "bogus.test",    "lost.test",    "alias.test",  "chain.test",
-        "loop.test",    "garbage.test",  "Secure.TEST.", "a..test",     NULL};
+        "secure.test",   "insecure.test", "nx.test",     "nodata.test",
+        "servfail.test", "refused.test",  "bogus.test",  "lost.test",
+        "alias.test",    "chain.test",    "loop.test",   "garbage.test",
+        "Secure.TEST.",  "a..test",       "silent.test", NULL};
     struct facts *f = ask(dns, DNS_A, names);
     const struct dns_answer *a = expect(f, "secure.test", DNS_A, DNS_FOUND, DNS_SECURE);
     assert_int_equal(a->nrecords, 1);
@@ -163,14 +164,18 @@ static void each_lie_becomes_what_it_is(void **state)
     expect(f, "loop.test", DNS_A, DNS_FAILED, DNS_UNPROVEN);
     expect(f, "garbage.test", DNS_A, DNS_FAILED, DNS_UNPROVEN);
     expect(f, "a..test", DNS_A, DNS_ABSENT, DNS_INSECURE);
+    a = expect(f, "silent.test", DNS_A, DNS_FAILED, DNS_UNPROVEN);
+    assert_non_null(strstr(a->why.text, "no answer in time"));
     facts_free(f);
     static const char *const mx[] = {"secure.test", NULL};
     f = ask(dns, DNS_MX, mx);
     a = expect(f, "secure.test", DNS_MX, DNS_FOUND, DNS_SECURE);
     struct dns_mx first;
     assert_int_equal(a->nrecords, 2);
-    assert_true(rdata_mx(a->records[0].rdata, &first));
-    assert_string_equal(first.host, "mx.secure.test");
+    for (size_t i = 0; i < 2; i++) { // the server shuffles them
+        assert_true(rdata_mx(a->records[i].rdata, &first));
+        assert_string_equal(first.host, first.preference == 10 ? "mx.secure.test" : "");
+    }
     facts_free(f);
     dns_close(dns);
 }
@@ -185,19 +190,6 @@ static void a_cut_reply_is_asked_for_over_tcp(void **state)
     const struct dns_answer *a = expect(f, "big.test", DNS_TXT, DNS_FOUND, DNS_SECURE);
     assert_int_equal(a->nrecords, 100);
     expect(f, "cut.test", DNS_TXT, DNS_FAILED, DNS_UNPROVEN);
-    facts_free(f);
-    dns_close(dns);
-}
-
-static void silence_is_failure_within_the_bound(void **state)
-{
-    (void)state;
-    struct cfg_dns_server one = at("127.0.0.1", server.port);
-    struct dns *dns = open_stub(&one, 1, DNS_TRUST_AUTO);
-    static const char *const names[] = {"silent.test", NULL};
-    struct facts *f = ask(dns, DNS_A, names);
-    const struct dns_answer *a = expect(f, "silent.test", DNS_A, DNS_FAILED, DNS_UNPROVEN);
-    assert_non_null(strstr(a->why.text, "no answer in time"));
     facts_free(f);
     dns_close(dns);
 }
@@ -357,7 +349,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_lie_becomes_what_it_is),
         cmocka_unit_test(a_cut_reply_is_asked_for_over_tcp),
-        cmocka_unit_test(silence_is_failure_within_the_bound),
         cmocka_unit_test(a_dead_server_is_passed_over),
         cmocka_unit_test(an_untrusted_server_is_no_fallback_for_a_trusted_one),
         cmocka_unit_test(the_self_check_says_what_is_wrong),
