@@ -63,5 +63,19 @@ const struct command commands[] = {
      "  --headers a:b:c, --time T, --full as above\n"
      "  --cv-from auto|ar    validate the chain, or take arc= of the newest results\n",
      command_message},
+    {"sts", "evaluate MTA-STS text",
+     "usage: waxwing sts record < TEXT\n"
+     "       waxwing sts policy < TEXT\n"
+     "       waxwing sts match HOST PATTERN\n"
+     "record reads TXT records, one a line.\n",
+     command_sts},
+    {"dane", "match a chain with TLSA records, or look them up",
+     "usage: waxwing dane match --chain PEM --host BASE [--alt-name N ...] --tlsa \"3 1 1 HEX\" "
+     "...\n"
+     "       waxwing dane lookup HOST [--port 25] [--json]\n"
+     "  --dns-file F         answer DNS questions from this file\n"
+     "  --resolver IP:PORT   ask this server\n"
+     "  --now EPOCH          set the clock\n",
+     command_dane},
     {NULL, NULL, NULL, NULL},
 };
