@@ -10,9 +10,6 @@
 #include "relay/base/id.h"
 #include "relay/base/memory.h"
 
-// Hashed for a user who is not there: crypt(5) yescrypt at its default cost, of a password nobody knows.
-#define NOBODY "$y$j9T$T5zO0hzRMcVNVbH0pcLZq1$8eOjlR9M5hJIHt5yF6p8gjsN5wyMvXpdM7hHkGbwF58"
-
 struct proven {
     XXH128_hash_t key;
     uint64_t until_ms; // 0: empty
@@ -31,9 +28,9 @@ struct auth_job {
     uv_work_t work;
     struct auth *auth;
     struct auth_words words;
-    char *hash; // what the users file says
+    struct users *users;
     XXH128_hash_t key;
-    bool known, proven;
+    bool proven;
     auth_fn *fn;
     void *arg;
 };
@@ -77,7 +74,7 @@ static struct proven *place(struct auth *a, XXH128_hash_t key)
 static void job_work(uv_work_t *work)
 {
     struct auth_job *job = work->data;
-    job->proven = users_verify(job->hash, job->words.password) && job->known;
+    job->proven = users_check(job->users, job->words.user, job->words.password);
 }
 
 static void job_done(uv_work_t *work, int status)
@@ -89,7 +86,7 @@ static void job_done(uv_work_t *work, int status)
         *place(job->auth, job->key) = (struct proven){job->key, clock_mono_ms() + AUTH_CACHE_MS};
     job->fn(proven, job->arg);
     auth_words_free(&job->words);
-    free(job->hash);
+    users_unref(job->users);
     free(job);
 }
 
@@ -106,10 +103,10 @@ static void job_turn(struct item *item)
     job_start((struct auth_job *)(void *)item); // turn.item is its first member
 }
 
-enum auth_answer auth_prove(struct auth *a, const struct users *users,
-                            const struct auth_words *words, auth_fn *fn, void *arg)
+enum auth_answer auth_prove(struct auth *a, struct users *users, const struct auth_words *words,
+                            auth_fn *fn, void *arg)
 {
-    const char *hash = users ? users_hash(users, words->user) : NULL;
+    const char *hash = users_find(users, words->user);
     XXH128_hash_t key = {0};
     if (hash) {
         key = key_of(a, hash, words);
@@ -129,8 +126,7 @@ enum auth_answer auth_prove(struct auth *a, const struct users *users,
     job->auth = a;
     job->words.user = mem_dup(words->user);
     job->words.password = mem_dup(words->password);
-    job->known = hash != NULL;
-    job->hash = mem_dup(hash ? hash : NOBODY);
+    job->users = users_ref(users);
     job->key = key;
     job->fn = fn;
     job->arg = arg;

@@ -14,10 +14,8 @@
 #include "relay/limits.h"
 #include "relay/users.h"
 
-#define AUTH_CACHE_MS   60000
-#define AUTH_CACHE      1024 // proven credentials remembered by a worker
-#define AUTH_NAME_MAX   255  // bytes
-#define AUTH_SECRET_MAX 511  // bytes, what crypt(3) takes
+#define AUTH_CACHE_MS 60000
+#define AUTH_CACHE    1024 // proven credentials remembered by a worker
 
 // RFC 4648 section 4, strict: padding right, no blanks, no bits left over. -1: not base64 or over out's ceiling.
 int auth_base64(struct span text, struct buf *out);
@@ -38,9 +36,9 @@ void auth_free(struct auth *auth); // every job has called back; accepts NULL
 
 typedef void auth_fn(bool proven, void *arg);
 // PROVEN: the cache knows. ASKED: `fn` will be called once on this loop, whatever happens. BUSY: too many wait.
-// An unknown user costs what a known one costs. `users` is only used inside the call.
+// An unknown user costs what a known one costs. The job keeps a reference to users.
 enum auth_answer { AUTH_PROVEN, AUTH_ASKED, AUTH_BUSY };
-enum auth_answer auth_prove(struct auth *auth, const struct users *users,
-                            const struct auth_words *words, auth_fn *fn, void *arg);
+enum auth_answer auth_prove(struct auth *auth, struct users *users, const struct auth_words *words,
+                            auth_fn *fn, void *arg);
 
 #endif

@@ -79,8 +79,8 @@ int auth_plain(struct span message, struct auth_words *out, struct why *why)
         return bad(why, "PLAIN takes [authorization] NUL name NUL password");
     if (authzid.n && !span_equal(authzid, authcid))
         return bad(why, "nobody may act as another user here");
-    if (auth_login(authcid, AUTH_NAME_MAX, &out->user, why) < 0 ||
-        auth_login(password, AUTH_SECRET_MAX, &out->password, why) < 0) {
+    if (auth_login(authcid, USERS_NAME, &out->user, why) < 0 ||
+        auth_login(password, USERS_PASSWORD, &out->password, why) < 0) {
         auth_words_free(out);
         return -1;
     }

@@ -250,7 +250,7 @@ bool limits_spend(struct limits *l, enum limits_kind kind, const char *principal
 {
     if (!rate.count || !rate.per_ms)
         return true;
-    char *key = mem_printf("%c%s", kind == LIMITS_MESSAGES ? 'm' : 'r', principal);
+    char *key = mem_printf("%d %s", kind, principal);
     uint64_t now = clock_mono_ms();
     pthread_mutex_lock(&l->lock);
     struct entry *e = find_or_add(l, RATES, key);
