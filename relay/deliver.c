@@ -190,7 +190,8 @@ static enum moment lost(struct deliver *d, struct why *why)
     // RFC 5321 section 4.5.3.2.6: whether the host has the message is not known. It is tried again
     // later, not at another host now, since that would make the second copy likely.
     char text[sizeof why->text];
-    snprintf(text, sizeof text, "%.300s after the end of the message, before its answer", why->text);
+    snprintf(text, sizeof text, "%.300s after the end of the message, before its answer",
+             why->text);
     struct why unknown;
     why_set(&unknown, WHY_HOST, "4.4.2", "%s", text);
     why_host(&unknown, d->c->host);
@@ -283,7 +284,8 @@ static enum moment enter_connect(struct deliver *d)
     const struct sockaddr *to = (const void *)&host->addresses[d->address];
     const char *helo;
     d->tries++;
-    d->c->stream = stream_connect(&d->order.worker->loop, to, deliver_source(d, to, &helo), event, d);
+    d->c->stream =
+        stream_connect(&d->order.worker->loop, to, deliver_source(d, to, &helo), event, d);
     stream_deadline(d->c->stream, patience(d, CONNECT));
     return STAY;
 }

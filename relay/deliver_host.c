@@ -23,9 +23,10 @@ const struct sockaddr *deliver_source(const struct deliver *d, const struct sock
 
 static void address_text(const struct sockaddr *a, char *out, size_t n)
 {
-    const void *bytes = a->sa_family == AF_INET6
-                            ? (const void *)&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr
-                            : (const void *)&((const struct sockaddr_in *)(const void *)a)->sin_addr;
+    const void *bytes =
+        a->sa_family == AF_INET6
+            ? (const void *)&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr
+            : (const void *)&((const struct sockaddr_in *)(const void *)a)->sin_addr;
     if (!inet_ntop(a->sa_family, bytes, out, (socklen_t)n))
         out[0] = '\0';
 }

@@ -65,12 +65,12 @@ enum route_variant delivery_variant(const struct delivery *d);
 
 // What the log and the ledger say of the connection that an attempt ended on.
 struct attempt {
-    char host[256], ip[64]; // "" before a connection
-    char tls[16];           // "TLSv1.3", "none", "" before
+    char host[256], ip[64];              // "" before a connection
+    char tls[16];                        // "TLSv1.3", "none", "" before
     const char *demand, *source, *proof; // words
-    char reply[512];        // the reply to the message
-    char status[12];        // its enhanced status
-    bool dsn;               // the host offered DSN (RFC 3461)
+    char reply[512];                     // the reply to the message
+    char status[12];                     // its enhanced status
+    bool dsn;                            // the host offered DSN (RFC 3461)
 };
 
 #endif

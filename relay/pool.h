@@ -39,7 +39,7 @@ struct connection {
     enum tls_proof proof;
     int64_t not_after_s; // end of the peer's certificate, 0 unknown
     bool resumed, ticket_kept;
-    unsigned messages;   // sent over it
+    unsigned messages;           // sent over it
     uint64_t opened_ms, used_ms; // clock_mono_ms()
 };
 

@@ -18,7 +18,8 @@
 
 #define MAIL    54
 #define NEVER   SIZE_MAX
-#define SEGMENT 4096
+#define SEGMENT 2048
+#define ROUNDS  64
 
 // When, counted in disk operations, things became so.
 struct fact {
@@ -26,6 +27,12 @@ struct fact {
     size_t submitted, answered;
     size_t half_noted, half; // the first of two recipients: noted, confirmed as done
     size_t noted, confirmed; // all recipients
+    unsigned attempts;       // of one that is deferred again and again
+    struct sure {
+        size_t at;
+        unsigned attempts;
+    } sure[ROUNDS]; // what barriers have confirmed of them
+    size_t nsure;
 };
 
 struct life {
@@ -82,7 +89,15 @@ static void confirm(struct life *life)
             f->half = disk_count(life->disk);
         if (f->noted != NEVER && f->confirmed == NEVER)
             f->confirmed = disk_count(life->disk);
+        if (f->attempts)
+            f->sure[f->nsure++] = (struct sure){disk_count(life->disk), f->attempts};
     }
+}
+
+// These wait for ever.
+static bool waits(size_t i)
+{
+    return i == 0 || i == 20 || i == 31;
 }
 
 static void deliver(struct life *life, size_t i)
@@ -93,12 +108,22 @@ static void deliver(struct life *life, size_t i)
         f->half_noted = disk_count(life->disk);
         story_note(&life->story, id, "a@example.net", SPOOL_DELIVERED, 0);
     }
-    if (i == 0 || i == 20 || i == 31) { // these wait for ever
-        story_note(&life->story, id, "b@example.net", SPOOL_DEFERRED, 1700000999000);
-    } else {
-        f->noted = disk_count(life->disk);
-        story_note(&life->story, id, "b@example.net", SPOOL_DELIVERED, 0);
-    }
+    if (waits(i))
+        return;
+    f->noted = disk_count(life->disk);
+    story_note(&life->story, id, "b@example.net", SPOOL_DELIVERED, 0);
+}
+
+// Tried again, in vain: so results come for messages that are being copied.
+static void defer(struct life *life, size_t i)
+{
+    struct fact *f = &life->facts[i];
+    struct spool_result result = {.id = f->m->env.id,
+                                  .address = "b@example.net",
+                                  .outcome = SPOOL_DEFERRED,
+                                  .attempts = ++f->attempts,
+                                  .next_ms = 1700000999000};
+    spool_note(life->story.spool, &result);
 }
 
 static void live(struct life *life)
@@ -110,6 +135,9 @@ static void live(struct life *life)
         hand_in_some(life, 1 + round % 4);
         while (done + 2 < life->n)
             deliver(life, done++);
+        for (size_t i = 0; i < life->n; i++)
+            if (waits(i))
+                defer(life, i);
         if (round % 3 == 2)
             confirm(life);
     }
@@ -151,6 +179,11 @@ static void check(struct life *life, struct story *story, size_t at, int cut, ui
         size_t open = !there ? 0 : m->env.nrcpts;
         if (there && f->half <= at && open != 1)
             fail_at(f, "has a recipient that was done", at, cut, seed);
+        unsigned attempts = 0;
+        for (size_t k = 0; k < f->nsure && f->sure[k].at <= at; k++)
+            attempts = f->sure[k].attempts;
+        if (there && m->env.rcpts[open - 1].attempts < attempts)
+            fail_at(f, "forgot its attempts", at, cut, seed);
         if (there && at <= f->half_noted && open != f->m->env.nrcpts)
             fail_at(f, "lost a recipient", at, cut, seed);
     }
