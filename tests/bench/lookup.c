@@ -5,8 +5,10 @@
 //
 // ALIAS is none, alias or secure-alias. Then "health ..." of the self-check, and how long it took.
 //
-// usage: lookup [--trust-anchor FILE --root-hints FILE | --resolver IP:PORT] [--repeat N] NAME/TYPE ...
+// usage: lookup [--trust-anchor FILE --root-hints FILE | --resolver IP:PORT | --tls IP4 PORT NAME]
+//               [--repeat N] NAME/TYPE ...
 //        "-" takes NAME/TYPE from standard input, one a line; all are asked at once.
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,38 +82,68 @@ static void print_health(struct dns *dns)
            s.text);
 }
 
-int main(int argc, char **argv)
+struct how {
+    struct cfg_dns config;
+    struct cfg_dns_server server;
+    struct dns_options options;
+    struct questions qs;
+    int repeat;
+};
+
+static void take_tls(struct how *how, char **three)
+{
+    struct sockaddr_in *in = (struct sockaddr_in *)&how->server.address;
+    in->sin_family = AF_INET;
+    inet_pton(AF_INET, three[0], &in->sin_addr);
+    in->sin_port = htons((uint16_t)atoi(three[1]));
+    how->server.tls_name = three[2];
+    how->config.mode = DNS_STUB;
+    how->config.servers = &how->server;
+    how->config.nservers = 1;
+    how->options.config = &how->config;
+}
+
+static void take_arguments(struct how *how, int argc, char **argv)
 {
     static char root[] = ".";
-    struct cfg_dns config = {.mode = DNS_RECURSIVE, .self_check = root};
-    struct dns_options options = {0};
-    struct questions qs = {0};
-    int repeat = 1;
+    how->config.self_check = root;
+    how->repeat = 1;
     for (int i = 1; i < argc; i++) {
         bool more = i + 1 < argc;
-        if (strcmp(argv[i], "--trust-anchor") == 0 && more)
-            config.trust_anchor = argv[++i];
-        else if (strcmp(argv[i], "--root-hints") == 0 && more)
-            config.root_hints = argv[++i];
-        else if (strcmp(argv[i], "--resolver") == 0 && more)
-            options.resolver = argv[++i];
-        else if (strcmp(argv[i], "--repeat") == 0 && more)
-            repeat = atoi(argv[++i]);
-        else if (strcmp(argv[i], "-") == 0)
-            add_lines(&qs);
-        else
-            add(&qs, argv[i]);
+        if (strcmp(argv[i], "--trust-anchor") == 0 && more) {
+            how->config.trust_anchor = argv[++i];
+        } else if (strcmp(argv[i], "--root-hints") == 0 && more) {
+            how->config.root_hints = argv[++i];
+        } else if (strcmp(argv[i], "--resolver") == 0 && more) {
+            how->options.resolver = argv[++i];
+        } else if (strcmp(argv[i], "--tls") == 0 && i + 3 < argc) {
+            take_tls(how, argv + i + 1);
+            i += 3;
+        } else if (strcmp(argv[i], "--repeat") == 0 && more) {
+            how->repeat = atoi(argv[++i]);
+        } else if (strcmp(argv[i], "-") == 0) {
+            add_lines(&how->qs);
+        } else {
+            add(&how->qs, argv[i]);
+        }
     }
-    if (config.trust_anchor && config.root_hints)
-        options.config = &config;
+    if (how->config.trust_anchor && how->config.root_hints)
+        how->options.config = &how->config;
+}
+
+int main(int argc, char **argv)
+{
+    struct how how = {0};
+    take_arguments(&how, argc, argv);
+    struct questions qs = how.qs;
     struct why why;
-    struct dns *dns = dns_open(&options, &why);
+    struct dns *dns = dns_open(&how.options, &why);
     if (!dns) {
         fprintf(stderr, "lookup: %s\n", why.text);
         return 78;
     }
     uint64_t began = clock_mono_ms();
-    for (int i = 0; i < repeat; i++) {
+    for (int i = 0; i < how.repeat; i++) {
         facts_free(qs.facts);
         qs.facts = facts_new();
         dns_drive_blocking(dns, qs.facts, again, &qs);
@@ -120,7 +152,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; facts_at(qs.facts, i); i++)
         print(facts_at(qs.facts, i));
     print_health(dns);
-    printf("%zu names, %d times, %llu ms\n", qs.n, repeat, (unsigned long long)took);
+    printf("%zu names, %d times, %llu ms\n", qs.n, how.repeat, (unsigned long long)took);
     facts_free(qs.facts);
     dns_close(dns);
     for (size_t i = 0; i < qs.n; i++)
