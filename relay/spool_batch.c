@@ -257,8 +257,6 @@ void batch_write(struct spool *s)
     gather(s);
     if (make_room(s) < 0) {
         spool_alarm(s, "%s", s->trouble.text);
-        s->begin_at_ms = clock_mono_ms() + SPOOL_RETRY_MS;
-        s->begin_failed = true;
         batch_failed(s);
         return;
     }
