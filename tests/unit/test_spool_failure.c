@@ -26,6 +26,12 @@ struct life {
     size_t n;
 };
 
+// The others' records are dead soon, so that the ones of these are copied.
+static bool waits(size_t i)
+{
+    return i % 8 == 0;
+}
+
 static int hand_in(struct life *life, size_t i)
 {
     struct message *m = story_message((unsigned)i, i % 6 == 5 ? 0 : 100 + i * 40, "a@example.net",
@@ -47,7 +53,7 @@ static int hand_in(struct life *life, size_t i)
     return story_store(&life->story, m);
 }
 
-// Every message is delivered to its first recipient as soon as it may; every second one entirely.
+// Every message is delivered to its first recipient as soon as it may; most of them entirely.
 static void live(struct life *life, size_t at, int error, bool lasting)
 {
     life->disk = disk_new();
@@ -68,7 +74,7 @@ static void live(struct life *life, size_t at, int error, bool lasting)
         }
         uint64_t id = life->mail[i]->env.id;
         story_note(&life->story, id, "a@example.net", SPOOL_DELIVERED, 0);
-        if (i % 2)
+        if (!waits(i))
             story_note(&life->story, id, "b@example.net", SPOOL_DELIVERED, 0);
     }
     if (!lasting)
@@ -85,9 +91,9 @@ static void check(struct life *life, bool lasting)
     for (size_t i = 0; i < life->n; i++) {
         const struct message *m = life->mail[i];
         bool there = story_found(&life->story, m->env.id);
-        if (life->stored[i] && i % 2 == 0)
+        if (life->stored[i] && waits(i))
             assert_true(there);
-        if (!lasting && (!life->stored[i] || i % 2))
+        if (!lasting && (!life->stored[i] || !waits(i)))
             assert_false(there);
         if (there)
             assert_true(story_same(&life->story, m));
