@@ -10,6 +10,12 @@ const struct command commands[] = {
      "Runs in the foreground until SIGTERM; SIGHUP reads the configuration again.\n"
      "  --print-config  print every key with its value and end\n",
      command_run},
+    {"check", "look for what could be wrong before it hurts",
+     "usage: waxwing check [--offline] [--dns-file F]\n"
+     "Configuration, file rights, certificate dates, the resolver's validation, keys against DNS.\n"
+     "  --offline     ask no DNS\n"
+     "  --dns-file F  answer DNS questions from this file\n",
+     command_check},
     {"status", "one screen about the running relay", "usage: waxwing status [--json]\n",
      command_status},
     {"queue", "list, show, export, retry, hold, release, remove, bounce what waits",
