@@ -35,43 +35,54 @@ static int read_part(struct segment *g, struct buf *out, uint64_t n, uint64_t *o
     return 0;
 }
 
-// 1: whole; 0: damaged; -1: cannot be read now, errno says why.
-static int read_record(const struct kept *place, struct message *m)
+static bool words_of(const struct kept *place, const struct buf *head, struct segment_record *r,
+                     struct message **m)
+{
+    const struct segment_key *key = &place->segment->key;
+    struct span bytes = buf_span(head);
+    if (bytes.n != SEGMENT_RECORD + place->text ||
+        !segment_record_decode(key, place->offset, UINT64_MAX, bytes.p, r) ||
+        r->length != place->length || r->text != place->text ||
+        !segment_text_whole(key, r, span_from(bytes, SEGMENT_RECORD)))
+        return false;
+    bool damaged;
+    *m = segment_message_decode(span_from(bytes, SEGMENT_RECORD), place->id, r->length - r->text,
+                                &damaged);
+    return *m && !damaged;
+}
+
+// 1: whole, and *m is a new message of it; 0: damaged; -1: cannot be read now, errno says why.
+static int read_record(const struct kept *place, struct message **m)
 {
     struct segment *g = place->segment;
     struct segment_record r;
     struct buf head;
     uint64_t at = place->offset;
+    *m = NULL;
     buf_init(&head, SEGMENT_RECORD + place->text);
     int rc = read_part(g, &head, SEGMENT_RECORD + place->text, &at);
-    if (rc < 0)
-        goto done;
-    struct span text =
-        span_from(buf_span(&head), head.len < SEGMENT_RECORD ? head.len : SEGMENT_RECORD);
-    bool damaged;
-    struct message *words = NULL;
-    rc = 0;
-    if (head.len == SEGMENT_RECORD + place->text &&
-        segment_record_decode(&g->key, place->offset, UINT64_MAX, head.data, &r) &&
-        r.length == place->length && r.text == place->text && segment_text_whole(&g->key, &r, text))
-        words = segment_message_decode(text, place->id, r.length - r.text, &damaged);
-    if (!words)
-        goto done;
-    uint64_t body = words->large ? 0 : words->body_bytes;
-    rc = read_part(g, &m->prefix, words->prefix_bytes, &at);
-    if (rc == 0)
-        rc = read_part(g, &m->header, words->header_bytes, &at);
-    if (rc == 0)
-        rc = read_part(g, &m->body, body, &at);
-    message_unref(words);
-    if (rc < 0)
-        goto done;
-    struct span rest[3] = {buf_span(&m->prefix), buf_span(&m->header), buf_span(&m->body)};
-    unsigned char sum[SEGMENT_SUM];
-    segment_sum(&g->key, place->offset, PART_REST, rest, 3, sum);
-    rc = memcmp(sum, r.rest_sum, sizeof sum) == 0;
-done:
+    bool known = rc == 0 && words_of(place, &head, &r, m);
     buf_free(&head);
+    if (known) {
+        rc = read_part(g, &(*m)->prefix, (*m)->prefix_bytes, &at);
+        if (rc == 0)
+            rc = read_part(g, &(*m)->header, (*m)->header_bytes, &at);
+        if (rc == 0 && !(*m)->large)
+            rc = read_part(g, &(*m)->body, (*m)->body_bytes, &at);
+    }
+    if (known && rc == 0) {
+        struct span rest[3] = {buf_span(&(*m)->prefix), buf_span(&(*m)->header),
+                               buf_span(&(*m)->body)};
+        unsigned char sum[SEGMENT_SUM];
+        segment_sum(&g->key, place->offset, PART_REST, rest, 3, sum);
+        rc = memcmp(sum, r.rest_sum, sizeof sum) == 0;
+    }
+    if (rc <= 0) {
+        int saved = errno;
+        message_unref(*m);
+        errno = saved;
+        *m = NULL;
+    }
     return rc;
 }
 
@@ -105,28 +116,46 @@ static int load_large(struct spool *s, const struct kept *place, struct message 
     return -1;
 }
 
-int spool_load(struct spool *s, struct message *m, struct why *why)
+struct message *spool_find(struct spool *s, uint64_t id, struct why *why)
 {
     struct kept place;
-    if (m->in_memory)
-        return 0;
-    if (!table_place(s, m->env.id, &place))
-        return why_set(why, WHY_OURS, "4.3.0", "the message is no longer in the spool");
-    int rc = -1, whole;
+    struct message *m = NULL;
+    if (!table_place(s, id, &place)) {
+        why_set(why, WHY_OURS, "4.3.0", "the message is no longer in the spool");
+        return NULL;
+    }
+    int whole = place.damaged ? 0 : read_record(&place, &m);
     if (place.damaged)
         is_damaged(why);
-    else if ((whole = read_record(&place, m)) < 0)
+    else if (whole < 0)
         spool_trouble(why, errno, "the message cannot be read from the spool now");
     else if (whole == 0)
         quarantine(s, &place, why);
-    else
-        rc = load_large(s, &place, m, why);
-    segment_unref(place.segment);
-    m->in_memory = rc == 0;
-    if (rc < 0) {
-        buf_free(&m->prefix);
-        buf_free(&m->header);
-        buf_free(&m->body);
+    if (m) {
+        m->segment = place.segment->key.number;
+        m->offset = place.offset;
+        m->record_bytes = SEGMENT_RECORD + place.length;
+        m->in_memory = true;
     }
-    return rc;
+    if (m && load_large(s, &place, m, why) < 0) {
+        message_unref(m);
+        m = NULL;
+    }
+    segment_unref(place.segment);
+    return m;
+}
+
+int spool_load(struct spool *s, struct message *m, struct why *why)
+{
+    if (m->in_memory)
+        return 0;
+    struct message *found = spool_find(s, m->env.id, why);
+    if (!found)
+        return -1;
+    buf_move(&m->prefix, &found->prefix);
+    buf_move(&m->header, &found->header);
+    buf_move(&m->body, &found->body);
+    message_unref(found);
+    m->in_memory = true;
+    return 0;
 }

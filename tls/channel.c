@@ -126,14 +126,31 @@ static struct channel *channel_new(unsigned flags)
     return ch;
 }
 
+static void read_sni(struct channel *ch)
+{
+    size_t n = sizeof ch->sni;
+    unsigned type;
+    if (gnutls_server_name_get(ch->session, ch->sni, &n, &type, 0) < 0 || type != GNUTLS_NAME_DNS)
+        ch->sni[0] = 0;
+}
+
+static int client_spoke(gnutls_session_t session)
+{
+    struct channel *ch = gnutls_session_get_ptr(session);
+    read_sni(ch);
+    gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, creds_for_name(ch->creds, ch->sni));
+    return 0;
+}
+
 struct channel *channel_server(struct creds *creds)
 {
     const gnutls_datum_t *ticket_key = creds_ticket_key(creds);
     struct channel *ch = channel_new(GNUTLS_SERVER | (ticket_key ? 0 : GNUTLS_NO_TICKETS));
     ch->creds = creds_ref(creds);
-    gnutls_session_set_ptr(ch->session, creds);
+    gnutls_session_set_ptr(ch->session, ch);
     gnutls_priority_set(ch->session, creds_priority(creds));
-    gnutls_credentials_set(ch->session, GNUTLS_CRD_CERTIFICATE, creds_gnutls(creds));
+    gnutls_credentials_set(ch->session, GNUTLS_CRD_CERTIFICATE, creds_for_name(creds, ""));
+    gnutls_handshake_set_post_client_hello_function(ch->session, client_spoke);
     gnutls_certificate_server_set_request(ch->session, GNUTLS_CERT_IGNORE);
     if (ticket_key)
         gnutls_session_ticket_enable_server(ch->session, ticket_key);
@@ -197,12 +214,8 @@ static int opened(struct channel *ch, struct why *why)
     facts->protocol = protocol_word(gnutls_protocol_get_version(ch->session));
     facts->cipher = cipher ? cipher : "unknown";
     facts->resumed = gnutls_session_is_resumed(ch->session) != 0;
-    if (ch->creds) {
-        size_t n = sizeof ch->sni;
-        unsigned type;
-        if (gnutls_server_name_get(ch->session, ch->sni, &n, &type, 0) < 0)
-            ch->sni[0] = 0;
-    }
+    if (ch->creds)
+        read_sni(ch); // a resumed session brings its own
     unsigned n = 0;
     const gnutls_datum_t *list =
         facts->resumed ? NULL : gnutls_certificate_get_peers(ch->session, &n);
