@@ -18,7 +18,7 @@ struct content;
 // message is known to a second thread. Its bytes are counted in counters.memory_now while they live.
 struct content *content_take(struct relay *relay, struct message *m);
 struct content *content_ref(struct content *c);
-void content_unref(struct content *c); // accepts NULL; any thread
+void content_unref(struct content *c);          // accepts NULL; any thread
 uint64_t content_size(const struct content *c); // bytes that DATA carries before stuffing
 // The header fields as sent, for a DSN; up to out's ceiling.
 int content_header(const struct content *c, struct buf *out);
@@ -46,7 +46,8 @@ typedef void content_read_fn(const void *data, ssize_t n, const struct why *why,
 struct content_reader *content_reader(struct worker *worker, struct content *c, content_read_fn *fn,
                                       void *arg);
 void content_read(struct content_reader *reader);
-void content_reader_free(struct content_reader *reader); // accepts NULL; also while a read is under way
+void content_reader_free(
+    struct content_reader *reader); // accepts NULL; also while a read is under way
 
 // Dot-stuffing. Pieces may be cut anywhere; `put` gets long runs.
 typedef void content_put(void *to, const void *bytes, size_t n);

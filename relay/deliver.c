@@ -13,15 +13,6 @@
 #include "relay/log.h"
 
 static enum moment enter_load(struct deliver *d);
-void deliver_continue(struct deliver *d, enum moment next, const struct why *why)
-{
-    deliver_go(d, why ? deliver_quit_next(d, why) : next);
-    if (!d->over)
-        read_replies(d);
-    if (d->over)
-        release(d);
-}
-
 static enum moment enter_connect(struct deliver *d);
 static enum moment enter_ehlo(struct deliver *d);
 static enum moment enter_helo(struct deliver *d);
@@ -190,7 +181,8 @@ static enum moment lost(struct deliver *d, struct why *why)
     // RFC 5321 section 4.5.3.2.6: whether the host has the message is not known. It is tried again
     // later, not at another host now, since that would make the second copy likely.
     char text[sizeof why->text];
-    snprintf(text, sizeof text, "%.300s after the end of the message, before its answer", why->text);
+    snprintf(text, sizeof text, "%.300s after the end of the message, before its answer",
+             why->text);
     struct why unknown;
     why_set(&unknown, WHY_HOST, "4.4.2", "%s", text);
     why_host(&unknown, d->c->host);
@@ -277,13 +269,23 @@ static void event(struct stream *s, enum stream_event what, void *arg)
         release(d);
 }
 
+void deliver_continue(struct deliver *d, enum moment next, const struct why *why)
+{
+    deliver_go(d, why ? deliver_quit_next(d, why) : next);
+    if (!d->over)
+        read_replies(d);
+    if (d->over)
+        release(d);
+}
+
 static enum moment enter_connect(struct deliver *d)
 {
     struct route_host *host = deliver_host(d);
     const struct sockaddr *to = (const void *)&host->addresses[d->address];
     const char *helo;
     d->tries++;
-    d->c->stream = stream_connect(&d->order.worker->loop, to, deliver_source(d, to, &helo), event, d);
+    d->c->stream =
+        stream_connect(&d->order.worker->loop, to, deliver_source(d, to, &helo), event, d);
     stream_deadline(d->c->stream, patience(d, CONNECT));
     return STAY;
 }

@@ -22,6 +22,8 @@ struct deliver_order {
     struct pool *pool;
     struct list *idle; // the lane's idle connections and their count, for pool_give
     size_t *nidle;
+    void (*opening)(
+        void *arg);     // a connection is about to be opened: idle ones may have to make room
     deliver_done *done; // once; may run inside deliver_run. The callee takes the deliveries
     void *arg;
 };

@@ -23,9 +23,10 @@ const struct sockaddr *deliver_source(const struct deliver *d, const struct sock
 
 static void address_text(const struct sockaddr *a, char *out, size_t n)
 {
-    const void *bytes = a->sa_family == AF_INET6
-                            ? (const void *)&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr
-                            : (const void *)&((const struct sockaddr_in *)(const void *)a)->sin_addr;
+    const void *bytes =
+        a->sa_family == AF_INET6
+            ? (const void *)&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr
+            : (const void *)&((const struct sockaddr_in *)(const void *)a)->sin_addr;
     if (!inet_ntop(a->sa_family, bytes, out, (socklen_t)n))
         out[0] = '\0';
 }
@@ -76,6 +77,7 @@ static bool from_pool(struct deliver *d)
 
 static void begin(struct deliver *d, const struct sockaddr *to)
 {
+    d->order.opening(d->order.arg);
     struct route_host *host = deliver_host(d);
     d->key = key_of(d, host, d->address);
     d->c = connection_open(d->order.pool, to);
@@ -94,7 +96,11 @@ static void pass_over(struct deliver *d, const struct route_host *host)
         why_set(&why, WHY_HOST, "4.4.3", "the host has no address that may be used");
     if (!why.host[0])
         why_host(&why, host->host);
-    d->troubles++;
+    // A REQUIRETLS host whose name nobody vouches for has answered; DNS trouble has not.
+    if (why_permanent(&why))
+        d->lacks++;
+    else
+        d->troubles++;
     // The first reason is the best host's: it says most.
     if (!why_is_set(&d->why))
         d->why = why;

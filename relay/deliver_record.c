@@ -46,11 +46,13 @@ static void policy_of(const struct route *route, const struct route_host *host,
                       struct ledger_fact *fact)
 {
     const struct demand *demand = &host->demand;
+    bool watched = demand->observe > demand->level;
+    enum demand_source source = watched ? demand->observe_source : demand->source;
     struct buf text;
     buf_init(&text, 65536);
     const char *domain = route->next_hop_domain ? route->next_hop_domain : route->domain;
     ledger_fact_set(&fact->policy_domain, domain);
-    if (demand->source == SOURCE_DANE || demand->source == SOURCE_DANE_UNUSABLE) {
+    if (source == SOURCE_DANE || source == SOURCE_DANE_UNUSABLE) {
         fact->policy_type = POLICY_TLSA;
         if (demand->tlsa_base)
             ledger_fact_set(&fact->policy_domain, demand->tlsa_base);
@@ -70,8 +72,9 @@ static void policy_of(const struct route *route, const struct route_host *host,
 
 static void address_text(const struct sockaddr *a, char *out, size_t n)
 {
-    if (!a || getnameinfo(a, a->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-                                                      : sizeof(struct sockaddr_in),
+    if (!a || getnameinfo(a,
+                          a->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+                                                   : sizeof(struct sockaddr_in),
                           out, (socklen_t)n, NULL, 0, NI_NUMERICHOST) != 0)
         out[0] = '\0';
 }
@@ -81,8 +84,7 @@ static struct ledger_fact *fact_of(const struct deliver *d, const struct route_h
     struct ledger_fact *fact = ledger_fact_new();
     fact->id = d->message->env.id;
     const struct route *route = d->route;
-    ledger_fact_set(&fact->domain,
-                    route->next_hop_domain ? route->next_hop_domain : route->domain);
+    ledger_fact_set(&fact->domain, route->next_hop_domain ? route->next_hop_domain : route->domain);
     ledger_fact_set(&fact->mx_host, host->host);
     ledger_fact_set(&fact->demand, tls_level_word(host->demand.level));
     ledger_fact_set(&fact->source, demand_source_word(host->demand.source));
@@ -168,7 +170,8 @@ void deliver_record_learn(struct deliver *d)
     list_each(it, &d->deliveries)
     {
         const struct delivery *one = list_of(it, struct delivery, list);
-        const char *domain = one->route->next_hop_domain ? one->route->next_hop_domain : one->domain;
+        const char *domain =
+            one->route->next_hop_domain ? one->route->next_hop_domain : one->domain;
         if (domain != last)
             state_learn(relay(d)->state, domain, c->host,
                         certificate ? PROVED_CERTIFICATE : PROVED_TLS, dane);

@@ -44,6 +44,7 @@ struct delivery {
     int64_t next_ms;   // wall clock: when due; INT64_MAX: held
     unsigned heap;     // 1-based position among the waiting, 0: not there
     bool siblings;     // the message has other deliveries as well
+    bool second_look;  // a TLS policy was looked up again before the last attempt
     struct route_request *asking;
     struct route *route; // while ready or active
     char *reason;        // the last failure in words, NULL if none
@@ -65,12 +66,12 @@ enum route_variant delivery_variant(const struct delivery *d);
 
 // What the log and the ledger say of the connection that an attempt ended on.
 struct attempt {
-    char host[256], ip[64]; // "" before a connection
-    char tls[16];           // "TLSv1.3", "none", "" before
+    char host[256], ip[64];              // "" before a connection
+    char tls[16];                        // "TLSv1.3", "none", "" before
     const char *demand, *source, *proof; // words
-    char reply[512];        // the reply to the message
-    char status[12];        // its enhanced status
-    bool dsn;               // the host offered DSN (RFC 3461)
+    char reply[512];                     // the reply to the message
+    char status[12];                     // its enhanced status
+    bool dsn;                            // the host offered DSN (RFC 3461)
 };
 
 #endif

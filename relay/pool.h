@@ -39,7 +39,7 @@ struct connection {
     enum tls_proof proof;
     int64_t not_after_s; // end of the peer's certificate, 0 unknown
     bool resumed, ticket_kept;
-    unsigned messages;   // sent over it
+    unsigned messages;           // sent over it
     uint64_t opened_ms, used_ms; // clock_mono_ms()
 };
 
@@ -70,7 +70,8 @@ bool pool_holds(struct pool *pool, const struct pool_key *key);
 // Keeps it until it is taken, its peer speaks or ends, or its time is up. Closed at once when it has
 // served enough.
 void pool_give(struct pool *pool, struct connection *c, struct list *site, size_t *site_idle);
-void pool_shut(struct pool *pool);  // from now on nothing idles
+void pool_shut(struct pool *pool); // from now on nothing idles
+bool pool_has_idle(const struct pool *pool);
 bool pool_evict(struct pool *pool); // closes the idle one that is idle longest
 void pool_close_idle(struct connection *c);
 

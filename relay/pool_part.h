@@ -25,12 +25,12 @@ struct pool {
     struct list idle; // connections, idle longest first
     size_t open;
     bool closed;
-    struct pool_host *hosts;    // table by address
-    struct list quiet;          // hosts without connections that failed, oldest first
+    struct pool_host *hosts; // table by address
+    struct list quiet;       // hosts without connections that failed, oldest first
     size_t nquiet;
-    struct pool_same *same;     // table of idle connections by key
-    struct pool_kept *tickets;  // table by key
-    struct list fresh;          // tickets, oldest first
+    struct pool_same *same;    // table of idle connections by key
+    struct pool_kept *tickets; // table by key
+    struct list fresh;         // tickets, oldest first
     size_t ntickets;
     unsigned char secret[192];
 };

@@ -16,8 +16,8 @@ uint64_t retry_wait(const uint64_t *steps, size_t n, unsigned attempts, uint64_t
 
 int64_t retry_at(int64_t now_ms, uint64_t wait_ms, int64_t expire_ms, int64_t warn_ms)
 {
-    int64_t at = wait_ms > (uint64_t)(INT64_MAX - 1 - now_ms) ? INT64_MAX - 1
-                                                              : now_ms + (int64_t)wait_ms;
+    int64_t at =
+        wait_ms > (uint64_t)(INT64_MAX - 1 - now_ms) ? INT64_MAX - 1 : now_ms + (int64_t)wait_ms;
     if (expire_ms > now_ms && at > expire_ms)
         at = expire_ms;
     if (warn_ms > now_ms && at > warn_ms)
