@@ -7,12 +7,9 @@
 #include <string.h>
 #include <uthash.h>
 #include "relay/base/clock.h"
-#include "relay/base/id.h"
 #include "relay/base/list.h"
 #include "relay/base/memory.h"
-#include "relay/log.h"
-#include "relay/own_addresses.h"
-#include "relay/route_plan.h"
+#include "relay/planning.h"
 
 #define CACHE_ROUTES 20000 // routes kept; the one planned longest ago goes first
 
@@ -24,19 +21,10 @@ struct entry {
     char *domain;
     enum route_variant variant;
     struct routes *routes;
-    struct route *route; // NULL: never planned
-    struct list waiters; // not empty: planning is under way
-    bool stale;          // plan again as soon as somebody asks
-    // The planning under way.
-    struct facts *facts;
-    struct dns_drive *drive;
-    struct sts_view sts;
-    bool sts_known;
-    struct memory_view memory;
-    struct own_addresses own;
-    struct dns_state dns_state;
-    uint64_t seed;
-    struct setup *setup;
+    struct route *route;       // NULL: never planned
+    struct planning *planning; // NULL: none under way
+    struct list waiters;
+    bool stale; // plan again as soon as somebody asks
 };
 
 struct routes {
@@ -45,6 +33,7 @@ struct routes {
     uv_thread_t thread;
     struct mailbox *mail;
     struct setup *setup;
+    struct planning_world world;
     struct entry *table;
     struct list entries;
     size_t nentries;
@@ -82,18 +71,6 @@ static void answer(struct route_request *r, struct route *route)
     mailbox_post(r->reply, &r->item);
 }
 
-static void end_planning(struct entry *e)
-{
-    facts_free(e->facts);
-    e->facts = NULL;
-    e->drive = NULL;
-    sts_view_free(&e->sts);
-    memory_view_free(&e->memory);
-    own_addresses_free(&e->own);
-    setup_unref(e->setup);
-    e->setup = NULL;
-}
-
 static void forget_entry(struct routes *routes, struct entry *e)
 {
     HASH_DEL(routes->table, e);
@@ -105,36 +82,13 @@ static void forget_entry(struct routes *routes, struct entry *e)
     free(e);
 }
 
-static struct route *plan(struct entry *e)
-{
-    struct plan_input in = {.setup = e->setup,
-                            .domain = e->domain,
-                            .variant = e->variant,
-                            .own = e->own.at,
-                            .nown = e->own.n,
-                            .dns_broken = e->dns_state.health == DNS_HEALTH_BROKEN,
-                            .dns_text = e->dns_state.text,
-                            .sts = e->sts_known ? &e->sts : NULL,
-                            .memory = &e->memory,
-                            .seed = e->seed};
-    return route_plan(&in, e->facts);
-}
-
-static bool plan_again(void *arg)
-{
-    struct entry *e = arg;
-    struct route *route = plan(e);
-    if (!route)
-        return true;
-    route_unref(e->route);
-    e->route = route;
-    return false;
-}
-
 static void planned(void *arg)
 {
     struct entry *e = arg;
-    end_planning(e);
+    route_unref(e->route);
+    e->route = route_ref(planning_route(e->planning));
+    planning_free(e->planning);
+    e->planning = NULL;
     list_each_safe(it, &e->waiters) answer(list_of(it, struct route_request, list), e->route);
 }
 
@@ -142,14 +96,7 @@ static void start_planning(struct entry *e)
 {
     struct routes *routes = e->routes;
     e->stale = false;
-    e->setup = setup_ref(routes->setup);
-    e->facts = facts_new();
-    e->sts = (struct sts_view){.mode = -1};
-    e->sts_known = true;
-    own_addresses_find(e->setup->config, &e->own);
-    dns_get_state(routes->relay->dns, &e->dns_state);
-    random_bytes(&e->seed, sizeof e->seed);
-    e->drive = dns_drive(routes->relay->dns, routes->mail, e->facts, plan_again, planned, e);
+    e->planning = planning_start(&routes->world, routes->setup, e->domain, e->variant, planned, e);
 }
 
 static struct entry *find_entry(struct routes *routes, const char *domain,
@@ -182,7 +129,7 @@ static void make_room(struct routes *routes)
         struct entry *e = list_of(it, struct entry, age);
         if (routes->nentries <= CACHE_ROUTES)
             return;
-        if (list_empty(&e->waiters))
+        if (!e->planning)
             forget_entry(routes, e);
     }
 }
@@ -192,9 +139,8 @@ static void take_request(struct item *item)
     struct route_request *r = list_of(item, struct route_request, item);
     struct routes *routes = r->routes;
     struct entry *e = find_entry(routes, r->domain, r->variant);
-    bool under_way = !list_empty(&e->waiters);
     list_append(&e->waiters, &r->list);
-    if (under_way)
+    if (e->planning)
         return;
     if (e->route && !e->stale && e->route->expires_ms > clock_mono_ms()) {
         answer(r, e->route);
@@ -293,6 +239,7 @@ struct routes *routes_open(const struct routes_options *options, struct why *why
         return NULL;
     }
     routes->mail = mailbox_open(&routes->loop);
+    routes->world = (struct planning_world){.dns = routes->relay->dns, .mail = routes->mail};
     rc = uv_thread_create(&routes->thread, run_loop, routes);
     if (rc == 0)
         return routes;
@@ -312,10 +259,8 @@ static void take_close(struct item *item)
     list_each_safe(it, &routes->entries)
     {
         struct entry *e = list_of(it, struct entry, age);
-        if (e->facts) {
-            dns_drive_cancel(e->drive);
-            end_planning(e);
-        }
+        planning_free(e->planning);
+        e->planning = NULL;
         list_each_safe(w, &e->waiters)
         {
             struct route_request *r = list_of(w, struct route_request, list);

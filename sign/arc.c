@@ -20,7 +20,7 @@ struct arc_chain {
     const struct header *header;
     unsigned min_rsa_bits;
     size_t n; // highest instance
-    bool closed;
+    bool complete, closed;
     bool decided, temporary;
     enum arc_cv cv;
     size_t oldest_pass;
@@ -116,6 +116,7 @@ static void check_structure(struct arc_chain *c)
         if (!set->results || !set->message || !set->seal)
             fail(c, "set %zu is incomplete", i);
     }
+    c->complete = !c->decided;
 }
 
 static void read_seal(struct arc_chain *c, size_t i)
@@ -172,12 +173,33 @@ void arc_free(struct arc_chain *c)
     free(c);
 }
 
+// Without c= a signature is simple/simple (RFC 6376 section 3.5), yet sealers have been taken to mean
+// relaxed, as in ARC-Seal. Both are heard: neither lets more than white space change.
+static bool canon_open(const struct signature *s)
+{
+    return !signature_decided(s) && !tags_find(&s->tags, "c");
+}
+
 // The newest first: where there is no room for all, the oldest do without.
 void arc_want(struct arc_chain *c, struct body_hashes *hashes)
 {
     for (size_t i = c->n; i > 0 && !c->decided; i--)
-        if (!signature_decided(&c->sets[i - 1].message_signature))
+        if (!signature_decided(&c->sets[i - 1].message_signature)) {
             signature_want(&c->sets[i - 1].message_signature, hashes);
+            if (canon_open(&c->sets[i - 1].message_signature))
+                body_hashes_want(hashes, CANON_RELAXED, CANON_NO_LIMIT);
+        }
+}
+
+static void check_body(struct signature *s, const struct body_hashes *hashes)
+{
+    unsigned char digest[32];
+    uint64_t canonical;
+    if (canon_open(s) &&
+        body_hashes_get(hashes, CANON_RELAXED, CANON_NO_LIMIT, digest, &canonical) &&
+        memcmp(digest, s->bh, sizeof digest) == 0)
+        s->body_canon = CANON_RELAXED;
+    signature_check_body(s, hashes);
 }
 
 static bool ask_keys(struct arc_chain *c, struct facts *facts)
@@ -196,8 +218,16 @@ static bool ask_keys(struct arc_chain *c, struct facts *facts)
 static void check_message(struct arc_chain *c, size_t i, struct facts *facts)
 {
     struct signature *s = &c->sets[i - 1].message_signature;
-    if (!signature_decided(s))
-        signature_check_message(s, c->header, signature_key(s, facts), c->min_rsa_bits);
+    if (signature_decided(s))
+        return;
+    bool open = canon_open(s);
+    const struct dns_answer *key = signature_key(s, facts);
+    signature_check_message(s, c->header, key, c->min_rsa_bits);
+    if (!open || s->result != AUTH_FAIL)
+        return;
+    s->result = AUTH_NONE;
+    s->header_canon = CANON_RELAXED;
+    signature_check_message(s, c->header, key, c->min_rsa_bits);
 }
 
 static int canon_set(const struct set *set, bool with_seal, struct buf *out)
@@ -253,7 +283,7 @@ bool arc_evaluate(struct arc_chain *c, const struct body_hashes *hashes, struct 
     if (c->decided)
         return false;
     for (size_t i = 0; i < c->n; i++)
-        signature_check_body(&c->sets[i].message_signature, hashes);
+        check_body(&c->sets[i].message_signature, hashes);
     struct signature *newest = &c->sets[c->n - 1].message_signature;
     if (!signature_decided(newest) && !ask_keys(c, facts))
         return true;
@@ -299,6 +329,11 @@ size_t arc_instances(const struct arc_chain *c)
 size_t arc_oldest_pass(const struct arc_chain *c)
 {
     return c->oldest_pass;
+}
+
+bool arc_complete(const struct arc_chain *c)
+{
+    return c->complete;
 }
 
 bool arc_closed(const struct arc_chain *c)

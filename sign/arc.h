@@ -30,6 +30,8 @@ size_t arc_instances(const struct arc_chain *c);   // the highest instance found
 // The lowest instance from which on every ARC-Message-Signature still holds; 0: all of them do, or the
 // chain does not pass (RFC 8617 section 5.2).
 size_t arc_oldest_pass(const struct arc_chain *c);
+// Every set has its three fields, and only once.
+bool arc_complete(const struct arc_chain *c);
 // Nothing may be added: the newest seal says cv=fail, or there are ARC_MAX_SETS.
 bool arc_closed(const struct arc_chain *c);
 

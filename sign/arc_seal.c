@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
-// Adding a set to an ARC chain (RFC 8617 section 5.1). Tags are in alphabetical order, as the conformance
-// suite has them.
+// Adding a set to an ARC chain (RFC 8617 section 5.1). Tags are in alphabetical order and signatures on one
+// line: a seal covers the spelling of the fields below it, and the conformance suite spells them so.
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -64,7 +64,7 @@ static int finish(struct fold *f, const struct arc_set *set, struct buf *data, s
         rc = sign_key_sign(set->key, data->data, data->len, &signature, why);
     else
         why_set(why, WHY_MESSAGE, "5.6.0", "the header is too large to seal");
-    if (rc == 0 && (rc = fold_finish(f, buf_span(&signature), out)) < 0)
+    if (rc == 0 && (rc = fold_finish(f, buf_span(&signature), true, out)) < 0)
         why_set(why, WHY_MESSAGE, "5.6.0", "the seal has no room");
     buf_free(&signature);
     return rc;
@@ -132,6 +132,11 @@ int arc_seal(const struct arc_chain *c, const struct arc_set *set, const struct 
              struct buf *out, struct why *why)
 {
     assert(!arc_closed(c));
+    char name[256];
+    if (!signature_name(span_text(set->domain), name) ||
+        !signature_name(span_text(set->selector), name))
+        return why_set(why, WHY_OURS, "4.3.5", "'%s' or '%s' is no name for a signature",
+                       set->domain, set->selector);
     struct buf results, message, seal;
     buf_init(&results, MAX_PREFIX);
     buf_init(&message, MAX_PREFIX);

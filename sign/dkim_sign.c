@@ -10,6 +10,7 @@
 #include "sign/base64.h"
 #include "sign/fold.h"
 #include "sign/selection.h"
+#include "sign/signature.h"
 
 #define DEFAULT_HEADERS                                                                            \
     "from:to:cc:subject:date:message-id:reply-to:in-reply-to:references:mime-version:"             \
@@ -63,6 +64,11 @@ static void write_tags(struct fold *f, const struct dkim_sign *how, struct buf *
 
 static int check(const struct dkim_sign *how, const struct header *header, struct why *why)
 {
+    char name[256];
+    if (!signature_name(span_text(how->domain), name) ||
+        !signature_name(span_text(how->selector), name))
+        return why_set(why, WHY_OURS, "4.3.5", "'%s' or '%s' is no name for a signature",
+                       how->domain, how->selector);
     size_t from = header_count(header, "From");
     if (from != 1)
         return why_set(why, WHY_MESSAGE, "5.6.0", "the message has %s From field",
@@ -92,7 +98,7 @@ int dkim_sign(const struct dkim_sign *how, const struct header *header,
         fold_canon(&f, how->header_canon, &data) < 0)
         why_set(why, WHY_MESSAGE, "5.6.0", "too many header fields to sign");
     else if (sign_key_sign(how->key, data.data, data.len, &signature, why) == 0) {
-        rc = fold_finish(&f, buf_span(&signature), out);
+        rc = fold_finish(&f, buf_span(&signature), false, out);
         if (rc < 0)
             why_set(why, WHY_MESSAGE, "5.6.0", "the DKIM signature has no room");
     }

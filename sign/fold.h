@@ -24,7 +24,8 @@ void fold_names(struct fold *f, const char *name, const char *value); // may bre
 void fold_signature(struct fold *f);                                  // "b=", empty
 // Adds the field as it is signed: canonical, b= empty, without its line end.
 int fold_canon(const struct fold *f, enum canon canon, struct buf *data);
-// The whole field with `signature` in b= and a final CRLF, added to out. -1: over a ceiling.
-int fold_finish(struct fold *f, struct span signature, struct buf *out);
+// The whole field with `signature` in b= and a final CRLF, added to out; whole: its value on one line as
+// long as SMTP carries such lines. -1: over a ceiling.
+int fold_finish(struct fold *f, struct span signature, bool whole, struct buf *out);
 
 #endif

@@ -126,7 +126,8 @@ static void describe(const struct route *route, struct buf *out)
                      demand_source_word(h->demand.source));
         if (h->demand.observe > h->demand.level)
             buf_addf(out, " watch %s", tls_level_word(h->demand.observe));
-        if (h->demand.ntlsa_usable)
+        if (h->demand.ntlsa_usable &&
+            (h->demand.level == TLS_DANE || h->demand.observe == TLS_DANE))
             buf_addf(out, " tlsa@%s", h->demand.tlsa_base);
     }
 }
@@ -263,23 +264,23 @@ STORY(case_30_hosts_stand_for_themselves,
 
 STORY(memory_raises_the_known_host, "deliver; mx.d.example encrypt memory",
       .yaml = "delivery: {tls: opportunistic}\n", .dns = "{\"records\":{" MX1 A1 "}}",
-      .memory = {{"mx.d.example", NOW - 86400, OWES_CERTIFICATE, false}}, .nmemory = 1)
+      .memory = {{(char *)"mx.d.example", NOW - 86400, OWES_CERTIFICATE, false}}, .nmemory = 1)
 STORY(memory_of_certificates, "deliver; mx.d.example webpki memory",
       .yaml = "delivery: {memory: {level: certificate}}\n", .dns = "{\"records\":{" MX1 A1 "}}",
-      .memory = {{"mx.d.example", NOW - 86400, OWES_CERTIFICATE, false}}, .nmemory = 1)
+      .memory = {{(char *)"mx.d.example", NOW - 86400, OWES_CERTIFICATE, false}}, .nmemory = 1)
 STORY(unknown_host_owes_the_lowest_of_the_known, "deliver; mx.d.example encrypt memory",
       .yaml = "delivery: {tls: opportunistic, memory: {level: certificate}}\n",
       .dns = "{\"records\":{" MX1 A1 "}}",
-      .memory = {{"a.d.example", NOW - 1, OWES_CERTIFICATE, false},
-                 {"b.d.example", NOW - 1, OWES_TLS, false}},
+      .memory = {{(char *)"a.d.example", NOW - 1, OWES_CERTIFICATE, false},
+                 {(char *)"b.d.example", NOW - 1, OWES_TLS, false}},
       .nmemory = 2)
 STORY(old_memory_is_forgotten, "deliver; mx.d.example opportunistic default",
       .yaml = "delivery: {tls: opportunistic}\n", .dns = "{\"records\":{" MX1 A1 "}}",
-      .memory = {{"mx.d.example", NOW - 31 * 86400, OWES_TLS, false}}, .nmemory = 1)
+      .memory = {{(char *)"mx.d.example", NOW - 31 * 86400, OWES_TLS, false}}, .nmemory = 1)
 STORY(memory_off, "deliver; mx.d.example opportunistic default",
       .yaml = "delivery: {tls: opportunistic, memory: {level: \"off\"}}\n",
-      .dns = "{\"records\":{" MX1 A1 "}}", .memory = {{"mx.d.example", NOW - 1, OWES_TLS, false}},
-      .nmemory = 1)
+      .dns = "{\"records\":{" MX1 A1 "}}",
+      .memory = {{(char *)"mx.d.example", NOW - 1, OWES_TLS, false}}, .nmemory = 1)
 
 #define RULE(x) "delivery: {destinations: [{domain: d.example, " x "}]}\n"
 STORY(rule_raises, "deliver; mx.d.example webpki rule", .yaml = RULE("tls: webpki"),
@@ -343,7 +344,7 @@ STORY(literals_where_allowed, "deliver; 203.0.113.1 encrypt default", .domain = 
 
 STORY(broken_dns_defers_known_dane, "defer 4.7.5; mx.d.example encrypt default",
       .dns = "{\"records\":{" MX1 A1 "}}", .dns_broken = true,
-      .memory = {{"mx.d.example", NOW - 1, OWES_NOTHING, true}}, .nmemory = 1)
+      .memory = {{(char *)"mx.d.example", NOW - 1, OWES_NOTHING, true}}, .nmemory = 1)
 STORY(broken_dns_lets_others_go, "deliver; mx.d.example encrypt default",
       .dns = "{\"records\":{" MX1 A1 "}}", .dns_broken = true)
 STORY(broken_dns_may_defer_all, "defer 4.7.5; mx.d.example encrypt default",
