@@ -5,6 +5,7 @@
 
 #include "relay/deliver.h"
 #include "relay/outcome.h"
+#include "relay/refusal.h"
 
 // The moments of a session, in the order one lives them.
 enum moment {

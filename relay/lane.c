@@ -28,6 +28,7 @@ struct run {
 struct lanes {
     struct worker *worker;
     struct setup *setup;
+    struct refusals *refusals;
     lane_done *done;
     void *arg;
     struct lane *table;
@@ -61,11 +62,13 @@ static void connection_freed(void *arg)
     lanes_wake(arg);
 }
 
-struct lanes *lanes_new(struct worker *worker, lane_done *done, void *arg)
+struct lanes *lanes_new(struct worker *worker, struct refusals *refusals, lane_done *done,
+                        void *arg)
 {
     struct lanes *lanes = mem_new(sizeof *lanes);
     lanes->worker = worker;
     lanes->setup = setup_ref(worker->setup);
+    lanes->refusals = refusals;
     lanes->done = done;
     lanes->arg = arg;
     list_init(&lanes->dirty);
@@ -239,6 +242,7 @@ static void start(struct lane *lane, struct list *batch)
     struct deliver_order order = {
         .worker = lane->lanes->worker,
         .pool = lane->lanes->pool,
+        .refusals = lane->lanes->refusals,
         .idle = &lane->idle,
         .nidle = &lane->nidle,
         .opening = opening,

@@ -23,7 +23,8 @@ struct queue *queue_new(struct worker *worker)
     list_init(&q->routing);
     list_init(&q->held);
     list_init(&q->reports);
-    q->lanes = lanes_new(worker, queue_settle, q);
+    q->refusals = refusals_new(worker->relay);
+    q->lanes = lanes_new(worker, q->refusals, queue_settle, q);
     uv_timer_t *timers[] = {&q->clock, &q->grace, &q->flush};
     for (size_t i = 0; i < 3; i++) {
         uv_timer_init(&worker->loop, timers[i]);
@@ -125,6 +126,22 @@ static void to_lane(struct queue *q, struct delivery *d, struct route *route)
     mailbox_post(owner->mail, &d->item);
 }
 
+// A route that leads nowhere: what TLS policy stopped is told host by host.
+static void tell_refused(struct queue *q, const struct delivery *d, const struct route *route)
+{
+    bool told = false;
+    for (size_t i = 0; i < route->nhosts; i++) {
+        const struct route_host *host = &route->hosts[i];
+        const struct why *why = host->demand.refuse ? &host->demand.why : &host->unusable;
+        if (!host->demand.refuse && why->tls == WHY_TLS_NONE)
+            continue;
+        refusal_record(q->refusals, d->message, route, host, why);
+        told = true;
+    }
+    if (!told && route->why.tls != WHY_TLS_NONE)
+        refusal_record(q->refusals, d->message, route, NULL, &route->why);
+}
+
 static void routed(struct route *route, void *arg)
 {
     struct delivery *d = arg;
@@ -141,7 +158,7 @@ static void routed(struct route *route, void *arg)
             why.scope = WHY_DOMAIN;
         else if (why.scope != WHY_OURS)
             why.scope = WHY_HOST;
-        d->route = route_ref(route);
+        tell_refused(q, d, route);
         queue_settle_all(q, d, &why);
     }
     ask_due(q);
@@ -272,6 +289,7 @@ void queue_free(struct queue *q)
         delivery_free(d);
     }
     lanes_free(q->lanes);
+    refusals_free(q->refusals);
     free(q->waiting.at);
     setup_unref(q->setup);
     q->worker->queue = NULL;

@@ -6,6 +6,7 @@
 #include "relay/delivery.h"
 #include "relay/lane.h"
 #include "relay/outcome.h"
+#include "relay/refusal.h"
 
 #define QUEUE_ROUTING_MAX  2000  // deliveries that ask for a route at once
 #define QUEUE_TICK_MS      1000  // how often a queue held up by the spool looks again
@@ -28,6 +29,7 @@ struct queue {
     struct worker *worker;
     struct setup *setup;
     struct lanes *lanes;
+    struct refusals *refusals;
     struct queue_heap waiting;
     struct list all;     // every delivery of this worker
     struct list routing; // ask for a route
