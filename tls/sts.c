@@ -314,7 +314,8 @@ bool sts_match(const char *pattern, const char *host)
 {
     char p[MAX_DOMAIN + 1], h[MAX_DOMAIN + 1];
     bool star = strncmp(pattern, "*.", 2) == 0;
-    if (!a_label(star ? pattern + 2 : pattern, p) || !a_label(host, h) || strchr(p, '*'))
+    if (!a_label(star ? pattern + 2 : pattern, p) || !a_label(host, h) || strchr(p, '*') ||
+        strchr(h, '*'))
         return false;
     struct span name = span_text(h), label;
     if (star && (!span_cut(name, '.', &label, &name) || label.n == 0))

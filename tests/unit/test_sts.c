@@ -169,6 +169,7 @@ static void case_17_a_star_is_exactly_one_label(void **state)
     assert_false(sts_match("*.example.com", ".example.com"));
     assert_false(sts_match("*.example.com", "mxexample.com"));
     assert_false(sts_match("mx.example.com", "*.example.com"));
+    assert_false(sts_match("*.example.com", "*.example.com")); // no host is called so
 }
 
 static void case_17_names_are_compared_as_a_labels(void **state)
