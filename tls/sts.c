@@ -45,7 +45,7 @@ static bool is_key(struct span s)
     if (s.n == 0 || s.n > KEY_MAX || !ascii_is_alnum(s.p[0]))
         return false;
     for (size_t i = 1; i < s.n; i++)
-        if (!ascii_is_alnum(s.p[i]) && !strchr("_-.", s.p[i]))
+        if (!ascii_is_alnum(s.p[i]) && !memchr("_-.", s.p[i], 3))
             return false;
     return true;
 }
