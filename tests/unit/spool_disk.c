@@ -510,8 +510,10 @@ struct disk *disk_after(struct disk *d, size_t at, enum disk_cut cut, uint64_t s
 struct disk *disk_copy(struct disk *d)
 {
     struct disk *copy = disk_new();
-    for (size_t i = 0; i < d->nnodes; i++)
-        put(&copy->nodes[add_node(copy)], 0, d->nodes[i].bytes, d->nodes[i].n);
+    for (size_t i = 0; i < d->nnodes; i++) {
+        size_t node = add_node(copy);
+        put(&copy->nodes[node], 0, d->nodes[i].bytes, d->nodes[i].n);
+    }
     for (size_t i = 0; i < d->nnames; i++)
         add_name(copy, d->names[i].path, d->names[i].node);
     return copy;
