@@ -43,7 +43,11 @@ const struct command commands[] = {
      "usage: waxwing key new --domain D --selector S --out FILE [--type rsa|ed25519] [--bits "
      "2048]\n"
      "       waxwing key show FILE --domain D --selector S\n"
-     "  --json  for programs\n",
+     "       waxwing key test [FILE --domain D --selector S]\n"
+     "test compares with the DNS; without FILE every key of the configuration.\n"
+     "  --json               for programs\n"
+     "  --dns-file F         answer DNS questions from this file\n"
+     "  --resolver IP:PORT   ask this server\n",
      command_key},
     {"message", "sign, verify or seal one message",
      "usage: waxwing message verify [OPTION ...] FILE\n"
