@@ -37,21 +37,22 @@ struct stream *stream_connect(uv_loop_t *loop, const struct sockaddr *to,
 // Another owner (a pooled connection passes from session to session).
 void stream_rebind(struct stream *s, stream_fn *fn, void *arg);
 
-// Unread clear text. The session parses it and drops (buf_drop) what it used; where that is outside an
-// event, stream_resume looks whether reading may go on.
+// Unread clear text. The session parses it and drops (buf_drop) what it used. Dropping outside an event:
+// call stream_resume, since reading may have stopped at STREAM_IN_HIGH.
 struct buf *stream_input(struct stream *s);
 // Stops and starts reading (a session that awaits the spool is not read).
 void stream_pause(struct stream *s);
 void stream_resume(struct stream *s); // when input is waiting, a STREAM_DATA event will follow
 
-// Queues bytes for sending, encrypting where TLS is on; not during a handshake. The bytes are copied. Written together at the end
-// of the loop's turn. Ignored after a failure.
+// Queues bytes for sending, encrypting where TLS is on. The bytes are copied. Written together at the end
+// of the loop's turn. Ignored after a failure, and during a handshake, where nothing can be said.
 void stream_write(struct stream *s, const void *bytes, size_t n);
 bool stream_ready(const struct stream *s); // below the high-water mark; else wait for DRAINED
 size_t stream_unsent(const struct stream *s);
 
 // Starts TLS. Unread clear text received before is dropped (RFC 3207 section 4.2); *dropped says how
-// many bytes. Takes over the channel; reads even where paused, and is not paused afterwards. Ends in SECURED, FAILED or TIMEOUT.
+// many bytes. Takes over the channel; reads even where paused, and is not paused afterwards. Ends in
+// SECURED, FAILED or TIMEOUT.
 void stream_secure(struct stream *s, struct channel *channel, size_t *dropped);
 bool stream_is_secure(const struct stream *s);
 struct channel *stream_tls(struct stream *s); // NULL without TLS

@@ -427,6 +427,8 @@ static void the_peer_leaves_during_the_handshake(void **state)
     (void)state;
     meet();
     secure(&client, NULL);
+    say(&client, "421 a farewell nobody could read\r\n"); // dropped: neither in clear nor encrypted
+    assert_int_equal(stream_unsent(client.s), 0);
     hang_up(&server);
     until(&client, 'f');
     assert_non_null(strstr(stream_why(client.s)->text, "handshake"));
