@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
-// A client and a server stream on one loop over loopback: greeting, TLS, large bodies, slow readers, ends of
-// every kind. Each actor notes its events as letters, so that a story reads as one word.
+// A client and a server stream on one loop over loopback: greeting, TLS, large bodies, slow readers, ends
+// of every kind. Each actor notes its events as letters, so that a story reads as one word.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
