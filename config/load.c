@@ -88,15 +88,15 @@ static void load_list(struct loader *l, const struct schema_key *key, const stru
     bool *word = setting_flag(key->word_field, base);
     if (node_is_null(node))
         return;
+    if (node->kind == NODE_MAP) {
+        messages_error(l->messages, node, "%s: a mapping where a list belongs", key->name);
+        return;
+    }
     setting_empty(key, base);
     if (word)
         *word = node->kind == NODE_SCALAR && strcmp(node->text, key->word) == 0;
     if (word && *word)
         return;
-    if (node->kind == NODE_MAP) {
-        messages_error(l->messages, node, "%s: a mapping where a list belongs", key->name);
-        return;
-    }
     const struct node *item;
     for (size_t i = 0; (item = node_row(node, i)); i++) {
         void *element = setting_add(key, base);

@@ -56,7 +56,8 @@ static void add(struct pile *pile, size_t line, size_t column, char *text)
     pile->n++;
 }
 
-static void add_list(struct pile *pile, const struct node *at, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void add_list(struct pile *pile, const struct node *at,
+                                                           const char *format, va_list args)
 {
     char *text;
     if (vasprintf(&text, format, args) < 0)

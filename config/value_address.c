@@ -153,12 +153,6 @@ void value_network_text(const struct network *network, char out[VALUE_TEXT])
         snprintf(out, VALUE_TEXT, "%s/%u", ip, network->bits);
 }
 
-bool network_parse(const char *text, struct network *out)
-{
-    struct why why;
-    return value_network(span_text(text), out, &why) == 0;
-}
-
 // In brackets: an address (RFC 5321 spells IPv6 with a tag) or a host, whose MX is not looked up.
 static int hop_in_brackets(struct span text, struct span host, struct cfg_next_hop *hop,
                            struct why *why)

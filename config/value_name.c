@@ -167,8 +167,9 @@ int value_sender(struct span text, struct sender_pattern *out, struct why *why)
     if (span_is(text, "*")) {
         pattern.text = mem_dup("");
     } else if (span_find(text, '@') >= 0) {
+        // `*@example.org` would be the one mailbox of that name, which nobody means.
         pattern.kind = SENDER_ADDRESS;
-        if (!to_mailbox(text, &pattern.text))
+        if (text.p[0] == '*' || !to_mailbox(text, &pattern.text))
             return bad(why, text, "a mail address");
     } else {
         bool below = span_starts_nocase(text, "*.");

@@ -43,7 +43,8 @@ struct dns_answer {
     uint32_t ttl;         // seconds, the smallest of all parts, at most MAX_TTL
     char *canonical;      // where the CNAME chain ended; equals name without one
     bool alias;           // there was a CNAME
-    bool alias_secure;    // the CNAME at `name` itself is secure (even where its target is not)
+    bool alias_secure; // the CNAME at `name` itself is secure (even where its target is not); found
+                       // out for A and AAAA only, the types where a TLSA base hangs on it
     struct dns_record *records; // of `type`, in the answer's order
     size_t nrecords;
     struct why why;     // with DNS_FAILED: what went wrong, in words

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "dns/name.h"
+#include "relay/base/clock.h"
 #include "relay/base/list.h"
 #include "relay/base/maxima.h"
 #include "relay/base/memory.h"
@@ -18,6 +19,7 @@ struct question {
     struct list order; // in facts.order from the first ask or put
     struct dns_answer *answer;
     bool asked;
+    uint32_t ttl; // what was left of it when the answer came
     size_t nkey;
     char key[]; // type, two bytes, then the name with its NUL
 };
@@ -96,6 +98,7 @@ const struct dns_answer *facts_ask(struct facts *facts, const char *name, uint16
         free(lower);
         if (!q->answer)
             q->answer = cannot_be_asked(name, type);
+        q->ttl = q->answer->ttl;
     }
     if (!q->asked) { // what was put before anybody asked takes its place in the order now
         q->asked = true;
@@ -133,10 +136,17 @@ void facts_put(struct facts *facts, struct dns_answer *answer)
     assert(answer);
     struct question *q = entry(facts, answer->name, answer->type);
     // An evaluation may still point into the answer it was given: the first one stays.
-    if (q->answer)
+    if (q->answer) {
         dns_answer_unref(answer);
-    else
-        q->answer = answer;
+        return;
+    }
+    q->answer = answer;
+    q->ttl = answer->ttl;
+    if (answer->expires_ms == 0)
+        return;
+    int64_t left = (answer->expires_ms - (int64_t)clock_mono_ms()) / 1000;
+    if (left < (int64_t)q->ttl)
+        q->ttl = left > 0 ? (uint32_t)left : 0;
 }
 
 uint32_t facts_ttl(const struct facts *facts, uint32_t otherwise)
@@ -149,8 +159,8 @@ uint32_t facts_ttl(const struct facts *facts, uint32_t otherwise)
         if (!q->answer || !q->asked)
             continue;
         any = true;
-        if (q->answer->ttl < least)
-            least = q->answer->ttl;
+        if (q->ttl < least)
+            least = q->ttl;
     }
     return any ? least : otherwise;
 }

@@ -30,7 +30,7 @@ bool facts_wanted(const struct facts *facts, size_t i, const char **name, uint16
 size_t facts_count_wanted(const struct facts *facts);
 // Takes over a reference. An answer to a question nobody asked is kept as well.
 void facts_put(struct facts *facts, struct dns_answer *answer);
-// The smallest TTL among all answers used, seconds; `otherwise` when there are none.
+// The smallest TTL among all answers used (what a cache had left of it), seconds; `otherwise` when there are none.
 uint32_t facts_ttl(const struct facts *facts, uint32_t otherwise);
 // The i-th answer held, in order of asking (for `explain`); NULL behind the last.
 const struct dns_answer *facts_at(const struct facts *facts, size_t i);

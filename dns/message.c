@@ -279,7 +279,6 @@ struct message message_read(struct span packet, struct dns_answer *answer)
         return m;
     at += 4;
     m.rcode = packet.p[3] & 0x0f;
-    m.ad = packet.p[3] & 0x20;
     if (packet.p[2] & 0x02) {
         m.end = MESSAGE_CUT;
         return m;

@@ -20,7 +20,6 @@ enum message_end {
 struct message {
     enum message_end end;
     uint8_t rcode;
-    bool ad; // the server vouches for all of it (RFC 4035 section 3.2.3)
 };
 
 #define MESSAGE_TTL_FIRST UINT32_MAX // answer->ttl before the first reply

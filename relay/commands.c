@@ -10,6 +10,24 @@ const struct command commands[] = {
      "Runs in the foreground until SIGTERM; SIGHUP reads the configuration again.\n"
      "  --print-config  print every key with its value and end\n",
      command_run},
+    {"check", "look for what could be wrong before it hurts",
+     "usage: waxwing check [--offline] [--dns-file F]\n"
+     "Configuration, file rights, certificate dates, the resolver's validation, keys against DNS.\n"
+     "  --offline     ask no DNS\n"
+     "  --dns-file F  answer DNS questions from this file\n",
+     command_check},
+    {"explain", "what would happen to mail for a domain now, and why",
+     "usage: waxwing explain [OPTION ...] DOMAIN\n"
+     "Asks the running relay, or looks up itself. Exit: 0 deliver, 75 defer, 1 bounce.\n"
+     "  --json           for programs\n"
+     "  --offline        never ask the relay\n"
+     "  --connect        connect up to STARTTLS, show certificate and proof; sends no mail\n"
+     "  --requiretls     for a message with REQUIRETLS\n"
+     "  --dns-file F     answer DNS and HTTPS from this file\n"
+     "  --resolver IP:PORT  ask this server\n"
+     "  --state FILE     policies and memory of this state database\n"
+     "  --now EPOCH      set the clock\n",
+     command_explain},
     {"status", "one screen about the running relay", "usage: waxwing status [--json]\n",
      command_status},
     {"queue", "list, show, export, retry, hold, release, remove, bounce what waits",
@@ -27,9 +45,9 @@ const struct command commands[] = {
     {"reload", "read the configuration again", "usage: waxwing reload\n", command_reload},
     {"drain", "accept no more, deliver what is there, end", "usage: waxwing drain\n",
      command_drain},
-    {"user", "edit the users file",
+    {"user", "add, change, remove and list who may log in",
      "usage: waxwing user add|passwd|remove NAME [--file F]\n"
-     "       waxwing user list [--file F]\n"
+     "       waxwing user list [--json] [--file F]\n"
      "The password comes from a prompt, or is a line on standard input; never an argument.\n"
      "  --file F  the users file; without it the one of the configuration\n",
      command_user},
@@ -37,7 +55,11 @@ const struct command commands[] = {
      "usage: waxwing key new --domain D --selector S --out FILE [--type rsa|ed25519] [--bits "
      "2048]\n"
      "       waxwing key show FILE --domain D --selector S\n"
-     "  --json  for programs\n",
+     "       waxwing key test [FILE --domain D --selector S]\n"
+     "test compares with the DNS; without FILE every key of the configuration.\n"
+     "  --json               for programs\n"
+     "  --dns-file F         answer DNS questions from this file\n"
+     "  --resolver IP:PORT   ask this server\n",
      command_key},
     {"message", "sign, verify or seal one message",
      "usage: waxwing message verify [OPTION ...] FILE\n"
@@ -63,5 +85,19 @@ const struct command commands[] = {
      "  --headers a:b:c, --time T, --full as above\n"
      "  --cv-from auto|ar    validate the chain, or take arc= of the newest results\n",
      command_message},
+    {"sts", "evaluate MTA-STS text",
+     "usage: waxwing sts record < TEXT\n"
+     "       waxwing sts policy < TEXT\n"
+     "       waxwing sts match HOST PATTERN\n"
+     "record reads TXT records, one a line.\n",
+     command_sts},
+    {"dane", "match a chain with TLSA records, or look them up",
+     "usage: waxwing dane match --chain PEM --host BASE [--alt-name N ...] --tlsa \"3 1 1 HEX\" "
+     "...\n"
+     "       waxwing dane lookup HOST [--port 25] [--json]\n"
+     "  --dns-file F         answer DNS questions from this file\n"
+     "  --resolver IP:PORT   ask this server\n"
+     "  --now EPOCH          set the clock\n",
+     command_dane},
     {NULL, NULL, NULL, NULL},
 };

@@ -164,7 +164,7 @@ int command_message(int argc, char **argv)
     static const struct {
         const char *word;
         int (*run)(const struct message_options *o);
-    } verbs[] = {{"sign", message_sign}};
+    } verbs[] = {{"verify", message_verify}, {"sign", message_sign}, {"seal", message_seal}};
 
     struct message_options o = {
         .header_canon = CANON_RELAXED, .body_canon = CANON_RELAXED, .time = -1};

@@ -15,6 +15,7 @@
 struct routes;  // relay/routes.h: the routes thread
 struct state;   // relay/state.h: the state thread (SQLite)
 struct control; // relay/control.h
+struct limits;  // relay/limits.h
 
 enum relay_stage { RELAY_STARTING, RELAY_RUNNING, RELAY_DRAINING, RELAY_STOPPING };
 
@@ -31,6 +32,7 @@ struct relay {
     struct routes *routes;
     struct state *state;
     struct control *control;
+    struct limits *_Atomic limits; // made by the first server, gone with the last
     struct worker **workers;
     unsigned nworkers;
     struct counters counters;

@@ -26,9 +26,10 @@ struct route_host {
     struct sockaddr_storage *addresses; // with port, in order of trying; refused ones left out
     size_t naddresses;
     enum dns_proof mx_proof, address_proof;
-    struct demand demand; // tls/policy.h: level, source, names, SNI, TLSA set, or refused with why
-    struct why unusable;  // set: this host cannot be used now (no address, TLSA bogus, …)
-    bool authentic;       // its name is authentic for REQUIRETLS
+    enum dns_proof dnssec; // what DNSSEC says of all that was looked up for it
+    struct demand demand;  // tls/policy.h: level, source, names, SNI, TLSA set, or refused with why
+    struct why unusable;   // set: this host cannot be used now (no address, TLSA bogus, …)
+    bool authentic;        // its name is authentic for REQUIRETLS
 };
 
 struct route {

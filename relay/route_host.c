@@ -158,6 +158,7 @@ struct tlsa_set {
     const char *base;
     struct span *rdata;
     size_t n;
+    enum dns_proof proof; // of a lookup that failed
     struct why why;
 };
 
@@ -179,6 +180,7 @@ static void tlsa_failed(const char *host, const char *base, const struct dns_ans
                         struct tlsa_set *set)
 {
     set->state = TLSA_FAILED;
+    set->proof = a->proof;
     why_set_tls(&set->why, WHY_DNSSEC_INVALID, WHY_HOST, "4.7.5",
                 "the TLSA records of %s cannot be had (%s), and without them %s cannot be proved",
                 base, a->why.text[0] ? a->why.text : "lookup failed", host);
@@ -229,6 +231,16 @@ static enum memory_owes recall(const struct plan_input *in, const char *host)
     return any ? lowest : OWES_NOTHING;
 }
 
+// The weakest part counts: a failed TLSA lookup, then the addresses, then the MX records.
+static enum dns_proof weakest(const struct route_host *h, const struct tlsa_set *set)
+{
+    if (set->state == TLSA_FAILED)
+        return set->proof == DNS_BOGUS ? DNS_BOGUS : DNS_UNPROVEN;
+    if (h->address_proof != DNS_SECURE)
+        return h->address_proof;
+    return h->mx_proof;
+}
+
 static struct trust *trust_for(const struct plan_input *in, const struct cfg_destination *rule)
 {
     struct setup *s = in->setup;
@@ -267,6 +279,7 @@ static void decide(const struct plan_input *in, const struct walk *walk, const s
         .now_s = clock_s(),
     };
     policy_decide(&p, &h->demand);
+    h->dnssec = literal ? DNS_INSECURE : weakest(h, set);
 }
 
 void walk_add_host(const struct plan_input *in, struct walk *walk, struct facts *facts,

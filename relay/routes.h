@@ -25,4 +25,22 @@ void route_cancel(struct route_request *request); // on the asking thread; accep
 // A policy failed on delivery: look MTA-STS TXT (at most once a minute a domain) and the route up again.
 void routes_refresh(struct routes *routes, const char *domain);
 
+// TLS memory: what a host of (the policy domain of) `domain` proved in a finished handshake; `dane`: it had
+// usable TLSA records. Kept in the table of this thread and on disk. Any thread.
+void routes_learn(struct routes *routes, const char *domain, const char *host,
+                  enum memory_owes proved, bool dane);
+// `waxwing explain` of the running relay: plans afresh. `fn` gets the explanation as JSON text (free it) on
+// the loop of loop_mail; also the answers to tls policies, memory, refresh and forget (relay/routes_ask.c).
+typedef void routes_json_fn(char *json, void *arg);
+void routes_explain(struct routes *routes, struct mailbox *loop_mail, const char *domain,
+                    enum route_variant variant, routes_json_fn *fn, void *arg);
+void routes_policies(struct routes *routes, struct mailbox *loop_mail, routes_json_fn *fn,
+                     void *arg);
+// Fetches the MTA-STS policy whatever the id says.
+void routes_fetch(struct routes *routes, struct mailbox *loop_mail, const char *domain,
+                  routes_json_fn *fn, void *arg);
+// Forgets TLS memory of the domain.
+void routes_forget(struct routes *routes, struct mailbox *loop_mail, const char *domain,
+                   routes_json_fn *fn, void *arg);
+
 #endif

@@ -73,13 +73,12 @@ static void adopt(struct run *run, struct setup *setup)
 // What a reload cannot change is said, not silently passed over.
 static void tell_unchanged(const struct config *old, const struct config *new)
 {
-    if (strcmp(old->spool, new->spool) != 0 || strcmp(old->state, new->state) != 0)
-        log_event("reload", "spool and state paths change at the next start only");
-    bool same = old->nlisten == new->nlisten && old->workers == new->workers;
-    for (size_t i = 0; same && i < old->nlisten; i++)
-        same = strcmp(old->listen[i].text, new->listen[i].text) == 0;
-    if (!same)
-        log_event("reload", "listeners and the number of workers change at the next start only");
+    struct buf keys;
+    buf_init(&keys, 4096);
+    config_fixed_changes(old, new, &keys);
+    if (keys.len)
+        log_event("reload", "changed at the next start only: %s", buf_text(&keys));
+    buf_free(&keys);
 }
 
 int run_reload(struct relay *relay)

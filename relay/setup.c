@@ -77,13 +77,9 @@ static struct sign_key *load_key(const struct config *config, const char *file,
 static void load_signing(struct setup *s, struct config_load *load)
 {
     struct config *config = s->config;
-    s->domains = mem_new((config->ndkim + 1) * sizeof *s->domains);
-    for (size_t i = 0; i < config->ndkim; i++) {
-        s->domains[i].config = &config->dkim[i];
-        s->domains[i].keys = mem_new((config->dkim[i].nkeys + 1) * sizeof(struct sign_key *));
+    for (size_t i = 0; i < config->ndkim; i++)
         for (size_t k = 0; k < config->dkim[i].nkeys; k++)
             s->domains[i].keys[k] = load_key(config, config->dkim[i].keys[k].file, load);
-    }
     if (config->arc.domain[0])
         s->arc_key = load_key(config, config->arc.file, load);
     if (s->arc_key && sign_key_type(s->arc_key) != KEY_RSA)
@@ -100,8 +96,6 @@ static void load_trust(struct full_setup *f, struct config_load *load)
     if (!s->trust)
         complain(load, config, &why);
     watch(f, config->delivery.ca_file);
-    s->destination_trust =
-        mem_new((config->delivery.ndestinations + 1) * sizeof *s->destination_trust);
     for (size_t i = 0; i < config->delivery.ndestinations; i++) {
         const char *file = config->delivery.destinations[i].ca_file;
         if (!file[0])
@@ -124,12 +118,41 @@ static void load_users(struct full_setup *f, struct config_load *load)
         complain(load, f->setup.config, &why);
 }
 
-struct setup *setup_new(struct config *config, struct config_load *load)
+static struct full_setup *setup_empty(struct config *config)
 {
     struct full_setup *f = mem_new(sizeof *f);
     struct setup *s = &f->setup;
     s->refs = 1;
     s->config = config_ref(config);
+    s->domains = mem_new((config->ndkim + 1) * sizeof *s->domains);
+    for (size_t i = 0; i < config->ndkim; i++) {
+        s->domains[i].config = &config->dkim[i];
+        s->domains[i].keys = mem_new((config->dkim[i].nkeys + 1) * sizeof(struct sign_key *));
+    }
+    s->destination_trust =
+        mem_new((config->delivery.ndestinations + 1) * sizeof *s->destination_trust);
+    return f;
+}
+
+static struct setup *finished(struct full_setup *f, const struct config_load *load)
+{
+    if (!load->errors.len)
+        return &f->setup;
+    setup_unref(&f->setup);
+    return NULL;
+}
+
+struct setup *setup_for_routes(struct config *config, struct config_load *load)
+{
+    struct full_setup *f = setup_empty(config);
+    load_trust(f, load);
+    return finished(f, load);
+}
+
+struct setup *setup_new(struct config *config, struct config_load *load)
+{
+    struct full_setup *f = setup_empty(config);
+    struct setup *s = &f->setup;
     struct why why;
     if (config->ncertificates) {
         s->creds = creds_load(config->certificates, config->ncertificates, &why);
@@ -139,10 +162,7 @@ struct setup *setup_new(struct config *config, struct config_load *load)
     load_signing(s, load);
     load_trust(f, load);
     load_users(f, load);
-    if (!load->errors.len)
-        return s;
-    setup_unref(s);
-    return NULL;
+    return finished(f, load);
 }
 
 struct setup *setup_ref(struct setup *s)

@@ -29,6 +29,8 @@ struct setup {
 
 // Loads the files a configuration names. Every failure is a line in load->errors.
 struct setup *setup_new(struct config *config, struct config_load *load);
+// The same with trust stores alone, for commands that plan routes and need no secrets.
+struct setup *setup_for_routes(struct config *config, struct config_load *load);
 struct setup *setup_ref(struct setup *s);
 void setup_unref(struct setup *s); // accepts NULL
 // The keys that sign for a domain (config_dkim_for), NULL: none.

@@ -7,6 +7,8 @@
 #include "config/config.h"
 #include "relay/base/mailbox.h"
 #include "tls/ledger.h"
+#include "tls/memory.h"
+#include "tls/sts_cache.h"
 
 struct state;
 
@@ -18,9 +20,18 @@ void state_close(struct state *state); // writes what waits
 // Records a fact; takes it over. Any thread; never blocks; drops (and counts) beyond a bound.
 void state_fact(struct state *state, struct ledger_fact *fact);
 
-// TLS memory: what (domain, host) proved in a finished handshake. Any thread.
-enum proved { PROVED_NOTHING, PROVED_TLS, PROVED_CERTIFICATE };
-void state_learn(struct state *state, const char *domain, const char *host, enum proved proved,
-                 bool dane);
+// Every policy and memory row, at start, before anything is posted. On the caller's thread.
+void state_restore(struct state *state, void (*policy)(void *arg, const struct sts_row *row),
+                   void (*memory)(void *arg, const char *domain, const struct memory_row *row),
+                   void *arg);
+// The same from a database that no relay of ours holds open; read only. -1 with why.
+int state_read(const char *path, void (*policy)(void *arg, const struct sts_row *row),
+               void (*memory)(void *arg, const char *domain, const struct memory_row *row),
+               void *arg, struct why *why);
+// Keeps a policy (text NULL: forgets it); `stored` comes back on `reply` after its commit, which happens at
+// once. Memory rows are written with the next transaction; owes OWES_NOTHING and no dane: forgotten.
+void state_keep_policy(struct state *state, const struct sts_row *row, struct mailbox *reply,
+                       void (*stored)(void *arg), void *arg);
+void state_keep_memory(struct state *state, const char *domain, const struct memory_row *row);
 
 #endif

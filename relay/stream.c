@@ -353,9 +353,8 @@ static int encrypt(struct stream *s, const void *bytes, size_t n)
 void stream_write(struct stream *s, const void *bytes, size_t n)
 {
     const unsigned char *at = bytes;
-    if (!is_live(s))
+    if (!is_live(s) || s->shaking)
         return;
-    assert(!s->shaking);
     while (s->tls && s->clear.len + n >= RECORD) {
         size_t part = RECORD - s->clear.len;
         struct span record = span_of(at, part);
@@ -401,10 +400,12 @@ static void write_failed(struct stream *s, int error)
     }
     // Many a server says 5xx and closes: what it said is read before the failure is told.
     why_set(&s->why, WHY_HOST, "4.4.2", "connection lost: %s", uv_strerror(error));
-    bool more_to_read = s->state == UP && s->reading;
-    s->state = BROKEN;
-    if (!more_to_read)
+    if (s->state != UP) {
         fail(s);
+        return;
+    }
+    s->state = BROKEN;
+    read_as_wanted(s);
 }
 
 static void written(uv_write_t *request, int status)

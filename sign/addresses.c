@@ -3,13 +3,14 @@
 // of RFC 6854). Reads what other mail programs read, and refuses what two of them could read differently.
 #include <stdlib.h>
 #include <string.h>
+#include "config/idn.h"
 #include "relay/base/buf.h"
 #include "relay/base/maxima.h"
 #include "relay/base/memory.h"
+#include "sign/comment.h"
 #include "sign/header.h"
 
 #define MAX_LIST_ADDRESSES 2000
-#define MAX_COMMENT_DEPTH  50
 
 // What a token is: one of the specials "<>,;:@." by its own character, or one of these.
 #define TOKEN_END     0
@@ -30,35 +31,6 @@ static bool is_atext(unsigned char c)
     return ascii_is_alnum(c) || c >= 128 || (c && strchr("!#$%&'*+-/=?^_`{|}~", c));
 }
 
-// The length of a comment at the start of s with its parentheses, nested ones included; 0: not closed.
-static size_t comment_length(struct span s)
-{
-    unsigned depth = 0;
-    for (size_t i = 0; i < s.n; i++) {
-        if (s.p[i] == '\\')
-            i++;
-        else if (s.p[i] == '(' && ++depth > MAX_COMMENT_DEPTH)
-            return 0;
-        else if (s.p[i] == ')' && --depth == 0)
-            return i + 1;
-    }
-    return 0;
-}
-
-// The length of what begins with a quote or bracket and ends with `close`; 0: not closed.
-static size_t enclosed_length(struct span s, unsigned char close)
-{
-    for (size_t i = 1; i < s.n; i++) {
-        if (s.p[i] == '\\')
-            i++;
-        else if (s.p[i] == close)
-            return i + 1;
-        else if (s.p[i] == 0)
-            return 0;
-    }
-    return 0;
-}
-
 static void take(struct list_reader *r, int kind, size_t n)
 {
     r->kind = n ? kind : TOKEN_BAD;
@@ -69,17 +41,9 @@ static void take(struct list_reader *r, int kind, size_t n)
 // The next token into hand, comments and white space skipped.
 static void next(struct list_reader *r)
 {
-    for (;;) {
-        while (r->rest.n && ascii_is_space(r->rest.p[0]))
-            r->rest = span_from(r->rest, 1);
-        if (!r->rest.n || r->rest.p[0] != '(')
-            break;
-        size_t n = comment_length(r->rest);
-        if (!n) {
-            take(r, TOKEN_BAD, 0);
-            return;
-        }
-        r->rest = span_from(r->rest, n);
+    if (!comment_skip(&r->rest)) {
+        take(r, TOKEN_BAD, 0);
+        return;
     }
     if (!r->rest.n) {
         r->kind = TOKEN_END;
@@ -88,9 +52,9 @@ static void next(struct list_reader *r)
     unsigned char c = r->rest.p[0];
     size_t n = 0;
     if (c == '"') {
-        take(r, TOKEN_QUOTED, enclosed_length(r->rest, '"'));
+        take(r, TOKEN_QUOTED, comment_enclosed(r->rest, '"'));
     } else if (c == '[') {
-        take(r, TOKEN_LITERAL, enclosed_length(r->rest, ']'));
+        take(r, TOKEN_LITERAL, comment_enclosed(r->rest, ']'));
     } else if (c && strchr("<>,;:@.", c)) {
         take(r, c, 1);
     } else {
@@ -113,37 +77,45 @@ static void add_quoted(struct buf *out, struct span token)
             buf_addc(out, (char)token.p[i]);
 }
 
+static int add_address(struct list_reader *r, struct span local, const char *domain)
+{
+    if (r->out->n == MAX_LIST_ADDRESSES)
+        return -1;
+    r->out->at = mem_grow(r->out->at, r->out->n + 1, sizeof *r->out->at);
+    r->out->at[r->out->n++] = mem_printf("%.*s@%s", (int)local.n, (const char *)local.p, domain);
+    return 0;
+}
+
+static int read_literal(struct list_reader *r, struct span local)
+{
+    char *literal = span_dup_lower(r->token);
+    int rc = r->token.n > MAX_DOMAIN ? -1 : add_address(r, local, literal);
+    free(literal);
+    next(r);
+    return rc;
+}
+
 // Behind the "@": a domain or a literal; adds "local@domain" to the list.
 static int read_domain(struct list_reader *r, struct span local)
 {
     struct buf domain;
-    buf_init(&domain, MAX_DOMAIN);
+    char ascii[IDN_NAME];
+    buf_init(&domain, 4 * MAX_DOMAIN); // UTF-8 is longer than its A-label may be
+    int rc = -1;
     next(r);
-    if (r->kind == TOKEN_LITERAL) {
+    if (r->kind == TOKEN_LITERAL)
+        return read_literal(r, local);
+    for (; r->kind == TOKEN_ATOM; next(r)) {
         buf_addspan(&domain, r->token);
         next(r);
-    } else {
-        for (;; next(r)) {
-            if (r->kind != TOKEN_ATOM)
-                goto bad;
-            buf_addspan(&domain, r->token);
-            next(r);
-            if (r->kind != '.')
-                break;
-            buf_addc(&domain, '.');
+        if (r->kind != '.') {
+            rc = domain.full ? -1 : idn_to_ascii(buf_text(&domain), ascii);
+            break;
         }
+        buf_addc(&domain, '.');
     }
-    if (domain.full || r->out->n == MAX_LIST_ADDRESSES)
-        goto bad;
-    char *lower = span_dup_lower(buf_span(&domain));
-    r->out->at = mem_grow(r->out->at, r->out->n + 1, sizeof *r->out->at);
-    r->out->at[r->out->n++] = mem_printf("%.*s@%s", (int)local.n, (const char *)local.p, lower);
-    free(lower);
     buf_free(&domain);
-    return 0;
-bad:
-    buf_free(&domain);
-    return -1;
+    return rc < 0 ? -1 : add_address(r, local, ascii);
 }
 
 // local-part = word *("." word); the token in hand is its first.

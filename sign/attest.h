@@ -13,12 +13,12 @@
 
 #include "config/config.h"
 #include "dns/facts.h"
+#include "sign/arc.h"
 #include "sign/canon.h"
+#include "sign/dkim_verify.h"
 #include "sign/header.h"
 #include "sign/key.h"
 #include "sign/result.h"
-
-#define ATTEST_MAX_SIGNATURES 10 // DKIM signatures looked at; more are "policy"
 
 struct attest_input {
     const struct header *header; // as received; lives as long as the attest
@@ -27,6 +27,7 @@ struct attest_input {
     struct sockaddr_storage client;         // the original client
     const char *helo, *mail_from;           // mail_from "" for the null sender
     const struct strings *trust_results_of; // other authserv-ids whose results are taken over
+    bool trust_own_results;                 // fields of our own authserv-id count too, anywhere
     unsigned min_rsa_bits;                  // 0: 1024
     int64_t now_s;
 };
@@ -39,12 +40,15 @@ bool attest_evaluate(struct attest *a, struct facts *facts);
 // The deadline came: what is still unknown counts as temperror.
 void attest_give_up(struct attest *a);
 
-// After evaluation:
+// After evaluation. What a trusted field says of a method stands before what was found here.
 enum auth_result attest_dmarc(const struct attest *a);
 const char *attest_dmarc_policy(const struct attest *a); // "none", "quarantine", "reject", ""
 enum auth_result attest_spf(const struct attest *a);
 const char *attest_arc(const struct attest *a); // "none", "pass", "fail"
-// An aligned DKIM pass for this header-From domain (the origin test of "no laundering").
+// Something above is only unknown because the DNS failed: asking the client to come back may help.
+bool attest_temporary(const struct attest *a);
+// A DKIM pass of our own finding for this header-From domain or one above it (the origin test of "no
+// laundering").
 bool attest_dkim_aligned(const struct attest *a, const char *from_domain);
 // A trusted authserv-id said auth=pass.
 bool attest_trusted_auth(const struct attest *a);
@@ -54,6 +58,14 @@ bool attest_left_out(const struct attest *a, size_t i, size_t *field);
 // "spf=pass dkim=pass/2 arc=none dmarc=pass" for the log line.
 void attest_summary(const struct attest *a, struct buf *out);
 
+// What was found here, in detail, whatever trusted fields say.
+const struct dkim_checks *attest_dkim(const struct attest *a);
+const struct arc_chain *attest_chain(const struct attest *a);
+enum auth_result attest_spf_found(const struct attest *a, const char **reason,
+                                  const char **explanation);
+enum auth_result attest_dmarc_found(const struct attest *a, const char **domain,
+                                    const char **organizational);
+
 // The Authentication-Results field, whole, with CRLF.
 int attest_results(const struct attest *a, struct buf *out);
 
@@ -61,7 +73,7 @@ struct seal {
     const char *domain, *selector;
     const struct sign_key *key; // RSA
     const char *headers;        // NULL: the default list
-    int64_t time;               // Unix seconds
+    int64_t time;               // Unix seconds; 0: no t=
 };
 // The three ARC fields, whole, newest on top (cases.md 13). Adds nothing and returns 0 where the chain
 // is closed (cases.md 10).

@@ -10,12 +10,18 @@
 #include "sign/base64.h"
 #include "sign/fold.h"
 #include "sign/selection.h"
+#include "sign/signature.h"
 
-static const char default_headers[] =
-    "from:to:cc:subject:date:message-id:reply-to:in-reply-to:references:mime-version:content-type:"
-    "content-transfer-encoding:list-id:list-help:list-unsubscribe:list-unsubscribe-post:"
-    "list-subscribe:list-post:list-owner:list-archive";
+#define DEFAULT_HEADERS                                                                            \
+    "from:to:cc:subject:date:message-id:reply-to:in-reply-to:references:mime-version:"             \
+    "content-type:content-transfer-encoding:list-id:list-help:list-unsubscribe:"                   \
+    "list-unsubscribe-post:list-subscribe:list-post:list-owner:list-archive"
 static const char default_oversign[] = "from:to:cc:subject:date:reply-to:message-id:content-type";
+
+const char *dkim_default_headers(bool with_signatures)
+{
+    return with_signatures ? DEFAULT_HEADERS ":dkim-signature" : DEFAULT_HEADERS;
+}
 
 static const char *canon_word(enum canon canon)
 {
@@ -56,23 +62,13 @@ static void write_tags(struct fold *f, const struct dkim_sign *how, struct buf *
     buf_free(&bh);
 }
 
-// The unsigned field as one more header field, to be hashed behind the others without its line end.
-static int add_own_field(enum canon canon, struct fold *f, struct buf *data)
-{
-    struct header own;
-    struct why why;
-    size_t used;
-    int rc = header_parse(&own, buf_span(&f->text), &used, &why);
-    assert(rc == 0 && own.n == 1);
-    rc = canon_field(canon, &own.fields[0], data);
-    if (rc == 0)
-        buf_cut(data, data->len - 2);
-    header_free(&own);
-    return rc;
-}
-
 static int check(const struct dkim_sign *how, const struct header *header, struct why *why)
 {
+    char name[256];
+    if (!signature_name(span_text(how->domain), name) ||
+        !signature_name(span_text(how->selector), name))
+        return why_set(why, WHY_OURS, "4.3.5", "'%s' or '%s' is no name for a signature",
+                       how->domain, how->selector);
     size_t from = header_count(header, "From");
     if (from != 1)
         return why_set(why, WHY_MESSAGE, "5.6.0", "the message has %s From field",
@@ -93,16 +89,16 @@ int dkim_sign(const struct dkim_sign *how, const struct header *header,
     buf_init(&data, selection_ceiling(header));
     buf_init(&signature, 2 * MAX_KEY_BITS / 8);
     fold_init(&f, "DKIM-Signature");
-    selection_list(header, how->headers ? how->headers : default_headers,
+    selection_list(header, how->headers ? how->headers : dkim_default_headers(false),
                    how->oversign ? how->oversign : default_oversign, &list);
     write_tags(&f, how, &list, hashes);
     int rc = -1;
     if (list.full || f.text.full ||
         selection_canon(how->header_canon, header, buf_span(&list), NULL, &data) < 0 ||
-        add_own_field(how->header_canon, &f, &data) < 0)
+        fold_canon(&f, how->header_canon, &data) < 0)
         why_set(why, WHY_MESSAGE, "5.6.0", "too many header fields to sign");
     else if (sign_key_sign(how->key, data.data, data.len, &signature, why) == 0) {
-        rc = fold_finish(&f, buf_span(&signature), out);
+        rc = fold_finish(&f, buf_span(&signature), false, out);
         if (rc < 0)
             why_set(why, WHY_MESSAGE, "5.6.0", "the DKIM signature has no room");
     }

@@ -22,4 +22,7 @@ struct dkim_sign {
 int dkim_sign(const struct dkim_sign *how, const struct header *header,
               const struct body_hashes *hashes, struct buf *out, struct why *why);
 
+// The default list; with the signatures already there, as ARC signs it.
+const char *dkim_default_headers(bool with_signatures);
+
 #endif

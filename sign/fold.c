@@ -2,10 +2,12 @@
 // Fields of tags, folded.
 #include "sign/fold.h"
 
+#include <assert.h>
 #include <string.h>
 #include "relay/base/maxima.h"
 
 #define LINE 76
+#define LONG 990 // RFC 5321 section 4.5.3.1.6 carries 998
 #define FOLD "\r\n "
 
 void fold_init(struct fold *f, const char *field_name)
@@ -80,15 +82,32 @@ void fold_signature(struct fold *f)
     f->column = LINE;
 }
 
-int fold_finish(struct fold *f, struct span signature, struct buf *out)
+int fold_canon(const struct fold *f, enum canon canon, struct buf *data)
+{
+    if (f->text.full)
+        return -1;
+    struct header own;
+    struct why why;
+    size_t used;
+    int rc = header_parse(&own, buf_span(&f->text), &used, &why);
+    assert(rc == 0 && own.n == 1);
+    rc = canon_field(canon, &own.fields[0], data);
+    if (rc == 0)
+        buf_cut(data, data->len - 2);
+    header_free(&own);
+    return rc;
+}
+
+int fold_finish(struct fold *f, struct span signature, bool whole, struct buf *out)
 {
     struct span text = buf_span(&f->text);
     struct span before = span_slice(text, 0, f->signature);
     buf_addspan(out, before);
+    size_t line = whole ? LONG : LINE;
     size_t column = 3; // " b="
     while (signature.n) {
         // One octet stays free for the ";" that may follow.
-        size_t n = signature.n < LINE - 1 - column ? signature.n : LINE - 1 - column;
+        size_t n = signature.n < line - 1 - column ? signature.n : line - 1 - column;
         buf_add(out, signature.p, n);
         signature = span_from(signature, n);
         if (signature.n)

@@ -8,6 +8,7 @@
 #define SIGN_FOLD_H
 
 #include "relay/base/buf.h"
+#include "sign/canon.h"
 
 struct fold {
     struct buf text;  // the field without its final CRLF, b= still empty
@@ -21,7 +22,10 @@ void fold_free(struct fold *f);
 void fold_tag(struct fold *f, const char *name, const char *value);
 void fold_names(struct fold *f, const char *name, const char *value); // may break behind ":"
 void fold_signature(struct fold *f);                                  // "b=", empty
-// The whole field with `signature` in b= and a final CRLF, added to out. -1: over a ceiling.
-int fold_finish(struct fold *f, struct span signature, struct buf *out);
+// Adds the field as it is signed: canonical, b= empty, without its line end.
+int fold_canon(const struct fold *f, enum canon canon, struct buf *data);
+// The whole field with `signature` in b= and a final CRLF, added to out; whole: its value on one line as
+// long as SMTP carries such lines. -1: over a ceiling.
+int fold_finish(struct fold *f, struct span signature, bool whole, struct buf *out);
 
 #endif

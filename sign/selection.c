@@ -35,6 +35,14 @@ bool selection_has(struct span list, const char *name)
     return has(list, span_text(name));
 }
 
+static bool is_name(struct span name)
+{
+    for (size_t i = 0; i < name.n; i++)
+        if (name.p[i] < 33 || name.p[i] > 126 || name.p[i] == ';')
+            return false;
+    return name.n > 0;
+}
+
 static void add_name(struct span name, size_t times, struct buf *out)
 {
     for (; times; times--) {
@@ -58,10 +66,10 @@ void selection_list(const struct header *header, const char *names, const char *
 {
     struct span name;
     for (struct span rest = span_text(names); next_name(&rest, &name);)
-        if (name.n && !has(buf_span(out), name))
+        if (is_name(name) && !has(buf_span(out), name))
             add_name(name, count(header, name) + has(span_text(oversign), name), out);
     for (struct span rest = span_text(oversign); next_name(&rest, &name);)
-        if (name.n && !has(buf_span(out), name))
+        if (is_name(name) && !has(buf_span(out), name))
             add_name(name, count(header, name) + 1, out);
 }
 

@@ -6,7 +6,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
 #include <stdio.h>
@@ -14,6 +13,7 @@
 #include <string.h>
 #include "relay/base/maxima.h"
 #include "relay/base/memory.h"
+#include "tls/certificate.h"
 #include "tls/creds_internal.h"
 
 #define RECORD 16384 // bytes of clear text in one record, RFC 8446 section 5.1
@@ -71,16 +71,14 @@ static ssize_t push(gnutls_transport_ptr_t arg, const giovec_t *parts, int n)
 
 static bool leaf_too_large(gnutls_session_t session)
 {
-    unsigned n = 0, bits = 0;
+    unsigned n = 0;
     const gnutls_datum_t *list = gnutls_certificate_get_peers(session, &n);
     if (!list || n == 0)
         return false;
-    gnutls_pcert_st leaf;
-    if (gnutls_pcert_import_x509_raw(&leaf, &list[0], GNUTLS_X509_FMT_DER, 0) < 0)
-        return true;
-    gnutls_pubkey_get_pk_algorithm(leaf.pubkey, &bits);
-    gnutls_pcert_deinit(&leaf);
-    return bits > MAX_KEY_BITS;
+    gnutls_x509_crt_t leaf = certificate_read(span_of(list[0].data, list[0].size));
+    if (leaf)
+        gnutls_x509_crt_deinit(leaf);
+    return !leaf;
 }
 
 // Runs ahead of the messages at which GnuTLS would first compute with the peer's keys: nothing in it
@@ -104,7 +102,7 @@ static int before_arithmetic(gnutls_session_t session, unsigned type, unsigned w
          type == GNUTLS_HANDSHAKE_CERTIFICATE_VERIFY ||
          type == GNUTLS_HANDSHAKE_SERVER_HELLO_DONE) &&
         leaf_too_large(session))
-        ch->refusal = "the server's key is larger than 8192 bits";
+        ch->refusal = "the server's certificate is not one, or its key is larger than 8192 bits";
     return ch->refusal ? GNUTLS_E_CERTIFICATE_ERROR : 0;
 }
 
@@ -126,14 +124,31 @@ static struct channel *channel_new(unsigned flags)
     return ch;
 }
 
+static void read_sni(struct channel *ch)
+{
+    size_t n = sizeof ch->sni;
+    unsigned type;
+    if (gnutls_server_name_get(ch->session, ch->sni, &n, &type, 0) < 0 || type != GNUTLS_NAME_DNS)
+        ch->sni[0] = 0;
+}
+
+static int client_spoke(gnutls_session_t session)
+{
+    struct channel *ch = gnutls_session_get_ptr(session);
+    read_sni(ch);
+    gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, creds_for_name(ch->creds, ch->sni));
+    return 0;
+}
+
 struct channel *channel_server(struct creds *creds)
 {
     const gnutls_datum_t *ticket_key = creds_ticket_key(creds);
     struct channel *ch = channel_new(GNUTLS_SERVER | (ticket_key ? 0 : GNUTLS_NO_TICKETS));
     ch->creds = creds_ref(creds);
-    gnutls_session_set_ptr(ch->session, creds);
+    gnutls_session_set_ptr(ch->session, ch);
     gnutls_priority_set(ch->session, creds_priority(creds));
-    gnutls_credentials_set(ch->session, GNUTLS_CRD_CERTIFICATE, creds_gnutls(creds));
+    gnutls_credentials_set(ch->session, GNUTLS_CRD_CERTIFICATE, creds_for_name(creds, ""));
+    gnutls_handshake_set_post_client_hello_function(ch->session, client_spoke);
     gnutls_certificate_server_set_request(ch->session, GNUTLS_CERT_IGNORE);
     if (ticket_key)
         gnutls_session_ticket_enable_server(ch->session, ticket_key);
@@ -197,12 +212,8 @@ static int opened(struct channel *ch, struct why *why)
     facts->protocol = protocol_word(gnutls_protocol_get_version(ch->session));
     facts->cipher = cipher ? cipher : "unknown";
     facts->resumed = gnutls_session_is_resumed(ch->session) != 0;
-    if (ch->creds) {
-        size_t n = sizeof ch->sni;
-        unsigned type;
-        if (gnutls_server_name_get(ch->session, ch->sni, &n, &type, 0) < 0)
-            ch->sni[0] = 0;
-    }
+    if (ch->creds)
+        read_sni(ch); // a resumed session brings its own
     unsigned n = 0;
     const gnutls_datum_t *list =
         facts->resumed ? NULL : gnutls_certificate_get_peers(ch->session, &n);

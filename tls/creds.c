@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: ISC
-// The relay's own certificates: reads and checks them, and picks one for each client by SNI and by the
-// key types that it understands. Never talks; sessions are tls/channel.c's.
+// The relay's own certificates: reads and checks them, and keeps them in the order in which each name is
+// to be served. Never talks; sessions are tls/channel.c's.
 #include "tls/creds.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <gnutls/abstract.h>
 #include <gnutls/x509.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -28,16 +27,15 @@ struct origin {
 
 struct pair {
     struct origin chain, key;
-    gnutls_pcert_st certificates[MAX_CHAIN];
-    unsigned count;
-    gnutls_privkey_t private_key;
-    gnutls_pk_algorithm_t algorithm;
+    struct buf chain_pem, key_pem; // while loading
+    struct span leaf;              // DER, ours
     int64_t expires;
+    // This pair first, then the others: GnuTLS takes the first whose key the client understands.
+    gnutls_certificate_credentials_t gnutls;
 };
 
 struct creds {
     atomic_uint refs;
-    gnutls_certificate_credentials_t gnutls;
     gnutls_priority_t priority;
     gnutls_datum_t ticket_key;
     bool tickets;
@@ -76,76 +74,65 @@ static gnutls_datum_t datum(const struct buf *b)
     return (gnutls_datum_t){b->data, (unsigned)b->len};
 }
 
-static int load_chain(struct pair *pair, const char *path, struct why *why)
+static int check_leaf(struct pair *pair, const char *path, struct why *why)
 {
-    struct buf pem;
-    buf_init(&pem, FILE_MAX_BYTES);
     gnutls_x509_crt_t list[MAX_CHAIN];
     unsigned n = MAX_CHAIN;
-    int rc = read_file(&pair->chain, path, &pem, why);
-    if (rc < 0)
-        goto out;
-    gnutls_datum_t data = datum(&pem);
-    rc = gnutls_x509_crt_list_import(list, &n, &data, GNUTLS_X509_FMT_PEM,
-                                     GNUTLS_X509_CRT_LIST_IMPORT_FAIL_IF_EXCEED);
-    if (rc <= 0) {
-        rc = fault(why, path, rc < 0 ? gnutls_strerror(rc) : "holds no certificate");
-        goto out;
-    }
+    gnutls_datum_t pem = datum(&pair->chain_pem), der = {NULL, 0};
+    int rc = gnutls_x509_crt_list_import(list, &n, &pem, GNUTLS_X509_FMT_PEM,
+                                         GNUTLS_X509_CRT_LIST_IMPORT_FAIL_IF_EXCEED);
+    if (rc <= 0)
+        return fault(why, path, rc < 0 ? gnutls_strerror(rc) : "holds no certificate");
     n = (unsigned)rc;
-    pair->algorithm = (gnutls_pk_algorithm_t)gnutls_x509_crt_get_pk_algorithm(list[0], NULL);
     pair->expires = gnutls_x509_crt_get_expiration_time(list[0]);
     int64_t begins = gnutls_x509_crt_get_activation_time(list[0]), now = clock_s();
-    rc = now > pair->expires ? fault(why, path, "the certificate has expired")
-         : now < begins      ? fault(why, path, "the certificate is not valid yet")
-                             : 0;
-    for (unsigned i = 0; i < n; i++) {
-        if (rc == 0 && gnutls_pcert_import_x509(&pair->certificates[i], list[i], 0) == 0)
-            pair->count++;
+    if (gnutls_x509_crt_export2(list[0], GNUTLS_X509_FMT_DER, &der) == 0)
+        pair->leaf = span_of(der.data, der.size);
+    for (unsigned i = 0; i < n; i++)
         gnutls_x509_crt_deinit(list[i]);
-    }
-    if (rc == 0 && pair->count < n)
-        rc = fault(why, path, "a certificate cannot be used");
-out:
-    buf_free(&pem);
+    if (now > pair->expires)
+        return fault(why, path, "the certificate has expired");
+    return now < begins ? fault(why, path, "the certificate is not valid yet") : 0;
+}
+
+static int load_pair(struct pair *pair, const struct cfg_certificate *files, struct why *why)
+{
+    buf_init(&pair->chain_pem, FILE_MAX_BYTES);
+    buf_init(&pair->key_pem, FILE_MAX_BYTES);
+    if (read_file(&pair->chain, files->chain, &pair->chain_pem, why) < 0 ||
+        read_file(&pair->key, files->key, &pair->key_pem, why) < 0)
+        return -1;
+    return check_leaf(pair, files->chain, why);
+}
+
+static int add_key(struct pair *to, struct pair *from, struct why *why)
+{
+    gnutls_datum_t chain = datum(&from->chain_pem), key = datum(&from->key_pem);
+    int rc = gnutls_certificate_set_x509_key_mem2(to->gnutls, &chain, &key, GNUTLS_X509_FMT_PEM,
+                                                  NULL, 0);
+    if (rc == GNUTLS_E_CERTIFICATE_KEY_MISMATCH)
+        return why_set(why, WHY_OURS, "4.3.5",
+                       "%s: the key does not belong to the certificate in %s", from->key.path,
+                       from->chain.path);
+    return rc < 0 ? fault(why, from->key.path, gnutls_strerror(rc)) : 0;
+}
+
+static int order_keys(struct creds *creds, struct pair *first, struct why *why)
+{
+    gnutls_certificate_allocate_credentials(&first->gnutls);
+    int rc = add_key(first, first, why);
+    for (size_t i = 0; i < creds->npairs && rc == 0; i++)
+        if (&creds->pairs[i] != first)
+            rc = add_key(first, &creds->pairs[i], why);
     return rc;
 }
 
-static int load_key(struct pair *pair, const char *path, struct why *why)
+static void forget_pem(struct pair *pair)
 {
-    struct buf pem;
-    buf_init(&pem, FILE_MAX_BYTES);
-    int rc = read_file(&pair->key, path, &pem, why);
-    if (rc == 0) {
-        gnutls_datum_t data = datum(&pem);
-        gnutls_privkey_init(&pair->private_key);
-        rc = gnutls_privkey_import_x509_raw(pair->private_key, &data, GNUTLS_X509_FMT_PEM, NULL, 0);
-        if (rc < 0)
-            rc = fault(why, path, gnutls_strerror(rc));
-    }
-    if (pem.data)
-        explicit_bzero(pem.data, pem.len);
-    buf_free(&pem);
-    return rc;
-}
-
-// The public half of the key must be the one in the leaf.
-static int check_pair(struct pair *pair, struct why *why)
-{
-    unsigned char a[64], b[64];
-    size_t na = sizeof a, nb = sizeof b;
-    gnutls_pubkey_t public_key;
-    gnutls_pubkey_init(&public_key);
-    bool same = gnutls_pubkey_import_privkey(public_key, pair->private_key, 0, 0) == 0 &&
-                gnutls_pubkey_get_key_id(public_key, GNUTLS_KEYID_USE_SHA256, a, &na) == 0 &&
-                gnutls_pubkey_get_key_id(pair->certificates[0].pubkey, GNUTLS_KEYID_USE_SHA256, b,
-                                         &nb) == 0 &&
-                na == nb && memcmp(a, b, na) == 0;
-    gnutls_pubkey_deinit(public_key);
-    if (same)
-        return 0;
-    return why_set(why, WHY_OURS, "4.3.5", "%s: the key does not belong to the certificate in %s",
-                   pair->key.path, pair->chain.path);
+    if (pair->key_pem.data)
+        explicit_bzero(pair->key_pem.data, pair->key_pem.len);
+    buf_free(&pair->key_pem);
+    buf_free(&pair->chain_pem);
 }
 
 int creds_parse_priority(const char *tls_min, const char *priority, gnutls_priority_t *out,
@@ -170,46 +157,13 @@ int creds_parse_priority(const char *tls_min, const char *priority, gnutls_prior
     return 0;
 }
 
-static bool understood(const struct pair *pair, const gnutls_pk_algorithm_t *algorithms, int n)
+// Without a fitting name the first pair serves.
+gnutls_certificate_credentials_t creds_for_name(const struct creds *creds, const char *sni)
 {
-    for (int i = 0; i < n; i++)
-        if (algorithms[i] == pair->algorithm)
-            return true;
-    return n == 0;
-}
-
-static bool named(struct pair *pair, const char *sni)
-{
-    gnutls_datum_t der = pair->certificates[0].cert;
-    return *sni && verify_name(span_of(der.data, der.size), &sni, 1);
-}
-
-// The name decides, then the key type; without a fitting name the first in the file serves all.
-static int choose(gnutls_session_t session, const gnutls_datum_t *authorities, int nauthorities,
-                  const gnutls_pk_algorithm_t *algorithms, int nalgorithms, gnutls_pcert_st **chain,
-                  unsigned *nchain, gnutls_privkey_t *key)
-{
-    (void)authorities;
-    (void)nauthorities;
-    struct creds *creds = gnutls_session_get_ptr(session);
-    char sni[MAX_DOMAIN + 1] = "";
-    size_t n = sizeof sni;
-    unsigned type;
-    if (gnutls_server_name_get(session, sni, &n, &type, 0) < 0 || type != GNUTLS_NAME_DNS)
-        sni[0] = 0;
-    struct pair *best = NULL;
-    for (size_t i = 0; i < creds->npairs && !best; i++)
-        if (named(&creds->pairs[i], sni) && understood(&creds->pairs[i], algorithms, nalgorithms))
-            best = &creds->pairs[i];
-    for (size_t i = 0; i < creds->npairs && !best; i++)
-        if (understood(&creds->pairs[i], algorithms, nalgorithms))
-            best = &creds->pairs[i];
-    if (!best)
-        best = &creds->pairs[0];
-    *chain = best->certificates;
-    *nchain = best->count;
-    *key = best->private_key;
-    return 0;
+    for (size_t i = 0; i < creds->npairs && *sni; i++)
+        if (verify_name(creds->pairs[i].leaf, &sni, 1))
+            return creds->pairs[i].gnutls;
+    return creds->pairs[0].gnutls;
 }
 
 struct creds *creds_load(const struct cfg_certificate *certificates, size_t n, struct why *why)
@@ -221,21 +175,17 @@ struct creds *creds_load(const struct cfg_certificate *certificates, size_t n, s
     struct creds *creds = mem_new(sizeof *creds);
     atomic_init(&creds->refs, 1);
     creds->pairs = mem_new(n * sizeof *creds->pairs);
-    gnutls_certificate_allocate_credentials(&creds->gnutls);
-    gnutls_certificate_set_retrieve_function2(creds->gnutls, choose);
     creds->tickets = certificates[0].tickets;
     if (creds->tickets && gnutls_session_ticket_key_generate(&creds->ticket_key) < 0)
         creds->tickets = false;
     int rc = creds_parse_priority(certificates[0].tls_min, certificates[0].tls_priority,
                                   &creds->priority, why);
-    for (size_t i = 0; i < n && rc == 0; i++) {
-        struct pair *pair = &creds->pairs[creds->npairs++];
-        rc = load_chain(pair, certificates[i].chain, why);
-        if (rc == 0)
-            rc = load_key(pair, certificates[i].key, why);
-        if (rc == 0)
-            rc = check_pair(pair, why);
-    }
+    for (size_t i = 0; i < n && rc == 0; i++)
+        rc = load_pair(&creds->pairs[creds->npairs++], &certificates[i], why);
+    for (size_t i = 0; i < n && rc == 0; i++)
+        rc = order_keys(creds, &creds->pairs[i], why);
+    for (size_t i = 0; i < creds->npairs; i++)
+        forget_pem(&creds->pairs[i]);
     if (rc == 0)
         return creds;
     creds_unref(creds);
@@ -250,10 +200,9 @@ struct creds *creds_ref(struct creds *creds)
 
 static void free_pair(struct pair *pair)
 {
-    for (unsigned i = 0; i < pair->count; i++)
-        gnutls_pcert_deinit(&pair->certificates[i]);
-    if (pair->private_key)
-        gnutls_privkey_deinit(pair->private_key);
+    if (pair->gnutls)
+        gnutls_certificate_free_credentials(pair->gnutls);
+    gnutls_free((void *)pair->leaf.p);
     free(pair->chain.path);
     free(pair->key.path);
 }
@@ -267,7 +216,6 @@ void creds_unref(struct creds *creds)
     free(creds->pairs);
     if (creds->priority)
         gnutls_priority_deinit(creds->priority);
-    gnutls_certificate_free_credentials(creds->gnutls);
     gnutls_memset(creds->ticket_key.data, 0, creds->ticket_key.size);
     gnutls_free(creds->ticket_key.data);
     free(creds);
@@ -298,11 +246,6 @@ int64_t creds_expires(const struct creds *creds)
         if (creds->pairs[i].expires < first)
             first = creds->pairs[i].expires;
     return first;
-}
-
-gnutls_certificate_credentials_t creds_gnutls(const struct creds *creds)
-{
-    return creds->gnutls;
 }
 
 gnutls_priority_t creds_priority(const struct creds *creds)

@@ -6,9 +6,8 @@
 #include <gnutls/gnutls.h>
 #include "tls/creds.h"
 
-// Owned by creds; one object for all sessions.
-// The session's pointer (gnutls_session_set_ptr) must be the creds: the choice by SNI reads it.
-gnutls_certificate_credentials_t creds_gnutls(const struct creds *creds);
+// Owned by creds; shared by all sessions. The name is what the client asked for, "" where it did not.
+gnutls_certificate_credentials_t creds_for_name(const struct creds *creds, const char *sni);
 gnutls_priority_t creds_priority(const struct creds *creds);
 const gnutls_datum_t *creds_ticket_key(const struct creds *creds); // NULL: tickets are off
 

@@ -114,7 +114,8 @@ static void ask_sts(const struct policy_input *in, struct wish *must, struct wis
                     struct demand *d)
 {
     const struct sts_view *sts = in->sts;
-    if (!sts || sts->mode <= STS_NONE || in->tlsa_state == TLSA_USABLE || !in->host)
+    bool dane = in->tlsa_state == TLSA_USABLE || in->tlsa_state == TLSA_FAILED;
+    if (!sts || sts->mode <= STS_NONE || dane || !in->host)
         return;
     bool match = false;
     for (size_t i = 0; i < sts->nmx && !match; i++)

@@ -123,6 +123,45 @@ int verify_pin(const struct span *chain, size_t nchain, const char *const *pins,
 
 // ---- for people
 
+// Two passes, since the buffer moves while it grows.
+static int add_chain(const gnutls_datum_t *pem, struct buf *memory, struct span *chain, size_t *n,
+                     struct why *why, const char *file)
+{
+    gnutls_x509_crt_t list[MAX_CHAIN];
+    unsigned count = MAX_CHAIN;
+    size_t ends[MAX_CHAIN];
+    int rc = gnutls_x509_crt_list_import(list, &count, pem, GNUTLS_X509_FMT_PEM,
+                                         GNUTLS_X509_CRT_LIST_IMPORT_FAIL_IF_EXCEED);
+    if (rc <= 0)
+        return why_set(why, WHY_OURS, "4.3.5", "%s: %s", file,
+                       rc < 0 ? gnutls_strerror(rc) : "holds no certificate");
+    *n = (size_t)rc;
+    for (size_t i = 0; i < *n; i++) {
+        gnutls_datum_t der = {NULL, 0};
+        gnutls_x509_crt_export2(list[i], GNUTLS_X509_FMT_DER, &der);
+        buf_add(memory, der.data, der.size);
+        ends[i] = memory->len;
+        gnutls_free(der.data);
+        gnutls_x509_crt_deinit(list[i]);
+    }
+    for (size_t i = 0; i < *n; i++)
+        chain[i] = span_slice(buf_span(memory), i ? ends[i - 1] : 0, ends[i]);
+    return 0;
+}
+
+int verify_load_chain(const char *file, struct buf *memory, struct span *chain, size_t *nchain,
+                      struct why *why)
+{
+    gnutls_datum_t pem;
+    int rc = gnutls_load_file(file, &pem);
+    if (rc < 0)
+        return why_set(why, WHY_OURS, "4.3.5", "%s: cannot be read", file);
+    buf_init(memory, MAX_CHAIN * MAX_CERTIFICATE);
+    rc = add_chain(&pem, memory, chain, nchain, why, file);
+    gnutls_free(pem.data);
+    return rc;
+}
+
 int64_t verify_not_after(struct span leaf)
 {
     gnutls_x509_crt_t certificate = certificate_read(leaf);

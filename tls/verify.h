@@ -4,6 +4,7 @@
 #ifndef TLS_VERIFY_H
 #define TLS_VERIFY_H
 
+#include "relay/base/buf.h"
 #include "relay/base/span.h"
 #include "relay/base/why.h"
 
@@ -28,6 +29,10 @@ int verify_pin(const struct span *chain, size_t nchain, const char *const *pins,
 bool verify_name(struct span leaf, const char *const *names, size_t nnames);
 // End of validity of the leaf, Unix seconds; 0 when it cannot be read.
 int64_t verify_not_after(struct span leaf);
+// The certificates of a PEM file (at most MAX_CHAIN), for command lines: *memory holds what chain[]
+// points to.
+int verify_load_chain(const char *file, struct buf *memory, struct span *chain, size_t *nchain,
+                      struct why *why);
 // "CN=…, issuer …, valid until …" and the like for people.
 void verify_describe(struct span certificate, char *out, size_t n);
 

@@ -28,6 +28,8 @@ void why_clear(struct why *why)
 }
 
 static void fill(struct why *why, enum why_tls tls, enum why_scope scope, const char *status,
+                 const char *format, va_list args) __attribute__((format(printf, 5, 0)));
+static void fill(struct why *why, enum why_tls tls, enum why_scope scope, const char *status,
                  const char *format, va_list args)
 {
     char text[sizeof why->text]; // the arguments may be parts of *why

@@ -77,6 +77,11 @@ class Lab:
             self._names = Names(self)
         return self._names
 
+    def use(self, zones):
+        """Actors made from now on put their records into these zones."""
+        self._names = zones
+        return zones
+
     def certificate(self, kind, host):
         """good, self-signed, wrong-name, expired, untrusted; or a Certificate as it is; None: none."""
         if kind == "good":
@@ -113,6 +118,10 @@ class Lab:
 
     def relay(self, **config):
         return Relay(self, config)
+
+    def recursive(self, zones):
+        """The `dns` part of a configuration that resolves from the root of these zones."""
+        return {"mode": "recursive", "trust_anchor": zones.trust_anchor, "root_hints": zones.root_hints}
 
     def policy_host(self, domain, **more):
         """The HTTPS host of an MTA-STS policy, with its TXT and address records."""

@@ -29,6 +29,7 @@ error     unix  - - n - - error
 retry     unix  - - n - - error
 discard   unix  - - n - - discard
 virtual   unix  - n n - - virtual
+tlsproxy  unix  - - n - 0 tlsproxy
 tlsmgr    unix  - - n 1000? 1 tlsmgr
 anvil     unix  - - n - 1 anvil
 scache    unix  - - n - 1 scache
@@ -97,7 +98,7 @@ class Postfix:
     def tail(self):
         try:
             with open(self.log, encoding="utf-8", errors="replace") as f:
-                return f.read()[-3000:]
+                return f.read()[-30000:]
         except OSError:
             return "(none)"
 

@@ -9,7 +9,7 @@ validator that starts at our root key can prove or disprove everything.
     zones.zone("liar.example", bogus=True)                 delegated with a wrong DS: bogus
     zones.start()
 
-A bogus TLSA beside a good address: make "_tcp.mx.good.example" a zone with bogus=True.
+After lab.use(zones) the actors of the lab put their records here instead of into lab.names. A bogus TLSA beside a good address: make "_tcp.mx.good.example" a zone with bogus=True.
 """
 import os
 import socket
@@ -80,6 +80,23 @@ class Zones:
 
     def __getitem__(self, name):
         return self.by_name[name.rstrip(".")]
+
+    def nearest(self, name):
+        """The zone that a name belongs to."""
+        name = name.rstrip(".").lower()
+        while name not in self.by_name:
+            name = name.partition(".")[2]
+        return self.by_name[name]
+
+    def add(self, name, rtype, *texts):
+        """Like Names.add, in the nearest zone; seen after start() or reload()."""
+        for text in texts:
+            self.nearest(name).add(name, rtype, text)
+        return self
+
+    def set(self, name, rtype, *texts):
+        self.nearest(name).remove(name, rtype)
+        return self.add(name, rtype, *texts)
 
     def served(self):
         return [z for z in self.by_name.values() if not z.server]

@@ -16,6 +16,7 @@ from tests.lab.client import Client, Closed, swaks
 from tests.lab.mx import CLOSE
 from tests.lab.policyhost import policy
 from tests.lab.relay import letter
+from tests.lab.unbound import Resolver
 from tests.lab.zones import SERVER
 
 
@@ -91,6 +92,24 @@ def test_signed_zones_prove_themselves(lab):
     assert dns.query.udp(query, SERVER).answer
     with open(zones.trust_anchor, encoding="ascii") as f:
         assert "DNSKEY 257" in f.read()
+
+
+def test_libunbound_agrees_about_the_zones(lab):
+    zones = lab.zones()
+    zones.zone("example")
+    for name, more in (("good.example", {}), ("plain.example", {"signed": False}),
+                       ("liar.example", {"bogus": True}), ("_tcp.mx.good.example", {"bogus": True})):
+        zones.zone(name, **more)
+    zones.add("mx.good.example", "A", "198.51.100.99").add("plain.example", "A", "198.51.100.99")
+    zones.add("liar.example", "A", "198.51.100.99").add("_25._tcp.mx.good.example", "TLSA", "3 1 1 " + "0" * 64)
+    zones.start()
+    resolver = Resolver(zones)
+    assert resolver.ask("mx.good.example") == ("secure", 0)
+    assert resolver.ask("none.good.example") == ("secure", 3)
+    assert resolver.ask("mx.good.example", "TXT") == ("secure", 0)
+    assert resolver.ask("plain.example") == ("insecure", 0)
+    assert resolver.ask("liar.example")[0] == "bogus"
+    assert resolver.ask("_25._tcp.mx.good.example", "TLSA")[0] == "bogus"
 
 
 def test_a_policy_host_serves_and_misbehaves(lab):

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: ISC
+// The configuration of the way in: listeners, certificates, who may send what, what is signed. Units
+// and conventions as in config/config.h, which includes this.
+#ifndef CONFIG_SUBMISSION_H
+#define CONFIG_SUBMISSION_H
+
+#include "config/network.h"
+
+struct cfg_listen {
+    struct sockaddr_storage address;
+    char *text; // as written
+    bool implicit_tls;
+    struct networks proxy;
+};
+
+struct cfg_certificate {
+    char *chain, *key, *tls_min, *tls_priority;
+    bool tickets;
+};
+
+// "example.org" exact, "*.example.org" below, "a@b" one address, "*" any (sending, never forwarding).
+enum sender_pattern_kind { SENDER_DOMAIN, SENDER_BELOW, SENDER_ADDRESS, SENDER_ANY };
+struct sender_pattern {
+    enum sender_pattern_kind kind;
+    char *text; // the domain, or the address with its domain in lower case
+};
+
+struct cfg_sender {
+    char *user;               // "" for a network row
+    struct networks networks; // none for a user row
+    bool tls_required;        // network rows: `tls: required`
+    struct sender_pattern *from;
+    size_t nfrom;
+    struct rate messages, recipients;
+    bool fix_bare_lf;
+    bool forward;
+    struct networks own_networks;
+    struct strings trust_results_of;
+    bool xforward, xclient;
+    bool refuse_dmarc_fail;
+    int tls_required_no; // 1 honour, 0 ignore, -1 the default (owned mail: honour)
+    bool require_tls, require_signature;
+};
+
+struct cfg_key {
+    char *selector, *file;
+};
+struct cfg_dkim_domain {
+    char *domain;
+    bool subdomains;
+    struct cfg_key *keys;
+    size_t nkeys;
+};
+struct cfg_arc {
+    char *domain, *selector, *file; // domain "": no sealing
+};
+
+#endif

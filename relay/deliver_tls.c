@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: ISC
+// TLS of an outbound session: what EHLO offers, STARTTLS (RFC 3207), and the proof that the route demands,
+// before any MAIL. Never goes on in clear where the demand is more than opportunistic.
+#include "relay/deliver_part.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "tls/dane.h"
+
+// Whose rule the connection is judged by in the ledger: the one that is only watched, where there is one.
+enum demand_source deliver_source_now(const struct deliver *d)
+{
+    const struct demand *want = &deliver_host(d)->demand;
+    return want->observe > want->level ? want->observe_source : want->source;
+}
+
+static const struct demand *demand(const struct deliver *d)
+{
+    return &deliver_host(d)->demand;
+}
+
+// Clear text is allowed: nothing is demanded, and no password will have to pass.
+static bool clear_allowed(const struct deliver *d)
+{
+    return demand(d)->level == TLS_OPPORTUNISTIC && !demand(d)->npins &&
+           !deliver_host(d)->implicit_tls;
+}
+
+enum moment deliver_tls_failed(struct deliver *d, struct why *why, bool answered)
+{
+    if (why->tls == WHY_TLS_NONE)
+        why->tls = WHY_VALIDATION_FAILURE;
+    if (!why->host[0])
+        why_host(why, d->c->host);
+    bool clear = clear_allowed(d);
+    deliver_record_tls(d, why, !clear);
+    if (clear) {
+        // The same address again, this time without TLS.
+        connection_close(d->c, true);
+        d->c = NULL;
+        d->clear = true;
+        return AT_ADDRESS;
+    }
+    why->scope = WHY_HOST;
+    bool lacking = answered && d->message->env.requiretls && !d->message->env.dsn;
+    if (lacking) // RFC 8689 section 4.2.1
+        snprintf(why->status, sizeof why->status, "5.7.10");
+    return deliver_next(d, why, lacking);
+}
+
+static enum moment no_starttls(struct deliver *d, const char *text)
+{
+    struct why why;
+    why_set_tls(&why, WHY_STARTTLS_NOT_SUPPORTED, WHY_HOST, "4.7.4", "%s", text);
+    why_host(&why, d->c->host);
+    if (!clear_allowed(d))
+        return deliver_tls_failed(d, &why, true);
+    deliver_record_tls(d, &why, false);
+    return deliver_auth_begin(d);
+}
+
+enum moment deliver_ehlo_heard(struct deliver *d)
+{
+    struct connection *c = d->c;
+    bool secure = stream_is_secure(c->stream);
+    if (c->reply.code != 250) {
+        // RFC 5321 section 3.2: an old server; it has no STARTTLS either.
+        bool old = c->reply.code >= 500 && c->reply.code != 521 && c->reply.code != 554;
+        if (!old || secure)
+            return deliver_refused(d, MOMENT_EHLO);
+        if (!clear_allowed(d))
+            return no_starttls(d, "TLS is demanded, but the host does not know EHLO");
+        return AT_HELO; // opportunistic, and in clear
+    }
+    smtp_extensions_read(&c->reply, &c->ext);
+    if (secure || d->clear)
+        return deliver_auth_begin(d);
+    if (c->ext.starttls)
+        return AT_STARTTLS;
+    return no_starttls(d, clear_allowed(d) ? "the host does not offer STARTTLS"
+                                           : "TLS is demanded, but the host does not offer it");
+}
+
+enum moment deliver_starttls(struct deliver *d)
+{
+    deliver_command(d, "STARTTLS\r\n");
+    return STAY;
+}
+
+enum moment deliver_starttls_heard(struct deliver *d)
+{
+    if (d->c->reply.code == 220)
+        return AT_SECURE;
+    char reply[256], text[400];
+    snprintf(text, sizeof text, "the host offers STARTTLS and refuses it: %s",
+             smtp_reply_text(&d->c->reply, reply, sizeof reply));
+    return no_starttls(d, text);
+}
+
+enum moment deliver_secure(struct deliver *d)
+{
+    struct pool_ticket ticket = {0};
+    const struct cfg_delivery *c = &d->config->delivery;
+    if (demand(d)->observe <= demand(d)->level) // what is watched wants to see the certificate
+        pool_ticket(d->order.pool, &d->key, &ticket);
+    struct channel_client how = {
+        .sni = demand(d)->sni,
+        .tls_min = c->tls_min,
+        .priority = c->tls_priority,
+        .ticket = ticket.data,
+        .ticket_bytes = ticket.n,
+    };
+    struct why why;
+    struct channel *channel = channel_client(&how, &why);
+    if (!channel)
+        return deliver_next(d, &why, false);
+    // RFC 3207 section 4.2: what came in clear behind the 220 is dropped, and all that EHLO said.
+    size_t dropped;
+    stream_secure(d->c->stream, channel, &dropped);
+    memset(&d->c->ext, 0, sizeof d->c->ext);
+    return STAY;
+}
+
+// Proves one level; the strongest proof found is kept.
+static int prove_level(const struct demand *want, enum tls_level level,
+                       const struct channel_facts *facts, enum tls_proof *proof, struct why *why)
+{
+    const char *const *names = (const char *const *)want->names;
+    size_t depth;
+    if (level == TLS_DANE)
+        return dane_verify(facts->chain, facts->nchain, want->tlsa, want->ntlsa, names,
+                           want->nnames, proof, &depth, why);
+    struct why ignored;
+    bool demanded = level == TLS_WEBPKI;
+    // Where nobody demands it, what it proves all the same is remembered and shown.
+    if (!demanded && !(want->nnames && want->trust && facts->nchain))
+        return 0;
+    int rc = verify_webpki(facts->chain, facts->nchain, names, want->nnames, want->trust,
+                           demanded ? why : &ignored);
+    if (rc == 0)
+        *proof = PROOF_WEBPKI;
+    return demanded ? rc : 0;
+}
+
+static int prove(const struct demand *want, const struct channel_facts *facts,
+                 enum tls_proof *proof, struct why *why)
+{
+    if (prove_level(want, want->level, facts, proof, why) < 0)
+        return -1;
+    if (!want->npins)
+        return 0;
+    if (verify_pin(facts->chain, facts->nchain, (const char *const *)want->pins, want->npins, why) <
+        0)
+        return -1;
+    if (*proof == PROOF_NONE)
+        *proof = PROOF_PIN;
+    return 0;
+}
+
+// MTA-STS has result types of its own (RFC 8460 section 4.3.2.2).
+static void name_failure(const struct deliver *d, struct why *why)
+{
+    if (deliver_source_now(d) == SOURCE_STS && why->tls == WHY_VALIDATION_FAILURE)
+        why->tls = WHY_STS_WEBPKI_INVALID;
+    if (!why->host[0])
+        why_host(why, d->c->host);
+}
+
+// MTA-STS in testing and shadow mode: what would have been refused is recorded, and mail goes on.
+static void watch(struct deliver *d, const struct channel_facts *facts)
+{
+    const struct demand *want = demand(d);
+    struct why why = want->why;
+    if (!why_is_set(&why)) {
+        if (want->observe <= want->level ||
+            prove_level(want, want->observe, facts, &d->c->proof, &why) == 0)
+            return;
+        name_failure(d, &why);
+    }
+    deliver_record_tls(d, &why, false);
+}
+
+enum moment deliver_secured(struct deliver *d)
+{
+    struct connection *c = d->c;
+    const struct channel_facts *facts = channel_facts(stream_tls(c->stream));
+    snprintf(c->protocol, sizeof c->protocol, "%s", facts->protocol ? facts->protocol : "");
+    snprintf(c->cipher, sizeof c->cipher, "%s", facts->cipher ? facts->cipher : "");
+    c->resumed = facts->resumed;
+    c->proof = PROOF_NONE;
+    struct pool_ticket ticket;
+    struct why why;
+    why_clear(&why);
+    if (facts->resumed) {
+        // The ticket was found under an equal key: what it stands for was proved against this demand.
+        if (!pool_ticket(d->order.pool, &d->key, &ticket)) {
+            why_set_tls(&why, WHY_VALIDATION_FAILURE, WHY_HOST, "4.7.5",
+                        "the host resumed a session that is too old to prove anything");
+            return deliver_tls_failed(d, &why, false);
+        }
+        c->proof = ticket.proof;
+        c->not_after_s = ticket.not_after_s;
+    } else {
+        c->not_after_s = facts->nchain ? verify_not_after(facts->chain[0]) : 0;
+        if (prove(demand(d), facts, &c->proof, &why) < 0) {
+            pool_drop_ticket(d->order.pool, &d->key);
+            name_failure(d, &why);
+            return deliver_tls_failed(d, &why, true);
+        }
+        watch(d, facts);
+    }
+    deliver_record_learn(d);
+    return deliver_host(d)->implicit_tls ? AT_GREETING : AT_EHLO;
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: ISC
+// `explain --connect`: connects to each host of a route up to the end of STARTTLS, shows certificate and
+// proof, and says goodbye. Sends no mail.
+#ifndef RELAY_PROBE_H
+#define RELAY_PROBE_H
+
+#include <jansson.h>
+#include "relay/route.h"
+
+#define PROBE_TIMEOUT_MS 20000 // for one host, from connect to verdict
+
+// One object a host: {"host","address","result":"proved|failed|unreachable","proof","protocol","cipher",
+// "certificate":[…],"starttls":true,"type","reason"}. Runs the loop meanwhile.
+json_t *probe_route(uv_loop_t *loop, const struct route *route);
+
+#endif

@@ -1,0 +1,449 @@
+// SPDX-License-Identifier: ISC
+// The one door to what is true of a message: runs DKIM, ARC, SPF and DMARC over one table of facts, hears
+// what trusted hosts found before, and writes the sum as Authentication-Results and as an ARC set.
+#include "sign/attest.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "relay/base/maxima.h"
+#include "relay/base/memory.h"
+#include "sign/trusted.h"
+#if __has_include("sign/spf.h")
+#include "sign/spf.h"
+#include "sign/dmarc.h"
+#else
+#include "sign/attest_engines.h"
+#endif
+
+struct attest {
+    const struct header *header;
+    char *authserv_id, *helo, *mail_from;
+    bool has_client;
+    struct sockaddr_storage client;
+    int64_t now_s;
+    struct dkim_checks *dkim;
+    struct arc_chain *chain;
+    struct body_hashes *hashes;
+    struct trusted trusted;
+    bool spf_done, dmarc_done;
+    struct spf_result spf;
+    struct dmarc_result dmarc;
+    char *from_domain; // NULL: From names no single domain
+};
+
+// The domain of header From, where there is one and only one.
+static char *single_from_domain(const struct header *header)
+{
+    const struct field *from = header_find(header, "From", 0);
+    struct addresses list;
+    if (header_count(header, "From") != 1 || header_addresses(from->value, &list) < 0)
+        return NULL;
+    char *domain = list.n ? mem_dup(address_domain(list.at[0])) : NULL;
+    for (size_t i = 1; i < list.n; i++)
+        if (strcmp(address_domain(list.at[i]), domain) != 0) {
+            free(domain);
+            domain = NULL;
+            break;
+        }
+    addresses_free(&list);
+    return domain;
+}
+
+struct attest *attest_new(const struct attest_input *in)
+{
+    struct attest *a = mem_new(sizeof *a);
+    a->header = in->header;
+    a->authserv_id = mem_dup(in->authserv_id);
+    a->has_client = in->has_client;
+    a->client = in->client;
+    a->helo = mem_dup(in->helo ? in->helo : "");
+    a->mail_from = mem_dup(in->mail_from ? in->mail_from : "");
+    a->now_s = in->now_s;
+    a->dkim = dkim_checks_new(in->header, in->min_rsa_bits, in->now_s);
+    a->chain = arc_new(in->header, in->min_rsa_bits);
+    a->hashes = body_hashes_new();
+    // What a seal needs, whatever the message's own signatures use up.
+    body_hashes_want(a->hashes, CANON_RELAXED, CANON_NO_LIMIT);
+    dkim_checks_want(a->dkim, a->hashes);
+    arc_want(a->chain, a->hashes);
+    trusted_read(&a->trusted, in->header, in->trust_results_of,
+                 in->trust_own_results ? in->authserv_id : NULL);
+    a->from_domain = single_from_domain(in->header);
+    a->spf_done = !in->has_client;
+    if (!a->from_domain) {
+        a->dmarc.result = AUTH_PERMERROR;
+        a->dmarc_done = true;
+    }
+    return a;
+}
+
+void attest_free(struct attest *a)
+{
+    if (!a)
+        return;
+    dkim_checks_free(a->dkim);
+    arc_free(a->chain);
+    body_hashes_free(a->hashes);
+    trusted_free(&a->trusted);
+    free(a->from_domain);
+    free(a->mail_from);
+    free(a->helo);
+    free(a->authserv_id);
+    free(a);
+}
+
+struct body_hashes *attest_hashes(struct attest *a)
+{
+    return a->hashes;
+}
+
+static bool evaluate_spf(struct attest *a, struct facts *facts)
+{
+    if (a->spf_done)
+        return false;
+    struct spf_input in = {
+        .client = (const struct sockaddr *)&a->client,
+        .helo = a->helo,
+        .mail_from = a->mail_from,
+        .receiver = a->authserv_id,
+        .now_s = a->now_s,
+    };
+    if (spf_evaluate(&in, facts, &a->spf))
+        return true;
+    a->spf_done = true;
+    return false;
+}
+
+// The domain that SPF vouches for; NULL: it does not.
+static const char *spf_domain(const struct attest *a)
+{
+    const struct authres_result *theirs = trusted_find(&a->trusted, "spf");
+    if (theirs) {
+        const char *sender = authres_get(theirs, "smtp", "mailfrom");
+        const char *domain = sender ? address_domain(sender) : "";
+        return strcmp(theirs->result, "pass") != 0 || !sender ? NULL : *domain ? domain : sender;
+    }
+    if (!a->has_client || a->spf.result != AUTH_PASS)
+        return NULL;
+    return *a->mail_from ? address_domain(a->mail_from) : a->helo;
+}
+
+static bool evaluate_dmarc(struct attest *a, struct facts *facts)
+{
+    if (a->dmarc_done)
+        return false;
+    const char *domains[DKIM_MAX_LISTED];
+    size_t n = 0;
+    for (size_t i = 0; i < dkim_checks_count(a->dkim); i++)
+        if (dkim_checks_at(a->dkim, i)->result == AUTH_PASS)
+            domains[n++] = dkim_checks_at(a->dkim, i)->domain;
+    struct dmarc_input in = {
+        .from_domain = a->from_domain,
+        .spf_domain = spf_domain(a),
+        .dkim_domains = domains,
+        .ndkim = n,
+    };
+    if (dmarc_evaluate(&in, facts, &a->dmarc))
+        return true;
+    a->dmarc_done = true;
+    return false;
+}
+
+// Asks for everything it can before it waits.
+bool attest_evaluate(struct attest *a, struct facts *facts)
+{
+    bool dkim = dkim_checks_evaluate(a->dkim, a->hashes, facts);
+    bool arc = arc_evaluate(a->chain, a->hashes, facts);
+    bool spf = evaluate_spf(a, facts);
+    if (dkim || spf)
+        return true;
+    return evaluate_dmarc(a, facts) || arc;
+}
+
+void attest_give_up(struct attest *a)
+{
+    dkim_checks_give_up(a->dkim);
+    arc_give_up(a->chain);
+    if (!a->spf_done)
+        a->spf = (struct spf_result){.result = AUTH_TEMPERROR};
+    if (!a->dmarc_done)
+        a->dmarc = (struct dmarc_result){.result = AUTH_TEMPERROR};
+    a->spf_done = a->dmarc_done = true;
+}
+
+// What a trusted host said of the method, as a value; false: nobody said anything that is known.
+static bool heard(const struct attest *a, const char *method, enum auth_result *result)
+{
+    const struct authres_result *theirs = trusted_find(&a->trusted, method);
+    for (int r = AUTH_NONE; theirs && r <= AUTH_PERMERROR; r++)
+        if (strcmp(theirs->result, auth_result_word(r)) == 0) {
+            *result = r;
+            return true;
+        }
+    return false;
+}
+
+enum auth_result attest_dmarc(const struct attest *a)
+{
+    enum auth_result result;
+    return heard(a, "dmarc", &result) ? result : a->dmarc.result;
+}
+
+const char *attest_dmarc_policy(const struct attest *a)
+{
+    return a->dmarc.policy;
+}
+
+enum auth_result attest_spf(const struct attest *a)
+{
+    enum auth_result result;
+    return heard(a, "spf", &result) ? result : a->has_client ? a->spf.result : AUTH_NONE;
+}
+
+// A trusted host saw the message before anybody here changed it, so its word on the signatures counts; a
+// chain that is broken in itself stays broken.
+static enum arc_cv chain_status(const struct attest *a)
+{
+    enum arc_cv found = arc_result(a->chain);
+    enum auth_result theirs;
+    if (found == ARC_NONE || !arc_complete(a->chain) || !heard(a, "arc", &theirs))
+        return found;
+    return theirs == AUTH_PASS ? ARC_PASS : theirs == AUTH_FAIL ? ARC_FAIL : found;
+}
+
+const char *attest_arc(const struct attest *a)
+{
+    return arc_cv_word(chain_status(a));
+}
+
+bool attest_temporary(const struct attest *a)
+{
+    for (size_t i = 0; i < dkim_checks_count(a->dkim); i++)
+        if (dkim_checks_at(a->dkim, i)->result == AUTH_TEMPERROR)
+            return true;
+    return arc_temporary(a->chain) || attest_spf(a) == AUTH_TEMPERROR ||
+           attest_dmarc(a) == AUTH_TEMPERROR;
+}
+
+bool attest_dkim_aligned(const struct attest *a, const char *from_domain)
+{
+    size_t f = strlen(from_domain);
+    for (size_t i = 0; i < dkim_checks_count(a->dkim); i++) {
+        const struct signature *s = dkim_checks_at(a->dkim, i);
+        size_t d = strlen(s->domain);
+        if (s->result == AUTH_PASS && f >= d && trusted_same(from_domain + f - d, s->domain) &&
+            (f == d || from_domain[f - d - 1] == '.'))
+            return true;
+    }
+    return false;
+}
+
+bool attest_trusted_auth(const struct attest *a)
+{
+    const struct authres_result *theirs = trusted_find(&a->trusted, "auth");
+    return theirs && strcmp(theirs->result, "pass") == 0;
+}
+
+bool attest_left_out(const struct attest *a, size_t i, size_t *field)
+{
+    for (size_t k = 0; k < a->header->n; k++) {
+        const struct field *f = &a->header->fields[k];
+        if (!span_is_nocase(f->name, "Authentication-Results"))
+            continue;
+        char *id = authres_id(f->value);
+        bool ours = id && trusted_same(id, a->authserv_id);
+        free(id);
+        if (ours && i-- == 0) {
+            *field = k;
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum auth_result dkim_overall(const struct attest *a)
+{
+    enum auth_result result = AUTH_NONE;
+    for (size_t i = 0; i < dkim_checks_count(a->dkim); i++) {
+        enum auth_result one = dkim_checks_at(a->dkim, i)->result;
+        if (i == 0 || one == AUTH_PASS)
+            result = one;
+    }
+    return result;
+}
+
+void attest_summary(const struct attest *a, struct buf *out)
+{
+    enum auth_result dkim;
+    if (!heard(a, "dkim", &dkim))
+        dkim = dkim_overall(a);
+    buf_addf(out, "spf=%s dkim=%s", auth_result_word(attest_spf(a)), auth_result_word(dkim));
+    if (dkim_checks_count(a->dkim) > 1)
+        buf_addf(out, "/%zu", dkim_checks_count(a->dkim));
+    buf_addf(out, " arc=%s dmarc=%s", attest_arc(a), auth_result_word(attest_dmarc(a)));
+}
+
+const struct dkim_checks *attest_dkim(const struct attest *a)
+{
+    return a->dkim;
+}
+
+const struct arc_chain *attest_chain(const struct attest *a)
+{
+    return a->chain;
+}
+
+enum auth_result attest_spf_found(const struct attest *a, const char **reason,
+                                  const char **explanation)
+{
+    *reason = a->spf.reason;
+    *explanation = a->spf.explanation;
+    return a->spf.result;
+}
+
+enum auth_result attest_dmarc_found(const struct attest *a, const char **domain,
+                                    const char **organizational)
+{
+    *domain = a->dmarc.domain;
+    *organizational = a->dmarc.org;
+    return a->dmarc.result;
+}
+
+static void tag_property(struct authres_writer *w, const struct signature *s, const char *tag,
+                         const char *property, size_t most)
+{
+    const struct tag *found = tags_find(&s->tags, tag);
+    if (!found || !found->value.n)
+        return;
+    char *text =
+        span_dup(span_slice(found->value, 0, found->value.n < most ? found->value.n : most));
+    authres_property(w, property, text);
+    free(text);
+}
+
+static void write_dkim(const struct attest *a, struct authres_writer *w)
+{
+    size_t n = dkim_checks_count(a->dkim);
+    if (!n)
+        authres_result(w, "dkim", "none");
+    for (size_t i = 0; i < n; i++) {
+        const struct signature *s = dkim_checks_at(a->dkim, i);
+        authres_result(w, "dkim", auth_result_word(s->result));
+        char key[32];
+        snprintf(key, sizeof key, "%u-bit key", s->bits);
+        if (s->bits)
+            authres_comment(w, key);
+        if (*s->reason)
+            authres_reason(w, s->reason);
+        tag_property(w, s, "d", "header.d", MAX_DOMAIN);
+        tag_property(w, s, "i", "header.i", MAX_PATH);
+        tag_property(w, s, "s", "header.s", MAX_DOMAIN);
+        tag_property(w, s, "a", "header.a", 32);
+        tag_property(w, s, "b", "header.b", 8);
+    }
+}
+
+static void write_arc(const struct attest *a, struct authres_writer *w)
+{
+    enum arc_cv cv = chain_status(a);
+    authres_result(w, "arc", arc_cv_word(cv));
+    char text[64];
+    snprintf(text, sizeof text, "i=%zu", arc_instances(a->chain));
+    if (cv != ARC_NONE)
+        authres_comment(w, text);
+    if (cv == ARC_FAIL && *arc_reason(a->chain))
+        authres_reason(w, arc_reason(a->chain));
+    snprintf(text, sizeof text, "%zu", arc_oldest_pass(a->chain));
+    if (cv == ARC_PASS && arc_result(a->chain) == ARC_PASS)
+        authres_property(w, "header.oldest-pass", text);
+    const struct sockaddr_in *in = (const void *)&a->client;
+    const struct sockaddr_in6 *in6 = (const void *)&a->client;
+    const void *address = a->client.ss_family == AF_INET ? (const void *)&in->sin_addr
+                                                         : (const void *)&in6->sin6_addr;
+    // smtp.remote-ip lets a later reader of the chain know the client (RFC 8617 section 4.1.1).
+    if (a->has_client && inet_ntop(a->client.ss_family, address, text, sizeof text))
+        authres_property(w, "smtp.remote-ip", text);
+}
+
+static void write_spf(const struct attest *a, struct authres_writer *w)
+{
+    if (!a->has_client)
+        return;
+    authres_result(w, "spf", auth_result_word(a->spf.result));
+    if (*a->spf.reason)
+        authres_reason(w, a->spf.reason);
+    if (*a->mail_from)
+        authres_property(w, "smtp.mailfrom", a->mail_from);
+    else
+        authres_property(w, "smtp.helo", a->helo);
+}
+
+static void write_dmarc(const struct attest *a, struct authres_writer *w)
+{
+    authres_result(w, "dmarc", auth_result_word(a->dmarc.result));
+    char policy[32];
+    snprintf(policy, sizeof policy, "p=%s", a->dmarc.policy);
+    if (*a->dmarc.policy)
+        authres_comment(w, policy);
+    if (a->from_domain)
+        authres_property(w, "header.from", a->from_domain);
+}
+
+// "authserv-id; results": trusted ones first, then ours for the methods of which they are silent.
+static void write_results(const struct attest *a, struct buf *out)
+{
+    static const struct {
+        const char *method;
+        void (*write)(const struct attest *a, struct authres_writer *w);
+    } ours[] = {
+        {"dkim", write_dkim}, {"arc", write_arc}, {"spf", write_spf}, {"dmarc", write_dmarc}};
+
+    struct authres_writer w;
+    authres_begin(&w, out, a->authserv_id);
+    enum auth_result arc;
+    bool own_arc = !heard(a, "arc", &arc) || strcmp(auth_result_word(arc), attest_arc(a)) != 0;
+    for (size_t i = 0; i < a->trusted.n; i++)
+        for (size_t k = 0; k < a->trusted.at[i].n; k++) {
+            const struct authres_result *r = &a->trusted.at[i].results[k];
+            if (strcmp(r->method, "arc") != 0 || !own_arc)
+                authres_text(&w, r->text);
+        }
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+        if (strcmp(ours[i].method, "arc") == 0 ? own_arc
+                                               : !trusted_find(&a->trusted, ours[i].method))
+            ours[i].write(a, &w);
+    authres_end(&w);
+}
+
+int attest_results(const struct attest *a, struct buf *out)
+{
+    buf_adds(out, "Authentication-Results: ");
+    write_results(a, out);
+    buf_adds(out, "\r\n");
+    return out->full ? -1 : 0;
+}
+
+int attest_seal(const struct attest *a, const struct seal *how, struct buf *out, struct why *why)
+{
+    if (arc_closed(a->chain))
+        return 0;
+    struct buf results;
+    buf_init(&results, MAX_PREFIX / 2);
+    write_results(a, &results);
+    struct arc_set set = {
+        .domain = how->domain,
+        .selector = how->selector,
+        .key = how->key,
+        .headers = how->headers,
+        .time = how->time,
+        .cv = chain_status(a),
+        .results = buf_text(&results),
+    };
+    int rc = results.full ? why_set(why, WHY_MESSAGE, "5.6.0", "the results have no room")
+                          : arc_seal(a->chain, &set, a->hashes, out, why);
+    buf_free(&results);
+    return rc;
+}

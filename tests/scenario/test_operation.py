@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: ISC
+"""The operator's day: check, status, queue, reload, drain, stop; the log."""
+import json
+import os
+import signal
+
+import pytest
+
+from tests.lab.client import Client, Closed
+from tests.lab.mx import HANG
+from tests.lab.relay import letter
+from tests.lab.wait import until
+
+
+@pytest.fixture
+def mx(lab):
+    return lab.mx("mx.dest.test", domains="dest.test")
+
+
+def waiting(relay):
+    """The messages that wait, as `queue list --json` tells them."""
+    found = relay.json("queue", "list")
+    return found if isinstance(found, list) else found["messages"]
+
+
+def test_queue_list_show_export_retry(lab, mx):
+    mx.on("rcpt", "450 4.2.1 busy")
+    relay = lab.relay(delivery={"retry": ["1h"]}).start()
+    one = relay.send("a@dest.test", letter(subject="first"))
+    relay.wait("deferred", to="a@dest.test")
+    assert [m["id"] for m in until(lambda: waiting(relay), "a message in the list")] == [one]
+    assert "a@dest.test" in relay.ask("queue", "show", one) and "4.2.1" in relay.ask("queue", "show", one)
+    exported = relay.ask("queue", "export", one)
+    assert "Subject: first" in exported and "DKIM-Signature:" in exported and "Hello." in exported
+    mx.on("rcpt", None)
+    relay.ask("queue", "retry", one)
+    mx.wait()
+    until(lambda: not waiting(relay), "an empty queue")
+
+
+def test_queue_hold_release_remove_bounce(lab, mx):
+    home = lab.mx("mx.example.org", domains="example.org")
+    mx.on("rcpt", "450 4.2.1 busy")
+    relay = lab.relay(delivery={"retry": ["1s"]}).start()
+    ids = [relay.send(f"u{n}@dest.test") for n in range(3)]
+    relay.wait("deferred", to="u2@dest.test")
+    relay.ask("queue", "hold", *ids)
+    until(lambda: {m["state"] for m in waiting(relay)} == {"held"}, lambda: str(waiting(relay)))
+    mx.on("rcpt", None)
+    relay.ask("queue", "remove", ids[0])
+    relay.ask("queue", "bounce", ids[1])
+    assert b"u1@dest.test" in home.wait().data
+    assert [m["id"] for m in waiting(relay)] == [ids[2]]
+    relay.ask("queue", "release", ids[2])
+    assert mx.wait().to() == ["u2@dest.test"]
+
+
+def test_queue_filters(lab, mx):
+    mx.on("rcpt", "450 4.2.1 busy")
+    lab.mx("mx.b.test", domains="b.test").on("rcpt", "450 4.2.1 busy")
+    relay = lab.relay(delivery={"retry": ["1h"]}).start()
+    relay.send("a@dest.test")
+    other = relay.send("b@b.test", sender="other@example.org")
+    relay.wait("deferred", to="b@b.test")
+
+    def ids(*filters):
+        found = relay.json("queue", "list", *filters)
+        return [m["id"] for m in (found if isinstance(found, list) else found["messages"])]
+    assert ids("--domain", "b.test") == [other] and ids("--sender", "other@example.org") == [other]
+    assert len(ids("--older", "1h")) == 0 and relay.ctl("queue", "show", "nothing").returncode != 0
+
+
+def test_status_in_words_and_json(lab, mx):
+    relay = lab.relay().start()
+    relay.send("a@dest.test")
+    mx.wait()
+    assert relay.json("status") and relay.ask("status").strip()
+    relay.stop()
+    assert relay.ctl("status").returncode != 0
+
+
+def test_case_46_held_and_deferred_survive_a_kill(lab, mx):
+    mx.on("rcpt", "450 4.2.1 busy")
+    relay = lab.relay(delivery={"retry": ["2h"]}).start()
+    held, deferred = relay.send("held@dest.test"), relay.send("later@dest.test")
+    relay.wait("deferred", 2)
+    relay.ask("queue", "hold", held)
+    until(lambda: any(m["state"] == "held" for m in waiting(relay)), "the hold")
+    until(lambda: os.path.getsize(relay.path("spool") + "/00000001.log") > 0, "the spool")
+    import time
+    time.sleep(0.5)  # results ride with the next sync, at most 100 ms later
+    relay.kill()
+    tries = len(mx.sessions)
+    relay.start()
+    until(lambda: len(waiting(relay)) == 2, "both messages")
+    assert {m["id"] for m in waiting(relay)} == {held, deferred}
+    mx.on("rcpt", None)
+    relay.ask("queue", "retry", deferred)
+    assert mx.wait().to() == ["later@dest.test"] and tries
+
+
+@pytest.mark.parametrize("way", ["signal", "command"])
+def test_reload_takes_the_new_configuration(lab, mx, way):
+    relay = lab.relay().start()
+    relay.submit("a@dest.test", letter(sender="x@example.com"), sender="x@example.com")
+    relay.write(senders=[{"user": "app", "from": ["example.com"]}])
+    if way == "signal":
+        relay.reload()
+    else:
+        relay.ask("reload")
+    relay.wait("reload")
+    with relay.client() as client:
+        client.expect(250, "MAIL FROM:<x@example.com>")
+        client.expect(250, "RSET")
+        client.expect(5, "MAIL FROM:<x@example.org>")
+
+
+def test_a_bad_reload_keeps_the_old_configuration(lab, mx):
+    relay = lab.relay().start()
+    good = open(relay.file, encoding="utf-8").read()
+    with open(relay.file, "w", encoding="utf-8") as f:
+        f.write("nonsense: true\nlisten: 3\n")
+    done = relay.ctl("reload")
+    assert done.returncode in (1, 78) and "nonsense" in done.stderr + done.stdout
+    relay.send("a@dest.test")
+    mx.wait()
+    with open(relay.file, "w", encoding="utf-8") as f:
+        f.write(good)
+
+
+def test_every_configuration_error_at_once(lab):
+    relay = lab.relay()
+    with open(relay.file, "w", encoding="utf-8") as f:
+        f.write("hostname: relay.example.org\nlisten:\n  - address: \"127.0.0.1:587\"\n    tls: perhaps\n"
+                "delivery:\n  expire: soon\nusers: /does/not/exist\nwhat: ever\n")
+    done = relay.ctl("check")
+    assert done.returncode == 78
+    for place in (":4:", ":6:", ":7:", ":8:"):
+        assert relay.file + place in done.stderr + done.stdout, (place, done.stderr)
+
+
+def test_the_spool_is_for_one(lab, mx):
+    relay = lab.relay().start()
+    second = lab.relay(spool=relay.path("spool"), listen=[{"address": "127.0.0.1:5870"}])
+    second.start(ready=False)
+    assert second.process.wait() == 75
+
+
+def test_sigterm_ends_sessions_and_keeps_mail(lab, mx):
+    mx.on("greeting", HANG)
+    relay = lab.relay().start()
+    idle = relay.client()
+    relay.send("a@dest.test")
+    relay.stop()
+    with pytest.raises((Closed, OSError)):
+        reply = idle.reply()
+        assert reply.code == 421
+        idle.reply()
+    assert relay.events("stop")
+    mx.on("greeting", None)
+    relay.start()
+    mx.wait()
+
+
+def test_drain_delivers_and_ends(lab, mx):
+    mx.next("rcpt", "450 4.2.1 busy")
+    relay = lab.relay(delivery={"retry": ["1s"]}).start()
+    relay.send("a@dest.test")
+    relay.wait("deferred")
+    relay.ask("drain")
+    with pytest.raises((OSError, Closed, AssertionError)):
+        Client(relay.address, relay.port).expect(250, "EHLO x.example.org")
+    mx.wait()
+    assert relay.process.wait() == 0
+
+
+def test_privileges_are_dropped(lab, mx):
+    relay = lab.relay(user="daemon")
+    os.system(f"chown -R daemon {relay.folder}")
+    relay.start()
+    with open(f"/proc/{relay.process.pid}/status", encoding="ascii") as f:
+        status = dict(line.rstrip().split(":\t", 1) for line in f if ":\t" in line)
+    assert status["Uid"].split() == ["1"] * 4 and int(status["CapEff"], 16) == 1 << 10
+    relay.send("a@dest.test")
+    mx.wait()
+
+
+def test_the_log_has_the_words_of_the_interface(lab, mx):
+    relay = lab.relay(log={"format": "json", "level": "info"}).start()
+    relay.send("a@dest.test")
+    accept, done = relay.wait("accept"), relay.wait("delivered")
+    for key in ("id", "client", "user", "from", "size", "rcpts", "sign"):
+        assert key in accept, key
+    for key in ("id", "to", "host", "ip", "tls", "demand", "source", "proof", "status", "reply", "delay"):
+        assert key in done, key
+    assert isinstance(accept["size"], int) and accept["rcpts"] == 1 and isinstance(done["delay"], float)
+    assert done["id"] == accept["id"] and done["status"] == "2.0.0"
+    text = json.dumps(relay.events())
+    assert "correct horse" not in text and "Hello." not in text
+
+
+def test_hostile_replies_break_no_log_line(lab, mx):
+    mx.on("rcpt", b"550 5.1.1 \x1b[2J\xff\" id=forged event=delivered\r\n")
+    for form in ("text", "json"):
+        relay = lab.relay(log={"format": form, "level": "info"})
+        relay.start(ready=False)
+        until(lambda r=relay: " ready" in r.process.output() or '"ready"' in r.process.output(), relay.told)
+        relay.submit("a@dest.test")
+        until(lambda r=relay: "failed" in r.process.output(), relay.told)
+        text = relay.process.output()
+        assert "\x1b" not in text and '\n550' not in text
+        relay.stop()
+
+
+def test_help_and_usage(lab):
+    relay = lab.relay()
+    lines = relay.ask("help").splitlines()
+    names = [line.split()[0] for line in lines if line.startswith("  ")]
+    assert {"run", "check", "queue", "status", "reload", "user", "key", "message", "help"} <= set(names)
+    for name in names:
+        assert "usage" in relay.ask(name, "--help").lower(), name
+    assert relay.ctl("frobnicate").returncode == 64
+
+
+def test_certificates_are_read_again(lab, mx):
+    import hashlib
+    import shutil
+    relay = lab.relay().start()
+    fresh = lab.ca.leaf("relay.example.org")
+    shutil.copy(fresh.key_file, relay.path("key.pem"))
+    shutil.copy(fresh.chain_file, relay.path("chain.pem"))
+    relay.process.send(signal.SIGHUP)
+
+    def served():
+        with relay.client(login=False, implicit=True) as client:
+            return hashlib.sha256(client.sock.getpeercert(True)).digest()
+    until(lambda: served() == hashlib.sha256(fresh.der()).digest(), "the new certificate")

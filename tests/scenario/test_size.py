@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: ISC
+"""Large and many: memory stays flat, idle sessions are held."""
+import os
+import resource
+
+import pytest
+
+from tests.lab.client import Client
+from tests.lab.relay import letter
+from tests.lab.wait import until
+
+
+def resident(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmRSS")) * 1024
+
+
+def peak(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmHWM")) * 1024
+
+
+
+def test_memory_stays_flat_while_50_mb_pass(lab):
+    mx = lab.mx("mx.dest.test", domains="dest.test")
+    os.environ["ASAN_OPTIONS"] = "quarantine_size_mb=1"
+    relay = lab.relay(limits={"message_size": "60MiB"}).start()
+    relay.send("warm@dest.test")
+    mx.wait()
+    before = resident(relay.process.pid)
+    body = (b"m" * 70 + b"\r\n") * (50 * 1024 * 1024 // 72)
+    relay.send("big@dest.test", letter(body=body))
+    assert mx.wait(2, bound=240)[1].body() == body
+    grown = peak(relay.process.pid) - before
+    assert grown < 16 * 1024 * 1024, f"{grown} bytes more"
+
+
+def test_two_thousand_idle_sessions(lab):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (16384, 16384))
+    mx = lab.mx("mx.dest.test", domains="dest.test")
+    relay = lab.relay(limits={"connections": 3000, "per_client": 3000}).start()
+    sessions = [Client(relay.address, relay.port, source=f"127.0.{n % 8}.{n % 200 + 1}") for n in range(2000)]
+    for session in sessions[::50]:
+        session.ehlo()
+    relay.send("a@dest.test")
+    mx.wait()
+    for session in sessions[::100]:
+        session.expect(250, "NOOP")
+    for session in sessions:
+        session.close()
+    until(lambda: len(os.listdir(f"/proc/{relay.process.pid}/fd")) < 200, "the ends of the sessions")
+
+
+@pytest.mark.threads
+def test_many_senders_and_destinations_at_once(lab):
+    import threading
+    hosts = [lab.mx(f"mx.d{n}.test", domains=f"d{n}.test") for n in range(5)]
+    relay = lab.relay(log={"level": "info"}).start()
+
+    def send(number):
+        with relay.client() as client:
+            for n in range(20):
+                client.envelope("app@example.org", [f"u{number}-{n}@d{(n + number) % 5}.test"])
+                assert client.data(letter()).code == 250
+    threads = [threading.Thread(target=send, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    until(lambda: sum(len(h.messages) for h in hosts) == 160, relay.told)
+    relay.reload()
+    relay.wait("reload")
+    relay.stop()

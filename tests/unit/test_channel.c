@@ -1,0 +1,461 @@
+// SPDX-License-Identifier: ISC
+// A client and a server that talk through memory: every cut of the bytes, resumption, the choice by SNI,
+// and what must fail.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "tests/unit/certs.h"
+#include "tls/channel.h"
+
+static char folder[64], least[] = "1.2", none[] = "";
+static struct cert ec, rsa, star;
+static struct creds *creds;
+
+struct side {
+    struct channel *ch;
+    struct buf out, plain;
+    enum channel_state state;
+    struct why why;
+};
+struct pair {
+    struct side client, server;
+};
+
+static char *at(const char *name)
+{
+    static char path[8][128];
+    static int i;
+    i = (i + 1) % 8;
+    snprintf(path[i], sizeof path[i], "%s/%s", folder, name);
+    return path[i];
+}
+
+static struct cfg_certificate files(const char *name, bool tickets)
+{
+    char chain[80], key[80];
+    snprintf(chain, sizeof chain, "%s.pem", name);
+    snprintf(key, sizeof key, "%s.key", name);
+    return (struct cfg_certificate){at(chain), at(key), least, none, tickets};
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    strcpy(folder, "/tmp/test_channel.XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    cert_make(&ec, &(struct cert_spec){.cn = "ec", .san = {"mx.example.org"}});
+    cert_make(&rsa,
+              &(struct cert_spec){.cn = "rsa", .san = {"mx.example.org"}, .pk = GNUTLS_PK_RSA});
+    cert_make(&star, &(struct cert_spec){.cn = "star", .san = {"*.example.net"}});
+    struct cert *one[] = {&ec}, *two[] = {&rsa}, *three[] = {&star};
+    cert_save(at("ec.pem"), at("ec.key"), one, 1);
+    cert_save(at("rsa.pem"), at("rsa.key"), two, 1);
+    cert_save(at("star.pem"), at("star.key"), three, 1);
+    struct cfg_certificate list[] = {files("ec", true), files("rsa", true), files("star", true)};
+    struct why why;
+    creds = creds_load(list, 3, &why);
+    assert_non_null(creds);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    creds_unref(creds);
+    cert_free(&ec);
+    cert_free(&rsa);
+    cert_free(&star);
+    char command[128];
+    snprintf(command, sizeof command, "rm -r '%s'", folder);
+    return system(command);
+}
+
+static void side_open(struct side *s, struct channel *ch)
+{
+    assert_non_null(ch);
+    *s = (struct side){.ch = ch};
+    buf_init(&s->out, 1 << 24);
+    buf_init(&s->plain, 1 << 24);
+}
+
+static void pair_open(struct pair *p, struct creds *server, const struct channel_client *how)
+{
+    struct why why;
+    side_open(&p->client, channel_client(how, &why));
+    side_open(&p->server, channel_server(server));
+}
+
+static void pair_close(struct pair *p)
+{
+    struct side *sides[] = {&p->client, &p->server};
+    for (int i = 0; i < 2; i++) {
+        channel_free(sides[i]->ch);
+        buf_free(&sides[i]->out);
+        buf_free(&sides[i]->plain);
+    }
+}
+
+// Carries what `from` wants to send, in pieces of at most `step` bytes.
+static void carry(struct side *from, struct side *to, size_t step)
+{
+    struct buf wire;
+    buf_init(&wire, from->out.max);
+    buf_move(&wire, &from->out);
+    for (size_t i = 0; i < wire.len || i == 0; i += step) {
+        struct buf piece;
+        buf_init(&piece, 1 << 24);
+        size_t n = wire.len - i < step ? wire.len - i : step;
+        buf_add(&piece, wire.data + i, n);
+        to->state = channel_step(to->ch, &piece, &to->plain, &to->out, &to->why);
+        assert_int_equal(piece.len, 0);
+        buf_free(&piece);
+    }
+    buf_free(&wire);
+}
+
+static void talk(struct pair *p, size_t step)
+{
+    carry(&p->server, &p->client, step);
+    for (int i = 0; i < 8; i++) {
+        carry(&p->client, &p->server, step);
+        carry(&p->server, &p->client, step);
+    }
+}
+
+static void greet(struct pair *p, size_t step)
+{
+    talk(p, step);
+    if (p->client.state == CHANNEL_FAILED || p->server.state == CHANNEL_FAILED)
+        fail_msg("client: %s, server: %s", p->client.why.text, p->server.why.text);
+    assert_int_equal(p->client.state, CHANNEL_OPEN);
+    assert_int_equal(p->server.state, CHANNEL_OPEN);
+}
+
+static void say(struct side *s, const void *bytes, size_t n)
+{
+    assert_int_equal(channel_send(s->ch, bytes, n, &s->out, &s->why), 0);
+}
+
+static void both_sides_understand_each_other_however_the_bytes_are_cut(void **state)
+{
+    (void)state;
+    static const size_t steps[] = {1, 2, 3, 5, 7, 100, 1000, 16384, 1 << 20};
+    static char large[100000];
+    memset(large, 'x', sizeof large);
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        struct pair p;
+        pair_open(&p, creds, &(struct channel_client){.sni = "mx.example.org", .tls_min = "1.2"});
+        greet(&p, steps[i]);
+        say(&p.client, "EHLO me\r\n", 9);
+        say(&p.server, large, sizeof large);
+        talk(&p, steps[i]);
+        assert_int_equal(p.server.plain.len, 9);
+        assert_memory_equal(p.server.plain.data, "EHLO me\r\n", 9);
+        assert_int_equal(p.client.plain.len, sizeof large);
+        assert_memory_equal(p.client.plain.data, large, sizeof large);
+        channel_bye(p.client.ch, &p.client.out);
+        talk(&p, steps[i]);
+        assert_int_equal(p.server.state, CHANNEL_CLOSED);
+        assert_int_equal(p.client.state, CHANNEL_OPEN);
+        pair_close(&p);
+    }
+}
+
+static void the_facts_name_protocol_cipher_chain_and_sni(void **state)
+{
+    (void)state;
+    struct pair p;
+    pair_open(&p, creds, &(struct channel_client){.sni = "mx.example.org", .tls_min = "1.2"});
+    greet(&p, 4096);
+    const struct channel_facts *c = channel_facts(p.client.ch), *s = channel_facts(p.server.ch);
+    assert_string_equal(c->protocol, "TLSv1.3");
+    assert_string_equal(c->cipher, "TLS_AES_256_GCM_SHA384");
+    assert_false(c->resumed);
+    assert_int_equal(c->nchain, 1);
+    assert_true(span_equal(c->chain[0], cert_span(&ec)));
+    assert_string_equal(s->sni, "mx.example.org");
+    assert_int_equal(s->nchain, 0);
+    pair_close(&p);
+}
+
+static void expect_certificate(const char *sni, const char *priority, const struct cert *expected)
+{
+    struct pair p;
+    pair_open(&p, creds,
+              &(struct channel_client){.sni = sni, .tls_min = "1.2", .priority = priority});
+    greet(&p, 4096);
+    assert_true(span_equal(channel_facts(p.client.ch)->chain[0], cert_span(expected)));
+    pair_close(&p);
+}
+
+static void the_certificate_is_chosen_by_name_then_by_key_type(void **state)
+{
+    (void)state;
+    expect_certificate("mx.example.org", NULL, &ec);
+    expect_certificate("a.example.net", NULL, &star);
+    expect_certificate("unknown.example", NULL, &ec);
+    expect_certificate(NULL, NULL, &ec);
+    expect_certificate("mx.example.org", "NORMAL:-VERS-ALL:+VERS-TLS1.2:-ECDHE-ECDSA", &rsa);
+    expect_certificate(
+        "mx.example.org",
+        "NORMAL:-VERS-ALL:+VERS-TLS1.3:-SIGN-ECDSA-SHA256:-SIGN-ECDSA-SECP256R1-SHA256"
+        ":-SIGN-ECDSA-SHA384:-SIGN-ECDSA-SHA512",
+        &rsa);
+}
+
+static void resume(const char *priority)
+{
+    struct pair p;
+    struct channel_client how = {.sni = "mx.example.org", .tls_min = "1.2", .priority = priority};
+    struct buf ticket;
+    buf_init(&ticket, 65536);
+    pair_open(&p, creds, &how);
+    greet(&p, 4096);
+    say(&p.server, "220 x\r\n", 7);
+    talk(&p, 4096);
+    assert_true(channel_ticket(p.client.ch, &ticket));
+    pair_close(&p);
+
+    how.ticket = ticket.data;
+    how.ticket_bytes = ticket.len;
+    pair_open(&p, creds, &how);
+    greet(&p, 1);
+    assert_true(channel_facts(p.client.ch)->resumed);
+    assert_true(channel_facts(p.server.ch)->resumed);
+    assert_int_equal(channel_facts(p.client.ch)->nchain, 0);
+    pair_close(&p);
+    buf_free(&ticket);
+}
+
+static void a_session_is_resumed_with_its_ticket(void **state)
+{
+    (void)state;
+    resume(NULL);
+    resume("NORMAL:-VERS-ALL:+VERS-TLS1.2");
+}
+
+static void without_tickets_nothing_is_resumed(void **state)
+{
+    (void)state;
+    struct why why;
+    struct cfg_certificate one = files("ec", false);
+    struct creds *plain = creds_load(&one, 1, &why);
+    struct pair p;
+    struct buf ticket;
+    buf_init(&ticket, 65536);
+    pair_open(&p, plain, &(struct channel_client){.tls_min = "1.2"});
+    greet(&p, 4096);
+    say(&p.server, "220 x\r\n", 7);
+    talk(&p, 4096);
+    assert_false(channel_ticket(p.client.ch, &ticket));
+    pair_close(&p);
+    creds_unref(plain);
+}
+
+static void a_damaged_ticket_means_a_full_handshake(void **state)
+{
+    (void)state;
+    struct pair p;
+    pair_open(
+        &p, creds,
+        &(struct channel_client){.tls_min = "1.2", .ticket = "not a ticket", .ticket_bytes = 12});
+    greet(&p, 4096);
+    assert_false(channel_facts(p.client.ch)->resumed);
+    pair_close(&p);
+}
+
+static void versions_below_the_least_are_refused(void **state)
+{
+    (void)state;
+    struct pair p;
+    pair_open(&p, creds, &(struct channel_client){.priority = "NORMAL:-VERS-ALL:+VERS-TLS1.1"});
+    talk(&p, 4096);
+    assert_int_equal(p.server.state, CHANNEL_FAILED);
+    assert_int_equal(p.client.state, CHANNEL_FAILED);
+    assert_int_equal(p.client.why.tls, WHY_VALIDATION_FAILURE);
+    assert_non_null(strstr(p.client.why.text, "alert"));
+    pair_close(&p);
+}
+
+static void a_priority_string_that_is_none_is_told(void **state)
+{
+    (void)state;
+    struct why why;
+    assert_null(channel_client(&(struct channel_client){.priority = "NORMAL:+NONSENSE"}, &why));
+    assert_non_null(strstr(why.text, "NONSENSE"));
+}
+
+static void clear_text_where_tls_belongs_fails_the_handshake(void **state)
+{
+    (void)state;
+    struct side s;
+    side_open(&s, channel_server(creds));
+    struct buf in;
+    buf_init(&in, 1000);
+    buf_adds(&in, "EHLO me\r\nMAIL FROM:<a@b>\r\n");
+    assert_int_equal(channel_step(s.ch, &in, &s.plain, &s.out, &s.why), CHANNEL_FAILED);
+    assert_int_equal(in.len, 0);
+    assert_int_equal(s.plain.len, 0);
+    buf_free(&in);
+    channel_free(s.ch);
+    buf_free(&s.out);
+}
+
+static void a_flipped_bit_fails_the_session(void **state)
+{
+    (void)state;
+    struct pair p;
+    pair_open(&p, creds, &(struct channel_client){.tls_min = "1.2"});
+    greet(&p, 4096);
+    say(&p.client, "QUIT\r\n", 6);
+    p.client.out.data[p.client.out.len - 1] ^= 1;
+    carry(&p.client, &p.server, 4096);
+    assert_int_equal(p.server.state, CHANNEL_FAILED);
+    assert_int_equal(p.server.plain.len, 0);
+    pair_close(&p);
+}
+
+static void bytes_behind_the_handshake_wait_until_they_are_wanted(void **state)
+{
+    (void)state;
+    struct pair p;
+    pair_open(&p, creds, &(struct channel_client){.tls_min = "1.2"});
+    struct buf nothing = {0};
+    carry(&p.server, &p.client, 4096);
+    carry(&p.client, &p.server, 4096);
+    carry(&p.server, &p.client, 1 << 20);
+    assert_int_equal(p.client.state, CHANNEL_OPEN);
+    say(&p.client, "EHLO me\r\n", 9);
+    p.server.state = channel_step(p.server.ch, &p.client.out, NULL, &p.server.out, &p.server.why);
+    assert_int_equal(p.server.state, CHANNEL_OPEN);
+    channel_step(p.server.ch, &nothing, &p.server.plain, &p.server.out, &p.server.why);
+    assert_int_equal(p.server.plain.len, 9);
+    pair_close(&p);
+}
+
+static void a_key_that_does_not_fit_is_refused(void **state)
+{
+    (void)state;
+    struct why why;
+    struct cfg_certificate mixed = {at("ec.pem"), at("rsa.key"), least, none, true};
+    assert_null(creds_load(&mixed, 1, &why));
+    assert_non_null(strstr(why.text, "does not belong"));
+    mixed.key = at("none.key");
+    assert_null(creds_load(&mixed, 1, &why));
+    assert_non_null(strstr(why.text, "none.key"));
+}
+
+static void an_expired_certificate_is_refused(void **state)
+{
+    (void)state;
+    struct why why;
+    struct cfg_certificate one = files("ec", true);
+    clock_fix((clock_s() + 10 * 86400) * 1000);
+    assert_null(creds_load(&one, 1, &why));
+    clock_release();
+    assert_non_null(strstr(why.text, "expired"));
+}
+
+static void changed_files_are_noticed(void **state)
+{
+    (void)state;
+    struct why why;
+    struct cert *one[] = {&ec};
+    cert_save(at("change.pem"), at("change.key"), one, 1);
+    struct cfg_certificate file = files("change", true);
+    struct creds *c = creds_load(&file, 1, &why);
+    assert_non_null(c);
+    assert_false(creds_changed(c));
+    assert_int_equal(creds_expires(c), gnutls_x509_crt_get_expiration_time(ec.crt));
+    cert_save(at("change2.pem"), NULL, one, 1);
+    assert_int_equal(rename(at("change2.pem"), at("change.pem")), 0);
+    assert_true(creds_changed(c));
+    creds_unref(c);
+}
+
+static void a_server_key_of_hostile_size_ends_the_handshake(void **state)
+{
+    (void)state;
+    struct cert big, seed;
+    struct why why;
+    gnutls_datum_t pem;
+    assert_int_equal(gnutls_load_file("unit/data/rsa-8448.key", &pem), 0);
+    gnutls_x509_privkey_init(&seed.key);
+    assert_int_equal(gnutls_x509_privkey_import(seed.key, &pem, GNUTLS_X509_FMT_PEM), 0);
+    gnutls_free(pem.data);
+    cert_make(&big, &(struct cert_spec){.cn = "big", .reuse = &seed});
+    gnutls_x509_privkey_deinit(seed.key);
+    struct cert *one[] = {&big};
+    cert_save(at("big.pem"), at("big.key"), one, 1);
+    struct cfg_certificate file = files("big", true);
+    struct creds *c = creds_load(&file, 1, &why);
+    assert_non_null(c);
+    static const char *const versions[] = {"NORMAL:-VERS-ALL:+VERS-TLS1.3",
+                                           "NORMAL:-VERS-ALL:+VERS-TLS1.2",
+                                           "NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+RSA"};
+    for (int i = 0; i < 3; i++) {
+        struct pair p;
+        pair_open(&p, c, &(struct channel_client){.priority = versions[i]});
+        talk(&p, 1 << 20);
+        assert_int_equal(p.client.state, CHANNEL_FAILED);
+        assert_non_null(strstr(p.client.why.text, "8192"));
+        pair_close(&p);
+    }
+    creds_unref(c);
+    cert_free(&big);
+}
+
+static void a_prime_of_hostile_size_ends_the_handshake(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct why why;
+    struct cfg_certificate file = files("rsa", true);
+    struct creds *c = creds_load(&file, 1, &why);
+    pair_open(&p, c,
+              &(struct channel_client){
+                  .priority = "NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+DHE-RSA:-GROUP-ALL:"
+                              "+GROUP-FFDHE2048"});
+    carry(&p.server, &p.client, 4096);
+    carry(&p.client, &p.server, 4096);
+    // ServerKeyExchange is in clear: the length of its prime, 256 bytes, becomes 65280.
+    unsigned char *out = p.server.out.data;
+    size_t at = 0;
+    while (at + 6 < p.server.out.len &&
+           !(out[at] == 12 && out[at + 1] == 0 && out[at + 4] == 1 && out[at + 5] == 0))
+        at++;
+    assert_true(at + 6 < p.server.out.len);
+    out[at + 4] = 255;
+    carry(&p.server, &p.client, 4096);
+    assert_int_equal(p.client.state, CHANNEL_FAILED);
+    assert_non_null(strstr(p.client.why.text, "prime"));
+    pair_close(&p);
+    creds_unref(c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(both_sides_understand_each_other_however_the_bytes_are_cut),
+        cmocka_unit_test(the_facts_name_protocol_cipher_chain_and_sni),
+        cmocka_unit_test(the_certificate_is_chosen_by_name_then_by_key_type),
+        cmocka_unit_test(a_session_is_resumed_with_its_ticket),
+        cmocka_unit_test(without_tickets_nothing_is_resumed),
+        cmocka_unit_test(a_damaged_ticket_means_a_full_handshake),
+        cmocka_unit_test(versions_below_the_least_are_refused),
+        cmocka_unit_test(a_priority_string_that_is_none_is_told),
+        cmocka_unit_test(clear_text_where_tls_belongs_fails_the_handshake),
+        cmocka_unit_test(a_flipped_bit_fails_the_session),
+        cmocka_unit_test(bytes_behind_the_handshake_wait_until_they_are_wanted),
+        cmocka_unit_test(a_key_that_does_not_fit_is_refused),
+        cmocka_unit_test(an_expired_certificate_is_refused),
+        cmocka_unit_test(changed_files_are_noticed),
+        cmocka_unit_test(a_server_key_of_hostile_size_ends_the_handshake),
+        cmocka_unit_test(a_prime_of_hostile_size_ends_the_handshake),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
