@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "relay/base/memory.h"
+#include "relay/queue_part.h"
 
 struct content {
     atomic_uint refs;
@@ -116,7 +117,7 @@ int content_header(const struct content *c, struct buf *out)
 
 struct content_load {
     uv_work_t work;
-    struct relay *relay;
+    struct worker *worker;
     struct message *message, *twin;
     content_fn *fn;
     void *arg;
@@ -128,7 +129,7 @@ struct content_load {
 static void load_work(uv_work_t *work)
 {
     struct content_load *load = work->data;
-    load->rc = spool_load(load->relay->spool, load->twin, &load->why);
+    load->rc = spool_load(load->worker->relay->spool, load->twin, &load->why);
 }
 
 static void load_done(uv_work_t *work, int status)
@@ -136,10 +137,12 @@ static void load_done(uv_work_t *work, int status)
     struct content_load *load = work->data;
     if (status < 0)
         load->rc = why_set(&load->why, WHY_OURS, "4.3.0", "reading the spool was cut short");
-    struct content *c =
-        load->rc == 0 && !load->cancelled ? take(load->relay, load->twin, load->message) : NULL;
+    struct content *c = load->rc == 0 && !load->cancelled
+                            ? take(load->worker->relay, load->twin, load->message)
+                            : NULL;
     if (!load->cancelled)
         load->fn(c, c ? NULL : &load->why, load->arg);
+    queue_busy(load->worker->queue, -1);
     message_unref(load->twin);
     message_unref(load->message);
     free(load);
@@ -150,12 +153,13 @@ struct content_load *content_load(struct worker *worker, struct message *m, cont
 {
     struct content_load *load = mem_new(sizeof *load);
     load->work.data = load;
-    load->relay = worker->relay;
+    load->worker = worker;
     load->message = message_ref(m);
     // The message is shared with other threads, so the bytes come back into a twin of it.
     load->twin = message_twin(m);
     load->fn = fn;
     load->arg = arg;
+    queue_busy(worker->queue, 1); // the spool must stay open until it is read
     int rc = uv_queue_work(&worker->loop, &load->work, load_work, load_done);
     assert(rc == 0);
     return load;
@@ -169,7 +173,7 @@ void content_load_cancel(struct content_load *load)
 
 struct content_reader {
     uv_work_t work;
-    uv_loop_t *loop;
+    struct worker *worker;
     struct content *content;
     content_read_fn *fn;
     void *arg;
@@ -185,7 +189,7 @@ struct content_reader *content_reader(struct worker *worker, struct content *c, 
 {
     struct content_reader *r = mem_new(sizeof *r);
     r->work.data = r;
-    r->loop = &worker->loop;
+    r->worker = worker;
     r->content = content_ref(c);
     r->fn = fn;
     r->arg = arg;
@@ -211,6 +215,7 @@ static void read_done(uv_work_t *work, int status)
 {
     struct content_reader *r = work->data;
     r->busy = false;
+    queue_busy(r->worker->queue, -1);
     if (r->freed) {
         reader_release(r);
         return;
@@ -226,7 +231,8 @@ void content_read(struct content_reader *r)
 {
     assert(!r->busy);
     r->busy = true;
-    int rc = uv_queue_work(r->loop, &r->work, read_work, read_done);
+    queue_busy(r->worker->queue, 1);
+    int rc = uv_queue_work(&r->worker->loop, &r->work, read_work, read_done);
     assert(rc == 0);
 }
 

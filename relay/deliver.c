@@ -13,15 +13,6 @@
 #include "relay/log.h"
 
 static enum moment enter_load(struct deliver *d);
-void deliver_continue(struct deliver *d, enum moment next, const struct why *why)
-{
-    deliver_go(d, why ? deliver_quit_next(d, why) : next);
-    if (!d->over)
-        read_replies(d);
-    if (d->over)
-        release(d);
-}
-
 static enum moment enter_connect(struct deliver *d);
 static enum moment enter_ehlo(struct deliver *d);
 static enum moment enter_helo(struct deliver *d);
@@ -272,6 +263,15 @@ static void event(struct stream *s, enum stream_event what, void *arg)
         deliver_go(d, lost(d, &why));
         break;
     }
+    if (!d->over)
+        read_replies(d);
+    if (d->over)
+        release(d);
+}
+
+void deliver_continue(struct deliver *d, enum moment next, const struct why *why)
+{
+    deliver_go(d, why ? deliver_quit_next(d, why) : next);
     if (!d->over)
         read_replies(d);
     if (d->over)

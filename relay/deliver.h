@@ -13,6 +13,7 @@
 #define DELIVER_EARLY_BODY 65536 // bytes of a body that may follow its envelope unasked (BDAT)
 
 struct deliver;
+struct refusals; // relay/refusal.h
 
 // What a session ended with. Not attempted: every address had its full number of connections.
 typedef void deliver_done(struct list *deliveries, const struct attempt *attempt, bool attempted,
@@ -20,8 +21,11 @@ typedef void deliver_done(struct list *deliveries, const struct attempt *attempt
 struct deliver_order {
     struct worker *worker;
     struct pool *pool;
+    struct refusals *refusals;
     struct list *idle; // the lane's idle connections and their count, for pool_give
     size_t *nidle;
+    void (*opening)(
+        void *arg);     // a connection is about to be opened: idle ones may have to make room
     deliver_done *done; // once; may run inside deliver_run. The callee takes the deliveries
     void *arg;
 };

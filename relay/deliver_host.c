@@ -77,6 +77,7 @@ static bool from_pool(struct deliver *d)
 
 static void begin(struct deliver *d, const struct sockaddr *to)
 {
+    d->order.opening(d->order.arg);
     struct route_host *host = deliver_host(d);
     d->key = key_of(d, host, d->address);
     d->c = connection_open(d->order.pool, to);
@@ -95,7 +96,11 @@ static void pass_over(struct deliver *d, const struct route_host *host)
         why_set(&why, WHY_HOST, "4.4.3", "the host has no address that may be used");
     if (!why.host[0])
         why_host(&why, host->host);
-    d->troubles++;
+    // A REQUIRETLS host whose name nobody vouches for has answered; DNS trouble has not.
+    if (why_permanent(&why))
+        d->lacks++;
+    else
+        d->troubles++;
     // The first reason is the best host's: it says most.
     if (!why_is_set(&d->why))
         d->why = why;

@@ -5,6 +5,7 @@
 
 #include "relay/deliver.h"
 #include "relay/outcome.h"
+#include "relay/refusal.h"
 
 // The moments of a session, in the order one lives them.
 enum moment {
@@ -106,6 +107,7 @@ enum moment deliver_starttls(struct deliver *d);
 enum moment deliver_starttls_heard(struct deliver *d);
 enum moment deliver_secure(struct deliver *d);
 enum moment deliver_secured(struct deliver *d);
+enum demand_source deliver_source_now(const struct deliver *d);
 enum moment deliver_tls_failed(struct deliver *d, struct why *why, bool answered);
 
 // relay/deliver_auth.c

@@ -7,6 +7,13 @@
 #include <string.h>
 #include "tls/dane.h"
 
+// Whose rule the connection is judged by in the ledger: the one that is only watched, where there is one.
+enum demand_source deliver_source_now(const struct deliver *d)
+{
+    const struct demand *want = &deliver_host(d)->demand;
+    return want->observe > want->level ? want->observe_source : want->source;
+}
+
 static const struct demand *demand(const struct deliver *d)
 {
     return &deliver_host(d)->demand;
@@ -94,7 +101,8 @@ enum moment deliver_secure(struct deliver *d)
 {
     struct pool_ticket ticket = {0};
     const struct cfg_delivery *c = &d->config->delivery;
-    pool_ticket(d->order.pool, &d->key, &ticket);
+    if (demand(d)->observe <= demand(d)->level) // what is watched wants to see the certificate
+        pool_ticket(d->order.pool, &d->key, &ticket);
     struct channel_client how = {
         .sni = demand(d)->sni,
         .tls_min = c->tls_min,
@@ -113,43 +121,63 @@ enum moment deliver_secure(struct deliver *d)
     return STAY;
 }
 
-static int prove(const struct deliver *d, const struct channel_facts *facts, enum tls_proof *proof,
-                 struct why *why)
+// Proves one level; the strongest proof found is kept.
+static int prove_level(const struct demand *want, enum tls_level level,
+                       const struct channel_facts *facts, enum tls_proof *proof, struct why *why)
 {
-    const struct demand *want = demand(d);
     const char *const *names = (const char *const *)want->names;
     size_t depth;
-    if (want->level == TLS_DANE) {
-        if (dane_verify(facts->chain, facts->nchain, want->tlsa, want->ntlsa, names, want->nnames,
-                        proof, &depth, why) < 0)
-            return -1;
-    } else if (want->level == TLS_WEBPKI) {
-        if (verify_webpki(facts->chain, facts->nchain, names, want->nnames, want->trust, why) < 0)
-            return -1;
+    if (level == TLS_DANE)
+        return dane_verify(facts->chain, facts->nchain, want->tlsa, want->ntlsa, names,
+                           want->nnames, proof, &depth, why);
+    struct why ignored;
+    bool demanded = level == TLS_WEBPKI;
+    // Where nobody demands it, what it proves all the same is remembered and shown.
+    if (!demanded && !(want->nnames && want->trust && facts->nchain))
+        return 0;
+    int rc = verify_webpki(facts->chain, facts->nchain, names, want->nnames, want->trust,
+                           demanded ? why : &ignored);
+    if (rc == 0)
         *proof = PROOF_WEBPKI;
-    } else if (want->nnames && want->trust && facts->nchain) {
-        // Nobody demands it; what it proves all the same is remembered and shown.
-        struct why ignored;
-        if (verify_webpki(facts->chain, facts->nchain, names, want->nnames, want->trust,
-                          &ignored) == 0)
-            *proof = PROOF_WEBPKI;
-    }
-    if (want->npins) {
-        if (verify_pin(facts->chain, facts->nchain, (const char *const *)want->pins, want->npins,
-                       why) < 0)
-            return -1;
-        *proof = *proof == PROOF_NONE ? PROOF_PIN : *proof;
-    }
+    return demanded ? rc : 0;
+}
+
+static int prove(const struct demand *want, const struct channel_facts *facts,
+                 enum tls_proof *proof, struct why *why)
+{
+    if (prove_level(want, want->level, facts, proof, why) < 0)
+        return -1;
+    if (!want->npins)
+        return 0;
+    if (verify_pin(facts->chain, facts->nchain, (const char *const *)want->pins, want->npins, why) <
+        0)
+        return -1;
+    if (*proof == PROOF_NONE)
+        *proof = PROOF_PIN;
     return 0;
 }
 
 // MTA-STS has result types of its own (RFC 8460 section 4.3.2.2).
 static void name_failure(const struct deliver *d, struct why *why)
 {
-    if (demand(d)->source == SOURCE_STS && why->tls == WHY_VALIDATION_FAILURE)
+    if (deliver_source_now(d) == SOURCE_STS && why->tls == WHY_VALIDATION_FAILURE)
         why->tls = WHY_STS_WEBPKI_INVALID;
     if (!why->host[0])
         why_host(why, d->c->host);
+}
+
+// MTA-STS in testing and shadow mode: what would have been refused is recorded, and mail goes on.
+static void watch(struct deliver *d, const struct channel_facts *facts)
+{
+    const struct demand *want = demand(d);
+    struct why why = want->why;
+    if (!why_is_set(&why)) {
+        if (want->observe <= want->level ||
+            prove_level(want, want->observe, facts, &d->c->proof, &why) == 0)
+            return;
+        name_failure(d, &why);
+    }
+    deliver_record_tls(d, &why, false);
 }
 
 enum moment deliver_secured(struct deliver *d)
@@ -174,11 +202,12 @@ enum moment deliver_secured(struct deliver *d)
         c->not_after_s = ticket.not_after_s;
     } else {
         c->not_after_s = facts->nchain ? verify_not_after(facts->chain[0]) : 0;
-        if (prove(d, facts, &c->proof, &why) < 0) {
+        if (prove(demand(d), facts, &c->proof, &why) < 0) {
             pool_drop_ticket(d->order.pool, &d->key);
             name_failure(d, &why);
             return deliver_tls_failed(d, &why, true);
         }
+        watch(d, facts);
     }
     deliver_record_learn(d);
     return deliver_host(d)->implicit_tls ? AT_GREETING : AT_EHLO;

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include "relay/base/memory.h"
+#include "relay/routes.h"
 
 struct delivery *delivery_new(struct message *m, const size_t *which, size_t n)
 {

@@ -44,6 +44,7 @@ struct delivery {
     int64_t next_ms;   // wall clock: when due; INT64_MAX: held
     unsigned heap;     // 1-based position among the waiting, 0: not there
     bool siblings;     // the message has other deliveries as well
+    bool second_look;  // a TLS policy was looked up again before the last attempt
     struct route_request *asking;
     struct route *route; // while ready or active
     char *reason;        // the last failure in words, NULL if none

@@ -46,8 +46,7 @@ static int open_world(struct offline *o, const struct offline_options *options, 
     o->dns = dns_open(&dns, why);
     if (!o->dns)
         return -1;
-    struct https_options https = {.loop = &o->loop,
-                                  .mail = o->mail,
+    struct https_options https = {.mail = o->mail,
                                   .dns = o->dns,
                                   .ca_file = options->config->delivery.ca_file,
                                   .refused = is_refused,

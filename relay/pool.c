@@ -276,6 +276,11 @@ bool pool_holds(struct pool *pool, const struct pool_key *key)
     return pool_table_idle(pool, key);
 }
 
+bool pool_has_idle(const struct pool *pool)
+{
+    return !list_empty(&pool->idle);
+}
+
 bool pool_evict(struct pool *pool)
 {
     if (list_empty(&pool->idle))

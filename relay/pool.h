@@ -70,7 +70,8 @@ bool pool_holds(struct pool *pool, const struct pool_key *key);
 // Keeps it until it is taken, its peer speaks or ends, or its time is up. Closed at once when it has
 // served enough.
 void pool_give(struct pool *pool, struct connection *c, struct list *site, size_t *site_idle);
-void pool_shut(struct pool *pool);  // from now on nothing idles
+void pool_shut(struct pool *pool); // from now on nothing idles
+bool pool_has_idle(const struct pool *pool);
 bool pool_evict(struct pool *pool); // closes the idle one that is idle longest
 void pool_close_idle(struct connection *c);
 

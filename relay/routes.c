@@ -5,39 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 #include "relay/base/clock.h"
-#include "relay/base/list.h"
 #include "relay/base/memory.h"
-#include "relay/planning.h"
+#include "relay/log.h"
+#include "relay/refused.h"
+#include "relay/routes_thread.h"
+#include "relay/state.h"
 
 #define CACHE_ROUTES 20000 // routes kept; the one planned longest ago goes first
-
-// One (domain, variant): being planned, or planned.
-struct entry {
-    UT_hash_handle hh;
-    struct list age; // in routes->entries, oldest first
-    char *key;
-    char *domain;
-    enum route_variant variant;
-    struct routes *routes;
-    struct route *route;       // NULL: never planned
-    struct planning *planning; // NULL: none under way
-    struct list waiters;
-    bool stale; // plan again as soon as somebody asks
-};
-
-struct routes {
-    struct relay *relay;
-    uv_loop_t loop;
-    uv_thread_t thread;
-    struct mailbox *mail;
-    struct setup *setup;
-    struct planning_world world;
-    struct entry *table;
-    struct list entries;
-    size_t nentries;
-};
 
 struct route_request {
     struct item item;
@@ -71,7 +46,7 @@ static void answer(struct route_request *r, struct route *route)
     mailbox_post(r->reply, &r->item);
 }
 
-static void forget_entry(struct routes *routes, struct entry *e)
+static void forget_entry(struct routes *routes, struct route_entry *e)
 {
     HASH_DEL(routes->table, e);
     list_remove(&e->age);
@@ -84,7 +59,7 @@ static void forget_entry(struct routes *routes, struct entry *e)
 
 static void planned(void *arg)
 {
-    struct entry *e = arg;
+    struct route_entry *e = arg;
     route_unref(e->route);
     e->route = route_ref(planning_route(e->planning));
     planning_free(e->planning);
@@ -92,17 +67,17 @@ static void planned(void *arg)
     list_each_safe(it, &e->waiters) answer(list_of(it, struct route_request, list), e->route);
 }
 
-static void start_planning(struct entry *e)
+static void start_planning(struct route_entry *e)
 {
     struct routes *routes = e->routes;
     e->stale = false;
     e->planning = planning_start(&routes->world, routes->setup, e->domain, e->variant, planned, e);
 }
 
-static struct entry *find_entry(struct routes *routes, const char *domain,
-                                enum route_variant variant)
+static struct route_entry *find_entry(struct routes *routes, const char *domain,
+                                      enum route_variant variant)
 {
-    struct entry *e;
+    struct route_entry *e;
     char *key = mem_printf("%d %s", (int)variant, domain);
     HASH_FIND_STR(routes->table, key, e);
     if (e) {
@@ -126,7 +101,7 @@ static void make_room(struct routes *routes)
 {
     list_each_safe(it, &routes->entries)
     {
-        struct entry *e = list_of(it, struct entry, age);
+        struct route_entry *e = list_of(it, struct route_entry, age);
         if (routes->nentries <= CACHE_ROUTES)
             return;
         if (!e->planning)
@@ -138,7 +113,7 @@ static void take_request(struct item *item)
 {
     struct route_request *r = list_of(item, struct route_request, item);
     struct routes *routes = r->routes;
-    struct entry *e = find_entry(routes, r->domain, r->variant);
+    struct route_entry *e = find_entry(routes, r->domain, r->variant);
     list_append(&e->waiters, &r->list);
     if (e->planning)
         return;
@@ -187,7 +162,7 @@ static void take_reload(struct item *item)
     struct order *o = list_of(item, struct order, item);
     setup_unref(o->routes->setup);
     o->routes->setup = o->setup;
-    list_each(it, &o->routes->entries) list_of(it, struct entry, age)->stale = true;
+    list_each(it, &o->routes->entries) list_of(it, struct route_entry, age)->stale = true;
     free(o);
 }
 
@@ -198,18 +173,33 @@ void routes_reload(struct routes *routes, struct setup *setup)
     mailbox_post(routes->mail, &o->item);
 }
 
+void routes_mark_stale(struct routes *routes, const char *domain)
+{
+    list_each(it, &routes->entries)
+    {
+        struct route_entry *e = list_of(it, struct route_entry, age);
+        const char *hop = e->route ? e->route->next_hop_domain : "";
+        if (strcmp(e->domain, domain) == 0 || strcmp(hop, domain) == 0)
+            e->stale = true;
+    }
+}
+
+// The policy has been looked up again: plan with what it says now.
+static void refreshed(const struct sts_view *view, void *arg)
+{
+    (void)view;
+    struct order *o = arg;
+    routes_mark_stale(o->routes, o->domain);
+    free(o->domain);
+    free(o);
+}
+
 static void take_refresh(struct item *item)
 {
     struct order *o = list_of(item, struct order, item);
     dns_forget(o->routes->relay->dns, o->domain);
-    list_each(it, &o->routes->entries)
-    {
-        struct entry *e = list_of(it, struct entry, age);
-        if (strcmp(e->domain, o->domain) == 0)
-            e->stale = true;
-    }
-    free(o->domain);
-    free(o);
+    routes_mark_stale(o->routes, o->domain);
+    sts_cache_refresh(o->routes->world.sts, o->domain, false, refreshed, o);
 }
 
 void routes_refresh(struct routes *routes, const char *domain)
@@ -217,6 +207,83 @@ void routes_refresh(struct routes *routes, const char *domain)
     struct order *o = mem_new(sizeof *o);
     *o = (struct order){.item = {NULL, take_refresh}, .routes = routes, .domain = mem_dup(domain)};
     mailbox_post(routes->mail, &o->item);
+}
+
+// ---- what the MTA-STS cache wants of the relay
+
+static bool is_refused(void *arg, const struct sockaddr *address)
+{
+    // On the fetcher's thread: the setup that the thread began with, which routes_close outlives.
+    const struct setup *setup = arg;
+    return refused_address(setup->config, address);
+}
+
+static void keep_policy(void *arg, const struct sts_row *row, void (*stored)(void *),
+                        void *stored_arg)
+{
+    struct routes *routes = arg;
+    state_keep_policy(routes->relay->state, row, routes->mail, stored, stored_arg);
+}
+
+static void policy_changed(void *arg, const char *domain, const char *what)
+{
+    (void)arg;
+    struct logline line;
+    log_begin(&line, LOG_WARNING, "policy-change", 0);
+    log_text(&line, "domain", domain);
+    log_text(&line, "what", what);
+    log_end(&line);
+}
+
+static void restore_policy(void *arg, const struct sts_row *row)
+{
+    struct routes *routes = arg;
+    sts_cache_restore(routes->world.sts, row);
+}
+
+static void restore_memory(void *arg, const char *domain, const struct memory_row *row)
+{
+    struct routes *routes = arg;
+    tls_memory_learn(routes->world.memory, domain, row->host, row->owes, row->dane, row->seen_s,
+                     routes->setup->config->delivery.memory_days);
+}
+
+static int open_world(struct routes *routes, struct why *why)
+{
+    struct https_options https = {.mail = routes->mail,
+                                  .dns = routes->relay->dns,
+                                  .ca_file = routes->setup->config->delivery.ca_file,
+                                  .refused = is_refused,
+                                  .arg = setup_ref(routes->setup)};
+    routes->https_setup = routes->setup;
+    routes->https = https_open(&https, why);
+    if (!routes->https)
+        return -1;
+    struct sts_cache_options sts = {.loop = &routes->loop,
+                                    .mail = routes->mail,
+                                    .dns = routes->relay->dns,
+                                    .https = routes->https,
+                                    .refresh = true,
+                                    .keep = keep_policy,
+                                    .changed = policy_changed,
+                                    .arg = routes};
+    routes->world = (struct planning_world){.dns = routes->relay->dns,
+                                            .mail = routes->mail,
+                                            .sts = sts_cache_open(&sts),
+                                            .memory = tls_memory_new()};
+    state_restore(routes->relay->state, restore_policy, restore_memory, routes);
+    return 0;
+}
+
+// With the loop's thread ended or never begun.
+static void free_routes(struct routes *routes)
+{
+    uv_run(&routes->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&routes->loop);
+    tls_memory_free(routes->world.memory);
+    setup_unref(routes->https_setup);
+    setup_unref(routes->setup);
+    free(routes);
 }
 
 static void run_loop(void *arg)
@@ -231,24 +298,22 @@ struct routes *routes_open(const struct routes_options *options, struct why *why
     routes->relay = options->relay;
     routes->setup = options->setup;
     list_init(&routes->entries);
-    int rc = uv_loop_init(&routes->loop);
-    if (rc < 0) {
-        why_set(why, WHY_OURS, "4.3.0", "cannot make an event loop: %s", uv_strerror(rc));
-        setup_unref(routes->setup);
-        free(routes);
+    list_init(&routes->explaining);
+    uv_loop_init(&routes->loop);
+    routes->mail = mailbox_open(&routes->loop);
+    if (open_world(routes, why) < 0) {
+        mailbox_close(routes->mail);
+        free_routes(routes);
         return NULL;
     }
-    routes->mail = mailbox_open(&routes->loop);
-    routes->world = (struct planning_world){.dns = routes->relay->dns, .mail = routes->mail};
-    rc = uv_thread_create(&routes->thread, run_loop, routes);
+    int rc = uv_thread_create(&routes->thread, run_loop, routes);
     if (rc == 0)
         return routes;
     why_set(why, WHY_OURS, "4.3.0", "cannot start a thread: %s", uv_strerror(rc));
+    sts_cache_close(routes->world.sts);
+    https_close(routes->https);
     mailbox_close(routes->mail);
-    uv_run(&routes->loop, UV_RUN_DEFAULT);
-    uv_loop_close(&routes->loop);
-    setup_unref(routes->setup);
-    free(routes);
+    free_routes(routes);
     return NULL;
 }
 
@@ -258,7 +323,7 @@ static void take_close(struct item *item)
     struct routes *routes = o->routes;
     list_each_safe(it, &routes->entries)
     {
-        struct entry *e = list_of(it, struct entry, age);
+        struct route_entry *e = list_of(it, struct route_entry, age);
         planning_free(e->planning);
         e->planning = NULL;
         list_each_safe(w, &e->waiters)
@@ -269,6 +334,9 @@ static void take_close(struct item *item)
         }
         forget_entry(routes, e);
     }
+    routes_drop_explaining(routes);
+    sts_cache_close(routes->world.sts);
+    https_close(routes->https);
     mailbox_close(routes->mail);
     free(o);
 }
@@ -279,7 +347,5 @@ void routes_close(struct routes *routes)
     *o = (struct order){.item = {NULL, take_close}, .routes = routes};
     mailbox_post(routes->mail, &o->item);
     uv_thread_join(&routes->thread);
-    uv_loop_close(&routes->loop);
-    setup_unref(routes->setup);
-    free(routes);
+    free_routes(routes);
 }

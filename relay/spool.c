@@ -44,7 +44,6 @@ static void take(struct spool *s, struct item *items)
             s->stopping = true; // one more try, at once
             s->begin_at_ms = 0;
             s->failures = 0;
-            s->begin_failed = false;
             job_free(job);
             continue;
         }
@@ -78,16 +77,15 @@ static void begin_again(struct spool *s)
     if (s->head || now < s->begin_at_ms)
         return;
     if (segment_begin(s) == 0) {
-        s->begin_failed = false;
         if (!s->owed)
             atomic_store(&s->healthy, true);
         return;
     }
-    if (!s->begin_failed) // the first of a row
-        spool_alarm(s, "%s", s->trouble.text);
-    s->begin_failed = true;
     atomic_store(&s->healthy, false);
-    s->begin_at_ms = now + SPOOL_RETRY_MS;
+    if (s->failures++) // the first of a row is tried again at once
+        s->begin_at_ms = now + SPOOL_RETRY_MS;
+    else
+        spool_alarm(s, "%s", s->trouble.text);
 }
 
 static bool due(struct spool *s)
@@ -127,7 +125,7 @@ static void *spool_thread(void *arg)
         else if (due(s))
             batch_write(s);
         clean_remove(s);
-        if (s->stopping && (!s->first || s->begin_failed || s->failures))
+        if (s->stopping && (!s->first || s->failures > 1))
             break;
     }
     refuse_stores(s);

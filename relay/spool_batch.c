@@ -188,6 +188,18 @@ static void batch_done(struct spool *s)
         atomic_store(&s->healthy, true);
 }
 
+static void put_back(struct spool *s, struct job *job)
+{
+    bool result = job->kind == JOB_RESULT;
+    s->owed += result && !job->owed;
+    job->owed |= result;
+    s->urgent += !result;
+    job->item.next = (struct item *)(void *)s->first;
+    if (!s->first)
+        s->last = (struct job **)(void *)&job->item.next;
+    s->first = job;
+}
+
 // From the last to the first, so that what goes back to the queue keeps its order.
 static void batch_failed(struct spool *s)
 {
@@ -199,23 +211,16 @@ static void batch_failed(struct spool *s)
         s->begin_at_ms = clock_mono_ms() + SPOOL_RETRY_MS;
     for (size_t i = b->n; i-- > 0;) {
         struct job *job = b->jobs[i];
-        if (job->kind == JOB_COPY) {
-            job_free(job);
-            continue;
-        }
         if (job->kind == JOB_STORE)
             continue;
-        s->owed += job->kind == JOB_RESULT && !job->owed;
-        job->owed |= job->kind == JOB_RESULT;
-        s->urgent += job->kind != JOB_RESULT;
-        job->item.next = (struct item *)(void *)s->first;
-        if (!s->first)
-            s->last = (struct job **)(void *)&job->item.next;
-        s->first = job;
         b->jobs[i] = NULL;
+        if (job->kind == JOB_COPY)
+            job_free(job);
+        else
+            put_back(s, job);
     }
     for (size_t i = 0; i < b->n; i++)
-        if (b->jobs[i] && b->jobs[i]->kind == JOB_STORE)
+        if (b->jobs[i])
             job_refuse(s, b->jobs[i]);
 }
 
@@ -257,8 +262,6 @@ void batch_write(struct spool *s)
     gather(s);
     if (make_room(s) < 0) {
         spool_alarm(s, "%s", s->trouble.text);
-        s->begin_at_ms = clock_mono_ms() + SPOOL_RETRY_MS;
-        s->begin_failed = true;
         batch_failed(s);
         return;
     }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: ISC
-// Fetching an MTA-STS policy over HTTPS (RFC 8461 section 3.3): libcurl on a libuv loop, connecting only to
-// addresses that our own resolver found. Knows no policy text; never follows a redirect; at most
-// STS_POLICY_MAX bytes; one minute in all; at most 32 fetches at once, 2 to one address.
+// Fetching an MTA-STS policy over HTTPS (RFC 8461 section 3.3): libcurl on a thread of its own (its GnuTLS
+// backend reads the CA file for each connection), connecting only to addresses that our own resolver
+// found. Knows no policy text; never follows a redirect; at most STS_POLICY_MAX bytes; one minute in all;
+// at most 32 fetches at once, 2 to one address.
 #ifndef TLS_HTTPS_H
 #define TLS_HTTPS_H
 
@@ -11,20 +12,20 @@
 #include "relay/base/mailbox.h"
 #include "relay/base/why.h"
 
-struct https; // a fetcher, owned by one loop
+struct https; // a fetcher: a thread; asked and answered on one other loop
 struct https_request;
 
 struct https_options {
-    uv_loop_t *loop;
-    struct mailbox *mail; // of that loop
+    struct mailbox *mail; // of the loop that asks
     struct dns *dns;      // an answer file's `https` part is asked first
     const char *ca_file;
-    // True for addresses that must not be connected to (delivery.refuse_addresses); may be NULL.
+    // True for addresses that must not be connected to (delivery.refuse_addresses); may be NULL. Called
+    // on the fetcher's thread.
     bool (*refused)(void *arg, const struct sockaddr *address);
     void *arg;
 };
 struct https *https_open(const struct https_options *options, struct why *why);
-// Ends what is under way without a callback; frees itself when libuv has let go of everything.
+// Joins the thread. Every request has ended or been cancelled before.
 void https_close(struct https *https);
 
 // GET https://HOST/PATH. One callback, never inside the call. On success (status 200, text/plain, within

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: ISC
 """A recursive server that lies to order: what it answers hangs on the first label.
 
-usage: server.py ADDRESS   prints "PORT" once UDP and TCP listen there; ends when stdin closes.
+usage: server.py ADDRESS [CHAIN KEY]   prints "PORT" once UDP and TCP listen there; ends when stdin closes.
+With a certificate the stream is TLS.
 A question for `count.N` is answered with the number of questions about N so far, as TXT."""
-import collections, os, socket, socketserver, sys, threading
+import collections, socketserver, ssl, sys, threading
 import dns.flags, dns.message, dns.rcode, dns.rrset
 
 asked = collections.Counter()
@@ -114,6 +115,10 @@ for _ in range(20):  # a port that is free for both
         break
     except OSError:
         udp.server_close()
+if len(sys.argv) > 3:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(sys.argv[2], sys.argv[3])
+    tcp.socket = context.wrap_socket(tcp.socket, server_side=True)
 for server in (udp, tcp):
     threading.Thread(target=server.serve_forever, daemon=True).start()
 print(udp.server_address[1], flush=True)

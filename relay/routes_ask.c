@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: ISC
+// Questions to the routes thread that are not deliveries: explain, what policies and memory there are, fetch
+// and forget; and what deliveries teach it. Answers are JSON text.
+#include <stdlib.h>
+#include <string.h>
+#include "relay/base/clock.h"
+#include "relay/base/memory.h"
+#include "relay/explain.h"
+#include "relay/routes.h"
+#include "relay/routes_thread.h"
+#include "relay/state.h"
+#include "tls/sts.h"
+
+// One question on its way there and back.
+struct question {
+    struct item item;
+    struct list list; // in routes->explaining, while planned
+    struct routes *routes;
+    struct mailbox *reply;
+    char *domain, *host;
+    enum route_variant variant;
+    enum memory_owes owes;
+    bool dane;
+    struct planning *planning;
+    char *json;
+    routes_json_fn *fn;
+    void *arg;
+};
+
+static struct question *new_question(struct routes *routes, const char *domain,
+                                     void (*run)(struct item *item))
+{
+    struct question *q = mem_new(sizeof *q);
+    q->routes = routes;
+    q->domain = mem_dup(domain);
+    list_init(&q->list);
+    q->item.run = run;
+    return q;
+}
+
+static void drop(struct question *q)
+{
+    free(q->domain);
+    free(q->host);
+    free(q);
+}
+
+static void run_answer(struct item *item)
+{
+    struct question *q = list_of(item, struct question, item);
+    q->fn(q->json, q->arg);
+    drop(q);
+}
+
+// Takes over the object.
+static void answer(struct question *q, json_t *j)
+{
+    q->json = json_dumps(j, JSON_COMPACT);
+    json_decref(j);
+    q->item.run = run_answer;
+    mailbox_post(q->reply, &q->item);
+}
+
+static void ask(struct question *q, struct mailbox *reply, routes_json_fn *fn, void *arg)
+{
+    q->reply = reply;
+    q->fn = fn;
+    q->arg = arg;
+    mailbox_post(q->routes->mail, &q->item);
+}
+
+// ---- explain
+
+static void explained(void *arg)
+{
+    struct question *q = arg;
+    json_t *j = explain_json(q->planning, q->domain);
+    planning_free(q->planning);
+    list_remove(&q->list);
+    answer(q, j);
+}
+
+static void run_explain(struct item *item)
+{
+    struct question *q = list_of(item, struct question, item);
+    list_append(&q->routes->explaining, &q->list);
+    q->planning =
+        planning_start(&q->routes->world, q->routes->setup, q->domain, q->variant, explained, q);
+}
+
+void routes_explain(struct routes *routes, struct mailbox *loop_mail, const char *domain,
+                    enum route_variant variant, routes_json_fn *fn, void *arg)
+{
+    struct question *q = new_question(routes, domain, run_explain);
+    q->variant = variant;
+    ask(q, loop_mail, fn, arg);
+}
+
+void routes_drop_explaining(struct routes *routes)
+{
+    list_each_safe(it, &routes->explaining)
+    {
+        struct question *q = list_of(it, struct question, list);
+        planning_free(q->planning);
+        list_remove(&q->list);
+        drop(q);
+    }
+}
+
+// ---- policies and memory
+
+static json_t *text(const char *s)
+{
+    json_t *j = json_string(s ? s : "");
+    return j ? j : json_string("(not UTF-8)");
+}
+
+static void add_policy(const char *domain, const struct sts_view *view, void *arg)
+{
+    json_t *j = json_object();
+    bool known = view->mode >= 0;
+    json_object_set_new(j, "domain", text(domain));
+    json_object_set_new(j, "mode", text(known ? sts_mode_word((enum sts_mode)view->mode) : ""));
+    json_object_set_new(j, "id", text(view->id));
+    json_object_set_new(j, "fetched", json_integer(view->fetched_s));
+    json_object_set_new(j, "expires", json_integer(view->expires_s));
+    json_object_set_new(j, "policy", text(view->text));
+    json_object_set_new(j, "error", text(view->error.text));
+    json_array_append_new(arg, j);
+}
+
+static void add_memory(const char *domain, const struct memory_row *row, void *arg)
+{
+    static const char *const owes[] = {"nothing", "tls", "certificate"};
+    json_t *j = json_object();
+    json_object_set_new(j, "domain", text(domain));
+    json_object_set_new(j, "host", text(row->host));
+    json_object_set_new(j, "proved", text(owes[row->owes]));
+    json_object_set_new(j, "dane", json_boolean(row->dane));
+    json_object_set_new(j, "seen", json_integer(row->seen_s));
+    json_array_append_new(arg, j);
+}
+
+static void run_policies(struct item *item)
+{
+    struct question *q = list_of(item, struct question, item);
+    json_t *j = json_object(), *policies = json_array(), *memory = json_array();
+    sts_cache_each(q->routes->world.sts, add_policy, policies);
+    tls_memory_each(q->routes->world.memory, add_memory, memory);
+    json_object_set_new(j, "policies", policies);
+    json_object_set_new(j, "memory", memory);
+    answer(q, j);
+}
+
+void routes_policies(struct routes *routes, struct mailbox *loop_mail, routes_json_fn *fn,
+                     void *arg)
+{
+    ask(new_question(routes, "", run_policies), loop_mail, fn, arg);
+}
+
+static void fetched(const struct sts_view *view, void *arg)
+{
+    struct question *q = arg;
+    json_t *list = json_array();
+    add_policy(q->domain, view, list);
+    json_t *j = json_incref(json_array_get(list, 0));
+    json_decref(list);
+    routes_mark_stale(q->routes, q->domain);
+    answer(q, j);
+}
+
+static void run_fetch(struct item *item)
+{
+    struct question *q = list_of(item, struct question, item);
+    sts_cache_refresh(q->routes->world.sts, q->domain, true, fetched, q);
+}
+
+void routes_fetch(struct routes *routes, struct mailbox *loop_mail, const char *domain,
+                  routes_json_fn *fn, void *arg)
+{
+    ask(new_question(routes, domain, run_fetch), loop_mail, fn, arg);
+}
+
+// ---- learning and forgetting
+
+static void run_learn(struct item *item)
+{
+    struct question *q = list_of(item, struct question, item);
+    struct routes *routes = q->routes;
+    struct memory_row row = {q->host, clock_s(), q->owes, q->dane};
+    if (tls_memory_learn(routes->world.memory, q->domain, q->host, q->owes, q->dane, row.seen_s,
+                         routes->setup->config->delivery.memory_days))
+        state_keep_memory(routes->relay->state, q->domain, &row);
+    drop(q);
+}
+
+void routes_learn(struct routes *routes, const char *domain, const char *host,
+                  enum memory_owes proved, bool dane)
+{
+    struct question *q = new_question(routes, domain, run_learn);
+    q->host = mem_dup(host);
+    q->owes = proved;
+    q->dane = dane;
+    mailbox_post(routes->mail, &q->item);
+}
+
+// One row on disk for each in memory.
+static void forget_row(const char *domain, const struct memory_row *row, void *arg)
+{
+    struct question *q = arg;
+    if (strcmp(domain, q->domain) != 0)
+        return;
+    struct memory_row gone = {row->host, row->seen_s, OWES_NOTHING, false};
+    state_keep_memory(q->routes->relay->state, domain, &gone);
+}
+
+static void run_forget(struct item *item)
+{
+    struct question *q = list_of(item, struct question, item);
+    tls_memory_each(q->routes->world.memory, forget_row, q);
+    size_t n = tls_memory_forget(q->routes->world.memory, q->domain, NULL);
+    routes_mark_stale(q->routes, q->domain);
+    json_t *j = json_object();
+    json_object_set_new(j, "forgotten", json_integer((json_int_t)n));
+    answer(q, j);
+}
+
+void routes_forget(struct routes *routes, struct mailbox *loop_mail, const char *domain,
+                   routes_json_fn *fn, void *arg)
+{
+    ask(new_question(routes, domain, run_forget), loop_mail, fn, arg);
+}

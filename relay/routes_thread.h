@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: ISC
+// The inside of the routes thread, shared by relay/routes.c (routes) and relay/routes_ask.c (questions about
+// policies and memory). On that thread only.
+#ifndef RELAY_ROUTES_THREAD_H
+#define RELAY_ROUTES_THREAD_H
+
+#include <uthash.h>
+#include "relay/base/list.h"
+#include "relay/planning.h"
+#include "relay/routes.h"
+
+// One (domain, variant): being planned, or planned.
+struct route_entry {
+    UT_hash_handle hh;
+    struct list age; // in routes->entries, oldest first
+    char *key;
+    char *domain;
+    enum route_variant variant;
+    struct routes *routes;
+    struct route *route;       // NULL: never planned
+    struct planning *planning; // NULL: none under way
+    struct list waiters;
+    bool stale; // plan again as soon as somebody asks
+};
+
+struct routes {
+    struct relay *relay;
+    uv_loop_t loop;
+    uv_thread_t thread;
+    struct mailbox *mail;
+    struct setup *setup;
+    struct https *https;
+    struct setup *https_setup; // what the fetcher looks refused addresses up in; a reference
+    struct planning_world world;
+    struct route_entry *table;
+    struct list entries;
+    size_t nentries;
+    struct list explaining; // plannings for explain, under way
+};
+
+// Every route of the domain (or that it is the next hop of) is planned again when next asked for.
+void routes_mark_stale(struct routes *routes, const char *domain);
+void routes_drop_explaining(struct routes *routes); // on close
+
+#endif
