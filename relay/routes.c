@@ -173,18 +173,33 @@ void routes_reload(struct routes *routes, struct setup *setup)
     mailbox_post(routes->mail, &o->item);
 }
 
+void routes_mark_stale(struct routes *routes, const char *domain)
+{
+    list_each(it, &routes->entries)
+    {
+        struct route_entry *e = list_of(it, struct route_entry, age);
+        const char *hop = e->route ? e->route->next_hop_domain : "";
+        if (strcmp(e->domain, domain) == 0 || strcmp(hop, domain) == 0)
+            e->stale = true;
+    }
+}
+
+// The policy has been looked up again: plan with what it says now.
+static void refreshed(const struct sts_view *view, void *arg)
+{
+    (void)view;
+    struct order *o = arg;
+    routes_mark_stale(o->routes, o->domain);
+    free(o->domain);
+    free(o);
+}
+
 static void take_refresh(struct item *item)
 {
     struct order *o = list_of(item, struct order, item);
     dns_forget(o->routes->relay->dns, o->domain);
-    list_each(it, &o->routes->entries)
-    {
-        struct route_entry *e = list_of(it, struct route_entry, age);
-        if (strcmp(e->domain, o->domain) == 0)
-            e->stale = true;
-    }
-    free(o->domain);
-    free(o);
+    routes_mark_stale(o->routes, o->domain);
+    sts_cache_refresh(o->routes->world.sts, o->domain, false, refreshed, o);
 }
 
 void routes_refresh(struct routes *routes, const char *domain)
@@ -311,12 +326,8 @@ static void take_close(struct item *item)
         struct route_entry *e = list_of(it, struct route_entry, age);
         planning_free(e->planning);
         e->planning = NULL;
-        list_each_safe(w, &e->waiters)
-        {
-            struct route_request *r = list_of(w, struct route_request, list);
-            free(r->domain); // whoever asked is gone
-            free(r);
-        }
+        list_each_safe(w, &e->waiters) // cancelled ones: freed where they were asked
+            answer(list_of(w, struct route_request, list), NULL);
         forget_entry(routes, e);
     }
     routes_drop_explaining(routes);

@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,10 +86,15 @@ static void finish(struct https_request *r)
     start_waiting(https);
 }
 
-static int fetch_failed(struct https_request *r, const char *format, const char *detail)
+static int fetch_failed(struct https_request *r, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static int fetch_failed(struct https_request *r, const char *format, ...)
 {
     char text[400];
-    snprintf(text, sizeof text, format, detail);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
     return why_set_tls(&r->why, WHY_STS_POLICY_FETCH_ERROR, WHY_DOMAIN, "4.7.5", "https://%s%s: %s",
                        r->host, r->path, text);
 }
@@ -115,13 +121,10 @@ static bool is_text_plain(const char *type)
 
 static void judge_response(struct https_request *r, long status, const char *type)
 {
-    char number[64];
-    if (status != 200) {
-        snprintf(number, sizeof number, "%ld", status);
-        fetch_failed(r, "HTTP status %s, where 200 is wanted", number);
-    } else if (!is_text_plain(type)) {
+    if (status != 200)
+        fetch_failed(r, "HTTP status %ld, where 200 is wanted", status);
+    else if (!is_text_plain(type))
         fetch_failed(r, "media type '%.100s', where text/plain is wanted", type ? type : "");
-    }
 }
 
 static void judge(struct https_request *r, CURLcode code)
