@@ -253,12 +253,14 @@ static bool take_message(struct session *s, const char *step)
 {
     int code;
     const char *usual = s->now.nrcpts ? "250 2.0.0 taken" : "554 5.5.1 nobody";
-    if (!answer(s, step, usual, &code))
-        return false;
-    if (code >= 200 && code < 300)
+    char reply[256];
+    if (!scripted(s, step, reply))
+        snprintf(reply, sizeof reply, "%s", usual);
+    // Kept before it is answered, so that whoever saw the answer sees the message.
+    if (reply[0] == '2')
         keep(s);
     clear(s);
-    return true;
+    return answer(s, "none", reply, &code);
 }
 
 static bool command(struct session *s, char *text)
