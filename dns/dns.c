@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -439,6 +440,9 @@ static int open_resolver(struct dns *dns, const struct dns_options *options, str
 
 static void *run(void *arg)
 {
+    sigset_t all; // signals are the main thread's; a broken pipe is an error like others here
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
     struct dns *dns = arg;
     uv_run(&dns->loop, UV_RUN_DEFAULT);
     return NULL;

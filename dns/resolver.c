@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -419,6 +420,9 @@ static void run_stop(struct item *item)
 
 static void *run(void *arg)
 {
+    sigset_t all; // signals are the main thread's; a broken pipe is an error like others here
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
     struct resolver *r = arg;
     uv_run(&r->loop, UV_RUN_DEFAULT);
     return NULL;

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unbound.h>
 #include "dns/anchor.h"
@@ -19,6 +20,7 @@
 #define RECURSE_FAST   1000
 #define RECURSE_SLOW   1000
 #define FILE_LOOK_MS   10000 // how often the trust anchor file is looked at
+#define MOST_SOCKETS   2048
 #define CLASS_IN       1
 #define RCODE_SERVFAIL 2
 
@@ -75,10 +77,19 @@ static void generation_close(struct generation *g)
     uv_close((uv_handle_t *)&g->poll, poll_closed);
 }
 
+// How many questions may be on their way to name servers; the library's default is 16. Most files that
+// the process may open are for mail.
+static unsigned most_sockets(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur / 4 > MOST_SOCKETS)
+        return MOST_SOCKETS;
+    return (unsigned)files.rlim_cur / 4;
+}
+
 static int set_up(struct ub_ctx *ub, const struct recurse *r, struct why *why)
 {
     static const char *const options[][2] = {
-        {"outgoing-range:", "2048"}, // sockets; the library's default is 16
         {"num-queries-per-thread:", "4096"},
         {"edns-buffer-size:", "1232"},
         {"msg-cache-size:", "16m"},
@@ -87,6 +98,10 @@ static int set_up(struct ub_ctx *ub, const struct recurse *r, struct why *why)
     };
     for (size_t i = 0; i < sizeof options / sizeof *options; i++)
         ub_ctx_set_option(ub, options[i][0], options[i][1]);
+    char sockets[16];
+    snprintf(sockets, sizeof sockets, "%u", most_sockets());
+    ub_ctx_set_option(ub, "outgoing-range:", sockets);
+    ub_ctx_debugout(ub, NULL); // it would write to stderr
     int rc = ub_ctx_set_option(ub, "root-hints:", r->root_hints);
     if (rc == 0)
         rc = ub_ctx_add_ta_file(ub, r->trust_anchor);

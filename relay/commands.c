@@ -16,6 +16,18 @@ const struct command commands[] = {
      "  --offline     ask no DNS\n"
      "  --dns-file F  answer DNS questions from this file\n",
      command_check},
+    {"explain", "what would happen to mail for a domain now, and why",
+     "usage: waxwing explain [OPTION ...] DOMAIN\n"
+     "Asks the running relay, or looks up itself. Exit: 0 deliver, 75 defer, 1 bounce.\n"
+     "  --json           for programs\n"
+     "  --offline        never ask the relay\n"
+     "  --connect        connect up to STARTTLS, show certificate and proof; sends no mail\n"
+     "  --requiretls     for a message with REQUIRETLS\n"
+     "  --dns-file F     answer DNS and HTTPS from this file\n"
+     "  --resolver IP:PORT  ask this server\n"
+     "  --state FILE     policies and memory of this state database\n"
+     "  --now EPOCH      set the clock\n",
+     command_explain},
     {"status", "one screen about the running relay", "usage: waxwing status [--json]\n",
      command_status},
     {"queue", "list, show, export, retry, hold, release, remove, bounce what waits",
@@ -31,7 +43,9 @@ const struct command commands[] = {
      "remove drops without a word to the sender; bounce tells the sender.\n",
      command_queue},
     {"reload", "read the configuration again", "usage: waxwing reload\n", command_reload},
-    {"drain", "accept no more, deliver what is there, end", "usage: waxwing drain\n",
+    {"drain", "accept no more, deliver what is there, end",
+     "usage: waxwing drain\n"
+     "The relay ends when its queue is empty, retries included; held mail stays in the spool.\n",
      command_drain},
     {"user", "add, change, remove and list who may log in",
      "usage: waxwing user add|passwd|remove NAME [--file F]\n"
@@ -43,7 +57,11 @@ const struct command commands[] = {
      "usage: waxwing key new --domain D --selector S --out FILE [--type rsa|ed25519] [--bits "
      "2048]\n"
      "       waxwing key show FILE --domain D --selector S\n"
-     "  --json  for programs\n",
+     "       waxwing key test [FILE --domain D --selector S]\n"
+     "test compares with the DNS; without FILE every key of the configuration.\n"
+     "  --json               for programs\n"
+     "  --dns-file F         answer DNS questions from this file\n"
+     "  --resolver IP:PORT   ask this server\n",
      command_key},
     {"message", "sign, verify or seal one message",
      "usage: waxwing message verify [OPTION ...] FILE\n"

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: ISC
-// `waxwing dane lookup`: which TLSA records a delivery to a host would go by, and how far DNSSEC vouches for
-// them. The walk of RFC 7672 section 2.2, for people; routes have their own in relay/route_host.c.
+// `waxwing dane lookup`: which TLSA records a delivery to a host would go by, and how far DNSSEC vouches
+// for them. The walk of RFC 7672 section 2.2, for people; routes have their own in relay/route_host.c.
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "dns/dns.h"
 #include "relay/command.h"
-#include "relay/command_config.h"
+#include "relay/command_dns.h"
 #include "relay/dane_command.h"
 #include "tls/dane.h"
 
@@ -152,22 +151,11 @@ static int look_up(const struct dane_options *o, struct dns *dns)
 
 int dane_lookup(const struct dane_options *o)
 {
-    int status = EXIT_YES;
-    struct config *config = NULL;
-    if (!o->dns_file && !(config = command_load_config(&status)))
+    int status;
+    struct dns *dns = command_dns("dane", o->dns_file, o->resolver, &status);
+    if (!dns)
         return status;
-    struct dns_options options = {.config = config ? &config->dns : NULL,
-                                  .answers_file = o->dns_file,
-                                  .resolver = o->resolver};
-    struct why why;
-    struct dns *dns = dns_open(&options, &why);
-    if (dns) {
-        status = look_up(o, dns);
-        dns_close(dns);
-    } else {
-        fprintf(stderr, "waxwing dane: %s\n", why.text);
-        status = EXIT_TEMP;
-    }
-    config_unref(config);
+    status = look_up(o, dns);
+    dns_close(dns);
     return status;
 }

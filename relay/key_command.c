@@ -5,12 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include "relay/command.h"
+#include "relay/command_config.h"
+#include "relay/command_dns.h"
 #include "sign/key.h"
+#include "sign/published.h"
 
 #define MAX_RECORD 16384 // bytes of a TXT record with its name
 
 struct key_options {
     const char *domain, *selector, *file, *out;
+    const char *dns_file, *resolver;
     enum key_type type;
     unsigned bits;
     bool json;
@@ -79,13 +83,91 @@ static int key_show(const struct key_options *o)
     return rc;
 }
 
-enum { OPT_DOMAIN = 256, OPT_SELECTOR, OPT_TYPE, OPT_BITS, OPT_OUT, OPT_JSON };
+struct key_test {
+    const char *domain, *selector;
+    struct sign_key *key;
+    struct facts *facts;
+    enum published result;
+    char text[256];
+};
+
+static bool look_at_key(void *arg)
+{
+    struct key_test *t = arg;
+    return published_check(t->domain, t->selector, t->key, t->facts, &t->result, t->text);
+}
+
+// The worse of two exit statuses: an answer that is missing says less than one that is no.
+static int worse(int a, int b)
+{
+    return a == EXIT_NO || b == EXIT_NO ? EXIT_NO : a == EXIT_YES ? b : a;
+}
+
+static int test_one(struct dns *dns, const char *domain, const char *selector, const char *file)
+{
+    struct why why;
+    struct key_test t = {.domain = domain, .selector = selector};
+    if (!(t.key = sign_key_load(file, &why)))
+        return failed(&why, EXIT_DATA);
+    t.facts = facts_new();
+    dns_drive_blocking(dns, t.facts, look_at_key, &t);
+    printf("%s._domainkey.%s: %s\n", selector, domain, t.text);
+    facts_free(t.facts);
+    sign_key_unref(t.key);
+    return t.result == PUBLISHED_SAME      ? EXIT_YES
+           : t.result == PUBLISHED_UNKNOWN ? EXIT_TEMP
+                                           : EXIT_NO;
+}
+
+static int test_configured(struct dns *dns)
+{
+    int status;
+    struct config *config = command_load_config(&status);
+    if (!config)
+        return status;
+    status = EXIT_YES;
+    for (size_t i = 0; i < config->ndkim; i++)
+        for (size_t k = 0; k < config->dkim[i].nkeys; k++)
+            status = worse(status,
+                           test_one(dns, config->dkim[i].domain, config->dkim[i].keys[k].selector,
+                                    config->dkim[i].keys[k].file));
+    const struct cfg_arc *arc = &config->arc;
+    if (*arc->domain)
+        status = worse(status, test_one(dns, arc->domain, arc->selector, arc->file));
+    config_unref(config);
+    return status;
+}
+
+// One key, or without a FILE every key of the configuration.
+static int key_test(const struct key_options *o)
+{
+    int status;
+    struct dns *dns = command_dns("key", o->dns_file, o->resolver, &status);
+    if (!dns)
+        return status;
+    status = o->file ? test_one(dns, o->domain, o->selector, o->file) : test_configured(dns);
+    dns_close(dns);
+    return status;
+}
+
+enum {
+    OPT_DOMAIN = 256,
+    OPT_SELECTOR,
+    OPT_TYPE,
+    OPT_BITS,
+    OPT_OUT,
+    OPT_JSON,
+    OPT_DNS_FILE,
+    OPT_RESOLVER
+};
 static const struct option long_options[] = {
     {"domain", required_argument, NULL, OPT_DOMAIN},
     {"selector", required_argument, NULL, OPT_SELECTOR},
     {"type", required_argument, NULL, OPT_TYPE},
     {"bits", required_argument, NULL, OPT_BITS},
     {"out", required_argument, NULL, OPT_OUT},
+    {"dns-file", required_argument, NULL, OPT_DNS_FILE},
+    {"resolver", required_argument, NULL, OPT_RESOLVER},
     {"json", no_argument, NULL, OPT_JSON},
     {NULL, 0, NULL, 0},
 };
@@ -109,6 +191,12 @@ static bool set_option(struct key_options *o, int option, const char *value)
             return false;
         o->bits = (unsigned)n;
         return true;
+    case OPT_DNS_FILE:
+        o->dns_file = value;
+        return true;
+    case OPT_RESOLVER:
+        o->resolver = value;
+        return true;
     case OPT_OUT:
         o->out = value;
         return true;
@@ -117,7 +205,7 @@ static bool set_option(struct key_options *o, int option, const char *value)
     }
 }
 
-static int read_options(int argc, char **argv, struct key_options *o)
+static int read_options(int argc, char **argv, bool all_allowed, struct key_options *o)
 {
     int option;
     int which = 0;
@@ -135,7 +223,7 @@ static int read_options(int argc, char **argv, struct key_options *o)
     if (optind + 1 < argc)
         return command_usage_error("key", "one FILE at most");
     o->file = argv[optind];
-    if (!o->domain || !o->selector)
+    if ((!o->domain || !o->selector) && (o->file || !all_allowed))
         return command_usage_error("key", "--domain and --selector are needed");
     return EXIT_YES;
 }
@@ -145,14 +233,14 @@ int command_key(int argc, char **argv)
     static const struct {
         const char *word;
         int (*run)(const struct key_options *o);
-    } verbs[] = {{"new", key_new}, {"show", key_show}};
+    } verbs[] = {{"new", key_new}, {"show", key_show}, {"test", key_test}};
     if (argc < 2)
         return command_usage_error("key", "new, show or test?");
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
         if (strcmp(argv[1], verbs[i].word) != 0)
             continue;
         struct key_options o = {.type = KEY_RSA, .bits = 2048};
-        int rc = read_options(argc - 1, argv + 1, &o);
+        int rc = read_options(argc - 1, argv + 1, verbs[i].run == key_test, &o);
         return rc == EXIT_YES ? verbs[i].run(&o) : rc;
     }
     return command_usage_error("key", "there is no verb '%s'", argv[1]);

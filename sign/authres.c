@@ -144,7 +144,7 @@ static bool read_result(struct span *rest, struct authres *out)
     r->method = take_keyword(rest);
     if (!r->method)
         return false;
-    if (take_char(rest, '/') && !take_while(rest, is_token).n)
+    if (take_char(rest, '/') && (!comment_skip(rest) || !take_while(rest, is_token).n))
         return false;
     r->result = take_char(rest, '=') ? take_keyword(rest) : NULL;
     if (!r->result || !read_parts(rest, r))
@@ -157,9 +157,10 @@ static bool read_result(struct span *rest, struct authres *out)
 static bool is_none(struct span rest)
 {
     char *word = take_keyword(&rest);
-    bool none = word && strcmp(word, "none") == 0 && comment_skip(&rest) && !rest.n;
+    bool none = word && strcmp(word, "none") == 0;
     free(word);
-    return none;
+    take_char(&rest, ';');
+    return none && comment_skip(&rest) && !rest.n;
 }
 
 static bool read_results(struct span rest, struct authres *out)

@@ -3,22 +3,20 @@
 // is read here ends up in C strings.
 #include "sign/comment.h"
 
-// Steps i over a quoted pair. False: a NUL or nothing is quoted.
-static bool quoted_pair(struct span s, size_t *i)
+// How many bytes stand for the character at i: two where it is quoted; 0: a NUL, or nothing is quoted.
+static size_t character(struct span s, size_t i)
 {
-    *i += 1;
-    return *i < s.n && s.p[*i] != 0;
+    size_t n = s.p[i] == '\\' ? 2 : 1;
+    return i + n > s.n || s.p[i + n - 1] == 0 ? 0 : n;
 }
 
 size_t comment_length(struct span s)
 {
     unsigned depth = 0;
-    for (size_t i = 0; i < s.n; i++) {
-        if (s.p[i] == 0 || (s.p[i] == '\\' && !quoted_pair(s, &i)))
+    for (size_t i = 0, n; i < s.n && (n = character(s, i)) > 0; i += n) {
+        if (s.p[i] == '(' && ++depth > MAX_COMMENT_DEPTH)
             return 0;
-        else if (s.p[i] == '(' && ++depth > MAX_COMMENT_DEPTH)
-            return 0;
-        else if (s.p[i] == ')' && --depth == 0)
+        if (s.p[i] == ')' && --depth == 0)
             return i + 1;
     }
     return 0;
@@ -26,12 +24,9 @@ size_t comment_length(struct span s)
 
 size_t comment_enclosed(struct span s, unsigned char close)
 {
-    for (size_t i = 1; i < s.n; i++) {
-        if (s.p[i] == 0 || (s.p[i] == '\\' && !quoted_pair(s, &i)))
-            return 0;
-        else if (s.p[i] == close)
+    for (size_t i = 1, n; i < s.n && (n = character(s, i)) > 0; i += n)
+        if (s.p[i] == close)
             return i + 1;
-    }
     return 0;
 }
 

@@ -5,6 +5,7 @@
 #define TLS_LEDGER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include "relay/base/why.h"
 
@@ -29,5 +30,27 @@ struct ledger_fact *ledger_fact_new(void);              // all strings "" (own c
 void ledger_fact_set(char **member, const char *value); // replaces one string by a copy
 void ledger_fact_free(struct ledger_fact *fact);
 const char *policy_type_word(enum policy_type type);
+size_t ledger_fact_size(const struct ledger_fact *fact); // bytes it holds, about
+
+// Facts as they are kept: each stands for `count` attempts of one UTC day.
+struct ledger_row {
+    struct ledger_fact *fact; // time_ms: of the latest
+    int64_t day;              // days since the epoch
+    uint64_t count;
+    int64_t number; // grows with time; what `--follow` goes on from; 0 for sums
+};
+struct ledger_rows {
+    struct ledger_row *at;
+    size_t n;
+};
+// Appends; takes the fact over.
+void ledger_rows_add(struct ledger_rows *rows, const struct ledger_row *row);
+void ledger_rows_free(struct ledger_rows *rows); // leaves it empty
+
+#define LEDGER_DAY_MS INT64_C(86400000)
+int64_t ledger_day(int64_t time_ms); // the UTC day that a moment is in, before 1970 too
+// "2026-11-21" and back. ledger_day_parse: -1 where the text is no date.
+void ledger_day_text(int64_t day, char out[static 16]);
+int ledger_day_parse(const char *text, int64_t *day);
 
 #endif

@@ -45,7 +45,7 @@ static bool is_key(struct span s)
     if (s.n == 0 || s.n > KEY_MAX || !ascii_is_alnum(s.p[0]))
         return false;
     for (size_t i = 1; i < s.n; i++)
-        if (!ascii_is_alnum(s.p[i]) && !strchr("_-.", s.p[i]))
+        if (!ascii_is_alnum(s.p[i]) && !memchr("_-.", s.p[i], 3))
             return false;
     return true;
 }
@@ -314,7 +314,8 @@ bool sts_match(const char *pattern, const char *host)
 {
     char p[MAX_DOMAIN + 1], h[MAX_DOMAIN + 1];
     bool star = strncmp(pattern, "*.", 2) == 0;
-    if (!a_label(star ? pattern + 2 : pattern, p) || !a_label(host, h) || strchr(p, '*'))
+    if (!a_label(star ? pattern + 2 : pattern, p) || !a_label(host, h) || strchr(p, '*') ||
+        strchr(h, '*'))
         return false;
     struct span name = span_text(h), label;
     if (star && (!span_cut(name, '.', &label, &name) || label.n == 0))

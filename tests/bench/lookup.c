@@ -6,7 +6,8 @@
 // ALIAS is none, alias or secure-alias. Then "health ..." of the self-check, and how long it took.
 //
 // usage: lookup [--trust-anchor FILE --root-hints FILE | --resolver IP:PORT | --tls IP4 PORT NAME]
-//               [--repeat N] NAME/TYPE ...
+//               [--repeat N] [--again] NAME/TYPE ...
+//        --again: once more for every line on standard input
 //        "-" takes NAME/TYPE from standard input, one a line; all are asked at once.
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -82,12 +83,31 @@ static void print_health(struct dns *dns)
            s.text);
 }
 
+static void look_up(struct dns *dns, struct questions *qs, int repeat)
+{
+    uint64_t began = clock_mono_ms();
+    for (int i = 0; i < repeat; i++) {
+        facts_free(qs->facts);
+        qs->facts = facts_new();
+        dns_drive_blocking(dns, qs->facts, again, qs);
+    }
+    uint64_t took = clock_mono_ms() - began;
+    for (size_t i = 0; facts_at(qs->facts, i); i++)
+        print(facts_at(qs->facts, i));
+    print_health(dns);
+    printf("%zu names, %d times, %llu ms\n", qs->n, repeat, (unsigned long long)took);
+    fflush(stdout);
+    facts_free(qs->facts);
+    qs->facts = NULL;
+}
+
 struct how {
     struct cfg_dns config;
     struct cfg_dns_server server;
     struct dns_options options;
     struct questions qs;
     int repeat;
+    bool again;
 };
 
 static void take_tls(struct how *how, char **three)
@@ -121,6 +141,8 @@ static void take_arguments(struct how *how, int argc, char **argv)
             i += 3;
         } else if (strcmp(argv[i], "--repeat") == 0 && more) {
             how->repeat = atoi(argv[++i]);
+        } else if (strcmp(argv[i], "--again") == 0) {
+            how->again = true;
         } else if (strcmp(argv[i], "-") == 0) {
             add_lines(&how->qs);
         } else {
@@ -142,18 +164,10 @@ int main(int argc, char **argv)
         fprintf(stderr, "lookup: %s\n", why.text);
         return 78;
     }
-    uint64_t began = clock_mono_ms();
-    for (int i = 0; i < how.repeat; i++) {
-        facts_free(qs.facts);
-        qs.facts = facts_new();
-        dns_drive_blocking(dns, qs.facts, again, &qs);
-    }
-    uint64_t took = clock_mono_ms() - began;
-    for (size_t i = 0; facts_at(qs.facts, i); i++)
-        print(facts_at(qs.facts, i));
-    print_health(dns);
-    printf("%zu names, %d times, %llu ms\n", qs.n, how.repeat, (unsigned long long)took);
-    facts_free(qs.facts);
+    char line[16];
+    do
+        look_up(dns, &qs, how.repeat);
+    while (how.again && fgets(line, sizeof line, stdin));
     dns_close(dns);
     for (size_t i = 0; i < qs.n; i++)
         free(qs.at[i].name);

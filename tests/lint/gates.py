@@ -26,6 +26,7 @@ ARROWS = {
 # One library, one door: header pattern -> files that may include it.
 DOORS = [
     (r"getdns/", r"dns/resolver\w*\.[ch]"),
+    (r"unbound\.h", r"dns/resolver\w*\.[ch]"),
     (r"curl/", r"tls/https\w*\.[ch]"),
     (r"yaml\.h", r"config/load\w*\.[ch]"),
     (r"sqlite3\.h", r"relay/state\w*\.[ch]"),

@@ -6,6 +6,7 @@ The program here is `lookup` (tests/bench/lookup.c), which asks as the relay doe
 import os
 import re
 import subprocess
+import time
 
 import pytest
 
@@ -89,6 +90,26 @@ def test_a_trust_anchor_that_is_out_of_date_is_told_as_that(lab):
     told, health = look(zones, "good.example/MX", anchor=old)
     assert told["good.example", "MX"][:2] == ("failed", "bogus")
     assert re.search(r"health broken # .*old\.key may be out of date \(keys 20326\)", health), health
+
+
+def test_a_trust_anchor_is_read_anew_when_it_changes(lab):
+    zones = a_small_world(lab)
+    path = lab.file("root.key", ". IN DS 20326 8 2 E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D\n")
+    argv = [program(), "--trust-anchor", path, "--root-hints", zones.root_hints, "--again", "good.example/MX"]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        row, health, _ = (child.stdout.readline() for _ in range(3))
+        assert " failed bogus " in row and health.startswith("health broken")
+        with open(zones.trust_anchor, encoding="ascii") as new, open(path, "w", encoding="ascii") as f:
+            f.write(new.read())
+        for _ in range(60):
+            time.sleep(0.5)
+            child.stdin.write("again\n")
+            child.stdin.flush()
+            row, health, _ = (child.stdout.readline() for _ in range(3))
+            if " found secure " in row and health.startswith("health ok"):
+                break
+        child.stdin.close()
+    assert " found secure " in row and health.startswith("health ok"), (row, health)
 
 
 def test_dead_zones_brake_only_themselves(lab):

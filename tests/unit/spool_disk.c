@@ -45,7 +45,8 @@ struct disk {
     size_t fds[FDS]; // node + 1
     size_t fail_at;
     int fail_error;
-    bool fail_lasting, failed;
+    size_t fail_times;
+    bool failed;
     uint64_t free_bytes;
 };
 
@@ -105,7 +106,7 @@ static void link_name(struct disk *d, const char *path, size_t node)
 static int next_op(struct disk *d)
 {
     size_t at = d->count++;
-    if (!d->fail_error || at < d->fail_at || (at > d->fail_at && !d->fail_lasting))
+    if (!d->fail_error || at < d->fail_at || at - d->fail_at >= d->fail_times)
         return 0;
     d->failed = true;
     return d->fail_error;
@@ -191,7 +192,8 @@ static ssize_t disk_pwritev(void *self, int fd, const struct iovec *pieces, int 
         total += pieces[i].iov_len;
     unsigned char *data = mem_new(total);
     for (size_t i = 0, at = 0; i < (size_t)n; at += pieces[i++].iov_len)
-        memcpy(data + at, pieces[i].iov_base, pieces[i].iov_len);
+        if (pieces[i].iov_len)
+            memcpy(data + at, pieces[i].iov_base, pieces[i].iov_len);
     pthread_mutex_lock(&d->lock);
     int error = next_op(d);
     if (error && error != DISK_SHORT) {
@@ -388,12 +390,12 @@ size_t disk_count(struct disk *d)
     return count;
 }
 
-void disk_fail(struct disk *d, size_t at, int error, bool lasting)
+void disk_fail(struct disk *d, size_t at, int error, size_t times)
 {
     pthread_mutex_lock(&d->lock);
     d->fail_at = at;
     d->fail_error = error;
-    d->fail_lasting = lasting;
+    d->fail_times = times;
     d->failed = false;
     pthread_mutex_unlock(&d->lock);
 }

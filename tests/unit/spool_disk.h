@@ -29,8 +29,8 @@ void disk_free(struct disk *disk);
 const struct spool_files *disk_files(struct disk *disk);
 
 size_t disk_count(struct disk *disk); // operations so far, failed ones included
-// Operation number `at` (from 0) fails with `error`; and with `lasting` every later one, too.
-void disk_fail(struct disk *disk, size_t at, int error, bool lasting);
+// `times` operations fail with `error`, from number `at` (from 0) on; SIZE_MAX: for ever.
+void disk_fail(struct disk *disk, size_t at, int error, size_t times);
 bool disk_failed(struct disk *disk); // it has happened
 void disk_set_free(struct disk *disk, uint64_t bytes);
 

@@ -7,7 +7,7 @@
 #include "relay/spool.h"
 #include "relay/spool_files.h"
 
-#define STORY_MESSAGES 128
+#define STORY_MESSAGES 1024
 
 // What a recovery brought back, in its order; alarms are counted and the last one kept.
 struct story {

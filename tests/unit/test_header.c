@@ -97,6 +97,7 @@ static void address_lists(void **state)
     assert_addresses("=?utf-8?q?x?= <j@x.example>", "j@x.example");
     assert_addresses("<@relay.example,@b.example:joe@x.example>", "joe@x.example");
     assert_addresses("\"quoted local\"@x.example", "\"quoted local\"@x.example");
+    assert_addresses("\"a\\\"@b.example> \\\\\" <c@x.example> (d\\)e)", "c@x.example");
     assert_addresses("a . b @ x . example", "a.b@x.example");
     assert_addresses(", a@x.example,, b@x.example ,", "a@x.example b@x.example");
     assert_addresses("joe@[192.0.2.1]", "joe@[192.0.2.1]");

@@ -120,6 +120,8 @@ static void case_16_unknown_keys_are_ignored_but_have_their_form(void **state)
                      0);
     assert_int_equal(policy.mode, STS_NONE);
     sts_policy_free(&policy);
+    static const char nul[] = "version: STSv1\nmode: none\nmax_age: 1\nx\0y: z";
+    assert_int_equal(sts_policy_parse(span_of(nul, sizeof nul - 1), &policy, &why), -1);
     refused("version: STSv1\n<html>\nmode: none\nmax_age: 1", "key: value");
 }
 
@@ -169,6 +171,7 @@ static void case_17_a_star_is_exactly_one_label(void **state)
     assert_false(sts_match("*.example.com", ".example.com"));
     assert_false(sts_match("*.example.com", "mxexample.com"));
     assert_false(sts_match("mx.example.com", "*.example.com"));
+    assert_false(sts_match("*.example.com", "*.example.com")); // no host is called so
 }
 
 static void case_17_names_are_compared_as_a_labels(void **state)

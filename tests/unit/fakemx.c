@@ -1,0 +1,505 @@
+// SPDX-License-Identifier: ISC
+// The MX host of unit tests: a thread that accepts and one per connection, blocking sockets, GnuTLS where TLS
+// is asked for. Answers as a good server does unless its script says otherwise.
+#include "tests/unit/fakemx.h"
+
+#include <arpa/inet.h>
+#include <gnutls/gnutls.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "tests/unit/certs.h"
+
+#define RULES    64
+#define SESSIONS 64
+#define MESSAGES 256
+
+struct rule {
+    char step[16];
+    char reply[256];
+    bool once, used;
+};
+
+struct session {
+    struct mx *mx;
+    pthread_t thread;
+    int fd;
+    gnutls_session_t tls;
+    char in[65536];
+    size_t n;
+    struct mx_message now;
+    bool mail;
+};
+
+struct mx {
+    pthread_mutex_t lock;
+    pthread_t thread;
+    int fd;
+    uint16_t port;
+    char extensions[512];
+    struct rule rules[RULES];
+    size_t nrules;
+    struct session *sessions[SESSIONS];
+    size_t nsessions;
+    struct mx_message *messages[MESSAGES];
+    size_t nmessages;
+    char heard[65536];
+    unsigned resumed;
+    bool implicit, stopping;
+    gnutls_certificate_credentials_t cred, old[9];
+    size_t nold;
+    gnutls_datum_t ticket_key;
+};
+
+static ssize_t get(struct session *s, void *to, size_t n)
+{
+    if (!s->tls)
+        return recv(s->fd, to, n, 0);
+    ssize_t got;
+    do
+        got = gnutls_record_recv(s->tls, to, n);
+    while (got == GNUTLS_E_AGAIN || got == GNUTLS_E_INTERRUPTED);
+    return got;
+}
+
+static void put(struct session *s, const char *bytes, size_t n)
+{
+    while (n) {
+        ssize_t done =
+            s->tls ? gnutls_record_send(s->tls, bytes, n) : send(s->fd, bytes, n, MSG_NOSIGNAL);
+        if (done <= 0)
+            return;
+        bytes += done;
+        n -= (size_t)done;
+    }
+}
+
+static bool fill(struct session *s)
+{
+    ssize_t got = s->n < sizeof s->in ? get(s, s->in + s->n, sizeof s->in - s->n) : -1;
+    if (got <= 0)
+        return false;
+    s->n += (size_t)got;
+    return true;
+}
+
+static void drop(struct session *s, size_t n)
+{
+    memmove(s->in, s->in + n, s->n - n);
+    s->n -= n;
+}
+
+// One line without its end.
+static bool line(struct session *s, char *out, size_t room)
+{
+    char *end;
+    while (!(end = memmem(s->in, s->n, "\r\n", 2)))
+        if (!fill(s))
+            return false;
+    size_t n = (size_t)(end - s->in);
+    snprintf(out, room, "%.*s", (int)n, s->in);
+    drop(s, n + 2);
+    return true;
+}
+
+static bool scripted(struct session *s, const char *step, char out[256])
+{
+    struct mx *mx = s->mx;
+    bool found = false;
+    pthread_mutex_lock(&mx->lock);
+    for (size_t i = 0; i < mx->nrules && !found; i++) {
+        struct rule *r = &mx->rules[i];
+        if (strcmp(r->step, step) != 0 || r->used)
+            continue;
+        r->used = r->once;
+        memcpy(out, r->reply, sizeof r->reply);
+        found = true;
+    }
+    pthread_mutex_unlock(&mx->lock);
+    return found;
+}
+
+// Sends what the script or habit says; *code is the reply's. False: the session ends.
+static bool answer(struct session *s, const char *step, const char *usual, int *code)
+{
+    char reply[256], text[512] = "";
+    if (!scripted(s, step, reply))
+        snprintf(reply, sizeof reply, "%s", usual);
+    *code = atoi(reply);
+    if (strcmp(reply, MX_CLOSE) == 0)
+        return false;
+    if (strcmp(reply, MX_SILENT) == 0)
+        return true;
+    for (char *p = strtok(reply, "\n"); p; p = strtok(NULL, "\n")) {
+        strcat(text, p);
+        strcat(text, "\r\n");
+    }
+    put(s, text, strlen(text));
+    return true;
+}
+
+static bool handshake(struct session *s)
+{
+    struct mx *mx = s->mx;
+    gnutls_init(&s->tls, GNUTLS_SERVER | GNUTLS_NO_SIGNAL);
+    gnutls_set_default_priority(s->tls);
+    gnutls_credentials_set(s->tls, GNUTLS_CRD_CERTIFICATE, mx->cred);
+    gnutls_session_ticket_enable_server(s->tls, &mx->ticket_key);
+    gnutls_transport_set_int(s->tls, s->fd);
+    int rc;
+    do
+        rc = gnutls_handshake(s->tls);
+    while (rc < 0 && !gnutls_error_is_fatal(rc));
+    if (rc < 0)
+        return false;
+    pthread_mutex_lock(&mx->lock);
+    mx->resumed += gnutls_session_is_resumed(s->tls) ? 1 : 0;
+    pthread_mutex_unlock(&mx->lock);
+    return true;
+}
+
+static void keep(struct session *s)
+{
+    struct mx *mx = s->mx;
+    pthread_mutex_lock(&mx->lock);
+    assert(mx->nmessages < MESSAGES);
+    struct mx_message *m = malloc(sizeof *m);
+    *m = s->now;
+    m->tls = s->tls != NULL;
+    mx->messages[mx->nmessages++] = m;
+    s->now.data = NULL;
+    pthread_mutex_unlock(&mx->lock);
+}
+
+static void grow(struct mx_message *m, const char *bytes, size_t n)
+{
+    m->data = realloc(m->data, m->n + n + 1);
+    memcpy(m->data + m->n, bytes, n);
+    m->n += n;
+    m->data[m->n] = '\0';
+}
+
+static bool read_data(struct session *s)
+{
+    for (;;) {
+        char *end;
+        while (!(end = memmem(s->in, s->n, "\r\n", 2))) {
+            if (s->n == sizeof s->in) { // a line without end: hand on all but the last byte
+                grow(&s->now, s->in, s->n - 1);
+                drop(s, s->n - 1);
+            }
+            if (!fill(s))
+                return false;
+        }
+        size_t n = (size_t)(end - s->in) + 2;
+        if (n == 3 && s->in[0] == '.') {
+            drop(s, n);
+            return true;
+        }
+        size_t skip = s->in[0] == '.';
+        grow(&s->now, s->in + skip, n - skip);
+        drop(s, n);
+    }
+}
+
+static bool read_chunk(struct session *s, size_t left)
+{
+    while (left) {
+        if (!s->n && !fill(s))
+            return false;
+        size_t n = s->n < left ? s->n : left;
+        grow(&s->now, s->in, n);
+        drop(s, n);
+        left -= n;
+    }
+    return true;
+}
+
+static void clear(struct session *s)
+{
+    free(s->now.data);
+    memset(&s->now, 0, sizeof s->now);
+    s->mail = false;
+}
+
+static bool ehlo(struct session *s)
+{
+    char text[800] = "250-mx.test\n", list[512];
+    int code;
+    pthread_mutex_lock(&s->mx->lock);
+    snprintf(list, sizeof list, "%s%s", s->mx->extensions,
+             s->mx->cred && !s->tls ? "\nSTARTTLS" : "");
+    pthread_mutex_unlock(&s->mx->lock);
+    char reply[256];
+    if (scripted(s, "ehlo", reply)) {
+        mx_next(s->mx, "again", reply);
+        return answer(s, "again", "", &code);
+    }
+    for (char *p = strtok(list, "\n"); p; p = strtok(NULL, "\n"))
+        snprintf(text + strlen(text), sizeof text - strlen(text), "250-%s\n", p);
+    strcat(text, "250 HELP");
+    char out[900] = "";
+    for (char *p = text; *p; p++)
+        snprintf(out + strlen(out), sizeof out - strlen(out), *p == '\n' ? "\r\n" : "%c", *p);
+    put(s, out, strlen(out));
+    put(s, "\r\n", 2);
+    return true;
+}
+
+static bool take_message(struct session *s, const char *step)
+{
+    int code;
+    const char *usual = s->now.nrcpts ? "250 2.0.0 taken" : "554 5.5.1 nobody";
+    char reply[256];
+    if (!scripted(s, step, reply))
+        snprintf(reply, sizeof reply, "%s", usual);
+    // Kept before it is answered, so that whoever saw the answer sees the message.
+    if (reply[0] == '2')
+        keep(s);
+    clear(s);
+    return answer(s, "none", reply, &code);
+}
+
+static bool command(struct session *s, char *text)
+{
+    int code;
+    if (strncasecmp(text, "EHLO", 4) == 0)
+        return ehlo(s);
+    if (strncasecmp(text, "HELO", 4) == 0)
+        return answer(s, "helo", "250 mx.test", &code);
+    if (strncasecmp(text, "STARTTLS", 8) == 0)
+        return answer(s, "starttls", "220 go ahead", &code) && (code != 220 || handshake(s));
+    if (strncasecmp(text, "AUTH", 4) == 0)
+        return answer(s, "auth", "235 2.7.0 welcome", &code);
+    if (strncasecmp(text, "MAIL", 4) == 0) {
+        clear(s);
+        snprintf(s->now.mail, sizeof s->now.mail, "%s", text);
+        bool open = answer(s, "mail", "250 2.1.0 ok", &code);
+        s->mail = code == 250;
+        return open;
+    }
+    if (strncasecmp(text, "RCPT", 4) == 0) {
+        bool open = answer(s, "rcpt", s->mail ? "250 2.1.5 ok" : "503 5.5.1 MAIL first", &code);
+        if (code == 250 && s->now.nrcpts < 16)
+            snprintf(s->now.rcpts[s->now.nrcpts++], 512, "%s", text);
+        return open;
+    }
+    if (strncasecmp(text, "DATA", 4) == 0) {
+        if (!answer(s, "data", s->now.nrcpts ? "354 go" : "554 5.5.1 nobody", &code))
+            return false;
+        return code != 354 || (read_data(s) && take_message(s, "dot"));
+    }
+    if (strncasecmp(text, "BDAT ", 5) == 0) {
+        s->now.bdat = true;
+        return read_chunk(s, strtoul(text + 5, NULL, 10)) && take_message(s, "bdat");
+    }
+    if (strncasecmp(text, "RSET", 4) == 0) {
+        clear(s);
+        return answer(s, "rset", "250 2.0.0 ok", &code);
+    }
+    if (strncasecmp(text, "QUIT", 4) == 0) {
+        answer(s, "quit", "221 2.0.0 bye", &code);
+        return false;
+    }
+    return answer(s, "other", "500 5.5.1 what?", &code);
+}
+
+static void *serve(void *arg)
+{
+    struct session *s = arg;
+    char text[4096];
+    int code;
+    bool open = !s->mx->implicit || handshake(s);
+    open = open && answer(s, "connect", "220 mx.test ESMTP", &code);
+    while (open && line(s, text, sizeof text)) {
+        pthread_mutex_lock(&s->mx->lock);
+        size_t at = strlen(s->mx->heard);
+        snprintf(s->mx->heard + at, sizeof s->mx->heard - at, "%s\n", text);
+        pthread_mutex_unlock(&s->mx->lock);
+        open = command(s, text);
+    }
+    shutdown(s->fd, SHUT_RDWR);
+    return NULL;
+}
+
+static void *accepting(void *arg)
+{
+    struct mx *mx = arg;
+    for (;;) {
+        int fd = accept(mx->fd, NULL, NULL);
+        pthread_mutex_lock(&mx->lock);
+        bool stop = fd < 0 || mx->stopping;
+        if (!stop) {
+            assert(mx->nsessions < SESSIONS);
+            struct session *s = calloc(1, sizeof *s);
+            s->mx = mx;
+            s->fd = fd;
+            mx->sessions[mx->nsessions++] = s;
+            pthread_create(&s->thread, NULL, serve, s);
+        }
+        pthread_mutex_unlock(&mx->lock);
+        if (stop)
+            return NULL;
+    }
+}
+
+struct mx *mx_start(const char *extensions)
+{
+    struct mx *mx = calloc(1, sizeof *mx);
+    pthread_mutex_init(&mx->lock, NULL);
+    snprintf(mx->extensions, sizeof mx->extensions, "%s", extensions);
+    mx->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in where = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t n = sizeof where;
+    assert(bind(mx->fd, (struct sockaddr *)&where, n) == 0 && listen(mx->fd, 64) == 0);
+    getsockname(mx->fd, (struct sockaddr *)&where, &n);
+    mx->port = ntohs(where.sin_port);
+    gnutls_session_ticket_key_generate(&mx->ticket_key);
+    pthread_create(&mx->thread, NULL, accepting, mx);
+    return mx;
+}
+
+void mx_hang_up(struct mx *mx)
+{
+    pthread_mutex_lock(&mx->lock);
+    for (size_t i = 0; i < mx->nsessions; i++)
+        shutdown(mx->sessions[i]->fd, SHUT_RDWR);
+    pthread_mutex_unlock(&mx->lock);
+}
+
+void mx_stop(struct mx *mx)
+{
+    pthread_mutex_lock(&mx->lock);
+    mx->stopping = true;
+    pthread_mutex_unlock(&mx->lock);
+    shutdown(mx->fd, SHUT_RDWR);
+    pthread_join(mx->thread, NULL);
+    mx_hang_up(mx);
+    for (size_t i = 0; i < mx->nsessions; i++) {
+        struct session *s = mx->sessions[i];
+        pthread_join(s->thread, NULL);
+        close(s->fd);
+        if (s->tls)
+            gnutls_deinit(s->tls);
+        clear(s);
+        free(s);
+    }
+    for (size_t i = 0; i < mx->nmessages; i++) {
+        free(mx->messages[i]->data);
+        free(mx->messages[i]);
+    }
+    close(mx->fd);
+    mx->old[mx->nold++] = mx->cred;
+    for (size_t i = 0; i < mx->nold; i++)
+        if (mx->old[i])
+            gnutls_certificate_free_credentials(mx->old[i]);
+    gnutls_free(mx->ticket_key.data);
+    free(mx);
+}
+
+void mx_tls(struct mx *mx, const struct cert *leaf, const struct cert *issuer, bool implicit)
+{
+    gnutls_x509_crt_t chain[2] = {leaf->crt, issuer ? issuer->crt : NULL};
+    gnutls_certificate_credentials_t cred;
+    gnutls_certificate_allocate_credentials(&cred);
+    assert(gnutls_certificate_set_x509_key(cred, chain, issuer ? 2 : 1, leaf->key) >= 0);
+    pthread_mutex_lock(&mx->lock);
+    mx->old[mx->nold++] = mx->cred; // a session may still use it
+    assert(mx->nold < 8);
+    mx->cred = cred;
+    mx->implicit = implicit;
+    pthread_mutex_unlock(&mx->lock);
+}
+
+static void add_rule(struct mx *mx, const char *step, const char *reply, bool once)
+{
+    pthread_mutex_lock(&mx->lock);
+    size_t i = 0;
+    while (i < mx->nrules && !mx->rules[i].used)
+        i++;
+    assert(i < RULES);
+    if (i == mx->nrules)
+        mx->nrules++;
+    struct rule *r = &mx->rules[i];
+    *r = (struct rule){.once = once};
+    snprintf(r->step, sizeof r->step, "%s", step);
+    snprintf(r->reply, sizeof r->reply, "%s", reply);
+    pthread_mutex_unlock(&mx->lock);
+}
+
+void mx_on(struct mx *mx, const char *step, const char *reply)
+{
+    add_rule(mx, step, reply, false);
+}
+
+void mx_next(struct mx *mx, const char *step, const char *reply)
+{
+    add_rule(mx, step, reply, true);
+}
+
+void mx_extensions(struct mx *mx, const char *extensions)
+{
+    pthread_mutex_lock(&mx->lock);
+    snprintf(mx->extensions, sizeof mx->extensions, "%s", extensions);
+    pthread_mutex_unlock(&mx->lock);
+}
+
+uint16_t mx_port(const struct mx *mx)
+{
+    return mx->port;
+}
+
+unsigned mx_connections(struct mx *mx)
+{
+    pthread_mutex_lock(&mx->lock);
+    unsigned n = (unsigned)mx->nsessions;
+    pthread_mutex_unlock(&mx->lock);
+    return n;
+}
+
+unsigned mx_resumed(struct mx *mx)
+{
+    pthread_mutex_lock(&mx->lock);
+    unsigned n = mx->resumed;
+    pthread_mutex_unlock(&mx->lock);
+    return n;
+}
+
+size_t mx_count(struct mx *mx)
+{
+    pthread_mutex_lock(&mx->lock);
+    size_t n = mx->nmessages;
+    pthread_mutex_unlock(&mx->lock);
+    return n;
+}
+
+const struct mx_message *mx_message(struct mx *mx, size_t i)
+{
+    pthread_mutex_lock(&mx->lock);
+    const struct mx_message *m = i < mx->nmessages ? mx->messages[i] : NULL;
+    pthread_mutex_unlock(&mx->lock);
+    return m;
+}
+
+bool mx_heard(struct mx *mx, const char *text)
+{
+    pthread_mutex_lock(&mx->lock);
+    bool found = strstr(mx->heard, text);
+    pthread_mutex_unlock(&mx->lock);
+    return found;
+}
+
+unsigned mx_lines(struct mx *mx, const char *verb)
+{
+    unsigned n = 0;
+    size_t length = strlen(verb);
+    pthread_mutex_lock(&mx->lock);
+    for (const char *p = mx->heard; *p; p = strchr(p, '\n') + 1)
+        n += strncmp(p, verb, length) == 0;
+    pthread_mutex_unlock(&mx->lock);
+    return n;
+}

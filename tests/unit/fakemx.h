@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: ISC
+// An MX host for unit tests: threads that speak SMTP on 127.0.0.1, obey a script, and remember everything.
+//
+//     struct mx *mx = mx_start("PIPELINING\nSIZE 1000");
+//     mx_on(mx, "rcpt", "550 5.1.1 no such user");   always
+//     mx_next(mx, "dot", "451 4.3.0 later");         once, then as usual
+//
+// Steps: connect ehlo helo starttls auth mail rcpt data dot bdat rset quit. A reply may have several lines
+// (LF between them); MX_CLOSE closes instead, MX_SILENT says nothing.
+#ifndef TESTS_UNIT_FAKEMX_H
+#define TESTS_UNIT_FAKEMX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MX_CLOSE  "!close"
+#define MX_SILENT "!silent"
+
+struct cert;
+struct mx;
+struct mx_message {
+    char mail[512];      // the MAIL line, as it came
+    char rcpts[16][512]; // the RCPT lines that were accepted
+    size_t nrcpts;
+    char *data; // unstuffed
+    size_t n;
+    bool tls, bdat;
+};
+
+struct mx *mx_start(const char *extensions); // one keyword a line
+void mx_stop(struct mx *mx);                 // and frees it
+// Offers STARTTLS with this certificate, from `issuer` (sent too unless it is NULL); `implicit`: at once.
+void mx_tls(struct mx *mx, const struct cert *leaf, const struct cert *issuer, bool implicit);
+void mx_on(struct mx *mx, const char *step, const char *reply);
+void mx_next(struct mx *mx, const char *step, const char *reply);
+void mx_extensions(struct mx *mx, const char *extensions);
+void mx_hang_up(struct mx *mx); // closes all connections now
+
+uint16_t mx_port(const struct mx *mx);
+unsigned mx_connections(struct mx *mx); // so far
+unsigned mx_resumed(struct mx *mx);     // TLS sessions resumed
+size_t mx_count(struct mx *mx);         // messages whose final reply was 2xx
+// The i-th of them; valid until mx_stop.
+const struct mx_message *mx_message(struct mx *mx, size_t i);
+bool mx_heard(struct mx *mx, const char *text);     // in a command line, any connection
+unsigned mx_lines(struct mx *mx, const char *verb); // command lines that begin so
+
+#endif

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: ISC
+// The relay of the inbound tests, and the shelf in the place of spool and queue.
+#include "tests/unit/inbound_story.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "relay/base/clock.h"
+#include "relay/base/memory.h"
+#include "relay/log.h"
+#include "relay/queue.h"
+#include "relay/spool.h"
+#include "tests/unit/certs.h"
+
+struct shelf shelf;
+static struct spool_write *held;
+
+struct spool_large {
+    char *bytes;
+    size_t n;
+};
+
+bool spool_room(struct spool *spool)
+{
+    (void)spool;
+    return !shelf.no_room;
+}
+
+static void answer(struct spool_write *write)
+{
+    write->failed = shelf.fail_store;
+    if (write->failed) {
+        why_set(&write->why, WHY_OURS, "4.3.0", "the disk would not write");
+        spool_large_discard(NULL, write->message);
+    } else {
+        shelf.stored = mem_grow(shelf.stored, shelf.nstored + 1, sizeof *shelf.stored);
+        shelf.stored[shelf.nstored++] = message_ref(write->message);
+    }
+    mailbox_post(write->reply, &write->item);
+}
+
+void spool_store(struct spool *spool, struct spool_write *write)
+{
+    (void)spool;
+    if (shelf.hold)
+        held = write;
+    else
+        answer(write);
+}
+
+void shelf_answer(void)
+{
+    assert_non_null(held);
+    answer(held);
+    held = NULL;
+}
+
+void queue_add(struct queue *queue, struct message *message)
+{
+    (void)queue;
+    shelf.nqueued++;
+    message_unref(message);
+}
+
+struct spool_large *spool_large_begin(struct spool *spool, struct why *why)
+{
+    (void)spool;
+    (void)why;
+    shelf.large_open++;
+    return mem_new(sizeof(struct spool_large));
+}
+
+int spool_large_write(struct spool_large *large, const void *bytes, size_t n, struct why *why)
+{
+    shelf.large_writes++;
+    if (shelf.fail_large)
+        return why_set(why, WHY_OURS, "4.3.1", "no space is left");
+    large->bytes = mem_grow(large->bytes, large->n + n, 1);
+    memcpy(large->bytes + large->n, bytes, n);
+    large->n += n;
+    return 0;
+}
+
+int spool_large_finish(struct spool_large *large, struct message *m, struct why *why)
+{
+    (void)why;
+    free(shelf.large);
+    shelf.large = large->bytes;
+    shelf.large_bytes = large->n;
+    m->large = mem_dup("large");
+    m->body_bytes = large->n;
+    free(large);
+    return 0;
+}
+
+void spool_large_abort(struct spool_large *large)
+{
+    if (!large)
+        return;
+    shelf.large_open--;
+    free(large->bytes);
+    free(large);
+}
+
+void spool_large_discard(struct spool *spool, struct message *m)
+{
+    (void)spool;
+    if (!m->large)
+        return;
+    shelf.large_open--;
+    free(m->large);
+    m->large = NULL;
+}
+
+// ---- files
+
+#define FOLDER "/tmp/waxwing-inbound"
+static char folder[64];
+
+static void write_file(const char *name, const char *text)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+    assert_int_equal(chmod(path, 0600), 0);
+}
+
+void story_write_users(const char *text)
+{
+    write_file("users", text);
+}
+
+static void make_key(const char *name, enum key_type type)
+{
+    char path[128];
+    struct why why;
+    struct sign_key *key = sign_key_new(type, 2048, &why);
+    assert_non_null(key);
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    assert_int_equal(sign_key_save(key, path, &why), 0);
+    sign_key_unref(key);
+}
+
+static void make_files(void)
+{
+    static struct cert cert;
+    char chain[128], key[128];
+    snprintf(folder, sizeof folder, FOLDER "-XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    snprintf(chain, sizeof chain, "%s/chain.pem", folder);
+    snprintf(key, sizeof key, "%s/key.pem", folder);
+    struct cert_spec spec = {.cn = "relay.example.org", .san = {"relay.example.org"}};
+    cert_make(&cert, &spec);
+    struct cert *list[] = {&cert};
+    cert_save(chain, key, list, 1);
+    cert_free(&cert);
+    make_key("rsa.pem", KEY_RSA);
+    make_key("ed.pem", KEY_ED25519);
+    // crypt(5) of "secret", with a scheme that costs nothing.
+    story_write_users("app:$1$saltsalt$9xy1btjgzLYfb7hivXtC//\n"
+                      "postfix:$1$saltsalt$9xy1btjgzLYfb7hivXtC//\n"
+                      "other:$1$saltsalt$9xy1btjgzLYfb7hivXtC//\n");
+    write_file("dns.json",
+               "{\"records\":{\"_dmarc.example.com\":{\"TXT\":[\"v=DMARC1; p=reject\"]},"
+               "\"_dmarc.foreign.example\":{\"TXT\":[\"v=DMARC1; p=reject\"]},"
+               "\"friend.example\":{\"TXT\":[\"v=spf1 ip4:203.0.113.9 -all\"]}}}");
+}
+
+static const char base_yaml[] =
+    "hostname: relay.example.org\n"
+    "postmaster: admin@example.org\n"
+    "certificate: {chain: chain.pem, key: key.pem}\n"
+    "users: users\n"
+    "spool: spool\nstate: state.db\ncontrol: control.sock\n"
+    "delivery: {ca_file: chain.pem}\n"
+    "dns: {trust_anchor: /dev/null, root_hints: /dev/null}\n"
+    "dkim:\n"
+    "  domains:\n"
+    "  - domain: example.org\n"
+    "    subdomains: true\n"
+    "    keys: [{selector: r, file: rsa.pem}, {selector: e, file: ed.pem}]\n"
+    "  - domain: example.com\n"
+    "    keys: [{selector: r, file: rsa.pem}]\n"
+    "arc: {domain: example.org, selector: r, file: rsa.pem}\n";
+
+const char story_yaml[] =
+    "listen:\n"
+    "- address: '127.0.0.1:0'\n"
+    "- {address: '127.0.0.1:0', tls: implicit}\n"
+    "- {address: '127.0.0.1:0', proxy: [127.0.0.1]}\n"
+    "- {address: '127.0.0.1:0', tls: implicit, proxy: [127.0.0.1]}\n"
+    "senders:\n"
+    "- {user: app, from: [example.org, '*.example.org', alerts@example.net]}\n"
+    "- {user: postfix, from: [example.com], forward: true, xforward: true,"
+    " own_networks: [192.0.2.0/24], trust_results_of: [mx.example.com]}\n"
+    "- {network: [127.0.0.7], tls: optional, from: [example.org], bare_lf: fix}\n"
+    "- {network: [127.0.0.8], tls: required, from: [example.org]}\n"
+    "auth: {failures: 3, ban: 15m}\n"
+    "limits: {message_size: 2MiB, header_size: 8KiB, recipients: 5, per_client: 8}\n";
+
+static struct setup *make_setup(const char *yaml)
+{
+    char path[128];
+    struct config_load load;
+    struct buf text;
+    buf_init(&text, 65536);
+    buf_adds(&text, base_yaml);
+    buf_adds(&text, yaml ? yaml : story_yaml);
+    snprintf(path, sizeof path, "%s/waxwing.yaml", folder);
+    config_load_init(&load);
+    struct config *config = config_load_text(path, text.data, text.len, &load);
+    struct setup *setup = config ? setup_new(config, &load) : NULL;
+    if (!setup)
+        print_message("%s", buf_text(&load.errors));
+    assert_non_null(setup);
+    config_unref(config);
+    config_load_free(&load);
+    buf_free(&text);
+    return setup;
+}
+
+static int listen_somewhere(unsigned *port)
+{
+    struct sockaddr_in sin = {.sin_family = AF_INET};
+    socklen_t n = sizeof sin;
+    inet_pton(AF_INET, "127.0.0.1", &sin.sin_addr);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&sin, sizeof sin), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&sin, &n), 0);
+    *port = ntohs(sin.sin_port);
+    return fd;
+}
+
+// ---- life
+
+void story_begin(struct story *s, const char *yaml)
+{
+    *s = (struct story){0};
+    shelf = (struct shelf){0};
+    make_files();
+    s->setup = make_setup(yaml);
+    log_setup(LOG_TEXT, getenv("WAXWING_TEST_LOG") ? LOG_DEBUG : -1, false);
+    uv_loop_init(&s->worker.loop);
+    s->worker.relay = &s->relay;
+    s->worker.mail = mailbox_open(&s->worker.loop);
+    s->worker.setup = s->setup;
+    char answers[128];
+    struct why why;
+    snprintf(answers, sizeof answers, "%s/dns.json", folder);
+    struct dns_options dns = {.answers_file = answers};
+    s->relay.dns = dns_open(&dns, &why);
+    assert_non_null(s->relay.dns);
+    int fds[4];
+    size_t n = s->setup->config->nlisten;
+    for (size_t i = 0; i < n; i++)
+        fds[i] = listen_somewhere(&s->ports[i]);
+    s->server = server_new(&s->worker, fds, n);
+}
+
+void story_reload(struct story *s, const char *yaml)
+{
+    struct setup *setup = make_setup(yaml);
+    server_reload(s->server, setup);
+    setup_unref(setup);
+}
+
+void story_turn(struct story *s)
+{
+    if (uv_run(&s->worker.loop, UV_RUN_NOWAIT) >= 0)
+        usleep(200);
+}
+
+static void on_gone(void *arg)
+{
+    struct story *s = arg;
+    s->gone = true;
+}
+
+void story_end(struct story *s)
+{
+    server_stop(s->server, on_gone, s);
+    for (int i = 0; i < 50000 && !s->gone; i++)
+        story_turn(s);
+    assert_true(s->gone);
+    assert_int_equal(s->relay.counters.memory_now, 0);
+    assert_int_equal(s->relay.counters.connections_now, 0);
+    server_free(s->server);
+    assert_null(s->relay.limits);
+    mailbox_close(s->worker.mail);
+    uv_run(&s->worker.loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&s->worker.loop), 0);
+    dns_close(s->relay.dns);
+    setup_unref(s->setup);
+    for (size_t i = 0; i < shelf.nstored; i++)
+        message_unref(shelf.stored[i]);
+    free(shelf.stored);
+    free(shelf.large);
+    char command[128];
+    snprintf(command, sizeof command, "rm -r '%s'", folder);
+    assert_int_equal(system(command), 0);
+}
+
+const struct message *story_last(void)
+{
+    assert_true(shelf.nstored > 0);
+    return shelf.stored[shelf.nstored - 1];
+}
+
+char *story_sent(void)
+{
+    const struct message *m = story_last();
+    struct buf out;
+    buf_init(&out, 64 << 20);
+    assert_int_equal(message_sent_header(m, &out), 0);
+    buf_addspan(&out, buf_span(&m->body));
+    return buf_take(&out);
+}

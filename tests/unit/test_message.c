@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: ISC
+// A message in memory: what of it is sent, how long that is, and what is left when it waits.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+#include "relay/base/memory.h"
+#include "relay/message.h"
+#include "relay/spool.h"
+
+static struct message *with_bcc(void)
+{
+    struct message *m = message_new();
+    buf_adds(&m->prefix, "Received: x\r\n");
+    buf_adds(&m->header, "Bcc: a\r\nFrom: b\r\nBcc: c\r\n\r\n");
+    message_leave_out(m, 0, 8);
+    message_leave_out(m, 17, 25);
+    buf_adds(&m->body, "body\r\n");
+    return m;
+}
+
+static void left_out_fields_are_not_sent(void **state)
+{
+    (void)state;
+    struct message *m = with_bcc();
+    struct buf out;
+    buf_init(&out, 1000);
+    assert_int_equal(message_sent_header(m, &out), 0);
+    assert_string_equal(buf_text(&out), "Received: x\r\nFrom: b\r\n\r\n");
+    assert_int_equal(message_size(m), out.len + 6);
+    buf_free(&out);
+    buf_init(&out, 10);
+    assert_int_equal(message_sent_header(m, &out), -1);
+    buf_free(&out);
+    message_unref(m);
+}
+
+static void a_waiting_message_keeps_its_size(void **state)
+{
+    (void)state;
+    struct message *m = with_bcc();
+    uint64_t size = message_size(m);
+    message_forget(m);
+    assert_false(m->in_memory);
+    assert_null(m->body.data);
+    assert_int_equal(message_size(m), size);
+    message_forget(m); // harmless
+    assert_int_equal(message_size(m), size);
+    message_unref(m);
+}
+
+static void the_last_reference_frees(void **state)
+{
+    (void)state;
+    struct message *m = message_new(), *other = message_new();
+    assert_true(other->env.id > m->env.id);
+    assert_ptr_equal(message_ref(m), m);
+    message_unref(m);
+    assert_string_equal(m->env.from, "");
+    message_unref(m);
+    message_unref(other);
+    message_unref(NULL);
+}
+
+static void a_twin_shares_nothing(void **state)
+{
+    (void)state;
+    struct message *m = with_bcc();
+    for (int i = 0; i < 5; i++) {
+        struct recipient *r = message_add_recipient(m, "a@b.example", "b.example");
+        free(r->orcpt);
+        r->orcpt = mem_dup("rfc822;a@b.example");
+        r->notify = NOTIFY_FAILURE;
+        r->attempts = 3;
+    }
+    m->large = mem_dup("0123456789abcdef0123456789abcdef");
+    struct message *twin = message_twin(m);
+    uint64_t id = m->env.id;
+    message_unref(m);
+    assert_int_equal(twin->env.id, id);
+    assert_int_equal(twin->env.nrcpts, 5);
+    assert_string_equal(twin->env.rcpts[4].address, "a@b.example");
+    assert_string_equal(twin->env.rcpts[4].orcpt, "rfc822;a@b.example");
+    assert_int_equal(twin->env.rcpts[4].notify, NOTIFY_FAILURE);
+    assert_int_equal(twin->env.rcpts[4].attempts, 3);
+    assert_int_equal(twin->nleft_out, 2);
+    assert_string_equal(twin->large, "0123456789abcdef0123456789abcdef");
+    assert_false(twin->in_memory);
+    message_unref(twin);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(left_out_fields_are_not_sent),
+        cmocka_unit_test(a_waiting_message_keeps_its_size),
+        cmocka_unit_test(the_last_reference_frees),
+        cmocka_unit_test(a_twin_shares_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
