@@ -287,9 +287,16 @@ static void on_gone(void *arg)
     s->gone = true;
 }
 
+void story_stop(struct story *s)
+{
+    s->stopped = true;
+    server_stop(s->server, on_gone, s);
+}
+
 void story_end(struct story *s)
 {
-    server_stop(s->server, on_gone, s);
+    if (!s->stopped)
+        story_stop(s);
     for (int i = 0; i < 50000 && !s->gone; i++)
         story_turn(s);
     assert_true(s->gone);
