@@ -152,6 +152,7 @@ static enum moment lost(struct deliver *d, struct why *why)
     case AT_GREETING:
         connection_failed(d->c, why);
         return deliver_next(d, why, false);
+    case AT_STARTTLS:
     case AT_SECURE:
         return deliver_tls_failed(d, why, false);
     case AT_RSET: // the transaction before it had its answers

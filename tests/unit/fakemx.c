@@ -50,7 +50,8 @@ struct mx {
     char heard[65536];
     unsigned resumed;
     bool implicit, stopping;
-    gnutls_certificate_credentials_t cred;
+    gnutls_certificate_credentials_t cred, old[9];
+    size_t nold;
     gnutls_datum_t ticket_key;
 };
 
@@ -144,7 +145,7 @@ static bool answer(struct session *s, const char *step, const char *usual, int *
 static bool handshake(struct session *s)
 {
     struct mx *mx = s->mx;
-    gnutls_init(&s->tls, GNUTLS_SERVER);
+    gnutls_init(&s->tls, GNUTLS_SERVER | GNUTLS_NO_SIGNAL);
     gnutls_set_default_priority(s->tls);
     gnutls_credentials_set(s->tls, GNUTLS_CRD_CERTIFICATE, mx->cred);
     gnutls_session_ticket_enable_server(s->tls, &mx->ticket_key);
@@ -253,12 +254,14 @@ static bool take_message(struct session *s, const char *step)
 {
     int code;
     const char *usual = s->now.nrcpts ? "250 2.0.0 taken" : "554 5.5.1 nobody";
-    if (!answer(s, step, usual, &code))
-        return false;
-    if (code >= 200 && code < 300)
+    char reply[256];
+    if (!scripted(s, step, reply))
+        snprintf(reply, sizeof reply, "%s", usual);
+    // Kept before it is answered, so that whoever saw the answer sees the message.
+    if (reply[0] == '2')
         keep(s);
     clear(s);
-    return true;
+    return answer(s, "none", reply, &code);
 }
 
 static bool command(struct session *s, char *text)
@@ -390,8 +393,10 @@ void mx_stop(struct mx *mx)
         free(mx->messages[i]);
     }
     close(mx->fd);
-    if (mx->cred)
-        gnutls_certificate_free_credentials(mx->cred);
+    mx->old[mx->nold++] = mx->cred;
+    for (size_t i = 0; i < mx->nold; i++)
+        if (mx->old[i])
+            gnutls_certificate_free_credentials(mx->old[i]);
     gnutls_free(mx->ticket_key.data);
     free(mx);
 }
@@ -403,6 +408,8 @@ void mx_tls(struct mx *mx, const struct cert *leaf, const struct cert *issuer, b
     gnutls_certificate_allocate_credentials(&cred);
     assert(gnutls_certificate_set_x509_key(cred, chain, issuer ? 2 : 1, leaf->key) >= 0);
     pthread_mutex_lock(&mx->lock);
+    mx->old[mx->nold++] = mx->cred; // a session may still use it
+    assert(mx->nold < 8);
     mx->cred = cred;
     mx->implicit = implicit;
     pthread_mutex_unlock(&mx->lock);
