@@ -326,12 +326,8 @@ static void take_close(struct item *item)
         struct route_entry *e = list_of(it, struct route_entry, age);
         planning_free(e->planning);
         e->planning = NULL;
-        list_each_safe(w, &e->waiters)
-        {
-            struct route_request *r = list_of(w, struct route_request, list);
-            free(r->domain); // whoever asked is gone
-            free(r);
-        }
+        list_each_safe(w, &e->waiters) // cancelled ones: freed where they were asked
+            answer(list_of(w, struct route_request, list), NULL);
         forget_entry(routes, e);
     }
     routes_drop_explaining(routes);
