@@ -69,6 +69,11 @@ static void a_higher_proof_raises_at_once(void **state)
     assert_string_equal(remembered("mx.example", NOON + 1), "certificate");
     assert_true(learn("mx.example", OWES_TLS, true, NOON + 2));
     assert_string_equal(remembered("mx.example", NOON + 2), "certificate+dane");
+    // What goes to disk is the row, not the last proof.
+    const struct memory_row *row = tls_memory_row(memory, "d.example", "mx.example");
+    assert_int_equal(row->owes, OWES_CERTIFICATE);
+    assert_true(row->dane);
+    assert_null(tls_memory_row(memory, "d.example", "other.example"));
 }
 
 // Else whoever holds back certificates for a moment would end the memory of them.
