@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
-// Who may say what, and what is made of it: principals and From (design.md 11), what is added and left out,
-// whose message it is. Real keys; the signatures are judged by the verifier's own engine.
+// Who may say what, and what is made of it: principals and From (design.md 11), what is added and
+// left out, whose message it is. Real keys; the signatures are judged by the verifier's own engine.
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -41,7 +41,8 @@ static void login(const char *user)
     client_login(c, user, "secret");
 }
 
-// Sends a message with this header from this envelope sender; the reply to the final dot has to begin so.
+// Sends a message with this header from this envelope sender; the reply to the final dot has to
+// begin so.
 static void mail(const char *from, const char *header, const char *start)
 {
     char *text = mem_printf("%s%s", header, BODY);
@@ -271,8 +272,8 @@ static void foreign_mail_is_sealed_and_not_signed(void **state)
     free(sent);
 }
 
-// What shows that an own From is genuine: XFORWARD SOURCE=LOCAL, or a client of own_networks. The host that
-// hands it on shows nothing.
+// What shows that an own From is genuine: XFORWARD SOURCE=LOCAL, or a client of own_networks. The
+// host that hands it on shows nothing.
 static void no_laundering(void **state)
 {
     (void)state;
