@@ -39,7 +39,7 @@ int tls_query_read(const json_t *request, enum state_view view, struct state_que
     const char *domain = json_string_value(json_object_get(request, "domain"));
     const char *day = json_string_value(json_object_get(request, "day"));
     *query = (struct state_query){.view = view, .result = -1};
-    query->domain = (char *)(uintptr_t)domain;
+    query->domain = domain;
     query->since_ms = json_integer_value(json_object_get(request, "since"));
     query->after = json_integer_value(json_object_get(request, "after"));
     json_int_t limit = json_integer_value(json_object_get(request, "limit"));
