@@ -125,10 +125,11 @@ static json_t *request_for(const struct options *o, const char *verb, size_t lim
     return request;
 }
 
-static json_t *complain(json_t *answer)
+// A refused question is told and dropped. (An `error` in a good answer is about a policy.)
+static json_t *complain(json_t *answer, int status)
 {
     const char *error = json_string_value(json_object_get(answer, "error"));
-    if (!error)
+    if (!error || status == EXIT_YES)
         return answer;
     fprintf(stderr, "waxwing: %s\n", error);
     json_decref(answer);
@@ -165,7 +166,7 @@ static json_t *ask(const struct options *o, json_t *request, enum state_view vie
     json_t *answer = NULL;
     if (!o->state)
         answer = control_ask_quietly(o->config->control, json_incref(request), status);
-    answer = answer ? complain(answer) : from_file(o, request, view, status);
+    answer = answer ? complain(answer, *status) : from_file(o, request, view, status);
     json_decref(request);
     return answer;
 }
@@ -281,7 +282,7 @@ static int run_policies(const struct options *o)
         answer =
             control_ask_quietly(o->config->control, request_for(o, "tls-policies", 0), &status);
     if (answer) {
-        answer = complain(answer);
+        answer = complain(answer, status);
     } else {
         answer = tls_policies_json(state_file(o), &why);
         if (!answer)
@@ -320,7 +321,8 @@ static int run_exceptions(const struct options *o)
 // Only the running relay can do these: it holds what is to change in memory.
 static json_t *act(const struct options *o, const char *verb, int *status)
 {
-    return complain(control_ask_quietly(o->config->control, request_for(o, verb, 0), status));
+    json_t *answer = control_ask_quietly(o->config->control, request_for(o, verb, 0), status);
+    return complain(answer, *status);
 }
 
 static int run_refresh(const struct options *o)
