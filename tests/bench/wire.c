@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -92,7 +93,12 @@ static ssize_t read_some(struct wire *w)
     size_t room = sizeof w->in - w->in_len;
     if (!w->tls)
         return read(w->fd, at, room);
-    ssize_t n = gnutls_record_recv(w->tls, at, room);
+    // A session ticket ends a call with AGAIN though more may be waiting, and epoll tells each edge once.
+    ssize_t n;
+    int waiting;
+    do
+        n = gnutls_record_recv(w->tls, at, room);
+    while (n == GNUTLS_E_AGAIN && ioctl(w->fd, FIONREAD, &waiting) == 0 && waiting > 0);
     if (n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED) {
         errno = EAGAIN;
         return -1;
