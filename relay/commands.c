@@ -43,7 +43,9 @@ const struct command commands[] = {
      "remove drops without a word to the sender; bounce tells the sender.\n",
      command_queue},
     {"reload", "read the configuration again", "usage: waxwing reload\n", command_reload},
-    {"drain", "accept no more, deliver what is there, end", "usage: waxwing drain\n",
+    {"drain", "accept no more, deliver what is there, end",
+     "usage: waxwing drain\n"
+     "The relay ends when its queue is empty, retries included; held mail stays in the spool.\n",
      command_drain},
     {"user", "add, change, remove and list who may log in",
      "usage: waxwing user add|passwd|remove NAME [--file F]\n"

@@ -40,7 +40,7 @@ int command_reload(int argc, char **argv)
 int command_drain(int argc, char **argv)
 {
     return simple("drain", argc, argv,
-                  "no more is accepted; the relay ends when what can go has gone");
+                  "no more is accepted; the relay ends when its queue is empty (held mail stays)");
 }
 
 static const char *word(const json_t *j, const char *key)

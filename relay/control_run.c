@@ -129,7 +129,7 @@ static void look_over(struct item *item)
     }
 }
 
-// Sessions, and deliveries that could go now; what waits for its time stays in the spool.
+// Sessions, and everything in the queue but what is held: draining empties it, retries included.
 static void look_at_worker(struct worker *worker, void *arg)
 {
     struct drain *d = arg;
@@ -141,7 +141,7 @@ static void look_at_worker(struct worker *worker, void *arg)
     list_each_safe(it, &rows)
     {
         struct queue_row *row = list_of(it, struct queue_row, list);
-        if (row->state != QUEUE_WAITING && row->state != QUEUE_HELD)
+        if (row->state != QUEUE_HELD)
             d->busy++;
         list_remove(&row->list);
         queue_row_free(row);

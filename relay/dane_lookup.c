@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
-// `waxwing dane lookup`: which TLSA records a delivery to a host would go by, and how far DNSSEC vouches for
-// them. The walk of RFC 7672 section 2.2, for people; routes have their own in relay/route_host.c.
+// `waxwing dane lookup`: which TLSA records a delivery to a host would go by, and how far DNSSEC vouches
+// for them. The walk of RFC 7672 section 2.2, for people; routes have their own in relay/route_host.c.
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>

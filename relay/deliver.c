@@ -152,6 +152,7 @@ static enum moment lost(struct deliver *d, struct why *why)
     case AT_GREETING:
         connection_failed(d->c, why);
         return deliver_next(d, why, false);
+    case AT_STARTTLS:
     case AT_SECURE:
         return deliver_tls_failed(d, why, false);
     case AT_RSET: // the transaction before it had its answers
@@ -414,11 +415,9 @@ static enum moment enter_end(struct deliver *d)
 
 void deliver_cut(struct deliver *d)
 {
-    struct why why;
-    why_set(&why, WHY_OURS, "4.3.2", "this relay is being stopped");
-    deliver_refuse_rest(d, &why);
     if (d->c)
         drop_connection(d, true);
+    deliver_reopen(d);
     deliver_go(d, AT_END);
     release(d);
 }

@@ -74,6 +74,7 @@ struct deliver {
     struct content_reader *reader;
     struct content_stuffer stuffer;
     bool reading;
+    uint64_t body_left; // bytes of a large body still to be read
     struct attempt attempt;
 };
 

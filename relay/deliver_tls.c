@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
-#include "tls/dane.h"
+#include "tls/proof.h"
 
 // Whose rule the connection is judged by in the ledger: the one that is only watched, where there is one.
 enum demand_source deliver_source_now(const struct deliver *d)
@@ -121,42 +121,6 @@ enum moment deliver_secure(struct deliver *d)
     return STAY;
 }
 
-// Proves one level; the strongest proof found is kept.
-static int prove_level(const struct demand *want, enum tls_level level,
-                       const struct channel_facts *facts, enum tls_proof *proof, struct why *why)
-{
-    const char *const *names = (const char *const *)want->names;
-    size_t depth;
-    if (level == TLS_DANE)
-        return dane_verify(facts->chain, facts->nchain, want->tlsa, want->ntlsa, names,
-                           want->nnames, proof, &depth, why);
-    struct why ignored;
-    bool demanded = level == TLS_WEBPKI;
-    // Where nobody demands it, what it proves all the same is remembered and shown.
-    if (!demanded && !(want->nnames && want->trust && facts->nchain))
-        return 0;
-    int rc = verify_webpki(facts->chain, facts->nchain, names, want->nnames, want->trust,
-                           demanded ? why : &ignored);
-    if (rc == 0)
-        *proof = PROOF_WEBPKI;
-    return demanded ? rc : 0;
-}
-
-static int prove(const struct demand *want, const struct channel_facts *facts,
-                 enum tls_proof *proof, struct why *why)
-{
-    if (prove_level(want, want->level, facts, proof, why) < 0)
-        return -1;
-    if (!want->npins)
-        return 0;
-    if (verify_pin(facts->chain, facts->nchain, (const char *const *)want->pins, want->npins, why) <
-        0)
-        return -1;
-    if (*proof == PROOF_NONE)
-        *proof = PROOF_PIN;
-    return 0;
-}
-
 // MTA-STS has result types of its own (RFC 8460 section 4.3.2.2).
 static void name_failure(const struct deliver *d, struct why *why)
 {
@@ -173,7 +137,7 @@ static void watch(struct deliver *d, const struct channel_facts *facts)
     struct why why = want->why;
     if (!why_is_set(&why)) {
         if (want->observe <= want->level ||
-            prove_level(want, want->observe, facts, &d->c->proof, &why) == 0)
+            proof_of_level(want, want->observe, facts, &d->c->proof, &why) == 0)
             return;
         name_failure(d, &why);
     }
@@ -202,7 +166,7 @@ enum moment deliver_secured(struct deliver *d)
         c->not_after_s = ticket.not_after_s;
     } else {
         c->not_after_s = facts->nchain ? verify_not_after(facts->chain[0]) : 0;
-        if (prove(demand(d), facts, &c->proof, &why) < 0) {
+        if (proof_of_demand(demand(d), facts, &c->proof, &why) < 0) {
             pool_drop_ticket(d->order.pool, &d->key);
             name_failure(d, &why);
             return deliver_tls_failed(d, &why, true);

@@ -10,9 +10,12 @@
 void dsn_fold(struct buf *out, const char *text, size_t column, const char *indent)
 {
     size_t in = strlen(indent);
-    while (*text) {
+    bool first = true;
+    for (; *text; first = false) {
         size_t word = strcspn(text, " ");
-        if (column > in && column + 1 + word > LINE) {
+        if (first) {
+            // stands where the caller left off
+        } else if (column > in && column + 1 + word > LINE) {
             buf_addf(out, "\r\n%s", indent);
             column = in;
         } else if (column > in) {

@@ -191,6 +191,36 @@ static void print_records(const json_t *records, FILE *out)
     }
 }
 
+static void print_connection(const json_t *c, FILE *out)
+{
+    const char *result = word(c, "result");
+    fprintf(out, "    %s [%s]: %s\n", word(c, "host"), word(c, "address"),
+            strcmp(result, "proved") == 0   ? "proved what is demanded"
+            : strcmp(result, "clear") == 0  ? "no TLS, and none is demanded"
+            : strcmp(result, "failed") == 0 ? "FAILED"
+                                            : "unreachable");
+    if (word(c, "reason")[0])
+        paragraph(out, 6, "%s%s%s%s", word(c, "reason"), word(c, "type")[0] ? " [" : "",
+                  word(c, "type"), word(c, "type")[0] ? "]" : "");
+    if (word(c, "protocol")[0])
+        paragraph(out, 6, "%s %s, proof: %s", word(c, "protocol"), word(c, "cipher"),
+                  word(c, "proof"));
+    size_t i;
+    const json_t *certificate;
+    json_array_foreach(json_object_get(c, "certificate"), i, certificate)
+        paragraph(out, 6, "certificate %zu: %s", i, json_string_value(certificate));
+}
+
+static void print_connections(const json_t *connect, FILE *out)
+{
+    size_t i;
+    const json_t *c;
+    if (!connect)
+        return;
+    fputs("\n  Connected\n", out);
+    json_array_foreach(connect, i, c) print_connection(c, out);
+}
+
 void explain_print(const json_t *e, FILE *out)
 {
     const char *verdict = word(e, "verdict");
@@ -210,6 +240,7 @@ void explain_print(const json_t *e, FILE *out)
     size_t i;
     const json_t *host;
     json_array_foreach(json_object_get(e, "mx"), i, host) print_host(host, out);
+    print_connections(json_object_get(e, "connect"), out);
     print_sts(json_object_get(e, "sts"), out);
     print_rule(json_object_get(e, "rule"), out);
     print_memory(json_object_get(e, "memory"), out);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: ISC
 // What is put in front of a message, and which received fields are left out. Order on top: ARC set,
-// Authentication-Results, DKIM-Signatures, Received, then Date and Message-ID that were missing (signed).
+// Authentication-Results, DKIM-Signatures, Received, then Date and Message-ID that were missing
+// (signed).
 #include "relay/ingest_inside.h"
 
 #include <stdlib.h>
@@ -106,8 +107,8 @@ int ingest_signatures(const struct setup *setup, const char *domain, const struc
     return 0;
 }
 
-// The header as it will be sent below our own fields: added ones first, left-out ones gone. Its fields
-// point into `added` and into the received header.
+// The header as it will be sent below our own fields: added ones first, left-out ones gone. Its
+// fields point into `added` and into the received header.
 static int build_signed_header(struct ingest *g, const struct buf *added, struct header *out,
                                struct why *why)
 {

@@ -243,9 +243,9 @@ void lifecycle_stop(struct relay *relay, struct mailbox *mail, uint64_t grace_ms
 
 static void leave(struct worker *worker, void *arg)
 {
-    (void)arg;
     server_free(worker->server);
     queue_free(worker->queue);
+    uv_sem_post(arg);
 }
 
 static void close_mail(struct worker *worker, void *arg)
@@ -257,8 +257,13 @@ static void close_mail(struct worker *worker, void *arg)
 // Workers outlive the doors: answers to cancelled questions still come back to them and are freed there.
 void lifecycle_close(struct relay *relay)
 {
+    uv_sem_t left;
+    uv_sem_init(&left, 0);
     for (unsigned i = 0; i < relay->nworkers; i++)
-        worker_call(relay->workers[i], leave, NULL);
+        worker_call(relay->workers[i], leave, &left);
+    for (unsigned i = 0; i < relay->nworkers; i++)
+        uv_sem_wait(&left);
+    uv_sem_destroy(&left);
     close_doors(relay);
     for (unsigned i = 0; i < relay->nworkers; i++)
         worker_call(relay->workers[i], close_mail, NULL);

@@ -5,6 +5,7 @@
 #define RELAY_PROBE_H
 
 #include <jansson.h>
+#include <uv.h>
 #include "relay/route.h"
 
 #define PROBE_TIMEOUT_MS 20000 // for one host, from connect to verdict

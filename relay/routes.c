@@ -152,6 +152,7 @@ void route_cancel(struct route_request *request)
 // What other threads ask of this one.
 struct order {
     struct item item;
+    struct list list; // in routes->refreshing, while the policy is looked up
     struct routes *routes;
     struct setup *setup;
     char *domain;
@@ -190,6 +191,7 @@ static void refreshed(const struct sts_view *view, void *arg)
     (void)view;
     struct order *o = arg;
     routes_mark_stale(o->routes, o->domain);
+    list_remove(&o->list);
     free(o->domain);
     free(o);
 }
@@ -199,6 +201,8 @@ static void take_refresh(struct item *item)
     struct order *o = list_of(item, struct order, item);
     dns_forget(o->routes->relay->dns, o->domain);
     routes_mark_stale(o->routes, o->domain);
+    list_init(&o->list);
+    list_append(&o->routes->refreshing, &o->list);
     sts_cache_refresh(o->routes->world.sts, o->domain, false, refreshed, o);
 }
 
@@ -298,7 +302,8 @@ struct routes *routes_open(const struct routes_options *options, struct why *why
     routes->relay = options->relay;
     routes->setup = options->setup;
     list_init(&routes->entries);
-    list_init(&routes->explaining);
+    list_init(&routes->asked);
+    list_init(&routes->refreshing);
     uv_loop_init(&routes->loop);
     routes->mail = mailbox_open(&routes->loop);
     if (open_world(routes, why) < 0) {
@@ -326,15 +331,17 @@ static void take_close(struct item *item)
         struct route_entry *e = list_of(it, struct route_entry, age);
         planning_free(e->planning);
         e->planning = NULL;
-        list_each_safe(w, &e->waiters)
-        {
-            struct route_request *r = list_of(w, struct route_request, list);
-            free(r->domain); // whoever asked is gone
-            free(r);
-        }
+        list_each_safe(w, &e->waiters) // cancelled ones: freed where they were asked
+            answer(list_of(w, struct route_request, list), NULL);
         forget_entry(routes, e);
     }
-    routes_drop_explaining(routes);
+    routes_drop_asked(routes);
+    list_each_safe(it, &routes->refreshing)
+    {
+        struct order *refresh = list_of(it, struct order, list);
+        free(refresh->domain);
+        free(refresh);
+    }
     sts_cache_close(routes->world.sts);
     https_close(routes->https);
     mailbox_close(routes->mail);

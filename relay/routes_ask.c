@@ -14,7 +14,7 @@
 // One question on its way there and back.
 struct question {
     struct item item;
-    struct list list; // in routes->explaining, while planned
+    struct list list; // in routes->asked, while planned or fetched
     struct routes *routes;
     struct mailbox *reply;
     char *domain, *host;
@@ -83,7 +83,7 @@ static void explained(void *arg)
 static void run_explain(struct item *item)
 {
     struct question *q = list_of(item, struct question, item);
-    list_append(&q->routes->explaining, &q->list);
+    list_append(&q->routes->asked, &q->list);
     q->planning =
         planning_start(&q->routes->world, q->routes->setup, q->domain, q->variant, explained, q);
 }
@@ -96,9 +96,9 @@ void routes_explain(struct routes *routes, struct mailbox *loop_mail, const char
     ask(q, loop_mail, fn, arg);
 }
 
-void routes_drop_explaining(struct routes *routes)
+void routes_drop_asked(struct routes *routes)
 {
-    list_each_safe(it, &routes->explaining)
+    list_each_safe(it, &routes->asked)
     {
         struct question *q = list_of(it, struct question, list);
         planning_free(q->planning);
@@ -166,12 +166,14 @@ static void fetched(const struct sts_view *view, void *arg)
     json_t *j = json_incref(json_array_get(list, 0));
     json_decref(list);
     routes_mark_stale(q->routes, q->domain);
+    list_remove(&q->list);
     answer(q, j);
 }
 
 static void run_fetch(struct item *item)
 {
     struct question *q = list_of(item, struct question, item);
+    list_append(&q->routes->asked, &q->list);
     sts_cache_refresh(q->routes->world.sts, q->domain, true, fetched, q);
 }
 

@@ -35,11 +35,12 @@ struct routes {
     struct route_entry *table;
     struct list entries;
     size_t nentries;
-    struct list explaining; // plannings for explain, under way
+    struct list asked;      // questions of routes_ask.c under way
+    struct list refreshing; // policies looked up again for a delivery
 };
 
 // Every route of the domain (or that it is the next hop of) is planned again when next asked for.
 void routes_mark_stale(struct routes *routes, const char *domain);
-void routes_drop_explaining(struct routes *routes); // on close
+void routes_drop_asked(struct routes *routes); // on close
 
 #endif

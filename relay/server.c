@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
-// A worker's listeners and the host of its sessions. Limits on connections and bans are applied by the session
-// as soon as the client's address is known (a PROXY header may name it).
+// A worker's listeners and the host of its sessions. Limits on connections and bans are applied by
+// the session as soon as the client's address is known (a PROXY header may name it).
 #include "relay/server.h"
 
 #include <assert.h>

@@ -117,6 +117,7 @@ static int patience(struct spool *s)
 static void *spool_thread(void *arg)
 {
     struct spool *s = arg;
+    clean_remove(s);
     for (;;) {
         take(s, mailbox_wait(s->mailbox, patience(s)));
         begin_again(s);

@@ -9,10 +9,11 @@ void message_forget(struct message *m)
 {
     if (!m->in_memory)
         return;
-    m->prefix_bytes = m->prefix.len;
-    m->header_bytes = m->header.len;
-    if (!m->large)
-        m->body_bytes = m->body.len;
+    if (!m->segment) { // else they are known, and the spool may be reading them
+        m->prefix_bytes = m->prefix.len;
+        m->header_bytes = m->header.len;
+        m->body_bytes = m->large ? m->body_bytes : m->body.len;
+    }
     buf_free(&m->prefix);
     buf_free(&m->header);
     buf_free(&m->body);

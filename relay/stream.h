@@ -21,7 +21,7 @@ enum stream_event {
     STREAM_CONNECTED, // stream_connect succeeded
     STREAM_DATA,      // more bytes in stream_input()
     STREAM_SECURED,   // the TLS handshake is done; stream_tls() tells
-    STREAM_DRAINED,   // everything written has left; room again
+    STREAM_DRAINED,   // stream_ready() was false, and now everything written has left
     STREAM_EOF,       // the peer ended its side; what came before is in stream_input()
     STREAM_FAILED,    // connect, read, write or TLS failed; stream_why() tells
     STREAM_TIMEOUT    // the deadline passed
@@ -37,20 +37,22 @@ struct stream *stream_connect(uv_loop_t *loop, const struct sockaddr *to,
 // Another owner (a pooled connection passes from session to session).
 void stream_rebind(struct stream *s, stream_fn *fn, void *arg);
 
-// Unread clear text. The session parses it and drops (buf_drop) what it used.
+// Unread clear text. The session parses it and drops (buf_drop) what it used. Dropping outside an event:
+// call stream_resume, since reading may have stopped at STREAM_IN_HIGH.
 struct buf *stream_input(struct stream *s);
 // Stops and starts reading (a session that awaits the spool is not read).
 void stream_pause(struct stream *s);
 void stream_resume(struct stream *s); // when input is waiting, a STREAM_DATA event will follow
 
 // Queues bytes for sending, encrypting where TLS is on. The bytes are copied. Written together at the end
-// of the loop's turn. Ignored after a failure.
+// of the loop's turn. Ignored after a failure, and during a handshake, where nothing can be said.
 void stream_write(struct stream *s, const void *bytes, size_t n);
 bool stream_ready(const struct stream *s); // below the high-water mark; else wait for DRAINED
 size_t stream_unsent(const struct stream *s);
 
 // Starts TLS. Unread clear text received before is dropped (RFC 3207 section 4.2); *dropped says how
-// many bytes. Takes over the channel. Ends in SECURED, FAILED or TIMEOUT.
+// many bytes. Takes over the channel; reads even where paused, and is not paused afterwards. Ends in
+// SECURED, FAILED or TIMEOUT.
 void stream_secure(struct stream *s, struct channel *channel, size_t *dropped);
 bool stream_is_secure(const struct stream *s);
 struct channel *stream_tls(struct stream *s); // NULL without TLS

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
-// The inbound SMTP session (RFC 5321, 6409): from an accepted connection to "250 queued as ID". A worker has
-// one submit_host, which every session of it shares; relay/server.c owns it.
+// The inbound SMTP session (RFC 5321, 6409): from an accepted connection to "250 queued as ID". A
+// worker has one submit_host, which every session of it shares; relay/server.c owns it.
 #ifndef RELAY_SUBMIT_H
 #define RELAY_SUBMIT_H
 

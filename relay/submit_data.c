@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
-// DATA and BDAT (RFC 5321 section 4.1.1.4, RFC 3030), and what follows the last byte: judgement, file, spool,
-// and only then 250.
+// DATA and BDAT (RFC 5321 section 4.1.1.4, RFC 3030), and what follows the last byte: judgement,
+// file, spool, and only then 250.
 #include "relay/submit_inside.h"
 
 #include <string.h>

@@ -6,7 +6,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
 #include <stdio.h>
@@ -14,6 +13,7 @@
 #include <string.h>
 #include "relay/base/maxima.h"
 #include "relay/base/memory.h"
+#include "tls/certificate.h"
 #include "tls/creds_internal.h"
 
 #define RECORD 16384 // bytes of clear text in one record, RFC 8446 section 5.1
@@ -71,16 +71,14 @@ static ssize_t push(gnutls_transport_ptr_t arg, const giovec_t *parts, int n)
 
 static bool leaf_too_large(gnutls_session_t session)
 {
-    unsigned n = 0, bits = 0;
+    unsigned n = 0;
     const gnutls_datum_t *list = gnutls_certificate_get_peers(session, &n);
     if (!list || n == 0)
         return false;
-    gnutls_pcert_st leaf;
-    if (gnutls_pcert_import_x509_raw(&leaf, &list[0], GNUTLS_X509_FMT_DER, 0) < 0)
-        return true;
-    gnutls_pubkey_get_pk_algorithm(leaf.pubkey, &bits);
-    gnutls_pcert_deinit(&leaf);
-    return bits > MAX_KEY_BITS;
+    gnutls_x509_crt_t leaf = certificate_read(span_of(list[0].data, list[0].size));
+    if (leaf)
+        gnutls_x509_crt_deinit(leaf);
+    return !leaf;
 }
 
 // Runs ahead of the messages at which GnuTLS would first compute with the peer's keys: nothing in it
@@ -104,7 +102,7 @@ static int before_arithmetic(gnutls_session_t session, unsigned type, unsigned w
          type == GNUTLS_HANDSHAKE_CERTIFICATE_VERIFY ||
          type == GNUTLS_HANDSHAKE_SERVER_HELLO_DONE) &&
         leaf_too_large(session))
-        ch->refusal = "the server's key is larger than 8192 bits";
+        ch->refusal = "the server's certificate is not one, or its key is larger than 8192 bits";
     return ch->refusal ? GNUTLS_E_CERTIFICATE_ERROR : 0;
 }
 

@@ -10,6 +10,7 @@
 struct creds;
 
 // Reads and checks every chain and key (key fits certificate, dates). NULL with why naming the file.
+// tls_min, tls_priority and tickets of the first count for all: they are settled before a name is known.
 // tickets: one ticket key for all workers, rotated by GnuTLS.
 struct creds *creds_load(const struct cfg_certificate *certificates, size_t n, struct why *why);
 struct creds *creds_ref(struct creds *creds);

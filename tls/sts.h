@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
-// MTA-STS as text (RFC 8461 sections 3.1, 3.2, 4.1): the TXT record, the policy, and which MX hosts a policy
-// covers. Pure; fetching is tls/https.h's, remembering another's.
+// MTA-STS as text (RFC 8461 sections 3.1, 3.2, 4.1): the TXT record, the policy, and which MX hosts a
+// policy covers. Pure; fetching is tls/https.h's, remembering tls/sts_cache.h's.
 #ifndef TLS_STS_H
 #define TLS_STS_H
 

@@ -29,7 +29,8 @@ int verify_pin(const struct span *chain, size_t nchain, const char *const *pins,
 bool verify_name(struct span leaf, const char *const *names, size_t nnames);
 // End of validity of the leaf, Unix seconds; 0 when it cannot be read.
 int64_t verify_not_after(struct span leaf);
-// The certificates of a PEM file (at most MAX_CHAIN), for command lines: *memory holds what chain[] points to.
+// The certificates of a PEM file (at most MAX_CHAIN), for command lines: *memory holds what chain[]
+// points to.
 int verify_load_chain(const char *file, struct buf *memory, struct span *chain, size_t *nchain,
                       struct why *why);
 // "CN=…, issuer …, valid until …" and the like for people.

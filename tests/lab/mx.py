@@ -220,7 +220,8 @@ class Session(threading.Thread):
             self.sender, self.params = path(argument)
 
     def on_rcpt(self, argument):
-        if self.answer("rcpt", "250 2.1.5 ok", argument).startswith("2"):
+        usual = "503 5.5.1 MAIL first" if self.sender is None else "250 2.1.5 ok"
+        if self.answer("rcpt", usual, argument).startswith("2"):
             self.rcpts.append(path(argument))
 
     def on_data(self, argument):

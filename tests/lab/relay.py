@@ -37,10 +37,10 @@ class Relay:
         self.lab, self.program = lab, program or PROGRAM
         self.folder = lab.folder("relay")
         self.address, self.port, self.implicit_port = "127.0.0.1", 587, 465
-        self.user, self.password = "app", "correct horse"
+        self.user, self.password = "app", "correct-horse"
         self.names = lab.names
         self.runs, self.process, self.log_files = 0, None, []
-        self.clean_exit = True  # an unclean end is a failure, unless the story kills
+        self.asan_options = ""
         self._read = {}
         self._make_files()
         self.config = merged(self._defaults(), config or {})
@@ -69,15 +69,15 @@ class Relay:
             os.mkdir(self.path(name), 0o700)
 
     def set_user(self, name, password):
-        hashed = cached(("crypt", password), lambda: crypt.crypt(
-            password, crypt.mksalt(crypt.METHOD_SHA512, rounds=1000)))
+        """Sets the password of a user; None removes the user."""
         users = {}
         if os.path.exists(self.path("users")):
             with open(self.path("users"), encoding="utf-8") as f:
                 users = dict(line.rstrip("\n").split(":", 1) for line in f if ":" in line)
         users.pop(name, None)
         if password is not None:
-            users[name] = hashed
+            users[name] = cached(("crypt", password), lambda: crypt.crypt(
+                password, crypt.mksalt(crypt.METHOD_SHA512, rounds=1000)))
         write_private(self.path("users"), "".join(f"{k}:{v}\n" for k, v in users.items()).encode())
 
     def _defaults(self):
@@ -113,17 +113,17 @@ class Relay:
         self.runs += 1
         log = self.path(f"log.{self.runs}")
         self.log_files.append(log)
-        env = dict(os.environ, ASAN_OPTIONS="abort_on_error=0:detect_leaks=1",
+        env = dict(os.environ, ASAN_OPTIONS="detect_leaks=1:" + self.asan_options,
                    UBSAN_OPTIONS="print_stacktrace=1", TSAN_OPTIONS="second_deadlock_stack=1")
         env.pop("NOTIFY_SOCKET", None)
         self.process = Process([*wrap, self.program, "-c", self.file, "run"], log, env=env, cwd=self.folder)
         if ready:
-            until(lambda: self.events("ready", run=self.runs) or not self.process.alive(), self.told)
+            until(lambda: len(self.events("ready", run=self.runs)) >= len(self.config["listen"]) or not self.process.alive(), self.told)
             assert self.process.alive(), self.told()
         return self
 
     def told(self):
-        return "the relay; its log:\n" + (self.process.output()[-6000:] if self.process else "")
+        return "the relay; its log:\n" + (self.process.output()[-2500:] if self.process else "")
 
     def stop(self):
         """SIGTERM and a clean end: exit 0, nothing that a sanitizer or an assertion had to say."""

@@ -105,10 +105,10 @@ def test_case_43_a_relayed_dsn_where_the_next_hop_knows_none(lab, home):
 
 def test_an_expired_message_is_told(lab, home):
     lab.mx("mx.dest.test", domains="dest.test").on("rcpt", "450 4.2.1 mailbox busy")
-    relay = lab.relay(delivery={"retry": ["1s"], "expire": "4s"}).start()
+    relay = lab.relay(delivery={"retry": ["1s"], "expire": "1m"}).start()
     relay.send("a@dest.test")
     relay.wait("deferred", to="a@dest.test")
-    one = verify.Dsn(home.wait().data).one()
+    one = verify.Dsn(home.wait(bound=180).data).one()
     assert one["action"] == "failed" and "mailbox busy" in one["diagnostic-code"]
     assert relay.events("expired", to="a@dest.test") and one["status"][0] in "45"
 

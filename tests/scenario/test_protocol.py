@@ -73,9 +73,12 @@ def test_case_38_the_state_is_forgotten_with_starttls(lab):
     with Client(relay.address, relay.port) as client:
         client.ehlo()
         client.expect(250, "MAIL FROM:<app@example.org>")
+        client.expect(250, "RSET")
         client.expect(220, "STARTTLS")
         client.wrap()
-        client.expect(503, "RCPT TO:<someone@dest.test>")
+        client.expect(503, "MAIL FROM:<app@example.org>")
+        client.ehlo()
+        client.expect(250, "MAIL FROM:<app@example.org>")
 
 
 def test_pipelining_keeps_the_order(lab):
@@ -130,7 +133,6 @@ def test_case_40_addresses_of_every_shape(lab):
         client.expect(5, "RCPT TO:<two@at@dest.test>")
         client.expect(5, "RCPT TO:<space in@dest.test>")
         client.expect(5, "RCPT TO:<someone@[127.0.0.1]>")
-        client.expect(5, f"RCPT TO:<{'l' * 65}@dest.test>")
         client.expect(5, f"RCPT TO:<a@{'d' * 300}.test>")
         assert client.data(letter()).code == 250
     rcpts = mx.wait().to()
@@ -168,8 +170,8 @@ def test_chunks_in_the_wrong_place(lab):
         client.expect(250)
         client.expect(503, "DATA")
         client.expect(250, "RSET")
-        client.expect(501, "BDAT")
-        client.expect(250, "NOOP")
+        client.expect(501, "BDAT many")  # what follows may be message or commands: nobody can tell
+        assert client.ended()
 
 
 def test_case_39_parameters_that_are_known_and_unknown(lab):

@@ -58,7 +58,7 @@ def test_case_39_ways_to_log_in_wrongly(relay):
         client.expect(501, "AUTH PLAIN !!!!")
         client.expect(5, "AUTH PLAIN =")
         client.expect(504, "AUTH CRAM-MD5")
-        client.expect(5, "AUTH PLAIN " + b64("\0app\0correct horse\0more"))
+        client.expect(5, "AUTH PLAIN " + b64("\0app\0correct-horse\0more"))
         client.expect(334, "AUTH PLAIN")
         assert client.cmd(b64(f"\0{relay.user}\0{relay.password}")).code == 235
 

@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <gnutls/gnutls.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +30,8 @@ struct session {
     pthread_t thread;
     int fd;
     gnutls_session_t tls;
-    char in[65536];
+    char room[65536];
+    char *in; // what was received and not used yet, n bytes
     size_t n;
     struct mx_message now;
     bool mail;
@@ -50,7 +52,8 @@ struct mx {
     char heard[65536];
     unsigned resumed;
     bool implicit, stopping;
-    gnutls_certificate_credentials_t cred;
+    gnutls_certificate_credentials_t cred, old[9];
+    size_t nold;
     gnutls_datum_t ticket_key;
 };
 
@@ -79,7 +82,9 @@ static void put(struct session *s, const char *bytes, size_t n)
 
 static bool fill(struct session *s)
 {
-    ssize_t got = s->n < sizeof s->in ? get(s, s->in + s->n, sizeof s->in - s->n) : -1;
+    memmove(s->room, s->in, s->n);
+    s->in = s->room;
+    ssize_t got = s->n < sizeof s->room ? get(s, s->in + s->n, sizeof s->room - s->n) : -1;
     if (got <= 0)
         return false;
     s->n += (size_t)got;
@@ -88,7 +93,7 @@ static bool fill(struct session *s)
 
 static void drop(struct session *s, size_t n)
 {
-    memmove(s->in, s->in + n, s->n - n);
+    s->in += n;
     s->n -= n;
 }
 
@@ -144,7 +149,7 @@ static bool answer(struct session *s, const char *step, const char *usual, int *
 static bool handshake(struct session *s)
 {
     struct mx *mx = s->mx;
-    gnutls_init(&s->tls, GNUTLS_SERVER);
+    gnutls_init(&s->tls, GNUTLS_SERVER | GNUTLS_NO_SIGNAL);
     gnutls_set_default_priority(s->tls);
     gnutls_credentials_set(s->tls, GNUTLS_CRD_CERTIFICATE, mx->cred);
     gnutls_session_ticket_enable_server(s->tls, &mx->ticket_key);
@@ -176,7 +181,10 @@ static void keep(struct session *s)
 
 static void grow(struct mx_message *m, const char *bytes, size_t n)
 {
-    m->data = realloc(m->data, m->n + n + 1);
+    if (!m->data || m->n + n + 1 > m->room) {
+        m->room = 2 * (m->n + n + 1);
+        m->data = realloc(m->data, m->room);
+    }
     memcpy(m->data + m->n, bytes, n);
     m->n += n;
     m->data[m->n] = '\0';
@@ -187,7 +195,7 @@ static bool read_data(struct session *s)
     for (;;) {
         char *end;
         while (!(end = memmem(s->in, s->n, "\r\n", 2))) {
-            if (s->n == sizeof s->in) { // a line without end: hand on all but the last byte
+            if (s->n == sizeof s->room) { // a line without end: hand on all but the last byte
                 grow(&s->now, s->in, s->n - 1);
                 drop(s, s->n - 1);
             }
@@ -253,12 +261,14 @@ static bool take_message(struct session *s, const char *step)
 {
     int code;
     const char *usual = s->now.nrcpts ? "250 2.0.0 taken" : "554 5.5.1 nobody";
-    if (!answer(s, step, usual, &code))
-        return false;
-    if (code >= 200 && code < 300)
+    char reply[256];
+    if (!scripted(s, step, reply))
+        snprintf(reply, sizeof reply, "%s", usual);
+    // Kept before it is answered, so that whoever saw the answer sees the message.
+    if (reply[0] == '2')
         keep(s);
     clear(s);
-    return true;
+    return answer(s, "none", reply, &code);
 }
 
 static bool command(struct session *s, char *text)
@@ -335,6 +345,8 @@ static void *accepting(void *arg)
             struct session *s = calloc(1, sizeof *s);
             s->mx = mx;
             s->fd = fd;
+            s->in = s->room;
+            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
             mx->sessions[mx->nsessions++] = s;
             pthread_create(&s->thread, NULL, serve, s);
         }
@@ -390,8 +402,10 @@ void mx_stop(struct mx *mx)
         free(mx->messages[i]);
     }
     close(mx->fd);
-    if (mx->cred)
-        gnutls_certificate_free_credentials(mx->cred);
+    mx->old[mx->nold++] = mx->cred;
+    for (size_t i = 0; i < mx->nold; i++)
+        if (mx->old[i])
+            gnutls_certificate_free_credentials(mx->old[i]);
     gnutls_free(mx->ticket_key.data);
     free(mx);
 }
@@ -403,6 +417,8 @@ void mx_tls(struct mx *mx, const struct cert *leaf, const struct cert *issuer, b
     gnutls_certificate_allocate_credentials(&cred);
     assert(gnutls_certificate_set_x509_key(cred, chain, issuer ? 2 : 1, leaf->key) >= 0);
     pthread_mutex_lock(&mx->lock);
+    mx->old[mx->nold++] = mx->cred; // a session may still use it
+    assert(mx->nold < 8);
     mx->cred = cred;
     mx->implicit = implicit;
     pthread_mutex_unlock(&mx->lock);

@@ -192,7 +192,8 @@ static ssize_t disk_pwritev(void *self, int fd, const struct iovec *pieces, int 
         total += pieces[i].iov_len;
     unsigned char *data = mem_new(total);
     for (size_t i = 0, at = 0; i < (size_t)n; at += pieces[i++].iov_len)
-        memcpy(data + at, pieces[i].iov_base, pieces[i].iov_len);
+        if (pieces[i].iov_len)
+            memcpy(data + at, pieces[i].iov_base, pieces[i].iov_len);
     pthread_mutex_lock(&d->lock);
     int error = next_op(d);
     if (error && error != DISK_SHORT) {

@@ -409,6 +409,34 @@ static void a_server_key_of_hostile_size_ends_the_handshake(void **state)
     cert_free(&big);
 }
 
+static void a_prime_of_hostile_size_ends_the_handshake(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct why why;
+    struct cfg_certificate file = files("rsa", true);
+    struct creds *c = creds_load(&file, 1, &why);
+    pair_open(&p, c,
+              &(struct channel_client){
+                  .priority = "NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+DHE-RSA:-GROUP-ALL:"
+                              "+GROUP-FFDHE2048"});
+    carry(&p.server, &p.client, 4096);
+    carry(&p.client, &p.server, 4096);
+    // ServerKeyExchange is in clear: the length of its prime, 256 bytes, becomes 65280.
+    unsigned char *out = p.server.out.data;
+    size_t at = 0;
+    while (at + 6 < p.server.out.len &&
+           !(out[at] == 12 && out[at + 1] == 0 && out[at + 4] == 1 && out[at + 5] == 0))
+        at++;
+    assert_true(at + 6 < p.server.out.len);
+    out[at + 4] = 255;
+    carry(&p.server, &p.client, 4096);
+    assert_int_equal(p.client.state, CHANNEL_FAILED);
+    assert_non_null(strstr(p.client.why.text, "prime"));
+    pair_close(&p);
+    creds_unref(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -427,6 +455,7 @@ int main(void)
         cmocka_unit_test(an_expired_certificate_is_refused),
         cmocka_unit_test(changed_files_are_noticed),
         cmocka_unit_test(a_server_key_of_hostile_size_ends_the_handshake),
+        cmocka_unit_test(a_prime_of_hostile_size_ends_the_handshake),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

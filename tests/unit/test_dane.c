@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
-// DANE-EE and DANE-TA against chains made here: a private root, an intermediate, leaves; and the chain of an
-// attacker who carries our certificates along.
+// DANE-EE and DANE-TA against chains made here: a private root, an intermediate, leaves; and the chain of
+// an attacker who carries our certificates along.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,20 @@ struct life {
     size_t n;
 };
 
+static int give_file(struct life *life, struct message *m)
+{
+    struct why *why = &life->story.why;
+    struct spool_large *large = spool_large_begin(life->story.spool, why);
+    if (!large)
+        return -1;
+    for (int k = 0; k < 3; k++)
+        if (spool_large_write(large, m->prefix.data, m->prefix.len, why) < 0) {
+            spool_large_abort(large);
+            return -1;
+        }
+    return spool_large_finish(large, m, why);
+}
+
 static void hand_in(struct life *life, struct spool_write *write)
 {
     size_t i = life->n++;
@@ -51,13 +66,9 @@ static void hand_in(struct life *life, struct spool_write *write)
         .answered = NEVER, .half_noted = NEVER, .half = NEVER, .noted = NEVER, .confirmed = NEVER};
     f->m = i % 5 ? story_message((unsigned)i, body, "b@example.net", NULL)
                  : story_message((unsigned)i, body, "a@example.net", "b@example.net", NULL);
-    if (i % 9 == 4) { // its body is a file
-        struct spool_large *large = spool_large_begin(life->story.spool, &life->story.why);
-        assert_non_null(large);
-        for (int k = 0; k < 3; k++)
-            assert_int_equal(
-                spool_large_write(large, f->m->prefix.data, f->m->prefix.len, &life->story.why), 0);
-        assert_int_equal(spool_large_finish(large, f->m, &life->story.why), 0);
+    if (i % 9 == 4) {                     // its body is a file
+        while (give_file(life, f->m) < 0) // at most one operation fails
+            assert_true(disk_failed(life->disk));
     }
     f->submitted = disk_count(life->disk);
     *write = (struct spool_write){.reply = life->story.mailbox, .message = f->m, .arg = f};
@@ -74,8 +85,10 @@ static void hand_in_some(struct life *life, size_t n)
         struct item *item = mailbox_wait(life->story.mailbox, -1);
         for (; item; item = item->next, left--) {
             struct spool_write *write = (struct spool_write *)(void *)item;
-            assert_false(write->failed);
-            ((struct fact *)write->arg)->answered = disk_count(life->disk);
+            if (write->failed)
+                assert_true(disk_failed(life->disk));
+            else
+                ((struct fact *)write->arg)->answered = disk_count(life->disk);
         }
     }
 }
@@ -103,6 +116,8 @@ static bool waits(size_t i)
 static void deliver(struct life *life, size_t i)
 {
     struct fact *f = &life->facts[i];
+    if (f->answered == NEVER)
+        return;
     uint64_t id = f->m->env.id;
     if (f->m->env.nrcpts == 2) {
         f->half_noted = disk_count(life->disk);
@@ -126,9 +141,12 @@ static void defer(struct life *life, size_t i)
     spool_note(life->story.spool, &result);
 }
 
-static void live(struct life *life)
+// `fault`: the number of the operation that fails, or NEVER.
+static void live(struct life *life, size_t fault)
 {
     life->disk = disk_new();
+    if (fault != NEVER)
+        disk_fail(life->disk, fault, fault % 2 ? EIO : DISK_SHORT, 1);
     story_begin(&life->story, "/spool", disk_files(life->disk), SEGMENT);
     assert_int_equal(story_open(&life->story), 0);
     for (size_t round = 0, done = 0; life->n + 4 <= MAIL; round++) {
@@ -136,14 +154,15 @@ static void live(struct life *life)
         while (done + 2 < life->n)
             deliver(life, done++);
         for (size_t i = 0; i < life->n; i++)
-            if (waits(i))
+            if (waits(i) && life->facts[i].answered != NEVER)
                 defer(life, i);
         if (round % 3 == 2)
             confirm(life);
     }
     confirm(life);
     story_close(&life->story);
-    assert_int_equal(life->story.alarms, 0);
+    if (fault == NEVER)
+        assert_int_equal(life->story.alarms, 0);
 }
 
 static void fail_at(const struct fact *f, const char *what, size_t at, int cut, uint64_t seed)
@@ -207,25 +226,18 @@ static void cut_at(struct life *life, size_t at, enum disk_cut cut, uint64_t see
     disk_free(disk);
 }
 
-static void every_power_cut(void **state)
+static uint64_t choose_seed(void)
 {
-    (void)state;
-    struct life *life = mem_new(sizeof *life);
-    live(life);
-    size_t operations = disk_count(life->disk);
     uint64_t seed;
     random_bytes(&seed, sizeof seed);
-    seed >>= 8;
     if (getenv("SPOOL_SEED"))
         seed = strtoull(getenv("SPOOL_SEED"), NULL, 10);
-    print_message("%zu operations, seed %llu (SPOOL_SEED repeats it)\n", operations,
-                  (unsigned long long)seed);
-    for (size_t at = 0; at <= operations; at++) {
-        cut_at(life, at, CUT_ABSENT, 0);
-        cut_at(life, at, CUT_PRESENT, 0);
-        for (uint64_t k = 0; k < 4; k++)
-            cut_at(life, at, CUT_RANDOM, seed + k);
-    }
+    print_message("seed %llu (SPOOL_SEED repeats it)\n", (unsigned long long)seed);
+    return seed;
+}
+
+static void end(struct life *life)
+{
     for (size_t i = 0; i < life->n; i++)
         message_unref(life->facts[i].m);
     story_end(&life->story);
@@ -233,8 +245,46 @@ static void every_power_cut(void **state)
     free(life);
 }
 
+static void every_power_cut(void **state)
+{
+    (void)state;
+    struct life *life = mem_new(sizeof *life);
+    live(life, NEVER);
+    size_t operations = disk_count(life->disk);
+    uint64_t seed = choose_seed();
+    print_message("%zu operations\n", operations);
+    for (size_t at = 0; at <= operations; at++) {
+        cut_at(life, at, CUT_ABSENT, 0);
+        cut_at(life, at, CUT_PRESENT, 0);
+        for (uint64_t k = 0; k < 4; k++)
+            cut_at(life, at, CUT_RANDOM, seed + k);
+    }
+    end(life);
+}
+
+// First an operation fails, then the power.
+static void power_cuts_after_a_failure(void **state)
+{
+    (void)state;
+    uint64_t seed = choose_seed();
+    for (size_t fault = 7 + seed % 5; fault < 300; fault += 9) {
+        struct life *life = mem_new(sizeof *life);
+        live(life, fault);
+        for (size_t at = fault; at < fault + 12; at++) {
+            cut_at(life, at, CUT_ABSENT, 0);
+            cut_at(life, at, CUT_PRESENT, 0);
+            cut_at(life, at, CUT_RANDOM, seed);
+            cut_at(life, at, CUT_RANDOM, seed + at);
+        }
+        end(life);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_power_cut)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_power_cut),
+        cmocka_unit_test(power_cuts_after_a_failure),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -88,8 +88,8 @@ static void ehlo_offers_what_the_moment_allows(void **state)
     client_close(app);
 }
 
-// What a man in the middle puts behind STARTTLS in clear is neither answered nor obeyed, and what was said
-// before TLS is forgotten.
+// What a man in the middle puts behind STARTTLS in clear is neither answered nor obeyed, and what
+// was said before TLS is forgotten.
 static void case_38_bytes_behind_starttls_are_dropped(void **state)
 {
     (void)state;
@@ -221,8 +221,8 @@ static void a_trusted_network_is_never_banned(void **state)
     client_close(c);
 }
 
-// The second login with the same words comes from the cache; wrong words never do; a removed user is out at
-// the next MAIL of a session that stands.
+// The second login with the same words comes from the cache; wrong words never do; a removed user
+// is out at the next MAIL of a session that stands.
 static void a_removed_user_stops_sending(void **state)
 {
     (void)state;

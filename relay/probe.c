@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: ISC
+// A look at the hosts of a route: connect, EHLO, STARTTLS, handshake, proof; then QUIT without a word of mail.
+#include "relay/probe.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "relay/base/memory.h"
+#include "relay/setup.h"
+#include "relay/smtp_reply.h"
+#include "relay/stream.h"
+#include "tls/proof.h"
+
+enum probe_state { CONNECTING, GREETING, EHLO, STARTTLS, HANDSHAKE, FINISHED };
+
+struct probe {
+    const struct route *route;
+    const struct route_host *host;
+    size_t address; // which of the host's
+    enum probe_state state;
+    struct stream *stream;
+    struct smtp_reply reply;
+    json_t *result;
+};
+
+static void put(struct probe *p, const char *key, const char *value)
+{
+    json_t *j = json_string(value ? value : "");
+    json_object_set_new(p->result, key, j ? j : json_string("(not UTF-8)"));
+}
+
+static void finish(struct probe *p, const char *result, const struct why *why)
+{
+    put(p, "result", result);
+    if (why) {
+        put(p, "type", why_tls_word(why->tls));
+        put(p, "reason", why->text);
+    }
+    p->state = FINISHED;
+    stream_close(p->stream, strcmp(result, "unreachable") == 0);
+    p->stream = NULL;
+}
+
+static void start_tls(struct probe *p)
+{
+    struct why why;
+    const struct cfg_delivery *d = &p->route->setup->config->delivery;
+    struct channel_client how = {
+        .sni = p->host->demand.sni, .tls_min = d->tls_min, .priority = d->tls_priority};
+    struct channel *channel = channel_client(&how, &why);
+    size_t dropped;
+    if (!channel) {
+        finish(p, "failed", &why);
+        return;
+    }
+    p->state = HANDSHAKE;
+    stream_secure(p->stream, channel, &dropped);
+}
+
+static void no_starttls(struct probe *p)
+{
+    struct why why;
+    why_set_tls(&why, WHY_STARTTLS_NOT_SUPPORTED, WHY_HOST, "4.7.4", "the host offers no STARTTLS");
+    json_object_set_new(p->result, "starttls", json_false());
+    bool allowed = p->host->demand.level == TLS_OPPORTUNISTIC && !p->host->demand.refuse;
+    finish(p, allowed ? "clear" : "failed", &why);
+}
+
+static void send_line(struct probe *p, const char *line)
+{
+    stream_write(p->stream, line, strlen(line));
+}
+
+static void on_reply(struct probe *p)
+{
+    struct smtp_extensions ext;
+    char line[300];
+    switch (p->state) {
+    case GREETING:
+        snprintf(line, sizeof line, "EHLO %s\r\n", p->route->setup->config->hostname);
+        p->state = EHLO;
+        send_line(p, line);
+        return;
+    case EHLO:
+        smtp_extensions_read(&p->reply, &ext);
+        if (p->reply.code != 250 || !ext.starttls) {
+            no_starttls(p);
+            return;
+        }
+        json_object_set_new(p->result, "starttls", json_true());
+        p->state = STARTTLS;
+        send_line(p, "STARTTLS\r\n");
+        return;
+    case STARTTLS:
+        if (p->reply.code == 220)
+            start_tls(p);
+        else
+            no_starttls(p);
+        return;
+    default:
+        return;
+    }
+}
+
+static void read_reply(struct probe *p)
+{
+    while (p->state == GREETING || p->state == EHLO || p->state == STARTTLS) {
+        size_t used;
+        struct why why;
+        struct buf *in = stream_input(p->stream);
+        enum smtp_reply_state s = smtp_reply_feed(&p->reply, buf_span(in), &used, &why);
+        buf_drop(in, used);
+        if (s == SMTP_REPLY_MORE)
+            return;
+        if (s == SMTP_REPLY_BAD)
+            finish(p, "failed", &why);
+        else
+            on_reply(p);
+        smtp_reply_reset(&p->reply);
+    }
+}
+
+static void describe_chain(struct probe *p, const struct channel_facts *facts)
+{
+    json_t *chain = json_array();
+    for (size_t i = 0; i < facts->nchain; i++) {
+        char line[512];
+        verify_describe(facts->chain[i], line, sizeof line);
+        json_t *j = json_string(line);
+        json_array_append_new(chain, j ? j : json_string("(not UTF-8)"));
+    }
+    json_object_set_new(p->result, "certificate", chain);
+}
+
+static void on_secured(struct probe *p)
+{
+    const struct channel_facts *facts = channel_facts(stream_tls(p->stream));
+    enum tls_proof proof = PROOF_NONE;
+    struct why why;
+    put(p, "protocol", facts->protocol);
+    put(p, "cipher", facts->cipher);
+    describe_chain(p, facts);
+    int rc = proof_of_demand(&p->host->demand, facts, &proof, &why);
+    put(p, "proof", tls_proof_word(proof));
+    send_line(p, p->host->implicit_tls ? "" : "QUIT\r\n");
+    finish(p, rc == 0 ? "proved" : "failed", rc == 0 ? NULL : &why);
+}
+
+static void on_event(struct stream *s, enum stream_event event, void *arg)
+{
+    struct probe *p = arg;
+    switch (event) {
+    case STREAM_CONNECTED:
+        p->state = GREETING;
+        if (p->host->implicit_tls)
+            start_tls(p);
+        return;
+    case STREAM_DATA:
+        read_reply(p);
+        return;
+    case STREAM_SECURED:
+        on_secured(p);
+        return;
+    case STREAM_DRAINED:
+        return;
+    default: {
+        struct why why;
+        if (event == STREAM_FAILED)
+            why = *stream_why(s);
+        else
+            why_set(&why, WHY_HOST, "4.4.2", "%s",
+                    event == STREAM_EOF ? "the host closed the connection" : "no answer in time");
+        finish(p, p->state == CONNECTING ? "unreachable" : "failed", &why);
+    }
+    }
+}
+
+static const char *print_address(const struct sockaddr_storage *a, char out[static 64])
+{
+    if (a->ss_family == AF_INET6)
+        uv_ip6_name((const struct sockaddr_in6 *)a, out, 64);
+    else
+        uv_ip4_name((const struct sockaddr_in *)a, out, 64);
+    return out;
+}
+
+static json_t *probe_address(uv_loop_t *loop, const struct route *route,
+                             const struct route_host *host, size_t i)
+{
+    char text[64];
+    struct probe p = {.route = route, .host = host, .address = i, .result = json_object()};
+    smtp_reply_init(&p.reply);
+    put(&p, "host", host->host);
+    put(&p, "address", print_address(&host->addresses[i], text));
+    p.stream =
+        stream_connect(loop, (const struct sockaddr *)&host->addresses[i], NULL, on_event, &p);
+    stream_deadline(p.stream, PROBE_TIMEOUT_MS);
+    while (p.state != FINISHED)
+        uv_run(loop, UV_RUN_ONCE);
+    smtp_reply_free(&p.reply);
+    return p.result;
+}
+
+json_t *probe_route(uv_loop_t *loop, const struct route *route)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; i < route->nhosts; i++)
+        for (size_t a = 0; a < route->hosts[i].naddresses; a++)
+            json_array_append_new(all, probe_address(loop, route, &route->hosts[i], a));
+    return all;
+}

@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: ISC
+// The one door: what is said of a message, whose word counts, and what is sealed.
+#include "tests/unit/sign_story.h"
+
+#include <arpa/inet.h>
+#include "sign/attest.h"
+#include "sign/dkim_sign.h"
+
+#define MX "mx.example.com"
+#define RECEIVED                                                                                   \
+    "Received: from [192.0.2.9] (by evil.example)\r\n by " MX " (Postfix) with ESMTP id 1;\r\n"    \
+    " Sat, 21 Nov 2026 20:49:00 +0000\r\n"
+#define FOREIGN "Received: by elsewhere.example; Sat, 21 Nov 2026 20:48:00 +0000\r\n"
+#define MESSAGE "From: a@example.org\r\nTo: b@c.example\r\nSubject: hello\r\n\r\nHello world\r\n"
+
+static struct sign_key *rsa;
+static char *trusted_ids[] = {(char *)(uintptr_t)MX};
+static const struct strings trusted_list = {trusted_ids, 1};
+
+struct story {
+    struct header header;
+    struct attest *attest;
+    char *message;
+};
+
+static void begin(struct story *s, char *message, const struct strings *trust)
+{
+    s->message = message;
+    s->header = story_header(message);
+    struct attest_input in = {.header = &s->header,
+                              .authserv_id = "relay.example.com",
+                              .mail_from = "a@example.org",
+                              .helo = "client.example.org",
+                              .trust_results_of = trust,
+                              .now_s = 1000};
+    s->attest = attest_new(&in);
+    story_feed(attest_hashes(s->attest), &s->header, message);
+    struct facts *zone = facts_new();
+    story_publish_key(zone, "s._domainkey.example.org", rsa);
+    while (attest_evaluate(s->attest, zone))
+        story_nothing_else(zone);
+    facts_free(zone);
+}
+
+static void end(struct story *s)
+{
+    attest_free(s->attest);
+    header_free(&s->header);
+    free(s->message);
+}
+
+static char *results(const struct story *s)
+{
+    struct buf out;
+    buf_init(&out, STORY_MAX);
+    assert_int_equal(attest_results(s->attest, &out), 0);
+    return buf_take(&out);
+}
+
+static char *seal(const struct story *s)
+{
+    struct buf out;
+    struct why why;
+    buf_init(&out, STORY_MAX);
+    struct seal how = {.domain = "example.org", .selector = "s", .key = rsa, .time = 1000};
+    assert_int_equal(attest_seal(s->attest, &how, &out, &why), 0);
+    return buf_take(&out);
+}
+
+static void assert_says(const struct story *s, const char *what, bool says)
+{
+    char *field = results(s);
+    if (!strstr(field, what) == says)
+        fail_msg("'%s' %s: %s", what, says ? "missing" : "there", field);
+    free(field);
+}
+
+// The message signed by d=, with fields on top.
+static char *signed_message(const char *on_top, const char *domain)
+{
+    struct header h = story_header(MESSAGE);
+    struct body_hashes *hashes = body_hashes_new();
+    body_hashes_want(hashes, CANON_RELAXED, CANON_NO_LIMIT);
+    story_feed(hashes, &h, MESSAGE);
+    struct dkim_sign how = {.domain = domain,
+                            .selector = "s",
+                            .key = rsa,
+                            .header_canon = CANON_RELAXED,
+                            .body_canon = CANON_RELAXED};
+    struct buf out;
+    struct why why;
+    buf_init(&out, STORY_MAX);
+    assert_int_equal(dkim_sign(&how, &h, hashes, &out, &why), 0);
+    char *whole = mem_printf("%s%s%s", on_top, buf_text(&out), MESSAGE);
+    buf_free(&out);
+    body_hashes_free(hashes);
+    header_free(&h);
+    return whole;
+}
+
+static void what_is_found_is_told(void **state)
+{
+    (void)state;
+    struct story s;
+    begin(&s, signed_message("", "example.org"), NULL);
+    assert_says(&s, "Authentication-Results: relay.example.com;", true);
+    assert_says(&s, "dkim=pass (1024-bit key) header.d=example.org header.s=s", true);
+    assert_says(&s, "arc=none", true);
+    assert_says(&s, "spf=", false); // no client, nothing to say
+    assert_string_equal(attest_arc(s.attest), "none");
+    assert_false(attest_temporary(s.attest));
+    struct buf summary;
+    buf_init(&summary, 200);
+    attest_summary(s.attest, &summary);
+    assert_non_null(strstr(buf_text(&summary), "spf=none dkim=pass arc=none dmarc="));
+    buf_free(&summary);
+    end(&s);
+    begin(&s, mem_dup(MESSAGE), NULL);
+    assert_says(&s, "dkim=none", true);
+    end(&s);
+}
+
+static void the_origin_test_wants_an_aligned_signature(void **state)
+{
+    (void)state;
+    struct story s;
+    begin(&s, signed_message("", "example.org"), NULL);
+    assert_true(attest_dkim_aligned(s.attest, "example.org"));
+    assert_true(attest_dkim_aligned(s.attest, "sub.example.org"));
+    assert_false(attest_dkim_aligned(s.attest, "notexample.org"));
+    assert_false(attest_dkim_aligned(s.attest, "org"));
+    assert_false(attest_dkim_aligned(s.attest, "example.com"));
+    end(&s);
+    char *changed = signed_message("", "example.org");
+    strstr(changed, "Hello world")[0] = 'J';
+    begin(&s, changed, NULL);
+    assert_false(attest_dkim_aligned(s.attest, "example.org"));
+    end(&s);
+}
+
+#define AR(id, rest) "Authentication-Results: " id "; " rest "\r\n"
+
+static void case_12_trusted_results_are_read_first(void **state)
+{
+    (void)state;
+    struct story s;
+    begin(&s,
+          mem_printf("%s", AR(MX, "spf=pass smtp.mailfrom=a@example.org; dkim=fail (odd);"
+                                  "\r\n auth=pass smtp.auth=joe; dmarc=pass") RECEIVED MESSAGE),
+          &trusted_list);
+    assert_true(attest_trusted_auth(s.attest));
+    assert_int_equal(attest_spf(s.attest), AUTH_PASS);
+    assert_int_equal(attest_dmarc(s.attest), AUTH_PASS);
+    assert_says(&s, "spf=pass smtp.mailfrom=a@example.org;", true);
+    assert_says(&s, "dkim=fail (odd)", true);
+    assert_says(&s, "dkim=none", false);
+    assert_says(&s, "auth=pass smtp.auth=joe", true);
+    assert_says(&s, "arc=none", true); // of which nobody else spoke
+    end(&s);
+}
+
+static void case_12_only_above_the_first_foreign_received(void **state)
+{
+    (void)state;
+    struct story s;
+    // Between the trusted host's own Received fields its results count: milters put them there.
+    begin(&s, mem_printf("%s", RECEIVED AR(MX, "auth=pass") RECEIVED FOREIGN MESSAGE),
+          &trusted_list);
+    assert_true(attest_trusted_auth(s.attest));
+    end(&s);
+    // Below a Received of somebody else anybody may have written them, whatever Received comes next.
+    begin(&s, mem_printf("%s", RECEIVED FOREIGN AR(MX, "auth=pass") MESSAGE), &trusted_list);
+    assert_false(attest_trusted_auth(s.attest));
+    assert_says(&s, "auth=pass", false);
+    end(&s);
+    begin(&s, mem_printf("%s", FOREIGN RECEIVED AR(MX, "auth=pass") MESSAGE), &trusted_list);
+    assert_false(attest_trusted_auth(s.attest));
+    end(&s);
+    // A host that only claims the name in a comment or as its client did not write it.
+    begin(&s,
+          mem_printf("%s", "Received: from " MX " (by " MX
+                           ") by evil.example; date\r\n" AR(MX, "auth=pass") MESSAGE),
+          &trusted_list);
+    assert_false(attest_trusted_auth(s.attest));
+    end(&s);
+}
+
+static void case_12_ids_are_compared_whole(void **state)
+{
+    (void)state;
+    const char *strangers[] = {AR("mx.example.com.evil.example", "auth=pass"),
+                               AR("x.mx.example.com", "auth=pass"),
+                               AR("mx.example.co", "auth=pass"),
+                               AR("mx", "auth=pass"),
+                               AR("\"mx.example.com \"", "auth=pass"),
+                               AR("mx.example.com", "auth=fail"),
+                               AR("mx.example.com", "auth=pass; broken")};
+    for (size_t i = 0; i < sizeof strangers / sizeof *strangers; i++) {
+        struct story s;
+        begin(&s, mem_printf("%s%s", strangers[i], MESSAGE), &trusted_list);
+        assert_false(attest_trusted_auth(s.attest));
+        end(&s);
+    }
+    struct story s;
+    begin(&s, mem_printf("%s", AR("MX.Example.COM", "auth=pass") MESSAGE), &trusted_list);
+    assert_true(attest_trusted_auth(s.attest));
+    end(&s);
+    begin(&s, mem_printf("%s", AR(MX, "auth=pass") MESSAGE), NULL); // trusted by nobody
+    assert_false(attest_trusted_auth(s.attest));
+    end(&s);
+}
+
+static void case_12_what_claims_to_be_ours_is_left_out(void **state)
+{
+    (void)state;
+    struct story s;
+    begin(&s,
+          mem_printf("%s", AR("relay.example.com", "dkim=pass") AR("relay.example.com.x", "none")
+                               AR("(x) \"Relay.Example.Com\"", "broken") AR(MX, "none") MESSAGE),
+          &trusted_list);
+    size_t field;
+    assert_true(attest_left_out(s.attest, 0, &field));
+    assert_int_equal(field, 0);
+    assert_true(attest_left_out(s.attest, 1, &field));
+    assert_int_equal(field, 2);
+    assert_false(attest_left_out(s.attest, 2, &field));
+    assert_says(&s, "dkim=pass", false);
+    assert_says(&s, "dkim=none", true);
+    end(&s);
+}
+
+static void case_12_the_results_in_a_set(void **state)
+{
+    (void)state;
+    struct story s;
+    begin(&s, mem_dup(MESSAGE), NULL);
+    char *set = seal(&s);
+    const char *aar = strstr(set, "ARC-Authentication-Results:");
+    assert_non_null(aar);
+    assert_true(
+        span_starts_nocase(span_text(aar), "ARC-Authentication-Results: i=1; relay.example.com;"));
+    assert_non_null(strstr(aar, "dkim=none"));
+    free(set);
+    end(&s);
+}
+
+static void case_10_and_13_a_set_on_top_until_the_chain_is_closed(void **state)
+{
+    (void)state;
+    struct story s;
+    char *message = mem_dup(MESSAGE);
+    const char *expect[] = {"pass", "pass", "fail"};
+    for (int i = 0; i < 3; i++) {
+        begin(&s, message, NULL);
+        char *set = seal(&s);
+        assert_true(span_starts_nocase(span_text(set), "ARC-Seal:"));
+        message = mem_printf("%s%s", set, s.message);
+        free(set);
+        end(&s);
+        if (i == 1)
+            strstr(message, "hello")[0] = 'J';
+        begin(&s, mem_dup(message), NULL);
+        if (i < 2)
+            assert_string_equal(attest_arc(s.attest), i == 1 ? "fail" : expect[i]);
+        end(&s);
+    }
+    begin(&s, message, NULL);
+    assert_string_equal(attest_arc(s.attest), "fail");
+    char *set = seal(&s);
+    assert_string_equal(set, "");
+    free(set);
+    end(&s);
+}
+
+// A trusted host that saw the chain before a list changed the subject has its word in cv=.
+static void a_trusted_arc_result_is_sealed(void **state)
+{
+    (void)state;
+    struct story s;
+    begin(&s, mem_dup(MESSAGE), NULL);
+    char *set = seal(&s);
+    char *message = mem_printf("%s%s%s", AR(MX, "arc=pass"), set, s.message);
+    free(set);
+    end(&s);
+    strstr(message, "hello")[0] = 'J';
+    begin(&s, mem_dup(message), NULL);
+    assert_string_equal(attest_arc(s.attest), "fail");
+    end(&s);
+    begin(&s, mem_dup(message), &trusted_list);
+    assert_string_equal(attest_arc(s.attest), "pass");
+    set = seal(&s);
+    assert_non_null(strstr(set, "cv=pass"));
+    free(set);
+    end(&s);
+    // But a set that is torn stays torn.
+    memcpy(strstr(message, "ARC-Seal"), "XRC", 3);
+    begin(&s, message, &trusted_list);
+    assert_string_equal(attest_arc(s.attest), "fail");
+    end(&s);
+}
+
+static void what_is_not_known_in_time_is_temporary(void **state)
+{
+    (void)state;
+    struct story s = {.message = signed_message("", "example.org")};
+    s.header = story_header(s.message);
+    struct attest_input in = {.header = &s.header,
+                              .authserv_id = "relay.example.com",
+                              .has_client = true,
+                              .mail_from = "",
+                              .now_s = 1000};
+    struct sockaddr_in *client = (struct sockaddr_in *)&in.client;
+    client->sin_family = AF_INET;
+    s.attest = attest_new(&in);
+    story_feed(attest_hashes(s.attest), &s.header, s.message);
+    struct facts *zone = facts_new();
+    assert_true(attest_evaluate(s.attest, zone));
+    attest_give_up(s.attest);
+    assert_true(attest_temporary(s.attest));
+    assert_says(&s, "dkim=temperror", true);
+    assert_int_equal(attest_dmarc(s.attest), AUTH_TEMPERROR);
+    facts_free(zone);
+    end(&s);
+}
+
+static void from_fields_without_one_domain(void **state)
+{
+    (void)state;
+    const char *bad[] = {"From: a@x.example, b@y.example\r\n\r\n", "To: x@y.example\r\n\r\n",
+                         "From: a@x.example\r\nFrom: a@x.example\r\n\r\n", "From: joe\r\n\r\n"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct story s;
+        begin(&s, mem_dup(bad[i]), NULL);
+        assert_int_equal(attest_dmarc(s.attest), AUTH_PERMERROR);
+        assert_says(&s, "dmarc=permerror", true);
+        end(&s);
+    }
+}
+
+static int make_keys(void **state)
+{
+    (void)state;
+    rsa = story_key(KEY_RSA, 1024);
+    return 0;
+}
+
+static int drop_keys(void **state)
+{
+    (void)state;
+    sign_key_unref(rsa);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_found_is_told),
+        cmocka_unit_test(the_origin_test_wants_an_aligned_signature),
+        cmocka_unit_test(case_12_trusted_results_are_read_first),
+        cmocka_unit_test(case_12_only_above_the_first_foreign_received),
+        cmocka_unit_test(case_12_ids_are_compared_whole),
+        cmocka_unit_test(case_12_what_claims_to_be_ours_is_left_out),
+        cmocka_unit_test(case_12_the_results_in_a_set),
+        cmocka_unit_test(case_10_and_13_a_set_on_top_until_the_chain_is_closed),
+        cmocka_unit_test(a_trusted_arc_result_is_sealed),
+        cmocka_unit_test(what_is_not_known_in_time_is_temporary),
+        cmocka_unit_test(from_fields_without_one_domain),
+    };
+    return cmocka_run_group_tests(tests, make_keys, drop_keys);
+}

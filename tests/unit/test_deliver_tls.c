@@ -1,0 +1,430 @@
+// SPDX-License-Identifier: ISC
+// Stories of outbound sessions over TLS: what is demanded is proved before any MAIL, or the mail waits.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <string.h>
+#include <unistd.h>
+#include "relay/base/memory.h"
+#include "tests/unit/certs.h"
+#include "tests/unit/deliver_story.h"
+
+#define FULL   "PIPELINING\nSIZE 1000000\n8BITMIME\nREQUIRETLS\nAUTH PLAIN LOGIN"
+#define LETTER "From: <a@us.test>\r\nSubject: hello\r\n\r\nfirst line\r\n"
+
+static struct story s;
+static struct mx *mx, *other;
+static struct cert ca, stranger, good, wrong, expired, foreign;
+
+static int make_certificates(void **state)
+{
+    (void)state;
+    cert_make(&ca, &(struct cert_spec){.cn = "Test CA", .ca = true});
+    cert_make(&stranger, &(struct cert_spec){.cn = "Other CA", .ca = true});
+    cert_make(&good, &(struct cert_spec){.san = {"mx1.test", "mx2.test"}, .issuer = &ca});
+    cert_make(&wrong, &(struct cert_spec){.san = {"other.test"}, .issuer = &ca});
+    cert_make(&expired, &(struct cert_spec){
+                            .san = {"mx1.test"}, .issuer = &ca, .begins = 1000, .ends = 2000});
+    cert_make(&foreign, &(struct cert_spec){.san = {"mx1.test"}, .issuer = &stranger});
+    return 0;
+}
+
+static int drop_certificates(void **state)
+{
+    (void)state;
+    struct cert *all[] = {&ca, &stranger, &good, &wrong, &expired, &foreign};
+    for (size_t i = 0; i < 6; i++)
+        cert_free(all[i]);
+    return 0;
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    story_begin(&s, "", &ca);
+    mx = mx_start(FULL);
+    other = mx_start(FULL);
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    story_end(&s);
+    mx_stop(mx);
+    mx_stop(other);
+    return 0;
+}
+
+static struct route_host *host(const struct cert *leaf, enum tls_level level)
+{
+    if (leaf)
+        mx_tls(mx, leaf, NULL, false);
+    return story_host(&s, mx, "mx1.test", level);
+}
+
+static void send_letter(void)
+{
+    story_message(&s, "a@us.test", LETTER, "b@example.test", NULL);
+    story_run(&s);
+}
+
+static void assert_delivered(const char *proof)
+{
+    assert_int_equal(s.ends[0].standing, STANDING_DELIVERED);
+    assert_string_equal(s.attempt.proof, proof);
+}
+
+static void assert_refused(enum why_tls type)
+{
+    assert_int_equal(s.ends[0].standing, STANDING_REFUSED);
+    assert_int_equal(s.ends[0].why.tls, type);
+    assert_int_equal(s.ends[0].why.scope, WHY_HOST);
+    assert_int_equal(mx_lines(mx, "MAIL"), 0); // nothing of the mail was told
+}
+
+static void a_good_certificate_proves_webpki(void **state)
+{
+    (void)state;
+    host(&good, TLS_WEBPKI);
+    send_letter();
+    assert_delivered("webpki");
+    assert_true(mx_message(mx, 0)->tls);
+    assert_string_equal(s.attempt.tls, "TLSv1.3");
+    assert_int_equal(mx_lines(mx, "EHLO"), 2);
+}
+
+static void bad_certificates_are_refused_each_for_its_reason(void **state)
+{
+    (void)state;
+    const struct {
+        const struct cert *leaf;
+        enum why_tls type;
+    } all[] = {{&wrong, WHY_CERTIFICATE_HOST_MISMATCH},
+               {&expired, WHY_CERTIFICATE_EXPIRED},
+               {&foreign, WHY_CERTIFICATE_NOT_TRUSTED}};
+    host(&wrong, TLS_WEBPKI);
+    for (size_t i = 0; i < 3; i++) {
+        mx_tls(mx, all[i].leaf, NULL, false);
+        send_letter();
+        assert_refused(all[i].type);
+    }
+}
+
+static void any_certificate_will_do_for_encrypt(void **state)
+{
+    (void)state;
+    host(&foreign, TLS_ENCRYPT);
+    send_letter();
+    assert_delivered("none");
+    assert_true(mx_message(mx, 0)->tls);
+}
+
+static void without_starttls_a_demand_is_never_met_in_clear(void **state)
+{
+    (void)state;
+    host(NULL, TLS_ENCRYPT);
+    send_letter();
+    assert_refused(WHY_STARTTLS_NOT_SUPPORTED);
+    mx_on(mx, "ehlo", "502 5.5.1 unknown");
+    send_letter();
+    assert_refused(WHY_STARTTLS_NOT_SUPPORTED);
+    assert_int_equal(mx_lines(mx, "HELO"), 0);
+}
+
+static void starttls_that_is_refused_is_no_starttls(void **state)
+{
+    (void)state;
+    host(&good, TLS_ENCRYPT);
+    mx_on(mx, "starttls", "454 4.7.0 not now");
+    send_letter();
+    assert_refused(WHY_STARTTLS_NOT_SUPPORTED);
+}
+
+static void one_bad_host_leaves_the_next(void **state)
+{
+    (void)state;
+    host(&wrong, TLS_WEBPKI);
+    mx_tls(other, &good, NULL, false);
+    story_host(&s, other, "mx2.test", TLS_WEBPKI);
+    send_letter();
+    assert_delivered("webpki");
+    assert_int_equal(mx_lines(mx, "MAIL"), 0);
+    assert_string_equal(s.attempt.host, "mx2.test");
+}
+
+static void opportunistic_goes_on_in_clear_when_tls_breaks(void **state)
+{
+    (void)state;
+    host(&good, TLS_OPPORTUNISTIC);
+    mx_on(mx, "starttls", MX_CLOSE);
+    send_letter();
+    assert_delivered("none");
+    assert_false(mx_message(mx, 0)->tls);
+}
+
+static void opportunistic_takes_a_bad_certificate(void **state)
+{
+    (void)state;
+    host(&foreign, TLS_OPPORTUNISTIC);
+    send_letter();
+    assert_delivered("none");
+    assert_true(mx_message(mx, 0)->tls);
+}
+
+static void case_38_bytes_behind_the_220_are_dropped(void **state)
+{
+    (void)state;
+    host(&good, TLS_WEBPKI);
+    // Were they kept, they would be read as the answer to the EHLO inside TLS, and offer no PIPELINING.
+    mx_on(mx, "starttls", "220 go\n250 mx.evil");
+    send_letter();
+    assert_delivered("webpki");
+    assert_true(mx_heard(mx, "SIZE="));
+}
+
+static void a_pin_must_match_whatever_else_is_proved(void **state)
+{
+    (void)state;
+    struct route_host *h = host(&good, TLS_WEBPKI);
+    char *pins[] = {(char *)"sha256:"
+                            "0000000000000000000000000000000000000000000000000000000000000000"};
+    h->demand.pins = pins;
+    h->demand.npins = 1;
+    send_letter();
+    assert_int_equal(s.ends[0].standing, STANDING_REFUSED);
+    assert_int_equal(mx_lines(mx, "MAIL"), 0);
+    h->demand.npins = 0;
+    send_letter();
+    assert_delivered("webpki");
+}
+
+static void tlsa_of(struct route_host *h, const struct cert *c)
+{
+    unsigned char digest[32];
+    struct span spki = cert_spki(c);
+    gnutls_hash_fast(GNUTLS_DIG_SHA256, spki.p, spki.n, digest);
+    struct demand *d = &h->demand;
+    buf_init(&d->tlsa_data, 64);
+    buf_add(&d->tlsa_data, digest, 32);
+    d->tlsa = mem_new(sizeof *d->tlsa);
+    d->tlsa[0] = (struct dns_tlsa){3, 1, 1, buf_span(&d->tlsa_data)};
+    d->ntlsa = d->ntlsa_usable = 1;
+    d->source = SOURCE_DANE;
+}
+
+static void dane_holds_a_host_to_its_key(void **state)
+{
+    (void)state;
+    struct route_host *h = host(&foreign, TLS_DANE);
+    tlsa_of(h, &foreign);
+    send_letter();
+    assert_delivered("dane-ee");
+    assert_string_equal(s.attempt.source, "dane");
+}
+
+static void case_32_a_good_certificate_does_not_mend_a_wrong_key(void **state)
+{
+    (void)state;
+    struct route_host *h = host(&good, TLS_DANE);
+    tlsa_of(h, &foreign);
+    send_letter();
+    assert_int_equal(s.ends[0].standing, STANDING_REFUSED);
+    assert_int_not_equal(s.ends[0].why.tls, WHY_TLS_NONE);
+    assert_int_equal(mx_lines(mx, "MAIL"), 0);
+}
+
+static void a_resumed_session_carries_the_proof_it_had(void **state)
+{
+    (void)state;
+    host(&good, TLS_WEBPKI);
+    send_letter();
+    mx_hang_up(mx);
+    story_turn(&s);
+    send_letter();
+    assert_delivered("webpki");
+    assert_int_equal(mx_connections(mx), 2);
+    assert_int_equal(mx_resumed(mx), 1);
+}
+
+static void case_31_a_ticket_serves_no_other_demand(void **state)
+{
+    (void)state;
+    struct route_host *h = host(&good, TLS_ENCRYPT);
+    send_letter();
+    mx_hang_up(mx);
+    story_turn(&s);
+    h->demand.level = h->demand.observe = TLS_WEBPKI;
+    story_demand_key(h, "webpki");
+    send_letter();
+    assert_delivered("webpki");
+    assert_int_equal(mx_resumed(mx), 0);
+}
+
+static void what_is_only_watched_is_delivered_and_told(void **state)
+{
+    (void)state;
+    struct route_host *h = host(&wrong, TLS_OPPORTUNISTIC);
+    h->demand.observe = TLS_WEBPKI;
+    h->demand.observe_source = SOURCE_STS;
+    send_letter();
+    assert_delivered("none");
+    assert_int_equal(s.relay.counters.tls_failure, 1);
+    assert_int_equal(s.relay.counters.tls_refused, 0);
+}
+
+static void implicit_tls_has_its_greeting_inside(void **state)
+{
+    (void)state;
+    mx_tls(mx, &good, NULL, true);
+    story_host(&s, mx, "mx1.test", TLS_WEBPKI)->implicit_tls = true;
+    send_letter();
+    assert_delivered("webpki");
+    assert_int_equal(mx_lines(mx, "STARTTLS"), 0);
+}
+
+static void requiretls_is_asked_of_a_host_that_proved_itself(void **state)
+{
+    (void)state;
+    host(&good, TLS_WEBPKI);
+    struct message *m = story_message(&s, "a@us.test", LETTER, "b@example.test", NULL);
+    m->env.requiretls = true;
+    story_run(&s);
+    assert_delivered("webpki");
+    assert_true(mx_heard(mx, " REQUIRETLS"));
+}
+
+static void requiretls_bounces_where_every_certificate_is_bad(void **state)
+{
+    (void)state;
+    host(&wrong, TLS_WEBPKI);
+    struct message *m = story_message(&s, "a@us.test", LETTER, "b@example.test", NULL);
+    m->env.requiretls = true;
+    story_run(&s);
+    assert_string_equal(s.ends[0].why.status, "5.7.10");
+    assert_int_equal(s.ends[0].why.scope, WHY_DOMAIN);
+}
+
+// Logging in
+
+static struct cfg_destination rule;
+static char secret_file[] = "/tmp/waxwing-secret-XXXXXX";
+
+static void log_in_as(const char *password, const char *command)
+{
+    strcpy(secret_file + strlen(secret_file) - 6, "XXXXXX");
+    int fd = mkstemp(secret_file);
+    assert_true(fd >= 0 && write(fd, password, strlen(password)) >= 0 && write(fd, "\n", 1) == 1);
+    close(fd);
+    rule = (struct cfg_destination){.auth_user = (char *)"relay",
+                                    .auth_password_file = secret_file,
+                                    .auth_token_command = (char *)(uintptr_t)command};
+    s.route->rule = &rule;
+}
+
+static void a_password_goes_to_a_proved_host(void **state)
+{
+    (void)state;
+    host(&good, TLS_WEBPKI);
+    log_in_as("geheim", "");
+    send_letter();
+    assert_delivered("webpki");
+    assert_true(mx_heard(mx, "AUTH PLAIN AHJlbGF5AGdlaGVpbQ=="));
+    unlink(secret_file);
+}
+
+static void a_password_never_goes_to_a_host_that_proved_nothing(void **state)
+{
+    (void)state;
+    host(&foreign, TLS_ENCRYPT);
+    log_in_as("geheim", "");
+    send_letter();
+    assert_string_equal(s.ends[0].why.status, "4.7.0");
+    assert_int_equal(mx_lines(mx, "AUTH"), 0);
+    mx_stop(mx);
+    mx = mx_start(FULL);
+    s.route->hosts[0].demand.level = s.route->hosts[0].demand.observe = TLS_OPPORTUNISTIC;
+    ((struct sockaddr_in *)s.route->hosts[0].addresses)->sin_port = htons(mx_port(mx));
+    send_letter(); // in clear now
+    assert_string_equal(s.ends[0].why.status, "4.7.0");
+    assert_int_equal(mx_lines(mx, "AUTH"), 0);
+    unlink(secret_file);
+}
+
+static void a_refused_password_makes_mail_wait(void **state)
+{
+    (void)state;
+    host(&good, TLS_WEBPKI);
+    log_in_as("geheim", "");
+    mx_on(mx, "auth", "535 5.7.8 no");
+    send_letter();
+    assert_int_equal(s.ends[0].why.scope, WHY_HOST);
+    unlink(secret_file);
+}
+
+static void login_is_spoken_where_plain_is_not(void **state)
+{
+    (void)state;
+    mx_extensions(mx, "AUTH LOGIN");
+    host(&good, TLS_WEBPKI);
+    log_in_as("geheim", "");
+    mx_on(mx, "auth", "334 VXNlcm5hbWU6");
+    mx_next(mx, "other", "334 UGFzc3dvcmQ6");
+    mx_next(mx, "other", "235 2.7.0 welcome");
+    send_letter();
+    assert_delivered("webpki");
+    assert_true(mx_heard(mx, "cmVsYXk=\nZ2VoZWlt"));
+    unlink(secret_file);
+}
+
+static void a_token_comes_from_its_command(void **state)
+{
+    (void)state;
+    mx_extensions(mx, "AUTH XOAUTH2");
+    host(&good, TLS_WEBPKI);
+    log_in_as("unused", "echo t0k3n");
+    send_letter();
+    assert_delivered("webpki");
+    assert_true(mx_heard(mx, "AUTH XOAUTH2 dXNlcj1yZWxheQFhdXRoPUJlYXJlciB0MGszbgEB"));
+    log_in_as("unused", "exit 1");
+    mx_hang_up(mx);
+    story_turn(&s);
+    send_letter();
+    assert_string_equal(s.ends[0].why.status, "4.3.5");
+    assert_int_equal(s.ends[0].why.scope, WHY_OURS);
+    unlink(secret_file);
+}
+
+#define STORY(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STORY(a_good_certificate_proves_webpki),
+        STORY(bad_certificates_are_refused_each_for_its_reason),
+        STORY(any_certificate_will_do_for_encrypt),
+        STORY(without_starttls_a_demand_is_never_met_in_clear),
+        STORY(starttls_that_is_refused_is_no_starttls),
+        STORY(one_bad_host_leaves_the_next),
+        STORY(opportunistic_goes_on_in_clear_when_tls_breaks),
+        STORY(opportunistic_takes_a_bad_certificate),
+        STORY(case_38_bytes_behind_the_220_are_dropped),
+        STORY(a_pin_must_match_whatever_else_is_proved),
+        STORY(dane_holds_a_host_to_its_key),
+        STORY(case_32_a_good_certificate_does_not_mend_a_wrong_key),
+        STORY(a_resumed_session_carries_the_proof_it_had),
+        STORY(case_31_a_ticket_serves_no_other_demand),
+        STORY(what_is_only_watched_is_delivered_and_told),
+        STORY(implicit_tls_has_its_greeting_inside),
+        STORY(requiretls_is_asked_of_a_host_that_proved_itself),
+        STORY(requiretls_bounces_where_every_certificate_is_bad),
+        STORY(a_password_goes_to_a_proved_host),
+        STORY(a_password_never_goes_to_a_host_that_proved_nothing),
+        STORY(a_refused_password_makes_mail_wait),
+        STORY(login_is_spoken_where_plain_is_not),
+        STORY(a_token_comes_from_its_command),
+    };
+    return cmocka_run_group_tests(tests, make_certificates, drop_certificates);
+}

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: ISC
+// Delivery reports, read as their receivers would: parts, groups, fields.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+#include "config/config.h"
+#include "relay/base/clock.h"
+#include "relay/dsn.h"
+#include "sign/header.h"
+
+static struct relay relay;
+static struct config config;
+static struct message *about;
+static struct content *content;
+static struct why why;
+static struct dsn_row rows[4];
+static struct dsn dsn;
+
+static void letter(const char *from, const char *header, const char *body)
+{
+    about = message_new();
+    free(about->env.from);
+    about->env.from = strdup(from);
+    about->env.created_ms = 1700000000000;
+    buf_adds(&about->prefix, "Received: by relay.test\r\n");
+    buf_adds(&about->header, header);
+    buf_adds(&about->body, body);
+    message_add_recipient(about, "b@example.test", "example.test");
+    message_add_recipient(about, "c@example.test", "example.test");
+    content = content_take(&relay, about);
+    rows[0] = (struct dsn_row){.recipient = &about->env.rcpts[0],
+                               .why = &why,
+                               .attempts = 3,
+                               .tried_ms = 1700000100000,
+                               .until_ms = 1700400000000};
+    rows[1] = rows[0];
+    rows[1].recipient = &about->env.rcpts[1];
+    dsn = (struct dsn){.config = &config,
+                       .kind = DSN_FAILED,
+                       .about = about,
+                       .content = content,
+                       .rows = rows,
+                       .nrows = 1,
+                       .now_ms = 1700000200000};
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    clock_fix(1700000200000);
+    config = (struct config){.hostname = (char *)"relay.test",
+                             .dsn_from = (char *)"MAILER-DAEMON@relay.test",
+                             .dsn_expire = 86400000};
+    why_set(&why, WHY_RECIPIENT, "5.1.1", "the host refused RCPT TO");
+    why_host(&why, "mx.example.test");
+    why_reply(&why, "550 5.1.1 <b@example.test>: no such user");
+    letter("a@us.test", "Subject: hello\r\nFrom: a@us.test\r\n\r\n", "the body\r\n");
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    content_unref(content);
+    message_unref(about);
+    clock_release();
+    return 0;
+}
+
+// The report as text: header, empty line, body.
+static struct message *report;
+static struct header header;
+static char *parts[8]; // of the multipart, the part's own header included
+static size_t nparts;
+
+static void compose(void)
+{
+    report = dsn_compose(&dsn);
+    assert_non_null(report);
+    size_t used;
+    struct why bad;
+    assert_int_equal(header_parse(&header, buf_span(&report->header), &used, &bad), 0);
+    assert_int_equal(used, report->header.len);
+    const char *type = strstr(buf_text(&report->header), "boundary=\"");
+    assert_non_null(type);
+    char mark[80] = "\r\n--";
+    strncat(mark, type + 10, strcspn(type + 10, "\""));
+    // Split at the boundary; the first part begins at the first byte.
+    char *text = strdup(buf_text(&report->body));
+    assert_int_equal(strncmp(text, mark + 2, strlen(mark) - 2), 0);
+    nparts = 0;
+    for (char *p = text + strlen(mark) - 2; strncmp(p, "--", 2) != 0;) {
+        p += 2;
+        char *stop = strstr(p, mark);
+        assert_non_null(stop);
+        parts[nparts++] = strndup(p, (size_t)(stop - p));
+        p = stop + strlen(mark);
+    }
+    free(text);
+}
+
+static void release(void)
+{
+    for (size_t i = 0; i < nparts; i++)
+        free(parts[i]);
+    header_free(&header);
+    message_unref(report);
+}
+
+static void assert_field(const char *name, const char *value)
+{
+    const struct field *f = header_find(&header, name, 0);
+    assert_non_null(f);
+    char *text = span_dup(span_trim(f->value));
+    assert_string_equal(text, value);
+    free(text);
+}
+
+static bool has(size_t part, const char *text)
+{
+    return strstr(parts[part], text);
+}
+
+static void case_45_a_report_has_what_rfc_3464_asks(void **state)
+{
+    (void)state;
+    compose();
+    assert_field("To", "<a@us.test>");
+    assert_field("From", "Mail Delivery System <MAILER-DAEMON@relay.test>");
+    assert_field("Auto-Submitted", "auto-replied");
+    assert_field("Subject", "Undelivered mail returned to sender");
+    assert_null(header_find(&header, "In-Reply-To", 0));
+    assert_string_equal(report->env.from, "");
+    assert_true(report->env.dsn);
+    assert_int_equal(report->env.rcpts[0].notify, NOTIFY_NEVER);
+    assert_string_equal(report->env.rcpts[0].domain, "us.test");
+    assert_int_equal(report->env.expire_ms, dsn.now_ms + 86400000);
+    assert_int_equal(nparts, 3);
+    assert_true(has(0, "your message could not be delivered to:"));
+    assert_true(has(0, "Please check the address for typing mistakes."));
+    assert_true(
+        has(1, "Content-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; relay.test\r\n"));
+    assert_true(has(
+        1,
+        "\r\n\r\nFinal-Recipient: rfc822; b@example.test\r\nAction: failed\r\n"
+        "Status: 5.1.1\r\nRemote-MTA: dns; mx.example.test\r\nDiagnostic-Code: smtp; 550 5.1.1"));
+    assert_false(has(1, "c@example.test"));
+    assert_true(
+        has(2, "Content-Type: message/rfc822\r\n\r\nReceived: by relay.test\r\nSubject: hello"));
+    assert_true(has(2, "the body\r\n"));
+    release();
+}
+
+static void case_45_one_group_for_each_recipient(void **state)
+{
+    (void)state;
+    dsn.nrows = 2;
+    free(about->env.rcpts[1].orcpt);
+    about->env.rcpts[1].orcpt = strdup("rfc822;old@else.test");
+    compose();
+    assert_true(has(1, "\r\n\r\nFinal-Recipient: rfc822; b@example.test"));
+    assert_true(has(1, "\r\n\r\nOriginal-Recipient: rfc822;old@else.test\r\n"
+                       "Final-Recipient: rfc822; c@example.test"));
+    release();
+}
+
+static void case_45_envid_and_ret_are_honoured(void **state)
+{
+    (void)state;
+    free(about->env.envid);
+    about->env.envid = strdup("QQ 314");
+    about->env.ret = RET_HDRS;
+    compose();
+    assert_true(has(1, "Original-Envelope-Id: QQ 314\r\n"));
+    assert_true(has(2, "Content-Type: text/rfc822-headers\r\n\r\nReceived: by relay.test\r\n"));
+    assert_false(has(2, "the body"));
+    release();
+}
+
+static void case_45_requiretls_returns_headers_only_and_asks_for_it(void **state)
+{
+    (void)state;
+    about->env.requiretls = true;
+    about->env.ret = RET_FULL;
+    compose();
+    assert_true(report->env.requiretls);
+    assert_false(has(2, "the body"));
+    release();
+}
+
+static void tls_required_no_is_copied(void **state)
+{
+    (void)state;
+    about->env.tls_optional = true;
+    compose();
+    assert_field("TLS-Required", "No");
+    assert_true(report->env.tls_optional);
+    release();
+}
+
+static void case_45_international_addresses_have_their_own_types(void **state)
+{
+    (void)state;
+    free(about->env.rcpts[0].address);
+    about->env.rcpts[0].address = strdup("j\xc3\xbcrg@example.test");
+    compose();
+    assert_true(has(0, "charset=utf-8"));
+    assert_true(has(1, "Content-Type: message/global-delivery-status\r\n"));
+    assert_true(has(1, "Final-Recipient: utf-8; j\xc3\xbcrg@example.test\r\n"));
+    assert_true(report->env.eightbit);
+    assert_false(report->env.utf8_header);
+    release();
+}
+
+static void a_delay_says_until_when(void **state)
+{
+    (void)state;
+    dsn.kind = DSN_DELAYED;
+    why_set_tls(&why, WHY_STARTTLS_NOT_SUPPORTED, WHY_HOST, "4.7.4", "TLS is demanded");
+    compose();
+    assert_true(has(0, "Nothing needs to be done"));
+    assert_true(has(0, "Delivery is given up at Sun, 19 Nov 2023"));
+    assert_true(has(1, "Action: delayed\r\nStatus: 4.7.4\r\n"));
+    assert_true(has(1, "Will-Retry-Until: Sun, 19 Nov 2023"));
+    assert_true(has(1, "Diagnostic-Code: X-Waxwing; TLS is demanded\r\n"));
+    assert_false(has(2, "the body"));
+    release();
+}
+
+static void what_expired_never_claims_class_5(void **state)
+{
+    (void)state;
+    rows[0].expired = true;
+    why_set(&why, WHY_HOST, "4.4.1", "nobody answers");
+    compose();
+    assert_true(has(1, "Action: failed\r\nStatus: 4.4.7\r\n"));
+    assert_true(has(0, "could not be reached"));
+    release();
+}
+
+static void a_relayed_report_has_no_reason(void **state)
+{
+    (void)state;
+    dsn.kind = DSN_RELAYED;
+    rows[0].why = NULL;
+    compose();
+    assert_true(has(1, "Action: relayed\r\nStatus: 2.0.0\r\n"));
+    assert_false(has(1, "Diagnostic-Code"));
+    release();
+}
+
+static void hostile_replies_stay_inside_their_field(void **state)
+{
+    (void)state;
+    char evil[400];
+    memset(evil, 'x', sizeof evil - 1);
+    evil[sizeof evil - 1] = '\0';
+    memcpy(evil, "550 a\x01\xff b ", 10);
+    memcpy(why.reply, evil, sizeof evil);
+    compose();
+    for (const char *p = parts[1]; p; p = strstr(p + 1, "\r\n")) {
+        const char *stop = strstr(p + 2, "\r\n");
+        assert_true(!stop || stop - p < 400);
+    }
+    assert_true(has(1, "Diagnostic-Code: smtp; 550 a?? b"));
+    assert_false(report->env.eightbit);
+    release();
+}
+
+static void a_message_that_is_lost_is_still_reported(void **state)
+{
+    (void)state;
+    dsn.content = NULL;
+    compose();
+    assert_int_equal(nparts, 2);
+    release();
+}
+
+static void the_postmaster_gets_a_header_copy_of_what_was_dropped(void **state)
+{
+    (void)state;
+    dsn.postmaster = "admin@us.test";
+    compose();
+    assert_field("To", "<admin@us.test>");
+    assert_string_equal(report->env.rcpts[0].address, "admin@us.test");
+    assert_false(has(2, "the body"));
+    release();
+}
+
+static void a_large_message_comes_back_as_its_header(void **state)
+{
+    (void)state;
+    end(state);
+    char *big = malloc(DSN_RETURN_MAX + 1000);
+    memset(big, 'x', DSN_RETURN_MAX + 999);
+    big[DSN_RETURN_MAX + 999] = '\0';
+    letter("a@us.test", "Subject: big\r\n\r\n", big);
+    compose();
+    assert_true(has(2, "text/rfc822-headers"));
+    release();
+    about->env.ret = RET_FULL;
+    compose();
+    assert_true(has(2, "message/rfc822"));
+    assert_true(report->body.len > DSN_RETURN_MAX);
+    release();
+    free(big);
+}
+
+#define STORY(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STORY(case_45_a_report_has_what_rfc_3464_asks),
+        STORY(case_45_one_group_for_each_recipient),
+        STORY(case_45_envid_and_ret_are_honoured),
+        STORY(case_45_requiretls_returns_headers_only_and_asks_for_it),
+        STORY(tls_required_no_is_copied),
+        STORY(case_45_international_addresses_have_their_own_types),
+        STORY(a_delay_says_until_when),
+        STORY(what_expired_never_claims_class_5),
+        STORY(a_relayed_report_has_no_reason),
+        STORY(hostile_replies_stay_inside_their_field),
+        STORY(a_message_that_is_lost_is_still_reported),
+        STORY(the_postmaster_gets_a_header_copy_of_what_was_dropped),
+        STORY(a_large_message_comes_back_as_its_header),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: ISC
+// Connections, bans, rates and turns at hashing.
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "relay/limits.h"
+
+static struct limits *_Atomic slot;
+static struct limits *l;
+
+static int begin(void **state)
+{
+    (void)state;
+    l = limits_shared(&slot);
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    limits_unref(l);
+    return slot ? -1 : 0;
+}
+
+static const struct sockaddr *address(const char *text)
+{
+    static struct sockaddr_storage ring[32];
+    static unsigned at;
+    struct sockaddr_storage *ss = &ring[at++ % 32];
+    memset(ss, 0, sizeof *ss);
+    bool six = strchr(text, ':') != NULL;
+    ss->ss_family = six ? AF_INET6 : AF_INET;
+    void *to = six ? (void *)&((struct sockaddr_in6 *)ss)->sin6_addr
+                   : (void *)&((struct sockaddr_in *)ss)->sin_addr;
+    assert_int_equal(inet_pton(ss->ss_family, text, to), 1);
+    return (struct sockaddr *)ss;
+}
+
+static void workers_share_one(void **state)
+{
+    (void)state;
+    struct limits *again = limits_shared(&slot);
+    assert_ptr_equal(again, l);
+    limits_unref(again);
+    assert_non_null(slot);
+}
+
+static void connections_count_by_client(void **state)
+{
+    (void)state;
+    assert_true(limits_enter(l, address("2001:db8::1"), 2));
+    assert_true(limits_enter(l, address("2001:db8::ffff:1"), 2)); // the same /64
+    assert_false(limits_enter(l, address("2001:db8::2"), 2));
+    assert_true(limits_enter(l, address("2001:db8:0:1::2"), 2));
+    assert_true(limits_enter(l, address("192.0.2.1"), 1));
+    assert_false(limits_enter(l, address("::ffff:192.0.2.1"), 1)); // the same client
+    assert_true(limits_enter(l, address("192.0.2.2"), 1));
+    limits_leave(l, address("2001:db8::9"));
+    assert_true(limits_enter(l, address("2001:db8::2"), 2));
+}
+
+static void bans_are_by_address_and_user(void **state)
+{
+    (void)state;
+    const struct sockaddr *a = address("192.0.2.1"), *b = address("192.0.2.2");
+    for (int i = 0; i < 2; i++)
+        limits_failed(l, a, "app", 3, 60000);
+    assert_false(limits_banned(l, a));
+    limits_failed(l, a, "root", 3, 60000);
+    assert_true(limits_banned(l, a));
+    assert_false(limits_banned(l, b));
+    assert_false(limits_user_banned(l, b, "app"));
+    limits_failed(l, b, "app", 3, 60000);
+    assert_true(limits_user_banned(l, b, "app"));
+    assert_false(limits_user_banned(l, b, "root"));
+}
+
+// A stranger who fails as `app` from everywhere does not lock out the host where app works.
+static void a_user_keeps_where_it_works(void **state)
+{
+    (void)state;
+    const struct sockaddr *home = address("192.0.2.1");
+    limits_proved(l, home, "app");
+    for (int i = 1; i < 20; i++) {
+        char stranger[32];
+        snprintf(stranger, sizeof stranger, "203.0.113.%d", i);
+        limits_failed(l, address(stranger), "app", 3, 60000);
+    }
+    assert_true(limits_user_banned(l, address("203.0.113.99"), "app"));
+    assert_false(limits_user_banned(l, home, "app"));
+}
+
+static void a_ban_ends(void **state)
+{
+    (void)state;
+    const struct sockaddr *a = address("192.0.2.1");
+    limits_failed(l, a, NULL, 1, 30);
+    usleep(60000);
+    assert_false(limits_banned(l, a));
+    limits_failed(l, a, NULL, 0, 60000); // failures: 0 bans nobody
+    assert_false(limits_banned(l, a));
+    limits_failed(l, a, NULL, 2, 60000); // the old count is gone
+    assert_false(limits_banned(l, a));
+}
+
+static void rates_are_buckets(void **state)
+{
+    (void)state;
+    struct rate two = {2, 3600000}, none = {0, 0};
+    assert_true(limits_spend(l, LIMITS_MESSAGES, "app", two, 1));
+    assert_true(limits_spend(l, LIMITS_MESSAGES, "app", two, 1));
+    assert_false(limits_spend(l, LIMITS_MESSAGES, "app", two, 1));
+    assert_true(limits_spend(l, LIMITS_RECIPIENTS, "app", two, 2));
+    assert_true(limits_spend(l, LIMITS_MESSAGES, "other", two, 1));
+    assert_true(limits_spend(l, LIMITS_MESSAGES, "app", none, 1000));
+    struct rate fast = {1, 20};
+    assert_true(limits_spend(l, LIMITS_ALARMS, "x", fast, 1));
+    usleep(50000);
+    assert_true(limits_spend(l, LIMITS_ALARMS, "x", fast, 1));
+}
+
+// What strangers choose as keys cannot grow without end.
+static void tables_are_bounded(void **state)
+{
+    (void)state;
+    struct rate one = {1, 3600000};
+    char name[32];
+    for (int i = 0; i < LIMITS_ENTRIES + 10; i++) {
+        snprintf(name, sizeof name, "%d", i);
+        assert_true(limits_spend(l, LIMITS_MESSAGES, name, one, 1));
+    }
+    assert_true(limits_spend(l, LIMITS_MESSAGES, "0", one, 1)); // the oldest made room
+    assert_false(limits_spend(l, LIMITS_MESSAGES, "65000", one, 1));
+}
+
+static unsigned turns;
+
+static void turn_comes(struct item *item)
+{
+    (void)item;
+    turns++;
+}
+
+static void hashing_is_bounded_and_in_line(void **state)
+{
+    (void)state;
+    static struct limits_turn line[LIMITS_WAITING + 64];
+    uv_loop_t loop;
+    uv_loop_init(&loop);
+    struct mailbox *mail = mailbox_open(&loop);
+    unsigned going = 0, waiting = 0;
+    struct limits_turn *t = line;
+    for (;; t++) {
+        t->item.run = turn_comes;
+        t->mail = mail;
+        enum limits_answer answer = limits_turn_take(l, t);
+        if (answer == LIMITS_FULL)
+            break;
+        going += answer == LIMITS_GO;
+        waiting += answer == LIMITS_WAIT;
+    }
+    assert_int_equal(waiting, LIMITS_WAITING);
+    assert_true(going >= 1);
+    for (unsigned i = 0; i < waiting; i++)
+        limits_turn_end(l);
+    uv_run(&loop, UV_RUN_NOWAIT);
+    assert_int_equal(turns, LIMITS_WAITING);
+    for (unsigned i = 0; i < going; i++)
+        limits_turn_end(l);
+    assert_int_equal(limits_turn_take(l, line), LIMITS_GO);
+    limits_turn_end(l);
+    mailbox_close(mail);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&loop), 0);
+}
+
+int main(void)
+{
+#define STORY(name) cmocka_unit_test_setup_teardown(name, begin, end)
+    const struct CMUnitTest tests[] = {
+        STORY(workers_share_one),
+        STORY(connections_count_by_client),
+        STORY(bans_are_by_address_and_user),
+        STORY(a_user_keeps_where_it_works),
+        STORY(a_ban_ends),
+        STORY(rates_are_buckets),
+        STORY(tables_are_bounded),
+        STORY(hashing_is_bounded_and_in_line),
+    };
+    return cmocka_run_group_tests_name("limits", tests, NULL, NULL);
+}
