@@ -189,10 +189,12 @@ static void run_learn(struct item *item)
 {
     struct question *q = list_of(item, struct question, item);
     struct routes *routes = q->routes;
-    struct memory_row row = {q->host, clock_s(), q->owes, q->dane};
-    if (tls_memory_learn(routes->world.memory, q->domain, q->host, q->owes, q->dane, row.seen_s,
+    struct tls_memory *memory = routes->world.memory;
+    // The whole row is written, not this proof alone: a lower one lowers nothing on disk either.
+    if (tls_memory_learn(memory, q->domain, q->host, q->owes, q->dane, clock_s(),
                          routes->setup->config->delivery.memory_days))
-        state_keep_memory(routes->relay->state, q->domain, &row);
+        state_keep_memory(routes->relay->state, q->domain,
+                          tls_memory_row(memory, q->domain, q->host));
     drop(q);
 }
 

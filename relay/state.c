@@ -120,8 +120,9 @@ static void tell_drops(struct state *state)
     state->health.dropped = dropped;
     pthread_mutex_unlock(&state->lock);
     if (more && !state->told_drops) {
-        log_alarm("state", "ledger facts are being dropped: more than %d wait to be written",
-                  STATE_WAITING_MAX);
+        log_alarm("state",
+                  "ledger facts are being dropped: %d of them, or %d MiB, wait to be written",
+                  STATE_WAITING_MAX, STATE_WAITING_BYTES >> 20);
         state->told_drops = true;
     }
 }
@@ -226,8 +227,12 @@ static void answer_query(struct state *state, struct job *job)
     struct why why;
     write_rows(state);
     why_clear(&job->why);
-    if (reopen(state, &why) != DB_DONE ||
-        db_rows(&state->db, &job->query, &job->rows, &why) != DB_DONE) {
+    enum db_result rc = reopen(state, &why);
+    if (rc == DB_DONE)
+        rc = db_rows(&state->db, &job->query, &job->rows, &why);
+    if (rc == DB_DAMAGED && db_replace(&state->db, &why, &why) == DB_DONE)
+        look_at_loss(state);
+    if (rc != DB_DONE) {
         ledger_rows_free(&job->rows);
         job->why = why;
     }
