@@ -104,6 +104,16 @@ const struct command commands[] = {
      "  --headers a:b:c, --time T, --full as above\n"
      "  --cv-from auto|ar    validate the chain, or take arc= of the newest results\n",
      command_message},
+    {"spf", "may this address send mail from this domain?",
+     "usage: waxwing spf --ip A --helo H --mail-from M [OPTION ...]\n"
+     "Prints the result, and what the domain explains where it fails.\n"
+     "  --mail-from \"\"       the null sender: the HELO name is checked\n"
+     "  --receiver NAME      who checks, for explanations\n"
+     "  --json               for programs, with the reason\n"
+     "  --dns-file F         answer DNS questions from this file\n"
+     "  --resolver IP:PORT   ask this server\n"
+     "  --now EPOCH          set the clock\n",
+     command_spf},
     {"sts", "evaluate MTA-STS text",
      "usage: waxwing sts record < TEXT\n"
      "       waxwing sts policy < TEXT\n"
