@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: ISC
-// Proofs of passwords: cache, turns, thread pool. Never sees SMTP and never keeps a password longer than its job.
+// Proofs of passwords: cache, turns, thread pool. Never sees SMTP and never keeps a password longer
+// than its job.
 #include "relay/auth.h"
 
 #include <assert.h>
@@ -122,7 +123,8 @@ enum auth_answer auth_prove(struct auth *a, struct users *users, const struct au
         free(job);
         return AUTH_BUSY;
     }
-    // From here on the job may be posted by another thread, but is run on this one: filling it is safe.
+    // From here on the job may be posted by another thread, but is run on this one: filling it is
+    // safe.
     job->auth = a;
     job->words.user = mem_dup(words->user);
     job->words.password = mem_dup(words->password);

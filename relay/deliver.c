@@ -415,11 +415,9 @@ static enum moment enter_end(struct deliver *d)
 
 void deliver_cut(struct deliver *d)
 {
-    struct why why;
-    why_set(&why, WHY_OURS, "4.3.2", "this relay is being stopped");
-    deliver_refuse_rest(d, &why);
     if (d->c)
         drop_connection(d, true);
+    deliver_reopen(d);
     deliver_go(d, AT_END);
     release(d);
 }

@@ -36,21 +36,25 @@ static void end_body(struct deliver *d)
 static void large_read(const void *data, ssize_t n, const struct why *why, void *arg)
 {
     struct deliver *d = arg;
+    struct why short_file;
     d->reading = false;
-    if (n < 0) {
+    if (n == 0 || (n > 0 && (uint64_t)n > d->body_left))
+        why_set(&short_file, WHY_OURS, "4.3.0", "the file of a large body changed its size");
+    if (n <= 0 || (uint64_t)n > d->body_left) {
         // Half a message is out: only closing the connection keeps the host from taking it.
-        deliver_refuse_rest(d, why);
+        deliver_refuse_rest(d, n < 0 ? why : &short_file);
         connection_close(d->c, true);
         d->c = NULL;
         deliver_continue(d, AT_END, NULL);
         return;
     }
-    if (n > 0) {
-        write_piece(d, span_of(data, (size_t)n));
+    write_piece(d, span_of(data, (size_t)n));
+    d->body_left -= (uint64_t)n;
+    if (d->body_left) {
         deliver_body_go_on(d);
         return;
     }
-    end_body(d);
+    end_body(d); // at once: the answer to a BDAT may follow its last byte
     deliver_continue(d, AT_FINAL, NULL);
 }
 
@@ -80,6 +84,7 @@ void deliver_begin_body(struct deliver *d)
         return;
     }
     content_reader_free(d->reader);
+    d->body_left = d->message->body_bytes;
     d->reader = content_reader(d->order.worker, d->content, large_read, d);
 }
 
@@ -172,7 +177,7 @@ enum moment deliver_final_heard(struct deliver *d)
     return deliver_transaction_over(d);
 }
 
-// "Too many" counts as an answer only where somebody was taken before; else it is a refusal for now.
+// "Too many" counts as an answer only where somebody was taken before; else it is a temporary refusal.
 static void sort_out(struct deliver *d)
 {
     if (!d->again)

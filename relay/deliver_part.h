@@ -75,6 +75,7 @@ struct deliver {
     struct content_stuffer stuffer;
     uint64_t body_out; // bytes of the message handed to the stream
     bool reading;
+    uint64_t body_left; // bytes of a large body still to be read
     struct attempt attempt;
 };
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: ISC
-// Who may say what in From, and whose message it is (design.md 11): the rule against laundering among them.
+// Who may say what in From, and whose message it is (design.md 11): the rule against laundering
+// among them.
 #include "relay/ingest_inside.h"
 
 #include <string.h>

@@ -7,8 +7,8 @@
 #include "relay/ingest.h"
 #include "sign/attest.h"
 
-// OWN: of our making, to be signed. CLAIMED: From is ours, but a stranger may have written it; what is found
-// decides. FOREIGN: somebody else's, to be sealed.
+// OWN: of our making, to be signed. CLAIMED: From is ours, but a stranger may have written it; what
+// is found decides. FOREIGN: somebody else's, to be sealed.
 enum ingest_kind { INGEST_OWN, INGEST_CLAIMED, INGEST_FOREIGN };
 
 struct ingest {
@@ -37,11 +37,11 @@ int ingest_judge(struct ingest *g, struct why *why);
 // ingest_sign.c: m->prefix and m->left_out.
 int ingest_prefix_own(struct ingest *g, struct why *why);
 int ingest_prefix_foreign(struct ingest *g, struct why *why);
-// Signs `header` with every key for the domain; adds the fields to out and their names to `names`. No key:
-// nothing added, 0.
-int ingest_signatures(const struct setup *setup, const char *domain, const struct header *header,
-                      const struct body_hashes *hashes, uint64_t id, struct buf *out,
-                      struct buf *names, struct why *why);
+// Signs `header` with every key for the domain; adds the fields to out and their names to `names`.
+// No key: nothing added, 0.
+int ingest_signatures(const struct setup *setup, const struct keywatch *watch, const char *domain,
+                      const struct header *header, const struct body_hashes *hashes, uint64_t id,
+                      struct buf *out, struct buf *names, struct why *why);
 // The domain as lower-case A-label; out is "" where it is none.
 void ingest_domain(const char *domain, char out[static 256]);
 

@@ -155,12 +155,19 @@ void lanes_add(struct lanes *lanes, struct delivery *d)
     mark(lane);
 }
 
+// The same login, or none on either side.
+static bool same_login(const struct cfg_destination *a, const struct cfg_destination *b)
+{
+    bool logs_in = a && a->auth_user && a->auth_user[0];
+    return a == b || (!logs_in && !(b && b->auth_user && b->auth_user[0]));
+}
+
 // Two routes that lead to the same hosts with the same demands.
 static bool agree(const struct route *a, const struct route *b)
 {
     if (a == b)
         return true;
-    if (a->nhosts != b->nhosts || a->variant != b->variant || a->rule != b->rule)
+    if (a->nhosts != b->nhosts || a->variant != b->variant || !same_login(a->rule, b->rule))
         return false;
     for (size_t i = 0; i < a->nhosts; i++) {
         const struct route_host *x = &a->hosts[i], *y = NULL;

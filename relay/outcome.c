@@ -22,7 +22,7 @@ enum outcome outcome(const struct why *why, int64_t now_ms, int64_t expire_ms)
     return now_ms >= expire_ms ? OUTCOME_EXPIRED : OUTCOME_LATER;
 }
 
-// What each moment is about when it goes wrong for good, and for now.
+// What each moment is about when it goes wrong for good, and for a while.
 static const struct {
     const char *command;
     enum why_scope permanent, temporary;
@@ -50,7 +50,7 @@ int outcome_reply(struct why *why, enum outcome_moment moment, const struct smtp
     else if (reply->code >= 500)
         why_set(why, moments[moment].permanent, status, "the host refused %s", command);
     else if (reply->code >= 400)
-        why_set(why, moments[moment].temporary, status, "the host refused %s for now", command);
+        why_set(why, moments[moment].temporary, status, "the host refused %s at this time", command);
     else // A success where none is possible: neither class is to be trusted.
         why_set(why, WHY_HOST, "4.5.0", "the host answered %s with code %d, which makes no sense",
                 command, reply->code);

@@ -17,18 +17,20 @@ struct principal {
     char name[PRINCIPAL_NAME]; // user name, or "network:10.0.0.0/24"; "" for nobody
 };
 
-// The user's row, else the first network row that holds the client; user NULL or "": not authenticated.
+// The user's row, else the first network row that holds the client; user NULL or "": not
+// authenticated.
 void principal_find(const struct config *config, const char *user, const struct sockaddr *client,
                     struct principal *out);
 // The client is in a network row: it is never banned.
 bool principal_trusts(const struct config *config, const struct sockaddr *client);
 
-// The row may send as "local@domain"; domain a lower-case A-label. Local parts compare without case and
-// without superfluous quotes.
+// The row may send as "local@domain"; domain a lower-case A-label. Local parts compare without case
+// and without superfluous quotes.
 bool principal_may_send(const struct cfg_sender *row, const char *address, const char *domain);
 // The same without `*`: addresses that are the principal's own, which a seal never makes genuine.
 bool principal_owns(const struct cfg_sender *row, const char *address, const char *domain);
-// The domain is, or is below, one that a row's domain patterns name: where its MAILER-DAEMON may live.
+// The domain is, or is below, one that a row's domain patterns name: where its MAILER-DAEMON may
+// live.
 bool principal_own_domain(const struct cfg_sender *row, const char *domain);
 
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: ISC
-// The PROXY protocol header, versions 1 and 2, as a load balancer puts it in front of a connection. Pure.
-// Who may send one is relay/submit.c's question; checksums and TLVs of version 2 are passed over.
+// The PROXY protocol header, versions 1 and 2, as a load balancer puts it in front of a connection.
+// Pure. Who may send one is relay/submit.c's question; checksums and TLVs of version 2 are passed
+// over.
 #ifndef RELAY_PROXY_H
 #define RELAY_PROXY_H
 

@@ -23,10 +23,11 @@ struct queue *queue_new(struct worker *worker)
     list_init(&q->routing);
     list_init(&q->held);
     list_init(&q->reports);
+    list_init(&q->gathering);
     q->refusals = refusals_new(worker->relay);
     q->lanes = lanes_new(worker, q->refusals, queue_settle, q);
-    uv_timer_t *timers[] = {&q->clock, &q->grace, &q->flush};
-    for (size_t i = 0; i < 3; i++) {
+    uv_timer_t *timers[] = {&q->clock, &q->grace, &q->flush, &q->gather};
+    for (size_t i = 0; i < 4; i++) {
         uv_timer_init(&worker->loop, timers[i]);
         timers[i]->data = q;
         q->handles++;
@@ -99,6 +100,25 @@ void queue_unplace(struct queue *q, struct delivery *d)
 
 // Routing
 
+static void gathered(uv_timer_t *timer)
+{
+    struct queue *q = timer->data;
+    list_each_safe(it, &q->gathering) lanes_add(q->lanes, list_of(it, struct delivery, list));
+}
+
+// Into its lane. A delivery that has siblings waits a moment for those that go to the same hosts, so that
+// one transaction serves them all.
+static void enter(struct queue *q, struct delivery *d)
+{
+    if (!d->siblings || d->attempts) {
+        lanes_add(q->lanes, d);
+        return;
+    }
+    delivery_move(d, QUEUE_READY, &q->gathering);
+    if (!uv_is_active((uv_handle_t *)&q->gather))
+        uv_timer_start(&q->gather, gathered, QUEUE_GATHER_MS, 0);
+}
+
 static void arrive(struct item *item)
 {
     struct delivery *d = list_of(item, struct delivery, item);
@@ -108,7 +128,7 @@ static void arrive(struct item *item)
         return;
     }
     list_append(&q->all, &d->all);
-    lanes_add(q->lanes, d);
+    enter(q, d);
 }
 
 static void to_lane(struct queue *q, struct delivery *d, struct route *route)
@@ -116,7 +136,7 @@ static void to_lane(struct queue *q, struct delivery *d, struct route *route)
     d->route = route_ref(route);
     struct worker *owner = worker_for_site(q->worker->relay, route->site);
     if (owner == q->worker) {
-        lanes_add(q->lanes, d);
+        enter(q, d);
         return;
     }
     list_remove(&d->list);
@@ -260,6 +280,7 @@ void queue_stop(struct queue *q, uint64_t grace_ms, void (*gone)(void *arg), voi
     q->gone_arg = arg;
     lanes_stop(q->lanes);
     uv_timer_stop(&q->clock);
+    uv_timer_stop(&q->gather);
     queue_reports_flush(q);
     // At least one turn later, so that `gone` never runs inside this call.
     uv_timer_start(&q->grace, grace_over, lanes_sessions(q->lanes) ? grace_ms : 0, 0);
@@ -296,4 +317,5 @@ void queue_free(struct queue *q)
     uv_close((uv_handle_t *)&q->clock, timer_closed);
     uv_close((uv_handle_t *)&q->grace, timer_closed);
     uv_close((uv_handle_t *)&q->flush, timer_closed);
+    uv_close((uv_handle_t *)&q->gather, timer_closed);
 }

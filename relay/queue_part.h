@@ -12,6 +12,7 @@
 #define QUEUE_TICK_MS      1000  // how often a queue held up by the spool looks again
 #define QUEUE_SWEEP_MS     30000 // how often unused lanes go, and the longest sleep
 #define QUEUE_SECOND_MS    10000 // the second look at a TLS policy before anything final
+#define QUEUE_GATHER_MS    5     // deliveries of one message wait so long for each other
 #define QUEUE_REPORT_MS    50    // failures of one message within this time share a DSN
 #define QUEUE_REPORT_RETRY 60000 // a DSN that could not be stored: when its cause is tried again
 
@@ -38,6 +39,8 @@ struct queue {
     uv_timer_t clock; // the next thing due
     uv_timer_t grace;
     uv_timer_t flush; // reports being gathered
+    uv_timer_t gather;
+    struct list gathering; // ready, and wait for their siblings
     unsigned handles;
     uint64_t swept_ms;
     struct list reports; // being gathered

@@ -3,6 +3,7 @@
 // line, a RESULT in the spool and, where one is owed, a report to the sender.
 #include "relay/queue_part.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,10 +119,11 @@ static void one(struct settling *s, struct delivery_rcpt *r)
         delivered(s, r);
         return;
     }
-    struct why cut;
-    if (!r->why) {
-        why_set(&cut, WHY_OURS, "4.3.2", "the attempt was cut short");
-        delivery_refuse(r, &cut);
+    if (r->standing == STANDING_OPEN) {
+        // Cut short by a stop: nothing is known, so nothing is noted, and the next start tries at once.
+        assert(s->q->stopping);
+        r->recipient = NULL;
+        return;
     }
     enum outcome o = outcome(r->why, s->now, s->expires);
     if (second_look(s, o, r->why)) {

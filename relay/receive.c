@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
-// Receiving a message body and header. Owns what has arrived until the message is judged; the thread pool
-// writes large bodies, one write at a time, while the session is not read.
+// Receiving a message body and header. Owns what has arrived until the message is judged; the
+// thread pool writes large bodies, one write at a time, while the session is not read.
 #include "relay/receive.h"
 
 #include <assert.h>

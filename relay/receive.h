@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: ISC
-// A message as it arrives: scanned, counted, header kept, body hashed and kept in memory or written to a file
-// of its own (relay/spool.h). Never judges the content beyond its line ends and sizes.
+// A message as it arrives: scanned, counted, header kept, body hashed and kept in memory or written
+// to a file of its own (relay/spool.h). Never judges the content beyond its line ends and sizes.
 //
-// Life: receive_new → receive_data or receive_chunk with pieces of at most RECEIVE_PIECE bytes; whenever
-// receive_must_write() says so, receive_write before the next piece → receive_verdict → for a message with a
-// file receive_write(last) → receive_free. After a fault bytes are swallowed to the end of the message.
+// Life: receive_new → receive_data or receive_chunk with pieces of at most RECEIVE_PIECE bytes;
+// whenever receive_must_write() says so, receive_write before the next piece → receive_verdict →
+// for a message with a file receive_write(last) → receive_free. After a fault bytes are swallowed
+// to the end of the message.
 #ifndef RELAY_RECEIVE_H
 #define RELAY_RECEIVE_H
 
@@ -25,8 +26,8 @@ struct receive_options {
     bool chunks; // BDAT
     bool fix_bare_lf;
     uint64_t expected; // SIZE=, 0: not said
-    // The header is complete (once, before any body byte is kept). *hashes: what the body is fed to, or NULL.
-    // -1 with why refuses the message.
+    // The header is complete (once, before any body byte is kept). *hashes: what the body is fed
+    // to, or NULL. -1 with why refuses the message.
     int (*header)(void *arg, struct body_hashes **hashes, struct why *why);
     void *arg;
 };
@@ -43,8 +44,8 @@ bool receive_is_chunked(const struct receive *r);
 // The body in memory is due in its file before more is taken.
 bool receive_must_write(const struct receive *r);
 bool receive_has_file(const struct receive *r);
-// Writes it (with `last` also finishes the file and names it in the message) in the thread pool; `done` is
-// called once on the loop. -1: a write failed; receive_verdict says so too.
+// Writes it (with `last` also finishes the file and names it in the message) in the thread pool;
+// `done` is called once on the loop. -1: a write failed; receive_verdict says so too.
 typedef void receive_fn(void *arg);
 void receive_write(struct receive *r, uv_loop_t *loop, bool last, receive_fn *done, void *arg);
 
@@ -53,8 +54,8 @@ void receive_write(struct receive *r, uv_loop_t *loop, bool last, receive_fn *do
 int receive_fault(const struct receive *r, struct why *why);
 int receive_verdict(struct receive *r, struct why *why);
 
-// No write is under way. A file that no stored message names is removed in the thread pool: then true is
-// returned and `done` will be called; r is gone either way.
+// No write is under way. A file that no stored message names is removed in the thread pool: then
+// true is returned and `done` will be called; r is gone either way.
 bool receive_free(struct receive *r, bool stored, uv_loop_t *loop, receive_fn *done, void *arg);
 
 // The share of limits.memory in use, in percent.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
-// The scan of message bytes. A state is kept only across the few bytes around a line end; inside a line two
-// memchr find the next byte that matters.
+// The scan of message bytes. A state is kept only across the few bytes around a line end; inside a
+// line two memchr find the next byte that matters.
 #include "relay/receive_scan.h"
 
 #include <string.h>
@@ -60,8 +60,9 @@ static void bare_lf(struct receive_scan *scan)
         scan->content(scan->arg, span_of("\r\n", 2));
 }
 
-// Whole lines and the start of the last one, from inside a line. Returns where a state begins that is not
-// IN_LINE: at a line start with a dot, behind the last byte, or behind a CR that is the last byte.
+// Whole lines and the start of the last one, from inside a line. Returns where a state begins that
+// is not IN_LINE: at a line start with a dot, behind the last byte, or behind a CR that is the last
+// byte.
 static const unsigned char *in_lines(struct receive_scan *scan, const unsigned char *p,
                                      const unsigned char *end)
 {

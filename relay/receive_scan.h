@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: ISC
-// The bytes of DATA or BDAT, in pieces cut anywhere: dots unstuffed, bare CR, bare LF and NUL found, the end
-// found. Pure, and the hot path: runs of clean bytes are handed on whole, never a byte at a time.
+// The bytes of DATA or BDAT, in pieces cut anywhere: dots unstuffed, bare CR, bare LF and NUL
+// found, the end found. Pure, and the hot path: runs of clean bytes are handed on whole, never a
+// byte at a time.
 //
-// Only CRLF.CRLF ends DATA (RFC 5321 section 4.1.1.4): a line begins behind CRLF and nowhere else. After a fault
-// the scan goes on, hands on nothing more, and still finds the true end.
+// Only CRLF.CRLF ends DATA (RFC 5321 section 4.1.1.4): a line begins behind CRLF and nowhere else.
+// After a fault the scan goes on, hands on nothing more, and still finds the true end.
 #ifndef RELAY_RECEIVE_SCAN_H
 #define RELAY_RECEIVE_SCAN_H
 

@@ -129,6 +129,13 @@ static void add_policy(const char *domain, const struct sts_view *view, void *ar
     json_array_append_new(arg, j);
 }
 
+// A domain that has none is no news; one whose policy cannot be had is.
+static void list_policy(const char *domain, const struct sts_view *view, void *arg)
+{
+    if (view->mode >= 0 || view->error.tls != WHY_TLS_NONE)
+        add_policy(domain, view, arg);
+}
+
 static void add_memory(const char *domain, const struct memory_row *row, void *arg)
 {
     static const char *const owes[] = {"nothing", "tls", "certificate"};
@@ -145,7 +152,7 @@ static void run_policies(struct item *item)
 {
     struct question *q = list_of(item, struct question, item);
     json_t *j = json_object(), *policies = json_array(), *memory = json_array();
-    sts_cache_each(q->routes->world.sts, add_policy, policies);
+    sts_cache_each(q->routes->world.sts, list_policy, policies);
     tls_memory_each(q->routes->world.memory, add_memory, memory);
     json_object_set_new(j, "policies", policies);
     json_object_set_new(j, "memory", memory);
@@ -189,10 +196,12 @@ static void run_learn(struct item *item)
 {
     struct question *q = list_of(item, struct question, item);
     struct routes *routes = q->routes;
-    struct memory_row row = {q->host, clock_s(), q->owes, q->dane};
-    if (tls_memory_learn(routes->world.memory, q->domain, q->host, q->owes, q->dane, row.seen_s,
+    struct tls_memory *memory = routes->world.memory;
+    // The whole row is written, not this proof alone: a lower one lowers nothing on disk either.
+    if (tls_memory_learn(memory, q->domain, q->host, q->owes, q->dane, clock_s(),
                          routes->setup->config->delivery.memory_days))
-        state_keep_memory(routes->relay->state, q->domain, &row);
+        state_keep_memory(routes->relay->state, q->domain,
+                          tls_memory_row(memory, q->domain, q->host));
     drop(q);
 }
 

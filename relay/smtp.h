@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: ISC
-// What an SMTP client says: commands, paths and parameters (RFC 5321 section 4.1, RFC 1870, 3030, 3461,
-// 6531, 8689 and Postfix's XFORWARD). Pure: bytes in, value or why out. All of it is hostile.
+// What an SMTP client says: commands, paths and parameters (RFC 5321 section 4.1, RFC 1870, 3030,
+// 3461, 6531, 8689 and Postfix's XFORWARD). Pure: bytes in, value or why out. All of it is hostile.
 //
-// Failures carry the enhanced status of the reply in why; smtp_code() gives the reply code beside it.
-// Strings in the results are the caller's, released by the *_free functions (which accept empty ones).
+// Failures carry the enhanced status of the reply in why; smtp_code() gives the reply code beside
+// it. Strings in the results are the caller's, released by the *_free functions (which accept empty
+// ones).
 #ifndef RELAY_SMTP_H
 #define RELAY_SMTP_H
 
@@ -45,8 +46,8 @@ const char *smtp_verb_word(enum smtp_verb verb); // "MAIL"; "?" for SMTP_UNKNOWN
 // The reply code that goes with an enhanced status in our replies: "5.1.3" 501, "4.3.1" 452, …
 int smtp_code(const char *status);
 
-// An envelope address. `address` keeps the local part as written (quoted where it was) and the domain as
-// written; source routes are dropped. `domain` is a lower-case A-label or "[literal]".
+// An envelope address. `address` keeps the local part as written (quoted where it was) and the
+// domain as written; source routes are dropped. `domain` is a lower-case A-label or "[literal]".
 struct smtp_path {
     char *address; // "" for <>
     char *domain;  // "" for <> and for <postmaster>

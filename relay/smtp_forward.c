@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
-// XFORWARD, by which an upstream Postfix says whose mail it hands on (Postfix's XFORWARD_README; there is no
-// RFC). Pure. Whether the principal may say so is relay/submit_mail.c's question.
+// XFORWARD, by which an upstream Postfix says whose mail it hands on (Postfix's XFORWARD_README;
+// there is no RFC). Pure. Whether the principal may say so is relay/submit_mail.c's question.
 #include "relay/smtp.h"
 
 #include <arpa/inet.h>

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: ISC
-// Envelope addresses (RFC 5321 sections 4.1.2 and 4.1.3, RFC 6531 section 3.3). Pure; never looks a name up.
+// Envelope addresses (RFC 5321 sections 4.1.2 and 4.1.3, RFC 6531 section 3.3). Pure; never looks a
+// name up.
 //
-// A local part over 64 octets is taken: RFC 5321 section 4.5.3.1 asks for no limits where that is possible,
-// and rewritten bounce addresses (SRS, VERP) are longer.
+// A local part over 64 octets is taken: RFC 5321 section 4.5.3.1 asks for no limits where that is
+// possible, and rewritten bounce addresses (SRS, VERP) are longer.
 #include "relay/smtp.h"
 
 #include <arpa/inet.h>
@@ -28,7 +29,8 @@ static bool is_atext(int c)
     return ascii_is_alnum(c) || (c && strchr("!#$%&'*+-/=?^_`{|}~", c));
 }
 
-// The length of the UTF-8 character (of two bytes at least) at the front, 0: none. RFC 3629 section 4.
+// The length of the UTF-8 character (of two bytes at least) at the front, 0: none. RFC 3629 section
+// 4.
 static size_t utf8_character(struct span s)
 {
     if (s.n < 2 || s.p[0] < 0xc2 || s.p[0] > 0xf4)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
-// What an SMTP server says: replies and the extensions it offers in them (RFC 5321 section 4.2, RFC 2034).
-// Pure: bytes in, value or why out. Everything here was written by a peer: hostile.
+// What an SMTP server says: replies and the extensions it offers in them (RFC 5321 section 4.2, RFC
+// 2034). Pure: bytes in, value or why out. Everything here was written by a peer: hostile.
 //
 //     struct smtp_reply reply;
 //     smtp_reply_init(&reply);
@@ -30,9 +30,10 @@ void smtp_reply_init(struct smtp_reply *reply);
 void smtp_reply_free(struct smtp_reply *reply);
 void smtp_reply_reset(struct smtp_reply *reply);
 
-// Takes the bytes of at most one reply; *used says how many of `in` it took. Lines end in CRLF (LF alone is
-// taken). BAD: no reply code, a code that changes between lines, a NUL, too long, too many lines: why says
-// which (WHY_HOST 4.5.0) and the connection is of no more use. Not to be called again after DONE or BAD.
+// Takes the bytes of at most one reply; *used says how many of `in` it took. Lines end in CRLF (LF
+// alone is taken). BAD: no reply code, a code that changes between lines, a NUL, too long, too many
+// lines: why says which (WHY_HOST 4.5.0) and the connection is of no more use. Not to be called
+// again after DONE or BAD.
 enum smtp_reply_state smtp_reply_feed(struct smtp_reply *reply, struct span in, size_t *used,
                                       struct why *why);
 
@@ -40,7 +41,8 @@ enum smtp_reply_state smtp_reply_feed(struct smtp_reply *reply, struct span in, 
 struct span smtp_reply_line(const struct smtp_reply *reply, unsigned i);
 // "550 5.1.1 first line second line" for why_reply: one line, cut at n - 1 bytes, NUL-terminated.
 const char *smtp_reply_text(const struct smtp_reply *reply, char *out, size_t n);
-// The enhanced status where its class fits the code, else "2.0.0", "4.0.0" or "5.0.0" by the code's class.
+// The enhanced status where its class fits the code, else "2.0.0", "4.0.0" or "5.0.0" by the code's
+// class.
 const char *smtp_reply_status(const struct smtp_reply *reply, char out[static 12]);
 
 // What an EHLO reply offers. Numbers are 0 where not given.

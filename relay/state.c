@@ -48,7 +48,8 @@ struct job {
     void (*stored)(void *arg);
     state_rows_fn *fn;
     void *arg;
-    struct state_query query;
+    struct state_query query; // its domain is the one below
+    char *domain;
     struct ledger_rows rows;
     struct why why;
 };
@@ -120,8 +121,9 @@ static void tell_drops(struct state *state)
     state->health.dropped = dropped;
     pthread_mutex_unlock(&state->lock);
     if (more && !state->told_drops) {
-        log_alarm("state", "ledger facts are being dropped: more than %d wait to be written",
-                  STATE_WAITING_MAX);
+        log_alarm("state",
+                  "ledger facts are being dropped: %d of them, or %d MiB, wait to be written",
+                  STATE_WAITING_MAX, STATE_WAITING_BYTES >> 20);
         state->told_drops = true;
     }
 }
@@ -217,7 +219,7 @@ static void rows_found(struct item *item)
     struct job *job = list_of(item, struct job, item);
     job->fn(&job->rows, why_is_set(&job->why) ? &job->why : NULL, job->arg);
     ledger_rows_free(&job->rows);
-    free(job->query.domain);
+    free(job->domain);
     free(job);
 }
 
@@ -226,8 +228,12 @@ static void answer_query(struct state *state, struct job *job)
     struct why why;
     write_rows(state);
     why_clear(&job->why);
-    if (reopen(state, &why) != DB_DONE ||
-        db_rows(&state->db, &job->query, &job->rows, &why) != DB_DONE) {
+    enum db_result rc = reopen(state, &why);
+    if (rc == DB_DONE)
+        rc = db_rows(&state->db, &job->query, &job->rows, &why);
+    if (rc == DB_DAMAGED && db_replace(&state->db, &why, &why) == DB_DONE)
+        look_at_loss(state);
+    if (rc != DB_DONE) {
         ledger_rows_free(&job->rows);
         job->why = why;
     }
@@ -429,7 +435,8 @@ void state_ask(struct state *state, const struct state_query *query, struct mail
                state_rows_fn *fn, void *arg)
 {
     struct job job = {.kind = JOB_ASK, .reply = reply, .fn = fn, .arg = arg, .query = *query};
-    job.query.domain = mem_dup(query->domain);
+    job.domain = mem_dup(query->domain);
+    job.query.domain = job.domain;
     post(state, &job);
 }
 

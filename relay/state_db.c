@@ -105,7 +105,8 @@ static enum db_result check_pages(struct state_db *db, struct why *why)
     if (sqlite3_step(st) != SQLITE_ROW) {
         rc = db_judge(db, "the check", why);
     } else if (strcmp(db_column(st, 0), "ok") != 0) {
-        why_set(why, WHY_OURS, "4.3.0", "%s is damaged: %.300s", db->path, db_column(st, 0));
+        const char *found = db_column(st, 0), *line = strchr(found, '\n');
+        why_set(why, WHY_OURS, "4.3.0", "%s is damaged: %.300s", db->path, line ? line + 1 : found);
         rc = DB_DAMAGED;
     }
     sqlite3_finalize(st);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: ISC
-// The inbound session as a table: a row a moment, in the order a session lives them. Handlers return the next
-// state, submit_go() alone changes it. Owns life, events and replies; what commands mean is in submit_*.c.
+// The inbound session as a table: a row a moment, in the order a session lives them. Handlers
+// return the next state, submit_go() alone changes it. Owns life, events and replies; what commands
+// mean is in submit_*.c.
 #include "relay/submit_inside.h"
 
 #include <assert.h>

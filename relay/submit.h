@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: ISC
-// The inbound SMTP session (RFC 5321, 6409): from an accepted connection to "250 queued as ID". A worker has
-// one submit_host, which every session of it shares; relay/server.c owns it.
+// The inbound SMTP session (RFC 5321, 6409): from an accepted connection to "250 queued as ID". A
+// worker has one submit_host, which every session of it shares; relay/server.c owns it.
 #ifndef RELAY_SUBMIT_H
 #define RELAY_SUBMIT_H
 
 #include "relay/auth.h"
 #include "relay/base/list.h"
+#include "relay/keywatch.h"
 #include "relay/limits.h"
 #include "relay/relay.h"
 #include "relay/stream.h"
@@ -17,6 +18,7 @@ struct submit_host {
     struct setup *setup; // the present one; sessions take it over at their next MAIL
     struct auth *auth;
     struct limits *limits;
+    struct keywatch *watch;
     struct list sessions; // every session that is not freed
     size_t nsessions;
     bool draining; // sessions end after their message

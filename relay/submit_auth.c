@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: ISC
-// AUTH PLAIN and LOGIN (RFC 4954, 4616), never in clear: the dialogue, the proof, what a failure costs.
+// AUTH PLAIN and LOGIN (RFC 4954, 4616), never in clear: the dialogue, the proof, what a failure
+// costs.
 #include "relay/submit_inside.h"
 
 #include <stdlib.h>

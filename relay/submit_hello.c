@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
-// The beginning of a connection: PROXY header, limits and bans, silence before the banner, EHLO, STARTTLS
-// (RFC 5321 section 4.1.1.1, RFC 3207).
+// The beginning of a connection: PROXY header, limits and bans, silence before the banner, EHLO,
+// STARTTLS (RFC 5321 section 4.1.1.1, RFC 3207).
 #include "relay/submit_inside.h"
 
 #include <stdio.h>
@@ -110,8 +110,8 @@ enum submit_state submit_starttls(struct submit *s, struct span args)
     return SUBMIT_HANDSHAKE;
 }
 
-// Behind a PROXY header the first bytes of the handshake may be there already: they are not the clear text
-// that RFC 3207 wants dropped.
+// Behind a PROXY header the first bytes of the handshake may be there already: they are not the
+// clear text that RFC 3207 wants dropped.
 static int feed_leftover(struct submit *s, struct channel *channel)
 {
     struct buf in, out;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
-// Command lines: found, bounded, parsed, and handed to their handler where the state allows the command.
-// RFC 5321 sections 4.1.1 and 4.5.3.1; a line ends in CRLF and nowhere else.
+// Command lines: found, bounded, parsed, and handed to their handler where the state allows the
+// command. RFC 5321 sections 4.1.1 and 4.5.3.1; a line ends in CRLF and nowhere else.
 #include "relay/submit_inside.h"
 
 #include <string.h>
@@ -37,7 +37,7 @@ static enum submit_state help(struct submit *s, struct span args)
 static enum submit_state not_here(struct submit *s, struct span args)
 {
     (void)args;
-    submit_reply(s, 502, "5.5.1", "Command not implemented");
+    submit_reply(s, 502, "5.5.1", "This command is not served here");
     s->bad++;
     return stay(s);
 }

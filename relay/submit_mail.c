@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: ISC
-// MAIL, RCPT, RSET and XFORWARD: who sends, from whom, to whom (RFC 5321 section 4.1.1, RFC 6409; design.md 11).
+// MAIL, RCPT, RSET and XFORWARD: who sends, from whom, to whom (RFC 5321 section 4.1.1, RFC 6409;
+// design.md 11).
 #include "relay/submit_inside.h"
 
 #include <stdlib.h>
@@ -141,7 +142,8 @@ static bool is_local_name(struct span local)
            span_is_nocase(local, "MAILER-DAEMON");
 }
 
-// <postmaster>, and postmaster, abuse, MAILER-DAEMON at our own name, go to whom the operator named.
+// <postmaster>, and postmaster, abuse, MAILER-DAEMON at our own name, go to whom the operator
+// named.
 static int redirect(struct submit *s, struct smtp_path *to, struct why *why)
 {
     const struct config *config = s->setup->config;

@@ -20,7 +20,7 @@ void arc_free(struct arc_chain *c); // accepts NULL
 void arc_want(struct arc_chain *c, struct body_hashes *hashes);
 // True: wants more facts. `hashes` are finished.
 bool arc_evaluate(struct arc_chain *c, const struct body_hashes *hashes, struct facts *facts);
-void arc_give_up(struct arc_chain *c); // what is undecided fails, for now
+void arc_give_up(struct arc_chain *c); // what is undecided fails, but not for good
 
 // After evaluation:
 enum arc_cv arc_result(const struct arc_chain *c);

@@ -169,6 +169,14 @@ bool tls_memory_learn(struct tls_memory *memory, const char *domain, const char 
            was.seen_s / DAY_S != now_s / DAY_S;
 }
 
+const struct memory_row *tls_memory_row(const struct tls_memory *memory, const char *domain,
+                                        const char *host)
+{
+    struct domain *d = find(memory, domain);
+    const struct host *h = d ? find_host(d, host) : NULL;
+    return h ? &h->row : NULL;
+}
+
 void tls_memory_get(const struct tls_memory *memory, const char *domain, int64_t now_s,
                     uint64_t days, struct memory_view *out)
 {

@@ -23,9 +23,12 @@ struct tls_memory;
 struct tls_memory *tls_memory_new(void);
 void tls_memory_free(struct tls_memory *memory); // accepts NULL
 // Raises or renews a row. A lower proof does not lower what is remembered before it is `days` old.
-// True when the row changed in more than its day (and so is worth writing).
+// True when the row is worth writing: what it claims has changed, or the day it was last seen.
 bool tls_memory_learn(struct tls_memory *memory, const char *domain, const char *host,
                       enum memory_owes owes, bool dane, int64_t now_s, uint64_t days);
+// The row as the table has it: what is to be written after a learn. NULL without one; borrowed.
+const struct memory_row *tls_memory_row(const struct tls_memory *memory, const char *domain,
+                                        const char *host);
 // A copy of the domain's rows, not older than `days`.
 void tls_memory_get(const struct tls_memory *memory, const char *domain, int64_t now_s,
                     uint64_t days, struct memory_view *out);

@@ -28,18 +28,23 @@ static struct item *take_all(struct mailbox *mb)
     return items;
 }
 
-static void woken(uv_async_t *wake)
+static void run_all(struct item *item)
 {
-    struct mailbox *mb = wake->data;
-    pthread_mutex_lock(&mb->lock);
-    struct item *item = take_all(mb);
-    pthread_mutex_unlock(&mb->lock);
     while (item) {
         struct item *next = item->next;
         item->next = NULL;
         item->run(item);
         item = next;
     }
+}
+
+static void woken(uv_async_t *wake)
+{
+    struct mailbox *mb = wake->data;
+    pthread_mutex_lock(&mb->lock);
+    struct item *items = take_all(mb);
+    pthread_mutex_unlock(&mb->lock);
+    run_all(items);
 }
 
 struct mailbox *mailbox_open_blocking(void)
@@ -133,7 +138,9 @@ void mailbox_close(struct mailbox *mb)
         return;
     pthread_mutex_lock(&mb->lock);
     mb->closed = true;
+    struct item *left = mb->wake ? take_all(mb) : NULL;
     pthread_mutex_unlock(&mb->lock);
+    run_all(left);
     if (mb->wake)
         uv_close((uv_handle_t *)mb->wake, wake_closed);
     else

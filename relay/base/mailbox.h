@@ -30,7 +30,8 @@ void mailbox_post(struct mailbox *mb, struct item *item);
 // all of it in order, linked through next; NULL when the time is up.
 struct item *mailbox_wait(struct mailbox *mb, int timeout_ms);
 
-// On the receiver's thread, when nobody posts any more. A loop's mailbox is freed after the loop has
+// On the receiver's thread. What a loop's mailbox still holds is run first (answers to cancelled questions
+// free themselves so); what is posted later is never run. A loop's mailbox is freed after the loop has
 // run its close callback.
 void mailbox_close(struct mailbox *mb);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
-// Message bytes: the first two say how (DATA or BDAT, bare LF fixed or not) and where to cut. Cut or whole the
-// same comes out, and what comes out has no bare CR, bare LF or NUL.
+// Message bytes: the first two say how (DATA or BDAT, bare LF fixed or not) and where to cut. Cut
+// or whole the same comes out, and what comes out has no bare CR, bare LF or NUL.
 #include <assert.h>
 #include <stdint.h>
 #include <string.h>

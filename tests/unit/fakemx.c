@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <gnutls/gnutls.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +30,8 @@ struct session {
     pthread_t thread;
     int fd;
     gnutls_session_t tls;
-    char in[65536];
+    char room[65536];
+    char *in; // what was received and not used yet, n bytes
     size_t n;
     struct mx_message now;
     bool mail;
@@ -80,7 +82,9 @@ static void put(struct session *s, const char *bytes, size_t n)
 
 static bool fill(struct session *s)
 {
-    ssize_t got = s->n < sizeof s->in ? get(s, s->in + s->n, sizeof s->in - s->n) : -1;
+    memmove(s->room, s->in, s->n);
+    s->in = s->room;
+    ssize_t got = s->n < sizeof s->room ? get(s, s->in + s->n, sizeof s->room - s->n) : -1;
     if (got <= 0)
         return false;
     s->n += (size_t)got;
@@ -89,7 +93,7 @@ static bool fill(struct session *s)
 
 static void drop(struct session *s, size_t n)
 {
-    memmove(s->in, s->in + n, s->n - n);
+    s->in += n;
     s->n -= n;
 }
 
@@ -177,7 +181,10 @@ static void keep(struct session *s)
 
 static void grow(struct mx_message *m, const char *bytes, size_t n)
 {
-    m->data = realloc(m->data, m->n + n + 1);
+    if (!m->data || m->n + n + 1 > m->room) {
+        m->room = 2 * (m->n + n + 1);
+        m->data = realloc(m->data, m->room);
+    }
     memcpy(m->data + m->n, bytes, n);
     m->n += n;
     m->data[m->n] = '\0';
@@ -188,7 +195,7 @@ static bool read_data(struct session *s)
     for (;;) {
         char *end;
         while (!(end = memmem(s->in, s->n, "\r\n", 2))) {
-            if (s->n == sizeof s->in) { // a line without end: hand on all but the last byte
+            if (s->n == sizeof s->room) { // a line without end: hand on all but the last byte
                 grow(&s->now, s->in, s->n - 1);
                 drop(s, s->n - 1);
             }
@@ -338,6 +345,8 @@ static void *accepting(void *arg)
             struct session *s = calloc(1, sizeof *s);
             s->mx = mx;
             s->fd = fd;
+            s->in = s->room;
+            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
             mx->sessions[mx->nsessions++] = s;
             pthread_create(&s->thread, NULL, serve, s);
         }

@@ -24,7 +24,7 @@ struct mx_message {
     char rcpts[16][512]; // the RCPT lines that were accepted
     size_t nrcpts;
     char *data; // unstuffed
-    size_t n;
+    size_t n, room;
     bool tls, bdat;
 };
 

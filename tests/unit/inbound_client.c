@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
-// The client of the inbound tests: a non-blocking socket, perhaps with TLS, that lets the relay's loop turn
-// while it waits.
+// The client of the inbound tests: a non-blocking socket, perhaps with TLS, that lets the relay's
+// loop turn while it waits.
 #include "tests/unit/inbound_story.h"
 
 #include <stdarg.h>

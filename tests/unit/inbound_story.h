@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: ISC
-// A relay for the tests of the inbound side: a worker with a real server on loopback, a real configuration,
-// certificate, users and keys, DNS from an answer file; the spool and the queue are replaced by a shelf that
-// shows what was stored. Everything runs on the test's own thread, turn by turn.
+// A relay for the tests of the inbound side: a worker with a real server on loopback, a real
+// configuration, certificate, users and keys, DNS from an answer file; the spool and the queue are
+// replaced by a shelf that shows what was stored. Everything runs on the test's own thread, turn by
+// turn.
 #ifndef TESTS_UNIT_INBOUND_STORY_H
 #define TESTS_UNIT_INBOUND_STORY_H
 
@@ -15,7 +16,7 @@ struct story {
     struct server *server;
     struct setup *setup;
     unsigned ports[4]; // one a listener
-    bool gone;
+    bool stopped, gone;
 };
 
 // The shelf.
@@ -40,11 +41,12 @@ void story_begin(struct story *s, const char *yaml);
 // Makes another setup of the same files and hands it to the server, as a reload does.
 void story_reload(struct story *s, const char *yaml);
 void story_write_users(const char *text);
+void story_stop(struct story *s); // server_stop; story->gone when it is done
 void story_end(struct story *s);
 void story_turn(struct story *s); // the loop, once, without waiting long
 
-// The last message: what would be sent (prefix, header without what is left out, body), NUL-terminated.
-// Caller frees.
+// The last message: what would be sent (prefix, header without what is left out, body),
+// NUL-terminated. Caller frees.
 char *story_sent(void);
 const struct message *story_last(void);
 
@@ -54,7 +56,8 @@ struct client *client_open(struct story *s, unsigned listener, unsigned from);
 void client_close(struct client *c);
 void client_send(struct client *c, const char *text);
 void client_send_bytes(struct client *c, const void *bytes, size_t n);
-// One whole reply, lines joined as they came; "" when the server closed instead. Valid until the next.
+// One whole reply, lines joined as they came; "" when the server closed instead. Valid until the
+// next.
 const char *client_reply(struct client *c);
 // Fails the test unless the next reply begins with `start`.
 void client_expect(struct client *c, const char *start);

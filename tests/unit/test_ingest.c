@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
-// Who may say what, and what is made of it: principals and From (design.md 11), what is added and left out,
-// whose message it is. Real keys; the signatures are judged by the verifier's own engine.
+// Who may say what, and what is made of it: principals and From (design.md 11), what is added and
+// left out, whose message it is. Real keys; the signatures are judged by the verifier's own engine.
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -41,7 +41,8 @@ static void login(const char *user)
     client_login(c, user, "secret");
 }
 
-// Sends a message with this header from this envelope sender; the reply to the final dot has to begin so.
+// Sends a message with this header from this envelope sender; the reply to the final dot has to
+// begin so.
 static void mail(const char *from, const char *header, const char *start)
 {
     char *text = mem_printf("%s%s", header, BODY);
@@ -191,6 +192,24 @@ static void every_key_of_the_domain_signs(void **state)
     assert_false(sent_has("DKIM-Signature"));
 }
 
+// A key that receivers do not find is left out while another of its domain is published; where none
+// is, all sign: a broken DNS must not make mail unsigned.
+static void unpublished_keys_are_left_out(void **state)
+{
+    (void)state;
+    login("app");
+    bool left_out = false;
+    for (int i = 0; i < 50 && !left_out; i++) { // the watch looks while mail passes
+        mail("a@pub.example", "From: a@pub.example\r\n", "250");
+        assert_true(sent_has("d=pub.example; s=r"));
+        left_out = !sent_has("a=ed25519-sha256");
+    }
+    assert_true(left_out);
+    mail("a@example.org", "From: a@example.org\r\n", "250");
+    assert_true(sent_has("a=rsa-sha256"));
+    assert_true(sent_has("a=ed25519-sha256"));
+}
+
 static void case_44_loops_are_refused(void **state)
 {
     (void)state;
@@ -271,8 +290,8 @@ static void foreign_mail_is_sealed_and_not_signed(void **state)
     free(sent);
 }
 
-// What shows that an own From is genuine: XFORWARD SOURCE=LOCAL, or a client of own_networks. The host that
-// hands it on shows nothing.
+// What shows that an own From is genuine: XFORWARD SOURCE=LOCAL, or a client of own_networks. The
+// host that hands it on shows nothing.
 static void no_laundering(void **state)
 {
     (void)state;
@@ -363,6 +382,7 @@ int main(void)
         STORY(case_8_date_and_message_id_are_added_before_signing),
         STORY(bcc_is_left_out_and_nothing_else),
         STORY(every_key_of_the_domain_signs),
+        STORY(unpublished_keys_are_left_out),
         STORY(case_44_loops_are_refused),
         STORY(received_tells_how_it_came),
         STORY(tls_required_no_is_for_owned_mail),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: ISC
-// Message bytes on their way in: dots, line ends, every trick to smuggle a second message, sizes, large bodies.
+// Message bytes on their way in: dots, line ends, every trick to smuggle a second message, sizes,
+// large bodies.
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

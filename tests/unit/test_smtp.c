@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: ISC
-// The SMTP grammar, both directions: commands, addresses, parameters, XFORWARD, replies, extensions.
+// The SMTP grammar, both directions: commands, addresses, parameters, XFORWARD, replies,
+// extensions.
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -75,6 +76,11 @@ static void case_40_paths(void **state)
               "xn--bcher-kva.example");
     good_path("<!#$%&'*+-/=?^_`{|}~@example.org>", "!#$%&'*+-/=?^_`{|}~@example.org",
               "example.org");
+}
+
+static void case_40_what_is_no_path(void **state)
+{
+    (void)state;
     static const char *const bad[] = {
         "",
         "x@example.org",
@@ -349,6 +355,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(verbs_are_told_in_any_case),
         cmocka_unit_test(case_40_paths),
+        cmocka_unit_test(case_40_what_is_no_path),
         cmocka_unit_test(mail_parameters),
         cmocka_unit_test(rcpt_parameters),
         cmocka_unit_test(bdat_and_helo),

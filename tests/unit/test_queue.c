@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: ISC
+// Stories of the queue: spool, routes, lanes, sessions and reports together, with MX hosts on loopback.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+#include "relay/base/clock.h"
+#include "tests/unit/queue_story.h"
+
+static struct queue_story s;
+
+static int begin(void **state)
+{
+    (void)state;
+    queue_story_begin(&s, "  retry: [1h]\n  warn_after: 0s", ", postmaster: admin@us.test");
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    queue_story_end(&s);
+    return 0;
+}
+
+static bool empty(struct queue_story *story)
+{
+    return story->relay.counters.queued_now == 0 && queue_story_do(story, QUEUE_LIST, 0, NULL) == 0;
+}
+
+static bool deferred(struct queue_story *story)
+{
+    return story->relay.counters.deferred > 0;
+}
+
+static bool told_home(struct queue_story *story)
+{
+    return mx_count(story->home) > 0 && empty(story);
+}
+
+static bool contains(const struct mx_message *m, const char *text)
+{
+    return strstr(m->data, text);
+}
+
+static void a_message_is_delivered_once_and_for_all(void **state)
+{
+    (void)state;
+    queue_story_accept(&s, queue_story_message("a@us.test", "b@example.test", NULL));
+    queue_story_until(&s, empty);
+    assert_string_equal(
+        mx_message(s.mx, 0)->data,
+        "Received: by relay.test\r\nSubject: hello\r\nFrom: a@us.test\r\n\r\nhi\r\n.dot\r\n");
+    assert_int_equal(s.relay.counters.delivered, 1);
+    queue_story_restart(&s);
+    assert_int_equal(s.nfound, 0);
+    assert_int_equal(s.relay.counters.memory_now, 0);
+}
+
+static void every_domain_of_a_message_is_served(void **state)
+{
+    (void)state;
+    queue_story_accept(&s, queue_story_message("a@us.test", "b@example.test", "c@other.test",
+                                               "d@example.test", NULL));
+    queue_story_until(&s, empty);
+    assert_int_equal(s.relay.counters.delivered, 3);
+}
+
+static void case_46_deferred_times_survive(void **state)
+{
+    (void)state;
+    mx_next(s.mx, "rcpt", "451 4.7.1 greylisted");
+    struct message *m = queue_story_message("a@us.test", "b@example.test", NULL);
+    uint64_t id = queue_story_accept(&s, m);
+    queue_story_until(&s, deferred);
+    struct queue_row row;
+    assert_int_equal(queue_story_do(&s, QUEUE_LIST, id, &row), 1);
+    assert_int_equal(row.state, QUEUE_WAITING);
+    assert_int_equal(row.attempts, 1);
+    assert_non_null(strstr(row.reason, "greylisted"));
+    assert_in_range(row.next_ms - clock_ms(), 50 * 60000, 70 * 60000);
+    queue_story_restart(&s);
+    assert_int_equal(s.nfound, 1);
+    assert_int_equal(s.found[0]->env.rcpts[0].attempts, 1);
+    queue_story_adopt(&s);
+    struct queue_row again;
+    queue_story_do(&s, QUEUE_LIST, id, &again);
+    assert_int_equal(again.next_ms, row.next_ms);
+    assert_int_equal(queue_story_do(&s, QUEUE_RETRY, id, NULL), 1);
+    queue_story_until(&s, empty);
+    assert_true(contains(mx_message(s.mx, 0), "hi\r\n.dot\r\n"));
+}
+
+static void case_45_failures_of_one_message_are_one_report(void **state)
+{
+    (void)state;
+    mx_on(s.mx, "rcpt", "550 5.1.1 no such user");
+    queue_story_accept(&s,
+                       queue_story_message("a@us.test", "b@example.test", "c@other.test", NULL));
+    queue_story_until(&s, told_home);
+    assert_int_equal(mx_count(s.home), 1);
+    const struct mx_message *m = mx_message(s.home, 0);
+    assert_non_null(strstr(m->mail, "MAIL FROM:<>"));
+    assert_string_equal(m->rcpts[0], "RCPT TO:<a@us.test> NOTIFY=NEVER");
+    assert_true(contains(m, "Final-Recipient: rfc822; b@example.test"));
+    assert_true(contains(m, "Final-Recipient: rfc822; c@other.test"));
+    assert_int_equal(s.relay.counters.failed, 2);
+    queue_story_restart(&s);
+    assert_int_equal(s.nfound, 0);
+}
+
+static void case_45_the_null_sender_is_told_nothing(void **state)
+{
+    (void)state;
+    mx_on(s.mx, "rcpt", "550 5.1.1 no such user");
+    queue_story_accept(&s, queue_story_message("", "b@example.test", NULL));
+    queue_story_until(&s, empty);
+    assert_int_equal(mx_count(s.home), 0);
+    queue_story_restart(&s);
+    assert_int_equal(s.nfound, 0);
+}
+
+static void what_is_too_old_expires_and_is_told(void **state)
+{
+    (void)state;
+    mx_on(s.mx, "rcpt", "451 4.2.1 later");
+    struct message *m = queue_story_message("a@us.test", "b@example.test", NULL);
+    m->env.expire_ms = clock_ms() - 1;
+    queue_story_accept(&s, m);
+    queue_story_until(&s, told_home);
+    assert_true(contains(mx_message(s.home, 0), "Action: failed\r\nStatus: 4.4.7\r\n"));
+    assert_int_equal(s.relay.counters.expired, 1);
+}
+
+static void success_is_told_where_the_next_hop_will_not(void **state)
+{
+    (void)state;
+    mx_extensions(s.mx, "PIPELINING");
+    struct message *m = queue_story_message("a@us.test", "b@example.test", NULL);
+    m->env.rcpts[0].notify = NOTIFY_SUCCESS;
+    queue_story_accept(&s, m);
+    queue_story_until(&s, told_home);
+    assert_true(contains(mx_message(s.home, 0), "Action: relayed\r\n"));
+    mx_hang_up(s.mx);
+    mx_extensions(s.mx, "DSN");
+    m = queue_story_message("a@us.test", "b@example.test", NULL);
+    m->env.rcpts[0].notify = NOTIFY_SUCCESS;
+    queue_story_turn(&s);
+    queue_story_accept(&s, m);
+    queue_story_until(&s, empty);
+    assert_int_equal(mx_count(s.home), 1);
+}
+
+static void a_report_that_fails_is_dropped_with_a_copy_for_the_postmaster(void **state)
+{
+    (void)state;
+    mx_on(s.mx, "rcpt", "550 5.1.1 no such user");
+    mx_next(s.home, "rcpt", "550 5.1.1 no such sender");
+    queue_story_accept(&s, queue_story_message("a@us.test", "b@example.test", NULL));
+    queue_story_until(&s, told_home);
+    assert_int_equal(mx_count(s.home), 1);
+    assert_string_equal(mx_message(s.home, 0)->rcpts[0], "RCPT TO:<admin@us.test> NOTIFY=NEVER");
+    assert_true(contains(mx_message(s.home, 0), "A delivery report was dropped"));
+}
+
+static void what_is_held_stays_held_over_a_restart(void **state)
+{
+    (void)state;
+    mx_next(s.mx, "rcpt", "451 4.2.1 later");
+    uint64_t id = queue_story_accept(&s, queue_story_message("a@us.test", "b@example.test", NULL));
+    queue_story_until(&s, deferred);
+    assert_int_equal(queue_story_do(&s, QUEUE_HOLD, id, NULL), 1);
+    queue_story_restart(&s);
+    queue_story_adopt(&s);
+    struct queue_row row;
+    assert_int_equal(queue_story_do(&s, QUEUE_LIST, id, &row), 1);
+    assert_int_equal(row.state, QUEUE_HELD);
+    assert_int_equal(queue_story_do(&s, QUEUE_RETRY, id, NULL), 0);
+    assert_int_equal(queue_story_do(&s, QUEUE_RELEASE, id, NULL), 1);
+    queue_story_until(&s, empty);
+    assert_int_equal(mx_count(s.mx), 1);
+}
+
+static void what_is_removed_is_gone_without_a_word(void **state)
+{
+    (void)state;
+    mx_on(s.mx, "rcpt", "451 4.2.1 later");
+    uint64_t id = queue_story_accept(&s, queue_story_message("a@us.test", "b@example.test", NULL));
+    queue_story_until(&s, deferred);
+    assert_int_equal(queue_story_do(&s, QUEUE_REMOVE, id, NULL), 1);
+    assert_true(empty(&s));
+    queue_story_restart(&s);
+    assert_int_equal(s.nfound, 0);
+    assert_int_equal(mx_count(s.home), 0);
+}
+
+static void what_is_bounced_is_told(void **state)
+{
+    (void)state;
+    mx_on(s.mx, "rcpt", "451 4.2.1 later");
+    uint64_t id = queue_story_accept(&s, queue_story_message("a@us.test", "b@example.test", NULL));
+    queue_story_until(&s, deferred);
+    assert_int_equal(queue_story_do(&s, QUEUE_BOUNCE, id, NULL), 1);
+    queue_story_until(&s, told_home);
+    assert_true(contains(mx_message(s.home, 0), "the operator of this relay returned"));
+    queue_story_restart(&s);
+    assert_int_equal(s.nfound, 0);
+}
+
+static bool twenty(struct queue_story *story)
+{
+    return mx_count(story->mx) == 20 && empty(story);
+}
+
+static void many_messages_share_few_connections(void **state)
+{
+    (void)state;
+    queue_story_accept(&s, queue_story_message("a@us.test", "b@example.test", NULL));
+    queue_story_until(&s, empty);
+    for (int i = 0; i < 19; i++) {
+        queue_story_accept(&s, queue_story_message("a@us.test", "b@example.test", NULL));
+        queue_story_until(&s, empty);
+    }
+    queue_story_until(&s, twenty);
+    assert_int_equal(mx_connections(s.mx), 1);
+}
+
+static void a_large_body_comes_from_its_file(void **state)
+{
+    (void)state;
+    struct message *m = queue_story_message("a@us.test", "b@example.test", NULL);
+    queue_story_large(&s, m, 3000000);
+    uint64_t size = message_size(m);
+    queue_story_accept(&s, m);
+    queue_story_until(&s, empty);
+    const struct mx_message *got = mx_message(s.mx, 0);
+    assert_int_equal(got->n, size);
+    assert_true(contains(got, "\r\n.line 7 of a large body\r\nline 8 of"));
+    mx_hang_up(s.mx);
+    mx_extensions(s.mx, "CHUNKING\nPIPELINING");
+    queue_story_turn(&s);
+    m = queue_story_message("a@us.test", "b@example.test", NULL);
+    queue_story_large(&s, m, 3000000);
+    queue_story_accept(&s, m);
+    queue_story_until(&s, empty);
+    assert_true(mx_message(s.mx, 1)->bdat);
+    assert_int_equal(mx_message(s.mx, 1)->n, size);
+    assert_memory_equal(mx_message(s.mx, 1)->data, got->data, size);
+}
+
+static void a_stop_cuts_what_hangs_and_loses_nothing(void **state)
+{
+    (void)state;
+    mx_on(s.mx, "dot", MX_SILENT);
+    queue_story_accept(&s, queue_story_message("a@us.test", "b@example.test", NULL));
+    struct queue_row row = {0};
+    while (row.state != QUEUE_ACTIVE || mx_lines(s.mx, "DATA") == 0) {
+        queue_story_turn(&s);
+        assert_int_equal(queue_story_do(&s, QUEUE_LIST, 0, &row), 1);
+    }
+    queue_story_restart(&s); // stops with a grace of one second
+    assert_int_equal(s.nfound, 1);
+    assert_int_equal(s.found[0]->env.rcpts[0].attempts, 0); // due at once
+}
+
+static bool dead_letter(struct queue_story *story)
+{
+    return story->relay.counters.failed > 0 && told_home(story);
+}
+
+static void a_domain_that_does_not_exist_bounces(void **state)
+{
+    (void)state;
+    queue_story_accept(&s, queue_story_message("a@us.test", "b@nowhere.invalid", NULL));
+    queue_story_until(&s, dead_letter);
+    assert_true(contains(mx_message(s.home, 0), "Final-Recipient: rfc822; b@nowhere.invalid"));
+}
+
+#define STORY(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STORY(a_message_is_delivered_once_and_for_all),
+        STORY(every_domain_of_a_message_is_served),
+        STORY(case_46_deferred_times_survive),
+        STORY(case_45_failures_of_one_message_are_one_report),
+        STORY(case_45_the_null_sender_is_told_nothing),
+        STORY(what_is_too_old_expires_and_is_told),
+        STORY(success_is_told_where_the_next_hop_will_not),
+        STORY(a_report_that_fails_is_dropped_with_a_copy_for_the_postmaster),
+        STORY(what_is_held_stays_held_over_a_restart),
+        STORY(what_is_removed_is_gone_without_a_word),
+        STORY(what_is_bounced_is_told),
+        STORY(many_messages_share_few_connections),
+        STORY(a_large_body_comes_from_its_file),
+        STORY(a_stop_cuts_what_hangs_and_loses_nothing),
+        STORY(a_domain_that_does_not_exist_bounces),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
