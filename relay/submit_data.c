@@ -32,6 +32,7 @@ static void begin_receiving(struct submit *s, bool chunks)
     struct ingest_session facts = {
         .setup = s->setup,
         .limits = s->host->limits,
+        .watch = s->host->watch,
         .principal = &s->principal,
         .forward = &s->forward,
         .helo = s->helo,
@@ -253,7 +254,10 @@ static void accept_message(struct submit *s)
     struct worker *worker = s->host->worker;
     log_accept(s);
     atomic_fetch_add_explicit(&worker->relay->counters.accepted, 1, memory_order_relaxed);
-    queue_add(worker->queue, message_ref(s->message));
+    // While the relay stops its queue may be gone before this: the next start finds the message on
+    // disk.
+    if (atomic_load(&worker->relay->stage) != RELAY_STOPPING)
+        queue_add(worker->queue, message_ref(s->message));
 }
 
 static void stored(struct item *item)

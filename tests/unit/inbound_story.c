@@ -141,7 +141,8 @@ void story_write_users(const char *text)
     write_file("users", text);
 }
 
-static void make_key(const char *name, enum key_type type)
+// `record` (may be NULL) gets what is to be published.
+static void make_key(const char *name, enum key_type type, struct buf *record)
 {
     char path[128];
     struct why why;
@@ -149,6 +150,8 @@ static void make_key(const char *name, enum key_type type)
     assert_non_null(key);
     snprintf(path, sizeof path, "%s/%s", folder, name);
     assert_int_equal(sign_key_save(key, path, &why), 0);
+    if (record)
+        sign_key_record(key, record);
     sign_key_unref(key);
 }
 
@@ -165,16 +168,25 @@ static void make_files(void)
     struct cert *list[] = {&cert};
     cert_save(chain, key, list, 1);
     cert_free(&cert);
-    make_key("rsa.pem", KEY_RSA);
-    make_key("ed.pem", KEY_ED25519);
+    struct buf rsa, dns;
+    buf_init(&rsa, 1024);
+    buf_init(&dns, 4096);
+    make_key("rsa.pem", KEY_RSA, &rsa);
+    make_key("ed.pem", KEY_ED25519, NULL);
     // crypt(5) of "secret", with a scheme that costs nothing.
     story_write_users("app:$1$saltsalt$9xy1btjgzLYfb7hivXtC//\n"
                       "postfix:$1$saltsalt$9xy1btjgzLYfb7hivXtC//\n"
                       "other:$1$saltsalt$9xy1btjgzLYfb7hivXtC//\n");
-    write_file("dns.json",
-               "{\"records\":{\"_dmarc.example.com\":{\"TXT\":[\"v=DMARC1; p=reject\"]},"
-               "\"_dmarc.foreign.example\":{\"TXT\":[\"v=DMARC1; p=reject\"]},"
-               "\"friend.example\":{\"TXT\":[\"v=spf1 ip4:203.0.113.9 -all\"]}}}");
+    // Of the keys of "pub" domains only the RSA one is published.
+    buf_addf(&dns,
+             "{\"records\":{\"r._domainkey.pub.example\":{\"TXT\":[[\"%.200s\",\"%s\"]]},"
+             "\"friend.example\":{\"TXT\":[\"v=spf1 ip4:203.0.113.9 -all\"]},"
+             "\"_dmarc.example.com\":{\"TXT\":[\"v=DMARC1; p=reject\"]},"
+             "\"_dmarc.foreign.example\":{\"TXT\":[\"v=DMARC1; p=reject\"]}}}",
+             buf_text(&rsa), buf_text(&rsa) + 200);
+    write_file("dns.json", buf_text(&dns));
+    buf_free(&rsa);
+    buf_free(&dns);
 }
 
 static const char base_yaml[] =
@@ -190,6 +202,8 @@ static const char base_yaml[] =
     "  - domain: example.org\n"
     "    subdomains: true\n"
     "    keys: [{selector: r, file: rsa.pem}, {selector: e, file: ed.pem}]\n"
+    "  - domain: pub.example\n"
+    "    keys: [{selector: r, file: rsa.pem}, {selector: e, file: ed.pem}]\n"
     "  - domain: example.com\n"
     "    keys: [{selector: r, file: rsa.pem}]\n"
     "arc: {domain: example.org, selector: r, file: rsa.pem}\n";
@@ -201,7 +215,7 @@ const char story_yaml[] =
     "- {address: '127.0.0.1:0', proxy: [127.0.0.1]}\n"
     "- {address: '127.0.0.1:0', tls: implicit, proxy: [127.0.0.1]}\n"
     "senders:\n"
-    "- {user: app, from: [example.org, '*.example.org', alerts@example.net]}\n"
+    "- {user: app, from: [example.org, '*.example.org', alerts@example.net, pub.example]}\n"
     "- {user: postfix, from: [example.com], forward: true, xforward: true,"
     " own_networks: [192.0.2.0/24], trust_results_of: [mx.example.com]}\n"
     "- {network: [127.0.0.7], tls: optional, from: [example.org], bare_lf: fix}\n"
@@ -287,9 +301,16 @@ static void on_gone(void *arg)
     s->gone = true;
 }
 
+void story_stop(struct story *s)
+{
+    s->stopped = true;
+    server_stop(s->server, on_gone, s);
+}
+
 void story_end(struct story *s)
 {
-    server_stop(s->server, on_gone, s);
+    if (!s->stopped)
+        story_stop(s);
     for (int i = 0; i < 50000 && !s->gone; i++)
         story_turn(s);
     assert_true(s->gone);

@@ -16,7 +16,7 @@ struct story {
     struct server *server;
     struct setup *setup;
     unsigned ports[4]; // one a listener
-    bool gone;
+    bool stopped, gone;
 };
 
 // The shelf.
@@ -41,6 +41,7 @@ void story_begin(struct story *s, const char *yaml);
 // Makes another setup of the same files and hands it to the server, as a reload does.
 void story_reload(struct story *s, const char *yaml);
 void story_write_users(const char *text);
+void story_stop(struct story *s); // server_stop; story->gone when it is done
 void story_end(struct story *s);
 void story_turn(struct story *s); // the loop, once, without waiting long
 

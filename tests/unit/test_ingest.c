@@ -192,6 +192,24 @@ static void every_key_of_the_domain_signs(void **state)
     assert_false(sent_has("DKIM-Signature"));
 }
 
+// A key that receivers do not find is left out while another of its domain is published; where none
+// is, all sign: a broken DNS must not make mail unsigned.
+static void unpublished_keys_are_left_out(void **state)
+{
+    (void)state;
+    login("app");
+    bool left_out = false;
+    for (int i = 0; i < 50 && !left_out; i++) { // the watch looks while mail passes
+        mail("a@pub.example", "From: a@pub.example\r\n", "250");
+        assert_true(sent_has("d=pub.example; s=r"));
+        left_out = !sent_has("a=ed25519-sha256");
+    }
+    assert_true(left_out);
+    mail("a@example.org", "From: a@example.org\r\n", "250");
+    assert_true(sent_has("a=rsa-sha256"));
+    assert_true(sent_has("a=ed25519-sha256"));
+}
+
 static void case_44_loops_are_refused(void **state)
 {
     (void)state;
@@ -364,6 +382,7 @@ int main(void)
         STORY(case_8_date_and_message_id_are_added_before_signing),
         STORY(bcc_is_left_out_and_nothing_else),
         STORY(every_key_of_the_domain_signs),
+        STORY(unpublished_keys_are_left_out),
         STORY(case_44_loops_are_refused),
         STORY(received_tells_how_it_came),
         STORY(tls_required_no_is_for_owned_mail),
