@@ -13,6 +13,7 @@
 #include "relay/base/memory.h"
 #include "relay/command.h"
 #include "relay/setup.h"
+#include "relay/state.h"
 #include "sign/published.h"
 
 #define CERTIFICATE_SOON_S (14 * 86400) // a warning from here on
@@ -148,6 +149,21 @@ static void check_keys(struct report *r, struct dns *dns, const struct setup *s)
         check_key(r, dns, c->arc.domain, c->arc.selector, s->arc_key);
 }
 
+// No file yet is no news: the relay makes it at its first start.
+static void check_state(struct report *r, const struct config *config)
+{
+    struct state_health health;
+    struct why why;
+    if (access(config->state, F_OK) < 0)
+        return;
+    if (state_look(config->state, &health, &why) < 0)
+        say(r, "ERROR", "the state database: %s", why.text);
+    else if (health.lost_ms)
+        say(r, "warning", "%s", health.lost);
+    else
+        say(r, "ok", "state database %s", config->state);
+}
+
 static void check_resolver(struct report *r, struct dns *dns)
 {
     struct dns_state state;
@@ -175,6 +191,7 @@ static int check(const char *dns_file, bool offline)
     check_rights(&r, setup->config);
     check_certificate(&r, setup);
     check_exceptions(&r, setup->config);
+    check_state(&r, setup->config);
     struct why why;
     struct dns_options options = {.config = &setup->config->dns, .answers_file = dns_file};
     struct dns *dns = offline ? NULL : dns_open(&options, &why);

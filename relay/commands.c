@@ -51,6 +51,23 @@ const struct command commands[] = {
      "  --older AGE     accepted longer ago than 90s, 15m, 4h, 5d\n"
      "remove drops without a word to the sender; bounce tells the sender.\n",
      command_queue},
+    {"tls", "what failed, what is known of others' policies, what is reported",
+     "usage: waxwing tls failures [--domain D] [--since AGE|DAY] [--type T] [--follow]\n"
+     "       waxwing tls summary [--domain D] [--since AGE|DAY] [--type T]\n"
+     "       waxwing tls report --day DAY [--domain D]\n"
+     "       waxwing tls policies\n"
+     "       waxwing tls exceptions\n"
+     "       waxwing tls refresh DOMAIN\n"
+     "       waxwing tls forget DOMAIN\n"
+     "Failures come newest first. A report is the RFC 8460 JSON of each recipient domain.\n"
+     "refresh fetches the MTA-STS policy; forget drops what the domain's hosts have proved.\n"
+     "  --domain D     this domain, or *.D for what is below it\n"
+     "  --since WHEN   90s, 2h, 3d ago, or a day, as in 2026-11-21\n"
+     "  --type T       a result type of RFC 8460, as in certificate-expired\n"
+     "  --follow       oldest first, and go on as they happen\n"
+     "  --state FILE   read this database, ask no relay\n"
+     "  --json         for programs\n",
+     command_tls},
     {"reload", "read the configuration again", "usage: waxwing reload\n", command_reload},
     {"drain", "accept no more, deliver what is there, end",
      "usage: waxwing drain\n"

@@ -42,5 +42,6 @@ json_t *control_ask_quietly(const char *socket_path, json_t *request, int *statu
 
 extern const struct control_verb control_queue_verbs[]; // relay/control_queue.c
 extern const struct control_verb control_run_verbs[]; // relay/control_run.c: status, reload, drain
+extern const struct control_verb control_tls_verbs[]; // relay/control_tls.c
 
 #endif

@@ -63,6 +63,15 @@ static void print_certificate(const json_t *answer)
     printf("certificate  valid for %lld more days\n", days);
 }
 
+static void print_state(const json_t *state)
+{
+    printf("state        %s, %lld facts wait, %lld dropped\n",
+           json_is_true(json_object_get(state, "writable")) ? "healthy" : "CANNOT BE WRITTEN",
+           number(state, "waiting"), number(state, "dropped"));
+    if (word(state, "lost")[0])
+        printf("             %s\n", word(state, "lost"));
+}
+
 static void print_status(const json_t *answer)
 {
     const json_t *c = json_object_get(answer, "counters");
@@ -90,6 +99,7 @@ static void print_status(const json_t *answer)
     printf("DNS          validation %s%s%s, %lld lookups, %lld from the cache, %lld failed\n",
            word(dns, "validation"), word(dns, "text")[0] ? ": " : "", word(dns, "text"),
            number(dns, "lookups"), number(dns, "cache_hits"), number(dns, "failures"));
+    print_state(json_object_get(answer, "state"));
     print_certificate(answer);
     printf("alarms       %lld\n", number(c, "alarms"));
 }

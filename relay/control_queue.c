@@ -136,7 +136,8 @@ static void queue_round(struct control_call *call, struct relay *relay, const js
     round->filter.sender = round->sender;
     round->filter.state = read_state(request);
     round->filter.older_ms = json_integer_value(json_object_get(request, "older_ms"));
-    round->nrows = round->waiting = relay->nworkers;
+    round->nrows = relay->nworkers;
+    round->waiting = relay->nworkers;
     round->rows = mem_new(relay->nworkers * sizeof *round->rows);
     for (unsigned i = 0; i < relay->nworkers; i++) {
         list_init(&round->rows[i]);

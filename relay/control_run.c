@@ -9,6 +9,7 @@
 #include "relay/queue.h"
 #include "relay/run.h"
 #include "relay/server.h"
+#include "relay/state.h"
 
 #define DRAIN_LOOK_MS 500 // how often a drain looks whether anything is left to do
 
@@ -72,6 +73,19 @@ static json_t *describe_spool(struct spool *spool)
     return j;
 }
 
+static json_t *describe_state(struct state *state)
+{
+    struct state_health health;
+    state_get_health(state, &health);
+    json_t *j = json_object();
+    json_object_set_new(j, "writable", json_boolean(health.writable));
+    put(j, "waiting", health.waiting);
+    put(j, "dropped", health.dropped);
+    json_t *lost = json_string(health.lost);
+    json_object_set_new(j, "lost", lost ? lost : json_string("policies and memory lost"));
+    return j;
+}
+
 static void status(struct control_call *call, struct relay *relay, const json_t *request)
 {
     (void)request;
@@ -91,6 +105,7 @@ static void status(struct control_call *call, struct relay *relay, const json_t 
     json_object_set_new(j, "counters", describe_counters(&relay->counters));
     json_object_set_new(j, "spool", describe_spool(relay->spool));
     json_object_set_new(j, "dns", describe_dns(relay->dns));
+    json_object_set_new(j, "state", describe_state(relay->state));
     control_answer(call, EXIT_YES, j);
 }
 

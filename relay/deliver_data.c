@@ -18,6 +18,7 @@ static void put(void *to, const void *bytes, size_t n)
 
 static void write_piece(struct deliver *d, struct span piece)
 {
+    d->body_out += piece.n;
     if (d->bdat)
         stream_write(d->c->stream, piece.p, piece.n);
     else
@@ -75,6 +76,7 @@ void deliver_begin_body(struct deliver *d)
     if (d->bdat)
         deliver_command(d, "BDAT %llu LAST\r\n", (unsigned long long)content_size(d->content));
     content_stuff_begin(&d->stuffer);
+    d->body_out = 0;
     while (content_next(d->content, &walk, &piece))
         write_piece(d, piece);
     if (!content_is_large(d->content)) {
@@ -130,9 +132,15 @@ static void settle(struct deliver *d, const struct why *why)
     }
 }
 
-// The host answers while the message is still being sent: it has had enough, and is out of step.
+// The host answers while the message is still being sent: it has had enough, and is out of step. Not so
+// where BDAT said how much there is and all of it is out: the end of the file was only not read yet.
 enum moment deliver_body_heard(struct deliver *d)
 {
+    if (d->bdat && d->body_out == content_size(d->content)) {
+        d->reading = false;
+        end_body(d);
+        return deliver_final_heard(d);
+    }
     struct why why;
     outcome_reply(&why, MOMENT_FINAL, &d->c->reply, d->c->host);
     if (d->c->reply.code < 400)

@@ -73,6 +73,7 @@ struct deliver {
     struct content_load *load;
     struct content_reader *reader;
     struct content_stuffer stuffer;
+    uint64_t body_out; // bytes of the message handed to the stream
     bool reading;
     uint64_t body_left; // bytes of a large body still to be read
     struct attempt attempt;

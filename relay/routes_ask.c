@@ -129,6 +129,13 @@ static void add_policy(const char *domain, const struct sts_view *view, void *ar
     json_array_append_new(arg, j);
 }
 
+// A domain that has none is no news; one whose policy cannot be had is.
+static void list_policy(const char *domain, const struct sts_view *view, void *arg)
+{
+    if (view->mode >= 0 || view->error.tls != WHY_TLS_NONE)
+        add_policy(domain, view, arg);
+}
+
 static void add_memory(const char *domain, const struct memory_row *row, void *arg)
 {
     static const char *const owes[] = {"nothing", "tls", "certificate"};
@@ -145,7 +152,7 @@ static void run_policies(struct item *item)
 {
     struct question *q = list_of(item, struct question, item);
     json_t *j = json_object(), *policies = json_array(), *memory = json_array();
-    sts_cache_each(q->routes->world.sts, add_policy, policies);
+    sts_cache_each(q->routes->world.sts, list_policy, policies);
     tls_memory_each(q->routes->world.memory, add_memory, memory);
     json_object_set_new(j, "policies", policies);
     json_object_set_new(j, "memory", memory);

@@ -199,7 +199,7 @@ static void start_main_loop(struct run *run)
     uv_timer_start(&run->watch, on_watch, WATCH_MS, WATCH_MS);
     if (run->control_fd >= 0) {
         static const struct control_verb *const tables[] = {control_run_verbs, control_queue_verbs,
-                                                            NULL};
+                                                            control_tls_verbs, NULL};
         run->relay.control = control_open(&run->relay, &run->loop, run->control_fd, tables);
     }
 }

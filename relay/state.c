@@ -48,7 +48,8 @@ struct job {
     void (*stored)(void *arg);
     state_rows_fn *fn;
     void *arg;
-    struct state_query query;
+    struct state_query query; // its domain is the one below
+    char *domain;
     struct ledger_rows rows;
     struct why why;
 };
@@ -218,7 +219,7 @@ static void rows_found(struct item *item)
     struct job *job = list_of(item, struct job, item);
     job->fn(&job->rows, why_is_set(&job->why) ? &job->why : NULL, job->arg);
     ledger_rows_free(&job->rows);
-    free(job->query.domain);
+    free(job->domain);
     free(job);
 }
 
@@ -434,7 +435,8 @@ void state_ask(struct state *state, const struct state_query *query, struct mail
                state_rows_fn *fn, void *arg)
 {
     struct job job = {.kind = JOB_ASK, .reply = reply, .fn = fn, .arg = arg, .query = *query};
-    job.query.domain = mem_dup(query->domain);
+    job.domain = mem_dup(query->domain);
+    job.query.domain = job.domain;
     post(state, &job);
 }
 

@@ -54,12 +54,12 @@ enum state_view {
 };
 struct state_query {
     enum state_view view;
-    char *domain;     // NULL: any; "*.example.org": what is below it
-    int result;       // enum why_tls of failures alone; -1: any
-    int64_t since_ms; // 0: from the beginning
-    int64_t day;      // STATE_REPORT's
-    int64_t after;    // STATE_FAILURES: only rows with a greater number
-    size_t limit;     // 0: STATE_ROWS
+    const char *domain; // borrowed; NULL: any; "*.example.org": what is below it
+    int result;         // enum why_tls of failures alone; -1: any
+    int64_t since_ms;   // 0: from the beginning
+    int64_t day;        // STATE_REPORT's
+    int64_t after;      // STATE_FAILURES: only rows with a greater number
+    size_t limit;       // 0: STATE_ROWS
 };
 // On the loop of `reply`; `rows` belong to the callback until it returns, or until it moves them out. `why` is set when
 // the database cannot be read. What waits is written first, so the answer is complete.

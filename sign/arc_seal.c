@@ -137,6 +137,9 @@ int arc_seal(const struct arc_chain *c, const struct arc_set *set, const struct 
         !signature_name(span_text(set->selector), name))
         return why_set(why, WHY_OURS, "4.3.5", "'%s' or '%s' is no name for a signature",
                        set->domain, set->selector);
+    // Readers in the field know no other: Ed25519 seals are rejected by those that were tried.
+    if (sign_key_type(set->key) != KEY_RSA)
+        return why_set(why, WHY_OURS, "4.3.5", "an ARC seal needs an RSA key");
     struct buf results, message, seal;
     buf_init(&results, MAX_PREFIX);
     buf_init(&message, MAX_PREFIX);

@@ -25,7 +25,7 @@ static bool read_identity(struct signature *s)
     for (size_t i = 0; i < domain.n; i++)
         if (domain.p[i] == '@')
             at = (ptrdiff_t)i;
-    if (at < 0 || !signature_name(span_from(domain, (size_t)at + 1), s->identity))
+    if (at < 0 || !signature_domain(span_from(domain, (size_t)at + 1), s->identity))
         return signature_decide(s, AUTH_PERMERROR, "i= has no domain");
     size_t i = strlen(s->identity);
     size_t d = strlen(s->domain);

@@ -9,7 +9,7 @@
 #include "sign/canon.h"
 #include "sign/header.h"
 
-#define MAX_SELECTED_NAMES 1000 // names in one h=; more are not looked at
+#define MAX_SELECTED_NAMES 300 // names in one h=; a list with more is refused
 
 // Adds "from:to:to" to out: every name of `names` as often as it is present, one more time when it is
 // in `oversign` too; then those of `oversign` that `names` does not have. Lower case.

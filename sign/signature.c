@@ -4,7 +4,9 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include "config/idn.h"
 #include "dns/rdata.h"
 #include "relay/base/maxima.h"
 #include "sign/base64.h"
@@ -50,6 +52,16 @@ bool signature_name(struct span text, char out[static 256])
     return true;
 }
 
+bool signature_domain(struct span text, char out[static 256])
+{
+    if (signature_name(text, out))
+        return true;
+    char *copy = span_dup(text);
+    bool ok = strlen(copy) == text.n && text.n <= 4 * MAX_DOMAIN && idn_to_ascii(copy, out) == 0;
+    free(copy);
+    return ok && signature_name(span_text(out), out);
+}
+
 static bool read_algorithm(struct signature *s)
 {
     const struct tag *a = tags_find(&s->tags, "a");
@@ -72,10 +84,10 @@ bool signature_read(struct signature *s, const struct field *field)
         return signature_decide(s, AUTH_PERMERROR, "the field is no tag list");
     const struct tag *d = tags_find(&s->tags, "d");
     const struct tag *selector = tags_find(&s->tags, "s");
-    if (!d || !signature_name(d->value, s->domain))
+    if (!d || !signature_domain(d->value, s->domain))
         return signature_decide(s, AUTH_PERMERROR, "d= is %s", d ? "no domain name" : "missing");
     memcpy(s->identity, s->domain, sizeof s->identity);
-    if (!selector || !signature_name(selector->value, s->selector))
+    if (!selector || !signature_domain(selector->value, s->selector))
         return signature_decide(s, AUTH_PERMERROR, "s= is %s",
                                 selector ? "no selector" : "missing");
     if (!read_algorithm(s))

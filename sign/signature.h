@@ -62,5 +62,7 @@ void signature_check_message(struct signature *s, const struct header *header,
 
 // A domain name or selector as tags carry it: labels of letters, digits, "-" and "_". Lower-case copy.
 bool signature_name(struct span text, char out[static 256]);
+// The same for what others wrote: U-labels become A-labels (RFC 8616 section 4).
+bool signature_domain(struct span text, char out[static 256]);
 
 #endif

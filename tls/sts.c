@@ -125,8 +125,12 @@ int sts_record_parse(const struct span *txts, size_t n, char id[static STS_ID_MA
             which = i;
         }
     why_clear(why);
-    if (count != 1) {
-        invalid(why, count ? "there are several MTA-STS records" : "there is no MTA-STS record");
+    if (count == 0) { // the ordinary case, and no failure to be reported
+        why_set(why, WHY_DOMAIN, "4.7.5", "there is no MTA-STS record");
+        return 0;
+    }
+    if (count > 1) {
+        invalid(why, "there are several MTA-STS records");
         return 0;
     }
     *found = true;

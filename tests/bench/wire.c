@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -86,19 +87,26 @@ void wire_start_tls(struct wire *w, unsigned side, gnutls_certificate_credential
     w->shaking = true;
 }
 
+// GnuTLS says "again" after a session ticket as well, with the next record still in the socket: an edge
+// of epoll that was used up must not be waited for.
+static bool more_in_socket(const struct wire *w)
+{
+    char c;
+    return recv(w->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 static ssize_t read_some(struct wire *w)
 {
     char *at = w->in + w->in_len;
     size_t room = sizeof w->in - w->in_len;
     if (!w->tls)
         return read(w->fd, at, room);
-    ssize_t n = gnutls_record_recv(w->tls, at, room);
-    if (n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED) {
-        errno = EAGAIN;
-        return -1;
-    }
+    ssize_t n;
+    do
+        n = gnutls_record_recv(w->tls, at, room);
+    while (n == GNUTLS_E_INTERRUPTED || (n == GNUTLS_E_AGAIN && more_in_socket(w)));
     if (n < 0)
-        errno = EIO;
+        errno = n == GNUTLS_E_AGAIN ? EAGAIN : EIO;
     return n < 0 ? -1 : n;
 }
 
@@ -135,10 +143,8 @@ int wire_turn(struct wire *w)
         int rc = gnutls_handshake(w->tls);
         if (rc == GNUTLS_E_AGAIN || rc == GNUTLS_E_INTERRUPTED)
             return 0;
-        if (rc < 0) {
-            fprintf(stderr, "handshake: %s\n", gnutls_strerror(rc));
+        if (rc < 0)
             return -1;
-        }
         w->shaking = false;
     }
     if (flush(w) != 0)

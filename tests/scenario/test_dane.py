@@ -68,9 +68,9 @@ def test_a_wrong_key_is_refused_and_told(lab):
     mx = dane_host(lab, tlsa=[lab.ca.leaf("mx.dest.test").tlsa()])
     relay = lab.relay().start()
     line = refused(relay, mx)[0]
-    assert line["type"] == "validation-failure" and line["source"] == "dane" and line["host"] == "mx.dest.test"
+    assert line["type"] == "tlsa-invalid" and line["source"] == "dane" and line["host"] == "mx.dest.test"
     failures = relay.ask("tls", "failures")
-    assert "dest.test" in failures and "validation-failure" in failures
+    assert "dest.test" in failures and "tlsa-invalid" in failures
 
 
 def test_no_starttls_under_dane_is_refused(lab):

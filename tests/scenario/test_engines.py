@@ -74,8 +74,9 @@ MESSAGES = {
 def test_they_sign_we_verify_and_back(lab, key, other, kind):
     them, us = OTHERS[other](lab), Waxwing(lab)
     theirs = them.sign(MESSAGES[kind], "example.org", "s1", key)
-    assert us.verify(theirs) == ["pass"], us.report(theirs)
-    assert us.verify(theirs.replace(b"Date: Thu", b"Date: Fri", 1)) in (["fail"], ["pass"])
+    # case 2: rsa-sha1, which is all that opendkim-testmsg can make, must not pass
+    wanted = "permerror" if other == "opendkim" else "pass"
+    assert us.verify(theirs) == [wanted], us.report(theirs)
     ours = us.sign(MESSAGES[kind], "example.org", "s1", key)
     assert them.verify(ours) == ["pass"]
     assert us.verify(ours.replace(b"From: app@", b"From: apq@", 1))[0] != "pass"
@@ -88,7 +89,8 @@ def test_seals_hop_after_hop(lab, key, other):
     for hop in range(1, 6):
         hand = us if hop % 2 else them
         authserv = f"hop{hop}.example.org"
-        message = f"Authentication-Results: {authserv}; dkim=pass header.d=example.org\r\n".encode() + message
+        state = "pass" if hop > 1 else "none"
+        message = f"Authentication-Results: {authserv}; dkim=pass header.d=example.org; arc={state}\r\n".encode() + message
         message = hand.seal(message, "example.org", "s1", key, authserv)
         assert us.validate(message) == "pass", (hop, us.report(message))
         assert them.validate(message) == "pass", hop

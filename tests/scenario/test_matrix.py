@@ -27,8 +27,8 @@ for state in ("tlsa unusable", "no tlsa", "insecure"):
 RESULT = {
     ("dane", "tlsa good", "good"): None,
     ("dane", "tlsa good", "self-signed"): None,
-    ("dane", "tlsa wrong", "good"): "validation-failure",
-    ("dane", "tlsa wrong", "self-signed"): "validation-failure",
+    ("dane", "tlsa wrong", "good"): "tlsa-invalid",
+    ("dane", "tlsa wrong", "self-signed"): "tlsa-invalid",
     ("dane", "*", "none"): "starttls-not-supported",
     ("encrypt", "*", "good"): None,
     ("encrypt", "*", "self-signed"): None,

@@ -235,3 +235,30 @@ def test_certificates_are_read_again(lab, mx):
         with relay.client(login=False, implicit=True) as client:
             return hashlib.sha256(client.sock.getpeercert(True)).digest()
     until(lambda: served() == hashlib.sha256(fresh.der()).digest(), "the new certificate")
+
+
+def test_a_damaged_state_file_is_told_by_status_and_check(lab, mx):
+    relay = lab.relay().start()
+    assert "state        healthy" in relay.ask("status")
+    relay.stop()
+    with open(relay.path("state/state.db"), "wb") as f:
+        f.write(b"no database at all " * 300)
+    relay.start()
+    assert "policies and memory lost at" in relay.ask("status")
+    assert "policies and memory lost at" in relay.ctl("check", "--offline").stdout
+    relay.wait("alarm", what="state")
+
+
+def test_tls_asks_the_running_relay(lab, mx):
+    mx.on("starttls", "454 4.7.0 not today")
+    relay = lab.relay(delivery={"retry": ["1h"]}).start()
+    relay.send("a@dest.test")
+    relay.wait("deferred", to="a@dest.test")
+    failures = relay.json("tls", "failures", "--domain", "dest.test")
+    assert [f["type"] for f in failures] == ["starttls-not-supported"]
+    summary = relay.json("tls", "summary")
+    assert [(s["domain"], s["type"], s["sessions"]) for s in summary] == \
+        [("dest.test", "starttls-not-supported", 1)]
+    report = json.loads(relay.ask("tls", "report", "--day", failures[0]["time"][:10]))
+    assert report["policies"][0]["summary"]["total-failure-session-count"] == 1
+    assert relay.json("tls", "policies") == {"policies": [], "memory": []}

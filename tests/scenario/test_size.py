@@ -2,6 +2,7 @@
 """Large and many: memory stays flat, idle sessions are held."""
 import os
 import resource
+import threading
 
 import pytest
 
@@ -56,7 +57,6 @@ def test_two_thousand_idle_sessions(lab):
 
 @pytest.mark.threads
 def test_many_senders_and_destinations_at_once(lab):
-    import threading
     hosts = [lab.mx(f"mx.d{n}.test", domains=f"d{n}.test") for n in range(5)]
     relay = lab.relay(log={"level": "info"}).start()
 
@@ -74,3 +74,25 @@ def test_many_senders_and_destinations_at_once(lab):
     relay.reload()
     relay.wait("reload")
     relay.stop()
+
+
+def test_large_messages_arrive_once(lab):
+    """The reply to BDAT may come before the relay has read the end of the body's file: it is a reply all the
+    same (once taken for a lost connection, and the message was sent again)."""
+    mx = lab.mx("mx.dest.test", domains="dest.test")
+    relay = lab.relay(log={"level": "info"}).start()
+    text = letter(body=(b"l" * 70 + b"\r\n") * 6000)
+
+    def send(number):
+        with relay.client() as client:
+            for n in range(20):
+                client.envelope("app@example.org", [f"u{number}-{n}@dest.test"])
+                assert client.data(text).code == 250
+    threads = [threading.Thread(target=send, args=(n,)) for n in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    relay.wait("delivered", 120)
+    names = [m.to()[0] for m in mx.messages]
+    assert len(names) == len(set(names)) == 120

@@ -11,6 +11,7 @@
 #include "relay/base/clock.h"
 #include "relay/base/memory.h"
 #include "relay/routes.h"
+#include "relay/state.h"
 
 static void found(struct message *m, void *arg)
 {
@@ -39,6 +40,10 @@ static void open_workers(struct queue_story *s)
         uv_loop_init(&w->loop);
         w->mail = mailbox_open(&w->loop);
     }
+    char *path = mem_printf("%s.state", s->directory);
+    s->relay.state = state_open(path, 86400000, &why);
+    assert(s->relay.state);
+    free(path);
     struct dns_options dns = {.answers_file = "unit/data/queue-dns.json"};
     s->relay.dns = dns_open(&dns, &why);
     assert(s->relay.dns);
@@ -106,6 +111,7 @@ static void close_all(struct queue_story *s)
         queue_free(s->workers[i].queue);
     routes_close(s->relay.routes);
     dns_close(s->relay.dns);
+    state_close(s->relay.state);
     for (unsigned i = 0; i < QUEUE_STORY_WORKERS; i++) {
         // Answers to questions that were taken back still lie in the mailbox.
         uv_run(&s->workers[i].loop, UV_RUN_NOWAIT);
@@ -142,7 +148,7 @@ void queue_story_end(struct queue_story *s)
     free(s->setup->destination_trust);
     free(s->setup);
     config_unref(s->config);
-    char *command = mem_printf("rm -rf %s", s->directory);
+    char *command = mem_printf("rm -rf %s %s.state*", s->directory, s->directory);
     assert(system(command) == 0);
     free(command);
     clock_release();

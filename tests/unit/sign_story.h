@@ -4,7 +4,6 @@
 #ifndef TESTS_SIGN_STORY_H
 #define TESTS_SIGN_STORY_H
 
-#include <assert.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -20,7 +19,6 @@
 #include "sign/signature.h"
 
 #define STORY_MAX 1048576
-
 static inline struct sign_key *story_key(enum key_type type, unsigned bits)
 {
     struct why why;
@@ -28,8 +26,6 @@ static inline struct sign_key *story_key(enum key_type type, unsigned bits)
     assert_non_null(key);
     return key;
 }
-
-// --- the zone ---
 
 static inline struct dns_answer *story_answer(struct facts *zone, const char *name,
                                               enum dns_outcome outcome)
@@ -92,8 +88,6 @@ static inline void story_nothing_else(struct facts *zone)
         facts_put(zone, a);
     }
 }
-
-// --- the message ---
 
 static inline struct header story_header(const char *message)
 {

@@ -357,6 +357,22 @@ static void case_11_no_more_than_fifty_sets(void **state)
     buf_free(&m);
 }
 
+static void only_rsa_keys_seal(void **state)
+{
+    (void)state;
+    struct sign_key *key = story_key(KEY_ED25519, 0);
+    struct header h = story_header(MESSAGE);
+    struct arc_chain *c = arc_new(&h, 0);
+    struct arc_set set = {
+        .domain = "example.org", .selector = "s", .key = key, .results = "x; none"};
+    struct why why;
+    assert_int_equal(arc_seal(c, &set, NULL, NULL, &why), -1);
+    assert_int_equal(why.scope, WHY_OURS);
+    arc_free(c);
+    header_free(&h);
+    sign_key_unref(key);
+}
+
 static void a_dns_that_fails_is_no_verdict_for_ever(void **state)
 {
     (void)state;
@@ -409,6 +425,7 @@ int main(void)
         cmocka_unit_test(case_11_only_the_newest_message_signature_must_verify),
         cmocka_unit_test(case_11_no_more_than_fifty_sets),
         cmocka_unit_test(case_13_the_order_on_top),
+        cmocka_unit_test(only_rsa_keys_seal),
         cmocka_unit_test(a_dns_that_fails_is_no_verdict_for_ever),
     };
     return cmocka_run_group_tests(tests, make_keys, drop_keys);

@@ -178,6 +178,26 @@ static void case_3_what_must_be_there(void **state)
     assert_judged(GOOD "; q=http", KEY, AUTH_PERMERROR, "q=");
 }
 
+// RFC 8616 section 4: a message in UTF-8 may name its domain so.
+static void a_domain_in_its_own_letters(void **state)
+{
+    (void)state;
+    char *bh = story_body_hash(MESSAGE, CANON_RELAXED, CANON_NO_LIMIT);
+    char *tags = mem_printf("v=1; a=rsa-sha256; c=relaxed/relaxed; s=s; h=from; bh=%s; "
+                            "d=B\xc3\xbc"
+                            "cher.example; i=@x.b\xc3\xbc"
+                            "cher.example",
+                            bh);
+    char *message = story_forge("DKIM-Signature", tags, rsa, MESSAGE);
+    struct facts *zone = facts_new();
+    story_publish_key(zone, "s._domainkey.xn--bcher-kva.example", rsa);
+    assert_int_equal(verify_with(message, zone, 0).result, AUTH_PASS);
+    facts_free(zone);
+    free(message);
+    free(tags);
+    free(bh);
+}
+
 static void what_is_no_tag_list(void **state)
 {
     (void)state;
@@ -434,6 +454,7 @@ int main(void)
         cmocka_unit_test(case_2_a_smallest_size_of_ones_own),
         cmocka_unit_test(case_3_a_length),
         cmocka_unit_test(case_3_what_must_be_there),
+        cmocka_unit_test(a_domain_in_its_own_letters),
         cmocka_unit_test(what_is_no_tag_list),
         cmocka_unit_test(times),
         cmocka_unit_test(case_4_how_keys_are_written),

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: ISC
+// What `waxwing tls` and the control verbs behind it share: a question as JSON, ledger rows as JSON. The relay
+// answers with the same rows as the command finds in the file, so there is one way to print them.
+#ifndef RELAY_TLS_COMMAND_H
+#define RELAY_TLS_COMMAND_H
+
+#include <jansson.h>
+#include "config/config.h"
+#include "relay/state.h"
+
+// Request: {"domain":"","type":"","since":ms,"after":N,"limit":N,"day":"YYYY-MM-DD"}, all optional but that
+// day is needed for a report. The query borrows from the request. -1 with why.
+int tls_query_read(const json_t *request, enum state_view view, struct state_query *query,
+                   struct why *why);
+// {"rows":[…]}: of STATE_FAILURES and STATE_SUMS.
+json_t *tls_rows_json(const struct ledger_rows *rows, enum state_view view);
+// {"reports":[{"domain":"","text":""}…]}: one RFC 8460 document a recipient domain.
+json_t *tls_reports_json(const struct ledger_rows *rows, int64_t day, const struct config *config);
+// {"policies":[…],"memory":[…]} from the file, as routes_policies() has it from the running relay.
+json_t *tls_policies_json(const char *state_file, struct why *why);
+
+// Text for people, 80 columns; what a peer wrote cannot steer a terminal.
+void tls_print_failure(const json_t *row);
+void tls_print_summary(const json_t *sums);
+void tls_print_policies(const json_t *answer);
+void tls_print_policy(const json_t *policy);
+void tls_print_exceptions(const json_t *exceptions);
+
+// Rows of STATE_SUMS summed to one a day, domain and type.
+json_t *tls_summary_json(const json_t *rows);
+// What each exception of the configuration is worth, judged by rows of STATE_SUMS of the last days.
+#define EXCEPTION_DAYS 7
+json_t *tls_exceptions_json(const struct config *config, const json_t *rows);
+
+#endif

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: ISC
+// Stories of lanes: who shares a transaction, how many sessions a site gets, what happens when all is full.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+#include "relay/base/clock.h"
+#include "relay/base/memory.h"
+#include "relay/lane.h"
+#include "relay/refusal.h"
+#include "tests/unit/queue_story.h"
+
+static struct queue_story s;
+static struct refusals *refusals;
+static struct lanes *lanes;
+static size_t delivered;
+static struct content *contents[64];
+static size_t ncontents;
+
+static void done(struct delivery *d, const struct attempt *attempt, void *arg)
+{
+    (void)attempt;
+    (void)arg;
+    for (size_t i = 0; i < d->nrcpts; i++)
+        delivered += d->rcpts[i].standing == STANDING_DELIVERED;
+    delivery_free(d);
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    queue_story_begin(&s, "  connections: {per_site: 3, per_host: 2, total: 100}", "");
+    refusals = refusals_new(&s.relay);
+    lanes = lanes_new(&s.workers[0], refusals, done, NULL);
+    delivered = ncontents = 0;
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    lanes_stop(lanes);
+    lanes_cut(lanes);
+    lanes_free(lanes);
+    refusals_free(refusals);
+    queue_story_end(&s);
+    return 0;
+}
+
+static struct route *route(const char *site, const char *host, struct mx *mx, const char *key)
+{
+    struct route *r = mem_new(sizeof *r);
+    r->refs = 1;
+    r->domain = mem_dup("example.test");
+    r->site = mem_dup(site);
+    r->sts.mode = -1;
+    r->setup = setup_ref(s.setup);
+    r->expires_ms = clock_mono_ms() + 3600000;
+    r->hosts = mem_new(sizeof *r->hosts);
+    r->nhosts = 1;
+    struct route_host *h = r->hosts;
+    h->host = mem_dup(host);
+    h->port = mx_port(mx);
+    h->addresses = mem_new(sizeof *h->addresses);
+    h->naddresses = 1;
+    *(struct sockaddr_in *)h->addresses = (struct sockaddr_in){
+        .sin_family = AF_INET, .sin_port = htons(h->port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    snprintf(h->demand.key, sizeof h->demand.key, "%s", key);
+    return r;
+}
+
+static struct message *letter(void)
+{
+    struct message *m =
+        queue_story_message("a@us.test", "b@example.test", "c@other.test", "d@third.test", NULL);
+    m->segment = ncontents; // never stored: the field says which content is its own
+    contents[ncontents++] = content_take(&s.relay, m);
+    return m;
+}
+
+static void drop(struct message *m)
+{
+    content_unref(contents[m->segment]);
+    message_unref(m);
+}
+
+// One delivery of the message's i-th recipient, over the route (whose reference it takes).
+static void add(struct message *m, size_t i, struct route *r)
+{
+    struct delivery *d = delivery_new(m, &i, 1);
+    d->worker = &s.workers[0];
+    d->siblings = m->env.nrcpts > 1;
+    d->route = r;
+    d->content = content_ref(contents[m->segment]);
+    lanes_add(lanes, d);
+}
+
+static void until_idle(size_t n)
+{
+    uint64_t stop = clock_mono_ms() + 20000;
+    while (delivered < n && clock_mono_ms() < stop)
+        queue_story_turn(&s);
+    assert_int_equal(delivered, n);
+}
+
+static void domains_whose_hosts_agree_share_a_transaction(void **state)
+{
+    (void)state;
+    struct message *m = letter();
+    add(m, 0, route("site", "mx.test", s.mx, "k"));
+    add(m, 1, route("site", "mx.test", s.mx, "k"));
+    add(m, 2, route("site", "mx.test", s.mx, "k"));
+    until_idle(3);
+    assert_int_equal(mx_count(s.mx), 1);
+    assert_int_equal(mx_message(s.mx, 0)->nrcpts, 3);
+    drop(m);
+}
+
+static void case_20_a_domain_that_demands_more_does_not_share(void **state)
+{
+    (void)state;
+    struct message *m = letter();
+    add(m, 0, route("site", "mx.test", s.mx, "k"));
+    add(m, 1, route("site", "mx.test", s.mx, "more"));
+    until_idle(2);
+    assert_int_equal(mx_count(s.mx), 2);
+    assert_int_equal(mx_connections(s.mx), 2); // nor does it use the other's connection
+    drop(m);
+}
+
+static void a_site_has_its_number_of_sessions_and_an_address_its_own(void **state)
+{
+    (void)state;
+    struct message *m[30];
+    for (size_t i = 0; i < 30; i++) {
+        m[i] = letter();
+        add(m[i], 0, route("site", "mx.test", s.mx, "k"));
+    }
+    until_idle(30);
+    assert_in_range(mx_connections(s.mx), 1, 2); // per_host, which is less than per_site
+    assert_int_equal(mx_count(s.mx), 30);
+    for (size_t i = 0; i < 30; i++)
+        drop(m[i]);
+}
+
+static void lanes_that_nobody_uses_go(void **state)
+{
+    (void)state;
+    struct message *m = letter();
+    add(m, 0, route("one", "mx.test", s.mx, "k"));
+    add(m, 1, route("two", "home.test", s.home, "k"));
+    until_idle(2);
+    lanes_sweep(lanes); // idle connections keep theirs
+    mx_hang_up(s.mx);
+    mx_hang_up(s.home);
+    for (int i = 0; i < 100; i++)
+        queue_story_turn(&s);
+    lanes_sweep(lanes);
+    add(m, 2, route("one", "mx.test", s.mx, "k"));
+    until_idle(3);
+    drop(m);
+}
+
+#define STORY(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STORY(domains_whose_hosts_agree_share_a_transaction),
+        STORY(case_20_a_domain_that_demands_more_does_not_share),
+        STORY(a_site_has_its_number_of_sessions_and_an_address_its_own),
+        STORY(lanes_that_nobody_uses_go),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

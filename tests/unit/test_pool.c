@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: ISC
+// Stories of connections that are kept, counted and left alone.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <netinet/in.h>
+#include <string.h>
+#include "relay/pool.h"
+#include "tests/unit/deliver_story.h"
+
+static struct story s;
+static struct mx *mx;
+
+static int begin(void **state)
+{
+    (void)state;
+    story_begin(&s, "retry: [1m, 4m], connections: {per_host: 2, total: 3, messages: 2}", NULL);
+    mx = mx_start("PIPELINING");
+    story_host(&s, mx, "mx1.test", TLS_OPPORTUNISTIC);
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    story_end(&s);
+    mx_stop(mx);
+    return 0;
+}
+
+static const struct sockaddr *address(unsigned i)
+{
+    static struct sockaddr_in a[4];
+    a[i % 4] = (struct sockaddr_in){
+        .sin_family = AF_INET, .sin_port = htons(25), .sin_addr = {htonl(0x0a000001 + i)}};
+    return (const struct sockaddr *)&a[i % 4];
+}
+
+static struct pool_key key(const struct sockaddr *from)
+{
+    return pool_key(s.pool, s.route, &s.route->hosts[0], address(0), from);
+}
+
+static bool same(struct pool_key a, struct pool_key b)
+{
+    return memcmp(&a, &b, sizeof a) == 0;
+}
+
+static void case_31_all_that_a_proof_stands_for_is_in_the_key(void **state)
+{
+    (void)state;
+    struct route_host *host = &s.route->hosts[0];
+    struct cfg_destination rule = {.auth_user = (char *)"u",
+                                   .auth_password_file = (char *)"f",
+                                   .auth_token_command = (char *)""};
+    struct pool_key first = key(NULL);
+    assert_true(same(first, key(NULL)));
+    assert_false(same(first, key(address(1))));
+    assert_false(same(first, pool_key(s.pool, s.route, host, address(2), NULL)));
+    host->implicit_tls = true;
+    assert_false(same(first, key(NULL)));
+    host->implicit_tls = false;
+    story_demand_key(host, "other");
+    assert_false(same(first, key(NULL)));
+    story_demand_key(host, tls_level_word(TLS_OPPORTUNISTIC));
+    host->demand.sni[0] = 'M';
+    assert_false(same(first, key(NULL)));
+    host->demand.sni[0] = 'm';
+    s.route->rule = &rule;
+    assert_false(same(first, key(NULL)));
+    s.route->rule = NULL;
+    assert_true(same(first, key(NULL)));
+}
+
+static void an_address_has_its_number_of_connections(void **state)
+{
+    (void)state;
+    struct why why;
+    struct connection *a = connection_open(s.pool, address(0)), *b;
+    assert_int_equal(pool_gate(s.pool, address(0), &why), POOL_YES);
+    b = connection_open(s.pool, address(0));
+    assert_int_equal(pool_gate(s.pool, address(0), &why), POOL_FULL);
+    assert_int_equal(pool_gate(s.pool, address(1), &why), POOL_YES);
+    assert_true(pool_has_room(s.pool));
+    struct connection *c = connection_open(s.pool, address(1));
+    assert_false(pool_has_room(s.pool));
+    connection_close(a, true);
+    assert_int_equal(pool_gate(s.pool, address(0), &why), POOL_YES);
+    connection_close(b, true);
+    connection_close(c, true);
+    assert_int_equal(pool_open_count(s.pool), 0);
+}
+
+static void an_address_that_does_not_answer_is_left_alone(void **state)
+{
+    (void)state;
+    struct why why, got;
+    struct connection *c = connection_open(s.pool, address(0));
+    why_set(&why, WHY_HOST, "4.4.1", "nobody answers");
+    connection_failed(c, &why);
+    connection_close(c, true);
+    assert_int_equal(pool_gate(s.pool, address(0), &got), POOL_BACKOFF);
+    assert_string_equal(got.text, "nobody answers");
+    c = connection_open(s.pool, address(0));
+    connection_worked(c);
+    connection_close(c, true);
+    assert_int_equal(pool_gate(s.pool, address(0), &got), POOL_YES);
+}
+
+static void a_connection_serves_only_so_many_messages(void **state)
+{
+    (void)state;
+    story_message(&s, "a@us.test", "A: 1\r\n\r\nhi\r\n", "b@example.test", NULL);
+    for (int i = 0; i < 5; i++)
+        story_run(&s);
+    assert_int_equal(mx_connections(mx), 3); // two each
+    assert_int_equal(mx_lines(mx, "QUIT"), 2);
+}
+
+static void what_an_idle_peer_says_ends_it(void **state)
+{
+    (void)state;
+    story_message(&s, "a@us.test", "A: 1\r\n\r\nhi\r\n", "b@example.test", NULL);
+    story_run(&s);
+    assert_int_equal(s.nidle, 1);
+    mx_hang_up(mx);
+    story_turn(&s);
+    assert_int_equal(s.nidle, 0);
+    assert_int_equal(pool_open_count(s.pool), 0);
+}
+
+static void idle_connections_make_room(void **state)
+{
+    (void)state;
+    story_message(&s, "a@us.test", "A: 1\r\n\r\nhi\r\n", "b@example.test", NULL);
+    story_run(&s);
+    assert_true(pool_has_idle(s.pool));
+    assert_true(pool_evict(s.pool));
+    assert_false(pool_evict(s.pool));
+    assert_int_equal(s.nidle, 0);
+}
+
+#define STORY(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STORY(case_31_all_that_a_proof_stands_for_is_in_the_key),
+        STORY(an_address_has_its_number_of_connections),
+        STORY(an_address_that_does_not_answer_is_left_alone),
+        STORY(a_connection_serves_only_so_many_messages),
+        STORY(what_an_idle_peer_says_ends_it),
+        STORY(idle_connections_make_room),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
