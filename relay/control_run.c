@@ -6,6 +6,7 @@
 #include "relay/base/memory.h"
 #include "relay/command.h"
 #include "relay/lifecycle.h"
+#include "relay/log.h"
 #include "relay/queue.h"
 #include "relay/run.h"
 #include "relay/server.h"
@@ -35,7 +36,7 @@ static json_t *describe_counters(const struct counters *c)
     put(j, "auth_failed", c->auth_failed);
     put(j, "tls_refused", c->tls_refused);
     put(j, "tls_failure", c->tls_failure);
-    put(j, "alarms", c->alarms);
+    put(j, "alarms", log_alarms());
     put(j, "queued", (uint64_t)c->queued_now);
     put(j, "memory", (uint64_t)c->memory_now);
     return j;

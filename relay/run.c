@@ -12,6 +12,7 @@
 #include "relay/base/clock.h"
 #include "relay/base/memory.h"
 #include "relay/command.h"
+#include "relay/http.h"
 #include "relay/lifecycle.h"
 #include "relay/listen.h"
 #include "relay/log.h"
@@ -30,7 +31,8 @@ struct run {
     uv_signal_t signals[3];
     uv_timer_t watch;
     int *fds;
-    int control_fd, http_fd;
+    int control_fd, http_fd; // http_fd: bound, until it is served; -1
+    struct http *http;       // NULL: off, or its address could not be had
 };
 
 // The one running relay of this process, for the verbs of its control socket.
@@ -60,10 +62,49 @@ static struct setup *load_setup(int *exit_status)
     return setup;
 }
 
+// The status pages are no reason to stay down: without them there is an alarm, and mail.
+static void bind_http(struct run *run)
+{
+    const char *text = run->setup->config->http;
+    struct sockaddr_storage address;
+    struct why why;
+    run->http_fd = -1;
+    if (!text[0])
+        return;
+    if (listen_parse(text, &address, &why) == 0)
+        run->http_fd = listen_tcp((const struct sockaddr *)&address, text, &why);
+    if (run->http_fd < 0)
+        log_alarm("http", "%s", why.text);
+}
+
+static void serve_http(struct run *run)
+{
+    if (run->http_fd < 0)
+        return;
+    struct why why;
+    const struct http_options options = {
+        .relay = &run->relay, .loop = &run->loop, .fd = run->http_fd, .pages = http_pages};
+    run->http = http_open(&options, &why);
+    run->http_fd = -1;
+    if (!run->http)
+        log_alarm("http", "%s", why.text);
+}
+
+static void close_http(struct run *run)
+{
+    http_close(run->http);
+    run->http = NULL;
+}
+
 static void adopt(struct run *run, struct setup *setup)
 {
     struct setup *old = run->setup;
     run->setup = setup;
+    if (strcmp(old->config->http, setup->config->http) != 0) {
+        close_http(run);
+        bind_http(run);
+        serve_http(run);
+    }
     const struct config *c = setup->config;
     log_setup(c->log_format, c->log_level, c->log_mask);
     lifecycle_reload(&run->relay, setup);
@@ -129,10 +170,11 @@ static void stopped(void *arg)
     struct run *run = arg;
     control_close(run->relay.control);
     run->relay.control = NULL;
+    close_http(run);
     for (int i = 0; i < 3; i++)
         close_handle((uv_handle_t *)&run->signals[i], NULL);
     close_handle((uv_handle_t *)&run->watch, NULL);
-    mailbox_close(run->mail);
+    mailbox_unref(run->mail); // closed when no thread is left that may answer to it
 }
 
 void run_stop(struct relay *relay, const char *reason)
@@ -183,6 +225,7 @@ static int bind_all(struct run *run, struct why *why)
     run->control_fd = c->control[0] ? listen_unix(c->control, why) : -1;
     if (c->control[0] && run->control_fd < 0)
         return -1;
+    bind_http(run);
     return privileges_drop(c, why);
 }
 
@@ -202,6 +245,7 @@ static void start_main_loop(struct run *run)
                                                             control_tls_verbs, NULL};
         run->relay.control = control_open(&run->relay, &run->loop, run->control_fd, tables);
     }
+    serve_http(run);
 }
 
 static int serve(struct run *run)
@@ -225,6 +269,8 @@ static int serve(struct run *run)
     notify_systemd("READY=1");
     uv_run(&run->loop, UV_RUN_DEFAULT);
     lifecycle_close(&run->relay);
+    mailbox_close(run->mail);
+    uv_run(&run->loop, UV_RUN_DEFAULT);
     uv_loop_close(&run->loop);
     return EXIT_YES;
 }
@@ -263,7 +309,7 @@ int command_run(int argc, char **argv)
     raise_descriptors();
     struct run *run = mem_new(sizeof *run);
     run->setup = setup;
-    run->control_fd = -1;
+    run->control_fd = run->http_fd = -1;
     run->relay.started_ms = clock_ms();
     const struct config *c = setup->config;
     log_setup(c->log_format, c->log_level, c->log_mask);
