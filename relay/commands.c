@@ -28,6 +28,15 @@ const struct command commands[] = {
      "  --state FILE     policies and memory of this state database\n"
      "  --now EPOCH      set the clock\n",
      command_explain},
+    {"audit", "an own domain as receivers see it, and what to publish",
+     "usage: waxwing audit [OPTION ...] DOMAIN\n"
+     "SPF, DKIM, DMARC, MTA-STS, TLSA and TLS-RPT. Exit: 0 no problem, 1 a problem, 75 unknown.\n"
+     "  --ip A           mail leaves from this address (too); may be repeated\n"
+     "  --json           for programs\n"
+     "  --dns-file F     answer DNS and HTTPS from this file\n"
+     "  --resolver IP:PORT  ask this server\n"
+     "  --now EPOCH      set the clock\n",
+     command_audit},
     {"status", "one screen about the running relay", "usage: waxwing status [--json]\n",
      command_status},
     {"queue", "list, show, export, retry, hold, release, remove, bounce what waits",

@@ -101,23 +101,10 @@ static ssize_t read_some(struct wire *w)
     size_t room = sizeof w->in - w->in_len;
     if (!w->tls)
         return read(w->fd, at, room);
-<<<<<<< HEAD
-    // A session ticket ends a call with AGAIN though more may be waiting, and epoll tells each edge once.
-    ssize_t n;
-    int waiting;
-    do
-        n = gnutls_record_recv(w->tls, at, room);
-    while (n == GNUTLS_E_AGAIN && ioctl(w->fd, FIONREAD, &waiting) == 0 && waiting > 0);
-    if (n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED) {
-        errno = EAGAIN;
-        return -1;
-    }
-=======
     ssize_t n;
     do
         n = gnutls_record_recv(w->tls, at, room);
     while (n == GNUTLS_E_INTERRUPTED || (n == GNUTLS_E_AGAIN && more_in_socket(w)));
->>>>>>> lab
     if (n < 0)
         errno = n == GNUTLS_E_AGAIN ? EAGAIN : EIO;
     return n < 0 ? -1 : n;

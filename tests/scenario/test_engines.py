@@ -62,7 +62,7 @@ def key(lab):
 
 MESSAGES = {
     "plain": letter(),
-    "odd header": letter(more="Subject : with a space\r\nX-Fold: a\r\n\tb  c\r\n"),
+    "odd header": letter(more="CC:   a  b <c@d.test>\r\nX-Fold: a\r\n\tb  c\r\n"),
     "blank lines at the end": letter(body=b"text \t with  blanks \r\n\r\n\r\n"),
     "empty body": letter(body=b""),
     "8-bit": letter(body="Grüße\r\n".encode()),
@@ -80,6 +80,13 @@ def test_they_sign_we_verify_and_back(lab, key, other, kind):
     ours = us.sign(MESSAGES[kind], "example.org", "s1", key)
     assert them.verify(ours) == ["pass"]
     assert us.verify(ours.replace(b"From: app@", b"From: apq@", 1))[0] != "pass"
+
+
+def test_case_6_a_space_before_the_colon(lab, key):
+    them, us = MailDkim(lab), Waxwing(lab)  # the others refuse to read such a field
+    message = letter(more="Comments : odd\r\n")
+    assert us.verify(them.sign(message, "example.org", "s1", key)) == ["pass"]
+    assert them.verify(us.sign(message, "example.org", "s1", key)) == ["pass"]
 
 
 @pytest.mark.parametrize("other", SEALERS)

@@ -120,6 +120,8 @@ def test_a_taken_address_is_an_alarm_and_mail_goes_on(lab, mx):
         relay.send("a@dest.test")
         mx.wait()
         assert relay.json("status")["counters"]["alarms"] >= 1
+    relay.ask("reload")
+    assert get("/healthz")[0] == 200
 
 
 def test_reload_moves_and_closes_the_pages(lab, relay):
