@@ -157,8 +157,7 @@ int ingest_own(struct setup *setup, struct message *m, struct why *why)
         rc = header_parse(&header, buf_span(&all), &used, why);
     if (rc == 0) {
         from_domain(&header, domain);
-        rc = ingest_signatures(setup, NULL, domain, &header, hashes, m->env.id, &fields, &names,
-                               why);
+        rc = ingest_signatures(setup, domain, &header, hashes, m->env.id, &fields, &names, why);
         header_free(&header);
     }
     if (rc == 0 && fields.len) {

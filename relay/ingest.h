@@ -8,7 +8,6 @@
 #ifndef RELAY_INGEST_H
 #define RELAY_INGEST_H
 
-#include "relay/keywatch.h"
 #include "relay/limits.h"
 #include "relay/message.h"
 #include "relay/principal.h"
@@ -19,8 +18,7 @@
 // What is known of the session. Everything lives as long as the ingest.
 struct ingest_session {
     struct setup *setup;
-    struct limits *limits;        // for the alarm a day; may be NULL
-    const struct keywatch *watch; // which keys receivers find; may be NULL
+    struct limits *limits; // for the alarm a day; may be NULL
     const struct principal *principal;
     const struct smtp_forward *forward; // XFORWARD; .given false without
     const char *helo;

@@ -39,9 +39,9 @@ int ingest_prefix_own(struct ingest *g, struct why *why);
 int ingest_prefix_foreign(struct ingest *g, struct why *why);
 // Signs `header` with every key for the domain; adds the fields to out and their names to `names`.
 // No key: nothing added, 0.
-int ingest_signatures(const struct setup *setup, const struct keywatch *watch, const char *domain,
-                      const struct header *header, const struct body_hashes *hashes, uint64_t id,
-                      struct buf *out, struct buf *names, struct why *why);
+int ingest_signatures(const struct setup *setup, const char *domain, const struct header *header,
+                      const struct body_hashes *hashes, uint64_t id, struct buf *out,
+                      struct buf *names, struct why *why);
 // The domain as lower-case A-label; out is "" where it is none.
 void ingest_domain(const char *domain, char out[static 256]);
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include "relay/audit_daily.h"
 #include "relay/base/clock.h"
 #include "relay/base/memory.h"
 #include "relay/command.h"
@@ -17,6 +18,7 @@
 #include "relay/log.h"
 #include "relay/notify.h"
 #include "relay/privileges.h"
+#include "relay/publication.h"
 #include "relay/run.h"
 
 #define WATCH_MS 5000  // how often changed files are looked for
@@ -29,6 +31,8 @@ struct run {
     struct setup *setup;
     uv_signal_t signals[3];
     uv_timer_t watch;
+    struct publication *publication;
+    struct audit_daily *audit;
     int *fds;
     int control_fd, http_fd;
 };
@@ -66,7 +70,9 @@ static void adopt(struct run *run, struct setup *setup)
     run->setup = setup;
     const struct config *c = setup->config;
     log_setup(c->log_format, c->log_level, c->log_mask);
+    publication_reload(run->publication, setup); // before anybody signs with it
     lifecycle_reload(&run->relay, setup);
+    audit_daily_reload(run->audit, setup);
     setup_unref(old);
 }
 
@@ -132,6 +138,8 @@ static void stopped(void *arg)
     for (int i = 0; i < 3; i++)
         close_handle((uv_handle_t *)&run->signals[i], NULL);
     close_handle((uv_handle_t *)&run->watch, NULL);
+    publication_close(run->publication);
+    audit_daily_stop(run->audit);
     mailbox_close(run->mail);
 }
 
@@ -197,6 +205,8 @@ static void start_main_loop(struct run *run)
     uv_timer_init(&run->loop, &run->watch);
     run->watch.data = run;
     uv_timer_start(&run->watch, on_watch, WATCH_MS, WATCH_MS);
+    run->publication = publication_open(&run->loop, run->mail, run->relay.dns, run->setup);
+    run->audit = audit_daily_start(&run->loop, run->mail, run->relay.dns, run->setup);
     if (run->control_fd >= 0) {
         static const struct control_verb *const tables[] = {control_run_verbs, control_queue_verbs,
                                                             control_tls_verbs, NULL};

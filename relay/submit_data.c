@@ -32,7 +32,6 @@ static void begin_receiving(struct submit *s, bool chunks)
     struct ingest_session facts = {
         .setup = s->setup,
         .limits = s->host->limits,
-        .watch = s->host->watch,
         .principal = &s->principal,
         .forward = &s->forward,
         .helo = s->helo,
