@@ -41,7 +41,7 @@ static const struct {
     [AT_AUTH] = {"auth", deliver_auth, deliver_auth_heard, COMMAND},
     [AT_MAIL] = {"mail", deliver_mail, deliver_mail_heard, COMMAND},
     [AT_RCPT] = {"rcpt", NULL, deliver_rcpt_heard, COMMAND},
-    [AT_DATA] = {"data", deliver_data, deliver_data_heard, COMMAND},
+    [AT_DATA] = {"data", NULL, deliver_data_heard, COMMAND},
     [AT_BODY] = {"body", deliver_body, deliver_body_heard, COMMAND},
     [AT_FINAL] = {"final", NULL, deliver_final_heard, DATA},
     [AT_RSET] = {"rset", enter_rset, deliver_rset_heard, COMMAND},
