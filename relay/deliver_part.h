@@ -53,7 +53,6 @@ struct deliver {
     struct connection *c;
     struct pool_key key;
     bool reused, spoke; // taken from the pool; has answered since
-    bool greeted;       // implicit TLS: the greeting comes after the handshake
     bool counted;       // its fact is in the ledger
     unsigned auth_step;
     char *secret; // password or token, while it logs in
@@ -124,7 +123,6 @@ void deliver_auth_forget(struct deliver *d);
 enum moment deliver_mail(struct deliver *d);
 enum moment deliver_mail_heard(struct deliver *d);
 enum moment deliver_rcpt_heard(struct deliver *d);
-enum moment deliver_data(struct deliver *d);
 enum moment deliver_data_heard(struct deliver *d);
 enum moment deliver_body(struct deliver *d);
 enum moment deliver_body_heard(struct deliver *d);
