@@ -66,14 +66,13 @@ struct deliver {
     size_t written, answered; // commands and replies of the envelope: MAIL, RCPT ..., DATA
     size_t taken, again;
     bool mail_taken, bdat, early; // early: the body followed its envelope unasked
-    bool complete;                // the final reply was 250: nothing to reset
+    bool complete, reading;       // complete: the final reply was 250, nothing to reset
     struct why mail_why;
     struct buf out;
     struct content_load *load;
     struct content_reader *reader;
     struct content_stuffer stuffer;
-    uint64_t body_out; // bytes of the message handed to the stream
-    bool reading;
+    uint64_t body_out;  // bytes of the message handed to the stream
     uint64_t body_left; // bytes of a large body still to be read
     struct attempt attempt;
 };
