@@ -44,6 +44,7 @@ def test_a_dead_dns_is_no_verdict(lab):
     assert relay.ctl("audit", "example.org").returncode == 75
 
 
+@pytest.mark.threads
 def test_the_running_relay_audits_its_domains(lab):
     lab.names.add("example.org", "TXT", "v=spf1 -all")
     relay = lab.relay(delivery={"source": [{"address": "127.0.0.1"}]}).start()
@@ -51,6 +52,15 @@ def test_the_running_relay_audits_its_domains(lab):
                    "an audit alarm")
     assert "127.0.0.1 may not send for example.org" in alarms[0]["text"]
     assert "v=spf1 ip4:127.0.0.1 -all" in alarms[0]["text"]
+
+
+@pytest.mark.threads
+def test_a_stop_does_not_wait_for_an_audit(lab):
+    lab.names.add("_mta-sts.example.org", "TXT", "v=STSv1; id=1")
+    lab.names.error("mta-sts.example.org", "A", "TIMEOUT").error("mta-sts.example.org", "AAAA", "TIMEOUT")
+    relay = lab.relay().start()
+    until(lambda: lab.names.asked("mta-sts.example.org", "A"), "a policy being fetched")
+    relay.stop()
 
 
 @pytest.mark.threads
