@@ -47,6 +47,9 @@ int ingest_finish(struct ingest *g, struct why *why);
 // For the accept line: "example.org/r2026,example.org/e2026", "arc:example.org/r2026" or "none".
 const char *ingest_sign(struct ingest *g);
 
+// "spf=pass dkim=pass/2 arc=none dmarc=pass" where the message was verified, else "".
+const char *ingest_results(struct ingest *g);
+
 // A message that this relay wrote (a DSN, a report), header and body in memory: its DKIM signatures
 // are put in front of message->prefix. No key for the domain of its From: 0, unsigned.
 int ingest_own(struct setup *setup, struct message *message, struct why *why);

@@ -20,13 +20,15 @@ struct ingest {
     struct addresses from;      // the addresses of header From
     char from_domain[256];      // A-label of the first; "" without
     bool own_from;              // one of them is the principal's own
+    bool mixed_from;            // they are of several domains
     struct body_hashes *hashes; // ours, or the attest's
     struct attest *attest;      // CLAIMED and FOREIGN
     struct facts *facts;
     struct dns_drive *drive;
     void (*done)(void *arg);
     void *done_arg;
-    struct buf sign; // ingest_sign()
+    struct buf sign;    // ingest_sign()
+    struct buf results; // ingest_results()
 };
 
 // ingest_check.c: reads From, decides the kind, refuses what the principal may not send.

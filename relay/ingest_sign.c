@@ -168,15 +168,11 @@ int ingest_prefix_own(struct ingest *g, struct why *why)
 static void log_sealed(struct ingest *g, const struct cfg_arc *arc)
 {
     struct logline line;
-    struct buf summary;
-    buf_init(&summary, LOG_VALUE_MAX);
-    attest_summary(g->attest, &summary);
     log_begin(&line, LOG_INFO, "sealed", g->m->env.id);
     log_text(&line, "domain", arc->domain);
     log_text(&line, "selector", arc->selector);
-    log_text(&line, "results", buf_text(&summary));
+    log_text(&line, "results", ingest_results(g));
     log_end(&line);
-    buf_free(&summary);
 }
 
 static int seal(struct ingest *g, struct buf *out, struct why *why)

@@ -315,7 +315,7 @@ static void what_is_not_known_in_time_is_temporary(void **state)
     story_feed(attest_hashes(s.attest), &s.header, s.message);
     struct facts *zone = facts_new();
     assert_true(attest_evaluate(s.attest, zone));
-    attest_give_up(s.attest);
+    attest_give_up(s.attest, zone);
     assert_true(attest_temporary(s.attest));
     assert_says(&s, "dkim=temperror", true);
     assert_int_equal(attest_dmarc(s.attest), AUTH_TEMPERROR);
