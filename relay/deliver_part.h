@@ -133,8 +133,7 @@ void deliver_begin_body(struct deliver *d); // writes it, or starts reading it
 void deliver_write_envelope(struct deliver *d);
 // Every recipient without an answer goes back to open (another host will be asked).
 void deliver_reopen(struct deliver *d);
-// Every open or taken recipient gets this reason.
-void deliver_refuse_rest(struct deliver *d, const struct why *why);
+void deliver_refuse_rest(struct deliver *d, const struct why *why); // open and taken ones alike
 int deliver_fits(const struct deliver *d, struct why *why); // extensions against the message
 
 // relay/deliver_record.c: log and ledger
