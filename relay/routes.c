@@ -153,6 +153,7 @@ void route_cancel(struct route_request *request)
 struct order {
     struct item item;
     struct list list; // in routes->refreshing, while the policy is looked up
+    struct sts_request *sts;
     struct routes *routes;
     struct setup *setup;
     char *domain;
@@ -203,7 +204,7 @@ static void take_refresh(struct item *item)
     routes_mark_stale(o->routes, o->domain);
     list_init(&o->list);
     list_append(&o->routes->refreshing, &o->list);
-    sts_cache_refresh(o->routes->world.sts, o->domain, false, refreshed, o);
+    o->sts = sts_cache_refresh(o->routes->world.sts, o->domain, false, refreshed, o);
 }
 
 void routes_refresh(struct routes *routes, const char *domain)
@@ -339,6 +340,7 @@ static void take_close(struct item *item)
     list_each_safe(it, &routes->refreshing)
     {
         struct order *refresh = list_of(it, struct order, list);
+        sts_cache_cancel(refresh->sts);
         free(refresh->domain);
         free(refresh);
     }
