@@ -109,6 +109,8 @@ enum moment deliver_secure(struct deliver *d);
 enum moment deliver_secured(struct deliver *d);
 enum demand_source deliver_source_now(const struct deliver *d);
 enum moment deliver_tls_failed(struct deliver *d, struct why *why, bool answered);
+// Nothing is demanded of the present host, and no password will have to pass.
+bool deliver_clear_allowed(const struct deliver *d);
 
 // relay/deliver_auth.c
 bool deliver_must_auth(const struct deliver *d);
