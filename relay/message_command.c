@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "relay/base/clock.h"
 #include "relay/command.h"
 #include "relay/command_options.h"
 
