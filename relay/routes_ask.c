@@ -52,10 +52,10 @@ static void run_answer(struct item *item)
     drop(q);
 }
 
-// Takes over the object.
+// Takes over the object. NULL: there is no answer, since the thread ends.
 static void answer(struct question *q, json_t *j)
 {
-    q->json = json_dumps(j, JSON_COMPACT);
+    q->json = j ? json_dumps(j, JSON_COMPACT) : NULL;
     json_decref(j);
     q->item.run = run_answer;
     mailbox_post(q->reply, &q->item);
@@ -103,7 +103,7 @@ void routes_drop_asked(struct routes *routes)
         struct question *q = list_of(it, struct question, list);
         planning_free(q->planning);
         list_remove(&q->list);
-        drop(q);
+        answer(q, NULL);
     }
 }
 
