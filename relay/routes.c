@@ -440,6 +440,7 @@ static void take_close(struct item *item)
     }
     sts_cache_close(routes->world.sts);
     https_close(routes->https);
+    state_settle(routes->relay->state); // a policy being stored is answered to this mailbox
     mailbox_close(routes->mail);
     free(o);
 }

@@ -53,10 +53,10 @@ static void run_answer(struct item *item)
     drop(q);
 }
 
-// Takes over the object.
+// Takes over the object. NULL: there is no answer, since the thread ends.
 static void answer(struct question *q, json_t *j)
 {
-    q->json = json_dumps(j, JSON_COMPACT);
+    q->json = j ? json_dumps(j, JSON_COMPACT) : NULL;
     json_decref(j);
     q->item.run = run_answer;
     mailbox_post(q->reply, &q->item);
@@ -105,7 +105,7 @@ void routes_drop_asked(struct routes *routes)
         planning_free(q->planning);
         sts_cache_cancel(q->sts);
         list_remove(&q->list);
-        drop(q);
+        answer(q, NULL);
     }
 }
 
