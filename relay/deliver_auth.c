@@ -58,6 +58,8 @@ static char *read_password(const char *path, struct why *why)
 enum moment deliver_auth_begin(struct deliver *d)
 {
     struct why why;
+    // The last gate: whatever way led here, no word of mail passes in clear where policy forbids.
+    assert(stream_is_secure(d->c->stream) || deliver_clear_allowed(d));
     if (stream_is_secure(d->c->stream))
         deliver_record_success(d);
     if (!deliver_must_auth(d)) {

@@ -84,7 +84,7 @@ static void begin(struct deliver *d, const struct sockaddr *to)
     d->c->key = d->key;
     snprintf(d->c->host, sizeof d->c->host, "%s", host->host);
     address_text(to, d->c->ip, sizeof d->c->ip);
-    d->reused = d->spoke = d->greeted = false;
+    d->reused = d->spoke = false;
     d->counted = d->clear; // the attempt that failed before it has the fact
 }
 
@@ -115,7 +115,8 @@ static bool next_address(struct deliver *d)
             pass_over(d, host);
             continue;
         }
-        for (; d->address < host->naddresses; d->address++) {
+        // Clear text was allowed for the address that was left, not for the next one.
+        for (; d->address < host->naddresses; d->address++, d->clear = false) {
             struct why why;
             const struct sockaddr *to = address_of(host, d->address);
             enum pool_gate gate = pool_gate(d->order.pool, to, &why);

@@ -19,8 +19,7 @@ static const struct demand *demand(const struct deliver *d)
     return &deliver_host(d)->demand;
 }
 
-// Clear text is allowed: nothing is demanded, and no password will have to pass.
-static bool clear_allowed(const struct deliver *d)
+bool deliver_clear_allowed(const struct deliver *d)
 {
     return demand(d)->level == TLS_OPPORTUNISTIC && !demand(d)->npins &&
            !deliver_host(d)->implicit_tls;
@@ -32,8 +31,9 @@ enum moment deliver_tls_failed(struct deliver *d, struct why *why, bool answered
         why->tls = WHY_VALIDATION_FAILURE;
     if (!why->host[0])
         why_host(why, d->c->host);
-    bool clear = clear_allowed(d);
+    bool clear = deliver_clear_allowed(d);
     deliver_record_tls(d, why, !clear);
+    pool_drop_ticket(d->order.pool, &d->key); // it may be what the host stumbled over
     if (clear) {
         // The same address again, this time without TLS.
         connection_close(d->c, true);
@@ -53,7 +53,7 @@ static enum moment no_starttls(struct deliver *d, const char *text)
     struct why why;
     why_set_tls(&why, WHY_STARTTLS_NOT_SUPPORTED, WHY_HOST, "4.7.4", "%s", text);
     why_host(&why, d->c->host);
-    if (!clear_allowed(d))
+    if (!deliver_clear_allowed(d))
         return deliver_tls_failed(d, &why, true);
     deliver_record_tls(d, &why, false);
     return deliver_auth_begin(d);
@@ -68,17 +68,18 @@ enum moment deliver_ehlo_heard(struct deliver *d)
         bool old = c->reply.code >= 500 && c->reply.code != 521 && c->reply.code != 554;
         if (!old || secure)
             return deliver_refused(d, MOMENT_EHLO);
-        if (!clear_allowed(d))
+        if (!deliver_clear_allowed(d))
             return no_starttls(d, "TLS is demanded, but the host does not know EHLO");
         return AT_HELO; // opportunistic, and in clear
     }
     smtp_extensions_read(&c->reply, &c->ext);
-    if (secure || d->clear)
+    if (secure || (d->clear && deliver_clear_allowed(d)))
         return deliver_auth_begin(d);
     if (c->ext.starttls)
         return AT_STARTTLS;
-    return no_starttls(d, clear_allowed(d) ? "the host does not offer STARTTLS"
-                                           : "TLS is demanded, but the host does not offer it");
+    return no_starttls(d, deliver_clear_allowed(d)
+                              ? "the host does not offer STARTTLS"
+                              : "TLS is demanded, but the host does not offer it");
 }
 
 enum moment deliver_starttls(struct deliver *d)
@@ -101,7 +102,8 @@ enum moment deliver_secure(struct deliver *d)
 {
     struct pool_ticket ticket = {0};
     const struct cfg_delivery *c = &d->config->delivery;
-    if (demand(d)->observe <= demand(d)->level) // what is watched wants to see the certificate
+    // What is watched wants to see the certificate, and to be recorded again.
+    if (demand(d)->observe <= demand(d)->level && !why_is_set(&demand(d)->why))
         pool_ticket(d->order.pool, &d->key, &ticket);
     struct channel_client how = {
         .sni = demand(d)->sni,
@@ -121,15 +123,6 @@ enum moment deliver_secure(struct deliver *d)
     return STAY;
 }
 
-// MTA-STS has result types of its own (RFC 8460 section 4.3.2.2).
-static void name_failure(const struct deliver *d, struct why *why)
-{
-    if (deliver_source_now(d) == SOURCE_STS && why->tls == WHY_VALIDATION_FAILURE)
-        why->tls = WHY_STS_WEBPKI_INVALID;
-    if (!why->host[0])
-        why_host(why, d->c->host);
-}
-
 // MTA-STS in testing and shadow mode: what would have been refused is recorded, and mail goes on.
 static void watch(struct deliver *d, const struct channel_facts *facts)
 {
@@ -139,8 +132,9 @@ static void watch(struct deliver *d, const struct channel_facts *facts)
         if (want->observe <= want->level ||
             proof_of_level(want, want->observe, facts, &d->c->proof, &why) == 0)
             return;
-        name_failure(d, &why);
     }
+    if (!why.host[0])
+        why_host(&why, d->c->host);
     deliver_record_tls(d, &why, false);
 }
 
@@ -167,8 +161,8 @@ enum moment deliver_secured(struct deliver *d)
     } else {
         c->not_after_s = facts->nchain ? verify_not_after(facts->chain[0]) : 0;
         if (proof_of_demand(demand(d), facts, &c->proof, &why) < 0) {
-            pool_drop_ticket(d->order.pool, &d->key);
-            name_failure(d, &why);
+            if (!why.host[0])
+                why_host(&why, c->host);
             return deliver_tls_failed(d, &why, true);
         }
         watch(d, facts);

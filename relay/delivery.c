@@ -92,8 +92,9 @@ int64_t delivery_expires(const struct delivery *d, uint64_t expire_ms)
 enum route_variant delivery_variant(const struct delivery *d)
 {
     const struct envelope *env = &d->message->env;
-    // RFC 8689 section 4.1: with REQUIRETLS the header TLS-Required: No is ignored.
-    return env->requiretls     ? ROUTE_REQUIRETLS
-           : env->tls_optional ? ROUTE_TLS_OPTIONAL
-                               : ROUTE_PLAIN;
+    // RFC 8689 section 4.1: with REQUIRETLS the header TLS-Required: No is ignored. Section 5: a report about
+    // such mail, which has no body of it, asks for REQUIRETLS where it is offered and goes all the same.
+    return env->requiretls && !env->dsn ? ROUTE_REQUIRETLS
+           : env->tls_optional          ? ROUTE_TLS_OPTIONAL
+                                        : ROUTE_PLAIN;
 }

@@ -30,6 +30,7 @@ struct lanes {
     struct setup *setup;
     struct refusals *refusals;
     lane_done *done;
+    lane_stale *stale;
     void *arg;
     struct lane *table;
     struct list dirty;   // to be looked at before the loop waits
@@ -63,13 +64,14 @@ static void connection_freed(void *arg)
 }
 
 struct lanes *lanes_new(struct worker *worker, struct refusals *refusals, lane_done *done,
-                        void *arg)
+                        lane_stale *stale, void *arg)
 {
     struct lanes *lanes = mem_new(sizeof *lanes);
     lanes->worker = worker;
     lanes->setup = setup_ref(worker->setup);
     lanes->refusals = refusals;
     lanes->done = done;
+    lanes->stale = stale;
     lanes->arg = arg;
     list_init(&lanes->dirty);
     list_init(&lanes->blocked);
@@ -196,7 +198,8 @@ static void collect(struct lane *lane, struct list *batch)
         struct delivery *d = list_of(it, struct delivery, list);
         if (seen++ >= LANE_SCAN)
             break;
-        if (d->message == first->message && agree(d->route, first->route))
+        if (d->message == first->message && route_is_fresh(d->route) &&
+            agree(d->route, first->route))
             list_append(batch, &d->list);
     }
 }
@@ -272,12 +275,25 @@ static bool may_start(const struct lane *lane)
            spool_healthy(lanes->worker->relay->spool);
 }
 
+// What waited longer than its route holds asks for another before anything is connected to.
+static bool send_back_stale(struct lane *lane)
+{
+    struct delivery *first = list_of(lane->ready.next, struct delivery, list);
+    if (route_is_fresh(first->route))
+        return false;
+    list_remove(&first->list);
+    lane->lanes->stale(first, lane->lanes->arg);
+    return true;
+}
+
 static void pump(struct lane *lane)
 {
     uint64_t per_site = lane->lanes->setup->config->delivery.per_site;
     while (!list_empty(&lane->ready) && !lane->lanes->stopping) {
         if (lane->nsessions >= per_site)
             return; // the next session to end comes back here
+        if (send_back_stale(lane))
+            continue;
         if (!may_start(lane)) {
             list_append(&lane->lanes->blocked, &lane->place);
             return;

@@ -13,8 +13,10 @@ struct lanes;
 
 // Told of every delivery that left a lane, with its recipients' standings. It is in no list then.
 typedef void lane_done(struct delivery *d, const struct attempt *attempt, void *arg);
+// Told of a delivery whose turn came when its route was no longer fresh: it is in no list, and wants another.
+typedef void lane_stale(struct delivery *d, void *arg);
 struct lanes *lanes_new(struct worker *worker, struct refusals *refusals, lane_done *done,
-                        void *arg);
+                        lane_stale *stale, void *arg);
 void lanes_reload(struct lanes *lanes, struct setup *setup);
 // A delivery with its route (ROUTE_DELIVER): ready. It starts before the loop waits next, at the earliest,
 // so that the other deliveries of its message can join its transaction.

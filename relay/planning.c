@@ -28,6 +28,12 @@ struct planning {
     void *arg;
 };
 
+// Before the first self-check has ended nobody knows; by then the lookups of a route mostly have not either.
+static bool dns_is_sound(const struct dns_state *state)
+{
+    return state->health == DNS_HEALTH_OK || state->health == DNS_HEALTH_OFF;
+}
+
 static struct route *evaluate(struct planning *p)
 {
     struct plan_input in = {.setup = p->setup,
@@ -35,8 +41,8 @@ static struct route *evaluate(struct planning *p)
                             .variant = p->variant,
                             .own = p->own.at,
                             .nown = p->own.n,
-                            .dns_broken = p->dns.health == DNS_HEALTH_BROKEN,
-                            .dns_text = p->dns.text,
+                            .dns_broken = !dns_is_sound(&p->dns),
+                            .dns_text = p->dns.text[0] ? p->dns.text : "it was not checked yet",
                             .sts = p->sts_known ? &p->sts : NULL,
                             .memory = &p->memory,
                             .seed = p->seed};
@@ -47,6 +53,7 @@ static struct route *evaluate(struct planning *p)
 static bool look_again(void *arg)
 {
     struct planning *p = arg;
+    dns_get_state(p->world->dns, &p->dns); // the self-check of a start may have ended meanwhile
     p->route = evaluate(p);
     return !p->route && facts_count_wanted(p->facts) > 0;
 }
@@ -142,4 +149,9 @@ const struct memory_view *planning_memory(const struct planning *p)
 const struct dns_state *planning_dns(const struct planning *p)
 {
     return &p->dns;
+}
+
+bool planning_waits_for_policy(const struct planning *p)
+{
+    return p->sts_request != NULL;
 }

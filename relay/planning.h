@@ -25,6 +25,9 @@ struct planning *planning_start(const struct planning_world *world, struct setup
 // Before `done`: cancels, no callback comes. Accepts NULL.
 void planning_free(struct planning *planning);
 
+// It has not been told yet what MTA-STS says.
+bool planning_waits_for_policy(const struct planning *planning);
+
 // After `done`, owned by the planning: the route and what it was made from.
 struct route *planning_route(const struct planning *planning);
 const struct facts *planning_facts(const struct planning *planning);

@@ -13,6 +13,7 @@
 
 static void tick(uv_timer_t *timer);
 static void ask_due(struct queue *q);
+static void reroute(struct delivery *d, void *arg);
 
 struct queue *queue_new(struct worker *worker)
 {
@@ -25,7 +26,7 @@ struct queue *queue_new(struct worker *worker)
     list_init(&q->reports);
     list_init(&q->gathering);
     q->refusals = refusals_new(worker->relay);
-    q->lanes = lanes_new(worker, q->refusals, queue_settle, q);
+    q->lanes = lanes_new(worker, q->refusals, queue_settle, reroute, q);
     uv_timer_t *timers[] = {&q->clock, &q->grace, &q->flush, &q->gather};
     for (size_t i = 0; i < 4; i++) {
         uv_timer_init(&worker->loop, timers[i]);
@@ -147,7 +148,7 @@ static void to_lane(struct queue *q, struct delivery *d, struct route *route)
 }
 
 // A route that leads nowhere: what TLS policy stopped is told host by host.
-static void tell_refused(struct queue *q, const struct delivery *d, const struct route *route)
+static void tell_refused(struct queue *q, const struct delivery *d, struct route *route)
 {
     bool told = false;
     for (size_t i = 0; i < route->nhosts; i++) {
@@ -191,6 +192,14 @@ static void ask(struct queue *q, struct delivery *d)
     q->nrouting++;
     d->asking = route_ask(q->worker->relay->routes, q->worker->mail, d->domain, delivery_variant(d),
                           routed, d);
+}
+
+// Its turn came when its route no longer held: policy may say otherwise now.
+static void reroute(struct delivery *d, void *arg)
+{
+    route_unref(d->route);
+    d->route = NULL;
+    ask(arg, d);
 }
 
 static void ask_due(struct queue *q)
@@ -264,6 +273,14 @@ void queue_check_gone(struct queue *q)
     void (*gone)(void *) = q->gone;
     q->gone = NULL;
     gone(q->gone_arg);
+}
+
+bool queue_idle(const struct queue *q)
+{
+    if (q->nreports || q->nbusy || lanes_sessions(q->lanes))
+        return false;
+    list_each(it, &q->all) if (list_of(it, struct delivery, all)->place != QUEUE_HELD) return false;
+    return true;
 }
 
 static void grace_over(uv_timer_t *timer)

@@ -1,26 +1,15 @@
 // SPDX-License-Identifier: ISC
-// TLS refusals as the log and the ledger tell them (RFC 8460 section 4): the line, the fact, and which route
-// decisions have been counted. Refuses nothing itself.
-#include "relay/table.h"
+// TLS refusals as the log and the ledger tell them (RFC 8460 section 4): the line and the fact. Refuses
+// nothing itself.
+#include "relay/refusal.h"
 
-#include <string.h>
+#include <stdlib.h>
 #include "relay/base/memory.h"
 #include "relay/log.h"
-#include "relay/refusal.h"
 #include "relay/state.h"
-
-#define REFUSALS_MAX 10000 // decisions remembered; beyond, memory starts anew
-
-// The decision that was counted last for a (domain, host).
-struct counted {
-    char *name;
-    uint64_t expires_ms; // of the route: another route is another decision
-    UT_hash_handle hh;
-};
 
 struct refusals {
     struct relay *relay;
-    struct counted *table;
 };
 
 struct refusals *refusals_new(struct relay *relay)
@@ -30,43 +19,9 @@ struct refusals *refusals_new(struct relay *relay)
     return book;
 }
 
-static void forget(struct refusals *book)
-{
-    struct counted *one, *next;
-    HASH_ITER(hh, book->table, one, next)
-    {
-        HASH_DEL(book->table, one);
-        free(one->name);
-        free(one);
-    }
-}
-
 void refusals_free(struct refusals *book)
 {
-    if (!book)
-        return;
-    forget(book);
     free(book);
-}
-
-static bool first(struct refusals *book, const struct route *route, const struct route_host *host)
-{
-    struct counted *one;
-    char *name = mem_printf("%d %s %s", (int)route->variant, route->domain, host ? host->host : "");
-    HASH_FIND_STR(book->table, name, one);
-    if (one) {
-        free(name);
-        bool again = one->expires_ms != route->expires_ms;
-        one->expires_ms = route->expires_ms;
-        return again;
-    }
-    if (HASH_COUNT(book->table) >= REFUSALS_MAX)
-        forget(book);
-    one = mem_new(sizeof *one);
-    one->name = name;
-    one->expires_ms = route->expires_ms;
-    HASH_ADD_KEYPTR(hh, book->table, one->name, strlen(one->name), one);
-    return true;
 }
 
 static void tlsa_lines(const struct demand *demand, struct buf *out)
@@ -139,11 +94,11 @@ void refusal_line(struct relay *relay, const struct message *m, const struct rou
     atomic_fetch_add_explicit(refused ? &c->tls_refused : &c->tls_failure, 1, memory_order_relaxed);
 }
 
-void refusal_record(struct refusals *book, const struct message *m, const struct route *route,
+void refusal_record(struct refusals *book, const struct message *m, struct route *route,
                     const struct route_host *host, const struct why *why)
 {
     refusal_line(book->relay, m, route, host, NULL, why, true);
-    if (!book->relay->state || m->env.uncounted || !first(book, route, host))
+    if (!book->relay->state || m->env.uncounted || !route_count_refusal(route, host))
         return;
     struct ledger_fact *fact = refusal_fact(route, host);
     fact->id = m->env.id;

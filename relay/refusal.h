@@ -10,12 +10,12 @@
 #include "relay/route.h"
 #include "tls/ledger.h"
 
-struct refusals; // which decisions were counted; one a worker
+struct refusals; // where they are told; one a worker
 struct refusals *refusals_new(struct relay *relay);
 void refusals_free(struct refusals *book); // accepts NULL
 
 // host NULL: the whole domain was refused.
-void refusal_record(struct refusals *book, const struct message *m, const struct route *route,
+void refusal_record(struct refusals *book, const struct message *m, struct route *route,
                     const struct route_host *host, const struct why *why);
 // The `tls-refused` (or, not refused, `tls-failure`) line alone.
 void refusal_line(struct relay *relay, const struct message *m, const struct route *route,

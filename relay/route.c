@@ -2,7 +2,9 @@
 // Routes as counted values.
 #include "relay/route.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
+#include "relay/base/clock.h"
 #include "relay/base/memory.h"
 #include "relay/setup.h"
 
@@ -29,4 +31,18 @@ void route_unref(struct route *route)
     sts_view_free(&route->sts);
     setup_unref(route->setup);
     free(route);
+}
+
+bool route_is_fresh(const struct route *route)
+{
+    if (route->stale || clock_mono_ms() >= route->expires_ms + ROUTE_SLACK_MS)
+        return false;
+    return !route->ends_s || clock_s() <= route->ends_s;
+}
+
+bool route_count_refusal(struct route *route, const struct route_host *host)
+{
+    size_t i = host ? (size_t)(host - route->hosts) : 63;
+    uint64_t bit = UINT64_C(1) << (i < 63 ? i : 63);
+    return !(atomic_fetch_or(&route->counted, bit) & bit);
 }

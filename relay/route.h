@@ -47,10 +47,23 @@ struct route {
     const struct cfg_destination *rule; // of the setup held below; NULL without
     struct setup *setup;                // reference
     struct sts_view sts; // tls/policy.h: what MTA-STS said, for explain and the ledger
-    uint64_t expires_ms; // clock_mono_ms()
+    uint64_t expires_ms; // clock_mono_ms(): not handed out from then on
+    int64_t ends_s;      // clock_s(): the last second of the exception it relies on; 0: none
+    // Not part of the value: set once by the routes thread when policy, memory or configuration changed
+    // since, and by whoever counts its refusals.
+    _Atomic bool stale;
+    _Atomic uint64_t counted; // bit i: the refusal of hosts[i] is in the ledger; bit 63: of all
 };
+
+#define ROUTE_SLACK_MS 60000 // a delivery that waited for its turn may use an expired route so long
 
 struct route *route_ref(struct route *route);
 void route_unref(struct route *route); // accepts NULL
+// May a connection be opened by it now? Not when it is stale, its exception has ended or it expired a while
+// ago: whoever holds it asks again.
+bool route_is_fresh(const struct route *route);
+// True once for each host (NULL: the whole domain) of a route, whoever asks: a refusal before connecting
+// counts one per route decision (RFC 8460 section 4.3).
+bool route_count_refusal(struct route *route, const struct route_host *host);
 
 #endif

@@ -12,8 +12,8 @@
 #include "relay/base/memory.h"
 #include "relay/route_host.h"
 
-#define FAILED_ROUTE_S 60  // a route that failed is looked up again after this long at the latest
-#define NO_FACTS_S     300 // life of a route that asked nothing
+#define FAILED_ROUTE_S 60  // a route made while something failed lives no longer
+#define ROUTE_S        300 // nor any other: MTA-STS and memory have a say beside the DNS
 
 static const struct cfg_destination *rule_for(const struct plan_input *in)
 {
@@ -208,14 +208,26 @@ static void expand(const struct plan_input *in, struct walk *walk, struct facts 
         expand_mx(in, walk, facts, in->domain, in->setup->config->delivery.port, false);
 }
 
+static bool is_exception(const struct cfg_destination *rule)
+{
+    return rule && rule->has_tls && rule->until != 0 && rule->until >= clock_s();
+}
+
+// What lifts DANE of this message or destination lifts the wait for it too.
+static bool dane_is_lifted(const struct plan_input *in, const struct walk *walk)
+{
+    return in->variant != ROUTE_REQUIRETLS &&
+           (in->variant == ROUTE_TLS_OPTIONAL || walk->shadow || is_exception(walk->rule));
+}
+
 // dns.on_failure: what is known to have DANE waits, the rest goes on (or all waits).
-static bool waits_for_dns(const struct plan_input *in, struct why *why)
+static bool waits_for_dns(const struct plan_input *in, const struct walk *walk, struct why *why)
 {
     if (!in->dns_broken)
         return false;
     bool known = in->setup->config->dns.defer_on_failure;
     int64_t oldest = clock_s() - (int64_t)in->setup->config->delivery.memory_days * 86400;
-    for (size_t i = 0; in->memory && i < in->memory->n; i++)
+    for (size_t i = 0; in->memory && i < in->memory->n && !dane_is_lifted(in, walk); i++)
         known = known || (in->memory->rows[i].dane && in->memory->rows[i].seen_s >= oldest);
     if (!known)
         return false;
@@ -240,7 +252,7 @@ static void give_verdict(const struct plan_input *in, struct walk *walk, struct 
         if (why && (!first || (why_permanent(first) && !why_permanent(why))))
             first = why;
     }
-    if (waits_for_dns(in, &route->why)) {
+    if (waits_for_dns(in, walk, &route->why)) {
         route->verdict = ROUTE_DEFER;
     } else if (usable) {
         route->verdict = ROUTE_DELIVER;
@@ -289,6 +301,18 @@ static bool in_shadow(const struct plan_input *in, const struct cfg_destination 
     return in->setup->config->delivery.mode == MODE_SHADOW;
 }
 
+// A lookup of MTA-STS that failed, or DNSSEC that cannot be checked, may be well in a minute: what was decided
+// without them must not stand as long as the MX records do.
+static uint64_t life_s(const struct plan_input *in, const struct facts *facts,
+                       const struct route *route)
+{
+    uint64_t life = facts_ttl(facts, ROUTE_S), most = ROUTE_S;
+    if (route->verdict != ROUTE_DELIVER || in->dns_broken || why_is_set(&route->sts.error))
+        most = FAILED_ROUTE_S;
+    life = life < most ? life : most;
+    return life < 1 ? 1 : life;
+}
+
 struct route *route_plan(const struct plan_input *in, struct facts *facts)
 {
     struct walk walk = {.rule = rule_for(in), .shadow = in_shadow(in, rule_for(in))};
@@ -314,9 +338,7 @@ struct route *route_plan(const struct plan_input *in, struct facts *facts)
     route->nhosts = walk.nhosts;
     route->site = name_site(route);
     give_verdict(in, &walk, route);
-    uint64_t life = facts_ttl(facts, NO_FACTS_S);
-    if (route->verdict != ROUTE_DELIVER && life > FAILED_ROUTE_S)
-        life = FAILED_ROUTE_S;
-    route->expires_ms = clock_mono_ms() + (life < 1 ? 1 : life) * 1000;
+    route->ends_s = is_exception(walk.rule) ? walk.rule->until : 0;
+    route->expires_ms = clock_mono_ms() + life_s(in, facts, route) * 1000;
     return route;
 }

@@ -11,8 +11,10 @@
 #include "relay/refused.h"
 #include "relay/routes_thread.h"
 #include "relay/state.h"
+#include "tls/ledger.h"
 
 #define CACHE_ROUTES 20000 // routes kept; the one planned longest ago goes first
+#define REFRESH_MS   60000 // a domain's records are asked anew at most so often, whatever fails
 
 struct route_request {
     struct item item;
@@ -64,6 +66,7 @@ static void planned(void *arg)
     e->route = route_ref(planning_route(e->planning));
     planning_free(e->planning);
     e->planning = NULL;
+    e->route->stale = e->stale; // something changed while it was planned
     list_each_safe(it, &e->waiters) answer(list_of(it, struct route_request, list), e->route);
 }
 
@@ -74,18 +77,25 @@ static void start_planning(struct route_entry *e)
     e->planning = planning_start(&routes->world, routes->setup, e->domain, e->variant, planned, e);
 }
 
-static struct route_entry *find_entry(struct routes *routes, const char *domain,
-                                      enum route_variant variant)
+// NULL: not there.
+static struct route_entry *look_up_entry(struct routes *routes, const char *domain,
+                                         enum route_variant variant)
 {
     struct route_entry *e;
     char *key = mem_printf("%d %s", (int)variant, domain);
     HASH_FIND_STR(routes->table, key, e);
-    if (e) {
-        free(key);
+    free(key);
+    return e;
+}
+
+static struct route_entry *find_entry(struct routes *routes, const char *domain,
+                                      enum route_variant variant)
+{
+    struct route_entry *e = look_up_entry(routes, domain, variant);
+    if (e)
         return e;
-    }
     e = mem_new(sizeof *e);
-    e->key = key;
+    e->key = mem_printf("%d %s", (int)variant, domain);
     e->domain = mem_dup(domain);
     e->variant = variant;
     e->routes = routes;
@@ -117,7 +127,8 @@ static void take_request(struct item *item)
     list_append(&e->waiters, &r->list);
     if (e->planning)
         return;
-    if (e->route && !e->stale && e->route->expires_ms > clock_mono_ms()) {
+    if (e->route && !e->stale && e->route->expires_ms > clock_mono_ms() &&
+        route_is_fresh(e->route)) {
         answer(r, e->route);
         return;
     }
@@ -153,17 +164,26 @@ void route_cancel(struct route_request *request)
 struct order {
     struct item item;
     struct list list; // in routes->refreshing, while the policy is looked up
+    struct sts_request *sts;
     struct routes *routes;
     struct setup *setup;
     char *domain;
 };
+
+// Those who hold its route ask again before they connect.
+static void make_stale(struct route_entry *e)
+{
+    e->stale = true;
+    if (e->route)
+        e->route->stale = true;
+}
 
 static void take_reload(struct item *item)
 {
     struct order *o = list_of(item, struct order, item);
     setup_unref(o->routes->setup);
     o->routes->setup = o->setup;
-    list_each(it, &o->routes->entries) list_of(it, struct route_entry, age)->stale = true;
+    list_each(it, &o->routes->entries) make_stale(list_of(it, struct route_entry, age));
     free(o);
 }
 
@@ -181,29 +201,68 @@ void routes_mark_stale(struct routes *routes, const char *domain)
         struct route_entry *e = list_of(it, struct route_entry, age);
         const char *hop = e->route ? e->route->next_hop_domain : "";
         if (strcmp(e->domain, domain) == 0 || strcmp(hop, domain) == 0)
-            e->stale = true;
+            make_stale(e);
     }
 }
 
-// The policy has been looked up again: plan with what it says now.
+void routes_policy_domain(const struct routes *routes, const char *domain, char out[256])
+{
+    struct plan_input in = {.setup = routes->setup, .domain = domain};
+    plan_policy_domain(&in, out);
+}
+
+// The policy has been looked up again. Where it is another, keep_policy has told the routes.
 static void refreshed(const struct sts_view *view, void *arg)
 {
     (void)view;
     struct order *o = arg;
-    routes_mark_stale(o->routes, o->domain);
     list_remove(&o->list);
     free(o->domain);
     free(o);
 }
 
+// DNS is asked anew for the domain, and for the TLSA records of its hosts, which may stand in other zones:
+// keys roll, and a cached record does not know (RFC 7671 section 8.1). False: done less than a minute ago.
+static bool forget_answers(struct routes *routes, const char *domain)
+{
+    bool again = false;
+    for (int variant = ROUTE_PLAIN; variant <= ROUTE_TLS_OPTIONAL; variant++) {
+        struct route_entry *e = look_up_entry(routes, domain, (enum route_variant)variant);
+        uint64_t now = clock_mono_ms();
+        if (!e || !e->route || (e->refreshed_ms && now - e->refreshed_ms < REFRESH_MS))
+            continue;
+        again = true;
+        e->refreshed_ms = now;
+        for (size_t i = 0; i < e->route->nhosts; i++) {
+            const struct route_host *h = &e->route->hosts[i];
+            char name[300];
+            snprintf(name, sizeof name, "_%u._tcp.%s", h->port, h->host);
+            dns_forget(routes->relay->dns, name);
+            if (!h->demand.tlsa_base)
+                continue;
+            snprintf(name, sizeof name, "_%u._tcp.%s", h->port, h->demand.tlsa_base);
+            dns_forget(routes->relay->dns, name);
+        }
+    }
+    if (again)
+        dns_forget(routes->relay->dns, domain);
+    return again;
+}
+
 static void take_refresh(struct item *item)
 {
     struct order *o = list_of(item, struct order, item);
-    dns_forget(o->routes->relay->dns, o->domain);
-    routes_mark_stale(o->routes, o->domain);
+    struct routes *routes = o->routes;
+    char policy_domain[256];
+    routes_policy_domain(routes, o->domain, policy_domain);
+    if (forget_answers(routes, o->domain))
+        routes_mark_stale(routes, o->domain);
     list_init(&o->list);
-    list_append(&o->routes->refreshing, &o->list);
-    sts_cache_refresh(o->routes->world.sts, o->domain, false, refreshed, o);
+    list_append(&routes->refreshing, &o->list);
+    if (policy_domain[0])
+        o->sts = sts_cache_refresh(routes->world.sts, policy_domain, false, refreshed, o);
+    else
+        refreshed(NULL, o);
 }
 
 void routes_refresh(struct routes *routes, const char *domain)
@@ -226,6 +285,16 @@ static void keep_policy(void *arg, const struct sts_row *row, void (*stored)(voi
                         void *stored_arg)
 {
     struct routes *routes = arg;
+    list_each(it, &routes->entries)
+    {
+        struct route_entry *e = list_of(it, struct route_entry, age);
+        const char *hop = e->route ? e->route->next_hop_domain : "";
+        if (strcmp(e->domain, row->domain) != 0 && strcmp(hop, row->domain) != 0)
+            continue;
+        bool waits = e->planning && planning_waits_for_policy(e->planning); // for this one
+        make_stale(e);
+        e->stale = !waits;
+    }
     state_keep_policy(routes->relay->state, row, routes->mail, stored, stored_arg);
 }
 
@@ -237,6 +306,31 @@ static void policy_changed(void *arg, const char *domain, const char *what)
     log_text(&line, "domain", domain);
     log_text(&line, "what", what);
     log_end(&line);
+}
+
+// One failing fetch is one fact: there was no connection to a host (RFC 8460 section 4.3.2.2).
+static void fetch_failed(void *arg, const char *domain, const struct sts_view *view,
+                         const struct why *why)
+{
+    struct routes *routes = arg;
+    struct logline line;
+    log_begin(&line, LOG_WARNING, "tls-failure", 0);
+    log_text(&line, "domain", domain);
+    log_text(&line, "source", demand_source_word(SOURCE_STS));
+    log_text(&line, "type", why_tls_word(why->tls));
+    log_text(&line, "reason", why->text);
+    log_end(&line);
+    if (!routes->relay->state)
+        return;
+    struct ledger_fact *fact = ledger_fact_new();
+    fact->policy_type = POLICY_STS;
+    fact->result = why->tls;
+    ledger_fact_set(&fact->domain, domain);
+    ledger_fact_set(&fact->policy_domain, domain);
+    ledger_fact_set(&fact->policy_string, view->mode >= 0 ? view->text : "");
+    ledger_fact_set(&fact->source, demand_source_word(SOURCE_STS));
+    ledger_fact_set(&fact->reason, why->text);
+    state_fact(routes->relay->state, fact);
 }
 
 static void restore_policy(void *arg, const struct sts_row *row)
@@ -270,6 +364,7 @@ static int open_world(struct routes *routes, struct why *why)
                                     .refresh = true,
                                     .keep = keep_policy,
                                     .changed = policy_changed,
+                                    .failed = fetch_failed,
                                     .arg = routes};
     routes->world = (struct planning_world){.dns = routes->relay->dns,
                                             .mail = routes->mail,
@@ -339,11 +434,13 @@ static void take_close(struct item *item)
     list_each_safe(it, &routes->refreshing)
     {
         struct order *refresh = list_of(it, struct order, list);
+        sts_cache_cancel(refresh->sts);
         free(refresh->domain);
         free(refresh);
     }
     sts_cache_close(routes->world.sts);
     https_close(routes->https);
+    state_settle(routes->relay->state); // a policy being stored is answered to this mailbox
     mailbox_close(routes->mail);
     free(o);
 }

@@ -22,6 +22,7 @@ struct question {
     enum memory_owes owes;
     bool dane;
     struct planning *planning;
+    struct sts_request *sts;
     char *json;
     routes_json_fn *fn;
     void *arg;
@@ -52,10 +53,10 @@ static void run_answer(struct item *item)
     drop(q);
 }
 
-// Takes over the object.
+// Takes over the object. NULL: there is no answer, since the thread ends.
 static void answer(struct question *q, json_t *j)
 {
-    q->json = json_dumps(j, JSON_COMPACT);
+    q->json = j ? json_dumps(j, JSON_COMPACT) : NULL;
     json_decref(j);
     q->item.run = run_answer;
     mailbox_post(q->reply, &q->item);
@@ -102,8 +103,9 @@ void routes_drop_asked(struct routes *routes)
     {
         struct question *q = list_of(it, struct question, list);
         planning_free(q->planning);
+        sts_cache_cancel(q->sts);
         list_remove(&q->list);
-        drop(q);
+        answer(q, NULL);
     }
 }
 
@@ -181,7 +183,7 @@ static void run_fetch(struct item *item)
 {
     struct question *q = list_of(item, struct question, item);
     list_append(&q->routes->asked, &q->list);
-    sts_cache_refresh(q->routes->world.sts, q->domain, true, fetched, q);
+    q->sts = sts_cache_refresh(q->routes->world.sts, q->domain, true, fetched, q);
 }
 
 void routes_fetch(struct routes *routes, struct mailbox *loop_mail, const char *domain,
@@ -192,16 +194,37 @@ void routes_fetch(struct routes *routes, struct mailbox *loop_mail, const char *
 
 // ---- learning and forgetting
 
+// A route planned before would demand too little.
+static bool demands_more(const struct config *config, enum memory_owes owes,
+                         enum memory_owes before)
+{
+    const struct cfg_delivery *d = &config->delivery;
+    if (d->memory == MEMORY_OFF || owes <= before)
+        return false;
+    bool certificate = owes == OWES_CERTIFICATE && d->memory != MEMORY_TLS;
+    return d->tls < (certificate ? TLS_WEBPKI : TLS_ENCRYPT);
+}
+
 static void run_learn(struct item *item)
 {
     struct question *q = list_of(item, struct question, item);
     struct routes *routes = q->routes;
     struct tls_memory *memory = routes->world.memory;
+    // Where the next hop is configured, what it proves is known under its own name: there it is recalled.
+    char domain[256];
+    routes_policy_domain(routes, q->domain, domain);
+    if (!domain[0]) {
+        drop(q);
+        return;
+    }
+    const struct memory_row *row = tls_memory_row(memory, domain, q->host);
+    enum memory_owes before = row ? row->owes : OWES_NOTHING;
     // The whole row is written, not this proof alone: a lower one lowers nothing on disk either.
-    if (tls_memory_learn(memory, q->domain, q->host, q->owes, q->dane, clock_s(),
+    if (tls_memory_learn(memory, domain, q->host, q->owes, q->dane, clock_s(),
                          routes->setup->config->delivery.memory_days))
-        state_keep_memory(routes->relay->state, q->domain,
-                          tls_memory_row(memory, q->domain, q->host));
+        state_keep_memory(routes->relay->state, domain, tls_memory_row(memory, domain, q->host));
+    if (demands_more(routes->setup->config, q->owes, before))
+        routes_mark_stale(routes, domain); // planned when less was known
     drop(q);
 }
 

@@ -21,6 +21,8 @@ struct route_entry {
     struct planning *planning; // NULL: none under way
     struct list waiters;
     bool stale; // plan again as soon as somebody asks
+    uint64_t
+        refreshed_ms; // clock_mono_ms(): its records were last asked anew for a failure; 0: never
 };
 
 struct routes {
@@ -41,6 +43,8 @@ struct routes {
 
 // Every route of the domain (or that it is the next hop of) is planned again when next asked for.
 void routes_mark_stale(struct routes *routes, const char *domain);
+// The domain whose MTA-STS policy and memory count for mail to `domain`; "" where none does.
+void routes_policy_domain(const struct routes *routes, const char *domain, char out[256]);
 void routes_drop_asked(struct routes *routes); // on close
 
 #endif

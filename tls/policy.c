@@ -120,8 +120,8 @@ static void ask_sts(const struct policy_input *in, struct wish *must, struct wis
     bool match = false;
     for (size_t i = 0; i < sts->nmx && !match; i++)
         match = sts_match(sts->mx[i], in->host);
-    if (match && sts->mode == STS_ENFORCE)
-        raise(must, TLS_WEBPKI, SOURCE_STS);
+    if (match && sts->mode == STS_ENFORCE && must->level <= TLS_WEBPKI)
+        *must = (struct wish){TLS_WEBPKI, SOURCE_STS}; // what the domain says, before our default
     if (match && sts->mode == STS_TESTING)
         raise(watch, TLS_WEBPKI, SOURCE_STS);
     if (match)
@@ -144,8 +144,8 @@ static void ask_dane(const struct policy_input *in, struct wish *must, struct de
 {
     if (in->tlsa_state == TLSA_USABLE)
         raise(must, TLS_DANE, SOURCE_DANE);
-    if (in->tlsa_state == TLSA_UNUSABLE)
-        raise(must, TLS_ENCRYPT, SOURCE_DANE_UNUSABLE);
+    if (in->tlsa_state == TLSA_UNUSABLE && must->level <= TLS_ENCRYPT)
+        *must = (struct wish){TLS_ENCRYPT, SOURCE_DANE_UNUSABLE};
     if (in->tlsa_state == TLSA_FAILED) {
         must->source = SOURCE_DANE;
         refuse(d, &in->tlsa_why);

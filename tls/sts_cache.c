@@ -39,11 +39,13 @@ struct entry {
     struct sts_cache *cache;
     char *domain;
     enum work work;
-    struct sts_view view;  // mode -1: no policy
-    int64_t looked_s;      // when TXT was last looked up
-    int64_t fetch_after_s; // no fetch before; after failures
-    int64_t refresh_s;     // when it is fetched anew in the background
-    bool forced;           // fetch whatever the id says
+    struct sts_view view; // mode -1: no policy
+    int64_t looked_s;     // when TXT was last looked up past the DNS cache, 0: never
+    int64_t failed_s;     // when a fetch last failed, 0: the last one did not
+    int64_t refresh_s;    // when it is fetched anew in the background
+    bool forced;          // fetch whatever the id says
+    bool doubted; // a delivery failed under it: nobody is answered before it was looked at again
+    bool gone_told, expired_told; // each once: for `changed`
     char new_id[STS_ID_MAX + 1];
     struct dns_request *lookup;
     struct https_request *fetch;
@@ -72,6 +74,25 @@ struct sts_request {
 static bool in_force(const struct entry *e)
 {
     return e->view.mode >= 0 && e->view.expires_s > clock_s();
+}
+
+// Wall time, since entries outlive nothing but are compared with what is on disk. A clock that was set back
+// must not make us wait for the time it showed before.
+static bool waited(int64_t since_s, int64_t seconds)
+{
+    int64_t now = clock_s();
+    return since_s == 0 || now < since_s || now - since_s >= seconds;
+}
+
+static bool may_fetch(const struct entry *e)
+{
+    return waited(e->failed_s, FETCH_AGAIN_S);
+}
+
+static bool is_due(const struct entry *e)
+{
+    int64_t now = clock_s();
+    return now >= e->refresh_s || now + REFRESH_S < e->view.fetched_s;
 }
 
 // ---- answering
@@ -125,7 +146,7 @@ static void tell(struct entry *e, const char *what)
 static void rest(struct entry *e)
 {
     e->work = IDLE;
-    e->forced = false;
+    e->forced = e->doubted = false;
     answer_all(e);
 }
 
@@ -176,8 +197,9 @@ static void adopt(struct entry *e, const char *id, const struct sts_policy *poli
 static void fetch_failed(struct entry *e, const struct why *why)
 {
     bool had = in_force(e);
-    e->fetch_after_s = clock_s() + FETCH_AGAIN_S;
-    e->refresh_s = e->fetch_after_s;
+    e->failed_s = clock_s();
+    if (e->cache->options.failed)
+        e->cache->options.failed(e->cache->options.arg, e->domain, &e->view, why);
     if (had && e->view.error.tls == WHY_TLS_NONE)
         tell(e, "a new policy cannot be fetched; the cached one stays in force");
     e->view.error = *why;
@@ -201,7 +223,8 @@ static void fetched(struct span body, const struct why *failure, void *arg)
     int before = in_force(e) ? e->view.mode : -1;
     adopt(e, e->new_id, &policy, clock_s());
     e->view.source = STS_FROM_FETCH;
-    e->fetch_after_s = 0;
+    e->failed_s = 0;
+    e->expired_told = false;
     if (before == STS_ENFORCE && policy.mode != STS_ENFORCE)
         tell(e, policy.mode == STS_NONE ? "from enforce to none" : "from enforce to testing");
     sts_policy_free(&policy);
@@ -261,22 +284,26 @@ static void looked_up(const struct dns_answer *txt, void *arg)
     struct entry *e = arg;
     struct why why;
     e->lookup = NULL;
-    e->looked_s = clock_s();
     if (!read_id(txt, e->new_id, &why)) {
-        if (in_force(e) && e->view.error.tls == WHY_TLS_NONE && txt->outcome == DNS_ABSENT)
+        if (in_force(e) && !e->gone_told && txt->outcome == DNS_ABSENT) {
+            e->gone_told = true;
             tell(e, "the TXT record is gone; the cached policy stays in force");
+        }
         e->view.error = why;
         rest(e);
         return;
     }
+    e->gone_told = false;
     bool same = in_force(e) && strcmp(e->view.id, e->new_id) == 0;
-    bool due = e->cache->options.refresh && clock_s() >= e->refresh_s;
-    if (same && !e->forced && !due)
+    bool due = e->cache->options.refresh && is_due(e);
+    if (same && !e->forced && !due) {
+        why_clear(&e->view.error); // TXT is back, or the id that could not be fetched is withdrawn
         rest(e);
-    else if (!e->forced && clock_s() < e->fetch_after_s)
+    } else if (!e->forced && !may_fetch(e)) {
         rest(e);
-    else
+    } else {
         start_fetch(e);
+    }
 }
 
 static void look(struct entry *e)
@@ -297,14 +324,15 @@ static void forget_entry(struct sts_cache *cache, struct entry *e)
     free(e);
 }
 
-static void make_room(struct sts_cache *cache)
+// The newest entry is about to be used and stays.
+static void make_room(struct sts_cache *cache, const struct entry *newest)
 {
     struct entry *e, *next;
     HASH_ITER(hh, cache->table, e, next)
     {
         if (HASH_COUNT(cache->table) <= CACHE_DOMAINS)
             return;
-        if (e->work == IDLE && list_empty(&e->waiters) && !in_force(e))
+        if (e != newest && e->work == IDLE && list_empty(&e->waiters) && !in_force(e))
             forget_entry(cache, e);
     }
 }
@@ -321,7 +349,7 @@ static struct entry *find(struct sts_cache *cache, const char *domain)
     e->view.mode = -1;
     list_init(&e->waiters);
     HASH_ADD_KEYPTR(hh, cache->table, e->domain, strlen(e->domain), e);
-    make_room(cache);
+    make_room(cache, e);
     return e;
 }
 
@@ -341,12 +369,12 @@ struct sts_request *sts_cache_get(struct sts_cache *cache, const char *domain, s
                                   void *arg)
 {
     struct entry *e = find(cache, domain);
-    struct sts_request *r = new_request(e, true, fn, arg);
+    struct sts_request *r = new_request(e, !e->doubted, fn, arg);
     if (in_force(e))
         e->view.source = STS_FROM_CACHE;
     if (e->work == IDLE)
         look(e);
-    if (in_force(e))
+    if (in_force(e) && !e->doubted)
         answer(r);
     return r;
 }
@@ -357,12 +385,14 @@ struct sts_request *sts_cache_refresh(struct sts_cache *cache, const char *domai
     struct entry *e = find(cache, domain);
     struct sts_request *r = new_request(e, false, fn, arg);
     e->forced = e->forced || force;
-    if (e->work != IDLE)
-        return r;
-    if (!force && clock_s() - e->looked_s < LOOK_AGAIN_S) {
+    if (!force && e->work == IDLE && !waited(e->looked_s, LOOK_AGAIN_S)) {
         answer(r);
         return r;
     }
+    e->doubted = true; // who asks meanwhile waits too: a route planned now is made from the answer
+    if (e->work != IDLE)
+        return r;
+    e->looked_s = clock_s();
     char name[300];
     snprintf(name, sizeof name, "_mta-sts.%s", domain);
     dns_forget(cache->options.dns, name);
@@ -413,8 +443,11 @@ static void on_tick(uv_timer_t *timer)
     struct entry *e, *next;
     HASH_ITER(hh, cache->table, e, next)
     {
-        bool due = in_force(e) && clock_s() >= e->refresh_s && clock_s() >= e->fetch_after_s;
-        if (due && e->work == IDLE)
+        if (e->view.mode == STS_ENFORCE && !in_force(e) && !e->expired_told) {
+            e->expired_told = true;
+            tell(e, "the policy has expired, and no new one could be had");
+        }
+        if (in_force(e) && is_due(e) && may_fetch(e) && e->work == IDLE)
             look(e);
     }
 }

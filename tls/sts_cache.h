@@ -33,6 +33,10 @@ struct sts_cache_options {
     void (*keep)(void *arg, const struct sts_row *row, void (*stored)(void *), void *stored_arg);
     // enforce → none, policy gone, fetch failing with a new id: words for the `policy-change` event.
     void (*changed)(void *arg, const char *domain, const char *what);
+    // A fetch failed: one fact for the ledger (RFC 8460 section 4.3.2.2). `view`: what is in force all the
+    // same, mode -1 where nothing is. May be NULL.
+    void (*failed)(void *arg, const char *domain, const struct sts_view *view,
+                   const struct why *why);
     void *arg;
 };
 struct sts_cache *sts_cache_open(const struct sts_cache_options *options);

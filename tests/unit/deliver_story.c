@@ -20,7 +20,9 @@ static void freed(void *arg)
 
 static void opening(void *arg)
 {
-    (void)arg;
+    struct story *s = arg;
+    if (s->opening)
+        s->opening(s);
 }
 
 void story_begin(struct story *s, const char *delivery, const struct cert *ca)

@@ -29,7 +29,8 @@ struct story {
     size_t nends;
     struct attempt attempt;
     bool attempted, done;
-    char file[64]; // the CA file, "" without
+    void (*opening)(struct story *s); // before each connection; NULL: nothing
+    char file[64];                    // the CA file, "" without
 };
 
 // `delivery`: what stands between the braces of the configuration's delivery, "" for none.

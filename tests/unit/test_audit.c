@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 // An own domain as receivers see it: what is found fault with, and what to publish instead.
-#include "zone_story.h"
+#include "tests/unit/zone_story.h"
 #include <arpa/inet.h>
 #include "relay/audit.h"
 #include "relay/base/buf.h"

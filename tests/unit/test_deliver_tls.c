@@ -165,6 +165,33 @@ static void opportunistic_goes_on_in_clear_when_tls_breaks(void **state)
     assert_false(mx_message(mx, 0)->tls);
 }
 
+static struct connection *neighbour;
+
+// Another session takes the only place at the first host, between its broken TLS and the retry in clear.
+static void take_the_place(struct story *story)
+{
+    if (!neighbour)
+        neighbour = connection_open(story->pool, (void *)&story->route->hosts[0].addresses[0]);
+}
+
+static void clear_text_for_one_host_is_none_for_the_next(void **state)
+{
+    (void)state;
+    story_end(&s);
+    story_begin(&s, "connections: {per_host: 1}", &ca);
+    host(&good, TLS_OPPORTUNISTIC);
+    mx_on(mx, "starttls", MX_CLOSE);
+    mx_tls(other, &good, NULL, false);
+    story_host(&s, other, "mx2.test", TLS_WEBPKI);
+    neighbour = NULL;
+    s.opening = take_the_place;
+    send_letter();
+    connection_close(neighbour, true);
+    assert_delivered("webpki");
+    assert_string_equal(s.attempt.host, "mx2.test");
+    assert_true(mx_message(other, 0)->tls);
+}
+
 static void opportunistic_takes_a_bad_certificate(void **state)
 {
     (void)state;
@@ -409,6 +436,7 @@ int main(void)
         STORY(starttls_that_is_refused_is_no_starttls),
         STORY(one_bad_host_leaves_the_next),
         STORY(opportunistic_goes_on_in_clear_when_tls_breaks),
+        STORY(clear_text_for_one_host_is_none_for_the_next),
         STORY(opportunistic_takes_a_bad_certificate),
         STORY(case_38_bytes_behind_the_220_are_dropped),
         STORY(a_pin_must_match_whatever_else_is_proved),

@@ -17,7 +17,7 @@
 static struct queue_story s;
 static struct refusals *refusals;
 static struct lanes *lanes;
-static size_t delivered;
+static size_t delivered, sent_back;
 static struct content *contents[64];
 static size_t ncontents;
 
@@ -30,13 +30,20 @@ static void done(struct delivery *d, const struct attempt *attempt, void *arg)
     delivery_free(d);
 }
 
+static void stale(struct delivery *d, void *arg)
+{
+    (void)arg;
+    sent_back++;
+    delivery_free(d);
+}
+
 static int begin(void **state)
 {
     (void)state;
     queue_story_begin(&s, "  connections: {per_site: 3, per_host: 2, total: 100}", "");
     refusals = refusals_new(&s.relay);
-    lanes = lanes_new(&s.workers[0], refusals, done, NULL);
-    delivered = ncontents = 0;
+    lanes = lanes_new(&s.workers[0], refusals, done, stale, NULL);
+    delivered = sent_back = ncontents = 0;
     return 0;
 }
 
@@ -147,6 +154,41 @@ static void a_site_has_its_number_of_sessions_and_an_address_its_own(void **stat
         drop(m[i]);
 }
 
+// Policy, memory or configuration changed, or an exception ended, while it waited for its turn.
+static void a_delivery_whose_route_no_longer_holds_asks_again(void **state)
+{
+    (void)state;
+    struct message *m = letter();
+    struct route *changed = route("site", "mx.test", s.mx, "k");
+    changed->stale = true;
+    add(m, 0, changed);
+    struct route *ended = route("site", "mx.test", s.mx, "k");
+    ended->ends_s = clock_s() - 1;
+    add(m, 1, ended);
+    struct route *old = route("site", "mx.test", s.mx, "k");
+    old->expires_ms = clock_mono_ms() - ROUTE_SLACK_MS - 1;
+    add(m, 2, old);
+    uint64_t stop = clock_mono_ms() + 20000;
+    while (sent_back < 3 && clock_mono_ms() < stop)
+        queue_story_turn(&s);
+    assert_int_equal(sent_back, 3);
+    assert_int_equal(mx_connections(s.mx), 0);
+    drop(m);
+}
+
+static void a_fresh_delivery_does_not_take_a_stale_one_along(void **state)
+{
+    (void)state;
+    struct message *m = letter();
+    add(m, 0, route("site", "mx.test", s.mx, "k"));
+    struct route *changed = route("site", "mx.test", s.mx, "k");
+    changed->stale = true;
+    add(m, 1, changed);
+    until_idle(1);
+    assert_int_equal(mx_message(s.mx, 0)->nrcpts, 1);
+    drop(m);
+}
+
 static void lanes_that_nobody_uses_go(void **state)
 {
     (void)state;
@@ -173,6 +215,8 @@ int main(void)
         STORY(domains_whose_hosts_agree_share_a_transaction),
         STORY(case_20_a_domain_that_demands_more_does_not_share),
         STORY(a_site_has_its_number_of_sessions_and_an_address_its_own),
+        STORY(a_delivery_whose_route_no_longer_holds_asks_again),
+        STORY(a_fresh_delivery_does_not_take_a_stale_one_along),
         STORY(lanes_that_nobody_uses_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
