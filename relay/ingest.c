@@ -108,7 +108,7 @@ bool ingest_ask(struct ingest *g, struct dns *dns, struct mailbox *mail, void (*
         return false;
     g->done = done;
     g->done_arg = arg;
-    g->drive = dns_drive(dns, mail, g->facts, evaluate, answered, g);
+    g->drive = dns_drive_eager(dns, mail, g->facts, evaluate, answered, g);
     return true;
 }
 

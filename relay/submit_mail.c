@@ -128,8 +128,11 @@ enum submit_state submit_mail(struct submit *s, struct span args)
     if (rc == 0)
         begin_message(s, &mail);
     smtp_mail_free(&mail);
-    if (rc < 0)
+    if (rc < 0) {
+        // What was said of a client holds for this transaction, which there will not be.
+        s->forward = (struct smtp_forward){0};
         return refuse(s, NULL, &why);
+    }
     submit_reply(s, 250, "2.1.0", "OK");
     return SUBMIT_ENVELOPE;
 }

@@ -233,6 +233,10 @@ static void the_session_shows_origin(void **state)
     assert_owned();
     forwarded_for("192.0.3.8");
     mail("x@example.com", mem_dup(CEO), "550 5.7.1");
+    client_say(c, "XFORWARD SOURCE=LOCAL", "250");
+    client_say(c, "MAIL FROM:<x@example.com> SIZE=99999999",
+               "552"); // no transaction, so nothing is kept
+    mail("x@example.com", mem_dup(CEO), "550 5.7.1");
 }
 
 // RFC 7489 section 6.6.1's old trick: a second author, so that no single domain answers for From.
