@@ -313,6 +313,7 @@ int command_run(int argc, char **argv)
     if (!setup)
         return EXIT_CONFIG;
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); // a limit on file size is a full disk, not an end
     signal(SIGHUP, SIG_IGN); // until there is something to reload
     setenv("UV_THREADPOOL_SIZE", "16", 0);
     raise_descriptors();
