@@ -205,6 +205,10 @@ static void print_connection(const json_t *c, FILE *out)
     if (word(c, "protocol")[0])
         paragraph(out, 6, "%s %s, proof: %s", word(c, "protocol"), word(c, "cipher"),
                   word(c, "proof"));
+    const json_t *watched = json_object_get(c, "watched");
+    if (watched)
+        paragraph(out, 6, "only watched, and recorded as a failure: %s [%s]",
+                  word(watched, "reason"), word(watched, "type"));
     size_t i;
     const json_t *certificate;
     json_array_foreach(json_object_get(c, "certificate"), i, certificate)
