@@ -123,10 +123,16 @@ const struct command commands[] = {
      "  --resolver IP:PORT   ask this server\n"
      "  --now EPOCH          set the clock\n",
      command_spf},
-    {"sts", "evaluate MTA-STS text",
-     "usage: waxwing sts record < TEXT\n"
+    {"sts", "fetch a domain's MTA-STS policy, or evaluate its text",
+     "usage: waxwing sts get DOMAIN [OPTION ...]\n"
+     "       waxwing sts record < TEXT\n"
      "       waxwing sts policy < TEXT\n"
      "       waxwing sts match HOST PATTERN\n"
+     "get fetches now. Exit: 0 a policy, 1 none or not valid, 75 it cannot be had.\n"
+     "  --json               for programs\n"
+     "  --dns-file F         answer DNS and HTTPS from this file\n"
+     "  --resolver IP:PORT   ask this server\n"
+     "  --now EPOCH          set the clock\n"
      "record reads TXT records, one a line.\n",
      command_sts},
     {"dane", "match a chain with TLSA records, or look them up",

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "config/idn.h"
 #include "relay/base/memory.h"
 #include "relay/command.h"
@@ -17,6 +18,7 @@
 struct explain_options {
     const char *domain, *dns_file, *resolver, *state;
     bool json, offline, connect;
+    bool alone; // --offline was said
     enum route_variant variant;
     char ascii[256];
 };
@@ -88,6 +90,7 @@ static int read_options(struct explain_options *o, int argc, char **argv)
         snprintf(o->ascii, sizeof o->ascii, "%s", o->domain);
     else if (idn_to_ascii(o->domain, o->ascii) < 0)
         return command_usage_error("explain", "'%s' is not a domain", o->domain);
+    o->alone = o->offline || o->dns_file;
     // What changes the world is only for a look of our own.
     o->offline = o->offline || o->dns_file || o->resolver || o->state || o->connect;
     return 0;
@@ -116,8 +119,12 @@ static void show(const struct explain_options *o, json_t *explanation)
 static int explain_here(const struct explain_options *o, struct config *config)
 {
     struct why why;
+    const char *state = o->state;
+    // A look at the hosts counts the policies and the memory that the relay here delivers by.
+    if (!state && o->connect && !o->alone && access(config->state, R_OK) == 0)
+        state = config->state;
     struct offline_options options = {
-        .config = config, .dns_file = o->dns_file, .resolver = o->resolver, .state_file = o->state};
+        .config = config, .dns_file = o->dns_file, .resolver = o->resolver, .state_file = state};
     struct offline *offline = offline_open(&options, &why);
     if (!offline) {
         fprintf(stderr, "waxwing: %s\n", why.text);

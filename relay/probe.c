@@ -41,6 +41,21 @@ static void finish(struct probe *p, const char *result, const struct why *why)
     p->stream = NULL;
 }
 
+// As a delivery has it: nothing is demanded of the host.
+static bool clear_allowed(const struct probe *p)
+{
+    const struct demand *d = &p->host->demand;
+    return d->level == TLS_OPPORTUNISTIC && !d->refuse && !d->npins && !p->host->implicit_tls;
+}
+
+// TLS failed: a delivery goes on in clear, or not at all.
+static void tls_failed(struct probe *p, struct why *why)
+{
+    if (why->tls == WHY_TLS_NONE)
+        why->tls = WHY_VALIDATION_FAILURE;
+    finish(p, clear_allowed(p) ? "clear" : "failed", why);
+}
+
 static void start_tls(struct probe *p)
 {
     struct why why;
@@ -62,8 +77,7 @@ static void no_starttls(struct probe *p)
     struct why why;
     why_set_tls(&why, WHY_STARTTLS_NOT_SUPPORTED, WHY_HOST, "4.7.4", "the host offers no STARTTLS");
     json_object_set_new(p->result, "starttls", json_false());
-    bool allowed = p->host->demand.level == TLS_OPPORTUNISTIC && !p->host->demand.refuse;
-    finish(p, allowed ? "clear" : "failed", &why);
+    finish(p, clear_allowed(p) ? "clear" : "failed", &why);
 }
 
 static void send_line(struct probe *p, const char *line)
@@ -77,6 +91,12 @@ static void on_reply(struct probe *p)
     char line[300];
     switch (p->state) {
     case GREETING:
+        if (p->reply.code != 220) {
+            struct why why;
+            why_set(&why, WHY_HOST, "4.4.2", "the host greets with %d", p->reply.code);
+            finish(p, "failed", &why);
+            return;
+        }
         snprintf(line, sizeof line, "EHLO %s\r\n", p->route->setup->config->hostname);
         p->state = EHLO;
         send_line(p, line);
@@ -132,6 +152,19 @@ static void describe_chain(struct probe *p, const struct channel_facts *facts)
     json_object_set_new(p->result, "certificate", chain);
 }
 
+// MTA-STS testing and shadow mode: what a delivery records and does not refuse.
+static void watch(struct probe *p, const struct channel_facts *facts)
+{
+    const struct demand *d = &p->host->demand;
+    enum tls_proof proof = PROOF_NONE;
+    struct why why = d->why;
+    if (!why_is_set(&why) &&
+        (d->observe <= d->level || proof_of_level(d, d->observe, facts, &proof, &why) == 0))
+        return;
+    json_t *j = json_pack("{s:s, s:s}", "type", why_tls_word(why.tls), "reason", why.text);
+    json_object_set_new(p->result, "watched", j ? j : json_null());
+}
+
 static void on_secured(struct probe *p)
 {
     const struct channel_facts *facts = channel_facts(stream_tls(p->stream));
@@ -143,7 +176,15 @@ static void on_secured(struct probe *p)
     int rc = proof_of_demand(&p->host->demand, facts, &proof, &why);
     put(p, "proof", tls_proof_word(proof));
     send_line(p, p->host->implicit_tls ? "" : "QUIT\r\n");
-    finish(p, rc == 0 ? "proved" : "failed", rc == 0 ? NULL : &why);
+    if (p->host->demand.refuse) { // whatever it proves, policy sends nothing there
+        why = p->host->demand.why;
+        finish(p, "failed", &why);
+    } else if (rc < 0) {
+        tls_failed(p, &why);
+    } else {
+        watch(p, facts);
+        finish(p, "proved", NULL);
+    }
 }
 
 static void on_event(struct stream *s, enum stream_event event, void *arg)
@@ -170,7 +211,10 @@ static void on_event(struct stream *s, enum stream_event event, void *arg)
         else
             why_set(&why, WHY_HOST, "4.4.2", "%s",
                     event == STREAM_EOF ? "the host closed the connection" : "no answer in time");
-        finish(p, p->state == CONNECTING ? "unreachable" : "failed", &why);
+        if (p->state == STARTTLS || p->state == HANDSHAKE)
+            tls_failed(p, &why);
+        else
+            finish(p, p->state == CONNECTING ? "unreachable" : "failed", &why);
     }
     }
 }

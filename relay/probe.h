@@ -10,8 +10,10 @@
 
 #define PROBE_TIMEOUT_MS 20000 // for one host, from connect to verdict
 
-// One object a host: {"host","address","result":"proved|failed|unreachable","proof","protocol","cipher",
-// "certificate":[…],"starttls":true,"type","reason"}. Runs the loop meanwhile.
+// One object an address: {"host","address","result":"proved|clear|failed|unreachable","proof","protocol",
+// "cipher","certificate":[…],"starttls":true,"type","reason","watched":{"type","reason"}}, as a delivery would
+// fare: clear where it would go on without TLS, watched where it would go on and record a failure. Runs the
+// loop meanwhile.
 json_t *probe_route(uv_loop_t *loop, const struct route *route);
 
 #endif

@@ -307,7 +307,7 @@ static uint64_t life_s(const struct plan_input *in, const struct facts *facts,
                        const struct route *route)
 {
     uint64_t life = facts_ttl(facts, ROUTE_S), most = ROUTE_S;
-    if (route->verdict != ROUTE_DELIVER || in->dns_broken || why_is_set(&route->sts.error))
+    if (route->verdict != ROUTE_DELIVER || in->dns_broken || route->sts.error.tls != WHY_TLS_NONE)
         most = FAILED_ROUTE_S;
     life = life < most ? life : most;
     return life < 1 ? 1 : life;

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: ISC
+"""posttls-finger, Postfix's own eye, beside `waxwing explain --connect`: at the dane and secure levels both say
+the same of good and of bad hosts."""
+import json
+import os
+
+import pytest
+
+from tests.lab.pki import Authority, self_signed
+from tests.lab.policyhost import policy
+from tests.lab.process import run
+from tests.lab.relay import PROGRAM
+
+
+def finger(lab, level, domain, *match):
+    """True when Postfix calls the connection verified."""
+    folder = lab.folder("finger")
+    with open(os.path.join(folder, "main.cf"), "w", encoding="ascii") as f:
+        f.write("compatibility_level = 3.6\nmyhostname = finger.example.org\ninet_protocols = ipv4\n"
+                "smtp_dns_support_level = dnssec\n")
+    done = run(["posttls-finger", "-c", "-t", "10", "-T", "10", "-L", "summary", "-l", level, "-F", lab.ca.file,
+                domain, *match], env=dict(os.environ, MAIL_CONFIG=folder), timeout=60)
+    told = done.stdout + done.stderr
+    print(told)
+    return "Verified TLS connection established" in told
+
+
+def explained(relay, domain):
+    """What `explain --connect` says of the first host: (demand, result, proof, type)."""
+    told = json.loads(run([PROGRAM, "-c", relay.file, "explain", domain, "--connect", "--json"],
+                          timeout=60).stdout)
+    look = (told.get("connect") or [{}])[0]
+    print(told)
+    return told["mx"][0]["demand"], look.get("result"), look.get("proof"), look.get("type")
+
+
+def chained(authority, leaf):
+    with open(leaf.chain_file, "ab") as f, open(authority.file, "rb") as ca:
+        f.write(ca.read())
+    return leaf
+
+
+def dane_hosts(lab):
+    """kind -> (certificate, TLSA texts, is it good)."""
+    private = Authority(lab.ca.folder, "Private CA")
+    ours = self_signed(lab.ca.folder, "whatever.invalid")
+    old = self_signed(lab.ca.folder, "whatever.invalid", days=(-30, -2))
+    below = chained(private, private.leaf("mx.dest.test"))
+    named = chained(private, private.leaf("other.test"))
+    late = chained(private, private.leaf("mx.dest.test", days=(-9, -1)))
+    evil = chained(private, Authority(lab.ca.folder, "Evil CA").leaf("mx.dest.test"))
+    anchor = [private.certificate.tlsa(2, 0, 1)]
+    return {"ee": (ours, [ours.tlsa()], True), "ee, expired": (old, [old.tlsa()], True),
+            "ee, whole": (ours, [ours.tlsa(3, 0, 2)], True),
+            "ee, wrong": (ours, ["3 1 1 " + "0" * 64], False),
+            "ee, wrong beside right": (ours, ["3 1 1 " + "0" * 64, ours.tlsa()], True),
+            "ta": (below, anchor, True), "ta, key": (below, [private.certificate.tlsa(2, 1, 1)], True),
+            "ta, name": (named, anchor, False), "ta, expired": (late, anchor, False),
+            "ta, stranger": (evil, anchor, False)}
+
+
+KINDS = ["ee", "ee, expired", "ee, whole", "ee, wrong", "ee, wrong beside right", "ta", "ta, key", "ta, name",
+         "ta, expired", "ta, stranger"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_dane_as_postfix_sees_it(lab, kind):
+    certificate, records, good = dane_hosts(lab)[kind]
+    mx = lab.mx("mx.dest.test", domains="dest.test", tls=certificate)
+    lab.names.add("_25._tcp.mx.dest.test", "TLSA", *records)
+    lab.names.secure("dest.test", "mx.dest.test", "_25._tcp.mx.dest.test")
+    relay = lab.relay()
+    demand, result, proof, kind_of_failure = explained(relay, "dest.test")
+    assert demand == "dane" and (result == "proved") == good
+    assert proof.startswith("dane-") == good and bool(kind_of_failure) != good
+    assert finger(lab, "dane", "dest.test") == good
+    assert not mx.seen
+
+
+@pytest.mark.parametrize("kind,good", [("good", True), ("self-signed", False), ("expired", False),
+                                       ("wrong-name", False), ("untrusted", False), (None, False)])
+def test_secure_as_postfix_sees_it(lab, kind, good):
+    mx = lab.mx("mx.dest.test", domains="dest.test", tls=kind)
+    lab.policy_host("dest.test", body=policy(mx=["mx.dest.test"]))
+    relay = lab.relay()
+    demand, result, _, kind_of_failure = explained(relay, "dest.test")
+    assert demand == "webpki" and (result == "proved") == good and bool(kind_of_failure) != good
+    assert finger(lab, "secure", "dest.test", "mx.dest.test") == good
+    assert not mx.seen
+
+
+def test_a_host_that_policy_refuses_is_not_called_proved(lab):
+    lab.mx("mx.dest.test", domains="dest.test")
+    lab.policy_host("dest.test", body=policy(mx=["elsewhere.test"]))
+    demand, result, _, kind = explained(lab.relay(), "dest.test")
+    assert (demand, result, kind) == ("refuse", "failed", "validation-failure")
+
+
+def test_what_is_only_watched_is_told(lab):
+    lab.mx("mx.dest.test", domains="dest.test", tls="self-signed")
+    lab.policy_host("dest.test", body=policy("testing", ["mx.dest.test"]))
+    relay = lab.relay()
+    told = json.loads(run([PROGRAM, "-c", relay.file, "explain", "dest.test", "--connect", "--json"],
+                          timeout=60).stdout)
+    look = told["connect"][0]
+    assert look["result"] == "proved" and look["watched"]["type"] == "certificate-not-trusted"
