@@ -15,8 +15,7 @@ struct ingest *ingest_new(const struct ingest_session *session, struct message *
     struct ingest *g = mem_new(sizeof *g);
     static const struct smtp_forward nothing;
     g->s = *session;
-    // Said under another principal, or before a reload took the right away, it counts for nothing.
-    if (!session->principal->row->xforward || !session->forward)
+    if (!session->forward)
         g->s.forward = &nothing;
     g->m = message;
     buf_init(&g->sign, 4096);
