@@ -254,6 +254,21 @@ static void a_second_author_hides_no_forgery(void **state)
     assert_sealed("dmarc=permerror");
 }
 
+// What our reader refuses, another may show.
+static void a_from_that_cannot_be_read_hides_no_forgery(void **state)
+{
+    (void)state;
+    static const char *const forged[] = {
+        "From: <ceo@example.com> Big Boss\r\n", "From: (ceo <ceo@EXAMPLE.com>\r\n",
+        "From: \"ceo@example.com\r\n", "From: ceo@example.com me@bank.example\r\n",
+        "From: Us: ceo@example.com, x@bank.example;\r\n"};
+    for (size_t i = 0; i < sizeof forged / sizeof *forged; i++)
+        mail("me@bank.example", mem_printf("%s" BODY, forged[i]), "550 5.7.1");
+    mail("me@bank.example", mem_dup("From: (pal <pal@bank.example>\r\n" BODY), "250");
+    assert_sealed("dmarc=permerror");
+    mail("me@bank.example", mem_dup("From: x@notexample.com y\r\n" BODY), "250");
+}
+
 // SPF that passes for the own domain: the message is from a host that may send for it. It goes on
 // sealed, not signed, since SPF says nothing of who wrote it.
 static void foreign_mail_tells_what_was_found(void **state)
@@ -440,8 +455,7 @@ static void a_huge_from(void **state)
     for (int i = 0; i < 2500; i++)
         buf_addf(&from, ",\r\n x%d@example.com", i);
     buf_adds(&from, "\r\n" BODY);
-    mail("x@friend.example", buf_take(&from), "250"); // no list that anybody reads: sealed
-    assert_sealed("dmarc=permerror");
+    mail("x@friend.example", buf_take(&from), "550 5.7.1"); // it shows an own domain
     buf_init(&from, 1 << 20);
     buf_adds(&from, "From: ");
     for (int i = 0; i < 20000; i++)
@@ -479,6 +493,7 @@ int main(void)
         STORY(trusted_results_show_origin),
         STORY(the_session_shows_origin),
         STORY(a_second_author_hides_no_forgery),
+        STORY(a_from_that_cannot_be_read_hides_no_forgery),
         STORY(foreign_mail_tells_what_was_found),
         STORY(on_dmarc_fail_refuses_where_asked),
         STORY(only_who_may_now_says_xforward),
