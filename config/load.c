@@ -21,6 +21,7 @@ struct loader {
     char *file;   // absolute
     char *folder; // relative paths start here
     bool check_files;
+    const char *as_user;
     struct messages *messages;
 };
 
@@ -46,7 +47,8 @@ static void check_file(struct loader *l, const struct schema_key *key, const str
     value_quote(span_text(path), quoted);
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0)
-        messages_error(l->messages, at, "%s: %s cannot be read: %s", key->name, quoted,
+        messages_error(l->messages, at, "%s: %s cannot be read%s%s: %s", key->name, quoted,
+                       l->as_user ? " by user " : "", l->as_user ? l->as_user : "",
                        strerror(errno));
     else if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
         messages_error(l->messages, at, "%s: %s is a directory", key->name, quoted);
@@ -205,6 +207,7 @@ static void start(struct loader *l, const char *path, const struct config_load *
     if (slash)
         slash[slash == l->folder] = 0; // the root keeps its slash
     l->check_files = load->check_files;
+    l->as_user = load->as_user;
     l->messages = messages_new(path);
 }
 
@@ -278,7 +281,9 @@ struct config *config_load_file(const char *path, struct config_load *load)
     struct config *config = NULL;
     buf_init(&text, CONFIG_FILE_SIZE + 1);
     if (read_all(path, &text) < 0)
-        buf_addf(&load->errors, "%s:1:1: cannot be read: %s\n", path, strerror(errno));
+        buf_addf(&load->errors, "%s:1:1: cannot be read%s%s: %s\n", path,
+                 load->as_user ? " by user " : "", load->as_user ? load->as_user : "",
+                 strerror(errno));
     else
         config = config_load_text(path, text.data, text.len, load);
     buf_free(&text);

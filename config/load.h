@@ -11,7 +11,8 @@
 #define CONFIG_FILE_SIZE    1048576 // bytes, the largest configuration file read
 
 struct config_load {
-    bool check_files;     // also: every file named exists and can be read by this process
+    bool check_files;    // also: every file named exists and can be read by this process
+    const char *as_user; // in messages about files: who this process is then; NULL: nobody is named
     const char *hostname; // stands for the system's full host name where none is configured; NULL:
                           // the system is asked (which may ask the DNS)
     struct buf errors;    // lines "file:line:column: message"; empty: none

@@ -20,6 +20,7 @@ const char *audit_severity_word(enum audit_severity severity)
 }
 
 // What strangers wrote breaks neither a terminal nor JSON.
+static char *print(const char *format, va_list arguments) __attribute__((format(printf, 1, 0)));
 static char *print(const char *format, va_list arguments)
 {
     char text[8192];

@@ -10,6 +10,7 @@
 #include "relay/base/clock.h"
 #include "relay/base/memory.h"
 #include "relay/command.h"
+#include "relay/command_options.h"
 #include "relay/command_config.h"
 #include "relay/offline.h"
 
@@ -41,26 +42,23 @@ static bool add_address(struct audit_options *o, const char *text)
     return true;
 }
 
-static bool take_option(struct audit_options *o, int option)
+static bool take_option(void *arg, int option, const char *value)
 {
-    uint64_t now;
+    struct audit_options *o = arg;
     switch (option) {
     case 'j':
         o->json = true;
         return true;
     case 'f':
-        o->dns_file = optarg;
+        o->dns_file = value;
         return true;
     case 'r':
-        o->resolver = optarg;
+        o->resolver = value;
         return true;
     case 'i':
-        return add_address(o, optarg);
+        return add_address(o, value);
     case 'n':
-        if (!span_number(span_text(optarg), INT64_MAX / 1000, &now))
-            return false;
-        clock_fix((int64_t)now * 1000);
-        return true;
+        return command_set_clock(value);
     default:
         return false;
     }
@@ -73,12 +71,9 @@ static int read_options(struct audit_options *o, int argc, char **argv)
         {"resolver", required_argument, NULL, 'r'}, {"ip", required_argument, NULL, 'i'},
         {"now", required_argument, NULL, 'n'},      {NULL, 0, NULL, 0},
     };
-    int option;
-    opterr = 0;
-    optind = 1;
-    while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1)
-        if (!take_option(o, option))
-            return command_usage_error("audit", "'%s' cannot be read", argv[optind - 1]);
+    int rc = command_options("audit", argc, argv, options, take_option, o);
+    if (rc != EXIT_YES)
+        return rc;
     if (optind + 1 != argc)
         return command_usage_error("audit", "one domain is wanted");
     if (idn_to_ascii(argv[optind], o->domain) < 0 || !o->domain[0])

@@ -54,8 +54,12 @@ static int address_secure(struct audit_pass *a, const char *host)
     if (!v4 || !v6)
         return -1;
     if (v4->outcome != DNS_FOUND && v6->outcome != DNS_FOUND) {
-        audit_say(a, AUDIT_PROBLEM, "mx", "the MX host %s of %s has no address", host,
-                  a->in->domain);
+        if (strcmp(host, a->in->domain) == 0)
+            audit_say(a, AUDIT_PROBLEM, "mx", "%s has neither MX nor address: nobody can answer",
+                      host);
+        else
+            audit_say(a, AUDIT_PROBLEM, "mx", "the MX host %s of %s has no address", host,
+                      a->in->domain);
         return -1;
     }
     return v4->proof == DNS_SECURE && v6->proof == DNS_SECURE;
@@ -92,7 +96,7 @@ static void look_at_host(struct audit_pass *a, const struct mx_hosts *hosts, con
             audit_say(a, AUDIT_PROBLEM, "tlsa", "none of the TLSA records of %s is usable", host),
             name);
     } else {
-        audit_say(a, AUDIT_OK, "tlsa", "%s has %zu usable TLSA records", host, usable(tlsa));
+        audit_say(a, AUDIT_OK, "tlsa", "usable TLSA records of %s: %zu", host, usable(tlsa));
     }
 }
 
@@ -155,8 +159,10 @@ static void look_at_sts(struct audit_pass *a, const struct mx_hosts *hosts)
     if (!answer)
         return;
     audit_texts_read(answer, &texts);
-    why_clear(&why);
-    if (sts_record_parse(texts.at, texts.n, id, &found, &why) < 0 || (!found && why_is_set(&why)))
+    size_t meant = 0; // several count as none, which is another thing than none
+    for (size_t i = 0; i < texts.n; i++)
+        meant += span_starts_nocase(texts.at[i], "v=STSv1");
+    if (sts_record_parse(texts.at, texts.n, id, &found, &why) < 0 || (!found && meant))
         suggest_sts(a, audit_say(a, AUDIT_PROBLEM, "mta-sts", "%s: %s", name, why.text));
     else if (!found)
         suggest_sts(a, audit_say(a, AUDIT_ADVICE, "mta-sts",

@@ -12,7 +12,7 @@
 #include "relay/base/clock.h"
 #include "relay/base/memory.h"
 #include "relay/command.h"
-#include "relay/setup.h"
+#include "relay/setup_load.h"
 #include "relay/state.h"
 #include "sign/published.h"
 
@@ -51,14 +51,11 @@ static struct setup *check_configuration(struct report *r)
 {
     struct config_load load;
     config_load_init(&load);
-    load.check_files = true;
-    struct config *config = config_load_file(command_config_file, &load);
-    struct setup *setup = config ? setup_new(config, &load) : NULL;
+    struct setup *setup = setup_load(command_config_file, true, &load);
     say_lines(r, "warning", &load.warnings);
     say_lines(r, "ERROR", &load.errors);
     if (setup)
-        say(r, "ok", "configuration %s", config->file);
-    config_unref(config);
+        say(r, "ok", "configuration %s", setup->config->file);
     config_load_free(&load);
     return setup;
 }
@@ -93,9 +90,10 @@ static void check_certificate(struct report *r, const struct setup *s)
         say(r, "warning", "no certificate: submission has no TLS, so nobody can log in");
         return;
     }
+    struct why why;
     int64_t left = creds_expires(s->creds) - clock_s();
-    if (left < 0)
-        say(r, "ERROR", "a certificate has expired");
+    if (creds_doubtful(s->creds, &why))
+        say(r, "ERROR", "%s", why.text);
     else
         say(r, left < CERTIFICATE_SOON_S ? "warning" : "ok",
             "certificates valid for %lld more days", (long long)(left / 86400));

@@ -204,6 +204,10 @@ void control_close(struct control *control)
 {
     if (!control)
         return;
-    list_each_safe(it, &control->calls) hang_up(list_of(it, struct control_call, list));
+    list_each_safe(it, &control->calls)
+    {
+        hang_up(list_of(it, struct control_call, list));
+        list_remove(it); // the call may outlive the list by a turn of the loop
+    }
     uv_close((uv_handle_t *)&control->listener, listener_gone);
 }

@@ -90,7 +90,7 @@ static void print_status(const json_t *answer)
            number(c, "dsn"));
     printf("TLS          %lld refused, %lld failed and delivered all the same\n",
            number(c, "tls_refused"), number(c, "tls_failure"));
-    printf("queue        %lld messages, %lld bytes of messages and buffers in memory\n",
+    printf("queue        %lld recipients to serve, %lld bytes of messages in memory\n",
            number(c, "queued"), number(c, "memory"));
     printf("spool        %lld bytes in %lld segments, %lld syncs, %s, %s\n", number(spool, "bytes"),
            number(spool, "segments"), number(spool, "syncs"),

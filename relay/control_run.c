@@ -6,6 +6,7 @@
 #include "relay/base/memory.h"
 #include "relay/command.h"
 #include "relay/lifecycle.h"
+#include "relay/log.h"
 #include "relay/queue.h"
 #include "relay/run.h"
 #include "relay/server.h"
@@ -35,7 +36,7 @@ static json_t *describe_counters(const struct counters *c)
     put(j, "auth_failed", c->auth_failed);
     put(j, "tls_refused", c->tls_refused);
     put(j, "tls_failure", c->tls_failure);
-    put(j, "alarms", c->alarms);
+    put(j, "alarms", log_alarms());
     put(j, "queued", (uint64_t)c->queued_now);
     put(j, "memory", (uint64_t)c->memory_now);
     return j;
@@ -121,11 +122,14 @@ static void reload(struct control_call *call, struct relay *relay, const json_t 
                       "the old one stays in force");
 }
 
-// Draining: every look asks each worker what it still has to do; nothing on all of them ends the relay.
+// Draining: every look asks each worker whether it still has something to do, retries included. A delivery
+// may be on its way from one worker to another, seen by neither: only a second quiet look ends the relay.
 struct drain {
     uv_timer_t timer;
     struct item item;
     struct relay *relay;
+    bool looking;
+    unsigned quiet; // looks in a row that found nothing
     _Atomic unsigned waiting;
     _Atomic unsigned busy;
 };
@@ -138,29 +142,17 @@ static void drain_closed(uv_handle_t *handle)
 static void look_over(struct item *item)
 {
     struct drain *d = list_of(item, struct drain, item);
-    if (d->busy == 0 || d->relay->stage == RELAY_STOPPING) {
+    d->looking = false;
+    d->quiet = d->busy ? 0 : d->quiet + 1;
+    if (d->quiet == 2)
         run_stop(d->relay, "drained");
-        uv_close((uv_handle_t *)&d->timer, drain_closed);
-    }
 }
 
-// Sessions, and everything in the queue but what is held: draining empties it, retries included.
 static void look_at_worker(struct worker *worker, void *arg)
 {
     struct drain *d = arg;
-    d->busy += (unsigned)server_sessions(worker->server);
-    struct queue_filter all = {.state = -1};
-    struct list rows;
-    list_init(&rows);
-    queue_do(worker->queue, QUEUE_LIST, &all, &rows);
-    list_each_safe(it, &rows)
-    {
-        struct queue_row *row = list_of(it, struct queue_row, list);
-        if (row->state != QUEUE_HELD)
-            d->busy++;
-        list_remove(&row->list);
-        queue_row_free(row);
-    }
+    if (server_sessions(worker->server) || !queue_idle(worker->queue))
+        d->busy++;
     if (--d->waiting == 0)
         mailbox_post(run_mail(d->relay), &d->item);
 }
@@ -168,12 +160,13 @@ static void look_at_worker(struct worker *worker, void *arg)
 static void look(uv_timer_t *timer)
 {
     struct drain *d = timer->data;
-    if (d->waiting > 0)
+    if (d->looking)
         return;
     if (d->relay->stage == RELAY_STOPPING) {
         uv_close((uv_handle_t *)timer, drain_closed);
         return;
     }
+    d->looking = true;
     d->busy = 0;
     d->waiting = d->relay->nworkers;
     for (unsigned i = 0; i < d->relay->nworkers; i++)

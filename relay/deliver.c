@@ -41,7 +41,7 @@ static const struct {
     [AT_AUTH] = {"auth", deliver_auth, deliver_auth_heard, COMMAND},
     [AT_MAIL] = {"mail", deliver_mail, deliver_mail_heard, COMMAND},
     [AT_RCPT] = {"rcpt", NULL, deliver_rcpt_heard, COMMAND},
-    [AT_DATA] = {"data", deliver_data, deliver_data_heard, COMMAND},
+    [AT_DATA] = {"data", NULL, deliver_data_heard, COMMAND},
     [AT_BODY] = {"body", deliver_body, deliver_body_heard, COMMAND},
     [AT_FINAL] = {"final", NULL, deliver_final_heard, DATA},
     [AT_RSET] = {"rset", enter_rset, deliver_rset_heard, COMMAND},
@@ -143,6 +143,16 @@ static enum moment enter_load(struct deliver *d)
 
 // Events of the stream
 
+// A pooled connection that dies without a word, or with 421, was dead before: not this host's failure.
+static enum moment was_dead(struct deliver *d)
+{
+    connection_close(d->c, true);
+    d->c = NULL;
+    d->no_pool = true;
+    deliver_reopen(d);
+    return AT_ADDRESS;
+}
+
 static enum moment lost(struct deliver *d, struct why *why)
 {
     if (!why->host[0])
@@ -165,14 +175,8 @@ static enum moment lost(struct deliver *d, struct why *why)
     case AT_DATA:
     case AT_BODY:
     case AT_FINAL:
-        // A pooled connection that dies without a word was dead before: not this host's failure.
-        if (d->reused && !d->spoke) {
-            connection_close(d->c, true);
-            d->c = NULL;
-            d->no_pool = true;
-            deliver_reopen(d);
-            return AT_ADDRESS;
-        }
+        if (d->reused && !d->spoke)
+            return was_dead(d);
         if (d->at == AT_FINAL || d->early)
             break;
         return deliver_next(d, why, false);
@@ -195,6 +199,8 @@ static enum moment lost(struct deliver *d, struct why *why)
 
 static enum moment heard(struct deliver *d)
 {
+    if (d->c->reply.code == 421 && d->reused && !d->spoke)
+        return was_dead(d);
     d->spoke = true;
     d->c->used_ms = clock_mono_ms();
     // RFC 5321 section 3.8: 421 may come at any time, and the host hangs up. The answer to a message is

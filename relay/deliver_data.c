@@ -5,12 +5,6 @@
 
 #include <stdio.h>
 
-enum moment deliver_data(struct deliver *d)
-{
-    (void)d; // DATA itself went out with the envelope
-    return STAY;
-}
-
 static void put(void *to, const void *bytes, size_t n)
 {
     stream_write(to, bytes, n);

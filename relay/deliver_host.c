@@ -84,7 +84,7 @@ static void begin(struct deliver *d, const struct sockaddr *to)
     d->c->key = d->key;
     snprintf(d->c->host, sizeof d->c->host, "%s", host->host);
     address_text(to, d->c->ip, sizeof d->c->ip);
-    d->reused = d->spoke = d->greeted = false;
+    d->reused = d->spoke = false;
     d->counted = d->clear; // the attempt that failed before it has the fact
 }
 

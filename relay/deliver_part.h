@@ -53,7 +53,6 @@ struct deliver {
     struct connection *c;
     struct pool_key key;
     bool reused, spoke; // taken from the pool; has answered since
-    bool greeted;       // implicit TLS: the greeting comes after the handshake
     bool counted;       // its fact is in the ledger
     unsigned auth_step;
     char *secret; // password or token, while it logs in
@@ -67,14 +66,13 @@ struct deliver {
     size_t written, answered; // commands and replies of the envelope: MAIL, RCPT ..., DATA
     size_t taken, again;
     bool mail_taken, bdat, early; // early: the body followed its envelope unasked
-    bool complete;                // the final reply was 250: nothing to reset
+    bool complete, reading;       // complete: the final reply was 250, nothing to reset
     struct why mail_why;
     struct buf out;
     struct content_load *load;
     struct content_reader *reader;
     struct content_stuffer stuffer;
-    uint64_t body_out; // bytes of the message handed to the stream
-    bool reading;
+    uint64_t body_out;  // bytes of the message handed to the stream
     uint64_t body_left; // bytes of a large body still to be read
     struct attempt attempt;
 };
@@ -126,7 +124,6 @@ void deliver_auth_forget(struct deliver *d);
 enum moment deliver_mail(struct deliver *d);
 enum moment deliver_mail_heard(struct deliver *d);
 enum moment deliver_rcpt_heard(struct deliver *d);
-enum moment deliver_data(struct deliver *d);
 enum moment deliver_data_heard(struct deliver *d);
 enum moment deliver_body(struct deliver *d);
 enum moment deliver_body_heard(struct deliver *d);
@@ -138,8 +135,7 @@ void deliver_begin_body(struct deliver *d); // writes it, or starts reading it
 void deliver_write_envelope(struct deliver *d);
 // Every recipient without an answer goes back to open (another host will be asked).
 void deliver_reopen(struct deliver *d);
-// Every open or taken recipient gets this reason.
-void deliver_refuse_rest(struct deliver *d, const struct why *why);
+void deliver_refuse_rest(struct deliver *d, const struct why *why); // open and taken ones alike
 int deliver_fits(const struct deliver *d, struct why *why); // extensions against the message
 
 // relay/deliver_record.c: log and ledger

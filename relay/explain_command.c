@@ -6,10 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 #include "config/idn.h"
-#include "config/load.h"
-#include "relay/base/clock.h"
 #include "relay/base/memory.h"
 #include "relay/command.h"
+#include "relay/command_config.h"
+#include "relay/command_options.h"
 #include "relay/control.h"
 #include "relay/explain.h"
 #include "relay/offline.h"
@@ -45,9 +45,9 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
-static bool take_option(struct explain_options *o, int option)
+static bool take_option(void *arg, int option, const char *value)
 {
-    uint64_t now;
+    struct explain_options *o = arg;
     switch (option) {
     case 'j':
         o->json = true;
@@ -59,22 +59,19 @@ static bool take_option(struct explain_options *o, int option)
         o->connect = true;
         return true;
     case 'f':
-        o->dns_file = optarg;
+        o->dns_file = value;
         return true;
     case 'r':
-        o->resolver = optarg;
+        o->resolver = value;
         return true;
     case 's':
-        o->state = optarg;
+        o->state = value;
         return true;
     case 't':
         o->variant = ROUTE_REQUIRETLS;
         return true;
     case 'n':
-        if (!span_number(span_text(optarg), INT64_MAX / 1000, &now))
-            return false;
-        clock_fix((int64_t)now * 1000);
-        return true;
+        return command_set_clock(value);
     default:
         return false;
     }
@@ -82,11 +79,9 @@ static bool take_option(struct explain_options *o, int option)
 
 static int read_options(struct explain_options *o, int argc, char **argv)
 {
-    int option;
-    optind = 1;
-    while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1)
-        if (!take_option(o, option))
-            return command_usage_error("explain", "an option cannot be read");
+    int rc = command_options("explain", argc, argv, long_options, take_option, o);
+    if (rc != EXIT_YES)
+        return rc;
     if (optind + 1 != argc)
         return command_usage_error("explain", "one domain is wanted");
     const char *at = strrchr(argv[optind], '@'); // an address will do too
@@ -111,24 +106,6 @@ static json_t *ask_relay(const struct explain_options *o, const struct config *c
         answer = NULL;
     }
     return answer;
-}
-
-// Where the configuration cannot be loaded (no file at all), the defaults serve.
-static struct config *load_config(int *status)
-{
-    struct config_load load;
-    config_load_init(&load);
-    struct config *config = config_load_file(command_config_file, &load);
-    bool named = strcmp(command_config_file, CONFIG_DEFAULT_FILE) != 0;
-    if (!config && !named) {
-        buf_reset(&load.errors);
-        config = config_load_text(CONFIG_DEFAULT_FILE, "{}", 2, &load);
-    }
-    if (!config)
-        fputs(buf_text(&load.errors), stderr);
-    *status = config ? EXIT_YES : EXIT_CONFIG;
-    config_load_free(&load);
-    return config;
 }
 
 static void show(const struct explain_options *o, json_t *explanation)
@@ -172,7 +149,7 @@ int command_explain(int argc, char **argv)
     int status = read_options(&o, argc, argv);
     if (status)
         return status;
-    struct config *config = load_config(&status);
+    struct config *config = command_load_config_or_default(&status);
     if (!config)
         return status;
     json_t *answer = o.offline ? NULL : ask_relay(&o, config, &status);

@@ -13,9 +13,14 @@
 struct ingest *ingest_new(const struct ingest_session *session, struct message *message)
 {
     struct ingest *g = mem_new(sizeof *g);
+    static const struct smtp_forward nothing;
     g->s = *session;
+    // Said under another principal, or before a reload took the right away, it counts for nothing.
+    if (!session->principal->row->xforward || !session->forward)
+        g->s.forward = &nothing;
     g->m = message;
     buf_init(&g->sign, 4096);
+    buf_init(&g->results, 256);
     return g;
 }
 
@@ -31,6 +36,7 @@ void ingest_free(struct ingest *g)
     addresses_free(&g->from);
     header_free(&g->header);
     buf_free(&g->sign);
+    buf_free(&g->results);
     free(g);
 }
 
@@ -110,12 +116,14 @@ void ingest_give_up(struct ingest *g)
 {
     dns_drive_cancel(g->drive);
     g->drive = NULL;
-    attest_give_up(g->attest);
+    attest_give_up(g->attest, g->facts);
 }
 
 int ingest_finish(struct ingest *g, struct why *why)
 {
     g->m->env.created_ms = clock_ms();
+    if (g->attest)
+        attest_summary(g->attest, &g->results);
     if (ingest_judge(g, why) < 0)
         return -1;
     return g->kind == INGEST_OWN ? ingest_prefix_own(g, why) : ingest_prefix_foreign(g, why);
@@ -124,6 +132,11 @@ int ingest_finish(struct ingest *g, struct why *why)
 const char *ingest_sign(struct ingest *g)
 {
     return g->sign.len ? buf_text(&g->sign) : "none";
+}
+
+const char *ingest_results(struct ingest *g)
+{
+    return buf_text(&g->results);
 }
 
 // The domain of a header's first From address; "" where there is none.
@@ -157,8 +170,7 @@ int ingest_own(struct setup *setup, struct message *m, struct why *why)
         rc = header_parse(&header, buf_span(&all), &used, why);
     if (rc == 0) {
         from_domain(&header, domain);
-        rc = ingest_signatures(setup, NULL, domain, &header, hashes, m->env.id, &fields, &names,
-                               why);
+        rc = ingest_signatures(setup, domain, &header, hashes, m->env.id, &fields, &names, why);
         header_free(&header);
     }
     if (rc == 0 && fields.len) {

@@ -8,7 +8,6 @@
 #ifndef RELAY_INGEST_H
 #define RELAY_INGEST_H
 
-#include "relay/keywatch.h"
 #include "relay/limits.h"
 #include "relay/message.h"
 #include "relay/principal.h"
@@ -19,8 +18,7 @@
 // What is known of the session. Everything lives as long as the ingest.
 struct ingest_session {
     struct setup *setup;
-    struct limits *limits;        // for the alarm a day; may be NULL
-    const struct keywatch *watch; // which keys receivers find; may be NULL
+    struct limits *limits; // for the alarm a day; may be NULL
     const struct principal *principal;
     const struct smtp_forward *forward; // XFORWARD; .given false without
     const char *helo;
@@ -48,6 +46,9 @@ void ingest_give_up(struct ingest *g);
 int ingest_finish(struct ingest *g, struct why *why);
 // For the accept line: "example.org/r2026,example.org/e2026", "arc:example.org/r2026" or "none".
 const char *ingest_sign(struct ingest *g);
+
+// "spf=pass dkim=pass/2 arc=none dmarc=pass" where the message was verified, else "".
+const char *ingest_results(struct ingest *g);
 
 // A message that this relay wrote (a DSN, a report), header and body in memory: its DKIM signatures
 // are put in front of message->prefix. No key for the domain of its From: 0, unsigned.

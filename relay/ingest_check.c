@@ -3,8 +3,13 @@
 // among them.
 #include "relay/ingest_inside.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include "relay/base/clock.h"
 #include "relay/base/maxima.h"
+
+// How long a chain that only the DNS keeps us from judging is put off.
+#define CHAIN_PATIENCE_S 3600
 
 static bool is_bounce_name(const char *address)
 {
@@ -30,6 +35,7 @@ static bool all_own(struct ingest *g)
         bool own = principal_owns(g->s.principal->row, g->from.at[i], domain) ||
                    is_own_bounce(g, g->from.at[i], domain);
         g->own_from |= own;
+        g->mixed_from |= strcmp(domain, g->from_domain) != 0;
         all &= own;
     }
     return all;
@@ -120,6 +126,43 @@ static bool all_aligned(const struct ingest *g)
     return g->from.n > 0;
 }
 
+// An own domain in a From that nothing shows to be genuine. Where From names several domains DMARC has
+// no single answer, which must not let a forgery through.
+static bool is_forged(const struct ingest *g, enum auth_result dmarc)
+{
+    if (!g->own_from)
+        return false;
+    return dmarc == AUTH_FAIL || (dmarc == AUTH_PERMERROR && g->mixed_from && !origin_shown(g));
+}
+
+// When the host that hands the message on took it: the date of the topmost Received, which is its own.
+// A stranger who could write it would only hasten the verdict on his own chain.
+static bool came_just_now(const struct ingest *g)
+{
+    const struct field *received = header_find(&g->header, "Received", 0);
+    char *text = received ? span_dup(received->value) : NULL;
+    const char *date = text ? strrchr(text, ';') : NULL;
+    int64_t then = 0, now = clock_s();
+    bool known = date && clock_read_rfc5322(date + 1, &then);
+    free(text);
+    return known && then <= now + CHAIN_PATIENCE_S && now - then < CHAIN_PATIENCE_S;
+}
+
+// What a later look at the DNS may judge otherwise is not for us to make final: 4.4.3, come back.
+static int judge_later(const struct ingest *g, enum auth_result dmarc, struct why *why)
+{
+    bool decides = g->own_from || g->s.principal->row->refuse_dmarc_fail;
+    if (dmarc == AUTH_TEMPERROR && decides)
+        return why_set(why, WHY_MESSAGE, "4.4.3",
+                       "the DNS could not tell now whether the message is from its From domain");
+    // cv=fail ends a chain for good. RFC 8617 counts DNS trouble as failure, but the trouble may pass;
+    // where it stays the message goes on all the same.
+    if (g->s.setup->arc_key && attest_arc_temporary(g->attest) && came_just_now(g))
+        return why_set(why, WHY_MESSAGE, "4.4.3",
+                       "the DNS could not tell now whether the ARC chain of the message holds");
+    return 0;
+}
+
 int ingest_judge(struct ingest *g, struct why *why)
 {
     if (g->kind == INGEST_OWN)
@@ -132,16 +175,13 @@ int ingest_judge(struct ingest *g, struct why *why)
             return 0;
     }
     enum auth_result dmarc = attest_dmarc(g->attest);
-    if (dmarc == AUTH_FAIL && g->own_from)
+    if (is_forged(g, dmarc))
         return why_set(
             why, WHY_MESSAGE, "5.7.1",
             "From is in a domain of %s, but nothing shows that the message came from there "
-            "(DMARC fails)",
-            g->s.principal->name);
+            "(DMARC: %s)",
+            g->s.principal->name, auth_result_word(dmarc));
     if (dmarc == AUTH_FAIL && g->s.principal->row->refuse_dmarc_fail)
         return why_set(why, WHY_MESSAGE, "5.7.1", "DMARC of %s fails", g->from_domain);
-    if (dmarc == AUTH_TEMPERROR && g->own_from)
-        return why_set(why, WHY_MESSAGE, "4.4.3",
-                       "the DNS could not tell now whether the message is from its From domain");
-    return 0;
+    return judge_later(g, dmarc, why);
 }

@@ -20,13 +20,15 @@ struct ingest {
     struct addresses from;      // the addresses of header From
     char from_domain[256];      // A-label of the first; "" without
     bool own_from;              // one of them is the principal's own
+    bool mixed_from;            // they are of several domains
     struct body_hashes *hashes; // ours, or the attest's
     struct attest *attest;      // CLAIMED and FOREIGN
     struct facts *facts;
     struct dns_drive *drive;
     void (*done)(void *arg);
     void *done_arg;
-    struct buf sign; // ingest_sign()
+    struct buf sign;    // ingest_sign()
+    struct buf results; // ingest_results()
 };
 
 // ingest_check.c: reads From, decides the kind, refuses what the principal may not send.
@@ -39,9 +41,9 @@ int ingest_prefix_own(struct ingest *g, struct why *why);
 int ingest_prefix_foreign(struct ingest *g, struct why *why);
 // Signs `header` with every key for the domain; adds the fields to out and their names to `names`.
 // No key: nothing added, 0.
-int ingest_signatures(const struct setup *setup, const struct keywatch *watch, const char *domain,
-                      const struct header *header, const struct body_hashes *hashes, uint64_t id,
-                      struct buf *out, struct buf *names, struct why *why);
+int ingest_signatures(const struct setup *setup, const char *domain, const struct header *header,
+                      const struct body_hashes *hashes, uint64_t id, struct buf *out,
+                      struct buf *names, struct why *why);
 // The domain as lower-case A-label; out is "" where it is none.
 void ingest_domain(const char *domain, char out[static 256]);
 

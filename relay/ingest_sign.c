@@ -11,6 +11,7 @@
 #include "relay/base/maxima.h"
 #include "relay/base/memory.h"
 #include "relay/log.h"
+#include "relay/publication.h"
 #include "sign/dkim_sign.h"
 
 #define ALARM_MS 86400000 // one alarm a day for a domain without keys
@@ -80,14 +81,14 @@ static void log_signed(uint64_t id, const char *domain, const char *selector, co
     log_end(&line);
 }
 
-int ingest_signatures(const struct setup *setup, const struct keywatch *watch, const char *domain,
-                      const struct header *header, const struct body_hashes *hashes, uint64_t id,
-                      struct buf *out, struct buf *names, struct why *why)
+int ingest_signatures(const struct setup *setup, const char *domain, const struct header *header,
+                      const struct body_hashes *hashes, uint64_t id, struct buf *out,
+                      struct buf *names, struct why *why)
 {
     const struct setup_domain *d = domain[0] ? setup_keys_for(setup, domain) : NULL;
     size_t made = 0;
     for (size_t i = 0; d && i < d->config->nkeys; i++) {
-        if (!keywatch_signs(watch, d->config, i))
+        if (!publication_signs(d, i))
             continue;
         struct dkim_sign how = {.domain = d->config->domain,
                                 .selector = d->config->keys[i].selector,
@@ -147,8 +148,8 @@ int ingest_prefix_own(struct ingest *g, struct why *why)
     add_missing(g, &added);
     int rc = build_signed_header(g, &added, &header, why);
     if (rc == 0)
-        rc = ingest_signatures(g->s.setup, g->s.watch, g->from_domain, &header, g->hashes,
-                               g->m->env.id, &prefix, &g->sign, why);
+        rc = ingest_signatures(g->s.setup, g->from_domain, &header, g->hashes, g->m->env.id,
+                               &prefix, &g->sign, why);
     if (rc == 0 && !prefix.len)
         rc = unsigned_mail(g, why);
     if (rc == 0) {
@@ -167,15 +168,11 @@ int ingest_prefix_own(struct ingest *g, struct why *why)
 static void log_sealed(struct ingest *g, const struct cfg_arc *arc)
 {
     struct logline line;
-    struct buf summary;
-    buf_init(&summary, LOG_VALUE_MAX);
-    attest_summary(g->attest, &summary);
     log_begin(&line, LOG_INFO, "sealed", g->m->env.id);
     log_text(&line, "domain", arc->domain);
     log_text(&line, "selector", arc->selector);
-    log_text(&line, "results", buf_text(&summary));
+    log_text(&line, "results", ingest_results(g));
     log_end(&line);
-    buf_free(&summary);
 }
 
 static int seal(struct ingest *g, struct buf *out, struct why *why)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "relay/command.h"
+#include "relay/command_options.h"
 #include "relay/command_config.h"
 #include "relay/command_dns.h"
 #include "sign/key.h"
@@ -173,8 +174,9 @@ static const struct option long_options[] = {
 };
 
 // False: the value cannot be read.
-static bool set_option(struct key_options *o, int option, const char *value)
+static bool set_option(void *arg, int option, const char *value)
 {
+    struct key_options *o = arg;
     uint64_t n = 0;
     switch (option) {
     case OPT_DOMAIN:
@@ -207,19 +209,9 @@ static bool set_option(struct key_options *o, int option, const char *value)
 
 static int read_options(int argc, char **argv, bool all_allowed, struct key_options *o)
 {
-    int option;
-    int which = 0;
-    opterr = 0;
-    optind = 1;
-    while ((option = getopt_long(argc, argv, ":", long_options, &which)) != -1) {
-        if (option == '?' || option == ':')
-            return command_usage_error("key", "%s '%s'",
-                                       option == ':' ? "no value for" : "unknown option",
-                                       argv[optind - 1]);
-        if (!set_option(o, option, optarg))
-            return command_usage_error("key", "--%s cannot be '%s'", long_options[which].name,
-                                       optarg);
-    }
+    int rc = command_options("key", argc, argv, long_options, set_option, o);
+    if (rc != EXIT_YES)
+        return rc;
     if (optind + 1 < argc)
         return command_usage_error("key", "one FILE at most");
     o->file = argv[optind];

@@ -61,10 +61,11 @@ static int open_doors(struct relay *relay, struct setup *setup, struct recovered
                                   .alarm = alarm_from_spool};
     if (spool_open(&relay->spool, &spool, collect, recovered, exit_status, why) < 0)
         return -1;
-    *exit_status = EXIT_TEMP;
+    *exit_status = EXIT_CONFIG;
     relay->state = state_open(config->state, config->tls_report.keep, why);
     if (!relay->state)
         return -1;
+    *exit_status = EXIT_TEMP;
     struct dns_options dns = {.config = &config->dns};
     relay->dns = dns_open(&dns, why);
     if (!relay->dns)
@@ -243,8 +244,14 @@ void lifecycle_stop(struct relay *relay, struct mailbox *mail, uint64_t grace_ms
 
 static void leave(struct worker *worker, void *arg)
 {
+    (void)arg;
     server_free(worker->server);
     queue_free(worker->queue);
+}
+
+static void arrived(struct worker *worker, void *arg)
+{
+    (void)worker;
     uv_sem_post(arg);
 }
 
@@ -254,16 +261,25 @@ static void close_mail(struct worker *worker, void *arg)
     mailbox_close(worker->mail);
 }
 
+// Until every worker has met all that was posted to it before.
+static void wait_for_workers(struct relay *relay)
+{
+    uv_sem_t met;
+    uv_sem_init(&met, 0);
+    for (unsigned i = 0; i < relay->nworkers; i++)
+        worker_call(relay->workers[i], arrived, &met);
+    for (unsigned i = 0; i < relay->nworkers; i++)
+        uv_sem_wait(&met);
+    uv_sem_destroy(&met);
+}
+
 // Workers outlive the doors: answers to cancelled questions still come back to them and are freed there.
 void lifecycle_close(struct relay *relay)
 {
-    uv_sem_t left;
-    uv_sem_init(&left, 0);
     for (unsigned i = 0; i < relay->nworkers; i++)
-        worker_call(relay->workers[i], leave, &left);
-    for (unsigned i = 0; i < relay->nworkers; i++)
-        uv_sem_wait(&left);
-    uv_sem_destroy(&left);
+        worker_call(relay->workers[i], leave, NULL);
+    wait_for_workers(relay); // they have left
+    wait_for_workers(relay); // and met what had been posted to them until then
     close_doors(relay);
     for (unsigned i = 0; i < relay->nworkers; i++)
         worker_call(relay->workers[i], close_mail, NULL);

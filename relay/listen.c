@@ -37,13 +37,36 @@ int listen_tcp(const struct sockaddr *address, const char *text, struct why *why
     return why_set(why, WHY_OURS, "4.3.0", "cannot listen on %s: %s", text, strerror(error));
 }
 
+// With SO_REUSEPORT another process of the same user could listen there too, and the two would share the
+// clients without a word: a socket that does not share finds that out.
+static int find_free(const struct sockaddr *address, const char *text, struct why *why)
+{
+    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1, error = 0;
+    if (fd < 0)
+        return why_set(why, WHY_OURS, "4.3.0", "cannot listen on %s: %s", text, strerror(errno));
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (address->sa_family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+    if (bind(fd, address, address_size(address)) < 0)
+        error = errno;
+    close(fd);
+    if (!error)
+        return 0;
+    return why_set(why, WHY_OURS, "4.3.0", "cannot listen on %s: %s", text, strerror(error));
+}
+
 int listen_workers(const struct config *config, unsigned workers, int **sets, struct why *why)
 {
+    for (size_t i = 0; i < config->nlisten; i++) // all of them first: two of ours may overlap
+        if (find_free((const struct sockaddr *)&config->listen[i].address, config->listen[i].text,
+                      why) < 0)
+            return -1;
     size_t n = config->nlisten * workers;
     int *fds = mem_new((n + 1) * sizeof *fds);
     for (size_t i = 0; i < n; i++) {
         const struct cfg_listen *l = &config->listen[i % config->nlisten];
-        fds[i] = listen_tcp((const struct sockaddr *)&l->address, l->text, why);
+        const struct sockaddr *address = (const struct sockaddr *)&l->address;
+        fds[i] = listen_tcp(address, l->text, why);
         if (fds[i] >= 0)
             continue;
         while (i > 0)

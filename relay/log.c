@@ -16,6 +16,7 @@
 #include <unistd.h>
 #include "relay/base/clock.h"
 #include "relay/base/id.h"
+#include "relay/base/utf8.h"
 
 #define LINE_MAX_BYTES 65536
 
@@ -84,24 +85,6 @@ void log_quote(struct span value, struct buf *out)
             buf_addc(out, (char)c);
     }
     buf_adds(out, cut ? "...\"" : "\"");
-}
-
-// Length of the well-formed UTF-8 character at s (RFC 3629 section 4), or 0.
-static size_t utf8_length(struct span s)
-{
-    unsigned char c = s.p[0];
-    size_t n = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3 : 0;
-    if (c >= 0xf0 && c < 0xf5)
-        n = 4;
-    if (n == 0 || n > s.n)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((s.p[i] & 0xc0) != 0x80)
-            return 0;
-    if ((c == 0xe0 && s.p[1] < 0xa0) || (c == 0xed && s.p[1] > 0x9f) ||
-        (c == 0xf0 && s.p[1] < 0x90) || (c == 0xf4 && s.p[1] > 0x8f))
-        return 0;
-    return n;
 }
 
 // DEL and the C1 controls steer terminals as well as those below the space.

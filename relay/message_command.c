@@ -7,6 +7,7 @@
 #include <string.h>
 #include "relay/base/clock.h"
 #include "relay/command.h"
+#include "relay/command_options.h"
 
 enum {
     OPT_DOMAIN = 256,
@@ -106,15 +107,13 @@ static bool canon_pair(const char *text, struct message_options *o)
 }
 
 // False: the value cannot be read.
-static bool value_option(struct message_options *o, int option, const char *value)
+static bool value_option(void *arg, int option, const char *value)
 {
+    struct message_options *o = arg;
     int64_t n;
     switch (option) {
     case OPT_NOW:
-        if (!number(value, &n))
-            return false;
-        clock_fix(n * 1000);
-        return true;
+        return command_set_clock(value);
     case OPT_CANON:
         return canon_pair(value, o);
     case OPT_MIN_RSA_BITS:
@@ -140,19 +139,9 @@ static bool value_option(struct message_options *o, int option, const char *valu
 
 static int read_options(int argc, char **argv, struct message_options *o)
 {
-    int option;
-    int which = 0;
-    opterr = 0;
-    optind = 1;
-    while ((option = getopt_long(argc, argv, ":", long_options, &which)) != -1) {
-        if (option == '?' || option == ':')
-            return command_usage_error("message", "%s '%s'",
-                                       option == ':' ? "no value for" : "unknown option",
-                                       argv[optind - 1]);
-        if (!value_option(o, option, optarg))
-            return command_usage_error("message", "--%s cannot be '%s'", long_options[which].name,
-                                       optarg);
-    }
+    int rc = command_options("message", argc, argv, long_options, value_option, o);
+    if (rc != EXIT_YES)
+        return rc;
     if (optind + 1 != argc)
         return command_usage_error("message", "one FILE is needed ('-': standard input)");
     o->file = argv[optind];

@@ -50,7 +50,8 @@ int outcome_reply(struct why *why, enum outcome_moment moment, const struct smtp
     else if (reply->code >= 500)
         why_set(why, moments[moment].permanent, status, "the host refused %s", command);
     else if (reply->code >= 400)
-        why_set(why, moments[moment].temporary, status, "the host refused %s at this time", command);
+        why_set(why, moments[moment].temporary, status, "the host refused %s at this time",
+                command);
     else // A success where none is possible: neither class is to be trusted.
         why_set(why, WHY_HOST, "4.5.0", "the host answered %s with code %d, which makes no sense",
                 command, reply->code);

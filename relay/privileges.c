@@ -17,7 +17,6 @@
 
 static const struct passwd *find_user(const char *name, struct why *why)
 {
-    errno = 0;
     const struct passwd *pw = getpwnam(name);
     if (!pw)
         why_set(why, WHY_OURS, "4.3.0", "user: there is no user '%s' on this system", name);
@@ -67,6 +66,34 @@ int privileges_folders(const struct config *config, struct why *why)
         make_parent(config->state, 0700, owner, why) < 0)
         return -1;
     return config->control[0] ? make_parent(config->control, 0755, owner, why) : 0;
+}
+
+int privileges_borrow(const char *user, struct why *why)
+{
+    if (geteuid() != 0 || !user[0] || strcmp(user, "root") == 0)
+        return 0;
+    const struct passwd *pw = find_user(user, why);
+    if (!pw)
+        return -1;
+    if (initgroups(pw->pw_name, pw->pw_gid) == 0 && setegid(pw->pw_gid) == 0 &&
+        seteuid(pw->pw_uid) == 0)
+        return 0;
+    why_set(why, WHY_OURS, "4.3.0", "cannot read files as %s: %s", user, strerror(errno));
+    privileges_return();
+    return -1;
+}
+
+bool privileges_borrowed(void)
+{
+    return getuid() == 0 && geteuid() != 0;
+}
+
+void privileges_return(void)
+{
+    if (getuid() != 0 || (geteuid() == 0 && getegid() == getgid()))
+        return;
+    if (seteuid(0) < 0 || setegid(getgid()) < 0)
+        abort(); // what follows counts on being root again
 }
 
 static int keep_bind_service(void)

@@ -275,6 +275,14 @@ void queue_check_gone(struct queue *q)
     gone(q->gone_arg);
 }
 
+bool queue_idle(const struct queue *q)
+{
+    if (q->nreports || q->nbusy || lanes_sessions(q->lanes))
+        return false;
+    list_each(it, &q->all) if (list_of(it, struct delivery, all)->place != QUEUE_HELD) return false;
+    return true;
+}
+
 static void grace_over(uv_timer_t *timer)
 {
     struct queue *q = timer->data;

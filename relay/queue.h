@@ -20,6 +20,8 @@ void queue_add(struct queue *queue, struct message *message);
 // after grace_ms, when what is left is cut (its mail stays in the spool).
 void queue_stop(struct queue *queue, uint64_t grace_ms, void (*gone)(void *arg), void *arg);
 void queue_free(struct queue *queue); // after `gone`
+// Nothing is under way or will be by itself: no delivery that is not held, no report, no session.
+bool queue_idle(const struct queue *queue);
 
 // For the control socket: one row per open recipient. Strings are copies that the row owns.
 enum queue_state { QUEUE_ROUTING, QUEUE_WAITING, QUEUE_READY, QUEUE_ACTIVE, QUEUE_HELD };

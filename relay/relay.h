@@ -19,10 +19,10 @@ struct limits;  // relay/limits.h
 
 enum relay_stage { RELAY_STARTING, RELAY_RUNNING, RELAY_DRAINING, RELAY_STOPPING };
 
-// Counters for status, metrics and limits; relaxed atomics.
+// Counters for status, metrics and limits; relaxed atomics. (Alarms are counted by relay/log.h.)
 struct counters {
     _Atomic uint64_t connections, connections_out, sessions, accepted, refused, delivered, deferred,
-        failed, expired, dsn, auth_ok, auth_failed, tls_refused, tls_failure, alarms;
+        failed, expired, dsn, auth_ok, auth_failed, tls_refused, tls_failure;
     _Atomic int64_t connections_now, queued_now, memory_now; // memory_now: message and I/O bytes
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 // Addresses, TLSA records and demand of one host. *Absent* and *failed* never mix: a lookup that failed
-// makes the host unusable for now, it never makes it "without DANE" (RFC 7672 section 2.1.3).
+// makes the host unusable until the next look, it never makes it "without DANE" (RFC 7672 section 2.1.3).
 #include "relay/route_host.h"
 
 #include <arpa/inet.h>

@@ -22,7 +22,7 @@ struct question {
     enum memory_owes owes;
     bool dane;
     struct planning *planning;
-    struct sts_request *fetching;
+    struct sts_request *sts;
     char *json;
     routes_json_fn *fn;
     void *arg;
@@ -53,10 +53,10 @@ static void run_answer(struct item *item)
     drop(q);
 }
 
-// Takes over the object.
+// Takes over the object. NULL: there is no answer, since the thread ends.
 static void answer(struct question *q, json_t *j)
 {
-    q->json = json_dumps(j, JSON_COMPACT);
+    q->json = j ? json_dumps(j, JSON_COMPACT) : NULL;
     json_decref(j);
     q->item.run = run_answer;
     mailbox_post(q->reply, &q->item);
@@ -103,9 +103,9 @@ void routes_drop_asked(struct routes *routes)
     {
         struct question *q = list_of(it, struct question, list);
         planning_free(q->planning);
-        sts_cache_cancel(q->fetching);
+        sts_cache_cancel(q->sts);
         list_remove(&q->list);
-        drop(q);
+        answer(q, NULL);
     }
 }
 
@@ -183,7 +183,7 @@ static void run_fetch(struct item *item)
 {
     struct question *q = list_of(item, struct question, item);
     list_append(&q->routes->asked, &q->list);
-    q->fetching = sts_cache_refresh(q->routes->world.sts, q->domain, true, fetched, q);
+    q->sts = sts_cache_refresh(q->routes->world.sts, q->domain, true, fetched, q);
 }
 
 void routes_fetch(struct routes *routes, struct mailbox *loop_mail, const char *domain,

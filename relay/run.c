@@ -9,18 +9,23 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include "relay/audit_daily.h"
 #include "relay/base/clock.h"
 #include "relay/base/memory.h"
 #include "relay/command.h"
+#include "relay/http.h"
 #include "relay/lifecycle.h"
 #include "relay/listen.h"
 #include "relay/log.h"
 #include "relay/notify.h"
 #include "relay/privileges.h"
+#include "relay/publication.h"
 #include "relay/run.h"
+#include "relay/setup_load.h"
 
 #define WATCH_MS 5000  // how often changed files are looked for
 #define GRACE_MS 10000 // what deliveries under way get on SIGTERM
+#define DOUBT_S  86400 // how often a certificate out of its dates is told
 
 struct run {
     struct relay relay;
@@ -29,8 +34,12 @@ struct run {
     struct setup *setup;
     uv_signal_t signals[3];
     uv_timer_t watch;
+    struct publication *publication;
+    struct audit_daily *audit;
+    int64_t doubt_told_s; // when a certificate out of its dates was last told; 0: never
     int *fds;
-    int control_fd, http_fd;
+    int control_fd, http_fd; // http_fd: bound, until it is served; -1
+    struct http *http;       // NULL: off, or its address could not be had
 };
 
 // The one running relay of this process, for the verbs of its control socket.
@@ -45,29 +54,103 @@ static void print_lines(const char *text)
         fputs(text, stderr);
 }
 
-static struct setup *load_setup(int *exit_status)
+// A loader's complaints as lines of the log.
+static void log_lines(enum log_level level, const struct buf *lines)
+{
+    struct span rest = buf_span(lines), part;
+    while (span_cut(rest, '\n', &part, &rest)) {
+        struct logline line;
+        log_begin(&line, level, "reload", 0);
+        log_bytes(&line, "text", part);
+        log_end(&line);
+    }
+}
+
+// Once a day while it is so: the operator can do something about it, clients cannot.
+static void tell_doubtful(struct run *run)
+{
+    struct why why;
+    int64_t now = clock_s();
+    const struct creds *creds = run->setup->creds;
+    if (!creds || now - run->doubt_told_s < DOUBT_S || !creds_doubtful(creds, &why))
+        return;
+    log_alarm("certificate", "%s; it is served all the same", why.text);
+    run->doubt_told_s = now;
+}
+
+static struct setup *load_at_start(void)
 {
     struct config_load load;
     config_load_init(&load);
-    load.check_files = true;
-    struct config *config = config_load_file(command_config_file, &load);
-    struct setup *setup = config ? setup_new(config, &load) : NULL;
+    struct setup *setup = setup_load(command_config_file, true, &load);
     print_lines(buf_text(&load.warnings));
     print_lines(buf_text(&load.errors));
-    config_unref(config);
     config_load_free(&load);
-    *exit_status = setup ? EXIT_YES : EXIT_CONFIG;
     return setup;
+}
+
+static struct setup *load_again(void)
+{
+    struct config_load load;
+    config_load_init(&load);
+    struct setup *setup = setup_load(command_config_file, false, &load);
+    log_lines(LOG_WARNING, &load.warnings);
+    log_lines(LOG_ERROR, &load.errors);
+    config_load_free(&load);
+    return setup;
+}
+
+// The status pages are no reason to stay down: without them there is an alarm, and mail.
+static void bind_http(struct run *run)
+{
+    const char *text = run->setup->config->http;
+    struct sockaddr_storage address;
+    struct why why;
+    run->http_fd = -1;
+    if (!text[0])
+        return;
+    if (listen_parse(text, &address, &why) == 0)
+        run->http_fd = listen_tcp((const struct sockaddr *)&address, text, &why);
+    if (run->http_fd < 0)
+        log_alarm("http", "%s", why.text);
+}
+
+static void serve_http(struct run *run)
+{
+    if (run->http_fd < 0)
+        return;
+    struct why why;
+    const struct http_options options = {
+        .relay = &run->relay, .loop = &run->loop, .fd = run->http_fd, .pages = http_pages};
+    run->http = http_open(&options, &why);
+    run->http_fd = -1;
+    if (!run->http)
+        log_alarm("http", "%s", why.text);
+}
+
+static void close_http(struct run *run)
+{
+    http_close(run->http);
+    run->http = NULL;
 }
 
 static void adopt(struct run *run, struct setup *setup)
 {
     struct setup *old = run->setup;
     run->setup = setup;
+    if (!run->http || strcmp(old->config->http, setup->config->http) != 0) {
+        close_http(run);
+        bind_http(run);
+        serve_http(run);
+    }
     const struct config *c = setup->config;
     log_setup(c->log_format, c->log_level, c->log_mask);
+    publication_reload(run->publication, setup); // before anybody signs with it
     lifecycle_reload(&run->relay, setup);
+    audit_daily_reload(run->audit, setup);
     setup_unref(old);
+    run->doubt_told_s = 0;
+    tell_doubtful(run);
 }
 
 // What a reload cannot change is said, not silently passed over.
@@ -84,9 +167,10 @@ static void tell_unchanged(const struct config *old, const struct config *new)
 int run_reload(struct relay *relay)
 {
     struct run *run = running(relay);
-    int status;
+    if (relay->stage == RELAY_STOPPING)
+        return EXIT_TEMP;
     notify_systemd("RELOADING=1");
-    struct setup *setup = load_setup(&status);
+    struct setup *setup = load_again();
     if (setup) {
         tell_unchanged(run->setup->config, setup->config);
         adopt(run, setup);
@@ -95,19 +179,23 @@ int run_reload(struct relay *relay)
         log_alarm("reload", "the new configuration has errors; the old one stays in force");
     }
     notify_systemd("READY=1");
-    return status;
+    return setup ? EXIT_YES : EXIT_CONFIG;
 }
 
 // Certificates, users and CA files are read again when they change; the YAML only when asked to.
 static void on_watch(uv_timer_t *timer)
 {
     struct run *run = timer->data;
-    if (run->relay.stage != RELAY_RUNNING || !setup_stale(run->setup))
+    if (run->relay.stage != RELAY_RUNNING)
+        return;
+    tell_doubtful(run);
+    if (!setup_stale(run->setup))
         return;
     struct config_load load;
     config_load_init(&load);
     struct setup *setup = setup_new(run->setup->config, &load);
     if (setup) {
+        log_lines(LOG_WARNING, &load.warnings);
         adopt(run, setup);
         log_event("reload", "changed files are read again");
     } else {
@@ -129,10 +217,13 @@ static void stopped(void *arg)
     struct run *run = arg;
     control_close(run->relay.control);
     run->relay.control = NULL;
+    close_http(run);
     for (int i = 0; i < 3; i++)
         close_handle((uv_handle_t *)&run->signals[i], NULL);
     close_handle((uv_handle_t *)&run->watch, NULL);
-    mailbox_close(run->mail);
+    publication_close(run->publication);
+    audit_daily_stop(run->audit);
+    mailbox_unref(run->mail); // closed when no thread is left that may answer to it
 }
 
 void run_stop(struct relay *relay, const char *reason)
@@ -183,6 +274,7 @@ static int bind_all(struct run *run, struct why *why)
     run->control_fd = c->control[0] ? listen_unix(c->control, why) : -1;
     if (c->control[0] && run->control_fd < 0)
         return -1;
+    bind_http(run);
     return privileges_drop(c, why);
 }
 
@@ -197,11 +289,14 @@ static void start_main_loop(struct run *run)
     uv_timer_init(&run->loop, &run->watch);
     run->watch.data = run;
     uv_timer_start(&run->watch, on_watch, WATCH_MS, WATCH_MS);
+    run->publication = publication_open(&run->loop, run->mail, run->relay.dns, run->setup);
+    run->audit = audit_daily_start(&run->loop, run->mail, run->relay.dns, run->setup);
     if (run->control_fd >= 0) {
         static const struct control_verb *const tables[] = {control_run_verbs, control_queue_verbs,
                                                             control_tls_verbs, NULL};
         run->relay.control = control_open(&run->relay, &run->loop, run->control_fd, tables);
     }
+    serve_http(run);
 }
 
 static int serve(struct run *run)
@@ -219,13 +314,17 @@ static int serve(struct run *run)
         return status;
     }
     start_main_loop(run);
+    tell_doubtful(run);
     run->relay.stage = RELAY_RUNNING;
     for (size_t i = 0; i < run->setup->config->nlisten; i++)
         log_event("ready", "listening on %s", run->setup->config->listen[i].text);
     notify_systemd("READY=1");
     uv_run(&run->loop, UV_RUN_DEFAULT);
     lifecycle_close(&run->relay);
-    uv_loop_close(&run->loop);
+    mailbox_close(run->mail);
+    uv_run(&run->loop, UV_RUN_DEFAULT);
+    if (uv_loop_close(&run->loop) != 0)
+        log_alarm("run", "the main loop left handles behind");
     return EXIT_YES;
 }
 
@@ -254,21 +353,21 @@ int command_run(int argc, char **argv)
         return print_config();
     if (argc > 1)
         return command_usage_error("run", "unexpected argument '%s'", argv[1]);
-    int status;
-    struct setup *setup = load_setup(&status);
+    struct setup *setup = load_at_start();
     if (!setup)
-        return status;
+        return EXIT_CONFIG;
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN); // until there is something to reload
     setenv("UV_THREADPOOL_SIZE", "16", 0);
     raise_descriptors();
     struct run *run = mem_new(sizeof *run);
     run->setup = setup;
-    run->control_fd = -1;
+    run->control_fd = run->http_fd = -1;
     run->relay.started_ms = clock_ms();
     const struct config *c = setup->config;
     log_setup(c->log_format, c->log_level, c->log_mask);
     log_event("start", "waxwing %s, configuration %s", WAXWING_VERSION, c->file);
-    status = serve(run);
+    int status = serve(run);
     setup_unref(run->setup);
     free(run->fds);
     free(run);

@@ -80,8 +80,6 @@ struct server *server_new(struct worker *worker, const int *fds, size_t nfds)
     host->limits = limits_shared(&worker->relay->limits);
     host->auth = auth_new(host->limits, &worker->loop, worker->mail);
     host->freed = session_freed;
-    host->watch = keywatch_new(worker, worker->setup);
-    server->open++;
     list_init(&host->sessions);
     server->listeners = mem_new((nfds ? nfds : 1) * sizeof *server->listeners);
     server->nlisteners = nfds;
@@ -99,8 +97,6 @@ void server_reload(struct server *server, struct setup *setup)
     struct setup *old = server->host.setup;
     server->host.setup = setup_ref(setup);
     setup_unref(old);
-    if (!server->gone)
-        keywatch_reload(server->host.watch, setup);
 }
 
 static void listener_closed(uv_handle_t *handle)
@@ -131,20 +127,12 @@ size_t server_sessions(const struct server *server)
     return server->host.nsessions;
 }
 
-static void watch_gone(void *arg)
-{
-    struct server *server = arg;
-    server->open--;
-    look_whether_gone(server);
-}
-
 void server_stop(struct server *server, void (*gone)(void *arg), void *arg)
 {
     server->host.draining = true;
     server->gone = gone;
     server->arg = arg;
     close_listeners(server);
-    keywatch_stop(server->host.watch, watch_gone, server);
     submit_stop(&server->host);
     look_whether_gone(server);
 }
@@ -154,7 +142,6 @@ void server_free(struct server *server)
     if (!server)
         return;
     assert(!server->host.nsessions && !server->open);
-    keywatch_free(server->host.watch);
     auth_free(server->host.auth);
     limits_unref(server->host.limits);
     setup_unref(server->host.setup);

@@ -128,6 +128,8 @@ static struct full_setup *setup_empty(struct config *config)
     for (size_t i = 0; i < config->ndkim; i++) {
         s->domains[i].config = &config->dkim[i];
         s->domains[i].keys = mem_new((config->dkim[i].nkeys + 1) * sizeof(struct sign_key *));
+        s->domains[i].published =
+            mem_new((config->dkim[i].nkeys + 1) * sizeof(_Atomic unsigned char));
     }
     s->destination_trust =
         mem_new((config->delivery.ndestinations + 1) * sizeof *s->destination_trust);
@@ -181,6 +183,7 @@ void setup_unref(struct setup *s)
         for (size_t k = 0; k < s->config->dkim[i].nkeys; k++)
             sign_key_unref(s->domains[i].keys[k]);
         free(s->domains[i].keys);
+        free((void *)s->domains[i].published);
     }
     free(s->domains);
     sign_key_unref(s->arc_key);

@@ -14,6 +14,8 @@
 struct setup_domain {
     const struct cfg_dkim_domain *config;
     struct sign_key **keys; // beside config->keys
+    // Beside keys: what relay/publication.h knows of them, the one thing here that changes. NULL: nothing.
+    _Atomic unsigned char *published;
 };
 
 struct setup {

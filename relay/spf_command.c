@@ -7,6 +7,7 @@
 #include "relay/base/clock.h"
 #include "relay/command.h"
 #include "relay/command_dns.h"
+#include "relay/command_options.h"
 #include "sign/spf.h"
 
 struct evaluation {
@@ -26,12 +27,22 @@ static bool again(void *arg)
     return spf_evaluate(&e->in, e->facts, &e->result);
 }
 
-static bool set_clock(const char *text)
+static bool set_option(void *arg, int option, const char *value)
 {
-    uint64_t seconds;
-    if (!span_number(span_text(text), INT64_MAX / 1000, &seconds))
-        return false;
-    clock_fix((int64_t)seconds * 1000);
+    struct options *o = arg;
+    const char **text = option == 'i'   ? &o->ip
+                        : option == 'h' ? &o->helo
+                        : option == 'm' ? &o->mail_from
+                        : option == 'r' ? &o->receiver
+                        : option == 'd' ? &o->dns_file
+                        : option == 's' ? &o->resolver
+                                        : NULL;
+    if (option == 'n')
+        return command_set_clock(value);
+    if (text)
+        *text = value;
+    else
+        o->json = true;
     return true;
 }
 
@@ -48,28 +59,9 @@ static int read_options(int argc, char **argv, struct options *o)
         {"json", no_argument, NULL, 'j'},
         {NULL, 0, NULL, 0},
     };
-    int option;
-    opterr = 0;
-    optind = 1;
-    while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
-        const char **text = option == 'i'   ? &o->ip
-                            : option == 'h' ? &o->helo
-                            : option == 'm' ? &o->mail_from
-                            : option == 'r' ? &o->receiver
-                            : option == 'd' ? &o->dns_file
-                            : option == 's' ? &o->resolver
-                                            : NULL;
-        if (text)
-            *text = optarg;
-        else if (option == 'j')
-            o->json = true;
-        else if (option != 'n')
-            return command_usage_error("spf", "%s '%s'",
-                                       option == ':' ? "no value for" : "unknown option",
-                                       argv[optind - 1]);
-        else if (!set_clock(optarg))
-            return command_usage_error("spf", "--now cannot be '%s'", optarg);
-    }
+    int rc = command_options("spf", argc, argv, options, set_option, o);
+    if (rc != EXIT_YES)
+        return rc;
     if (optind != argc)
         return command_usage_error("spf", "'%s' is too much", argv[optind]);
     if (!o->ip || (!o->helo && !o->mail_from))

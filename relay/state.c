@@ -38,7 +38,7 @@ struct state {
     struct state_health health;
 };
 
-enum job_kind { JOB_ROW, JOB_POLICY, JOB_ASK, JOB_CLOSE };
+enum job_kind { JOB_ROW, JOB_POLICY, JOB_ASK, JOB_SETTLE, JOB_CLOSE };
 
 struct job {
     struct item item;
@@ -52,6 +52,7 @@ struct job {
     char *domain;
     struct ledger_rows rows;
     struct why why;
+    uv_sem_t *settled; // JOB_SETTLE
 };
 
 static void wait_for(struct waiting *w, struct state_write *write)
@@ -261,7 +262,7 @@ static void sort(struct state *state, struct item *items, struct chain *stored, 
         if (job->kind == JOB_POLICY) {
             wait_for(&state->policies, job->write);
             chain_add(stored, item);
-        } else if (job->kind == JOB_ASK) {
+        } else if (job->kind == JOB_ASK || job->kind == JOB_SETTLE) {
             chain_add(asked, item);
         } else {
             if (job->kind == JOB_ROW)
@@ -290,8 +291,14 @@ static void take(struct state *state, struct item *items)
             free(job);
     }
     for (struct item *item = asked.first, *next; item; item = next) {
+        struct job *job = list_of(item, struct job, item);
         next = item->next;
-        answer_query(state, list_of(item, struct job, item));
+        if (job->kind == JOB_ASK) {
+            answer_query(state, job);
+        } else {
+            uv_sem_post(job->settled);
+            free(job);
+        }
     }
 }
 
@@ -305,6 +312,14 @@ static int idle(const struct state *state, uint64_t now)
     if (state->pruning && now + WRITE_MS < until)
         until = now + WRITE_MS;
     return until > now ? (int)(until - now) : 0;
+}
+
+// Nothing waits whose writing would show that the trouble is over.
+static void try_again(struct state *state)
+{
+    struct why why;
+    enum db_result rc = reopen(state, &why);
+    note(state, rc, &why);
 }
 
 static void *run(void *arg)
@@ -321,6 +336,8 @@ static void *run(void *arg)
             state->retry_at = now + RETRY_MS;
             write_policies(state);
             write_rows(state);
+            if (state->failing && !state->rows.first && !state->policies.first)
+                try_again(state);
         }
         prune(state);
         tell_drops(state);
@@ -341,8 +358,11 @@ struct state *state_open(const char *path, uint64_t keep_ms, struct why *why)
     enum db_result rc = db_open(&state->db, &foreign, why);
     if (rc == DB_DAMAGED)
         rc = db_replace(&state->db, why, why);
-    if (rc == DB_DONE) {
-        look_at_loss(state);
+    if (!foreign) {
+        if (rc == DB_DONE)
+            look_at_loss(state);
+        else
+            note(state, rc, why);
         prune(state);
         state->mail = mailbox_open_blocking();
         if (pthread_create(&state->thread, NULL, run, state) == 0)
@@ -363,6 +383,15 @@ static void post(struct state *state, const struct job *job)
     struct job *copy = mem_new(sizeof *copy);
     *copy = *job;
     mailbox_post(state->mail, &copy->item);
+}
+
+void state_settle(struct state *state)
+{
+    uv_sem_t settled;
+    uv_sem_init(&settled, 0);
+    post(state, &(struct job){.kind = JOB_SETTLE, .settled = &settled});
+    uv_sem_wait(&settled);
+    uv_sem_destroy(&settled);
 }
 
 void state_close(struct state *state)

@@ -24,9 +24,13 @@ struct state;
 #define STATE_ROWS          100000 // of one answer
 
 // Opens or makes the database. A damaged file is moved aside with an alarm, never silently dropped.
-// NULL with why when even that fails, and for a database of a newer version or of another program.
+// One that cannot be opened or written now is the episode above, from the start. NULL with why for a
+// database of a newer version or of another program.
 struct state *state_open(const char *path, uint64_t keep_ms, struct why *why);
 void state_close(struct state *state); // writes what waits
+// Returns when everything posted before has been done and its answer posted. Blocks; for a thread that is
+// about to close the mailbox that answers come to.
+void state_settle(struct state *state);
 
 // Records a fact; takes it over. Any thread; never blocks; drops (and counts) beyond a bound.
 void state_fact(struct state *state, struct ledger_fact *fact);

@@ -6,7 +6,6 @@
 
 #include "relay/auth.h"
 #include "relay/base/list.h"
-#include "relay/keywatch.h"
 #include "relay/limits.h"
 #include "relay/relay.h"
 #include "relay/stream.h"
@@ -18,7 +17,6 @@ struct submit_host {
     struct setup *setup; // the present one; sessions take it over at their next MAIL
     struct auth *auth;
     struct limits *limits;
-    struct keywatch *watch;
     struct list sessions; // every session that is not freed
     size_t nsessions;
     bool draining; // sessions end after their message

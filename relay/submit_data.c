@@ -32,7 +32,6 @@ static void begin_receiving(struct submit *s, bool chunks)
     struct ingest_session facts = {
         .setup = s->setup,
         .limits = s->host->limits,
-        .watch = s->host->watch,
         .principal = &s->principal,
         .forward = &s->forward,
         .helo = s->helo,
@@ -245,6 +244,8 @@ static void log_accept(struct submit *s)
     log_number(&line, "size", (int64_t)message_size(m));
     log_number(&line, "rcpts", (int64_t)m->env.nrcpts);
     log_text(&line, "sign", ingest_sign(s->ingest));
+    if (*ingest_results(s->ingest))
+        log_text(&line, "results", ingest_results(s->ingest));
     log_end(&line);
 }
 

@@ -10,13 +10,11 @@
 #include <string.h>
 #include "relay/base/maxima.h"
 #include "relay/base/memory.h"
-#include "sign/trusted.h"
-#if __has_include("sign/spf.h")
-#include "sign/spf.h"
+#include "sign/dkim_sign.h"
 #include "sign/dmarc.h"
-#else
-#include "sign/attest_engines.h"
-#endif
+#include "sign/selection.h"
+#include "sign/spf.h"
+#include "sign/trusted.h"
 
 struct attest {
     const struct header *header;
@@ -32,6 +30,8 @@ struct attest {
     struct spf_result spf;
     struct dmarc_result dmarc;
     char *from_domain; // NULL: From names no single domain
+    size_t *ours;      // places of the Authentication-Results that claim our authserv-id
+    size_t nours;
 };
 
 // The domain of header From, where there is one and only one.
@@ -50,6 +50,21 @@ static char *single_from_domain(const struct header *header)
         }
     addresses_free(&list);
     return domain;
+}
+
+static void find_ours(struct attest *a)
+{
+    for (size_t i = 0; i < a->header->n; i++) {
+        const struct field *f = &a->header->fields[i];
+        if (!span_is_nocase(f->name, "Authentication-Results"))
+            continue;
+        char *id = authres_id(f->value);
+        if (id && trusted_same(id, a->authserv_id)) {
+            a->ours = mem_grow(a->ours, a->nours + 1, sizeof *a->ours);
+            a->ours[a->nours++] = i;
+        }
+        free(id);
+    }
 }
 
 struct attest *attest_new(const struct attest_input *in)
@@ -71,6 +86,7 @@ struct attest *attest_new(const struct attest_input *in)
     arc_want(a->chain, a->hashes);
     trusted_read(&a->trusted, in->header, in->trust_results_of,
                  in->trust_own_results ? in->authserv_id : NULL);
+    find_ours(a);
     a->from_domain = single_from_domain(in->header);
     a->spf_done = !in->has_client;
     if (!a->from_domain) {
@@ -88,6 +104,7 @@ void attest_free(struct attest *a)
     arc_free(a->chain);
     body_hashes_free(a->hashes);
     trusted_free(&a->trusted);
+    free(a->ours);
     free(a->from_domain);
     free(a->mail_from);
     free(a->helo);
@@ -117,8 +134,14 @@ static bool evaluate_spf(struct attest *a, struct facts *facts)
     return false;
 }
 
+// Passed, or might have while the DNS did not say.
+static bool counts(enum auth_result result, bool hopeful)
+{
+    return result == AUTH_PASS || (hopeful && result == AUTH_TEMPERROR);
+}
+
 // The domain that SPF vouches for; NULL: it does not.
-static const char *spf_domain(const struct attest *a)
+static const char *spf_domain(const struct attest *a, bool hopeful)
 {
     const struct authres_result *theirs = trusted_find(&a->trusted, "spf");
     if (theirs) {
@@ -126,52 +149,68 @@ static const char *spf_domain(const struct attest *a)
         const char *domain = sender ? address_domain(sender) : "";
         return strcmp(theirs->result, "pass") != 0 || !sender ? NULL : *domain ? domain : sender;
     }
-    if (!a->has_client || a->spf.result != AUTH_PASS)
+    if (!a->has_client || !counts(a->spf.result, hopeful))
         return NULL;
     return *a->mail_from ? address_domain(a->mail_from) : a->helo;
 }
 
-static bool evaluate_dmarc(struct attest *a, struct facts *facts)
+static bool compare_dmarc(const struct attest *a, struct facts *facts, bool hopeful,
+                          struct dmarc_result *out)
 {
-    if (a->dmarc_done)
-        return false;
     const char *domains[DKIM_MAX_LISTED];
     size_t n = 0;
     for (size_t i = 0; i < dkim_checks_count(a->dkim); i++)
-        if (dkim_checks_at(a->dkim, i)->result == AUTH_PASS)
+        if (counts(dkim_checks_at(a->dkim, i)->result, hopeful))
             domains[n++] = dkim_checks_at(a->dkim, i)->domain;
     struct dmarc_input in = {
         .from_domain = a->from_domain,
-        .spf_domain = spf_domain(a),
+        .spf_domain = spf_domain(a, hopeful),
         .dkim_domains = domains,
         .ndkim = n,
     };
-    if (dmarc_evaluate(&in, facts, &a->dmarc))
+    return dmarc_evaluate(&in, facts, out);
+}
+
+// A failure that is one of the DNS alone must not count as one of the sender.
+static bool evaluate_dmarc(struct attest *a, struct facts *facts)
+{
+    struct dmarc_result hopeful = {0};
+    if (a->dmarc_done)
+        return false;
+    if (compare_dmarc(a, facts, false, &a->dmarc))
         return true;
+    if (a->dmarc.result == AUTH_FAIL && compare_dmarc(a, facts, true, &hopeful))
+        return true;
+    if (hopeful.result == AUTH_PASS || hopeful.result == AUTH_TEMPERROR)
+        a->dmarc.result = AUTH_TEMPERROR;
     a->dmarc_done = true;
     return false;
 }
 
-// Asks for everything it can before it waits.
+// Asks for everything it can before it waits: also for the records of DMARC, so that they are there
+// when some key is not at the deadline.
 bool attest_evaluate(struct attest *a, struct facts *facts)
 {
     bool dkim = dkim_checks_evaluate(a->dkim, a->hashes, facts);
     bool arc = arc_evaluate(a->chain, a->hashes, facts);
     bool spf = evaluate_spf(a, facts);
-    if (dkim || spf)
-        return true;
-    return evaluate_dmarc(a, facts) || arc;
+    if (!dkim && !spf)
+        return evaluate_dmarc(a, facts) || arc;
+    if (!a->dmarc_done)
+        compare_dmarc(a, facts, true, &(struct dmarc_result){0});
+    return true;
 }
 
-void attest_give_up(struct attest *a)
+void attest_give_up(struct attest *a, struct facts *facts)
 {
     dkim_checks_give_up(a->dkim);
     arc_give_up(a->chain);
     if (!a->spf_done)
         a->spf = (struct spf_result){.result = AUTH_TEMPERROR};
-    if (!a->dmarc_done)
+    a->spf_done = true;
+    if (evaluate_dmarc(a, facts))
         a->dmarc = (struct dmarc_result){.result = AUTH_TEMPERROR};
-    a->spf_done = a->dmarc_done = true;
+    a->dmarc_done = true;
 }
 
 // What a trusted host said of the method, as a value; false: nobody said anything that is known.
@@ -189,7 +228,8 @@ static bool heard(const struct attest *a, const char *method, enum auth_result *
 enum auth_result attest_dmarc(const struct attest *a)
 {
     enum auth_result result;
-    return heard(a, "dmarc", &result) ? result : a->dmarc.result;
+    // Their trouble with the DNS then is no trouble of ours now.
+    return heard(a, "dmarc", &result) && result != AUTH_TEMPERROR ? result : a->dmarc.result;
 }
 
 const char *attest_dmarc_policy(const struct attest *a)
@@ -228,6 +268,11 @@ bool attest_temporary(const struct attest *a)
            attest_dmarc(a) == AUTH_TEMPERROR;
 }
 
+bool attest_arc_temporary(const struct attest *a)
+{
+    return chain_status(a) == ARC_FAIL && arc_temporary(a->chain);
+}
+
 bool attest_dkim_aligned(const struct attest *a, const char *from_domain)
 {
     size_t f = strlen(from_domain);
@@ -235,7 +280,8 @@ bool attest_dkim_aligned(const struct attest *a, const char *from_domain)
         const struct signature *s = dkim_checks_at(a->dkim, i);
         size_t d = strlen(s->domain);
         if (s->result == AUTH_PASS && f >= d && trusted_same(from_domain + f - d, s->domain) &&
-            (f == d || from_domain[f - d - 1] == '.'))
+            (f == d || from_domain[f - d - 1] == '.') &&
+            selection_covers(a->header, s->signed_fields, dkim_default_headers(false)))
             return true;
     }
     return false;
@@ -249,19 +295,10 @@ bool attest_trusted_auth(const struct attest *a)
 
 bool attest_left_out(const struct attest *a, size_t i, size_t *field)
 {
-    for (size_t k = 0; k < a->header->n; k++) {
-        const struct field *f = &a->header->fields[k];
-        if (!span_is_nocase(f->name, "Authentication-Results"))
-            continue;
-        char *id = authres_id(f->value);
-        bool ours = id && trusted_same(id, a->authserv_id);
-        free(id);
-        if (ours && i-- == 0) {
-            *field = k;
-            return true;
-        }
-    }
-    return false;
+    if (i >= a->nours)
+        return false;
+    *field = a->ours[i];
+    return true;
 }
 
 static enum auth_result dkim_overall(const struct attest *a)

@@ -37,18 +37,22 @@ struct attest *attest_new(const struct attest_input *in); // copies what it keep
 void attest_free(struct attest *a);                       // accepts NULL
 struct body_hashes *attest_hashes(struct attest *a);      // owned by a; feed, finish
 bool attest_evaluate(struct attest *a, struct facts *facts);
-// The deadline came: what is still unknown counts as temperror.
-void attest_give_up(struct attest *a);
+// The deadline came: what `facts` still do not tell counts as temperror.
+void attest_give_up(struct attest *a, struct facts *facts);
 
-// After evaluation. What a trusted field says of a method stands before what was found here.
+// After evaluation. What a trusted field says of a method stands before what was found here. DMARC is a
+// temperror, not a fail, while a signature or SPF that the DNS kept from us might have made it pass.
 enum auth_result attest_dmarc(const struct attest *a);
 const char *attest_dmarc_policy(const struct attest *a); // "none", "quarantine", "reject", ""
 enum auth_result attest_spf(const struct attest *a);
 const char *attest_arc(const struct attest *a); // "none", "pass", "fail"
 // Something above is only unknown because the DNS failed: asking the client to come back may help.
 bool attest_temporary(const struct attest *a);
+// The chain is "fail" only because the DNS did not answer.
+bool attest_arc_temporary(const struct attest *a);
 // A DKIM pass of our own finding for this header-From domain or one above it (the origin test of "no
-// laundering").
+// laundering"). It has to cover every field that our own signature would: who signs anew vouches for all
+// of them, and what the old signature left open a stranger may have written.
 bool attest_dkim_aligned(const struct attest *a, const char *from_domain);
 // A trusted authserv-id said auth=pass.
 bool attest_trusted_auth(const struct attest *a);

@@ -140,7 +140,9 @@ static char *one_line(struct span s)
 static bool read_result(struct span *rest, struct authres *out)
 {
     struct span start = *rest;
+    out->results = mem_grow(out->results, out->n + 1, sizeof *out->results);
     struct authres_result *r = &out->results[out->n++];
+    *r = (struct authres_result){0};
     r->method = take_keyword(rest);
     if (!r->method)
         return false;
@@ -206,6 +208,7 @@ void authres_free(struct authres *a)
             free(r->properties[k].value);
         }
     }
+    free(a->results);
     *a = (struct authres){0};
 }
 

@@ -27,7 +27,7 @@ struct authres_result {
 
 struct authres {
     char *id; // the authserv-id, as it came
-    struct authres_result results[MAX_AUTHRES_RESULTS];
+    struct authres_result *results;
     size_t n; // 0: "none"
 };
 

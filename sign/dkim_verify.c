@@ -10,7 +10,7 @@ struct dkim_checks {
     const struct header *header;
     unsigned min_rsa_bits;
     size_t n;
-    struct signature at[DKIM_MAX_LISTED];
+    struct signature at[]; // DKIM_MAX_LISTED at most
 };
 
 // i= is in the domain of d= or below it; comparing whole labels, so that notexample.com is not below
@@ -63,10 +63,13 @@ static void read_one(struct signature *s, const struct field *field, int64_t now
 struct dkim_checks *dkim_checks_new(const struct header *header, unsigned min_rsa_bits,
                                     int64_t now_s)
 {
-    struct dkim_checks *c = mem_new(sizeof *c);
+    size_t listed = header_count(header, "DKIM-Signature");
+    if (listed > DKIM_MAX_LISTED)
+        listed = DKIM_MAX_LISTED;
+    struct dkim_checks *c = mem_new(sizeof *c + listed * sizeof c->at[0]);
     c->header = header;
     c->min_rsa_bits = min_rsa_bits;
-    for (size_t i = 0; i < header->n && c->n < DKIM_MAX_LISTED; i++) {
+    for (size_t i = 0; i < header->n && c->n < listed; i++) {
         if (!span_is_nocase(header->fields[i].name, "DKIM-Signature"))
             continue;
         struct signature *s = &c->at[c->n++];

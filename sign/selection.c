@@ -73,6 +73,19 @@ void selection_list(const struct header *header, const char *names, const char *
             add_name(name, count(header, name) + 1, out);
 }
 
+bool selection_covers(const struct header *header, struct span list, const char *names)
+{
+    struct span name, listed;
+    for (struct span rest = span_text(names); next_name(&rest, &name);) {
+        size_t open = count(header, name);
+        for (struct span l = list; open && next_name(&l, &listed);)
+            open -= span_equal_nocase(listed, name);
+        if (open)
+            return false;
+    }
+    return true;
+}
+
 int selection_canon(enum canon canon, const struct header *header, struct span list,
                     const struct field *own, struct buf *out)
 {

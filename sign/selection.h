@@ -17,6 +17,9 @@ void selection_list(const struct header *header, const char *names, const char *
                     struct buf *out);
 // True when the colon-separated list has the name, in any case, white space around it ignored.
 bool selection_has(struct span list, const char *name);
+// True when the list has each of `names` at least as often as the header has such fields: nothing of them
+// is left uncovered.
+bool selection_covers(const struct header *header, struct span list, const char *names);
 // Adds the listed fields in canonical form. `own` is the signature's own field, which never counts as
 // listed; NULL: not in the header. -1: too many names, or over out's ceiling.
 int selection_canon(enum canon canon, const struct header *header, struct span list,

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "relay/base/memory.h"
 #include "sign/comment.h"
 
 bool trusted_same(const char *a, const char *b)
@@ -56,14 +57,17 @@ static void take_field(struct trusted *t, const struct field *field, const struc
     char *id = authres_id(field->value);
     bool counts = id && (listed(ids, id) || (everywhere && trusted_same(id, everywhere)));
     free(id);
-    if (counts && authres_parse(field->value, &t->at[t->n]) == 0)
-        t->n++;
+    struct authres one;
+    if (!counts || authres_parse(field->value, &one) < 0)
+        return;
+    t->at = mem_grow(t->at, t->n + 1, sizeof *t->at);
+    t->at[t->n++] = one;
 }
 
 void trusted_read(struct trusted *t, const struct header *header, const struct strings *ids,
                   const char *everywhere)
 {
-    t->n = 0;
+    *t = (struct trusted){0};
     bool theirs = true;
     for (size_t i = 0; i < header->n; i++) {
         const struct field *field = &header->fields[i];
@@ -78,7 +82,8 @@ void trusted_free(struct trusted *t)
 {
     for (size_t i = 0; i < t->n; i++)
         authres_free(&t->at[i]);
-    t->n = 0;
+    free(t->at);
+    *t = (struct trusted){0};
 }
 
 const struct authres_result *trusted_find(const struct trusted *t, const char *method)

@@ -14,8 +14,8 @@
 #define MAX_TRUSTED_FIELDS 20
 
 struct trusted {
-    struct authres at[MAX_TRUSTED_FIELDS];
-    size_t n;
+    struct authres *at;
+    size_t n; // MAX_TRUSTED_FIELDS at most
 };
 
 // `ids` may be NULL. `everywhere`: one more id, whose fields count wherever they stand; NULL: none.

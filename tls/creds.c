@@ -29,7 +29,7 @@ struct pair {
     struct origin chain, key;
     struct buf chain_pem, key_pem; // while loading
     struct span leaf;              // DER, ours
-    int64_t expires;
+    int64_t begins, expires;
     // This pair first, then the others: GnuTLS takes the first whose key the client understands.
     gnutls_certificate_credentials_t gnutls;
 };
@@ -74,7 +74,7 @@ static gnutls_datum_t datum(const struct buf *b)
     return (gnutls_datum_t){b->data, (unsigned)b->len};
 }
 
-static int check_leaf(struct pair *pair, const char *path, struct why *why)
+static int read_leaf(struct pair *pair, const char *path, struct why *why)
 {
     gnutls_x509_crt_t list[MAX_CHAIN];
     unsigned n = MAX_CHAIN;
@@ -85,14 +85,12 @@ static int check_leaf(struct pair *pair, const char *path, struct why *why)
         return fault(why, path, rc < 0 ? gnutls_strerror(rc) : "holds no certificate");
     n = (unsigned)rc;
     pair->expires = gnutls_x509_crt_get_expiration_time(list[0]);
-    int64_t begins = gnutls_x509_crt_get_activation_time(list[0]), now = clock_s();
+    pair->begins = gnutls_x509_crt_get_activation_time(list[0]);
     if (gnutls_x509_crt_export2(list[0], GNUTLS_X509_FMT_DER, &der) == 0)
         pair->leaf = span_of(der.data, der.size);
     for (unsigned i = 0; i < n; i++)
         gnutls_x509_crt_deinit(list[i]);
-    if (now > pair->expires)
-        return fault(why, path, "the certificate has expired");
-    return now < begins ? fault(why, path, "the certificate is not valid yet") : 0;
+    return 0;
 }
 
 static int load_pair(struct pair *pair, const struct cfg_certificate *files, struct why *why)
@@ -102,7 +100,7 @@ static int load_pair(struct pair *pair, const struct cfg_certificate *files, str
     if (read_file(&pair->chain, files->chain, &pair->chain_pem, why) < 0 ||
         read_file(&pair->key, files->key, &pair->key_pem, why) < 0)
         return -1;
-    return check_leaf(pair, files->chain, why);
+    return read_leaf(pair, files->chain, why);
 }
 
 static int add_key(struct pair *to, struct pair *from, struct why *why)
@@ -236,6 +234,22 @@ bool creds_changed(const struct creds *creds)
     for (size_t i = 0; i < creds->npairs; i++)
         if (differs(&creds->pairs[i].chain) || differs(&creds->pairs[i].key))
             return true;
+    return false;
+}
+
+bool creds_doubtful(const struct creds *creds, struct why *why)
+{
+    int64_t now = clock_s();
+    for (size_t i = 0; i < creds->npairs; i++) {
+        const struct pair *pair = &creds->pairs[i];
+        if (now > pair->expires)
+            fault(why, pair->chain.path, "the certificate has expired");
+        else if (now < pair->begins)
+            fault(why, pair->chain.path, "the certificate is not valid yet");
+        else
+            continue;
+        return true;
+    }
     return false;
 }
 

@@ -9,7 +9,7 @@
 
 struct creds;
 
-// Reads and checks every chain and key (key fits certificate, dates). NULL with why naming the file.
+// Reads and checks every chain and key (key fits certificate). NULL with why naming the file.
 // tls_min, tls_priority and tickets of the first count for all: they are settled before a name is known.
 // tickets: one ticket key for all workers, rotated by GnuTLS.
 struct creds *creds_load(const struct cfg_certificate *certificates, size_t n, struct why *why);
@@ -17,6 +17,9 @@ struct creds *creds_ref(struct creds *creds);
 void creds_unref(struct creds *creds); // accepts NULL
 // One of the files differs (mtime, size, inode) from when it was read.
 bool creds_changed(const struct creds *creds);
+// A leaf certificate is out of its dates now, and why names its file. It is served all the same: most
+// clients of a submission server do not look, and those that do say more than a closed port.
+bool creds_doubtful(const struct creds *creds, struct why *why);
 // The earliest end of validity among the leaf certificates, Unix seconds.
 int64_t creds_expires(const struct creds *creds);
 

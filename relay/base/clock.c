@@ -5,6 +5,8 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
+#include <strings.h>
 #include <time.h>
 
 static atomic_bool fixed;
@@ -53,17 +55,49 @@ void clock_release(void)
     atomic_store(&fixed, false);
 }
 
+static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+
 // By hand: strftime's names follow the locale, and mail's do not.
 void clock_rfc5322(int64_t ms, char out[static 40])
 {
     static const char *const days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-    static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     time_t s = (time_t)(ms / 1000);
     struct tm t;
     gmtime_r(&s, &t);
     snprintf(out, 40, "%s, %d %s %d %02d:%02d:%02d +0000", days[t.tm_wday], t.tm_mday,
              months[t.tm_mon], t.tm_year + 1900, t.tm_hour, t.tm_min, t.tm_sec);
+}
+
+static bool within(int value, int least, int most)
+{
+    return value >= least && value <= most;
+}
+
+bool clock_read_rfc5322(const char *text, int64_t *s)
+{
+    struct tm t = {0};
+    char month[4] = "", zone[6] = "";
+    int used = 0, offset = 0;
+    const char *comma = strchr(text, ',');
+    text = comma ? comma + 1 : text;
+    if (sscanf(text, " %2d %3[A-Za-z] %4d %2d:%2d%n", &t.tm_mday, month, &t.tm_year, &t.tm_hour,
+               &t.tm_min, &used) != 5)
+        return false;
+    text += used;
+    if (*text == ':' && sscanf(text, ":%2d%n", &t.tm_sec, &used) == 1)
+        text += used;
+    while (t.tm_mon < 12 && strcasecmp(months[t.tm_mon], month) != 0)
+        t.tm_mon++;
+    if (t.tm_mon == 12 || !within(t.tm_mday, 1, 31) || !within(t.tm_year, 1970, 9999) ||
+        !within(t.tm_hour, 0, 23) || !within(t.tm_min, 0, 59) || !within(t.tm_sec, 0, 60))
+        return false;
+    t.tm_year -= 1900;
+    if (sscanf(text, " %5[-+0-9]", zone) == 1 && (*zone == '+' || *zone == '-') &&
+        sscanf(zone + 1, "%4d", &offset) == 1)
+        offset = (offset / 100 * 60 + offset % 100) * (*zone == '-' ? -60 : 60);
+    *s = (int64_t)timegm(&t) - offset;
+    return true;
 }
 
 void clock_rfc3339(int64_t ms, char out[static 40])

@@ -4,6 +4,7 @@
 #ifndef RELAY_BASE_CLOCK_H
 #define RELAY_BASE_CLOCK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,9 @@ void clock_release(void);       // back to the system's clock
 
 // "Sat, 21 Nov 2026 20:49:00 +0000" (RFC 5322), "2026-11-21T20:49:00Z" (RFC 3339); at most 40 bytes.
 void clock_rfc5322(int64_t ms, char out[static 40]);
+// A date as header fields carry it (RFC 5322 section 3.3), seconds since the epoch; a zone that is no
+// offset counts as +0000. False: not one.
+bool clock_read_rfc5322(const char *text, int64_t *s);
 void clock_rfc3339(int64_t ms, char out[static 40]);
 
 #endif

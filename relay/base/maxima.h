@@ -20,7 +20,7 @@
 #define MAX_TRANSACTION_S 3600  // seconds from MAIL to the end of the data
 
 // messages
-#define MAX_MEMORY_BODY   262144 // bytes of a body kept in memory; more goes to a file
+#define MAX_MEMORY_BODY   262144   // bytes of a body kept in memory; more goes to a file
 #define MAX_HEADER        16777216 // bytes of a received header, whatever limits.header_size says
 #define MAX_HEADER_FIELDS 2000
 #define MAX_PREFIX        131072 // bytes of fields that we add on top
@@ -41,9 +41,9 @@
 #define SPOOL_RESULT_MS 100      // a result waits this long for somebody else's sync
 #define SPOOL_PIECES    1024     // parts of one vector write (IOV_MAX)
 #define SPOOL_TEXT      67108864 // bytes of one envelope or result as text
-#define SPOOL_COPY      1048576  // bytes copied to the head with one batch, to empty the oldest segment
-#define SPOOL_GARBAGE   4        // segments' worth of dead records left alone
-#define SPOOL_RETRY_MS  1000     // between attempts to begin a segment, or to tidy, after a failure
-#define SPOOL_ROOM_MS   1000     // between two looks at the free space
+#define SPOOL_COPY      1048576 // bytes copied to the head with one batch, to empty the oldest segment
+#define SPOOL_GARBAGE   4       // segments' worth of dead records left alone
+#define SPOOL_RETRY_MS  1000    // between attempts to begin a segment, or to tidy, after a failure
+#define SPOOL_ROOM_MS   1000    // between two looks at the free space
 
 #endif

@@ -18,7 +18,7 @@ static int feed(const char *path)
     int ok = !ferror(f);
     fclose(f);
     if (!ok)
-        return 0; // a folder
+        return 0;                       // a folder
     uint8_t *exact = malloc(n ? n : 1); // so that the sanitizer sees a read behind the end
     if (!exact)
         abort();

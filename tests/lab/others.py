@@ -93,7 +93,7 @@ class Dkimpy:
 
     def validate(self, message):
         cv, _, _ = dkim.arc_verify(message, dnsfunc=self.txt)
-        return (cv or b"none").decode()
+        return (cv or b"fail").decode()  # None: a seal itself says cv=fail; no chain at all is b"none"
 
 
 class Opendkim:

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives import serialization
 from tests.lab import pki, relay as lab_relay
 from tests.lab.others import Dkimpy, MailDkim
 from tests.lab.relay import letter
+from tests.scenario.test_size import peak, resident
 
 FORWARDER = {"user": "postfix", "from": ["example.org"], "forward": True, "xforward": True}
 
@@ -66,15 +67,106 @@ def test_a_forged_own_domain_is_refused_and_never_signed(lab, road):
     assert not final.seen and not relay.events("signed")
 
 
-def test_own_mail_of_an_own_network_is_signed(lab):
-    final = lab.mx("mx.dest.test", domains="dest.test")
-    relay = lab.relay(senders=[dict(FORWARDER, own_networks=["198.51.100.50/32"])]).start()
+def through_xforward(relay, message, sender, attributes, to="a@dest.test"):
+    """What Postfix does, said by hand: one message with these XFORWARD attributes; the reply."""
     relay.user = "postfix"
     with relay.client() as client:
-        client.expect(250, "XFORWARD NAME=h ADDR=198.51.100.50 PROTO=ESMTP HELO=h SOURCE=REMOTE")
-        client.envelope("app@example.org", "a@dest.test")
-        assert client.data(letter()).code == 250
+        if attributes:
+            client.expect(250, "XFORWARD " + attributes)
+        client.envelope(sender, to)
+        return client.data(message)
+
+
+OWN = {"own network": "NAME=h ADDR=198.51.100.50 PROTO=ESMTP HELO=h SOURCE=REMOTE",
+       "local": "NAME=localhost SOURCE=LOCAL", "stranger": "NAME=h ADDR=203.0.113.66 HELO=h SOURCE=REMOTE",
+       "nothing said": ""}
+
+
+def own_published(lab):
+    lab.names.set("_dmarc.example.org", "TXT", "v=DMARC1; p=none")
+    lab.names.set("example.org", "TXT", "v=spf1 -all")
+
+
+def test_no_laundering_each_way_to_show_origin_and_none(lab):
+    final = lab.mx("mx.dest.test", domains="dest.test")
+    sender = dict(FORWARDER, own_networks=["198.51.100.50/32"], trust_results_of=["mx.example.org"])
+    relay = lab.relay(senders=[sender], arc={"domain": "example.org", "selector": "r1", "file": "r1.pem"}).start()
+    own_published(lab)
+    said = "Authentication-Results: mx.example.org; auth=%s smtp.auth=app\r\n"
+    trusted, untrusted = (said % word + letter().decode() for word in ("pass", "fail"))
+    aligned = Dkimpy(lab).sign(letter(), "example.org", "r1", relay.path("r1.pem"))
+    shown = [(letter(), OWN["own network"]), (letter(), OWN["local"]), (trusted.encode(), ""), (aligned, "")]
+    for n, (message, attributes) in enumerate(shown):
+        assert through_xforward(relay, message, "app@example.org", attributes).code == 250, n
+        data = final.wait(n + 1)[-1].data if n else final.wait().data
+        assert Dkimpy(lab).verify(data)[:2] == ["pass", "pass"] and b"ARC-Seal" not in data
+    hidden = [(letter(), OWN["stranger"]), (letter(), ""), (untrusted.encode(), ""),
+              (aligned.replace(b"Hello.", b"Jello."), ""), (b"Received: by x.test; x\r\n" + trusted.encode(), "")]
+    for message, attributes in hidden:
+        reply = through_xforward(relay, message, "app@example.org", attributes)
+        assert reply.code == 550 and reply.text.startswith("5.7.1"), reply
+    assert len(final.seen) == len(shown) and not relay.events("sealed")
+
+
+def test_what_postfix_s_own_users_write_is_signed(lab, road):
+    final, relay, postfix = road
+    own_published(lab)
+    postfix.submit("app@example.org", ["someone@dest.test"], letter().replace(b"\r\n", b"\n"))
     assert Dkimpy(lab).verify(final.wait().data) == ["pass", "pass"]
+    assert relay.events("accept")[0]["sign"] == "example.org/r1,example.org/e1"
+
+
+def test_foreign_mail_that_fails_dmarc_goes_as_configured(lab):
+    final = lab.mx("mx.dest.test", domains="dest.test")
+    relay = lab.relay(senders=[FORWARDER, dict(FORWARDER, user="app", on_dmarc_fail="refuse")],
+                      arc={"domain": "example.org", "selector": "r1", "file": "r1.pem"}).start()
+    foreign(lab)
+    forged = letter(sender="friend@else.test")
+    assert through_xforward(relay, forged, "friend@else.test", OWN["stranger"]).code == 250
+    assert "dmarc=fail" in final.wait().header().decode()
+    with relay.client(login=False) as client:
+        client.ehlo(), client.starttls()
+        assert client.plain("app", relay.password).code == 235
+        client.expect(250, "XFORWARD " + OWN["stranger"])
+        client.envelope("friend@else.test", "a@dest.test")
+        reply = client.data(forged)
+        assert reply.code == 550 and "else.test" in reply.text
+        client.envelope("friend@else.test", "a@dest.test")
+        assert client.data(foreign(lab)).code == 250
+    assert "dmarc=pass" in final.wait(2)[1].header().decode()
+
+
+def test_the_log_tells_what_was_found(lab, road):
+    final, relay, postfix = road
+    inject(postfix, foreign(lab), "friend@else.test")
+    final.wait()
+    accept, sealed = relay.wait("accept"), relay.wait("sealed")
+    assert {"id", "client", "user", "from", "size", "rcpts", "sign"} <= set(accept)
+    assert accept["sign"] == "arc:example.org/r1" and accept["id"] == sealed["id"]
+    assert sealed["results"] == accept["results"] == "spf=pass dkim=pass arc=none dmarc=pass"
+
+
+@pytest.mark.parametrize("other", [Dkimpy, MailDkim])
+def test_a_chain_of_others_goes_on_and_a_broken_one_ends(lab, road, other):
+    final, relay, postfix = road
+    key = lab_relay.cached("foreign key", lambda: pki.new_key("rsa"))
+    pem = lab.file("f.pem", key.private_bytes(serialization.Encoding.PEM,
+                   serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()))
+    text = b"Authentication-Results: hop.else.test; spf=pass\r\n" + foreign(lab)
+    chain = other(lab).seal(text, "else.test", "f", pem, "hop.else.test")
+    inject(postfix, chain, "friend@else.test")
+    good = final.wait().data
+    assert b"i=2; relay.example.org" in good and b"cv=pass" in good
+    for judge in (Dkimpy(lab), MailDkim(lab)):
+        assert judge.validate(good) == "pass"
+    inject(postfix, chain.replace(b"Hello.", b"Jello."), "friend@else.test")
+    ended = final.wait(2)[1].data
+    assert ended.count(b"ARC-Seal:") == 2 and b"cv=fail" in ended
+    for judge in (Dkimpy(lab), MailDkim(lab)):
+        assert judge.validate(ended) == "fail"
+    inject(postfix, ended, "friend@else.test")  # closed: nothing is added (case 10)
+    again = final.wait(3)[2].data
+    assert again.count(b"ARC-Seal:") == 2 and b"Authentication-Results: relay.example.org" in again
 
 
 def test_case_12_results_that_claim_to_be_ours_are_removed(lab, road):
@@ -102,6 +194,51 @@ def test_a_dead_name_server_is_temporary_and_stops_nobody(lab, road):
     lab.names.error("f._domainkey.else.test", "TXT", "TIMEOUT")
     lab.names.error("else.test", "TXT", "TIMEOUT")
     inject(postfix, text, "friend@else.test")
-    header = final.wait(bound=120).header().decode()
-    assert "dkim=temperror" in header and "spf=temperror" in header
-    assert relay.events("sealed")
+    relay.wait("session", to="judging")
+    relay.user = "postfix"
+    with relay.client() as client:  # while that one waits
+        client.envelope("pal@nowhere.test", "b@dest.test")
+        assert client.data(letter(sender="pal@nowhere.test")).code == 250
+    assert final.wait().to() == ["b@dest.test"] and len(relay.events("sealed")) == 1
+    header = final.wait(2, bound=120)[1].header().decode()
+    assert "dkim=temperror" in header and "spf=temperror" in header and "dmarc=temperror" in header
+
+
+def test_an_own_domain_that_the_dns_cannot_tell_of_waits(lab):
+    relay = lab.relay(senders=[FORWARDER]).start()
+    lab.names.error("_dmarc.example.org", "TXT", "SERVFAIL")
+    reply = through_xforward(relay, letter(), "app@example.org", OWN["stranger"])
+    assert reply.code == 451 and reply.text.startswith("4.4.3"), reply
+
+
+def test_a_chain_waits_for_the_dns_and_is_not_broken_by_it(lab, road):
+    final, relay, postfix = road
+    key = lab_relay.cached("foreign key", lambda: pki.new_key("rsa"))
+    pem = lab.file("f.pem", key.private_bytes(serialization.Encoding.PEM,
+                   serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()))
+    text = foreign(lab)
+    lab.names.set("g._domainkey.else.test", "TXT", *lab.names.records[("f._domainkey.else.test.", "TXT")])
+    chain = Dkimpy(lab).seal(b"Authentication-Results: hop.else.test; spf=pass\r\n" + text, "else.test", "g", pem,
+                             "hop.else.test")
+    lab.names.error("g._domainkey.else.test", "TXT", "SERVFAIL")
+    inject(postfix, chain, "friend@else.test")
+    assert "4.4.3" in str(relay.wait("refuse"))
+    lab.names.error("g._domainkey.else.test", "TXT", None)
+    data = final.wait(bound=180).data  # Postfix comes back until the failure is out of the cache
+    assert b"cv=pass" in data and b"cv=fail" not in data
+
+
+def test_a_large_forwarded_message_takes_no_memory(lab):
+    final = lab.mx("mx.dest.test", domains="dest.test")
+    relay = lab.relay(senders=[FORWARDER], arc={"domain": "example.org", "selector": "r1", "file": "r1.pem"},
+                      limits={"message_size": "60MiB"})
+    relay.asan_options = "quarantine_size_mb=1"  # else ASan keeps what was freed
+    relay.start()
+    assert through_xforward(relay, foreign(lab), "friend@else.test", OWN["stranger"]).code == 250
+    final.wait()
+    before = resident(relay.process.pid)
+    text = foreign(lab, body=(b"m  " * 23 + b"\r\n") * (50 * 1024 * 1024 // 71))
+    assert through_xforward(relay, text, "friend@else.test", OWN["stranger"]).code == 250
+    assert "dkim=pass" in final.wait(2, bound=240)[1].header().decode()
+    grown = peak(relay.process.pid) - before
+    assert grown < 16 * 1024 * 1024, f"{grown} bytes more"

@@ -177,13 +177,18 @@ static void make_files(void)
     story_write_users("app:$1$saltsalt$9xy1btjgzLYfb7hivXtC//\n"
                       "postfix:$1$saltsalt$9xy1btjgzLYfb7hivXtC//\n"
                       "other:$1$saltsalt$9xy1btjgzLYfb7hivXtC//\n");
-    // Of the keys of "pub" domains only the RSA one is published.
-    buf_addf(&dns,
-             "{\"records\":{\"r._domainkey.pub.example\":{\"TXT\":[[\"%.200s\",\"%s\"]]},"
-             "\"friend.example\":{\"TXT\":[\"v=spf1 ip4:203.0.113.9 -all\"]},"
-             "\"_dmarc.example.com\":{\"TXT\":[\"v=DMARC1; p=reject\"]},"
-             "\"_dmarc.foreign.example\":{\"TXT\":[\"v=DMARC1; p=reject\"]}}}",
-             buf_text(&rsa), buf_text(&rsa) + 200);
+    // Of the keys of "pub" domains only the RSA one is published. No server answers for "dead" ones.
+    static const char *const published[] = {"pub.example", "example.com", "friend.example"};
+    buf_adds(&dns, "{\"records\":{");
+    for (size_t i = 0; i < sizeof published / sizeof *published; i++)
+        buf_addf(&dns, "\"r._domainkey.%s\":{\"TXT\":[[\"%.200s\",\"%s\"]]},", published[i],
+                 buf_text(&rsa), buf_text(&rsa) + 200);
+    buf_addf(&dns, "\"_dmarc.friend.example\":{\"TXT\":[\"v=DMARC1; p=reject\"]},"
+                   "\"friend.example\":{\"TXT\":[\"v=spf1 ip4:203.0.113.9 -all\"]},"
+                   "\"_dmarc.example.com\":{\"TXT\":[\"v=DMARC1; p=reject\"]},"
+                   "\"_dmarc.foreign.example\":{\"TXT\":[\"v=DMARC1; p=reject\"]}},"
+                   "\"errors\":{\"r._domainkey.dead.example|TXT\":\"SERVFAIL\","
+                   "\"dead.example|TXT\":\"TIMEOUT\",\"_dmarc.dead.example|TXT\":\"SERVFAIL\"}}");
     write_file("dns.json", buf_text(&dns));
     buf_free(&rsa);
     buf_free(&dns);

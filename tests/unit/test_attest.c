@@ -315,10 +315,75 @@ static void what_is_not_known_in_time_is_temporary(void **state)
     story_feed(attest_hashes(s.attest), &s.header, s.message);
     struct facts *zone = facts_new();
     assert_true(attest_evaluate(s.attest, zone));
-    attest_give_up(s.attest);
+    attest_give_up(s.attest, zone);
     assert_true(attest_temporary(s.attest));
     assert_says(&s, "dkim=temperror", true);
     assert_int_equal(attest_dmarc(s.attest), AUTH_TEMPERROR);
+    facts_free(zone);
+    end(&s);
+}
+
+// A message signed by the domain, whose key the DNS does not tell; example.org has a DMARC record.
+static void begin_without_key(struct story *s, const char *domain, struct facts *zone)
+{
+    char key[64];
+    s->message = signed_message("", domain);
+    s->header = story_header(s->message);
+    struct attest_input in = {.header = &s->header,
+                              .authserv_id = "relay.example.com",
+                              .has_client = true,
+                              .helo = "h.example.org",
+                              .mail_from = "a@example.org",
+                              .now_s = 1000};
+    struct sockaddr_in *client = (struct sockaddr_in *)&in.client;
+    client->sin_family = AF_INET;
+    inet_pton(AF_INET, "192.0.2.1", &client->sin_addr);
+    s->attest = attest_new(&in);
+    story_feed(attest_hashes(s->attest), &s->header, s->message);
+    story_publish(zone, "_dmarc.example.org", "v=DMARC1; p=reject");
+    snprintf(key, sizeof key, "s._domainkey.%s", domain);
+    story_answer(zone, key, DNS_FAILED);
+}
+
+static void case_42_what_the_dns_kept_from_us_is_no_failure(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *domain;
+        enum auth_result dmarc;
+    } rows[] = {{"example.org", AUTH_TEMPERROR}, {"elsewhere.example", AUTH_FAIL}};
+    for (size_t i = 0; i < 2; i++) {
+        struct story s;
+        struct facts *zone = facts_new();
+        begin_without_key(&s, rows[i].domain, zone);
+        while (attest_evaluate(s.attest, zone))
+            story_nothing_else(zone);
+        assert_int_equal(attest_dmarc(s.attest), rows[i].dmarc);
+        assert_true(attest_temporary(s.attest));
+        assert_false(attest_arc_temporary(s.attest));
+        facts_free(zone);
+        end(&s);
+    }
+}
+
+// At the deadline one signature of a stranger is still open; what else is known decides.
+static void the_deadline_takes_what_is_known(void **state)
+{
+    (void)state;
+    struct story s;
+    struct facts *zone = facts_new(), *known = facts_new();
+    begin_without_key(&s, "elsewhere.example", zone);
+    story_publish(known, "example.org", "v=spf1 ip4:192.0.2.1 -all");
+    story_publish(known, "_dmarc.example.org", "v=DMARC1; p=reject");
+    assert_true(attest_evaluate(s.attest, known));
+    story_answer(known, "_dmarc.org", DNS_ABSENT);
+    assert_true(attest_evaluate(s.attest, known)); // for the key alone
+    assert_int_equal(facts_count_wanted(known), 1);
+    attest_give_up(s.attest, known);
+    assert_int_equal(attest_spf(s.attest), AUTH_PASS);
+    assert_int_equal(attest_dmarc(s.attest), AUTH_PASS);
+    assert_says(&s, "dkim=temperror", true);
+    facts_free(known);
     facts_free(zone);
     end(&s);
 }
@@ -364,6 +429,8 @@ int main(void)
         cmocka_unit_test(case_10_and_13_a_set_on_top_until_the_chain_is_closed),
         cmocka_unit_test(a_trusted_arc_result_is_sealed),
         cmocka_unit_test(what_is_not_known_in_time_is_temporary),
+        cmocka_unit_test(case_42_what_the_dns_kept_from_us_is_no_failure),
+        cmocka_unit_test(the_deadline_takes_what_is_known),
         cmocka_unit_test(from_fields_without_one_domain),
     };
     return cmocka_run_group_tests(tests, make_keys, drop_keys);

@@ -432,6 +432,17 @@ static void a_connection_that_died_idle_costs_no_attempt(void **state)
     assert_int_equal(mx_connections(mx), 2);
 }
 
+static void nor_does_one_whose_host_took_leave(void **state)
+{
+    (void)state;
+    story_message(&s, "a@us.test", LETTER, "b@example.test", NULL);
+    story_run(&s);
+    mx_next(mx, "mail", "421 4.4.2 idle for too long");
+    story_run(&s);
+    assert_delivered("b@example.test");
+    assert_int_equal(mx_connections(mx), 2);
+}
+
 static void case_31_a_connection_serves_no_other_demand(void **state)
 {
     (void)state;
@@ -493,6 +504,7 @@ int main(void)
         STORY(a_connection_is_used_again),
         STORY(after_a_refused_transaction_the_next_begins_clean),
         STORY(a_connection_that_died_idle_costs_no_attempt),
+        STORY(nor_does_one_whose_host_took_leave),
         STORY(case_31_a_connection_serves_no_other_demand),
         STORY(requiretls_is_final_only_when_every_host_said_no),
     };

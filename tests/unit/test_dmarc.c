@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 // DMARC: which record applies, which domains belong together, what the owner asks for.
-#include "zone_story.h"
+#include "tests/unit/zone_story.h"
 #include "sign/dmarc.h"
 #include "sign/dmarc_record.h"
 

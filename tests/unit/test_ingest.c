@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "relay/ingest.h"
+#include "relay/publication.h"
 #include "relay/base/memory.h"
 #include "tests/unit/inbound_story.h"
 
@@ -198,8 +199,10 @@ static void unpublished_keys_are_left_out(void **state)
 {
     (void)state;
     login("app");
+    struct publication *publication =
+        publication_open(&story.worker.loop, story.worker.mail, story.relay.dns, story.setup);
     bool left_out = false;
-    for (int i = 0; i < 50 && !left_out; i++) { // the watch looks while mail passes
+    for (int i = 0; i < 50 && !left_out; i++) { // the keys are looked up while mail passes
         mail("a@pub.example", "From: a@pub.example\r\n", "250");
         assert_true(sent_has("d=pub.example; s=r"));
         left_out = !sent_has("a=ed25519-sha256");
@@ -208,6 +211,7 @@ static void unpublished_keys_are_left_out(void **state)
     mail("a@example.org", "From: a@example.org\r\n", "250");
     assert_true(sent_has("a=rsa-sha256"));
     assert_true(sent_has("a=ed25519-sha256"));
+    publication_close(publication);
 }
 
 static void case_44_loops_are_refused(void **state)
@@ -297,24 +301,21 @@ static void no_laundering(void **state)
     (void)state;
     static const char ceo[] = "From: ceo@example.com\r\n";
     login("postfix");
-    mail("x@bank.example", ceo, "250"); // nobody knows from where: sealed, not signed
-    assert_false(sent_has("DKIM-Signature"));
-    assert_true(sent_has("ARC-Seal"));
+    mail("x@bank.example", ceo, "550 5.7.1"); // nobody knows from where, and DMARC fails
     client_say(c, "XFORWARD ADDR=203.0.113.5 NAME=evil SOURCE=REMOTE", "250");
-    mail("x@bank.example", ceo, "250");
-    assert_false(sent_has("DKIM-Signature"));
+    mail("x@bank.example", ceo, "550 5.7.1");
     client_say(c, "XFORWARD ADDR=192.0.2.77 NAME=desk SOURCE=REMOTE", "250");
     mail("x@example.com", ceo, "250");
     assert_true(sent_has("d=example.com; s=r"));
     assert_false(sent_has("ARC-Seal"));
-    mail("x@example.com", ceo, "250"); // XFORWARD held for one transaction
-    assert_false(sent_has("DKIM-Signature"));
+    mail("x@example.com", ceo, "550 5.7.1"); // XFORWARD held for one transaction
     client_say(c, "XFORWARD SOURCE=LOCAL", "250");
     mail("x@example.com", ceo, "250");
     assert_true(sent_has("d=example.com; s=r"));
     client_say(c, "XFORWARD SOURCE=LOCAL", "250"); // local, but somebody else's From
     mail("x@example.com", "From: x@bank.example\r\n", "250");
     assert_false(sent_has("DKIM-Signature"));
+    assert_true(sent_has("ARC-Seal"));
 }
 
 static void trusted_results_show_origin(void **state)
@@ -329,8 +330,7 @@ static void trusted_results_show_origin(void **state)
     mail("x@example.com",
          "Authentication-Results: mx.example.com.evil.example; auth=pass smtp.auth=ceo\r\n"
          "Received: by mx.example.com; x\r\nFrom: ceo@example.com\r\n",
-         "250");
-    assert_false(sent_has("DKIM-Signature"));
+         "550 5.7.1");
 }
 
 static void only_who_may_says_xforward(void **state)

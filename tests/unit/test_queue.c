@@ -135,6 +135,42 @@ static void what_is_too_old_expires_and_is_told(void **state)
     assert_int_equal(s.relay.counters.expired, 1);
 }
 
+static int begin_warning(void **state)
+{
+    (void)state;
+    queue_story_begin(&s, "  retry: [1h]\n  warn_after: 4h\n  tls_warn_after: 30m", "");
+    return 0;
+}
+
+static bool told_of_delay(struct queue_story *story)
+{
+    return mx_count(story->home) == 1;
+}
+
+static void a_delay_is_told_once(void **state)
+{
+    (void)state;
+    mx_on(s.mx, "rcpt", "451 4.2.1 later");
+    struct message *m = queue_story_message("a@us.test", "b@example.test", NULL);
+    m->env.created_ms -= 3600000; // an hour: nothing is said yet, and the next try comes in time
+    queue_story_accept(&s, m);
+    queue_story_until(&s, deferred);
+    assert_int_equal(mx_count(s.home), 0);
+    struct message *old = queue_story_message("a@us.test", "b@example.test", NULL);
+    old->env.created_ms -= 5 * 3600000;
+    uint64_t id = queue_story_accept(&s, old);
+    queue_story_until(&s, told_of_delay);
+    assert_true(contains(mx_message(s.home, 0), "Action: delayed\r\nStatus: 4.2.1\r\n"));
+    uint64_t before = s.relay.counters.deferred;
+    assert_int_equal(queue_story_do(&s, QUEUE_RETRY, id, NULL), 1);
+    while (s.relay.counters.deferred == before)
+        queue_story_turn(&s);
+    queue_story_restart(&s); // a stop waits for reports on their way
+    assert_int_equal(mx_count(s.home), 1);
+    for (size_t i = 0; i < s.nfound; i++)
+        assert_int_equal(s.found[i]->env.rcpts[0].delay_warned, s.found[i]->env.id == id);
+}
+
 static void success_is_told_where_the_next_hop_will_not(void **state)
 {
     (void)state;
@@ -290,6 +326,7 @@ int main(void)
         STORY(case_45_failures_of_one_message_are_one_report),
         STORY(case_45_the_null_sender_is_told_nothing),
         STORY(what_is_too_old_expires_and_is_told),
+        cmocka_unit_test_setup_teardown(a_delay_is_told_once, begin_warning, end),
         STORY(success_is_told_where_the_next_hop_will_not),
         STORY(a_report_that_fails_is_dropped_with_a_copy_for_the_postmaster),
         STORY(what_is_held_stays_held_over_a_restart),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 // SPF: which client may send for a domain, what costs how much, and what a broken record may not do.
-#include "zone_story.h"
+#include "tests/unit/zone_story.h"
 #include <arpa/inet.h>
 #include "relay/base/buf.h"
 #include "sign/spf.h"

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: ISC
+// Well-formed UTF-8: neither overlong, nor surrogates, nor beyond U+10FFFF (RFC 3629 section 4).
+#include "relay/base/utf8.h"
+
+size_t utf8_length(struct span s)
+{
+    if (s.n == 0)
+        return 0;
+    unsigned char c = s.p[0];
+    size_t n = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3 : 0;
+    if (c >= 0xf0 && c < 0xf5)
+        n = 4;
+    if (n == 0 || n > s.n)
+        return 0;
+    for (size_t i = 1; i < n; i++)
+        if ((s.p[i] & 0xc0) != 0x80)
+            return 0;
+    if ((c == 0xe0 && s.p[1] < 0xa0) || (c == 0xed && s.p[1] > 0x9f) ||
+        (c == 0xf0 && s.p[1] < 0x90) || (c == 0xf4 && s.p[1] > 0x8f))
+        return 0;
+    return n;
+}

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: ISC
+// UTF-8 that peers wrote: what is a character and what is not (RFC 3629 section 4).
+#ifndef RELAY_BASE_UTF8_H
+#define RELAY_BASE_UTF8_H
+
+#include "relay/base/span.h"
+
+// Length of the well-formed character at the start of s, or 0 (nothing there, or not well-formed).
+size_t utf8_length(struct span s);
+
+#endif

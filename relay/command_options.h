@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: ISC
+// Long options of subcommands, read the same way everywhere.
+#ifndef RELAY_COMMAND_OPTIONS_H
+#define RELAY_COMMAND_OPTIONS_H
+
+#include <getopt.h>
+#include <stdbool.h>
+
+// Gives each option to `set` (`option` is its val, `value` its argument or NULL), which returns false where
+// the value cannot be read. EXIT_YES with optind at the first argument that is no option; or EXIT_USAGE
+// after saying on stderr which option is unknown, has no value, or cannot be that.
+int command_options(const char *command, int argc, char **argv, const struct option *options,
+                    bool (*set)(void *arg, int option, const char *value), void *arg);
+// `--now EPOCH`: stops the wall clock there. False: not a time.
+bool command_set_clock(const char *epoch);
+
+#endif

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: ISC
+"""The status pages: health for a load balancer, numbers for Prometheus, TLS failures for people."""
+import http.client
+import os
+import re
+import socket
+
+import pytest
+
+from tests.lab.mx import HANG
+from tests.lab.wait import until
+
+PORT = 9587
+
+
+def get(path, method="GET", port=PORT):
+    """(status, headers, text)"""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request(method, path)
+    answer = connection.getresponse()
+    text = answer.read().decode("utf-8")
+    connection.close()
+    return answer.status, answer.headers, text
+
+
+def numbers():
+    """Every series of /metrics."""
+    status, headers, text = get("/metrics")
+    assert status == 200 and headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    return {name: float(value) for name, value in
+            (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))}
+
+
+def reachable(port=PORT):
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture
+def mx(lab):
+    return lab.mx("mx.dest.test", domains="dest.test")
+
+
+@pytest.fixture
+def relay(lab):
+    return lab.relay(http=f"127.0.0.1:{PORT}", delivery={"retry": ["1h"]}).start()
+
+
+@pytest.mark.threads
+def test_numbers_follow_the_mail(lab, mx, relay):
+    assert numbers()["waxwing_delivered_total"] == 0
+    relay.send("a@dest.test")
+    mx.wait()
+    relay.wait("delivered")
+    n = until(lambda: (n := numbers())["waxwing_queued_recipients"] == 0 and n, "an empty queue")
+    assert n["waxwing_accepted_total"] == n["waxwing_delivered_total"] == 1
+    assert n['waxwing_auth_total{result="ok"}'] == 1 and n["waxwing_spool_stored_total"] == 1
+    assert n['waxwing_stage{stage="running"}'] == 1 and n["waxwing_spool_healthy"] == 1
+    status = relay.json("status")
+    assert n["waxwing_certificate_expiry_timestamp_seconds"] == status["certificate_expires"]
+    assert n["waxwing_workers"] == 2
+
+
+def test_health_and_what_else_is_asked(lab, relay):
+    assert get("/healthz")[0] == 200 and get("/healthz")[2].splitlines()[0] == "ok"
+    status, headers, text = get("/healthz", "HEAD")
+    assert status == 200 and text == "" and int(headers["Content-Length"]) > 0
+    status, headers, _ = get("/", "POST")
+    assert status == 405 and headers["Allow"] == "GET, HEAD"
+    assert get("/../etc/passwd")[0] == 404 and get("/" + "x" * 9000)[0] == 400
+
+
+@pytest.mark.threads
+def test_failures_are_on_the_page_and_are_text(lab, mx, relay):
+    status, headers, text = get("/")
+    assert status == 200 and "None are known" in text and "<script" not in text
+    assert headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    mx.on("starttls", "454 4.7.0 <script>alert(1)</script>")
+    relay.send("a@dest.test")
+    relay.wait("deferred", to="a@dest.test")
+    text = get("/?whatever")[2]
+    for words in ("mx.dest.test", "dest.test", "starttls-not-supported", "<td>refused</td>", "encrypt"):
+        assert words in text, words
+    assert "<script" not in text
+    assert numbers()["waxwing_tls_refused_total"] >= 1
+
+
+def test_a_failed_self_check_is_told(lab):
+    lab.names.error(".", "DNSKEY", "BOGUS")
+    lab.relay(http=f"127.0.0.1:{PORT}").start()
+    until(lambda: numbers()["waxwing_dns_self_check_failed"] == 1, "the self-check")
+    status, _, text = get("/healthz")
+    assert status == 200 and re.search(r"^warning: DNSSEC validation does not work: \S", text, re.M)
+
+
+def test_a_relay_that_drains_is_not_healthy(lab, mx, relay):
+    mx.on("mail", HANG)
+    relay.send("a@dest.test")
+    relay.ask("drain")
+    status, _, text = get("/healthz")
+    assert status == 503 and "draining" in text and len(text.splitlines()) == 1
+
+
+@pytest.mark.threads
+def test_questions_under_way_do_not_hinder_the_end(lab, relay):
+    idle = [socket.create_connection(("127.0.0.1", PORT)) for _ in range(40)]
+    for s in idle[:20]:
+        s.sendall(b"GET / HTTP/1.0\r\n\r\n")
+    relay.stop()
+    assert not reachable()
+    for s in idle:
+        s.close()
+
+
+def test_a_taken_address_is_an_alarm_and_mail_goes_on(lab, mx):
+    with socket.create_server(("127.0.0.1", PORT)):
+        relay = lab.relay(http=f"127.0.0.1:{PORT}").start()
+        assert f"127.0.0.1:{PORT}" in relay.wait("alarm", what="http")["text"]
+        relay.send("a@dest.test")
+        mx.wait()
+        assert relay.json("status")["counters"]["alarms"] >= 1
+    relay.ask("reload")
+    assert get("/healthz")[0] == 200
+
+
+def test_reload_moves_and_closes_the_pages(lab, relay):
+    relay.write(http="127.0.0.1:9588")
+    relay.ask("reload")
+    until(lambda: reachable(9588) and not reachable(), "the new address")
+    assert get("/healthz", port=9588)[0] == 200
+    relay.write(http="")
+    relay.ask("reload")
+    until(lambda: not reachable(9588), "silence")
+
+
+def test_a_low_port_is_bound_before_privileges_go(lab):
+    relay = lab.relay(http="127.0.0.1:80", user="daemon")
+    os.system(f"chown -R daemon {relay.folder}")
+    relay.start()
+    assert get("/metrics", port=80)[0] == 200

@@ -1,0 +1,390 @@
+# SPDX-License-Identifier: ISC
+"""Trouble in the running relay: ends, reloads and drains under load; disks that fill up; files, ports and
+users that are not as they should be. LAB_ROUNDS says how often the stories of load go round."""
+import hashlib
+import os
+import random
+import shutil
+import socket
+import threading
+import time
+
+import pytest
+
+from tests.lab.client import Client, Closed
+from tests.lab.mx import HANG
+from tests.lab.process import must
+from tests.lab.relay import letter, write_private
+from tests.lab.wait import until
+
+ROUNDS = int(os.environ.get("LAB_ROUNDS", "2"))
+SENDERS = 12
+
+
+class Sender(threading.Thread):
+    """Submits until told to stop, several messages a session; notes what was accepted."""
+
+    def __init__(self, relay, number):
+        super().__init__(daemon=True)
+        self.relay, self.number, self.accepted, self.done = relay, number, [], threading.Event()
+        self.odd = []
+
+    def run(self):
+        count = 0
+        while not self.done.is_set():
+            try:
+                client = self.relay.client(bound=30)
+                while not self.done.is_set():
+                    count += 1
+                    domain = ("dest.test", "hang.test", "slow.test")[count % 3]
+                    self.one(client, f"m-{self.number}-{count}@{domain}")
+            except (OSError, Closed, AssertionError, EOFError):
+                time.sleep(0.02)
+
+    def one(self, client, to):
+        client.envelope("app@example.org", [to])
+        body = b"x" * 70 + b"\r\n"
+        reply = client.data(letter(to=to, body=body * (5000 if random.random() < 0.02 else 10)))
+        if reply.code == 250:
+            self.accepted.append(to)
+        elif reply.code >= 500:
+            self.odd.append(reply)
+
+
+@pytest.fixture
+def hosts(lab):
+    """A good host, one that never answers, one that is refused and tried again."""
+    return {"dest.test": lab.mx("mx.dest.test", domains="dest.test"),
+            "hang.test": lab.mx("mx.hang.test", domains="hang.test").on("ehlo", HANG),
+            "slow.test": lab.mx("mx.slow.test", domains="slow.test").on("rcpt", "450 4.2.1 wait")}
+
+
+def loaded(lab, **config):
+    """A relay, and senders that do not stop."""
+    relay = lab.relay(**{"limits": {"per_client": 200}, "log": {"level": "info"}, **config})
+    senders = [Sender(relay, n) for n in range(SENDERS)]
+    for sender in senders:
+        sender.start()
+    return relay, senders
+
+
+def accepted(senders):
+    return [to for s in senders for to in list(s.accepted)]
+
+
+def more(relay, senders, count):
+    before = len(accepted(senders))
+    until(lambda: len(accepted(senders)) >= before + count, relay.told)
+
+
+def finish(senders):
+    for sender in senders:
+        sender.done.set()
+    for sender in senders:
+        sender.join(60)
+        assert not sender.odd, sender.odd
+
+
+def recover(hosts):
+    hosts["hang.test"].on("ehlo", None).close()
+    hosts["hang.test"].open()
+    hosts["slow.test"].on("rcpt", None)
+
+
+def all_arrive(relay, hosts, senders):
+    """What got its 250 arrives, once the hosts are well again."""
+    recover(hosts)
+    wanted = set(accepted(senders))
+
+    def missing():
+        return wanted - {m.to()[0] for mx in hosts.values() for m in list(mx.messages)}
+    until(lambda: not missing(), lambda: f"{len(missing())} of {len(wanted)} messages; " + relay.told(), 120)
+
+
+@pytest.mark.threads
+def test_sigterm_under_load_loses_nothing(lab, hosts):
+    relay, senders = loaded(lab)
+    for _ in range(ROUNDS):
+        relay.start()
+        more(relay, senders, 60)
+        began = time.monotonic()
+        relay.stop()
+        assert time.monotonic() - began < 45  # 10 s for deliveries under way, 5 s for last words, a slow build
+    finish(senders)
+    relay.start()
+    all_arrive(relay, hosts, senders)
+    relay.stop()
+
+
+@pytest.mark.threads
+def test_reloads_under_load(lab, hosts):
+    relay, senders = loaded(lab)
+    relay.start()
+    for n in range(ROUNDS * 5):
+        relay.write(delivery={"retry": [f"{1 + n % 2}s"]}, authserv_id=f"r{n}.example.org")
+        relay.reload()
+        relay.wait("reload", n + 1)
+        more(relay, senders, 5)
+    finish(senders)
+    assert not relay.events("alarm", what="reload")
+    all_arrive(relay, hosts, senders)
+    relay.stop()
+
+
+@pytest.mark.threads
+def test_drain_under_load_delivers_and_ends(lab, hosts):
+    relay, senders = loaded(lab)
+    home = lab.mx("mx.example.org", domains="example.org")
+    hosts["dest.test"].next("rcpt", *["550 5.1.1 nobody"] * 5)
+    relay.start()
+    more(relay, senders, 60)
+    relay.ask("drain")
+    finish(senders)
+    recover(hosts)
+    assert relay.process.wait(60) == 0, relay.told()
+    arrived = [m.to()[0] for mx in hosts.values() for m in mx.messages]
+    assert len(set(accepted(senders)) - set(arrived)) == 5 == len(home.messages)
+
+
+@pytest.mark.threads
+def test_questions_under_way_do_not_outlive_the_relay(lab, hosts):
+    relay, senders = loaded(lab)
+    relay.start()
+    stop = threading.Event()
+
+    def ask(*words):
+        while not stop.is_set():
+            relay.ctl(*words)
+    askers = [threading.Thread(target=ask, args=words, daemon=True) for words in (
+        ("status",), ("queue", "list", "--json"), ("tls", "failures"), ("tls", "policies"),
+        ("tls", "refresh", "dest.test"))]
+    for asker in askers:
+        asker.start()
+    more(relay, senders, 60)
+    relay.stop()
+    stop.set()
+    finish(senders)
+    for asker in askers:
+        asker.join(60)
+
+
+# --- disks ---
+
+def small_disk(relay, name, size):
+    must(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", relay.path(name)])
+    relay.lab.at_end(lambda: must(["umount", "-l", relay.path(name)]))
+
+
+def fill(relay, name):
+    """Takes all that is free; the file to remove."""
+    path = relay.path(name) + "/filler"
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    with pytest.raises(OSError):
+        while True:
+            os.write(fd, b"x" * 4096)
+    os.close(fd)
+    return path
+
+
+def test_case_46_a_full_disk_refuses_politely_and_loses_nothing(lab):
+    mx = lab.mx("mx.dest.test", domains="dest.test").on("rcpt", "450 4.2.1 wait")
+    relay = lab.relay(limits={"disk_reserve": "1MiB"})
+    small_disk(relay, "spool", "100m")
+    relay.start()
+    relay.send("early@dest.test")
+    filler = fill(relay, "spool")
+
+    def refused():
+        with relay.client() as client:
+            reply = client.cmd("MAIL FROM:<app@example.org>")
+            return reply if reply.code != 250 else None
+    reply = until(refused, "a refusal")
+    assert reply.code == 452 and reply.text.startswith("4.3.1")
+    relay.restart()  # it starts with a full disk as well, and knows what it has
+    os.unlink(filler)
+    mx.on("rcpt", None)
+    assert mx.wait().to() == ["early@dest.test"]
+    until(lambda: not refused(), "room again")
+    relay.send("late@dest.test")
+    mx.wait(2)
+
+
+def test_case_46_the_disk_fills_while_messages_are_written(lab):
+    mx = lab.mx("mx.dest.test", domains="dest.test").on("rcpt", "450 4.2.1 wait")
+    relay = lab.relay(limits={"disk_reserve": "0"}, delivery={"retry": ["1s"]})
+    small_disk(relay, "spool", "8m")
+    relay.start()
+    replies = {}
+    for n in range(80):
+        with relay.client() as client:
+            reply = client.cmd("MAIL FROM:<app@example.org>")
+            if reply.code == 250:
+                client.expect(250, f"RCPT TO:<m{n}@dest.test>")
+                reply = client.data(letter(body=(b"%d" % (n % 10) * 76 + b"\r\n") * 2600))
+            replies[f"m{n}@dest.test"] = reply
+    kept = {to for to, reply in replies.items() if reply.code == 250}
+    assert 10 < len(kept) < 80
+    assert {(r.code, r.text[:5]) for r in replies.values() if r.code != 250} <= {
+        (452, "4.3.1"), (451, "4.3.1"), (451, "4.3.0")}
+    relay.kill()
+    relay.start()
+    mx.on("rcpt", None)
+    until(lambda: kept <= {m.to()[0] for m in mx.messages}, relay.told)
+    assert {m.to()[0] for m in mx.messages} == kept
+    until(lambda: relay.submit("again@dest.test").code == 250, relay.told)
+
+
+def test_a_state_folder_that_cannot_be_written(lab):
+    mx = lab.mx("mx.dest.test", domains="dest.test").on("starttls", "454 4.7.0 later")
+    relay = lab.relay(delivery={"retry": ["1h"]})
+    small_disk(relay, "state", "4m")
+    must(["mount", "-o", "remount,ro", relay.path("state")])
+    relay.start()
+    relay.wait("alarm", what="state")
+    relay.send("a@dest.test")
+    relay.wait("deferred", to="a@dest.test")
+    assert "CANNOT BE WRITTEN" in relay.ask("status")
+    must(["mount", "-o", "remount,rw", relay.path("state")])
+    until(lambda: "state        healthy" in relay.ask("status"), lambda: relay.ask("status"))
+    until(lambda: relay.json("tls", "failures"), "what was waiting to be written")
+    assert mx.sessions
+
+
+def test_a_state_disk_that_is_full_for_a_while(lab):
+    mx = lab.mx("mx.dest.test", domains="dest.test")
+    relay = lab.relay()
+    small_disk(relay, "state", "1m")
+    relay.start()
+    filler = fill(relay, "state")
+    for n in range(20):
+        relay.send(f"m{n}@dest.test")
+    mx.wait(20)
+    os.unlink(filler)
+    relay.restart()
+    assert "state        healthy" in relay.ask("status")
+
+
+# --- what is there before the start ---
+
+def refused_start(relay, status):
+    """What a relay says that does not start, and with which status it ends."""
+    relay.start(ready=False)
+    assert relay.process.wait() == status, relay.told()
+    return relay.process.output()
+
+
+def test_a_socket_left_behind_by_a_crash(lab):
+    relay = lab.relay().start()
+    relay.kill()
+    assert os.path.exists(relay.path("control.sock"))
+    relay.start()
+    relay.ask("status")
+
+
+def test_the_spool_is_locked_however_the_rest_differs(lab):
+    relay = lab.relay().start()
+    other = lab.relay(spool=relay.path("spool"), listen=[{"address": "127.0.0.1:5870"}])
+    assert "another relay is using" in refused_start(other, 75)
+    relay.ask("status")
+
+
+@pytest.mark.parametrize("by", ["another program", "another relay"])
+def test_a_port_that_is_taken(lab, by):
+    if by == "another relay":
+        lab.relay().start()
+    else:
+        taken = socket.create_server(("127.0.0.1", 587))
+        lab.at_end(taken.close)
+    assert "cannot listen on 127.0.0.1:587: Address already in use" in refused_start(lab.relay(), 75)
+
+
+def test_a_user_that_does_not_exist(lab):
+    relay = lab.relay(user="nobody-of-that-name")
+    assert "there is no user 'nobody-of-that-name'" in refused_start(relay, 78)
+    done = relay.ctl("check", "--offline")
+    assert done.returncode == 78 and "nobody-of-that-name" in done.stdout + done.stderr
+
+
+def test_a_configuration_file_that_is_not_there(lab):
+    relay = lab.relay()
+    os.unlink(relay.file)
+    assert f"{relay.file}:1:1: cannot be read: No such file" in refused_start(relay, 78)
+    assert relay.ctl("check").returncode == 78 and relay.ctl("status").returncode == 78
+
+
+def test_files_that_only_root_can_read(lab):
+    relay = lab.relay(user="daemon")
+    for name in ("spool", "state", "key.pem", "users", "e1.pem"):
+        shutil.chown(relay.path(name), "daemon")
+    out = refused_start(relay, 78)
+    assert "r1.pem" in out and "cannot be read by user daemon: Permission denied" in out
+    assert "key.pem" not in out and relay.file + ":" in out
+    done = relay.ctl("check", "--offline")
+    assert done.returncode == 78 and "by user daemon" in done.stdout + done.stderr
+    shutil.chown(relay.path("r1.pem"), "daemon")
+    lab.mx("mx.dest.test", domains="dest.test")
+    relay.start()
+    relay.send("a@dest.test")
+    relay.ask("reload")
+
+
+def test_a_spool_that_the_user_cannot_write(lab):
+    relay = lab.relay(user="daemon")
+    for name in ("state", "key.pem", "users", "e1.pem", "r1.pem"):
+        shutil.chown(relay.path(name), "daemon")
+    out = refused_start(relay, 75)
+    assert relay.path("spool") in out and "Permission denied" in out
+
+
+def test_bad_lines_in_the_users_file(lab):
+    relay = lab.relay()
+    good = open(relay.path("users"), "rb").read()
+    write_private(relay.path("users"), b"no colon here\n" + good + b"plain:secret\n")
+    relay.start()
+    assert f"{relay.path('users')}:1: not a line of the form name:hash" in relay.process.output()
+    relay.client().quit()
+    write_private(relay.path("users"), good + b"plain:secret\n")
+    until(lambda: any("users:3: no hash" in e.get("text", "") for e in relay.events("reload")), relay.told)
+    relay.client().quit()
+
+
+# --- certificates ---
+
+def served(relay):
+    with relay.client(login=False, implicit=True) as client:
+        return hashlib.sha256(client.sock.getpeercert(True)).digest()
+
+
+def test_a_certificate_is_replaced_and_nobody_says_so(lab):
+    relay = lab.relay().start()
+    fresh = lab.ca.leaf("relay.example.org")
+    shutil.copy(fresh.key_file, relay.path("key.pem"))  # half of a renewal: it does not fit the chain
+    relay.wait("alarm", what="reload")
+    old = served(relay)
+    shutil.copy(fresh.chain_file, relay.path("chain.pem"))
+    until(lambda: served(relay) == hashlib.sha256(fresh.der()).digest(), "the new certificate")
+    assert served(relay) != old
+
+
+def test_an_expired_certificate_is_served_and_told(lab):
+    relay = lab.relay()
+    expired = lab.ca.leaf("relay.example.org", days=(-9, -1))
+    shutil.copy(expired.key_file, relay.path("key.pem"))
+    shutil.copy(expired.chain_file, relay.path("chain.pem"))
+    relay.start()
+    assert "has expired" in relay.wait("alarm", what="certificate")["text"]
+    assert served(relay) == hashlib.sha256(expired.der()).digest()
+    done = relay.ctl("check", "--offline")
+    assert done.returncode == 1 and "chain.pem: the certificate has expired" in done.stdout
+    assert [line.split()[0] for line in done.stdout.splitlines() if "expired" in line] == ["ERROR"]
+
+
+# The end waits for nobody who does not listen.
+def test_a_port_without_a_reader_does_not_hold_the_end(lab):
+    relay = lab.relay().start()
+    idle = [Client(relay.address, relay.port) for _ in range(50)]
+    deaf = relay.client()
+    deaf.send(b"NOOP\r\n" * 200000)  # and never reads an answer
+    relay.stop()
+    for client in idle:
+        assert client.ended()
