@@ -96,6 +96,7 @@ static void forget(struct control_call *call, struct relay *relay, const json_t 
     for_domain(call, relay, request, routes_forget);
 }
 
+// Planned afresh, with the relay's own caches, policies and memory.
 static void explain(struct control_call *call, struct relay *relay, const json_t *request)
 {
     const char *domain = json_string_value(json_object_get(request, "domain"));

@@ -408,8 +408,14 @@ static enum moment enter_end(struct deliver *d)
     d->reader = NULL;
     if (d->c) {
         deliver_describe(d);
-        pool_keep_ticket(d->order.pool, d->c, d->route->expires_ms);
-        pool_give(d->order.pool, d->c, d->order.idle, d->order.nidle);
+        // What was proved under a configuration that is no longer serves nobody else.
+        if (d->route->setup == d->order.worker->setup) {
+            pool_keep_ticket(d->order.pool, d->c, d->route->expires_ms);
+            pool_give(d->order.pool, d->c, d->order.idle, d->order.nidle);
+        } else {
+            deliver_command(d, "QUIT\r\n");
+            connection_close(d->c, false);
+        }
         d->c = NULL;
     }
     d->over = true;

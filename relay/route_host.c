@@ -251,11 +251,16 @@ static struct trust *trust_for(const struct plan_input *in, const struct cfg_des
 static void decide(const struct plan_input *in, const struct walk *walk, const struct hop *hop,
                    struct route_host *h, const struct tlsa_set *set, bool literal)
 {
-    bool sts_names = hop->looked_up && in->sts && in->sts->mode == STS_ENFORCE && !literal;
+    // The policy and memory given are of one domain; of several next hops the others have neither.
+    char policy_domain[256];
+    plan_policy_domain(in, policy_domain);
+    bool ours = strcmp(hop->next_hop_domain, policy_domain) == 0;
+    const struct sts_view *sts = hop->looked_up && ours ? in->sts : NULL;
+    bool sts_names = sts && sts->mode == STS_ENFORCE && !literal;
     if (sts_names) { // RFC 8689: an MTA-STS enforce match makes the name authentic
         sts_names = false;
-        for (size_t i = 0; i < in->sts->nmx && !sts_names; i++)
-            sts_names = sts_match(in->sts->mx[i], h->host);
+        for (size_t i = 0; i < sts->nmx && !sts_names; i++)
+            sts_names = sts_match(sts->mx[i], h->host);
     }
     h->authentic = !literal && (hop->mx_proof == DNS_SECURE || sts_names);
     struct policy_input p = {
@@ -273,8 +278,8 @@ static void decide(const struct plan_input *in, const struct walk *walk, const s
         .tlsa = set->rdata,
         .ntlsa = set->n,
         .tlsa_why = set->why,
-        .sts = hop->looked_up ? in->sts : NULL,
-        .owes = literal ? OWES_NOTHING : recall(in, h->host),
+        .sts = sts,
+        .owes = literal || !ours ? OWES_NOTHING : recall(in, h->host),
         .trust = trust_for(in, walk->rule),
         .now_s = clock_s(),
     };

@@ -164,7 +164,7 @@ void route_cancel(struct route_request *request)
 struct order {
     struct item item;
     struct list list; // in routes->refreshing, while the policy is looked up
-    struct sts_request *looking;
+    struct sts_request *sts;
     struct routes *routes;
     struct setup *setup;
     char *domain;
@@ -260,7 +260,7 @@ static void take_refresh(struct item *item)
     list_init(&o->list);
     list_append(&routes->refreshing, &o->list);
     if (policy_domain[0])
-        o->looking = sts_cache_refresh(routes->world.sts, policy_domain, false, refreshed, o);
+        o->sts = sts_cache_refresh(routes->world.sts, policy_domain, false, refreshed, o);
     else
         refreshed(NULL, o);
 }
@@ -434,7 +434,7 @@ static void take_close(struct item *item)
     list_each_safe(it, &routes->refreshing)
     {
         struct order *refresh = list_of(it, struct order, list);
-        sts_cache_cancel(refresh->looking); // its answer may be posted already
+        sts_cache_cancel(refresh->sts);
         free(refresh->domain);
         free(refresh);
     }

@@ -22,7 +22,7 @@ struct question {
     enum memory_owes owes;
     bool dane;
     struct planning *planning;
-    struct sts_request *fetching;
+    struct sts_request *sts;
     char *json;
     routes_json_fn *fn;
     void *arg;
@@ -103,7 +103,7 @@ void routes_drop_asked(struct routes *routes)
     {
         struct question *q = list_of(it, struct question, list);
         planning_free(q->planning);
-        sts_cache_cancel(q->fetching);
+        sts_cache_cancel(q->sts);
         list_remove(&q->list);
         answer(q, NULL);
     }
@@ -183,7 +183,7 @@ static void run_fetch(struct item *item)
 {
     struct question *q = list_of(item, struct question, item);
     list_append(&q->routes->asked, &q->list);
-    q->fetching = sts_cache_refresh(q->routes->world.sts, q->domain, true, fetched, q);
+    q->sts = sts_cache_refresh(q->routes->world.sts, q->domain, true, fetched, q);
 }
 
 void routes_fetch(struct routes *routes, struct mailbox *loop_mail, const char *domain,

@@ -166,6 +166,63 @@ def test_case_19_the_policy_of_the_domain_not_of_its_host(lab):
     assert mx.messages
 
 
+def test_case_21_a_new_id_is_seen_at_once_when_the_cached_policy_refuses(lab):
+    lab.names.ttl = 3600
+    old, web = strict(lab)
+    relay = lab.relay(delivery={"retry": ["1s"], "connections": {"idle": "0s"}}).start()
+    delivered(relay)
+    old.certificate = lab.certificate("self-signed", "mx.dest.test")
+    lab.names.remove("dest.test")
+    new = lab.mx("mx2.dest.test", domains="dest.test")
+    web.body = policy(mx=["mx2.dest.test"])
+    lab.names.set("_mta-sts.dest.test", "TXT", "v=STSv1; id=2;")
+    relay.send("b@dest.test")
+    relay.wait("tls-refused")  # MX, TXT and policy are still the cached ones
+    until(lambda: new.messages, relay.told, 30)
+    assert lab.names.asked("_mta-sts.dest.test", "TXT") == 2
+
+
+def strict_relay(lab, **delivery):
+    """Everything that its user sends asks for REQUIRETLS."""
+    senders = [{"user": "app", "from": ["example.org"], "require_tls": True},
+               {"network": ["127.0.0.1"], "from": ["example.org"]}]
+    return lab.relay(senders=senders, delivery=dict({"retry": ["1s"], "connections": {"idle": "0s"}}, **delivery))
+
+
+def test_requiretls_goes_to_a_host_that_is_proved_and_offers_it(lab):
+    mx, _ = strict(lab)
+    mx.extensions.append("REQUIRETLS")
+    done = delivered(strict_relay(lab).start())
+    assert done["source"] == "requiretls" and done["proof"] == "webpki"
+    assert "REQUIRETLS" in str(mx.messages[0].params).upper()
+
+
+def test_requiretls_bounces_where_no_host_offers_it(lab):
+    mx, _ = strict(lab)
+    relay = strict_relay(lab).start()
+    relay.send("a@dest.test")
+    assert relay.wait("failed", to="a@dest.test")["status"] == "5.7.30"
+    assert not mx.seen
+
+
+def test_case_21_nothing_bounces_before_the_policy_was_looked_up_again(lab):
+    lab.names.ttl = 3600
+    old, web = strict(lab)
+    old.extensions.append("REQUIRETLS")
+    relay = strict_relay(lab).start()
+    delivered(relay)
+    old.certificate = lab.certificate("self-signed", "mx.dest.test")
+    lab.names.remove("dest.test")
+    new = lab.mx("mx2.dest.test", domains="dest.test")
+    new.extensions.append("REQUIRETLS")
+    web.body, web.pause = policy(mx=["mx2.dest.test"]), 0.1  # slower than the second look
+    lab.names.set("_mta-sts.dest.test", "TXT", "v=STSv1; id=2;")
+    relay.send("b@dest.test")
+    relay.wait("tls-refused")
+    until(lambda: new.messages, relay.told, 60)
+    assert not relay.events("failed")
+
+
 def test_concurrent_deliveries_share_one_fetch(lab):
     _, web = strict(lab)
     web.pause = 0.01
@@ -211,3 +268,6 @@ def test_explain_tells_the_policy(lab):
     assert told["verdict"] == "deliver" and told["sts"]["mode"] == "enforce"
     assert told["mx"][0]["host"] == "mx.dest.test" and told["mx"][0]["demand"] == "webpki"
     assert told["mx"][0]["source"] == "mta-sts" and mx.messages
+    # The relay itself was asked: it answers from the policy it keeps, a look of our own would fetch it.
+    assert told["sts"]["source"] == "cache"
+    assert relay.json("explain", "--offline", "dest.test")["sts"]["source"] == "fetch"

@@ -164,6 +164,11 @@ struct story {
     "1\"]}"
 #define RULE(x) "delivery: {destinations: [{domain: d.example, " x "}]}\n"
 
+// While validation does not work, domains known for DANE wait; not what lifts DANE anyway.
+#define KNOWN_FOR_DANE                                                                             \
+    .dns = "{\"records\":{" MX1 A1 "}}", .dns_broken = true, .nmemory = 1,                         \
+    .memory = {{(char *)"mx.d.example", NOW - 1, OWES_TLS, true}}
+
 static const struct story stories[] = {
     {"plain_domain_owes_encryption",
      "deliver; mx.d.example encrypt default",
@@ -419,6 +424,22 @@ static const struct story stories[] = {
      {.yaml = "dns: {on_failure: defer}\n",
       .dns = "{\"records\":{" MX1 A1 "}}",
       .dns_broken = true}},
+    {"case_27_unusable_tlsa_is_named_before_our_default",
+     "deliver; mx.d.example encrypt dane-unusable",
+     {.dns = "{\"records\":{" MX1 A1 ",\"_25._tcp.mx.d.example\":{\"TLSA\":[\"" PKIX
+             "\"]}},\"secure\":[\"*\"]}"}},
+    {"sts_is_named_before_our_default",
+     "deliver; mx.d.example webpki mta-sts",
+     {.yaml = "delivery: {tls: webpki}\n", .sts = STS1, .dns = "{\"records\":{" MX1 A1 "}}"}},
+    {"broken_validation_is_nothing_to_tls_required_no",
+     "deliver; mx.d.example opportunistic default",
+     {KNOWN_FOR_DANE, .variant = ROUTE_TLS_OPTIONAL}},
+    {"broken_validation_defers_requiretls_even_in_shadow",
+     "defer 4.7.5; mx.d.example refuse requiretls validation-failure",
+     {KNOWN_FOR_DANE, .variant = ROUTE_REQUIRETLS, .yaml = "delivery: {mode: shadow}\n"}},
+    {"broken_validation_delivers_in_shadow",
+     "deliver; mx.d.example opportunistic default watch encrypt",
+     {KNOWN_FOR_DANE, .yaml = "delivery: {mode: shadow}\n"}},
 };
 #define STORIES (sizeof stories / sizeof *stories)
 
@@ -428,11 +449,85 @@ static void run_story(void **state)
     expect(&story->world, story->want);
 }
 
+// How long a route of this world is handed out, in seconds.
+static uint64_t life_of(const struct world *w, enum why_tls sts_error, int64_t *ends_s)
+{
+    clock_fix((int64_t)NOW * 1000);
+    struct setup *setup = make_setup(w->yaml ? w->yaml : "");
+    struct sts_view sts;
+    make_sts(w->sts, &sts);
+    if (sts_error)
+        why_set_tls(&sts.error, sts_error, WHY_DOMAIN, "4.7.5", "no connection");
+    else
+        why_set(&sts.error, WHY_DOMAIN, "4.7.5", "there is no MTA-STS record");
+    uint64_t before = clock_mono_ms();
+    struct route *route = plan(w, setup, &sts);
+    uint64_t life = (route->expires_ms - before + 500) / 1000;
+    *ends_s = route->ends_s;
+    assert_true(route_is_fresh(route));
+    if (route->ends_s) {
+        clock_fix((route->ends_s + 1) * 1000);
+        assert_false(route_is_fresh(route)); // an exception ends for what waits, too
+    }
+    route_unref(route);
+    sts_view_free(&sts);
+    drop_setup(setup);
+    clock_release();
+    return life;
+}
+
+static void a_route_lives_no_longer_than_what_it_was_made_from(void **state)
+{
+    (void)state;
+    int64_t ends;
+    struct world good = {.dns = "{\"records\":{" MX1 A1 "}}"};
+    assert_int_equal(life_of(&good, WHY_TLS_NONE, &ends), 60); // the answers' TTL
+    assert_int_equal(ends, 0);
+    struct world literal = {.dns = "{\"records\":{}}",
+                            .yaml = "delivery: {smarthost: [\"[192.0.2.1]\"]}\n"};
+    assert_int_equal(life_of(&literal, WHY_TLS_NONE, &ends), 300);
+    assert_int_equal(life_of(&literal, WHY_STS_POLICY_FETCH_ERROR, &ends), 60);
+    literal.dns_broken = true;
+    assert_int_equal(life_of(&literal, WHY_TLS_NONE, &ends), 60);
+}
+
+static void a_route_by_an_exception_ends_with_it(void **state)
+{
+    (void)state;
+    int64_t ends;
+    struct world w = {.dns = "{\"records\":{" MX1 A1 "}}",
+                      .yaml = "delivery: {destinations: [{domain: d.example, tls: opportunistic, "
+                              "until: 2025-11-30, reason: r}]}\n"};
+    life_of(&w, WHY_TLS_NONE, &ends);
+    assert_in_range(ends, NOW + 1, NOW + 10 * 86400);
+    w.yaml = "delivery: {destinations: [{domain: d.example, tls: opportunistic, until: 2025-11-01, "
+             "reason: r}]}\n";
+    life_of(&w, WHY_TLS_NONE, &ends);
+    assert_int_equal(ends, 0); // over: it does not count
+}
+
+static void a_refusal_counts_once_a_route_decision_whoever_meets_it(void **state)
+{
+    (void)state;
+    struct route_host hosts[2] = {0};
+    struct route route = {.hosts = hosts, .nhosts = 2};
+    assert_true(route_count_refusal(&route, &hosts[0]));
+    assert_true(route_count_refusal(&route, &hosts[1]));
+    assert_true(route_count_refusal(&route, NULL));
+    assert_false(route_count_refusal(&route, &hosts[0]));
+    assert_false(route_count_refusal(&route, &hosts[1]));
+    assert_false(route_count_refusal(&route, NULL));
+}
+
 int main(void)
 {
-    struct CMUnitTest tests[STORIES];
+    struct CMUnitTest tests[STORIES + 3] = {
+        cmocka_unit_test(a_route_lives_no_longer_than_what_it_was_made_from),
+        cmocka_unit_test(a_route_by_an_exception_ends_with_it),
+        cmocka_unit_test(a_refusal_counts_once_a_route_decision_whoever_meets_it),
+    };
     for (size_t i = 0; i < STORIES; i++)
-        tests[i] = (struct CMUnitTest){
+        tests[i + 3] = (struct CMUnitTest){
             .name = stories[i].name, .test_func = run_story, .initial_state = (void *)&stories[i]};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
