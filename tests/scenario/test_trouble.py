@@ -398,6 +398,7 @@ def test_an_expired_certificate_is_served_and_told(lab):
     assert [line.split()[0] for line in done.stdout.splitlines() if "expired" in line] == ["ERROR"]
 
 
+@pytest.mark.threads
 def test_a_token_command_that_hangs_goes_with_the_relay(lab):
     mx = lab.mx("mx.dest.test").without("AUTH")
     mx.extensions.append("AUTH XOAUTH2")
