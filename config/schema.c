@@ -69,15 +69,15 @@ static const struct schema_key sender_keys[] = {
     {"forward", KEY_BOOL, AT(cfg_sender, forward), .initial = "false",
      .text = "mail from domains that are not its own is sealed (ARC) and sent, not refused"},
     {"own_networks", KEY_NETWORK, .list = true, MANY(cfg_sender, own_networks.at, own_networks.n),
-     .text = "forwarders: original clients (XFORWARD) in these networks count as ours"},
+     .text = "forwarders: original clients (XFORWARD, XCLIENT) in these networks count as ours"},
     {"trust_results_of", KEY_TEXT, .list = true,
      MANY(cfg_sender, trust_results_of.at, trust_results_of.n),
      .text = "forwarders: Authentication-Results with these authserv-ids count"},
     {"xforward", KEY_BOOL, AT(cfg_sender, xforward), .initial = "false",
      .text = "it may name the original client with XFORWARD, for SPF and the origin test"},
     {"xclient", KEY_BOOL, AT(cfg_sender, xclient), .initial = "false",
-     .unserved = "XCLIENT is not offered yet",
-     .text = "it may name the original client with XCLIENT"},
+     .text = "it may name the original client of a session with XCLIENT, for SPF and the origin "
+             "test"},
     {"on_dmarc_fail", KEY_SWITCH, AT(cfg_sender, refuse_dmarc_fail), .choices = "seal refuse",
      .initial = "seal",
      .text = "forwarders: what happens to mail from elsewhere that fails DMARC; a failing own "

@@ -40,6 +40,10 @@ void dns_cancel(struct dns_request *request);
 struct dns_drive;
 struct dns_drive *dns_drive(struct dns *dns, struct mailbox *loop_mail, struct facts *facts,
                             bool (*again)(void *arg), void (*done)(void *arg), void *arg);
+// The same, but evaluates again after every answer, not only when all that was asked is there: for a
+// small evaluation with a deadline, in which one dead name server must not hold up what others tell.
+struct dns_drive *dns_drive_eager(struct dns *dns, struct mailbox *loop_mail, struct facts *facts,
+                                  bool (*again)(void *arg), void (*done)(void *arg), void *arg);
 void dns_drive_cancel(struct dns_drive *drive); // accepts NULL
 // The same for command-line programs: returns when `again` is content. Own loop, no mailbox needed.
 void dns_drive_blocking(struct dns *dns, struct facts *facts, bool (*again)(void *arg), void *arg);

@@ -35,7 +35,7 @@ static void call_gone(uv_handle_t *handle)
 {
     struct control_call *call = handle->data;
     call->closed = true;
-    list_remove(&call->list);
+    list_remove(&call->list); // harmless where the socket was closed before
     buf_free(&call->in);
     free(call->answer);
     call->answer = NULL;
@@ -206,8 +206,8 @@ void control_close(struct control *control)
         return;
     list_each_safe(it, &control->calls)
     {
+        list_remove(it); // the list may be gone before they are
         hang_up(list_of(it, struct control_call, list));
-        list_remove(it); // the call may outlive the list by a turn of the loop
     }
     uv_close((uv_handle_t *)&control->listener, listener_gone);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
-// The verbs of the control socket behind `waxwing tls`. The ledger is asked on the state thread, policies and
-// memory on the routes thread; both answer on the main loop.
+// The verbs of the control socket behind `waxwing tls` and `waxwing explain`. The ledger is asked on the state
+// thread; routes, policies and memory on the routes thread; both answer on the main loop.
 #include <stdlib.h>
 #include <string.h>
 #include "relay/base/memory.h"
@@ -96,12 +96,21 @@ static void forget(struct control_call *call, struct relay *relay, const json_t 
     for_domain(call, relay, request, routes_forget);
 }
 
+// Planned afresh, with the relay's own caches, policies and memory.
+static void explain(struct control_call *call, struct relay *relay, const json_t *request)
+{
+    const char *domain = json_string_value(json_object_get(request, "domain"));
+    json_int_t variant = json_integer_value(json_object_get(request, "variant"));
+    if (domain && domain[0] && variant >= ROUTE_PLAIN && variant <= ROUTE_TLS_OPTIONAL)
+        routes_explain(relay->routes, control_mail(call), domain, (enum route_variant)variant,
+                       pass_on, call);
+    else
+        control_error(call, EXIT_USAGE, "a domain and a variant are needed");
+}
+
 const struct control_verb control_tls_verbs[] = {
-    {"tls-failures", false, failures},
-    {"tls-sums", false, sums},
-    {"tls-report", false, report},
-    {"tls-policies", false, policies},
-    {"tls-refresh", true, refresh},
-    {"tls-forget", true, forget},
-    {NULL, false, NULL},
+    {"explain", false, explain},       {"tls-failures", false, failures},
+    {"tls-sums", false, sums},         {"tls-report", false, report},
+    {"tls-policies", false, policies}, {"tls-refresh", true, refresh},
+    {"tls-forget", true, forget},      {NULL, false, NULL},
 };

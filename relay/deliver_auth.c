@@ -102,11 +102,15 @@ static void token_closed(uv_handle_t *handle)
     free(t);
 }
 
+// A command that still runs is killed; its handle stays until it was seen to end, or it would be a zombie.
 static void token_close(struct deliver_token *t)
 {
-    uv_handle_t *handles[] = {(uv_handle_t *)&t->process, (uv_handle_t *)&t->pipe,
-                              (uv_handle_t *)&t->timer};
-    for (size_t i = 0; i < 3; i++)
+    uv_handle_t *handles[] = {(uv_handle_t *)&t->pipe, (uv_handle_t *)&t->timer,
+                              (uv_handle_t *)&t->process};
+    bool runs = uv_is_active(handles[2]) && !t->exited;
+    if (runs)
+        uv_kill(-t->process.pid, SIGKILL); // with what the shell started
+    for (size_t i = 0; i < (runs ? 2 : 3); i++)
         if (!uv_is_closing(handles[i]))
             uv_close(handles[i], token_closed);
 }
@@ -119,8 +123,6 @@ static void token_over(struct deliver_token *t, bool in_time)
     t->d = NULL;
     d->token = NULL;
     d->secret = t->n ? secret_of(t->bytes, t->n) : NULL;
-    if (!in_time && !t->exited)
-        uv_process_kill(&t->process, SIGTERM);
     token_close(t);
     struct why why;
     if (d->secret && d->secret[0]) {
@@ -160,7 +162,10 @@ static void token_exit(uv_process_t *process, int64_t status, int signal)
     t->exited = true;
     if (status || signal)
         t->n = 0;
-    token_over(t, true);
+    if (t->d)
+        token_over(t, true);
+    else
+        token_close(t);
 }
 
 static void token_late(uv_timer_t *timer)
@@ -183,8 +188,12 @@ enum moment deliver_token(struct deliver *d)
         {.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE, .data.stream = (uv_stream_t *)&t->pipe},
         {.flags = UV_INHERIT_FD, .data.fd = 2},
     };
-    uv_process_options_t options = {
-        .file = args[0], .args = args, .stdio = io, .stdio_count = 3, .exit_cb = token_exit};
+    uv_process_options_t options = {.file = args[0],
+                                    .args = args,
+                                    .stdio = io,
+                                    .stdio_count = 3,
+                                    .flags = UV_PROCESS_DETACHED,
+                                    .exit_cb = token_exit};
     int rc = uv_spawn(loop, &t->process, &options);
     if (rc < 0) {
         struct why why;
@@ -206,8 +215,6 @@ void deliver_auth_forget(struct deliver *d)
     if (!d->token)
         return;
     d->token->d = NULL;
-    if (!d->token->exited)
-        uv_process_kill(&d->token->process, SIGTERM);
     token_close(d->token);
     d->token = NULL;
 }

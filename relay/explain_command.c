@@ -105,6 +105,7 @@ static json_t *ask_relay(const struct explain_options *o, const struct config *c
         json_decref(answer);
         answer = NULL;
     }
+    json_object_del(answer, "exit"); // of the socket, not of the explanation
     return answer;
 }
 

@@ -133,12 +133,14 @@ static void print_sts(const json_t *sts, FILE *out)
     } else {
         span_of_time(clock_s() - number(sts, "fetched"), age);
         span_of_time(number(sts, "expires") - clock_s(), left);
-        paragraph(out, 4, "%s, id %s, from the %s, fetched %s ago, good for %s", word(sts, "mode"),
-                  word(sts, "id"), word(sts, "source"), age, left);
+        paragraph(out, 4, "%s, id %s, %s, fetched %s ago, good for %s", word(sts, "mode"),
+                  word(sts, "id"), strcmp(word(sts, "source"), "fetch") == 0 ? "new" : "cached",
+                  age, left);
         paragraph(out, 4, "mx: %s", buf_text(&mx));
     }
     if (word(sts, "error")[0])
-        paragraph(out, 4, "last error: %s [%s]", word(sts, "error"), word(sts, "error_type"));
+        paragraph(out, 4, "%s%s%s%s", word(sts, "error"), word(sts, "error_type")[0] ? " [" : "",
+                  word(sts, "error_type"), word(sts, "error_type")[0] ? "]" : "");
     buf_free(&mx);
 }
 

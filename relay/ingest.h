@@ -20,7 +20,7 @@ struct ingest_session {
     struct setup *setup;
     struct limits *limits; // for the alarm a day; may be NULL
     const struct principal *principal;
-    const struct smtp_forward *forward; // XFORWARD; .given false without
+    const struct smtp_forward *forward; // the original client; NULL: nothing was said of one
     const char *helo;
     const char *client; // "[192.0.2.1]"
     const char *with;   // "ESMTPSA"

@@ -3,6 +3,7 @@
 // among them.
 #include "relay/ingest_inside.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "relay/base/clock.h"
@@ -10,6 +11,7 @@
 
 // How long a chain that only the DNS keeps us from judging is put off.
 #define CHAIN_PATIENCE_S 3600
+#define MAX_FROM_NAMES   2000 // names looked at in a From that cannot be read
 
 static bool is_bounce_name(const char *address)
 {
@@ -39,6 +41,30 @@ static bool all_own(struct ingest *g)
         all &= own;
     }
     return all;
+}
+
+// A From that is no list of addresses may still show a reader one: the names behind each "@" tell
+// whether it would be ours.
+static bool mentions_own(const struct ingest *g)
+{
+    const struct field *from = header_find(&g->header, "From", 0);
+    struct span rest = from ? from->value : span_of(NULL, 0);
+    ptrdiff_t at;
+    for (size_t names = 0; (at = span_find(rest, '@')) >= 0; names++) {
+        if (names == MAX_FROM_NAMES)
+            return true; // nobody writes so who means well
+        size_t n = 0;
+        char name[MAX_DOMAIN + 1], domain[256];
+        rest = span_from(rest, (size_t)at + 1);
+        while (n < rest.n && n < MAX_DOMAIN &&
+               (ascii_is_alnum(rest.p[n]) || rest.p[n] > 127 || strchr("-_.", rest.p[n])))
+            n++;
+        snprintf(name, sizeof name, "%.*s", (int)n, (const char *)rest.p);
+        ingest_domain(name, domain);
+        if (principal_own_domain(g->s.principal->row, domain))
+            return true;
+    }
+    return false;
 }
 
 static int check_sender(struct ingest *g, struct why *why)
@@ -108,6 +134,8 @@ int ingest_check(struct ingest *g, struct why *why)
         (void)all_own(g);
     } else if (!all_own(g)) {
         g->kind = INGEST_FOREIGN;
+        if (rc < 0 && mentions_own(g))
+            g->own_from = g->mixed_from = true;
     } else {
         g->kind = origin_shown(g) ? INGEST_OWN : INGEST_CLAIMED;
     }
@@ -126,8 +154,8 @@ static bool all_aligned(const struct ingest *g)
     return g->from.n > 0;
 }
 
-// An own domain in a From that nothing shows to be genuine. Where From names several domains DMARC has
-// no single answer, which must not let a forgery through.
+// An own domain in a From that nothing shows to be genuine. Where From names several domains, or is
+// no list of addresses, DMARC has no answer, which must not let a forgery through.
 static bool is_forged(const struct ingest *g, enum auth_result dmarc)
 {
     if (!g->own_from)

@@ -20,7 +20,7 @@ struct ingest {
     struct addresses from;      // the addresses of header From
     char from_domain[256];      // A-label of the first; "" without
     bool own_from;              // one of them is the principal's own
-    bool mixed_from;            // they are of several domains
+    bool mixed_from;            // they are of several domains, or From cannot be read
     struct body_hashes *hashes; // ours, or the attest's
     struct attest *attest;      // CLAIMED and FOREIGN
     struct facts *facts;

@@ -12,7 +12,9 @@
 #include "relay/base/memory.h"
 #include "relay/log.h"
 #include "relay/publication.h"
+#include "sign/authres.h"
 #include "sign/dkim_sign.h"
+#include "sign/trusted.h"
 
 #define ALARM_MS 86400000 // one alarm a day for a domain without keys
 
@@ -23,10 +25,21 @@ static void leave_out(struct message *m, const struct header *header, const stru
     m->left_out[m->nleft_out++] = (struct range){start, start + field->whole.n};
 }
 
-static bool is_left_out(const struct field *field)
+// Nobody but us speaks under our authserv-id (RFC 8601 section 5), whoever the mail is from.
+static bool claims_our_name(const struct field *field, const char *authserv_id)
 {
-    return span_is_nocase(field->name, "Bcc") || span_is_nocase(field->name, "Resent-Bcc") ||
-           span_is_nocase(field->name, "Return-Path");
+    if (!span_is_nocase(field->name, "Authentication-Results"))
+        return false;
+    char *id = authres_id(field->value);
+    bool ours = id && trusted_same(id, authserv_id);
+    free(id);
+    return ours;
+}
+
+static bool is_left_out(const struct field *field, const char *authserv_id)
+{
+    return claims_our_name(field, authserv_id) || span_is_nocase(field->name, "Bcc") ||
+           span_is_nocase(field->name, "Resent-Bcc") || span_is_nocase(field->name, "Return-Path");
 }
 
 // What the client wrote stands between parentheses or as a token: only harmless characters pass.
@@ -120,7 +133,7 @@ static int build_signed_header(struct ingest *g, const struct buf *added, struct
         return -1;
     out->fields = mem_grow(out->fields, out->n + g->header.n + 1, sizeof *out->fields);
     for (size_t i = 0; i < g->header.n; i++)
-        if (!is_left_out(&g->header.fields[i]))
+        if (!is_left_out(&g->header.fields[i], g->s.setup->config->authserv_id))
             out->fields[out->n++] = g->header.fields[i];
         else
             leave_out(g->m, &g->header, &g->header.fields[i]);

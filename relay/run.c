@@ -357,7 +357,8 @@ int command_run(int argc, char **argv)
     if (!setup)
         return EXIT_CONFIG;
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGHUP, SIG_IGN); // until there is something to reload
+    signal(SIGXFSZ, SIG_IGN); // a limit on file size is a full disk, not an end
+    signal(SIGHUP, SIG_IGN);  // until there is something to reload
     setenv("UV_THREADPOOL_SIZE", "16", 0);
     raise_descriptors();
     struct run *run = mem_new(sizeof *run);

@@ -88,7 +88,8 @@ int smtp_bdat_parse(struct span args, uint64_t *bytes, bool *last, struct why *w
 // The name behind EHLO or HELO: printable ASCII without blank, at most MAX_DOMAIN bytes.
 int smtp_helo_parse(struct span args, char out[static MAX_DOMAIN + 1], struct why *why);
 
-// What an upstream Postfix tells of the original client. Kept for one transaction.
+// What an upstream Postfix tells of the original client: XFORWARD for one transaction, XCLIENT for
+// the session.
 struct smtp_forward {
     bool given;                   // an XFORWARD came at all
     bool has_client;              // ADDR was an address
@@ -99,6 +100,8 @@ struct smtp_forward {
 };
 // Adds the attributes of one XFORWARD command. On failure *out is unchanged.
 int smtp_forward_parse(struct span args, struct smtp_forward *out, struct why *why);
+// The same for XCLIENT, which knows no SOURCE: who speaks for a client cannot make it local.
+int smtp_xclient_parse(struct span args, struct smtp_forward *out, struct why *why);
 
 // RFC 3461 section 4. Adds the decoded bytes; control bytes and bytes over 126 are an error.
 int smtp_xtext(struct span text, struct buf *out);

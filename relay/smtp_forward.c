@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: ISC
-// XFORWARD, by which an upstream Postfix says whose mail it hands on (Postfix's XFORWARD_README;
-// there is no RFC). Pure. Whether the principal may say so is relay/submit_mail.c's question.
+// XFORWARD and XCLIENT, by which an upstream Postfix or proxy says whose mail it hands on (Postfix's
+// XFORWARD_README and XCLIENT_README; there is no RFC). Pure. Whether the principal may say so is
+// relay/submit_forward.c's question.
 #include "relay/smtp.h"
 
 #include <arpa/inet.h>
@@ -54,7 +55,19 @@ static int read_source(struct span value, struct smtp_forward *out)
     return out->local || is_unknown(value) || span_is_nocase(value, "REMOTE") ? 0 : -1;
 }
 
-static int attribute(struct span name, struct span value, struct smtp_forward *out)
+// Of those that tell us nothing: the client's port and protocol, the server that it meant, its login
+// (the principal is who speaks to us). The rest is for logs that we do not write.
+static bool is_idle(struct span name, bool xclient)
+{
+    static const char *const forward[] = {"PORT", "PROTO", "IDENT", NULL};
+    static const char *const client[] = {"PORT", "PROTO", "LOGIN", "DESTADDR", "DESTPORT", NULL};
+    for (const char *const *idle = xclient ? client : forward; *idle; idle++)
+        if (span_is_nocase(name, *idle))
+            return true;
+    return false;
+}
+
+static int attribute(struct span name, struct span value, bool xclient, struct smtp_forward *out)
 {
     if (span_is_nocase(name, "ADDR"))
         return read_addr(value, out);
@@ -62,16 +75,12 @@ static int attribute(struct span name, struct span value, struct smtp_forward *o
         return read_text(value, out->helo);
     if (span_is_nocase(name, "NAME"))
         return read_text(value, out->name);
-    if (span_is_nocase(name, "SOURCE"))
+    if (span_is_nocase(name, "SOURCE") && !xclient)
         return read_source(value, out);
-    // The rest is for logs that we do not write.
-    return span_is_nocase(name, "PORT") || span_is_nocase(name, "PROTO") ||
-                   span_is_nocase(name, "IDENT")
-               ? 0
-               : -1;
+    return is_idle(name, xclient) ? 0 : -1;
 }
 
-int smtp_forward_parse(struct span args, struct smtp_forward *out, struct why *why)
+static int parse(struct span args, bool xclient, struct smtp_forward *out, struct why *why)
 {
     struct smtp_forward result = *out;
     int rc = args.n ? 0 : -1;
@@ -87,12 +96,23 @@ int smtp_forward_parse(struct span args, struct smtp_forward *out, struct why *w
         struct buf decoded;
         buf_init(&decoded, MAX_DOMAIN);
         if (!span_cut(word, '=', &name, &value) || smtp_xtext(value, &decoded) < 0 ||
-            attribute(name, buf_span(&decoded), &result) < 0)
+            attribute(name, buf_span(&decoded), xclient, &result) < 0)
             rc = -1;
         buf_free(&decoded);
     }
     if (rc < 0)
-        return why_set(why, WHY_MESSAGE, "5.5.4", "syntax: XFORWARD attribute=value");
+        return why_set(why, WHY_MESSAGE, "5.5.4", "syntax: %s attribute=value",
+                       xclient ? "XCLIENT" : "XFORWARD");
     *out = result;
     return 0;
+}
+
+int smtp_forward_parse(struct span args, struct smtp_forward *out, struct why *why)
+{
+    return parse(args, false, out, why);
+}
+
+int smtp_xclient_parse(struct span args, struct smtp_forward *out, struct why *why)
+{
+    return parse(args, true, out, why);
 }

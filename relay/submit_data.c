@@ -33,7 +33,7 @@ static void begin_receiving(struct submit *s, bool chunks)
         .setup = s->setup,
         .limits = s->host->limits,
         .principal = &s->principal,
-        .forward = &s->forward,
+        .forward = submit_original(s),
         .helo = s->helo,
         .client = s->client_text,
         .with = with_word(s),

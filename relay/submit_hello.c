@@ -90,7 +90,7 @@ static void forget_session(struct submit *s)
     s->helo[0] = 0;
     free(s->user);
     s->user = NULL;
-    s->forward = (struct smtp_forward){0};
+    s->forward = s->original = (struct smtp_forward){0};
 }
 
 enum submit_state submit_starttls(struct submit *s, struct span args)
@@ -164,12 +164,18 @@ enum submit_state submit_secured(struct submit *s)
     return s->listen->implicit_tls ? SUBMIT_GREETING : SUBMIT_CONNECTED;
 }
 
-static bool offers_xforward(const struct config *config)
+// Offered to all where anybody may: before AUTH nobody knows who this is.
+static void write_forwarding(const struct config *config, struct buf *out)
 {
-    for (size_t i = 0; i < config->nsenders; i++)
-        if (config->senders[i].xforward)
-            return true;
-    return false;
+    bool forward = false, client = false;
+    for (size_t i = 0; i < config->nsenders; i++) {
+        forward |= config->senders[i].xforward;
+        client |= config->senders[i].xclient;
+    }
+    if (forward)
+        buf_adds(out, "250-XFORWARD NAME ADDR PORT PROTO HELO IDENT SOURCE\r\n");
+    if (client)
+        buf_adds(out, "250-XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT\r\n");
 }
 
 static void write_extensions(struct submit *s)
@@ -186,8 +192,7 @@ static void write_extensions(struct submit *s)
         buf_adds(&out, "250-AUTH PLAIN LOGIN\r\n");
     if (submit_secure(s))
         buf_adds(&out, "250-REQUIRETLS\r\n");
-    if (offers_xforward(setup->config))
-        buf_adds(&out, "250-XFORWARD NAME ADDR PORT PROTO HELO IDENT SOURCE\r\n");
+    write_forwarding(setup->config, &out);
     buf_addf(&out, "250-LIMITS RCPTMAX=%llu\r\n", (unsigned long long)limits->recipients);
     buf_adds(&out, "250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250-DSN\r\n250-SMTPUTF8\r\n"
                    "250 CHUNKING\r\n");

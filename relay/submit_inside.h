@@ -57,8 +57,9 @@ struct submit {
     char tls[96]; // "TLSv1.3 TLS_AES_256_GCM_SHA384", "" in clear
     char *user;   // authenticated; NULL
     struct auth_words words;
-    bool login; // AUTH LOGIN, else PLAIN
-    struct smtp_forward forward;
+    bool login;                   // AUTH LOGIN, else PLAIN
+    struct smtp_forward forward;  // XFORWARD, of the transaction
+    struct smtp_forward original; // XCLIENT, of the session
 
     struct principal principal; // of the transaction
     struct message *message;    // facts of the transaction
@@ -94,10 +95,11 @@ enum submit_state submit_skip_line(struct submit *s);
 
 // Handlers of commands; they return the next state.
 typedef enum submit_state submit_command_fn(struct submit *s, struct span args);
-submit_command_fn submit_ehlo, submit_helo, submit_starttls;              // submit_hello.c
-submit_command_fn submit_auth;                                            // submit_auth.c
-submit_command_fn submit_mail, submit_rcpt, submit_rset, submit_xforward; // submit_mail.c
-submit_command_fn submit_data, submit_bdat;                               // submit_data.c
+submit_command_fn submit_ehlo, submit_helo, submit_starttls; // submit_hello.c
+submit_command_fn submit_auth;                               // submit_auth.c
+submit_command_fn submit_mail, submit_rcpt, submit_rset;     // submit_mail.c
+submit_command_fn submit_xforward, submit_xclient;           // submit_forward.c
+submit_command_fn submit_data, submit_bdat;                  // submit_data.c
 
 // submit_hello.c: the beginning of a connection.
 enum submit_state submit_read_proxy(struct submit *s);
@@ -111,6 +113,9 @@ enum submit_state submit_secured(struct submit *s);
 // submit_auth.c: one line of answer; and the proof.
 enum submit_state submit_credentials(struct submit *s, struct span line);
 enum submit_state submit_prove(struct submit *s);
+
+// submit_forward.c: what the principal may say of the original client; NULL: nothing was said.
+const struct smtp_forward *submit_original(struct submit *s);
 
 // submit_data.c
 enum submit_state submit_read_data(struct submit *s);

@@ -68,7 +68,7 @@ static const struct {
     [SMTP_EXPN] = {ANY, not_here},
     [SMTP_HELP] = {ANY, help},
     [SMTP_QUIT] = {ANY, quit},
-    [SMTP_XCLIENT] = {ANY, not_here},
+    [SMTP_XCLIENT] = {IN(CONNECTED) | IN(READY), submit_xclient},
 };
 
 static enum submit_state bad_line(struct submit *s, const char *text)

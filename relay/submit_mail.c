@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: ISC
-// MAIL, RCPT, RSET and XFORWARD: who sends, from whom, to whom (RFC 5321 section 4.1.1, RFC 6409;
+// MAIL, RCPT and RSET: who sends, from whom, to whom (RFC 5321 section 4.1.1, RFC 6409;
 // design.md 11).
 #include "relay/submit_inside.h"
 
@@ -128,8 +128,11 @@ enum submit_state submit_mail(struct submit *s, struct span args)
     if (rc == 0)
         begin_message(s, &mail);
     smtp_mail_free(&mail);
-    if (rc < 0)
+    if (rc < 0) {
+        // What was said of a client holds for this transaction, which there will not be.
+        s->forward = (struct smtp_forward){0};
         return refuse(s, NULL, &why);
+    }
     submit_reply(s, 250, "2.1.0", "OK");
     return SUBMIT_ENVELOPE;
 }
@@ -221,23 +224,4 @@ enum submit_state submit_rset(struct submit *s, struct span args)
     submit_end_transaction(s);
     submit_reply(s, 250, "2.0.0", "OK");
     return s->helo[0] ? SUBMIT_READY : SUBMIT_CONNECTED;
-}
-
-enum submit_state submit_xforward(struct submit *s, struct span args)
-{
-    struct principal principal;
-    struct why why;
-    principal_find(s->setup->config, s->user, (struct sockaddr *)&s->client, &principal);
-    if (!principal.row || !principal.row->xforward) {
-        s->bad++;
-        submit_reply(s, 550, "5.7.0", "You may not say whose mail this is");
-        return s->state;
-    }
-    if (smtp_forward_parse(args, &s->forward, &why) < 0) {
-        s->bad++;
-        submit_reply_why(s, &why);
-        return s->state;
-    }
-    submit_reply(s, 250, "2.0.0", "OK");
-    return s->state;
 }

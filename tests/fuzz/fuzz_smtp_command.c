@@ -21,6 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     (void)smtp_rcpt_parse(command.args, &rcpt, &why);
     smtp_rcpt_free(&rcpt);
     (void)smtp_forward_parse(command.args, &forward, &why);
+    (void)smtp_xclient_parse(command.args, &forward, &why);
     (void)smtp_bdat_parse(command.args, &n, &last, &why);
     (void)smtp_helo_parse(command.args, helo, &why);
     return 0;

@@ -114,7 +114,8 @@ class Relay:
         log = self.path(f"log.{self.runs}")
         self.log_files.append(log)
         env = dict(os.environ, ASAN_OPTIONS="detect_leaks=1:" + self.asan_options,
-                   UBSAN_OPTIONS="print_stacktrace=1", TSAN_OPTIONS="second_deadlock_stack=1")
+                   UBSAN_OPTIONS="print_stacktrace=1",
+                   TSAN_OPTIONS="second_deadlock_stack=1:suppressions=" + os.path.join(TREE, "tests/tsan.supp"))
         env.pop("NOTIFY_SOCKET", None)
         self.process = Process([*wrap, self.program, "-c", self.file, "run"], log, env=env, cwd=self.folder)
         if ready:

@@ -204,6 +204,18 @@ def test_a_dead_name_server_is_temporary_and_stops_nobody(lab, road):
     assert "dkim=temperror" in header and "spf=temperror" in header and "dmarc=temperror" in header
 
 
+def test_one_dead_key_takes_nothing_from_spf_and_dmarc(lab, road):
+    final, _, postfix = road
+    text = foreign(lab)
+    lab.names.set("else.test", "TXT", "v=spf1 include:one.else.test -all")
+    lab.names.set("one.else.test", "TXT", "v=spf1 include:two.else.test -all")
+    lab.names.set("two.else.test", "TXT", "v=spf1 ip4:198.51.100.50 -all")
+    lab.names.error("f._domainkey.else.test", "TXT", "TIMEOUT")
+    inject(postfix, text, "friend@else.test")
+    header = final.wait(bound=120).header().decode()
+    assert "dkim=temperror" in header and "spf=pass" in header and "dmarc=pass" in header
+
+
 def test_an_own_domain_that_the_dns_cannot_tell_of_waits(lab):
     relay = lab.relay(senders=[FORWARDER]).start()
     lab.names.error("_dmarc.example.org", "TXT", "SERVFAIL")

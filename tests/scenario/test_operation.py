@@ -249,6 +249,18 @@ def test_a_damaged_state_file_is_told_by_status_and_check(lab, mx):
     relay.wait("alarm", what="state")
 
 
+def test_explain_asks_the_running_relay(lab, mx):
+    relay = lab.relay().start()
+    relay.send("a@dest.test")
+    mx.wait()
+    before = relay.json("status")["dns"]["lookups"]
+    told = relay.json("explain", "dest.test")
+    assert told["verdict"] == "deliver" and [h["host"] for h in told["mx"]] == ["mx.dest.test"]
+    assert "exit" not in told and relay.json("status")["dns"]["cache_hits"] > 0
+    assert relay.ctl("explain", "elsewhere.test").returncode == 1
+    assert relay.json("status")["dns"]["lookups"] > before
+
+
 def test_tls_asks_the_running_relay(lab, mx):
     mx.on("starttls", "454 4.7.0 not today")
     relay = lab.relay(delivery={"retry": ["1h"]}).start()

@@ -268,3 +268,6 @@ def test_explain_tells_the_policy(lab):
     assert told["verdict"] == "deliver" and told["sts"]["mode"] == "enforce"
     assert told["mx"][0]["host"] == "mx.dest.test" and told["mx"][0]["demand"] == "webpki"
     assert told["mx"][0]["source"] == "mta-sts" and mx.messages
+    # The relay itself was asked: it answers from the policy it keeps, a look of our own would fetch it.
+    assert told["sts"]["source"] == "cache"
+    assert relay.json("explain", "--offline", "dest.test")["sts"]["source"] == "fetch"

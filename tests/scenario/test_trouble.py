@@ -4,6 +4,7 @@ users that are not as they should be. LAB_ROUNDS says how often the stories of l
 import hashlib
 import os
 import random
+import resource
 import shutil
 import socket
 import threading
@@ -13,11 +14,11 @@ import pytest
 
 from tests.lab.client import Client, Closed
 from tests.lab.mx import HANG
-from tests.lab.process import must
+from tests.lab.process import must, run
 from tests.lab.relay import letter, write_private
 from tests.lab.wait import until
 
-ROUNDS = int(os.environ.get("LAB_ROUNDS", "2"))
+ROUNDS = int(os.environ.get("LAB_ROUNDS", "1"))
 SENDERS = 12
 
 
@@ -120,7 +121,7 @@ def test_sigterm_under_load_loses_nothing(lab, hosts):
 def test_reloads_under_load(lab, hosts):
     relay, senders = loaded(lab)
     relay.start()
-    for n in range(ROUNDS * 5):
+    for n in range(ROUNDS * 10):
         relay.write(delivery={"retry": [f"{1 + n % 2}s"]}, authserv_id=f"r{n}.example.org")
         relay.reload()
         relay.wait("reload", n + 1)
@@ -157,7 +158,7 @@ def test_questions_under_way_do_not_outlive_the_relay(lab, hosts):
             relay.ctl(*words)
     askers = [threading.Thread(target=ask, args=words, daemon=True) for words in (
         ("status",), ("queue", "list", "--json"), ("tls", "failures"), ("tls", "policies"),
-        ("tls", "refresh", "dest.test"))]
+        ("tls", "refresh", "dest.test"), ("explain", "slow.test"))]
     for asker in askers:
         asker.start()
     more(relay, senders, 60)
@@ -232,6 +233,24 @@ def test_case_46_the_disk_fills_while_messages_are_written(lab):
     until(lambda: kept <= {m.to()[0] for m in mx.messages}, relay.told)
     assert {m.to()[0] for m in mx.messages} == kept
     until(lambda: relay.submit("again@dest.test").code == 250, relay.told)
+
+
+def test_case_46_every_write_fails_for_a_while(lab):
+    mx = lab.mx("mx.dest.test", domains="dest.test").next("rcpt", "450 4.2.1 wait")
+    relay = lab.relay(delivery={"retry": ["1s"]}).start()
+    relay.send("early@dest.test")
+    relay.wait("deferred", to="early@dest.test")
+    pid = relay.process.pid
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))  # as if the disk said EIO
+    replies = [relay.submit(f"m{n}@dest.test") for n in range(5)]
+    assert {(r.code, r.text[:5]) for r in replies} == {(451, "4.3.0")}
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+    until(lambda: relay.submit("late@dest.test").code == 250, relay.told)
+    assert {m.to()[0] for m in mx.wait(2)} == {"early@dest.test", "late@dest.test"}
+    relay.restart()
+    relay.send("last@dest.test")
+    mx.wait(3)
+    assert [m.to()[0] for m in mx.messages].count("early@dest.test") == 1
 
 
 def test_a_state_folder_that_cannot_be_written(lab):
@@ -377,6 +396,23 @@ def test_an_expired_certificate_is_served_and_told(lab):
     done = relay.ctl("check", "--offline")
     assert done.returncode == 1 and "chain.pem: the certificate has expired" in done.stdout
     assert [line.split()[0] for line in done.stdout.splitlines() if "expired" in line] == ["ERROR"]
+
+
+@pytest.mark.threads
+def test_a_token_command_that_hangs_goes_with_the_relay(lab):
+    mx = lab.mx("mx.dest.test").without("AUTH")
+    mx.extensions.append("AUTH XOAUTH2")
+    mark = str(random.randrange(10**6, 10**9))
+    relay = lab.relay(delivery={"destinations": [
+        {"domain": "dest.test", "next_hop": ["[mx.dest.test]"], "tls": "webpki", "auth": {
+            "user": "relay", "oauth": {"token_command": f"sleep {mark} & sleep {mark}; true"}}}]}).start()
+
+    def sleepers():
+        return run(["pgrep", "-f", f"^sleep {mark}"]).stdout.split()
+    relay.send("a@dest.test")
+    until(lambda: len(sleepers()) == 2, relay.told)
+    relay.stop()
+    assert not sleepers()
 
 
 # The end waits for nobody who does not listen.

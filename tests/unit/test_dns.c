@@ -133,6 +133,47 @@ static void an_evaluation_is_driven_to_its_end(void **state)
     facts_free(w.facts);
 }
 
+struct eager_walk {
+    struct facts *facts;
+    uv_loop_t loop;
+    int rounds, enough; // answers after which it is content
+};
+
+static bool again_eager(void *arg)
+{
+    static const char *const names[] = {"a.example", "c.example", "t.example"};
+    struct eager_walk *w = arg;
+    int known = 0;
+    w->rounds++;
+    for (size_t i = 0; i < 3; i++)
+        known += facts_ask(w->facts, names[i], DNS_A) != NULL;
+    return known < w->enough;
+}
+
+static void eager_end(void *arg)
+{
+    struct eager_walk *w = arg;
+    uv_stop(&w->loop);
+}
+
+// An eager evaluation hears of every answer at once, and what it no longer needs is not waited for.
+static void an_eager_evaluation_does_not_wait_for_the_slowest(void **state)
+{
+    for (int enough = 1; enough <= 3; enough++) {
+        struct eager_walk w = {.facts = facts_new(), .enough = enough};
+        uv_loop_init(&w.loop);
+        struct mailbox *mail = mailbox_open(&w.loop);
+        dns_drive_eager(*state, mail, w.facts, again_eager, eager_end, &w);
+        uv_run(&w.loop, UV_RUN_DEFAULT);
+        assert_int_equal(w.rounds, 1 + enough);
+        assert_int_equal(facts_count_wanted(w.facts), 3 - enough);
+        mailbox_close(mail);
+        uv_run(&w.loop, UV_RUN_DEFAULT);
+        assert_int_equal(uv_loop_close(&w.loop), 0);
+        facts_free(w.facts);
+    }
+}
+
 static void ended(void *arg)
 {
     (void)arg;
@@ -195,6 +236,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_ask_and_change_their_minds),
         cmocka_unit_test(an_evaluation_is_driven_to_its_end),
+        cmocka_unit_test(an_eager_evaluation_does_not_wait_for_the_slowest),
         cmocka_unit_test(a_cancelled_drive_is_silent),
         cmocka_unit_test(the_file_has_no_self_check),
         cmocka_unit_test(a_missing_file_is_a_reason),

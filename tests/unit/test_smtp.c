@@ -229,6 +229,14 @@ static void xforward_attributes(void **state)
                                       "WHO=x", "HELO=a+0Ab", "NAME=a+20b"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_int_equal(smtp_forward_parse(span_text(bad[i]), &f, &why), -1);
+    // XCLIENT names a client, and cannot make it a local one.
+    struct smtp_forward client = {0};
+    assert_int_equal(
+        smtp_xclient_parse(span_text("ADDR=192.0.2.9 LOGIN=joe DESTPORT=25 PORT=1"), &client, &why),
+        0);
+    assert_true(client.has_client && !client.local);
+    assert_int_equal(smtp_xclient_parse(span_text("SOURCE=LOCAL"), &client, &why), -1);
+    assert_int_equal(smtp_forward_parse(span_text("LOGIN=joe"), &f, &why), -1);
 }
 
 // ---- replies

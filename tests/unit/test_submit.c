@@ -306,7 +306,7 @@ static void the_order_of_commands_is_kept(void **state)
     client_say(c, "RCPT TO:<b@[192.0.2.1]>", "550 5.1.2");
     client_say(c, "VRFY b", "252");
     client_say(c, "EXPN b", "502");
-    client_say(c, "XCLIENT ADDR=1.2.3.4", "502");
+    client_say(c, "XCLIENT ADDR=1.2.3.4", "503 5.5.1");
     client_say(c, "HELP", "214");
     client_say(c, "RSET", "250");
     client_say(c, "RCPT TO:<b@dest.example>", "503 5.5.1");
