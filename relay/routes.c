@@ -16,6 +16,8 @@
 #define CACHE_ROUTES 20000 // routes kept; the one planned longest ago goes first
 #define REFRESH_MS   60000 // a domain's records are asked anew at most so often, whatever fails
 
+static void policy_changed(void *arg, const char *domain, const char *what);
+
 struct route_request {
     struct item item;
     struct list list; // in its entry's waiters
@@ -59,9 +61,36 @@ static void forget_entry(struct routes *routes, struct route_entry *e)
     free(e);
 }
 
+static bool had_tlsa(const struct route *before, const struct memory_view *memory, const char *host)
+{
+    for (size_t i = 0; before && i < before->nhosts; i++)
+        if (strcmp(before->hosts[i].host, host) == 0)
+            return before->hosts[i].demand.ntlsa_usable > 0;
+    for (size_t i = 0; !before && i < memory->n; i++)
+        if (strcmp(memory->rows[i].host, host) == 0)
+            return memory->rows[i].dane;
+    return false;
+}
+
+// A host that had TLSA records has none now: its owner may want that, but mail owes it less from here on.
+static void tell_gone_tlsa(const struct route_entry *e)
+{
+    const struct route *now = planning_route(e->planning);
+    for (size_t i = 0; i < now->nhosts && e->variant == ROUTE_PLAIN; i++) {
+        const struct route_host *h = &now->hosts[i];
+        if (h->demand.ntlsa || h->demand.refuse || why_is_set(&h->unusable) ||
+            !had_tlsa(e->route, planning_memory(e->planning), h->host))
+            continue;
+        char *what = mem_printf("%s has no TLSA records any more that DNSSEC vouches for", h->host);
+        policy_changed(e->routes, e->domain, what);
+        free(what);
+    }
+}
+
 static void planned(void *arg)
 {
     struct route_entry *e = arg;
+    tell_gone_tlsa(e);
     route_unref(e->route);
     e->route = route_ref(planning_route(e->planning));
     planning_free(e->planning);

@@ -181,6 +181,23 @@ def test_case_31_a_proof_for_one_domain_is_not_one_for_another(lab):
     assert [m.to() for m in mx.seen] == [["a@easy.test"]]
 
 
+def test_tlsa_records_that_are_gone_are_told_once(lab):
+    lab.names.ttl = 1
+    dane_host(lab)
+    relay = lab.relay().start()
+    delivered(relay)
+    lab.names.remove("_25._tcp.mx.dest.test")
+
+    def sent_without():
+        relay.send("b@dest.test")
+        return relay.events("policy-change", domain="dest.test")
+    until(sent_without, relay.told)
+    assert "mx.dest.test" in relay.events("policy-change")[0]["what"]
+    relay.send("c@dest.test")
+    relay.wait("delivered", to="c@dest.test")
+    assert len(relay.events("policy-change")) == 1
+
+
 def test_case_32_mta_sts_never_repairs_dane(lab):
     mx = dane_host(lab, tlsa=["3 1 1 " + "0" * 64])
     lab.policy_host("dest.test", body=policy(mx=["mx.dest.test"]))
