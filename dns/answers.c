@@ -53,15 +53,13 @@ void answers_free(struct answers *answers)
     if (!answers)
         return;
     struct node *node, *node_next;
-    HASH_ITER(hh, answers->nodes, node, node_next)
-    {
+    HASH_ITER (hh, answers->nodes, node, node_next) {
         HASH_DEL(answers->nodes, node);
         said_free(node->said);
         free(node);
     }
     struct page *page, *page_next;
-    HASH_ITER(hh, answers->pages, page, page_next)
-    {
+    HASH_ITER (hh, answers->pages, page, page_next) {
         HASH_DEL(answers->pages, page);
         free(page->type);
         free(page->body);

@@ -43,8 +43,7 @@ static int read_txt(const json_t *value, struct buf *rdata)
         return add_string(rdata, value);
     size_t i;
     json_t *chunk;
-    json_array_foreach(value, i, chunk)
-    {
+    json_array_foreach (value, i, chunk) {
         if (add_string(rdata, chunk) < 0)
             return -1;
     }
@@ -110,8 +109,7 @@ static int read_set(struct answers *answers, const char *name, const char *word,
     int rc = 0;
     size_t i;
     json_t *value;
-    json_array_foreach(values, i, value)
-    {
+    json_array_foreach (values, i, value) {
         buf_reset(&rdata);
         if (read_rdata(type, value, &rdata) < 0) {
             rc = bad(why, "records: a value that its type cannot have, at", name);
@@ -127,14 +125,12 @@ static int read_records(struct answers *answers, json_t *records, struct why *wh
 {
     const char *key, *word;
     json_t *sets, *values;
-    json_object_foreach(records, key, sets)
-    {
+    json_object_foreach (records, key, sets) {
         char name[NAME_TEXT];
         if (!name_normal(key, name) || !json_is_object(sets))
             return bad(why, "records: not a name with its types", key);
         answers_exists(answers, name);
-        json_object_foreach(sets, word, values)
-        {
+        json_object_foreach (sets, word, values) {
             if (read_set(answers, name, word, values, why) < 0)
                 return -1;
         }
@@ -167,8 +163,7 @@ static int read_errors(struct answers *answers, json_t *errors, struct why *why)
         [SAID_TIMEOUT] = "TIMEOUT",   [SAID_BOGUS] = "BOGUS",   [SAID_REFUSED] = "REFUSED"};
     const char *key;
     json_t *value;
-    json_object_foreach(errors, key, value)
-    {
+    json_object_foreach (errors, key, value) {
         char name[NAME_TEXT];
         uint16_t type;
         if (read_subject(key, name, &type, why) < 0)
@@ -188,8 +183,7 @@ static int read_proofs(struct answers *answers, json_t *list, enum said_kind kin
 {
     size_t i;
     json_t *value;
-    json_array_foreach(list, i, value)
-    {
+    json_array_foreach (list, i, value) {
         char name[NAME_TEXT];
         uint16_t type;
         if (!json_is_string(value))
@@ -205,8 +199,7 @@ static int read_pages(struct answers *answers, json_t *pages, struct why *why)
 {
     const char *key;
     json_t *value;
-    json_object_foreach(pages, key, value)
-    {
+    json_object_foreach (pages, key, value) {
         char host[NAME_TEXT];
         if (!name_normal(key, host) || !json_is_object(value))
             return bad(why, "https: not a host with its answer", key);
@@ -229,8 +222,7 @@ static int read_all(struct answers *answers, json_t *root, struct why *why)
         return bad(why, "not an object", "the outermost value");
     const char *key;
     json_t *value;
-    json_object_foreach(root, key, value)
-    {
+    json_object_foreach (root, key, value) {
         bool list = strcmp(key, "secure") == 0 || strcmp(key, "insecure") == 0;
         if (list ? !json_is_array(value) : !json_is_object(value))
             return bad(why, "not a list or an object, as it should be", key);

@@ -71,8 +71,7 @@ void cache_free(struct cache *cache)
     if (!cache)
         return;
     struct entry *e, *next;
-    HASH_ITER(hh, cache->table, e, next)
-    {
+    HASH_ITER (hh, cache->table, e, next) {
         drop_answer(cache, e);
         list_remove(&e->waiters);
         e->looking_up = false;
@@ -160,8 +159,7 @@ void cache_put(struct cache *cache, struct dns_answer *answer, uint64_t now_ms,
 void cache_give_up(struct cache *cache, struct list *waiters)
 {
     struct entry *e, *next;
-    HASH_ITER(hh, cache->table, e, next)
-    {
+    HASH_ITER (hh, cache->table, e, next) {
         move_all(&e->waiters, waiters);
     }
 }
@@ -169,8 +167,7 @@ void cache_give_up(struct cache *cache, struct list *waiters)
 void cache_forget(struct cache *cache, const char *name)
 {
     struct entry *e, *next;
-    HASH_ITER(hh, cache->table, e, next)
-    {
+    HASH_ITER (hh, cache->table, e, next) {
         if (!name_below(e->key + sizeof(uint16_t), name))
             continue;
         drop_answer(cache, e);

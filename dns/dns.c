@@ -123,8 +123,7 @@ static void settle(struct dns_request *r, struct dns_answer *answer)
 
 static void settle_all(struct list *waiters, struct dns_answer *answer)
 {
-    list_each_safe(it, waiters)
-    {
+    list_each_safe (it, waiters) {
         list_remove(it);
         settle(list_of(it, struct dns_request, waiter), answer);
     }
@@ -317,8 +316,7 @@ static void watch(struct dns *dns)
     struct list waiters;
     list_init(&waiters);
     cache_give_up(dns->cache, &waiters);
-    list_each_safe(it, &waiters)
-    {
+    list_each_safe (it, &waiters) {
         struct dns_request *r = list_of(it, struct dns_request, waiter);
         struct dns_answer *answer = stuck_answer(r->name, r->type);
         list_remove(it);
@@ -502,13 +500,12 @@ void dns_close(struct dns *dns)
     pthread_join(dns->thread, NULL);
     int rc = uv_loop_close(&dns->loop);
     assert(rc == 0);
-    list_each_safe(it, &dns->lookups)
-    {
+    list_each_safe (it, &dns->lookups) {
         struct lookup *l = list_of(it, struct lookup, all);
         dns_answer_unref(l->base.answer); // it was on its way here
         free(l);
     }
-    list_each_safe(it, &dns->requests) // cancelled, or posted to a loop that ended before
+    list_each_safe (it, &dns->requests) // cancelled, or posted to a loop that ended before
     {
         request_free(list_of(it, struct dns_request, all));
     }

@@ -58,8 +58,7 @@ static void ask(struct dns_drive *drive, const char *name, uint16_t type, const 
 // A question keeps its place in memory, so its name tells it from others.
 static bool is_pending(const struct dns_drive *drive, const char *name, uint16_t type)
 {
-    list_each(it, &drive->pending)
-    {
+    list_each (it, &drive->pending) {
         const struct pending *p = list_of(it, struct pending, list);
         if (p->name == name && p->type == type)
             return true;
@@ -133,8 +132,7 @@ void dns_drive_cancel(struct dns_drive *drive)
 {
     if (!drive)
         return;
-    list_each_safe(it, &drive->pending)
-    {
+    list_each_safe (it, &drive->pending) {
         struct pending *p = list_of(it, struct pending, list);
         dns_cancel(p->request);
         free(p);

@@ -41,8 +41,7 @@ void facts_free(struct facts *facts)
     if (!facts)
         return;
     HASH_CLEAR(hh, facts->table);
-    list_each_safe(it, &facts->order)
-    {
+    list_each_safe (it, &facts->order) {
         struct question *q = list_of(it, struct question, order);
         dns_answer_unref(q->answer);
         free(q);
@@ -109,8 +108,7 @@ const struct dns_answer *facts_ask(struct facts *facts, const char *name, uint16
 
 bool facts_wanted(const struct facts *facts, size_t i, const char **name, uint16_t *type)
 {
-    list_each(it, &facts->order)
-    {
+    list_each (it, &facts->order) {
         const struct question *q = list_of(it, struct question, order);
         if (q->answer || i-- > 0)
             continue;
@@ -124,8 +122,7 @@ bool facts_wanted(const struct facts *facts, size_t i, const char **name, uint16
 size_t facts_count_wanted(const struct facts *facts)
 {
     size_t n = 0;
-    list_each(it, &facts->order)
-    {
+    list_each (it, &facts->order) {
         n += !list_of(it, struct question, order)->answer;
     }
     return n;
@@ -153,8 +150,7 @@ uint32_t facts_ttl(const struct facts *facts, uint32_t otherwise)
 {
     bool any = false;
     uint32_t least = MAX_TTL;
-    list_each(it, &facts->order)
-    {
+    list_each (it, &facts->order) {
         const struct question *q = list_of(it, struct question, order);
         if (!q->answer || !q->asked)
             continue;
@@ -167,8 +163,7 @@ uint32_t facts_ttl(const struct facts *facts, uint32_t otherwise)
 
 const struct dns_answer *facts_at(const struct facts *facts, size_t i)
 {
-    list_each(it, &facts->order)
-    {
+    list_each (it, &facts->order) {
         const struct question *q = list_of(it, struct question, order);
         if (q->answer && i-- == 0)
             return q->answer;

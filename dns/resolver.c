@@ -328,8 +328,7 @@ static void pump(struct resolver *r)
 
 static void check_deadlines(struct resolver *r, uint64_t now_ms)
 {
-    list_each_safe(it, &r->queries)
-    {
+    list_each_safe (it, &r->queries) {
         struct query *q = list_of(it, struct query, all);
         if (now_ms - q->began_ms >= RESOLVER_LOOKUP_MS) {
             if (q->purpose == FOR_ALIAS) {
@@ -408,8 +407,7 @@ void resolver_ask(struct resolver *r, struct resolver_lookup *lookup)
 static void run_stop(struct item *item)
 {
     struct resolver *r = list_of(item, struct resolver, stop);
-    list_each_safe(it, &r->queries)
-    {
+    list_each_safe (it, &r->queries) {
         forget(list_of(it, struct query, all));
     }
     r->way->close(r->way);

@@ -140,8 +140,7 @@ static struct slot *next_slow(struct slots *s)
 {
     if (s->nslow >= s->max_slow)
         return NULL;
-    list_each(it, &s->waiting_slow)
-    {
+    list_each (it, &s->waiting_slow) {
         struct slot *slot = list_of(it, struct slot, link);
         if (slot->zone->outstanding >= s->per_zone)
             continue;

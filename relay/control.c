@@ -204,8 +204,7 @@ void control_close(struct control *control)
 {
     if (!control)
         return;
-    list_each_safe(it, &control->calls)
-    {
+    list_each_safe (it, &control->calls) {
         list_remove(it); // the list may be gone before they are
         hang_up(list_of(it, struct control_call, list));
     }

@@ -59,8 +59,7 @@ static void answer(struct item *item)
     struct round *round = list_of(item, struct round, item);
     json_t *rows = json_array();
     for (unsigned i = 0; i < round->nrows; i++)
-        list_each_safe(it, &round->rows[i])
-        {
+        list_each_safe (it, &round->rows[i]) {
             struct queue_row *row = list_of(it, struct queue_row, list);
             json_array_append_new(rows, describe(row));
             list_remove(&row->list);
@@ -93,8 +92,7 @@ static int read_ids(struct round *round, const json_t *request, char bad[static 
     size_t i;
     json_t *id;
     round->ids = mem_new((json_array_size(ids) + 1) * sizeof *round->ids);
-    json_array_foreach(ids, i, id)
-    {
+    json_array_foreach (ids, i, id) {
         const char *s = json_string_value(id);
         if (!s || !id_parse(s, &round->ids[i])) {
             snprintf(bad, 64, "%s", s ? s : "");

@@ -84,8 +84,7 @@ struct deliver *deliver_new(const struct deliver_order *order, struct list *deli
     struct deliver *d = mem_new(sizeof *d);
     d->order = *order;
     list_init(&d->deliveries);
-    list_each_safe(it, deliveries)
-    {
+    list_each_safe (it, deliveries) {
         struct delivery *one = list_of(it, struct delivery, list);
         delivery_move(one, QUEUE_ACTIVE, &d->deliveries);
         delivery_reset(one);

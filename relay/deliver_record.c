@@ -101,8 +101,7 @@ void deliver_record_learn(struct deliver *d)
     // A DANE-EE key says nothing of names and dates (RFC 7671 section 5.1): it teaches TLS alone.
     bool certificate = c->proof == PROOF_WEBPKI || c->proof == PROOF_DANE_TA;
     bool dane = deliver_host(d)->demand.ntlsa_usable > 0;
-    list_each(it, &d->deliveries)
-    {
+    list_each (it, &d->deliveries) {
         const struct delivery *one = list_of(it, struct delivery, list);
         routes_learn(relay(d)->routes, one->domain, c->host,
                      certificate ? OWES_CERTIFICATE : OWES_TLS, dane);

@@ -68,7 +68,8 @@ static void join(const json_t *list, struct buf *out)
 {
     size_t i;
     const json_t *item;
-    json_array_foreach(list, i, item) buf_addf(out, "%s%s", i ? ", " : "", json_string_value(item));
+    json_array_foreach (list, i, item)
+        buf_addf(out, "%s%s", i ? ", " : "", json_string_value(item));
 }
 
 static const char *demand_sentence(const json_t *host)
@@ -101,7 +102,7 @@ static void print_lists(const json_t *host, FILE *out)
     buf_free(&line);
     size_t i;
     const json_t *tlsa;
-    json_array_foreach(json_object_get(host, "tlsa"), i, tlsa)
+    json_array_foreach (json_object_get(host, "tlsa"), i, tlsa)
         fprintf(out, "    TLSA %s\n", json_string_value(tlsa));
 }
 
@@ -150,8 +151,7 @@ static void print_memory(const json_t *memory, FILE *out)
     const json_t *row;
     if (json_array_size(memory))
         fputs("\n  TLS memory\n", out);
-    json_array_foreach(memory, i, row)
-    {
+    json_array_foreach (memory, i, row) {
         char age[32];
         span_of_time(clock_s() - number(row, "seen"), age);
         paragraph(out, 4, "%s proved %s%s %s ago", word(row, "host"), word(row, "proved"),
@@ -182,8 +182,7 @@ static void print_records(const json_t *records, FILE *out)
     size_t i;
     const json_t *r;
     fputs("\n  Looked up\n", out);
-    json_array_foreach(records, i, r)
-    {
+    json_array_foreach (records, i, r) {
         fprintf(out, "    %-5s %-44s %s", word(r, "type"), word(r, "name"), word(r, "outcome"));
         fprintf(out, " %s, ttl %lld\n", word(r, "dnssec"), number(r, "ttl"));
         if (word(r, "canonical")[0])
@@ -213,7 +212,7 @@ static void print_connection(const json_t *c, FILE *out)
                   word(watched, "reason"), word(watched, "type"));
     size_t i;
     const json_t *certificate;
-    json_array_foreach(json_object_get(c, "certificate"), i, certificate)
+    json_array_foreach (json_object_get(c, "certificate"), i, certificate)
         paragraph(out, 6, "certificate %zu: %s", i, json_string_value(certificate));
 }
 
@@ -224,7 +223,8 @@ static void print_connections(const json_t *connect, FILE *out)
     if (!connect)
         return;
     fputs("\n  Connected\n", out);
-    json_array_foreach(connect, i, c) print_connection(c, out);
+    json_array_foreach (connect, i, c)
+        print_connection(c, out);
 }
 
 void explain_print(const json_t *e, FILE *out)
@@ -245,7 +245,8 @@ void explain_print(const json_t *e, FILE *out)
         paragraph(out, 2, "ALARM: DNSSEC validation does not work here: %s", word(e, "dns"));
     size_t i;
     const json_t *host;
-    json_array_foreach(json_object_get(e, "mx"), i, host) print_host(host, out);
+    json_array_foreach (json_object_get(e, "mx"), i, host)
+        print_host(host, out);
     print_connections(json_object_get(e, "connect"), out);
     print_sts(json_object_get(e, "sts"), out);
     print_rule(json_object_get(e, "rule"), out);

@@ -301,6 +301,7 @@ void http_close(struct http *http)
     if (!http)
         return;
     http->closing = true;
-    list_each_safe(it, &http->calls) hang_up(list_of(it, struct http_call, list));
+    list_each_safe (it, &http->calls)
+        hang_up(list_of(it, struct http_call, list));
     uv_close((uv_handle_t *)&http->listener, listener_closed);
 }

@@ -94,7 +94,8 @@ void lanes_reload(struct lanes *lanes, struct setup *setup)
 
 void lanes_wake(struct lanes *lanes)
 {
-    list_each_safe(it, &lanes->blocked) mark(list_of(it, struct lane, place));
+    list_each_safe (it, &lanes->blocked)
+        mark(list_of(it, struct lane, place));
 }
 
 bool lanes_blocked(const struct lanes *lanes)
@@ -135,8 +136,7 @@ static void lane_free(struct lane *lane)
 void lanes_sweep(struct lanes *lanes)
 {
     struct lane *lane, *next;
-    HASH_ITER(hh, lanes->table, lane, next)
-    {
+    HASH_ITER (hh, lanes->table, lane, next) {
         if (list_empty(&lane->ready) && !lane->nsessions && !lane->nidle)
             lane_free(lane);
     }
@@ -193,8 +193,7 @@ static void collect(struct lane *lane, struct list *batch)
     unsigned seen = 0;
     if (!first->siblings)
         return;
-    list_each_safe(it, &lane->ready)
-    {
+    list_each_safe (it, &lane->ready) {
         struct delivery *d = list_of(it, struct delivery, list);
         if (seen++ >= LANE_SCAN)
             break;
@@ -215,8 +214,7 @@ static void session_done(struct list *deliveries, const struct attempt *attempt,
     lanes->nsessions--;
     free(run);
     if (!attempted && !lanes->stopping) {
-        list_each_safe(it, deliveries)
-        {
+        list_each_safe (it, deliveries) {
             struct delivery *d = list_of(it, struct delivery, list);
             delivery_move(d, QUEUE_READY, &lane->ready);
         }
@@ -316,8 +314,7 @@ void lanes_stop(struct lanes *lanes)
 void lanes_cut(struct lanes *lanes)
 {
     struct lane *lane, *next;
-    HASH_ITER(hh, lanes->table, lane, next)
-    {
+    HASH_ITER (hh, lanes->table, lane, next) {
         while (!list_empty(&lane->sessions))
             deliver_cut(list_of(lane->sessions.next, struct run, list)->deliver);
     }
@@ -335,8 +332,7 @@ void lanes_free(struct lanes *lanes)
     assert(lanes->nsessions == 0);
     pool_free(lanes->pool);
     struct lane *lane, *next;
-    HASH_ITER(hh, lanes->table, lane, next)
-    {
+    HASH_ITER (hh, lanes->table, lane, next) {
         assert(list_empty(&lane->ready));
         lane_free(lane);
     }

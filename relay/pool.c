@@ -32,7 +32,8 @@ void pool_reload(struct pool *pool, struct setup *setup)
     setup_unref(pool->setup);
     pool->setup = setup_ref(setup);
     // Rules, trust and credentials may have changed: begin anew.
-    list_each_safe(it, &pool->idle) pool_close_idle(list_of(it, struct connection, list));
+    list_each_safe (it, &pool->idle)
+        pool_close_idle(list_of(it, struct connection, list));
     pool_forget_tickets(pool);
 }
 
@@ -40,10 +41,12 @@ void pool_free(struct pool *pool)
 {
     if (!pool)
         return;
-    list_each_safe(it, &pool->idle) pool_close_idle(list_of(it, struct connection, list));
+    list_each_safe (it, &pool->idle)
+        pool_close_idle(list_of(it, struct connection, list));
     assert(pool->open == 0);
     pool_forget_tickets(pool);
-    list_each_safe(it, &pool->quiet) pool_forget_host(pool, list_of(it, struct pool_host, quiet));
+    list_each_safe (it, &pool->quiet)
+        pool_forget_host(pool, list_of(it, struct pool_host, quiet));
     assert(!pool->hosts);
     setup_unref(pool->setup);
     free(pool);
@@ -292,5 +295,6 @@ bool pool_evict(struct pool *pool)
 void pool_shut(struct pool *pool)
 {
     pool->closed = true;
-    list_each_safe(it, &pool->idle) pool_close_idle(list_of(it, struct connection, list));
+    list_each_safe (it, &pool->idle)
+        pool_close_idle(list_of(it, struct connection, list));
 }

@@ -97,7 +97,8 @@ static void forget_ticket(struct pool *pool, struct pool_kept *kept)
 
 void pool_forget_tickets(struct pool *pool)
 {
-    list_each_safe(it, &pool->fresh) forget_ticket(pool, list_of(it, struct pool_kept, list));
+    list_each_safe (it, &pool->fresh)
+        forget_ticket(pool, list_of(it, struct pool_kept, list));
 }
 
 static struct pool_kept *find_ticket(struct pool *pool, const struct pool_key *key)

@@ -104,7 +104,8 @@ void queue_unplace(struct queue *q, struct delivery *d)
 static void gathered(uv_timer_t *timer)
 {
     struct queue *q = timer->data;
-    list_each_safe(it, &q->gathering) lanes_add(q->lanes, list_of(it, struct delivery, list));
+    list_each_safe (it, &q->gathering)
+        lanes_add(q->lanes, list_of(it, struct delivery, list));
 }
 
 // Into its lane. A delivery that has siblings waits a moment for those that go to the same hosts, so that
@@ -279,7 +280,9 @@ bool queue_idle(const struct queue *q)
 {
     if (q->nreports || q->nbusy || lanes_sessions(q->lanes))
         return false;
-    list_each(it, &q->all) if (list_of(it, struct delivery, all)->place != QUEUE_HELD) return false;
+    list_each (it, &q->all)
+        if (list_of(it, struct delivery, all)->place != QUEUE_HELD)
+            return false;
     return true;
 }
 
@@ -320,8 +323,7 @@ void queue_free(struct queue *q)
 {
     if (!q)
         return;
-    list_each_safe(it, &q->all)
-    {
+    list_each_safe (it, &q->all) {
         struct delivery *d = list_of(it, struct delivery, all);
         queue_unplace(q, d);
         delivery_free(d);

@@ -106,7 +106,8 @@ static void print_rows(const json_t *answer, const char *verb)
 {
     const json_t *rows = json_object_get(answer, "rows"), *row;
     size_t i;
-    json_array_foreach(rows, i, row) print_row(row);
+    json_array_foreach (rows, i, row)
+        print_row(row);
     bool list = strcmp(verb, "list") == 0 || strcmp(verb, "show") == 0;
     printf("%zu recipient%s%s\n", json_array_size(rows), json_array_size(rows) == 1 ? "" : "s",
            list ? " in the queue" : "");

@@ -143,8 +143,7 @@ static void act(struct queue *q, enum queue_verb verb, struct delivery *d, struc
 void queue_do(struct queue *q, enum queue_verb verb, const struct queue_filter *filter,
               struct list *rows)
 {
-    list_each_safe(it, &q->all)
-    {
+    list_each_safe (it, &q->all) {
         struct delivery *d = list_of(it, struct delivery, all);
         if (matches(filter, d))
             act(q, verb, d, rows);

@@ -96,7 +96,8 @@ static void planned(void *arg)
     planning_free(e->planning);
     e->planning = NULL;
     e->route->stale = e->stale; // something changed while it was planned
-    list_each_safe(it, &e->waiters) answer(list_of(it, struct route_request, list), e->route);
+    list_each_safe (it, &e->waiters)
+        answer(list_of(it, struct route_request, list), e->route);
 }
 
 static void start_planning(struct route_entry *e)
@@ -138,8 +139,7 @@ static struct route_entry *find_entry(struct routes *routes, const char *domain,
 
 static void make_room(struct routes *routes)
 {
-    list_each_safe(it, &routes->entries)
-    {
+    list_each_safe (it, &routes->entries) {
         struct route_entry *e = list_of(it, struct route_entry, age);
         if (routes->nentries <= CACHE_ROUTES)
             return;
@@ -212,7 +212,8 @@ static void take_reload(struct item *item)
     struct order *o = list_of(item, struct order, item);
     setup_unref(o->routes->setup);
     o->routes->setup = o->setup;
-    list_each(it, &o->routes->entries) make_stale(list_of(it, struct route_entry, age));
+    list_each (it, &o->routes->entries)
+        make_stale(list_of(it, struct route_entry, age));
     free(o);
 }
 
@@ -225,8 +226,7 @@ void routes_reload(struct routes *routes, struct setup *setup)
 
 void routes_mark_stale(struct routes *routes, const char *domain)
 {
-    list_each(it, &routes->entries)
-    {
+    list_each (it, &routes->entries) {
         struct route_entry *e = list_of(it, struct route_entry, age);
         const char *hop = e->route ? e->route->next_hop_domain : "";
         if (strcmp(e->domain, domain) == 0 || strcmp(hop, domain) == 0)
@@ -314,8 +314,7 @@ static void keep_policy(void *arg, const struct sts_row *row, void (*stored)(voi
                         void *stored_arg)
 {
     struct routes *routes = arg;
-    list_each(it, &routes->entries)
-    {
+    list_each (it, &routes->entries) {
         struct route_entry *e = list_of(it, struct route_entry, age);
         const char *hop = e->route ? e->route->next_hop_domain : "";
         if (strcmp(e->domain, row->domain) != 0 && strcmp(hop, row->domain) != 0)
@@ -450,18 +449,16 @@ static void take_close(struct item *item)
 {
     struct order *o = list_of(item, struct order, item);
     struct routes *routes = o->routes;
-    list_each_safe(it, &routes->entries)
-    {
+    list_each_safe (it, &routes->entries) {
         struct route_entry *e = list_of(it, struct route_entry, age);
         planning_free(e->planning);
         e->planning = NULL;
-        list_each_safe(w, &e->waiters) // cancelled ones: freed where they were asked
+        list_each_safe (w, &e->waiters) // cancelled ones: freed where they were asked
             answer(list_of(w, struct route_request, list), NULL);
         forget_entry(routes, e);
     }
     routes_drop_asked(routes);
-    list_each_safe(it, &routes->refreshing)
-    {
+    list_each_safe (it, &routes->refreshing) {
         struct order *refresh = list_of(it, struct order, list);
         sts_cache_cancel(refresh->sts);
         free(refresh->domain);

@@ -99,8 +99,7 @@ void routes_explain(struct routes *routes, struct mailbox *loop_mail, const char
 
 void routes_drop_asked(struct routes *routes)
 {
-    list_each_safe(it, &routes->asked)
-    {
+    list_each_safe (it, &routes->asked) {
         struct question *q = list_of(it, struct question, list);
         planning_free(q->planning);
         sts_cache_cancel(q->sts);

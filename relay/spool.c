@@ -137,8 +137,7 @@ static void release(struct spool *s)
 {
     while (s->table)
         table_drop(s, s->table);
-    list_each_safe(it, &s->segments)
-    {
+    list_each_safe (it, &s->segments) {
         struct segment *g = list_of(it, struct segment, link);
         list_remove(it);
         segment_unref(g);
@@ -305,8 +304,7 @@ void spool_get_state(struct spool *s, struct spool_state *out)
                                 .room = spool_room(s)};
     pthread_mutex_lock(&s->lock);
     out->messages = HASH_COUNT(s->table);
-    list_each(it, &s->segments)
-    {
+    list_each (it, &s->segments) {
         out->segments++;
         out->bytes += list_of(it, struct segment, link)->live;
     }

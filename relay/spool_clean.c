@@ -19,8 +19,7 @@ bool clean_wanted(struct spool *s)
     if (!s->head || oldest(s) == s->head || clock_mono_ms() < s->tidy_at_ms)
         return false;
     uint64_t live = 0, records = 0;
-    list_each(it, &s->segments)
-    {
+    list_each (it, &s->segments) {
         struct segment *g = list_of(it, struct segment, link);
         live += g->live;
         records += g->records;
@@ -92,8 +91,7 @@ void clean_copy(struct spool *s)
     if (!clean_wanted(s))
         return;
     struct batch *b = &s->batch;
-    list_each(it, &oldest(s)->messages)
-    {
+    list_each (it, &oldest(s)->messages) {
         if (b->bytes >= SPOOL_COPY || b->npieces >= SPOOL_PIECES / 2)
             return;
         struct job *job = copy_of(s, list_of(it, struct kept, link));

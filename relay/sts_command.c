@@ -157,7 +157,8 @@ static void print_text(const json_t *j)
         return;
     }
     printf("mode: %s\n", json_string_value(json_object_get(j, "mode")));
-    json_array_foreach(json_object_get(j, "mx"), i, mx) printf("mx: %s\n", json_string_value(mx));
+    json_array_foreach (json_object_get(j, "mx"), i, mx)
+        printf("mx: %s\n", json_string_value(mx));
     printf("max_age: %lld\n", (long long)json_integer_value(json_object_get(j, "max_age")));
     printf("id: %s\n", json_string_value(json_object_get(j, "id")));
 }

@@ -349,8 +349,7 @@ static void end_one(struct submit *s)
 
 void submit_drain(struct submit_host *host)
 {
-    list_each_safe(it, &host->sessions)
-    {
+    list_each_safe (it, &host->sessions) {
         struct submit *s = list_of(it, struct submit, list);
         if (!is_busy(s))
             end_one(s);
@@ -359,5 +358,6 @@ void submit_drain(struct submit_host *host)
 
 void submit_stop(struct submit_host *host)
 {
-    list_each_safe(it, &host->sessions) end_one(list_of(it, struct submit, list));
+    list_each_safe (it, &host->sessions)
+        end_one(list_of(it, struct submit, list));
 }

@@ -264,7 +264,8 @@ static int run_report(const struct options *o)
         return status;
     const json_t *reports = json_object_get(answer, "reports"), *one;
     size_t i;
-    json_array_foreach(reports, i, one) puts(json_string_value(json_object_get(one, "text")));
+    json_array_foreach (reports, i, one)
+        puts(json_string_value(json_object_get(one, "text")));
     if (json_array_size(reports) == 0)
         fprintf(stderr, "waxwing: no session is recorded for %s on %s\n",
                 o->domain ? o->domain : "any domain", o->day);

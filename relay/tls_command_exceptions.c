@@ -26,8 +26,7 @@ json_t *tls_summary_json(const json_t *rows)
     json_t *list = json_array(), *found = json_object();
     const json_t *row;
     size_t i;
-    json_array_foreach(rows, i, row)
-    {
+    json_array_foreach (rows, i, row) {
         char *key =
             mem_printf("%s %s %s", word(row, "day"), word(row, "domain"), word(row, "type"));
         json_t *sum = json_object_get(found, key);
@@ -68,8 +67,7 @@ static struct evidence look_at(const struct config *config, const struct cfg_des
     struct evidence e = {0};
     const json_t *row;
     size_t i;
-    json_array_foreach(rows, i, row)
-    {
+    json_array_foreach (rows, i, row) {
         const char *domain = word(row, "domain"), *proof = word(row, "proof");
         // A more specific rule takes its domain out of this one.
         if (!covers(rule->domain, domain) || config_destination(config, domain) != rule)

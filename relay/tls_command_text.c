@@ -102,8 +102,7 @@ void tls_print_summary(const json_t *sums)
         puts("no session is recorded");
     else
         printf("%-10s %8s %8s  %-25s %s\n", "DAY", "SESSIONS", "REFUSED", "TYPE", "DOMAIN");
-    json_array_foreach(sums, i, row)
-    {
+    json_array_foreach (sums, i, row) {
         printf("%-10s %8lld ", word(row, "day"), (long long)number(row, "sessions"));
         printf("%8lld  %-25s ", (long long)number(row, "refused"), word(row, "type"));
         put_safe(word(row, "domain"), strlen(word(row, "domain")));
@@ -145,11 +144,11 @@ void tls_print_policies(const json_t *answer)
     size_t i;
     printf("%zu MTA-STS polic%s\n\n", json_array_size(policies),
            json_array_size(policies) == 1 ? "y" : "ies");
-    json_array_foreach(policies, i, row) tls_print_policy(row);
+    json_array_foreach (policies, i, row)
+        tls_print_policy(row);
     printf("%sMemory: %zu host%s\n\n", json_array_size(policies) ? "\n" : "",
            json_array_size(memory), json_array_size(memory) == 1 ? "" : "s");
-    json_array_foreach(memory, i, row)
-    {
+    json_array_foreach (memory, i, row) {
         struct buf line;
         char seen[40];
         buf_init(&line, 65536);
@@ -167,8 +166,7 @@ void tls_print_exceptions(const json_t *exceptions)
     size_t i;
     if (json_array_size(exceptions) == 0)
         puts("the configuration makes no exceptions");
-    json_array_foreach(exceptions, i, row)
-    {
+    json_array_foreach (exceptions, i, row) {
         struct buf line;
         buf_init(&line, 65536);
         buf_addf(&line, "%s: %s until %s", word(row, "domain"), word(row, "tls"),

@@ -212,8 +212,7 @@ static bool same_address(const struct sockaddr_storage *a, const struct sockaddr
 static size_t at_that_address(const struct https_request *r)
 {
     size_t n = 0;
-    list_each(it, &r->https->running)
-    {
+    list_each (it, &r->https->running) {
         const struct https_request *other = list_of(it, struct https_request, list);
         n += other != r && other->easy && same_address(&other->at[0], &r->at[0]);
     }
@@ -325,8 +324,7 @@ static void start_waiting(struct https *https)
 static void on_turn(uv_timer_t *timer)
 {
     struct https *https = timer->data;
-    list_each_safe(it, &https->running)
-    {
+    list_each_safe (it, &https->running) {
         struct https_request *r = list_of(it, struct https_request, list);
         if (!r->easy && !r->a && !r->aaaa && r->nat)
             go_on(r);
@@ -420,8 +418,10 @@ static void drop(struct https_request *r)
 static void run_close(struct item *item)
 {
     struct https *https = list_of(item, struct close_order, item)->https;
-    list_each_safe(it, &https->waiting) drop(list_of(it, struct https_request, list));
-    list_each_safe(it, &https->running) drop(list_of(it, struct https_request, list));
+    list_each_safe (it, &https->waiting)
+        drop(list_of(it, struct https_request, list));
+    list_each_safe (it, &https->running)
+        drop(list_of(it, struct https_request, list));
     https_sockets_close(https->sockets);
     uv_close((uv_handle_t *)&https->turn, NULL);
     mailbox_close(https->mail);

@@ -54,8 +54,8 @@ void tls_memory_free(struct tls_memory *memory)
     if (!memory)
         return;
     struct domain *d, *next;
-    HASH_ITER(hh, memory->domains, d, next)
-    free_domain(memory, d);
+    HASH_ITER (hh, memory->domains, d, next)
+        free_domain(memory, d);
     free(memory);
 }
 
@@ -225,7 +225,7 @@ void tls_memory_each(const struct tls_memory *memory,
                      void *arg)
 {
     struct domain *d, *next;
-    HASH_ITER(hh, memory->domains, d, next)
-    for (size_t i = 0; i < d->n; i++)
-        fn(d->name, &d->hosts[i].row, arg);
+    HASH_ITER (hh, memory->domains, d, next)
+        for (size_t i = 0; i < d->n; i++)
+            fn(d->name, &d->hosts[i].row, arg);
 }

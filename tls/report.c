@@ -178,11 +178,9 @@ static json_t *describe_policy(const struct policy *p)
 static void free_policies(struct policy *policies)
 {
     struct policy *p, *next;
-    HASH_ITER(hh, policies, p, next)
-    {
+    HASH_ITER (hh, policies, p, next) {
         struct detail *d, *after;
-        HASH_ITER(hh, p->details, d, after)
-        {
+        HASH_ITER (hh, p->details, d, after) {
             HASH_DEL(p->details, d);
             free(d->key);
             free(d);

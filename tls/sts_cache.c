@@ -123,14 +123,14 @@ static void answer(struct sts_request *r)
 
 static void answer_all(struct entry *e)
 {
-    list_each_safe(it, &e->waiters) answer(list_of(it, struct sts_request, list));
+    list_each_safe (it, &e->waiters)
+        answer(list_of(it, struct sts_request, list));
 }
 
 // Those who wait only for something usable need not wait for news.
 static void answer_impatient(struct entry *e)
 {
-    list_each_safe(it, &e->waiters)
-    {
+    list_each_safe (it, &e->waiters) {
         struct sts_request *r = list_of(it, struct sts_request, list);
         if (r->impatient)
             answer(r);
@@ -328,8 +328,7 @@ static void forget_entry(struct sts_cache *cache, struct entry *e)
 static void make_room(struct sts_cache *cache, const struct entry *newest)
 {
     struct entry *e, *next;
-    HASH_ITER(hh, cache->table, e, next)
-    {
+    HASH_ITER (hh, cache->table, e, next) {
         if (HASH_COUNT(cache->table) <= CACHE_DOMAINS)
             return;
         if (e != newest && e->work == IDLE && list_empty(&e->waiters) && !in_force(e))
@@ -430,9 +429,9 @@ void sts_cache_each(struct sts_cache *cache,
                     void *arg)
 {
     struct entry *e, *next;
-    HASH_ITER(hh, cache->table, e, next)
-    if (in_force(e) || e->view.error.tls != WHY_TLS_NONE)
-        fn(e->domain, &e->view, arg);
+    HASH_ITER (hh, cache->table, e, next)
+        if (in_force(e) || e->view.error.tls != WHY_TLS_NONE)
+            fn(e->domain, &e->view, arg);
 }
 
 // ---- the daily refresh
@@ -441,8 +440,7 @@ static void on_tick(uv_timer_t *timer)
 {
     struct sts_cache *cache = timer->data;
     struct entry *e, *next;
-    HASH_ITER(hh, cache->table, e, next)
-    {
+    HASH_ITER (hh, cache->table, e, next) {
         if (e->view.mode == STS_ENFORCE && !in_force(e) && !e->expired_told) {
             e->expired_told = true;
             tell(e, "the policy has expired, and no new one could be had");
@@ -471,13 +469,13 @@ static void tick_closed(uv_handle_t *handle)
 void sts_cache_close(struct sts_cache *cache)
 {
     struct entry *e, *next;
-    HASH_ITER(hh, cache->table, e, next)
-    {
+    HASH_ITER (hh, cache->table, e, next) {
         dns_cancel(e->lookup);
         https_cancel(e->fetch);
         if (e->storing)
             e->storing->entry = NULL;
-        list_each_safe(it, &e->waiters) free(list_of(it, struct sts_request, list));
+        list_each_safe (it, &e->waiters)
+            free(list_of(it, struct sts_request, list));
         forget_entry(cache, e);
     }
     uv_close((uv_handle_t *)&cache->tick, tick_closed);

@@ -27,8 +27,7 @@ static size_t put(struct cache *cache, struct dns_answer *a, uint64_t now)
     size_t n = 0;
     list_init(&waiters);
     cache_put(cache, a, now, &waiters);
-    list_each_safe(it, &waiters)
-    {
+    list_each_safe (it, &waiters) {
         list_remove(it);
         n++;
     }
