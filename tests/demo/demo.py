@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 import textwrap
+import time
 
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, TREE)
@@ -22,6 +23,7 @@ from tests.lab.relay import letter  # noqa: E402
 from tests.lab.wait import Bound, until  # noqa: E402
 
 STORIES = []
+LATER = []  # (domain, what has changed, the word that must end it, the change): a second letter
 
 
 def story(domain, tells, expect):
@@ -121,6 +123,25 @@ def _(lab, domain):
     lab.strip_proxy("mx." + domain, mx.addresses[0])
 
 
+@story("cached.example", "MTA-STS enforce, and all is well", "delivered")
+def _(lab, domain):
+    mx, policies = host(lab, domain), lab.policy_host(domain, body=policy(mx=["mx." + domain]))
+
+    def change():
+        policies.close()
+        mx.certificate = lab.certificate("self-signed", "mx." + domain)
+    LATER.append((domain, "policy host down; another certificate", "deferred", change))
+
+
+@story("remembered.example", "no policy, and a certificate that checks", "delivered")
+def _(lab, domain):
+    mx = host(lab, domain)
+
+    def change():
+        mx.certificate = lab.certificate("self-signed", "mx." + domain)
+    LATER.append((domain, "less than it proved before", "deferred", change))
+
+
 @story("swapped.example", "TLSA; the certificate is swapped on the way", "deferred")
 def _(lab, domain):
     mx = lab.mx("hidden." + domain)
@@ -155,7 +176,8 @@ def prepare(lab):
         zones.zone(domain)
         make(lab, domain)
     host(lab, "example.org")  # where the reports to our own senders go
-    relay = lab.relay(dns=lab.recursive(zones), delivery={"retry": ["3s"]})
+    relay = lab.relay(dns=lab.recursive(zones), delivery={
+        "retry": ["3s"], "memory": {"level": "certificate", "days": 30}})
     lab.names.set("relay.example.org", "A", "198.51.100.1")
     zones.start()
     return relay.start()
@@ -171,12 +193,22 @@ def send_all(lab, relay):
             assert done.returncode == 0, done.stdout
 
 
-def table(relay):
+def send_later(relay):
+    """The world changes, kept connections end, and each of those domains gets a second letter."""
+    for _, _, _, change in LATER:
+        change()
+    time.sleep(3)  # longer than connections.idle
+    for domain, tells, _, _ in LATER:
+        done = relay.swaks("again@" + domain, "--header", "Subject: " + tells)
+        assert done.returncode == 0, done.stdout
+
+
+def table(relay, stories, who):
     """Prints a row for each story; how many did not end as they should."""
     wrong = 0
     print(f"\n{'message to':20} {'what the MX is like':34} {'what happened':13} why")
-    for domain, tells, expect, _ in STORIES:
-        to = "someone@" + domain
+    for domain, tells, expect, _ in stories:
+        to = f"{who}@{domain}"
         try:
             until(lambda: (outcome(relay, to) or (None,))[0] == expect, to, 60)
         except Bound:
@@ -202,13 +234,16 @@ def main():
         relay = prepare(lab)
         relay.program = os.path.abspath(options.program)
         send_all(lab, relay)
-        wrong = table(relay)
+        wrong = table(relay, STORIES, "someone")
+        print("\nThen some things change:")
+        send_later(relay)
+        wrong += table(relay, LATER, "again")
         for title, argv in (("waxwing tls failures", ["tls", "failures"]),
                             ("waxwing explain danewrong.example", ["explain", "danewrong.example"])):
             done = relay.ctl(*argv)
             if done.stdout:
                 print(f"\n$ {title}\n{done.stdout.rstrip()}")
-    print(f"\n{len(STORIES) - wrong} stories ended as they should, {wrong} did not")
+    print(f"\n{len(STORIES) + len(LATER) - wrong} stories ended as they should, {wrong} did not")
     return 1 if wrong else 0
 
 
