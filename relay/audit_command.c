@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: ISC
 // `waxwing audit DOMAIN`: an own domain as receivers see it. Exit: 0 no problem, 1 a problem, 75 the DNS did not
 // say.
-#include <arpa/inet.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,14 +28,8 @@ struct evaluation {
 
 static bool add_address(struct audit_options *o, const char *text)
 {
-    struct sockaddr_storage address = {0};
-    struct sockaddr_in *in = (void *)&address;
-    struct sockaddr_in6 *in6 = (void *)&address;
-    if (inet_pton(AF_INET, text, &in->sin_addr) == 1)
-        address.ss_family = AF_INET;
-    else if (inet_pton(AF_INET6, text, &in6->sin6_addr) == 1)
-        address.ss_family = AF_INET6;
-    else
+    struct sockaddr_storage address;
+    if (!command_read_address(text, &address))
         return false;
     audit_addresses_add(&o->addresses, &address, true);
     return true;

@@ -2,6 +2,7 @@
 // Reading long options.
 #include "relay/command_options.h"
 
+#include <arpa/inet.h>
 #include "relay/base/clock.h"
 #include "relay/base/span.h"
 #include "relay/command.h"
@@ -30,4 +31,16 @@ bool command_set_clock(const char *epoch)
         return false;
     clock_fix((int64_t)seconds * 1000);
     return true;
+}
+
+bool command_read_address(const char *text, struct sockaddr_storage *out)
+{
+    *out = (struct sockaddr_storage){0};
+    struct sockaddr_in *in = (void *)out;
+    struct sockaddr_in6 *in6 = (void *)out;
+    if (inet_pton(AF_INET, text, &in->sin_addr) == 1)
+        out->ss_family = AF_INET;
+    else if (inet_pton(AF_INET6, text, &in6->sin6_addr) == 1)
+        out->ss_family = AF_INET6;
+    return out->ss_family != AF_UNSPEC;
 }

@@ -5,6 +5,7 @@
 
 #include <getopt.h>
 #include <stdbool.h>
+#include <sys/socket.h>
 
 // Gives each option to `set` (`option` is its val, `value` its argument or NULL), which returns false where
 // the value cannot be read. EXIT_YES with optind at the first argument that is no option; or EXIT_USAGE
@@ -13,5 +14,7 @@ int command_options(const char *command, int argc, char **argv, const struct opt
                     bool (*set)(void *arg, int option, const char *value), void *arg);
 // `--now EPOCH`: stops the wall clock there. False: not a time.
 bool command_set_clock(const char *epoch);
+// "192.0.2.1", "2001:db8::1". False: not an IP address.
+bool command_read_address(const char *text, struct sockaddr_storage *out);
 
 #endif

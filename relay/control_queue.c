@@ -9,6 +9,7 @@
 #include "relay/base/memory.h"
 #include "relay/control.h"
 #include "relay/queue.h"
+#include "relay/json_text.h"
 
 // One request on its way through the workers.
 struct round {
@@ -29,12 +30,6 @@ struct visit {
     struct list *rows;
 };
 
-static json_t *text(const char *s)
-{
-    json_t *j = json_string(s ? s : "");
-    return j ? j : json_string("(not UTF-8)");
-}
-
 static json_t *describe(const struct queue_row *row)
 {
     char id[ID_TEXT];
@@ -43,14 +38,14 @@ static json_t *describe(const struct queue_row *row)
     json_object_set_new(j, "id", json_string(id));
     json_object_set_new(j, "created", json_integer(row->created_ms / 1000));
     json_object_set_new(j, "size", json_integer((json_int_t)row->size));
-    json_object_set_new(j, "from", text(row->from));
-    json_object_set_new(j, "to", text(row->to));
-    json_object_set_new(j, "domain", text(row->domain));
+    json_object_set_new(j, "from", json_text(row->from));
+    json_object_set_new(j, "to", json_text(row->to));
+    json_object_set_new(j, "domain", json_text(row->domain));
     json_object_set_new(j, "state", json_string(queue_state_word(row->state)));
     json_object_set_new(j, "attempts", json_integer(row->attempts));
     bool timed = row->state == QUEUE_WAITING;
     json_object_set_new(j, "next", timed ? json_integer(row->next_ms / 1000) : json_null());
-    json_object_set_new(j, "reason", text(row->reason));
+    json_object_set_new(j, "reason", json_text(row->reason));
     return j;
 }
 
@@ -208,9 +203,9 @@ static json_t *envelope(const struct message *m)
     json_t *j = json_object();
     json_object_set_new(j, "id", json_string(id));
     json_object_set_new(j, "accepted", json_string(time));
-    json_object_set_new(j, "from", text(m->env.from));
-    json_object_set_new(j, "principal", text(m->env.principal));
-    json_object_set_new(j, "client", text(m->env.client));
+    json_object_set_new(j, "from", json_text(m->env.from));
+    json_object_set_new(j, "principal", json_text(m->env.principal));
+    json_object_set_new(j, "client", json_text(m->env.client));
     json_object_set_new(j, "size", json_integer((json_int_t)message_size(m)));
     json_object_set_new(j, "requiretls", json_boolean(m->env.requiretls));
     return j;

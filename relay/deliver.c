@@ -113,11 +113,6 @@ void deliver_run(struct deliver *d)
         release(d);
 }
 
-struct list *deliver_deliveries(struct deliver *d)
-{
-    return &d->deliveries;
-}
-
 // Content
 
 static void loaded(struct content *c, const struct why *why, void *arg)

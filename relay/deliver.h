@@ -35,7 +35,5 @@ struct deliver *deliver_new(const struct deliver_order *order, struct list *deli
 void deliver_run(struct deliver *d);
 // Ends it now: what has no answer stays open. `done` runs inside.
 void deliver_cut(struct deliver *d);
-// The deliveries in its hands, for the queue's listing.
-struct list *deliver_deliveries(struct deliver *d);
 
 #endif

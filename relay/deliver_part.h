@@ -107,7 +107,6 @@ enum moment deliver_starttls(struct deliver *d);
 enum moment deliver_starttls_heard(struct deliver *d);
 enum moment deliver_secure(struct deliver *d);
 enum moment deliver_secured(struct deliver *d);
-enum demand_source deliver_source_now(const struct deliver *d);
 enum moment deliver_tls_failed(struct deliver *d, struct why *why, bool answered);
 // Nothing is demanded of the present host, and no password will have to pass.
 bool deliver_clear_allowed(const struct deliver *d);

@@ -7,13 +7,6 @@
 #include <string.h>
 #include "tls/proof.h"
 
-// Whose rule the connection is judged by in the ledger: the one that is only watched, where there is one.
-enum demand_source deliver_source_now(const struct deliver *d)
-{
-    const struct demand *want = &deliver_host(d)->demand;
-    return want->observe > want->level ? want->observe_source : want->source;
-}
-
 static const struct demand *demand(const struct deliver *d)
 {
     return &deliver_host(d)->demand;

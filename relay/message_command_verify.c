@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: ISC
 // `waxwing message verify` and `seal`: what is true of a message file, and a seal over it.
-#include <arpa/inet.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include "relay/command.h"
 #include "relay/command_dns.h"
 #include "relay/message_command.h"
+#include "relay/command_options.h"
 #include "sign/attest.h"
 
 struct evaluation {
@@ -28,17 +28,6 @@ static int failed(const struct why *why, int status)
     return status;
 }
 
-static bool read_client(const char *ip, struct sockaddr_storage *out)
-{
-    struct sockaddr_in *in = (void *)out;
-    struct sockaddr_in6 *in6 = (void *)out;
-    if (inet_pton(AF_INET, ip, &in->sin_addr) == 1)
-        out->ss_family = AF_INET;
-    else if (inet_pton(AF_INET6, ip, &in6->sin6_addr) == 1)
-        out->ss_family = AF_INET6;
-    return out->ss_family != AF_UNSPEC;
-}
-
 // Reads the body through and asks the DNS. NULL: *status says why not, printed.
 static struct attest *evaluate(const struct message_options *o, struct message_file *f, int *status)
 {
@@ -52,7 +41,7 @@ static struct attest *evaluate(const struct message_options *o, struct message_f
         .now_s = clock_s(),
         .has_client = o->ip,
     };
-    if (o->ip && !read_client(o->ip, &in.client)) {
+    if (o->ip && !command_read_address(o->ip, &in.client)) {
         *status = command_usage_error("message", "--ip cannot be '%s'", o->ip);
         return NULL;
     }

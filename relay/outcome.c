@@ -5,12 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *outcome_word(enum outcome outcome)
-{
-    static const char *const words[] = {"delivered", "later", "never", "expired"};
-    return words[outcome];
-}
-
 enum outcome outcome(const struct why *why, int64_t now_ms, int64_t expire_ms)
 {
     if (!why || !why_is_set(why))

@@ -10,7 +10,6 @@
 #include "relay/smtp_reply.h"
 
 enum outcome { OUTCOME_DELIVERED, OUTCOME_LATER, OUTCOME_NEVER, OUTCOME_EXPIRED };
-const char *outcome_word(enum outcome outcome);
 
 // `why` NULL or not set: delivered. Never: class 5 about the recipient, the message or the domain. A
 // host's class 5 is later: another host, or another day (RFC 7504 aside, that is what senders do). What is

@@ -274,11 +274,6 @@ struct connection *pool_take(struct pool *pool, const struct pool_key *key)
     return c;
 }
 
-bool pool_holds(struct pool *pool, const struct pool_key *key)
-{
-    return pool_table_idle(pool, key);
-}
-
 bool pool_has_idle(const struct pool *pool)
 {
     return !list_empty(&pool->idle);

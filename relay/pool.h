@@ -66,7 +66,6 @@ void connection_worked(struct connection *c);
 
 // An idle one with an equal key, taken out of the pool; NULL: none.
 struct connection *pool_take(struct pool *pool, const struct pool_key *key);
-bool pool_holds(struct pool *pool, const struct pool_key *key);
 // Keeps it until it is taken, its peer speaks or ends, or its time is up. Closed at once when it has
 // served enough.
 void pool_give(struct pool *pool, struct connection *c, struct list *site, size_t *site_idle);

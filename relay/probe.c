@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "relay/base/memory.h"
+#include "relay/json_text.h"
 #include "relay/setup.h"
 #include "relay/smtp_reply.h"
 #include "relay/stream.h"
@@ -25,8 +25,7 @@ struct probe {
 
 static void put(struct probe *p, const char *key, const char *value)
 {
-    json_t *j = json_string(value ? value : "");
-    json_object_set_new(p->result, key, j ? j : json_string("(not UTF-8)"));
+    json_object_set_new(p->result, key, json_text(value));
 }
 
 static void finish(struct probe *p, const char *result, const struct why *why)
@@ -146,8 +145,7 @@ static void describe_chain(struct probe *p, const struct channel_facts *facts)
     for (size_t i = 0; i < facts->nchain; i++) {
         char line[512];
         verify_describe(facts->chain[i], line, sizeof line);
-        json_t *j = json_string(line);
-        json_array_append_new(chain, j ? j : json_string("(not UTF-8)"));
+        json_array_append_new(chain, json_text(line));
     }
     json_object_set_new(p->result, "certificate", chain);
 }

@@ -9,6 +9,7 @@
 #include "relay/routes.h"
 #include "relay/routes_thread.h"
 #include "relay/state.h"
+#include "relay/json_text.h"
 #include "tls/sts.h"
 
 // One question on its way there and back.
@@ -110,23 +111,18 @@ void routes_drop_asked(struct routes *routes)
 
 // ---- policies and memory
 
-static json_t *text(const char *s)
-{
-    json_t *j = json_string(s ? s : "");
-    return j ? j : json_string("(not UTF-8)");
-}
-
 static void add_policy(const char *domain, const struct sts_view *view, void *arg)
 {
     json_t *j = json_object();
     bool known = view->mode >= 0;
-    json_object_set_new(j, "domain", text(domain));
-    json_object_set_new(j, "mode", text(known ? sts_mode_word((enum sts_mode)view->mode) : ""));
-    json_object_set_new(j, "id", text(view->id));
+    json_object_set_new(j, "domain", json_text(domain));
+    json_object_set_new(j, "mode",
+                        json_text(known ? sts_mode_word((enum sts_mode)view->mode) : ""));
+    json_object_set_new(j, "id", json_text(view->id));
     json_object_set_new(j, "fetched", json_integer(view->fetched_s));
     json_object_set_new(j, "expires", json_integer(view->expires_s));
-    json_object_set_new(j, "policy", text(view->text));
-    json_object_set_new(j, "error", text(view->error.text));
+    json_object_set_new(j, "policy", json_text(view->text));
+    json_object_set_new(j, "error", json_text(view->error.text));
     json_array_append_new(arg, j);
 }
 
@@ -141,9 +137,9 @@ static void add_memory(const char *domain, const struct memory_row *row, void *a
 {
     static const char *const owes[] = {"nothing", "tls", "certificate"};
     json_t *j = json_object();
-    json_object_set_new(j, "domain", text(domain));
-    json_object_set_new(j, "host", text(row->host));
-    json_object_set_new(j, "proved", text(owes[row->owes]));
+    json_object_set_new(j, "domain", json_text(domain));
+    json_object_set_new(j, "host", json_text(row->host));
+    json_object_set_new(j, "proved", json_text(owes[row->owes]));
     json_object_set_new(j, "dane", json_boolean(row->dane));
     json_object_set_new(j, "seen", json_integer(row->seen_s));
     json_array_append_new(arg, j);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: ISC
 // `waxwing spf`: one SPF evaluation, for people and for conformance suites.
-#include <arpa/inet.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,17 +68,6 @@ static int read_options(int argc, char **argv, struct options *o)
     return EXIT_YES;
 }
 
-static bool read_address(const char *ip, struct sockaddr_storage *out)
-{
-    struct sockaddr_in *in = (void *)out;
-    struct sockaddr_in6 *in6 = (void *)out;
-    if (inet_pton(AF_INET, ip, &in->sin_addr) == 1)
-        out->ss_family = AF_INET;
-    else if (inet_pton(AF_INET6, ip, &in6->sin6_addr) == 1)
-        out->ss_family = AF_INET6;
-    return out->ss_family != AF_UNSPEC;
-}
-
 static void print(const struct spf_result *r, bool json)
 {
     const char *word = auth_result_word(r->result);
@@ -101,7 +89,7 @@ int command_spf(int argc, char **argv)
     int status = read_options(argc, argv, &o);
     if (status != EXIT_YES)
         return status;
-    if (!read_address(o.ip, &client))
+    if (!command_read_address(o.ip, &client))
         return command_usage_error("spf", "--ip cannot be '%s'", o.ip);
     struct dns *dns = command_dns("spf", o.dns_file, o.resolver, &status);
     if (!dns)

@@ -51,16 +51,6 @@ struct stream {
     struct sockaddr_storage peer, local;
 };
 
-const char *stream_event_word(enum stream_event event)
-{
-    static const char *const words[] = {
-        [STREAM_CONNECTED] = "connected", [STREAM_DATA] = "data", [STREAM_SECURED] = "secured",
-        [STREAM_DRAINED] = "drained",     [STREAM_EOF] = "eof",   [STREAM_FAILED] = "failed",
-        [STREAM_TIMEOUT] = "timeout",
-    };
-    return words[event];
-}
-
 static bool is_live(const struct stream *s)
 {
     return s->state == UP || s->state == ENDED;
@@ -544,12 +534,6 @@ const struct sockaddr *stream_peer(const struct stream *s)
 const struct sockaddr *stream_local(const struct stream *s)
 {
     return (const struct sockaddr *)&s->local;
-}
-
-void stream_set_peer(struct stream *s, const struct sockaddr *peer)
-{
-    memcpy(&s->peer, peer,
-           peer->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
 }
 
 void stream_close(struct stream *s, bool now)

@@ -26,7 +26,6 @@ enum stream_event {
     STREAM_FAILED,    // connect, read, write or TLS failed; stream_why() tells
     STREAM_TIMEOUT    // the deadline passed
 };
-const char *stream_event_word(enum stream_event event);
 typedef void stream_fn(struct stream *s, enum stream_event event, void *arg);
 
 // Takes a connection from a listener that has one waiting; NULL: it was gone already.
@@ -62,8 +61,6 @@ void stream_deadline(struct stream *s, uint64_t ms);
 const struct why *stream_why(const struct stream *s);
 const struct sockaddr *stream_peer(const struct stream *s); // where it is connected to or from
 const struct sockaddr *stream_local(const struct stream *s);
-// Replaces the peer address (PROXY header).
-void stream_set_peer(struct stream *s, const struct sockaddr *peer);
 
 // Sends what is queued (and close_notify) for at most 5 s, then closes. With `now`: at once.
 void stream_close(struct stream *s, bool now);

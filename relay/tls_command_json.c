@@ -6,25 +6,13 @@
 #include "relay/base/id.h"
 #include "relay/base/memory.h"
 #include "relay/tls_command.h"
+#include "relay/json_text.h"
 #include "tls/report.h"
 #include "tls/sts.h"
 
-static json_t *text(const char *s)
-{
-    json_t *j = json_string(s);
-    if (j)
-        return j;
-    char *clean = mem_dup(s); // not UTF-8: what is not ASCII is given up
-    for (char *c = clean; *c; c++)
-        *c = (unsigned char)*c < 128 ? *c : '?';
-    j = json_string(clean);
-    free(clean);
-    return j;
-}
-
 static void put(json_t *j, const char *key, const char *value)
 {
-    json_object_set_new(j, key, text(value));
+    json_object_set_new(j, key, json_text(value));
 }
 
 static void put_number(json_t *j, const char *key, int64_t value)
