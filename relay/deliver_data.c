@@ -196,9 +196,11 @@ static bool somebody_open(const struct deliver *d)
 enum moment deliver_transaction_over(struct deliver *d)
 {
     if (!d->mail_taken) {
+        // The answer to the message may have been 421: then there is nobody left to take leave of.
         if (d->mail_why.scope == WHY_HOST)
-            return deliver_quit_next(d, &d->mail_why);
-        deliver_describe(d);
+            return d->c ? deliver_quit_next(d, &d->mail_why) : deliver_next(d, &d->mail_why, false);
+        if (d->c)
+            deliver_describe(d);
         deliver_refuse_rest(d, &d->mail_why);
     }
     sort_out(d);

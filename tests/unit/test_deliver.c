@@ -454,6 +454,42 @@ static void case_31_a_connection_serves_no_other_demand(void **state)
     assert_int_equal(s.nidle, 2);
 }
 
+static void mail_is_refused_all_is_pipelined_and_the_dot_is_421(const char *mail, const char *dot)
+{
+    mx_on(mx, "mail", mail);
+    mx_on(mx, "rcpt", "503 5.5.1 MAIL first");
+    mx_on(mx, "data", "354 go");
+    mx_on(mx, dot, "421 4.3.2 shutting down");
+    story_message(&s, "a@us.test", LETTER, "b@example.test", "c@example.test", NULL);
+    story_run(&s);
+}
+
+static void case_47_mail_refused_for_good_then_421_to_the_dot(void **state)
+{
+    (void)state;
+    mail_is_refused_all_is_pipelined_and_the_dot_is_421("550 5.7.1 not you", "dot");
+    assert_string_equal(refused("b@example.test")->status, "5.7.1");
+    assert_string_equal(refused("c@example.test")->reply, "550 5.7.1 not you");
+}
+
+static void case_47_mail_refused_for_now_then_421_to_the_dot(void **state)
+{
+    (void)state;
+    second_host();
+    mail_is_refused_all_is_pipelined_and_the_dot_is_421("451 4.3.0 later", "dot");
+    assert_delivered("b@example.test");
+    assert_int_equal(mx_count(other), 1);
+}
+
+static void case_47_the_same_with_chunking(void **state)
+{
+    (void)state;
+    mx_extensions(mx, FULL "\nCHUNKING");
+    mail_is_refused_all_is_pipelined_and_the_dot_is_421("450 4.3.0 later", "bdat");
+    assert_string_equal(refused("b@example.test")->status, "4.3.0");
+    assert_int_equal(refused("b@example.test")->scope, WHY_HOST);
+}
+
 static void requiretls_is_final_only_when_every_host_said_no(void **state)
 {
     (void)state;
@@ -506,6 +542,9 @@ int main(void)
         STORY(a_connection_that_died_idle_costs_no_attempt),
         STORY(nor_does_one_whose_host_took_leave),
         STORY(case_31_a_connection_serves_no_other_demand),
+        STORY(case_47_mail_refused_for_good_then_421_to_the_dot),
+        STORY(case_47_mail_refused_for_now_then_421_to_the_dot),
+        STORY(case_47_the_same_with_chunking),
         STORY(requiretls_is_final_only_when_every_host_said_no),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
