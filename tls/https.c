@@ -9,17 +9,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include "relay/base/buf.h"
 #include "relay/base/list.h"
 #include "relay/base/memory.h"
+#include "tls/https_bytes.h"
 #include "tls/https_sockets.h"
 #include "tls/sts.h"
 
-#define FETCH_MS        60000 // for one fetch, curl's part (RFC 8461 section 3.3 says a minute)
-#define FETCHES         32    // at once
-#define FETCHES_ADDRESS 2     // at once to one address
-#define FETCH_ADDRESSES 8     // tried for one host
-#define FETCH_TURN_MS   250   // how often one that waits for its address looks again
+#define FETCH_MS        60000  // for one fetch, curl's part (RFC 8461 section 3.3 says a minute)
+#define FETCHES         32     // at once
+#define FETCHES_ADDRESS 2      // at once to one address
+#define FETCH_ADDRESSES 8      // tried for one host
+#define FETCH_BYTES     262144 // of one connection: TLS, headers, body, trailers
+#define FETCH_HEADERS   65536  // of these: headers and trailers
+#define FETCH_READ      4096   // at once: curl reads up to a hundred times in one turn of the loop
+#define FETCH_TURN_MS   250    // how often one that waits for its address looks again
 
 struct https {
     uv_loop_t loop;
@@ -54,6 +60,9 @@ struct https_request {
     struct curl_slist *resolve;
     char error[CURL_ERROR_SIZE];
     struct buf body;
+    size_t header_bytes;
+    int sockets[FETCH_ADDRESSES]; // open ones
+    size_t nsockets;
     struct why why;
 };
 
@@ -111,6 +120,49 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
     return buf_add(&r->body, bytes, size * n) < 0 ? 0 : size * n; // 0: curl gives up
 }
 
+// curl goes round and round inside one call while a host sends, and shows trailers, chunk heads and TLS records to
+// nobody; but it asks here each time round.
+static int on_progress(void *arg, curl_off_t want, curl_off_t have, curl_off_t put, curl_off_t out)
+{
+    (void)want, (void)have, (void)put, (void)out;
+    struct https_request *r = arg;
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < r->nsockets; i++)
+        bytes += https_bytes(r->sockets[i]);
+    return bytes > FETCH_BYTES;
+}
+
+// curl opens one socket an address, and closes those that lost the race.
+static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    (void)purpose;
+    struct https_request *r = arg;
+    if (r->nsockets == FETCH_ADDRESSES)
+        return CURL_SOCKET_BAD;
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    if (fd >= 0)
+        r->sockets[r->nsockets++] = fd;
+    return fd < 0 ? CURL_SOCKET_BAD : fd;
+}
+
+static int on_close(void *arg, curl_socket_t fd)
+{
+    struct https_request *r = arg;
+    for (size_t i = 0; i < r->nsockets; i++)
+        if (r->sockets[i] == fd)
+            r->sockets[i] = r->sockets[--r->nsockets];
+    return close(fd);
+}
+
+// Trailers are headers that come late (RFC 9112 section 7.1.2).
+static size_t on_header(char *bytes, size_t size, size_t n, void *arg)
+{
+    (void)bytes;
+    struct https_request *r = arg;
+    r->header_bytes += size * n;
+    return r->header_bytes > FETCH_HEADERS ? 0 : size * n;
+}
+
 // RFC 8461 section 3.2: text/plain, parameters aside.
 static bool is_text_plain(const char *type)
 {
@@ -132,12 +184,16 @@ static void judge(struct https_request *r, CURLcode code)
     long status = 0;
     char *type = NULL;
     const char *detail = r->error[0] ? r->error : curl_easy_strerror(code);
-    if (code == CURLE_OK) {
+    if (code == CURLE_ABORTED_BY_CALLBACK) {
+        fetch_failed(r, "the host sent more than %d bytes in all", FETCH_BYTES);
+    } else if (code == CURLE_OK) {
         curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
         curl_easy_getinfo(r->easy, CURLINFO_CONTENT_TYPE, &type);
         judge_response(r, status, type);
     } else if (code == CURLE_PEER_FAILED_VERIFICATION) {
         certificate_failed(r, detail);
+    } else if (r->header_bytes > FETCH_HEADERS) {
+        fetch_failed(r, "more than %d bytes of headers", FETCH_HEADERS);
     } else if (code == CURLE_WRITE_ERROR && r->body.full) {
         fetch_failed(r, "%s", "longer than 64 KiB");
     } else {
@@ -196,6 +252,18 @@ static void start_curl(struct https_request *r)
     curl_easy_setopt(r->easy, CURLOPT_PRIVATE, r);
     curl_easy_setopt(r->easy, CURLOPT_NOPROXY, "*"); // no proxy from the environment
     curl_easy_setopt(r->easy, CURLOPT_USERAGENT, "waxwing/" WAXWING_VERSION);
+    curl_easy_setopt(r->easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(r->easy, CURLOPT_HEADERDATA, r);
+    curl_easy_setopt(r->easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
+    curl_easy_setopt(r->easy, CURLOPT_OPENSOCKETDATA, r);
+    curl_easy_setopt(r->easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
+    curl_easy_setopt(r->easy, CURLOPT_CLOSESOCKETDATA, r);
+    // Kept for nobody: a connection that outlived its request would close behind its back.
+    curl_easy_setopt(r->easy, CURLOPT_FORBID_REUSE, 1L);
+    curl_easy_setopt(r->easy, CURLOPT_XFERINFOFUNCTION, on_progress);
+    curl_easy_setopt(r->easy, CURLOPT_XFERINFODATA, r);
+    curl_easy_setopt(r->easy, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(r->easy, CURLOPT_BUFFERSIZE, (long)FETCH_READ);
     curl_easy_setopt(r->easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(r->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     set_addresses(r);

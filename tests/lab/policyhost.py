@@ -14,12 +14,13 @@ def policy(mode="enforce", mx=(), max_age=604800, version="STSv1"):
 class PolicyHost:
     """Serves https://mta-sts.DOMAIN/.well-known/mta-sts.txt. Fields may be changed while it runs:
     status, type, body (bytes or text), location, pause (seconds between bytes: a slow drip), chunked (body
-    in chunks, without a length), hang (accepts, then says nothing)."""
+    in chunks, without a length), end (of the chunks), flood (bytes sent again and again for ever, behind the answer), hang (accepts, then says nothing)."""
 
     def __init__(self, lab, domain, body="", tls="good", id="1", address=None):
         self.host = "mta-sts." + domain
         self.status, self.type, self.body, self.location = 200, "text/plain", body, None
         self.pause, self.chunked, self.hang = 0.0, False, False
+        self.end, self.flood, self.flooded = b"0\r\n\r\n", None, 0
         self.requests, self.errors, self.threads = [], [], []
         self.address = address or lab.address(self.host)
         self.certificate = lab.certificate(tls, self.host)
@@ -71,6 +72,9 @@ class PolicyHost:
                     self.closing.wait(120)
                     return
                 self._send(stream, self._response())
+                while self.flood and not self.closing.is_set():
+                    stream.sendall(self.flood)
+                    self.flooded += len(self.flood)
         except (OSError, ssl.SSLError) as error:
             self.errors.append(str(error))
         finally:
@@ -86,7 +90,7 @@ class PolicyHost:
         if not self.chunked:
             return start + body
         chunks = [body[i:i + 4096] for i in range(0, len(body), 4096)]
-        return start + b"".join(b"%x\r\n%s\r\n" % (len(c), c) for c in chunks) + b"0\r\n\r\n"
+        return start + b"".join(b"%x\r\n%s\r\n" % (len(c), c) for c in chunks) + self.end
 
     def _send(self, stream, data):
         if not self.pause:

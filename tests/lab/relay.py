@@ -126,6 +126,11 @@ class Relay:
     def told(self):
         return "the relay; its log:\n" + (self.process.output()[-2500:] if self.process else "")
 
+    def memory(self, field="VmRSS"):
+        """Bytes in memory now, or VmHWM: at the most."""
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as f:
+            return next(int(line.split()[1]) for line in f if line.startswith(field)) * 1024
+
     def stop(self):
         """SIGTERM and a clean end: exit 0, nothing that a sanitizer or an assertion had to say."""
         status = self.process.stop()

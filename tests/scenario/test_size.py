@@ -11,17 +11,6 @@ from tests.lab.relay import letter
 from tests.lab.wait import until
 
 
-def resident(pid):
-    with open(f"/proc/{pid}/status", encoding="ascii") as f:
-        return next(int(line.split()[1]) for line in f if line.startswith("VmRSS")) * 1024
-
-
-def peak(pid):
-    with open(f"/proc/{pid}/status", encoding="ascii") as f:
-        return next(int(line.split()[1]) for line in f if line.startswith("VmHWM")) * 1024
-
-
-
 def test_memory_stays_flat_while_50_mb_pass(lab):
     mx = lab.mx("mx.dest.test", domains="dest.test")
     relay = lab.relay(limits={"message_size": "60MiB"})
@@ -29,11 +18,11 @@ def test_memory_stays_flat_while_50_mb_pass(lab):
     relay.start()
     relay.send("warm@dest.test")
     mx.wait()
-    before = resident(relay.process.pid)
+    before = relay.memory()
     body = (b"m" * 70 + b"\r\n") * (50 * 1024 * 1024 // 72)
     relay.send("big@dest.test", letter(body=body))
     assert mx.wait(2, bound=240)[1].body() == body
-    grown = peak(relay.process.pid) - before
+    grown = relay.memory("VmHWM") - before
     assert grown < 16 * 1024 * 1024, f"{grown} bytes more"
 
 

@@ -223,6 +223,18 @@ def test_case_21_nothing_bounces_before_the_policy_was_looked_up_again(lab):
     assert not relay.events("failed")
 
 
+@pytest.mark.parametrize("end,flood", [(b"0\r\n", b"X-Trailer: " + b"a" * 1000 + b"\r\n"), (b"0\r\n", b"a" * 4096),
+                                       (b"5;", b"a" * 4096)], ids=["trailers", "one-trailer", "chunk-extension"])
+def test_case_48_a_policy_host_that_never_ends_is_cut_off(lab, end, flood):
+    mx, web = strict(lab)
+    web.chunked, web.end, web.flood = True, end, flood * 16
+    relay = lab.relay().start()
+    before = relay.memory()
+    assert delivered(relay)["source"] != "mta-sts"
+    until(lambda: web.errors, what="the relay hangs up")
+    assert web.flooded < 16 << 20 and relay.memory() - before < 64 << 20
+
+
 def test_concurrent_deliveries_share_one_fetch(lab):
     _, web = strict(lab)
     web.pause = 0.01
