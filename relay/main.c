@@ -2,7 +2,7 @@
 // The program: finds the subcommand in its table and runs it. Decides nothing else.
 #include <stdio.h>
 #include <string.h>
-#include "relay/command.h"
+#include "relay/command/command.h"
 
 int main(int argc, char **argv)
 {

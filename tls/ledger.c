@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: ISC
-// Facts about connection attempts, as values. Keeps nothing: relay/state.c does.
+// Facts about connection attempts, as values. Keeps nothing: relay/state/state.c does.
 #include "tls/ledger.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 // TLS memory: what each (domain, MX host) proved before, so that less can be told from a downgrade. A table
-// on the routes thread, kept on disk by relay/state.h. Learned from finished handshakes only.
+// on the routes thread, kept on disk by relay/state/state.h. Learned from finished handshakes only.
 #ifndef TLS_MEMORY_H
 #define TLS_MEMORY_H
 

@@ -15,7 +15,7 @@ struct report_sender {
     const char *hostname; // makes report-id ours
 };
 
-// `rows`: those of the view STATE_REPORT (relay/state.h) for one domain: successes and failures, each for
+// `rows`: those of the view STATE_REPORT (relay/state/state.h) for one domain: successes and failures, each for
 // `count` sessions. The caller frees the text.
 char *report_json(const struct report_sender *sender, const char *domain, int64_t day,
                   const struct ledger_row *rows, size_t n);

@@ -3,7 +3,7 @@
 // the retry decision, the log line, the DSN, the ledger and `waxwing explain`.
 //
 // A fallible step returns 0, or -1 with its `struct why` filled. It is a plain value: copy it freely.
-// Text that a peer sent is kept as it came; whoever prints it makes it safe (relay/log.h, relay/dsn.h).
+// Text that a peer sent is kept as it came; whoever prints it makes it safe (relay/log/log.h, relay/queue/dsn.h).
 #ifndef RELAY_BASE_WHY_H
 #define RELAY_BASE_WHY_H
 

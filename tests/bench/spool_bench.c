@@ -8,7 +8,7 @@
 #include "relay/base/clock.h"
 #include "relay/base/mailbox.h"
 #include "relay/base/memory.h"
-#include "relay/spool.h"
+#include "relay/spool/spool.h"
 
 struct load {
     struct spool *spool;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "relay/base/memory.h"
-#include "relay/smtp.h"
+#include "relay/smtp/command.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

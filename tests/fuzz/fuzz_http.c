@@ -4,8 +4,8 @@
 #include <assert.h>
 #include <stdint.h>
 #include <string.h>
-#include "relay/http_failures.h"
-#include "relay/http_request.h"
+#include "relay/http/failures.h"
+#include "relay/http/request.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -2,7 +2,7 @@
 // PROXY headers: a header that is whole says the same whatever follows it.
 #include <assert.h>
 #include <stdint.h>
-#include "relay/proxy.h"
+#include "relay/net/proxy.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

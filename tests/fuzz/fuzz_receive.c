@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 #include "relay/base/buf.h"
-#include "relay/receive_scan.h"
+#include "relay/ingest/scan.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -3,7 +3,7 @@
 // arbitrary text with right sums (first byte odd), so that the words behind the sums are reached, too.
 #include <stdlib.h>
 #include <string.h>
-#include "relay/segment.h"
+#include "relay/spool/format.h"
 #include "tests/unit/spool_disk.h"
 #include "tests/unit/spool_story.h"
 

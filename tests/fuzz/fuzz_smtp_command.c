@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 // Command lines of a client, all arguments of all commands.
 #include <stdint.h>
-#include "relay/smtp.h"
+#include "relay/smtp/command.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

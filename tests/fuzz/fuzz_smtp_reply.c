@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <stdint.h>
 #include <string.h>
-#include "relay/smtp_reply.h"
+#include "relay/smtp/reply.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

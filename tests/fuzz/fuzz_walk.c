@@ -6,7 +6,7 @@
 #include <string.h>
 #include "config/load.h"
 #include "relay/base/memory.h"
-#include "relay/route_plan.h"
+#include "relay/route/plan.h"
 #include "tls/sts.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include "relay/base/clock.h"
 #include "relay/base/memory.h"
-#include "relay/refusal.h"
+#include "relay/deliver/refusal.h"
 #include "tests/unit/certs.h"
 
 static void freed(void *arg)

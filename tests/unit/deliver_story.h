@@ -4,7 +4,7 @@
 #ifndef TESTS_UNIT_DELIVER_STORY_H
 #define TESTS_UNIT_DELIVER_STORY_H
 
-#include "relay/deliver.h"
+#include "relay/deliver/session.h"
 #include "tests/unit/fakemx.h"
 
 struct story_end {

@@ -15,9 +15,9 @@
 #include <unistd.h>
 #include "relay/base/clock.h"
 #include "relay/base/memory.h"
-#include "relay/log.h"
-#include "relay/queue.h"
-#include "relay/spool.h"
+#include "relay/log/log.h"
+#include "relay/queue/queue.h"
+#include "relay/spool/spool.h"
 #include "tests/unit/certs.h"
 
 struct shelf shelf;

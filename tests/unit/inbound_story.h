@@ -6,8 +6,8 @@
 #ifndef TESTS_UNIT_INBOUND_STORY_H
 #define TESTS_UNIT_INBOUND_STORY_H
 
-#include "relay/relay.h"
-#include "relay/server.h"
+#include "relay/worker/relay.h"
+#include "relay/submit/server.h"
 
 // What "secret" and "geheim" are to users app, postfix and other.
 struct story {

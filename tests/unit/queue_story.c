@@ -10,8 +10,8 @@
 #include <unistd.h>
 #include "relay/base/clock.h"
 #include "relay/base/memory.h"
-#include "relay/routes.h"
-#include "relay/state.h"
+#include "relay/route/routes.h"
+#include "relay/state/state.h"
 
 static void found(struct message *m, void *arg)
 {

@@ -5,7 +5,7 @@
 #ifndef TESTS_UNIT_QUEUE_STORY_H
 #define TESTS_UNIT_QUEUE_STORY_H
 
-#include "relay/queue.h"
+#include "relay/queue/queue.h"
 #include "tests/unit/fakemx.h"
 
 #define QUEUE_STORY_WORKERS 2

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: ISC
-// A disk in memory behind relay/spool_files.h, which remembers every operation: it can fail any one of
+// A disk in memory behind relay/spool/files.h, which remembers every operation: it can fail any one of
 // them, and build the disk that a power cut after any number of them would have left.
 //
 // After a cut, bytes and names are those of the last datasync of the file and the last sync of the
@@ -7,7 +7,7 @@
 #ifndef TESTS_SPOOL_DISK_H
 #define TESTS_SPOOL_DISK_H
 
-#include "relay/spool_files.h"
+#include "relay/spool/files.h"
 
 struct disk;
 enum disk_op {

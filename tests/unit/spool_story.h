@@ -4,8 +4,8 @@
 #ifndef TESTS_SPOOL_STORY_H
 #define TESTS_SPOOL_STORY_H
 
-#include "relay/spool.h"
-#include "relay/spool_files.h"
+#include "relay/spool/spool.h"
+#include "relay/spool/files.h"
 
 #define STORY_MESSAGES 1024
 

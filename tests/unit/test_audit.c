@@ -2,7 +2,7 @@
 // An own domain as receivers see it: what is found fault with, and what to publish instead.
 #include "tests/unit/zone_story.h"
 #include <arpa/inet.h>
-#include "relay/audit.h"
+#include "relay/audit/audit.h"
 #include "relay/base/buf.h"
 #include "tls/sts.h"
 

@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include "relay/auth.h"
+#include "relay/submit/password.h"
 
 static int decode(const char *text, struct buf *out)
 {

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <string.h>
-#include "relay/content.h"
+#include "relay/deliver/content.h"
 
 static struct relay relay;
 

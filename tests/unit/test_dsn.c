@@ -9,7 +9,7 @@
 #include <string.h>
 #include "config/config.h"
 #include "relay/base/clock.h"
-#include "relay/dsn.h"
+#include "relay/queue/dsn.h"
 #include "sign/header.h"
 
 static struct relay relay;

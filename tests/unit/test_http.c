@@ -13,9 +13,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include "relay/http.h"
-#include "relay/http_failures.h"
-#include "relay/listen.h"
+#include "relay/http/http.h"
+#include "relay/http/failures.h"
+#include "relay/net/listen.h"
 
 #define TURNS 30000 // of a millisecond or less: what a broken server is given before the test fails
 

@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "relay/ingest.h"
-#include "relay/publication.h"
+#include "relay/ingest/ingest.h"
+#include "relay/setup/publication.h"
 #include "relay/base/memory.h"
 #include "tests/unit/inbound_story.h"
 

@@ -10,8 +10,8 @@
 #include <string.h>
 #include "relay/base/clock.h"
 #include "relay/base/memory.h"
-#include "relay/lane.h"
-#include "relay/refusal.h"
+#include "relay/queue/lane.h"
+#include "relay/deliver/refusal.h"
 #include "tests/unit/queue_story.h"
 
 static struct queue_story s;

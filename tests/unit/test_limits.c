@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-#include "relay/limits.h"
+#include "relay/worker/limits.h"
 
 static struct limits *_Atomic slot;
 static struct limits *l;

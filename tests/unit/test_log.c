@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include "relay/base/clock.h"
 #include "relay/base/id.h"
-#include "relay/log.h"
+#include "relay/log/log.h"
 
 static int real_stderr;
 static FILE *captured;

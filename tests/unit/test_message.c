@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "relay/base/memory.h"
-#include "relay/message.h"
-#include "relay/spool.h"
+#include "relay/message/message.h"
+#include "relay/spool/spool.h"
 
 static struct message *with_bcc(void)
 {

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <string.h>
-#include "relay/metrics.h"
+#include "relay/http/metrics.h"
 
 static struct counters counters;
 static struct buf text;

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <string.h>
-#include "relay/outcome.h"
+#include "relay/deliver/outcome.h"
 
 static enum outcome judge(enum why_scope scope, const char *status, int64_t now)
 {

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <netinet/in.h>
 #include <string.h>
-#include "relay/pool.h"
+#include "relay/deliver/pool.h"
 #include "tests/unit/deliver_story.h"
 
 static struct story s;

@@ -9,7 +9,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <string.h>
-#include "relay/principal.h"
+#include "relay/setup/principal.h"
 
 static struct sender_pattern app_from[] = {{SENDER_DOMAIN, (char[]){"example.org"}},
                                            {SENDER_BELOW, (char[]){"below.example"}},

@@ -9,7 +9,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <string.h>
-#include "relay/proxy.h"
+#include "relay/net/proxy.h"
 
 static void every_prefix_waits_for_more(void **state)
 {

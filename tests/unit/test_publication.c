@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 #include "relay/base/memory.h"
-#include "relay/publication.h"
+#include "relay/setup/publication.h"
 
 #define HOUR UINT64_C(3600000)
 

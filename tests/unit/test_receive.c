@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "relay/base/maxima.h"
-#include "relay/receive.h"
-#include "relay/receive_scan.h"
+#include "relay/ingest/receive.h"
+#include "relay/ingest/scan.h"
 #include "tests/unit/inbound_story.h"
 
 #define HEAD "From: a@example.org\r\nSubject: x\r\n\r\n"

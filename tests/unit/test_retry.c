@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include "relay/retry.h"
+#include "relay/deliver/retry.h"
 
 #define MINUTE 60000
 static const uint64_t steps[] = {5 * MINUTE, 10 * MINUTE, 60 * MINUTE};

@@ -13,7 +13,7 @@
 #include "dns/answers.h"
 #include "relay/base/clock.h"
 #include "relay/base/memory.h"
-#include "relay/route_plan.h"
+#include "relay/route/plan.h"
 #include "tls/sts.h"
 
 #define NOW  1763700000 // 2025-11-21

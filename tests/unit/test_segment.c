@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "relay/base/memory.h"
-#include "relay/segment.h"
-#include "relay/segment_text.h"
+#include "relay/spool/format.h"
+#include "relay/spool/format_text.h"
 
 static struct segment_key key_of(uint64_t number)
 {

@@ -11,8 +11,8 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include "relay/smtp.h"
-#include "relay/smtp_reply.h"
+#include "relay/smtp/command.h"
+#include "relay/smtp/reply.h"
 
 // ---- commands
 

@@ -12,8 +12,8 @@
 #include <xxhash.h>
 #include "relay/base/id.h"
 #include "relay/base/memory.h"
-#include "relay/command.h"
-#include "relay/segment.h"
+#include "relay/command/command.h"
+#include "relay/spool/format.h"
 #include "tests/unit/spool_story.h"
 
 static int begin(void **state)

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "relay/base/memory.h"
-#include "relay/segment.h"
+#include "relay/spool/format.h"
 #include "tests/unit/spool_disk.h"
 #include "tests/unit/spool_story.h"
 

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "relay/base/memory.h"
-#include "relay/command.h"
+#include "relay/command/command.h"
 #include "tests/unit/spool_disk.h"
 #include "tests/unit/spool_story.h"
 

@@ -18,8 +18,8 @@
 #include <unistd.h>
 #include "relay/base/clock.h"
 #include "relay/base/memory.h"
-#include "relay/log.h"
-#include "relay/state.h"
+#include "relay/log/log.h"
+#include "relay/state/state.h"
 
 #define KEEP (30 * (uint64_t)LEDGER_DAY_MS)
 #define NOON (20000 * LEDGER_DAY_MS + LEDGER_DAY_MS / 2)

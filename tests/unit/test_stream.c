@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "relay/base/memory.h"
-#include "relay/stream.h"
+#include "relay/net/stream.h"
 #include "tests/unit/certs.h"
 
 struct actor {

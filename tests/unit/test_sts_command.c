@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "relay/command.h"
+#include "relay/command/command.h"
 
 static char output[65536];
 

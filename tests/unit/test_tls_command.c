@@ -13,9 +13,9 @@
 #include <string.h>
 #include <unistd.h>
 #include "relay/base/clock.h"
-#include "relay/command.h"
-#include "relay/control.h"
-#include "relay/state.h"
+#include "relay/command/command.h"
+#include "relay/control/control.h"
+#include "relay/state/state.h"
 
 #define DAY  20000 // 2024-10-04
 #define NOON (DAY * LEDGER_DAY_MS + LEDGER_DAY_MS / 2)

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "relay/command.h"
-#include "relay/users.h"
+#include "relay/command/command.h"
+#include "relay/setup/users.h"
 
 const char *command_config_file;
 

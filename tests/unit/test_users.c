@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "relay/users.h"
+#include "relay/setup/users.h"
 
 // "secret" as other programs hash it.
 #define SHA512                                                                                     \

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: ISC
+// Audits in the running relay.
+#include "relay/audit/daily.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "relay/audit/audit.h"
+#include "relay/base/clock.h"
+#include "relay/base/memory.h"
+#include "relay/log/log.h"
+#include "relay/route/refused.h"
+#include "tls/sts_cache.h"
+
+#define FIRST_MS 5000     // after the start: the relay has other things to do first
+#define DAY_MS   86400000 // between two audits
+#define SOON_MS  3600000  // where the DNS did not answer
+
+struct audit_daily {
+    uv_loop_t *loop;
+    struct mailbox *mail;
+    struct dns *dns;
+    struct setup *setup, *next; // next: what a reload brought, for the next run
+    uv_timer_t timer;
+    // while a run is under way
+    struct https *https;
+    struct sts_cache *sts;
+    struct audit_addresses addresses;
+    size_t domain; // its number in dkim.domains
+    bool temporary;
+    struct sts_request *request;
+    struct sts_view policy;
+    struct facts *facts;
+    struct dns_drive *drive;
+    struct audit audit;
+};
+
+static bool is_refused(void *arg, const struct sockaddr *address)
+{
+    return refused_address(arg, address);
+}
+
+static const struct setup_domain *subject(const struct audit_daily *d)
+{
+    return &d->setup->domains[d->domain];
+}
+
+static void end_run(struct audit_daily *d)
+{
+    sts_cache_cancel(d->request);
+    dns_drive_cancel(d->drive);
+    facts_free(d->facts);
+    sts_view_free(&d->policy);
+    audit_free(&d->audit);
+    audit_addresses_free(&d->addresses);
+    if (d->sts)
+        sts_cache_close(d->sts);
+    if (d->https)
+        https_close(d->https);
+    d->request = NULL;
+    d->drive = NULL;
+    d->facts = NULL;
+    d->sts = NULL;
+    d->https = NULL;
+}
+
+static bool look(void *arg)
+{
+    struct audit_daily *d = arg;
+    struct audit_input in = {.domain = subject(d)->config->domain,
+                             .keys = subject(d),
+                             .helo = d->setup->config->hostname,
+                             .addresses = &d->addresses,
+                             .smarthost = d->setup->config->delivery.nsmarthost > 0,
+                             .sts = &d->policy,
+                             .now_s = clock_s()};
+    return audit_evaluate(&in, d->facts, &d->audit);
+}
+
+static void next_domain(struct audit_daily *d);
+
+static void looked(void *arg)
+{
+    struct audit_daily *d = arg;
+    d->drive = NULL;
+    for (size_t i = 0; i < d->audit.n; i++) {
+        const struct audit_finding *f = &d->audit.at[i];
+        if (f->severity == AUDIT_PROBLEM && !f->temporary)
+            log_alarm("audit", "%s: %s: %s%s%s%s%s", subject(d)->config->domain, f->about, f->text,
+                      f->name ? "; publish " : "", f->name ? f->name : "", f->name ? ": " : "",
+                      f->name ? f->record : "");
+    }
+    d->temporary |= audit_temporary(&d->audit);
+    audit_free(&d->audit);
+    facts_free(d->facts);
+    d->facts = NULL;
+    d->domain++;
+    next_domain(d);
+}
+
+static void policy_came(const struct sts_view *view, void *arg)
+{
+    struct audit_daily *d = arg;
+    d->request = NULL;
+    sts_view_free(&d->policy);
+    sts_view_copy(&d->policy, view);
+    d->facts = facts_new();
+    d->drive = dns_drive(d->dns, d->mail, d->facts, look, looked, d);
+}
+
+static void on_timer(uv_timer_t *timer);
+
+static void next_domain(struct audit_daily *d)
+{
+    if (d->domain < d->setup->config->ndkim) {
+        d->request = sts_cache_refresh(d->sts, subject(d)->config->domain, true, policy_came, d);
+        return;
+    }
+    uv_timer_start(&d->timer, on_timer, d->temporary ? SOON_MS : DAY_MS, 0);
+    end_run(d);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct audit_daily *d = timer->data;
+    struct why why;
+    if (d->next) {
+        setup_unref(d->setup);
+        d->setup = d->next;
+        d->next = NULL;
+    }
+    const struct config *config = d->setup->config;
+    struct https_options https = {.mail = d->mail,
+                                  .dns = d->dns,
+                                  .ca_file = config->delivery.ca_file,
+                                  .refused = is_refused,
+                                  .arg = d->setup->config};
+    d->domain = 0;
+    d->temporary = false;
+    d->https = config->ndkim ? https_open(&https, &why) : NULL;
+    if (!d->https) { // without own domains there is nothing to audit
+        uv_timer_start(&d->timer, on_timer, DAY_MS, 0);
+        if (config->ndkim)
+            log_alarm("audit", "no audit today: %s", why.text);
+        return;
+    }
+    struct sts_cache_options sts = {
+        .loop = d->loop, .mail = d->mail, .dns = d->dns, .https = d->https};
+    d->sts = sts_cache_open(&sts);
+    audit_addresses_find(config, &d->addresses);
+    next_domain(d);
+}
+
+struct audit_daily *audit_daily_start(uv_loop_t *loop, struct mailbox *mail, struct dns *dns,
+                                      struct setup *setup)
+{
+    struct audit_daily *d = mem_new(sizeof *d);
+    d->loop = loop;
+    d->mail = mail;
+    d->dns = dns;
+    d->setup = setup_ref(setup);
+    d->policy.mode = -1;
+    uv_timer_init(loop, &d->timer);
+    d->timer.data = d;
+    uv_timer_start(&d->timer, on_timer, FIRST_MS, 0);
+    return d;
+}
+
+void audit_daily_reload(struct audit_daily *d, struct setup *setup)
+{
+    setup_unref(d->next);
+    d->next = setup_ref(setup);
+}
+
+static void timer_closed(uv_handle_t *handle)
+{
+    struct audit_daily *d = handle->data;
+    setup_unref(d->setup);
+    setup_unref(d->next);
+    free(d);
+}
+
+void audit_daily_stop(struct audit_daily *d)
+{
+    if (!d)
+        return;
+    end_run(d);
+    uv_close((uv_handle_t *)&d->timer, timer_closed);
+}

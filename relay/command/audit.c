@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: ISC
+// `waxwing audit DOMAIN`: an own domain as receivers see it. Exit: 0 no problem, 1 a problem, 75 the DNS did not
+// say.
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include "config/idn.h"
+#include "relay/audit/audit.h"
+#include "relay/base/clock.h"
+#include "relay/base/memory.h"
+#include "relay/command/command.h"
+#include "relay/command/options.h"
+#include "relay/command/config_file.h"
+#include "relay/command/offline.h"
+
+struct audit_options {
+    const char *dns_file, *resolver;
+    struct audit_addresses addresses;
+    bool json;
+    char domain[IDN_NAME];
+};
+
+struct evaluation {
+    struct audit_input in;
+    struct facts *facts;
+    struct audit audit;
+};
+
+static bool add_address(struct audit_options *o, const char *text)
+{
+    struct sockaddr_storage address;
+    if (!command_read_address(text, &address))
+        return false;
+    audit_addresses_add(&o->addresses, &address, true);
+    return true;
+}
+
+static bool take_option(void *arg, int option, const char *value)
+{
+    struct audit_options *o = arg;
+    switch (option) {
+    case 'j':
+        o->json = true;
+        return true;
+    case 'f':
+        o->dns_file = value;
+        return true;
+    case 'r':
+        o->resolver = value;
+        return true;
+    case 'i':
+        return add_address(o, value);
+    case 'n':
+        return command_set_clock(value);
+    default:
+        return false;
+    }
+}
+
+static int read_options(struct audit_options *o, int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"json", no_argument, NULL, 'j'},           {"dns-file", required_argument, NULL, 'f'},
+        {"resolver", required_argument, NULL, 'r'}, {"ip", required_argument, NULL, 'i'},
+        {"now", required_argument, NULL, 'n'},      {NULL, 0, NULL, 0},
+    };
+    int rc = command_options("audit", argc, argv, options, take_option, o);
+    if (rc != EXIT_YES)
+        return rc;
+    if (optind + 1 != argc)
+        return command_usage_error("audit", "one domain is wanted");
+    if (idn_to_ascii(argv[optind], o->domain) < 0 || !o->domain[0])
+        return command_usage_error("audit", "'%s' is not a domain", argv[optind]);
+    return EXIT_YES;
+}
+
+static bool again(void *arg)
+{
+    struct evaluation *e = arg;
+    return audit_evaluate(&e->in, e->facts, &e->audit);
+}
+
+// The keys of one domain alone: the rest of the configuration may be unreadable for whoever asks. What is
+// wrong with a key file is told here and found there.
+static void load_keys(const struct cfg_dkim_domain *row, struct setup_domain *out)
+{
+    struct why why;
+    *out = (struct setup_domain){.config = row,
+                                 .keys = mem_new((row->nkeys + 1) * sizeof(struct sign_key *))};
+    for (size_t i = 0; i < row->nkeys; i++)
+        if (!(out->keys[i] = sign_key_load(row->keys[i].file, &why)))
+            fprintf(stderr, "waxwing audit: %s\n", why.text);
+}
+
+static void free_keys(struct setup_domain *keys)
+{
+    for (size_t i = 0; keys->keys && i < keys->config->nkeys; i++)
+        sign_key_unref(keys->keys[i]);
+    free(keys->keys);
+}
+
+static void print_text(const struct audit *audit)
+{
+    for (size_t i = 0; i < audit->n; i++) {
+        const struct audit_finding *f = &audit->at[i];
+        printf("%-8s %-8s %s\n", f->temporary ? "unknown" : audit_severity_word(f->severity),
+               f->about, f->text);
+        struct span rest = span_text(f->record);
+        if (!f->name)
+            continue;
+        printf("%-17s publish: %s. IN %s", "", f->name, f->type);
+        bool quoted = strcmp(f->type, "TXT") == 0;
+        for (; rest.n; rest = span_from(rest, 250)) // a character string holds 255 bytes at most
+            printf(quoted ? " \"%.*s\"" : " %.*s", (int)(rest.n < 250 ? rest.n : 250),
+                   (const char *)rest.p);
+        putchar('\n');
+    }
+}
+
+static void print_json(const char *domain, const struct audit *audit)
+{
+    json_t *findings = json_array();
+    for (size_t i = 0; i < audit->n; i++) {
+        const struct audit_finding *f = &audit->at[i];
+        json_t *j = json_pack("{s:s, s:s, s:s}", "severity",
+                              f->temporary ? "unknown" : audit_severity_word(f->severity), "about",
+                              f->about, "text", f->text);
+        if (f->name)
+            json_object_set_new(j, "publish",
+                                json_pack("{s:s, s:s, s:s}", "name", f->name, "type", f->type,
+                                          "record", f->record));
+        json_array_append_new(findings, j);
+    }
+    json_t *all = json_pack("{s:s, s:s, s:o}", "domain", domain, "verdict",
+                            audit_severity_word(audit_worst(audit)), "findings", findings);
+    json_dumpf(all, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(all);
+}
+
+static int look(struct audit_options *o, const struct config *config, struct offline *offline)
+{
+    struct sts_view sts = {.mode = -1};
+    struct setup_domain keys = {0};
+    struct evaluation e = {.facts = facts_new()};
+    const struct cfg_dkim_domain *row = config_dkim_for(config, o->domain);
+    if (row)
+        load_keys(row, &keys);
+    offline_sts(offline, o->domain, &sts);
+    e.in = (struct audit_input){.domain = o->domain,
+                                .keys = row ? &keys : NULL,
+                                .helo = config->hostname,
+                                .addresses = &o->addresses,
+                                .smarthost = config->delivery.nsmarthost > 0,
+                                .sts = &sts,
+                                .now_s = clock_s()};
+    dns_drive_blocking(offline_dns(offline), e.facts, again, &e);
+    if (o->json)
+        print_json(o->domain, &e.audit);
+    else
+        print_text(&e.audit);
+    int status = audit_worst(&e.audit) == AUDIT_PROBLEM ? EXIT_NO
+                 : audit_temporary(&e.audit)            ? EXIT_TEMP
+                                                        : EXIT_YES;
+    audit_free(&e.audit);
+    facts_free(e.facts);
+    sts_view_free(&sts);
+    free_keys(&keys);
+    return status;
+}
+
+static void find_addresses(const struct config *config, struct audit_addresses *given)
+{
+    struct audit_addresses found;
+    if (given->n && !config->delivery.nsources)
+        return; // what is named stands for what would only be guessed
+    audit_addresses_find(config, &found);
+    for (size_t i = 0; i < found.n; i++)
+        audit_addresses_add(given, &found.at[i].address, found.at[i].certain);
+    audit_addresses_free(&found);
+}
+
+int command_audit(int argc, char **argv)
+{
+    struct audit_options o = {0};
+    struct config *config = NULL;
+    int status = read_options(&o, argc, argv);
+    if (status == EXIT_YES)
+        config = command_load_config_or_default(&status);
+    if (config) {
+        struct why why;
+        struct offline_options options = {
+            .config = config, .dns_file = o.dns_file, .resolver = o.resolver};
+        struct offline *offline = offline_open(&options, &why);
+        find_addresses(config, &o.addresses);
+        if (offline) {
+            status = look(&o, config, offline);
+            offline_close(offline);
+        } else {
+            fprintf(stderr, "waxwing audit: %s\n", why.text);
+            status = EXIT_TEMP;
+        }
+    }
+    audit_addresses_free(&o.addresses);
+    config_unref(config);
+    return status;
+}

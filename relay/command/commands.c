@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: ISC
+// The table of subcommands: what `waxwing help`, the usage lines and the manual page know.
+#include <stddef.h>
+#include "relay/command/command.h"
+
+const struct command commands[] = {
+    {"help", "list the commands, or show one", "usage: waxwing help [COMMAND]\n", command_help_all},
+    {"run", "the relay, in the foreground",
+     "usage: waxwing run [--print-config]\n"
+     "Runs in the foreground until SIGTERM; SIGHUP reads the configuration again.\n"
+     "  --print-config  print every key with its value and end\n",
+     command_run},
+    {"check", "look for what could be wrong before it hurts",
+     "usage: waxwing check [--offline] [--dns-file F]\n"
+     "Configuration, file rights, certificate dates, the resolver's validation, keys against DNS.\n"
+     "  --offline     ask no DNS\n"
+     "  --dns-file F  answer DNS questions from this file\n",
+     command_check},
+    {"explain", "what would happen to mail for a domain now, and why",
+     "usage: waxwing explain [OPTION ...] DOMAIN\n"
+     "Asks the running relay, or looks up itself. Exit: 0 deliver, 75 defer, 1 bounce.\n"
+     "  --json           for programs\n"
+     "  --offline        never ask the relay\n"
+     "  --connect        connect up to STARTTLS, show certificate and proof; sends no mail\n"
+     "  --requiretls     for a message with REQUIRETLS\n"
+     "  --dns-file F     answer DNS and HTTPS from this file\n"
+     "  --resolver IP:PORT  ask this server\n"
+     "  --state FILE     policies and memory of this state database\n"
+     "  --now EPOCH      set the clock\n",
+     command_explain},
+    {"audit", "an own domain as receivers see it, and what to publish",
+     "usage: waxwing audit [OPTION ...] DOMAIN\n"
+     "SPF, DKIM, DMARC, MTA-STS, TLSA and TLS-RPT. Exit: 0 no problem, 1 a problem, 75 unknown.\n"
+     "  --ip A           mail leaves from this address (too); may be repeated\n"
+     "  --json           for programs\n"
+     "  --dns-file F     answer DNS and HTTPS from this file\n"
+     "  --resolver IP:PORT  ask this server\n"
+     "  --now EPOCH      set the clock\n",
+     command_audit},
+    {"status", "one screen about the running relay", "usage: waxwing status [--json]\n",
+     command_status},
+    {"queue", "list, show, export, retry, hold, release, remove, bounce what waits",
+     "usage: waxwing queue list [FILTER ...] [--json]\n"
+     "       waxwing queue show ID\n"
+     "       waxwing queue export ID\n"
+     "       waxwing queue retry|hold|release|remove|bounce ID ... | FILTER ... | --all\n"
+     "filters:\n"
+     "  --domain D      recipients at D\n"
+     "  --sender A      envelope sender A\n"
+     "  --state S       routing, waiting, ready, active or held\n"
+     "  --older AGE     accepted longer ago than 90s, 15m, 4h, 5d\n"
+     "remove drops without a word to the sender; bounce tells the sender.\n",
+     command_queue},
+    {"tls", "what failed, what is known of others' policies, what is reported",
+     "usage: waxwing tls failures [--domain D] [--since AGE|DAY] [--type T] [--follow]\n"
+     "       waxwing tls summary [--domain D] [--since AGE|DAY] [--type T]\n"
+     "       waxwing tls report --day DAY [--domain D]\n"
+     "       waxwing tls policies\n"
+     "       waxwing tls exceptions\n"
+     "       waxwing tls refresh DOMAIN\n"
+     "       waxwing tls forget DOMAIN\n"
+     "Failures come newest first. A report is the RFC 8460 JSON of each recipient domain.\n"
+     "refresh fetches the MTA-STS policy; forget drops what the domain's hosts have proved.\n"
+     "  --domain D     this domain, or *.D for what is below it\n"
+     "  --since WHEN   90s, 2h, 3d ago, or a day, as in 2026-11-21\n"
+     "  --type T       a result type of RFC 8460, as in certificate-expired\n"
+     "  --follow       oldest first, and go on as they happen\n"
+     "  --state FILE   read this database, ask no relay\n"
+     "  --json         for programs\n",
+     command_tls},
+    {"reload", "read the configuration again", "usage: waxwing reload\n", command_reload},
+    {"drain", "accept no more, deliver what is there, end",
+     "usage: waxwing drain\n"
+     "The relay ends when its queue is empty, retries included; held mail stays in the spool.\n",
+     command_drain},
+    {"user", "add, change, remove and list who may log in",
+     "usage: waxwing user add|passwd|remove NAME [--file F]\n"
+     "       waxwing user list [--json] [--file F]\n"
+     "The password comes from a prompt, or is a line on standard input; never an argument.\n"
+     "  --file F  the users file; without it the one of the configuration\n",
+     command_user},
+    {"key", "make signing keys, show and test their DNS records",
+     "usage: waxwing key new --domain D --selector S --out FILE [--type rsa|ed25519] [--bits "
+     "2048]\n"
+     "       waxwing key show FILE --domain D --selector S\n"
+     "       waxwing key test [FILE --domain D --selector S]\n"
+     "test compares with the DNS; without FILE every key of the configuration.\n"
+     "  --json               for programs\n"
+     "  --dns-file F         answer DNS questions from this file\n"
+     "  --resolver IP:PORT   ask this server\n",
+     command_key},
+    {"message", "sign, verify or seal one message",
+     "usage: waxwing message verify [OPTION ...] FILE\n"
+     "       waxwing message sign --domain D --selector S --key PEM [OPTION ...] FILE\n"
+     "       waxwing message seal --domain D --selector S --key PEM --authserv-id ID [OPTION ...] "
+     "FILE\n"
+     "FILE '-' is standard input.\n"
+     "  --dns-file F         answer DNS questions from this file\n"
+     "  --resolver IP:PORT   ask this server\n"
+     "  --now EPOCH          set the clock\n"
+     "verify:\n"
+     "  --json               all results; without it one Authentication-Results field\n"
+     "  --ip A --helo H --mail-from M   the client and envelope, for SPF\n"
+     "  --authserv-id ID     the name that vouches\n"
+     "  --min-rsa-bits N     smallest RSA key that counts (1024)\n"
+     "sign:\n"
+     "  --canon H/B          relaxed/relaxed; simple or relaxed each\n"
+     "  --headers a:b:c      fields to sign where present\n"
+     "  --oversign a:b       fields of which no further one may be added\n"
+     "  --time T, --expire T Unix seconds (0: leave out)\n"
+     "  --full               the whole message, not the field alone\n"
+     "seal:\n"
+     "  --headers a:b:c, --time T, --full as above\n"
+     "  --cv-from auto|ar    validate the chain, or take arc= of the newest results\n",
+     command_message},
+    {"spf", "may this address send mail from this domain?",
+     "usage: waxwing spf --ip A --helo H --mail-from M [OPTION ...]\n"
+     "Prints the result, and what the domain explains where it fails.\n"
+     "  --mail-from \"\"       the null sender: the HELO name is checked\n"
+     "  --receiver NAME      who checks, for explanations\n"
+     "  --json               for programs, with the reason\n"
+     "  --dns-file F         answer DNS questions from this file\n"
+     "  --resolver IP:PORT   ask this server\n"
+     "  --now EPOCH          set the clock\n",
+     command_spf},
+    {"sts", "fetch a domain's MTA-STS policy, or evaluate its text",
+     "usage: waxwing sts get DOMAIN [OPTION ...]\n"
+     "       waxwing sts record < TEXT\n"
+     "       waxwing sts policy < TEXT\n"
+     "       waxwing sts match HOST PATTERN\n"
+     "get fetches now. Exit: 0 a policy, 1 none or not valid, 75 it cannot be had.\n"
+     "  --json               for programs\n"
+     "  --dns-file F         answer DNS and HTTPS from this file\n"
+     "  --resolver IP:PORT   ask this server\n"
+     "  --now EPOCH          set the clock\n"
+     "record reads TXT records, one a line.\n",
+     command_sts},
+    {"dane", "match a chain with TLSA records, or look them up",
+     "usage: waxwing dane match --chain PEM --host BASE [--alt-name N ...] --tlsa \"3 1 1 HEX\" "
+     "...\n"
+     "       waxwing dane lookup HOST [--port 25] [--json]\n"
+     "  --dns-file F         answer DNS questions from this file\n"
+     "  --resolver IP:PORT   ask this server\n"
+     "  --now EPOCH          set the clock\n",
+     command_dane},
+    {NULL, NULL, NULL, NULL},
+};

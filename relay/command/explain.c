@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: ISC
+// `waxwing explain DOMAIN`: from the running relay if there is one, else planned here. Exit: deliver 0,
+// bounce 1, defer 75.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "config/idn.h"
+#include "relay/base/memory.h"
+#include "relay/command/command.h"
+#include "relay/command/config_file.h"
+#include "relay/command/options.h"
+#include "relay/control/control.h"
+#include "relay/route/explain.h"
+#include "relay/command/offline.h"
+#include "relay/command/probe.h"
+
+struct explain_options {
+    const char *domain, *dns_file, *resolver, *state;
+    bool json, offline, connect;
+    bool alone; // --offline was said
+    enum route_variant variant;
+    char ascii[256];
+};
+
+static int verdict_status(const json_t *explanation)
+{
+    const char *verdict = json_string_value(json_object_get(explanation, "verdict"));
+    if (!verdict)
+        return EXIT_FAULT;
+    return strcmp(verdict, "deliver") == 0 ? EXIT_YES
+           : strcmp(verdict, "defer") == 0 ? EXIT_TEMP
+                                           : EXIT_NO;
+}
+
+static const struct option long_options[] = {
+    {"json", no_argument, NULL, 'j'},
+    {"offline", no_argument, NULL, 'o'},
+    {"connect", no_argument, NULL, 'c'},
+    {"dns-file", required_argument, NULL, 'f'},
+    {"resolver", required_argument, NULL, 'r'},
+    {"state", required_argument, NULL, 's'},
+    {"now", required_argument, NULL, 'n'},
+    {"requiretls", no_argument, NULL, 't'},
+    {NULL, 0, NULL, 0},
+};
+
+static bool take_option(void *arg, int option, const char *value)
+{
+    struct explain_options *o = arg;
+    switch (option) {
+    case 'j':
+        o->json = true;
+        return true;
+    case 'o':
+        o->offline = true;
+        return true;
+    case 'c':
+        o->connect = true;
+        return true;
+    case 'f':
+        o->dns_file = value;
+        return true;
+    case 'r':
+        o->resolver = value;
+        return true;
+    case 's':
+        o->state = value;
+        return true;
+    case 't':
+        o->variant = ROUTE_REQUIRETLS;
+        return true;
+    case 'n':
+        return command_set_clock(value);
+    default:
+        return false;
+    }
+}
+
+static int read_options(struct explain_options *o, int argc, char **argv)
+{
+    int rc = command_options("explain", argc, argv, long_options, take_option, o);
+    if (rc != EXIT_YES)
+        return rc;
+    if (optind + 1 != argc)
+        return command_usage_error("explain", "one domain is wanted");
+    const char *at = strrchr(argv[optind], '@'); // an address will do too
+    o->domain = at ? at + 1 : argv[optind];
+    if (o->domain[0] == '[')
+        snprintf(o->ascii, sizeof o->ascii, "%s", o->domain);
+    else if (idn_to_ascii(o->domain, o->ascii) < 0)
+        return command_usage_error("explain", "'%s' is not a domain", o->domain);
+    o->alone = o->offline || o->dns_file;
+    // What changes the world is only for a look of our own.
+    o->offline = o->offline || o->dns_file || o->resolver || o->state || o->connect;
+    return 0;
+}
+
+static json_t *ask_relay(const struct explain_options *o, const struct config *config, int *status)
+{
+    json_t *request = json_pack("{s:s, s:s, s:i}", "verb", "explain", "domain", o->ascii, "variant",
+                                (int)o->variant);
+    json_t *answer = control_ask_quietly(config->control, request, status);
+    if (answer && !json_object_get(answer, "verdict")) {
+        json_decref(answer);
+        answer = NULL;
+    }
+    json_object_del(answer, "exit"); // of the socket, not of the explanation
+    return answer;
+}
+
+static void show(const struct explain_options *o, json_t *explanation)
+{
+    if (o->json)
+        json_dumpf(explanation, stdout, JSON_INDENT(2)), putchar('\n');
+    else
+        explain_print(explanation, stdout);
+}
+
+static int explain_here(const struct explain_options *o, struct config *config)
+{
+    struct why why;
+    const char *state = o->state;
+    // A look at the hosts counts the policies and the memory that the relay here delivers by.
+    if (!state && o->connect && !o->alone && access(config->state, R_OK) == 0)
+        state = config->state;
+    struct offline_options options = {
+        .config = config, .dns_file = o->dns_file, .resolver = o->resolver, .state_file = state};
+    struct offline *offline = offline_open(&options, &why);
+    if (!offline) {
+        fprintf(stderr, "waxwing: %s\n", why.text);
+        return EXIT_TEMP;
+    }
+    struct planning *planning = offline_plan(offline, o->ascii, o->variant);
+    json_t *explanation = explain_json(planning, o->ascii);
+    if (o->connect)
+        json_object_set_new(explanation, "connect",
+                            probe_route(offline_loop(offline), planning_route(planning)));
+    show(o, explanation);
+    int status = verdict_status(explanation);
+    json_decref(explanation);
+    planning_free(planning);
+    offline_close(offline);
+    return status;
+}
+
+int command_explain(int argc, char **argv)
+{
+    struct explain_options o = {.variant = ROUTE_PLAIN};
+    int status = read_options(&o, argc, argv);
+    if (status)
+        return status;
+    struct config *config = command_load_config_or_default(&status);
+    if (!config)
+        return status;
+    json_t *answer = o.offline ? NULL : ask_relay(&o, config, &status);
+    if (answer) {
+        show(&o, answer);
+        status = verdict_status(answer);
+        json_decref(answer);
+    } else {
+        status = explain_here(&o, config);
+    }
+    config_unref(config);
+    return status;
+}

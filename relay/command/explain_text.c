@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: ISC
+// An explanation for somebody at two in the morning: the verdict first, then why, host by host, then what
+// it rests on. Eighty columns.
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "relay/base/buf.h"
+#include "relay/base/clock.h"
+#include "relay/route/explain.h"
+
+#define WIDTH 79
+
+static const char *word(const json_t *j, const char *key)
+{
+    const char *s = json_string_value(json_object_get(j, key));
+    return s ? s : "";
+}
+
+static long long number(const json_t *j, const char *key)
+{
+    return json_integer_value(json_object_get(j, key));
+}
+
+// Breaks at spaces; further lines are indented alike. What peers wrote cannot steer the terminal.
+static void paragraph(FILE *out, int indent, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+static void paragraph(FILE *out, int indent, const char *format, ...)
+{
+    char text[4096];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    for (char *c = text; *c; c++)
+        if ((unsigned char)*c < 32 || *c == 127)
+            *c = '?';
+    const char *p = text;
+    size_t room = (size_t)(WIDTH - indent);
+    do {
+        size_t n = strlen(p), cut = n;
+        if (n > room) {
+            for (cut = room; cut > 0 && p[cut] != ' '; cut--)
+                ;
+            if (cut == 0)
+                cut = strcspn(p, " ");
+        }
+        fprintf(out, "%*s%.*s\n", indent, "", (int)cut, p);
+        p += cut;
+        p += strspn(p, " ");
+    } while (*p);
+}
+
+static void span_of_time(long long seconds, char out[static 32])
+{
+    long long s = seconds < 0 ? -seconds : seconds;
+    if (s >= 2 * 86400)
+        snprintf(out, 32, "%lld days", s / 86400);
+    else if (s >= 2 * 3600)
+        snprintf(out, 32, "%lld hours", s / 3600);
+    else if (s >= 120)
+        snprintf(out, 32, "%lld minutes", s / 60);
+    else
+        snprintf(out, 32, "%lld seconds", s);
+}
+
+static void join(const json_t *list, struct buf *out)
+{
+    size_t i;
+    const json_t *item;
+    json_array_foreach (list, i, item)
+        buf_addf(out, "%s%s", i ? ", " : "", json_string_value(item));
+}
+
+static const char *demand_sentence(const json_t *host)
+{
+    const char *demand = word(host, "demand");
+    if (strcmp(demand, "dane") == 0)
+        return "must prove its TLSA records (DANE)";
+    if (strcmp(demand, "webpki") == 0)
+        return "must show a trusted certificate for its name";
+    if (strcmp(demand, "encrypt") == 0)
+        return "must encrypt (any certificate)";
+    if (strcmp(demand, "opportunistic") == 0)
+        return "may be clear text where it offers no TLS";
+    return "is not used";
+}
+
+static void print_lists(const json_t *host, FILE *out)
+{
+    struct buf line;
+    buf_init(&line, 65536);
+    join(json_object_get(host, "addresses"), &line);
+    if (line.len)
+        paragraph(out, 4, "%s", buf_text(&line));
+    buf_reset(&line);
+    join(json_object_get(host, "names"), &line);
+    const char *demand = word(host, "demand");
+    bool named = strcmp(demand, "webpki") == 0 || strcmp(demand, "dane") == 0;
+    if (line.len && named)
+        paragraph(out, 4, "names that count: %s", buf_text(&line));
+    buf_free(&line);
+    size_t i;
+    const json_t *tlsa;
+    json_array_foreach (json_object_get(host, "tlsa"), i, tlsa)
+        fprintf(out, "    TLSA %s\n", json_string_value(tlsa));
+}
+
+static void print_host(const json_t *host, FILE *out)
+{
+    fprintf(out, "\n  MX %lld %s  (DNSSEC: %s)\n", number(host, "preference"), word(host, "host"),
+            word(host, "dnssec"));
+    paragraph(out, 4, "%s; source: %s%s%s", demand_sentence(host), word(host, "source"),
+              word(host, "tlsa_base")[0] ? ", TLSA at " : "", word(host, "tlsa_base"));
+    if (word(host, "reason")[0])
+        paragraph(out, 4, "because %s%s%s%s", word(host, "reason"),
+                  word(host, "type")[0] ? " [" : "", word(host, "type"),
+                  word(host, "type")[0] ? "]" : "");
+    if (word(host, "watched")[0])
+        paragraph(out, 4, "watched only: failing %s is recorded, mail goes all the same",
+                  word(host, "watched"));
+    print_lists(host, out);
+}
+
+static void print_sts(const json_t *sts, FILE *out)
+{
+    fputs("\n  MTA-STS\n", out);
+    struct buf mx;
+    buf_init(&mx, 65536);
+    join(json_object_get(sts, "mx"), &mx);
+    char age[32], left[32];
+    if (!word(sts, "mode")[0]) {
+        fputs("    no policy\n", out);
+    } else {
+        span_of_time(clock_s() - number(sts, "fetched"), age);
+        span_of_time(number(sts, "expires") - clock_s(), left);
+        paragraph(out, 4, "%s, id %s, %s, fetched %s ago, good for %s", word(sts, "mode"),
+                  word(sts, "id"), strcmp(word(sts, "source"), "fetch") == 0 ? "new" : "cached",
+                  age, left);
+        paragraph(out, 4, "mx: %s", buf_text(&mx));
+    }
+    if (word(sts, "error")[0])
+        paragraph(out, 4, "%s%s%s%s", word(sts, "error"), word(sts, "error_type")[0] ? " [" : "",
+                  word(sts, "error_type"), word(sts, "error_type")[0] ? "]" : "");
+    buf_free(&mx);
+}
+
+static void print_memory(const json_t *memory, FILE *out)
+{
+    size_t i;
+    const json_t *row;
+    if (json_array_size(memory))
+        fputs("\n  TLS memory\n", out);
+    json_array_foreach (memory, i, row) {
+        char age[32];
+        span_of_time(clock_s() - number(row, "seen"), age);
+        paragraph(out, 4, "%s proved %s%s %s ago", word(row, "host"), word(row, "proved"),
+                  json_is_true(json_object_get(row, "dane")) ? " (had TLSA records)" : "", age);
+    }
+}
+
+static void print_rule(const json_t *rule, FILE *out)
+{
+    if (!json_is_object(rule))
+        return;
+    fprintf(out, "\n  Rule for %s\n", word(rule, "domain"));
+    const json_t *until = json_object_get(rule, "until");
+    if (json_is_true(json_object_get(rule, "expired")))
+        paragraph(out, 4, "an exception that has run out and no longer counts: %s",
+                  word(rule, "reason"));
+    else if (json_is_null(until))
+        paragraph(out, 4, "tls: %s%s", word(rule, "tls")[0] ? word(rule, "tls") : "not set",
+                  json_is_true(json_object_get(rule, "next_hop")) ? ", with a next hop of its own"
+                                                                  : "");
+    else
+        paragraph(out, 4, "EXCEPTION: tls: %s replaces everything else: %s", word(rule, "tls"),
+                  word(rule, "reason"));
+}
+
+static void print_records(const json_t *records, FILE *out)
+{
+    size_t i;
+    const json_t *r;
+    fputs("\n  Looked up\n", out);
+    json_array_foreach (records, i, r) {
+        fprintf(out, "    %-5s %-44s %s", word(r, "type"), word(r, "name"), word(r, "outcome"));
+        fprintf(out, " %s, ttl %lld\n", word(r, "dnssec"), number(r, "ttl"));
+        if (word(r, "canonical")[0])
+            paragraph(out, 10, "is an alias of %s", word(r, "canonical"));
+        if (word(r, "reason")[0])
+            paragraph(out, 10, "%s", word(r, "reason"));
+    }
+}
+
+static void print_connection(const json_t *c, FILE *out)
+{
+    const char *result = word(c, "result");
+    fprintf(out, "    %s [%s]: %s\n", word(c, "host"), word(c, "address"),
+            strcmp(result, "proved") == 0   ? "proved what is demanded"
+            : strcmp(result, "clear") == 0  ? "no TLS, and none is demanded"
+            : strcmp(result, "failed") == 0 ? "FAILED"
+                                            : "unreachable");
+    if (word(c, "reason")[0])
+        paragraph(out, 6, "%s%s%s%s", word(c, "reason"), word(c, "type")[0] ? " [" : "",
+                  word(c, "type"), word(c, "type")[0] ? "]" : "");
+    if (word(c, "protocol")[0])
+        paragraph(out, 6, "%s %s, proof: %s", word(c, "protocol"), word(c, "cipher"),
+                  word(c, "proof"));
+    const json_t *watched = json_object_get(c, "watched");
+    if (watched)
+        paragraph(out, 6, "only watched, and recorded as a failure: %s [%s]",
+                  word(watched, "reason"), word(watched, "type"));
+    size_t i;
+    const json_t *certificate;
+    json_array_foreach (json_object_get(c, "certificate"), i, certificate)
+        paragraph(out, 6, "certificate %zu: %s", i, json_string_value(certificate));
+}
+
+static void print_connections(const json_t *connect, FILE *out)
+{
+    size_t i;
+    const json_t *c;
+    if (!connect)
+        return;
+    fputs("\n  Connected\n", out);
+    json_array_foreach (connect, i, c)
+        print_connection(c, out);
+}
+
+void explain_print(const json_t *e, FILE *out)
+{
+    const char *verdict = word(e, "verdict");
+    bool delivers = strcmp(verdict, "deliver") == 0;
+    fprintf(out, "%s: %s%s\n", word(e, "domain"),
+            delivers                        ? "mail would be delivered"
+            : strcmp(verdict, "defer") == 0 ? "mail would WAIT"
+                                            : "mail would BOUNCE",
+            json_is_true(json_object_get(e, "shadow")) ? " (shadow mode: policies only watch)"
+                                                       : "");
+    if (!delivers)
+        paragraph(out, 2, "%s %s", word(e, "status"), word(e, "reason"));
+    if (strcmp(verdict, "defer") == 0)
+        paragraph(out, 2, "It is tried again until it expires; the sender is told after a while.");
+    if (word(e, "dns")[0])
+        paragraph(out, 2, "ALARM: DNSSEC validation does not work here: %s", word(e, "dns"));
+    size_t i;
+    const json_t *host;
+    json_array_foreach (json_object_get(e, "mx"), i, host)
+        print_host(host, out);
+    print_connections(json_object_get(e, "connect"), out);
+    print_sts(json_object_get(e, "sts"), out);
+    print_rule(json_object_get(e, "rule"), out);
+    print_memory(json_object_get(e, "memory"), out);
+    print_records(json_object_get(e, "records"), out);
+}

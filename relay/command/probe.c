@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: ISC
+// A look at the hosts of a route: connect, EHLO, STARTTLS, handshake, proof; then QUIT without a word of mail.
+#include "relay/command/probe.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "relay/log/json.h"
+#include "relay/setup/setup.h"
+#include "relay/smtp/reply.h"
+#include "relay/net/stream.h"
+#include "tls/proof.h"
+
+enum probe_state { CONNECTING, GREETING, EHLO, STARTTLS, HANDSHAKE, FINISHED };
+
+struct probe {
+    const struct route *route;
+    const struct route_host *host;
+    size_t address; // which of the host's
+    enum probe_state state;
+    struct stream *stream;
+    struct smtp_reply reply;
+    json_t *result;
+};
+
+static void put(struct probe *p, const char *key, const char *value)
+{
+    json_object_set_new(p->result, key, json_text(value));
+}
+
+static void finish(struct probe *p, const char *result, const struct why *why)
+{
+    put(p, "result", result);
+    if (why) {
+        put(p, "type", why_tls_word(why->tls));
+        put(p, "reason", why->text);
+    }
+    p->state = FINISHED;
+    stream_close(p->stream, strcmp(result, "unreachable") == 0);
+    p->stream = NULL;
+}
+
+// As a delivery has it: nothing is demanded of the host.
+static bool clear_allowed(const struct probe *p)
+{
+    const struct demand *d = &p->host->demand;
+    return d->level == TLS_OPPORTUNISTIC && !d->refuse && !d->npins && !p->host->implicit_tls;
+}
+
+// TLS failed: a delivery goes on in clear, or not at all.
+static void tls_failed(struct probe *p, struct why *why)
+{
+    if (why->tls == WHY_TLS_NONE)
+        why->tls = WHY_VALIDATION_FAILURE;
+    finish(p, clear_allowed(p) ? "clear" : "failed", why);
+}
+
+static void start_tls(struct probe *p)
+{
+    struct why why;
+    const struct cfg_delivery *d = &p->route->setup->config->delivery;
+    struct channel_client how = {
+        .sni = p->host->demand.sni, .tls_min = d->tls_min, .priority = d->tls_priority};
+    struct channel *channel = channel_client(&how, &why);
+    size_t dropped;
+    if (!channel) {
+        finish(p, "failed", &why);
+        return;
+    }
+    p->state = HANDSHAKE;
+    stream_secure(p->stream, channel, &dropped);
+}
+
+static void no_starttls(struct probe *p)
+{
+    struct why why;
+    why_set_tls(&why, WHY_STARTTLS_NOT_SUPPORTED, WHY_HOST, "4.7.4", "the host offers no STARTTLS");
+    json_object_set_new(p->result, "starttls", json_false());
+    finish(p, clear_allowed(p) ? "clear" : "failed", &why);
+}
+
+static void send_line(struct probe *p, const char *line)
+{
+    stream_write(p->stream, line, strlen(line));
+}
+
+static void on_reply(struct probe *p)
+{
+    struct smtp_extensions ext;
+    char line[300];
+    switch (p->state) {
+    case GREETING:
+        if (p->reply.code != 220) {
+            struct why why;
+            why_set(&why, WHY_HOST, "4.4.2", "the host greets with %d", p->reply.code);
+            finish(p, "failed", &why);
+            return;
+        }
+        snprintf(line, sizeof line, "EHLO %s\r\n", p->route->setup->config->hostname);
+        p->state = EHLO;
+        send_line(p, line);
+        return;
+    case EHLO:
+        smtp_extensions_read(&p->reply, &ext);
+        if (p->reply.code != 250 || !ext.starttls) {
+            no_starttls(p);
+            return;
+        }
+        json_object_set_new(p->result, "starttls", json_true());
+        p->state = STARTTLS;
+        send_line(p, "STARTTLS\r\n");
+        return;
+    case STARTTLS:
+        if (p->reply.code == 220)
+            start_tls(p);
+        else
+            no_starttls(p);
+        return;
+    default:
+        return;
+    }
+}
+
+static void read_reply(struct probe *p)
+{
+    while (p->state == GREETING || p->state == EHLO || p->state == STARTTLS) {
+        size_t used;
+        struct why why;
+        struct buf *in = stream_input(p->stream);
+        enum smtp_reply_state s = smtp_reply_feed(&p->reply, buf_span(in), &used, &why);
+        buf_drop(in, used);
+        if (s == SMTP_REPLY_MORE)
+            return;
+        if (s == SMTP_REPLY_BAD)
+            finish(p, "failed", &why);
+        else
+            on_reply(p);
+        smtp_reply_reset(&p->reply);
+    }
+}
+
+static void describe_chain(struct probe *p, const struct channel_facts *facts)
+{
+    json_t *chain = json_array();
+    for (size_t i = 0; i < facts->nchain; i++) {
+        char line[512];
+        verify_describe(facts->chain[i], line, sizeof line);
+        json_array_append_new(chain, json_text(line));
+    }
+    json_object_set_new(p->result, "certificate", chain);
+}
+
+// MTA-STS testing and shadow mode: what a delivery records and does not refuse.
+static void watch(struct probe *p, const struct channel_facts *facts)
+{
+    const struct demand *d = &p->host->demand;
+    enum tls_proof proof = PROOF_NONE;
+    struct why why = d->why;
+    if (!why_is_set(&why) &&
+        (d->observe <= d->level || proof_of_level(d, d->observe, facts, &proof, &why) == 0))
+        return;
+    json_t *j = json_pack("{s:s, s:s}", "type", why_tls_word(why.tls), "reason", why.text);
+    json_object_set_new(p->result, "watched", j ? j : json_null());
+}
+
+static void on_secured(struct probe *p)
+{
+    const struct channel_facts *facts = channel_facts(stream_tls(p->stream));
+    enum tls_proof proof = PROOF_NONE;
+    struct why why;
+    put(p, "protocol", facts->protocol);
+    put(p, "cipher", facts->cipher);
+    describe_chain(p, facts);
+    int rc = proof_of_demand(&p->host->demand, facts, &proof, &why);
+    put(p, "proof", tls_proof_word(proof));
+    send_line(p, p->host->implicit_tls ? "" : "QUIT\r\n");
+    if (p->host->demand.refuse) { // whatever it proves, policy sends nothing there
+        why = p->host->demand.why;
+        finish(p, "failed", &why);
+    } else if (rc < 0) {
+        tls_failed(p, &why);
+    } else {
+        watch(p, facts);
+        finish(p, "proved", NULL);
+    }
+}
+
+static void on_event(struct stream *s, enum stream_event event, void *arg)
+{
+    struct probe *p = arg;
+    switch (event) {
+    case STREAM_CONNECTED:
+        p->state = GREETING;
+        if (p->host->implicit_tls)
+            start_tls(p);
+        return;
+    case STREAM_DATA:
+        read_reply(p);
+        return;
+    case STREAM_SECURED:
+        on_secured(p);
+        return;
+    case STREAM_DRAINED:
+        return;
+    default: {
+        struct why why;
+        if (event == STREAM_FAILED)
+            why = *stream_why(s);
+        else
+            why_set(&why, WHY_HOST, "4.4.2", "%s",
+                    event == STREAM_EOF ? "the host closed the connection" : "no answer in time");
+        if (p->state == STARTTLS || p->state == HANDSHAKE)
+            tls_failed(p, &why);
+        else
+            finish(p, p->state == CONNECTING ? "unreachable" : "failed", &why);
+    }
+    }
+}
+
+static const char *print_address(const struct sockaddr_storage *a, char out[static 64])
+{
+    if (a->ss_family == AF_INET6)
+        uv_ip6_name((const struct sockaddr_in6 *)a, out, 64);
+    else
+        uv_ip4_name((const struct sockaddr_in *)a, out, 64);
+    return out;
+}
+
+static json_t *probe_address(uv_loop_t *loop, const struct route *route,
+                             const struct route_host *host, size_t i)
+{
+    char text[64];
+    struct probe p = {.route = route, .host = host, .address = i, .result = json_object()};
+    smtp_reply_init(&p.reply);
+    put(&p, "host", host->host);
+    put(&p, "address", print_address(&host->addresses[i], text));
+    p.stream =
+        stream_connect(loop, (const struct sockaddr *)&host->addresses[i], NULL, on_event, &p);
+    stream_deadline(p.stream, PROBE_TIMEOUT_MS);
+    while (p.state != FINISHED)
+        uv_run(loop, UV_RUN_ONCE);
+    smtp_reply_free(&p.reply);
+    return p.result;
+}
+
+json_t *probe_route(uv_loop_t *loop, const struct route *route)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; i < route->nhosts; i++)
+        for (size_t a = 0; a < route->hosts[i].naddresses; a++)
+            json_array_append_new(all, probe_address(loop, route, &route->hosts[i], a));
+    return all;
+}

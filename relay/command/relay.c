@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: ISC
+// `waxwing status`, `reload` and `drain`: short questions to the running relay.
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "config/load.h"
+#include "relay/command/command.h"
+#include "relay/command/config_file.h"
+#include "relay/control/control.h"
+
+static json_t *ask(const char *verb, int *status)
+{
+    struct config *config = command_load_config(status);
+    if (!config)
+        return NULL;
+    json_t *answer = control_ask(config->control, json_pack("{s:s}", "verb", verb), status);
+    config_unref(config);
+    return answer;
+}
+
+static int simple(const char *verb, int argc, char **argv, const char *done)
+{
+    if (argc > 1)
+        return command_usage_error(verb, "unexpected argument '%s'", argv[1]);
+    int status;
+    json_t *answer = ask(verb, &status);
+    if (answer && status == EXIT_YES)
+        puts(done);
+    json_decref(answer);
+    return status;
+}
+
+int command_reload(int argc, char **argv)
+{
+    return simple("reload", argc, argv, "the new configuration is in force");
+}
+
+int command_drain(int argc, char **argv)
+{
+    return simple("drain", argc, argv,
+                  "no more is accepted; the relay ends when its queue is empty (held mail stays)");
+}
+
+static const char *word(const json_t *j, const char *key)
+{
+    const char *s = json_string_value(json_object_get(j, key));
+    return s ? s : "";
+}
+
+static long long number(const json_t *j, const char *key)
+{
+    return json_integer_value(json_object_get(j, key));
+}
+
+static void print_certificate(const json_t *answer)
+{
+    time_t expires = (time_t)number(answer, "certificate_expires");
+    if (!expires)
+        return;
+    long long days = ((long long)expires - (long long)time(NULL)) / 86400;
+    printf("certificate  valid for %lld more days\n", days);
+}
+
+static void print_state(const json_t *state)
+{
+    printf("state        %s, %lld facts wait, %lld dropped\n",
+           json_is_true(json_object_get(state, "writable")) ? "healthy" : "CANNOT BE WRITTEN",
+           number(state, "waiting"), number(state, "dropped"));
+    if (word(state, "lost")[0])
+        printf("             %s\n", word(state, "lost"));
+}
+
+static void print_status(const json_t *answer)
+{
+    const json_t *c = json_object_get(answer, "counters");
+    const json_t *spool = json_object_get(answer, "spool");
+    const json_t *dns = json_object_get(answer, "dns");
+    printf("waxwing %s on %s, %s since %s, %lld workers\n", word(answer, "version"),
+           word(answer, "hostname"), word(answer, "stage"), word(answer, "started"),
+           number(answer, "workers"));
+    printf("configuration %s\n\n", word(answer, "configuration"));
+    printf("in           %lld connections (%lld open), %lld accepted, %lld refused, "
+           "%lld failed logins\n",
+           number(c, "connections"), number(c, "connections_now"), number(c, "accepted"),
+           number(c, "refused"), number(c, "auth_failed"));
+    printf("out          %lld delivered, %lld deferred, %lld failed, %lld expired, %lld DSNs\n",
+           number(c, "delivered"), number(c, "deferred"), number(c, "failed"), number(c, "expired"),
+           number(c, "dsn"));
+    printf("TLS          %lld refused, %lld failed and delivered all the same\n",
+           number(c, "tls_refused"), number(c, "tls_failure"));
+    printf("queue        %lld recipients to serve, %lld bytes of messages in memory\n",
+           number(c, "queued"), number(c, "memory"));
+    printf("spool        %lld bytes in %lld segments, %lld syncs, %s, %s\n", number(spool, "bytes"),
+           number(spool, "segments"), number(spool, "syncs"),
+           json_is_true(json_object_get(spool, "healthy")) ? "healthy" : "CANNOT WRITE",
+           json_is_true(json_object_get(spool, "room")) ? "room left" : "DISK FULL");
+    printf("DNS          validation %s%s%s, %lld lookups, %lld from the cache, %lld failed\n",
+           word(dns, "validation"), word(dns, "text")[0] ? ": " : "", word(dns, "text"),
+           number(dns, "lookups"), number(dns, "cache_hits"), number(dns, "failures"));
+    print_state(json_object_get(answer, "state"));
+    print_certificate(answer);
+    printf("alarms       %lld\n", number(c, "alarms"));
+}
+
+int command_status(int argc, char **argv)
+{
+    bool json = argc == 2 && strcmp(argv[1], "--json") == 0;
+    if (argc > 1 && !json)
+        return command_usage_error("status", "unexpected argument '%s'", argv[1]);
+    int status;
+    json_t *answer = ask("status", &status);
+    if (answer && json)
+        json_dumpf(answer, stdout, JSON_INDENT(2)), putchar('\n');
+    else if (answer && status == EXIT_YES)
+        print_status(answer);
+    json_decref(answer);
+    return status;
+}

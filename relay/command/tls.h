@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: ISC
+// What `waxwing tls` and the control verbs behind it share: a question as JSON, ledger rows as JSON. The relay
+// answers with the same rows as the command finds in the file, so there is one way to print them.
+#ifndef RELAY_COMMAND_TLS_H
+#define RELAY_COMMAND_TLS_H
+
+#include <jansson.h>
+#include "config/config.h"
+#include "relay/state/json.h"
+
+// Text for people, 80 columns; what a peer wrote cannot steer a terminal.
+void tls_print_failure(const json_t *row);
+void tls_print_summary(const json_t *sums);
+void tls_print_policies(const json_t *answer);
+void tls_print_policy(const json_t *policy);
+void tls_print_exceptions(const json_t *exceptions);
+
+// Rows of STATE_SUMS summed to one a day, domain and type.
+json_t *tls_summary_json(const json_t *rows);
+// What each exception of the configuration is worth, judged by rows of STATE_SUMS of the last days.
+#define EXCEPTION_DAYS 7
+json_t *tls_exceptions_json(const struct config *config, const json_t *rows);
+
+#endif

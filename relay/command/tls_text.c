@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: ISC
+// What `waxwing tls` shows to people: 80 columns, and nothing that steers a terminal.
+#include <stdio.h>
+#include <string.h>
+#include "relay/base/buf.h"
+#include "relay/base/clock.h"
+#include "relay/command/tls.h"
+
+#define COLUMNS 80
+
+static const char *word(const json_t *j, const char *key)
+{
+    const char *s = json_string_value(json_object_get(j, key));
+    return s ? s : "";
+}
+
+static int64_t number(const json_t *j, const char *key)
+{
+    return json_integer_value(json_object_get(j, key));
+}
+
+static bool is_true(const json_t *j, const char *key)
+{
+    return json_is_true(json_object_get(j, key));
+}
+
+// Control characters, C1 (in UTF-8: C2 80 to C2 9F) too, become "?".
+static void put_safe(const char *s, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)s[i];
+        bool c1 = c == 0xc2 && i + 1 < n && (unsigned char)s[i + 1] < 0xa0;
+        putchar(c < 32 || c == 127 || c1 ? '?' : c);
+        i += c1;
+    }
+}
+
+// Columns that UTF-8 text takes, near enough: its characters.
+static size_t width(const char *s, size_t n)
+{
+    size_t columns = 0;
+    for (size_t i = 0; i < n; i++)
+        columns += ((unsigned char)s[i] & 0xc0) != 0x80;
+    return columns;
+}
+
+// Wrapped at blanks, each line indented; a word longer than a line stands alone.
+static void print_wrapped(const char *text, size_t indent)
+{
+    size_t column = 0;
+    for (const char *s = text; *s;) {
+        size_t n = strcspn(s, " \n"), w = width(s, n);
+        if (column && column + 1 + w > COLUMNS) {
+            putchar('\n');
+            column = 0;
+        }
+        if (n) {
+            column += column ? 1 : indent;
+            printf("%*s", column == indent ? (int)indent : 1, "");
+            put_safe(s, n);
+            column += w;
+        }
+        s += n + (s[n] != '\0');
+    }
+    if (column)
+        putchar('\n');
+}
+
+static void wrap(struct buf *text, size_t indent)
+{
+    print_wrapped(buf_text(text), indent);
+    buf_free(text);
+}
+
+void tls_print_failure(const json_t *row)
+{
+    struct buf line;
+    buf_init(&line, 65536);
+    buf_addf(&line, "%.19sZ %s", word(row, "time"), word(row, "domain"));
+    if (word(row, "host")[0])
+        buf_addf(&line, " via %s", word(row, "host"));
+    if (word(row, "ip")[0])
+        buf_addf(&line, " [%s]", word(row, "ip"));
+    wrap(&line, 0);
+    buf_init(&line, 65536);
+    buf_addf(&line, "%s: %s (demand %s, source %s)", word(row, "type"),
+             is_true(row, "refused")  ? "refused"
+             : is_true(row, "shadow") ? "would have been refused; shadow mode let it go on"
+                                      : "delivery was allowed to go on",
+             word(row, "demand"), word(row, "source"));
+    wrap(&line, 2);
+    print_wrapped(word(row, "reason"), 2);
+    if (word(row, "id")[0])
+        printf("  message %s\n", word(row, "id"));
+}
+
+void tls_print_summary(const json_t *sums)
+{
+    const json_t *row;
+    size_t i;
+    if (json_array_size(sums) == 0)
+        puts("no session is recorded");
+    else
+        printf("%-10s %8s %8s  %-25s %s\n", "DAY", "SESSIONS", "REFUSED", "TYPE", "DOMAIN");
+    json_array_foreach (sums, i, row) {
+        printf("%-10s %8lld ", word(row, "day"), (long long)number(row, "sessions"));
+        printf("%8lld  %-25s ", (long long)number(row, "refused"), word(row, "type"));
+        put_safe(word(row, "domain"), strlen(word(row, "domain")));
+        putchar('\n');
+    }
+}
+
+void tls_print_policy(const json_t *policy)
+{
+    struct buf line;
+    char fetched[40], expires[40];
+    buf_init(&line, 262144);
+    clock_rfc3339(number(policy, "fetched") * 1000, fetched);
+    clock_rfc3339(number(policy, "expires") * 1000, expires);
+    const char *mode = word(policy, "mode");
+    buf_addf(&line, "%s: %s", word(policy, "domain"), mode[0] ? mode : "no policy");
+    if (mode[0])
+        buf_addf(&line, ", id %s, fetched %s, in force until %s", word(policy, "id"), fetched,
+                 expires);
+    wrap(&line, 0);
+    const char *s = word(policy, "policy");
+    for (size_t n; *s; s += n + (s[n] != '\0')) {
+        n = strcspn(s, "\n");
+        fputs("  ", stdout);
+        put_safe(s, n > 0 && s[n - 1] == '\r' ? n - 1 : n);
+        putchar('\n');
+    }
+    if (word(policy, "error")[0]) {
+        buf_init(&line, 65536);
+        buf_addf(&line, "last attempt: %s", word(policy, "error"));
+        wrap(&line, 2);
+    }
+}
+
+void tls_print_policies(const json_t *answer)
+{
+    const json_t *policies = json_object_get(answer, "policies"), *row;
+    const json_t *memory = json_object_get(answer, "memory");
+    size_t i;
+    printf("%zu MTA-STS polic%s\n\n", json_array_size(policies),
+           json_array_size(policies) == 1 ? "y" : "ies");
+    json_array_foreach (policies, i, row)
+        tls_print_policy(row);
+    printf("%sMemory: %zu host%s\n\n", json_array_size(policies) ? "\n" : "",
+           json_array_size(memory), json_array_size(memory) == 1 ? "" : "s");
+    json_array_foreach (memory, i, row) {
+        struct buf line;
+        char seen[40];
+        buf_init(&line, 65536);
+        clock_rfc3339(number(row, "seen") * 1000, seen);
+        buf_addf(&line, "%s via %s: proved %s%s, last on %.10s", word(row, "domain"),
+                 word(row, "host"), word(row, "proved"), is_true(row, "dane") ? ", had TLSA" : "",
+                 seen);
+        wrap(&line, 0);
+    }
+}
+
+void tls_print_exceptions(const json_t *exceptions)
+{
+    const json_t *row;
+    size_t i;
+    if (json_array_size(exceptions) == 0)
+        puts("the configuration makes no exceptions");
+    json_array_foreach (exceptions, i, row) {
+        struct buf line;
+        buf_init(&line, 65536);
+        buf_addf(&line, "%s: %s until %s", word(row, "domain"), word(row, "tls"),
+                 word(row, "until"));
+        const json_t *left = json_object_get(row, "days_left");
+        if (is_true(row, "expired"))
+            buf_adds(&line, ": EXPIRED, it no longer counts");
+        else if (json_is_integer(left))
+            buf_addf(&line, ", %lld day%s left", (long long)json_integer_value(left),
+                     json_integer_value(left) == 1 ? "" : "s");
+        wrap(&line, 0);
+        print_wrapped(word(row, "reason"), 2);
+        print_wrapped(word(row, "conclusion"), 2);
+    }
+}

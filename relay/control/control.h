@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: ISC
+// The control socket: one JSON object in (a line), one JSON object out, close. On the main loop. Verbs are
+// rows of tables that their own files hold; those that change something need root or the relay's user.
+//
+// Request: {"verb":"queue", …arguments…}; answer: {"exit":0, …} or {"exit":75,"error":"…"}.
+#ifndef RELAY_CONTROL_CONTROL_H
+#define RELAY_CONTROL_CONTROL_H
+
+#include <jansson.h>
+#include "relay/worker/relay.h"
+
+#define CONTROL_REQUEST_MAX 1048576   // bytes of one request
+#define CONTROL_ANSWER_MAX  268435456 // bytes of one answer (a queue of a million rows)
+
+struct control_call; // one request under way
+
+struct control_verb {
+    const char *name;
+    bool changes; // needs root or the owner
+    // Answers with control_answer, now or later on the main loop.
+    void (*run)(struct control_call *call, struct relay *relay, const json_t *request);
+};
+
+// Listens on an already bound socket. `tables`: NULL-terminated arrays of verbs, the list NULL-terminated.
+struct control *control_open(struct relay *relay, uv_loop_t *loop, int fd,
+                             const struct control_verb *const *tables);
+void control_close(struct control *control); // open calls are dropped; accepts NULL
+
+// Takes over `answer` and ends the call. exit is put into it.
+void control_answer(struct control_call *call, int exit, json_t *answer);
+void control_error(struct control_call *call, int exit, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+// The mailbox of the main loop, for answers that come from other threads.
+struct mailbox *control_mail(struct control_call *call);
+uv_loop_t *control_loop(struct control_call *call);
+
+// Client side: sends the request (taken over) to the relay's socket. NULL with *status EXIT_TEMP and a
+// sentence on stderr when nobody answers there. Otherwise the answer, and *status its "exit".
+json_t *control_ask(const char *socket_path, json_t *request, int *status);
+// The same, but quiet when no relay runs (explain then looks up itself).
+json_t *control_ask_quietly(const char *socket_path, json_t *request, int *status);
+
+extern const struct control_verb control_queue_verbs[]; // relay/control/verbs_queue.c
+extern const struct control_verb control_run_verbs[];   // relay/run/verbs.c: status, reload, drain
+extern const struct control_verb control_tls_verbs[];   // relay/control/verbs_tls.c
+
+#endif

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: ISC
+// Deliveries as objects: made, moved, pruned. Decides nothing about mail.
+#include "relay/deliver/delivery.h"
+
+#include <stdlib.h>
+#include "relay/base/memory.h"
+#include "relay/route/routes.h"
+
+struct delivery *delivery_new(struct message *m, const size_t *which, size_t n)
+{
+    struct delivery *d = mem_new(sizeof *d);
+    list_init(&d->list);
+    list_init(&d->all);
+    d->place = QUEUE_WAITING;
+    d->message = message_ref(m);
+    d->rcpts = mem_new(n * sizeof *d->rcpts);
+    d->nrcpts = n;
+    for (size_t i = 0; i < n; i++) {
+        const struct recipient *r = &m->env.rcpts[which[i]];
+        d->rcpts[i].recipient = r;
+        d->rcpts[i].delay_warned = r->delay_warned;
+    }
+    const struct recipient *first = d->rcpts[0].recipient;
+    d->domain = first->domain;
+    d->attempts = first->attempts;
+    d->next_ms = first->next_ms;
+    return d;
+}
+
+void delivery_free(struct delivery *d)
+{
+    if (!d)
+        return;
+    list_remove(&d->list);
+    list_remove(&d->all);
+    route_cancel(d->asking);
+    route_unref(d->route);
+    content_unref(d->content);
+    for (size_t i = 0; i < d->nrcpts; i++)
+        free(d->rcpts[i].why);
+    free(d->rcpts);
+    free(d->reason);
+    message_unref(d->message);
+    free(d);
+}
+
+void delivery_move(struct delivery *d, enum queue_state place, struct list *list)
+{
+    d->place = place;
+    if (list)
+        list_append(list, &d->list);
+    else
+        list_remove(&d->list);
+}
+
+void delivery_refuse(struct delivery_rcpt *r, const struct why *why)
+{
+    if (!r->why)
+        r->why = mem_new(sizeof *r->why);
+    *r->why = *why;
+    r->standing = STANDING_REFUSED;
+}
+
+void delivery_reset(struct delivery *d)
+{
+    for (size_t i = 0; i < d->nrcpts; i++) {
+        free(d->rcpts[i].why);
+        d->rcpts[i].why = NULL;
+        d->rcpts[i].standing = STANDING_OPEN;
+    }
+}
+
+bool delivery_prune(struct delivery *d, bool (*ended)(const struct delivery_rcpt *r))
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < d->nrcpts; i++) {
+        if (ended(&d->rcpts[i]))
+            free(d->rcpts[i].why);
+        else
+            d->rcpts[kept++] = d->rcpts[i];
+    }
+    d->nrcpts = kept;
+    return kept == 0;
+}
+
+int64_t delivery_expires(const struct delivery *d, uint64_t expire_ms)
+{
+    const struct envelope *env = &d->message->env;
+    return env->expire_ms ? env->expire_ms : env->created_ms + (int64_t)expire_ms;
+}
+
+enum route_variant delivery_variant(const struct delivery *d)
+{
+    const struct envelope *env = &d->message->env;
+    // RFC 8689 section 4.1: with REQUIRETLS the header TLS-Required: No is ignored. Section 5: a report about
+    // such mail, which has no body of it, asks for REQUIRETLS where it is offered and goes all the same.
+    return env->requiretls && !env->dsn ? ROUTE_REQUIRETLS
+           : env->tls_optional          ? ROUTE_TLS_OPTIONAL
+                                        : ROUTE_PLAIN;
+}

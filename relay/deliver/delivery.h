@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: ISC
+// A delivery: a message and its open recipients of one destination domain, which travel together until
+// each has ended. Belongs to one worker at a time (it crosses to another as a mailbox item) and stands in
+// one place at a time; `place` follows list membership and has one mover, delivery_move.
+#ifndef RELAY_DELIVER_DELIVERY_H
+#define RELAY_DELIVER_DELIVERY_H
+
+#include "relay/base/list.h"
+#include "relay/base/mailbox.h"
+#include "relay/deliver/content.h"
+#include "relay/message/message.h"
+#include "relay/worker/relay.h"
+#include "relay/route/route.h"
+
+// The one place of a delivery in its worker's queue.
+enum queue_state { QUEUE_ROUTING, QUEUE_WAITING, QUEUE_READY, QUEUE_ACTIVE, QUEUE_HELD };
+
+// Where one recipient stands within the present attempt.
+enum standing {
+    STANDING_OPEN,     // not asked yet, or asked without an answer that counts
+    STANDING_TAKEN,    // its RCPT was accepted
+    STANDING_AGAIN,    // "too many recipients": belongs into another transaction
+    STANDING_REFUSED,  // its why says why
+    STANDING_DELIVERED // the message was accepted for it
+};
+
+struct delivery_rcpt {
+    const struct recipient *recipient; // of the message
+    enum standing standing;
+    bool delay_warned;
+    struct why *why; // STANDING_REFUSED; owned
+};
+
+struct delivery {
+    struct item item; // while it crosses to another worker
+    struct list list; // its place: routing, ready in a lane, in a session, held; times: in the heap
+    struct list all;  // every delivery of this worker
+    enum queue_state place;
+    struct worker *worker; // whose it is
+    struct message *message;
+    struct content *content; // NULL: not in memory
+    uint64_t size;           // as sent
+    const char *domain;      // the recipients' domain; the message's memory
+    struct delivery_rcpt *rcpts;
+    size_t nrcpts;
+    unsigned attempts; // ended so far
+    int64_t next_ms;   // wall clock: when due; INT64_MAX: held
+    unsigned heap;     // 1-based position among the waiting, 0: not there
+    bool siblings;     // the message has other deliveries as well
+    bool second_look;  // a TLS policy was looked up again before the last attempt
+    struct route_request *asking;
+    struct route *route; // while ready or active
+    char *reason;        // the last failure in words, NULL if none
+};
+
+// Recipients first..first+n-1 of the message's list are its recipients; takes references.
+struct delivery *delivery_new(struct message *m, const size_t *which, size_t n);
+void delivery_free(struct delivery *d); // out of every list; accepts NULL
+// The one mover: into `list` (NULL: none) as `place`.
+void delivery_move(struct delivery *d, enum queue_state place, struct list *list);
+// Records a reason for a recipient (copies it).
+void delivery_refuse(struct delivery_rcpt *r, const struct why *why);
+// Before an attempt: everybody open, reasons gone.
+void delivery_reset(struct delivery *d);
+// Drops the recipients whose standing is final (`ended` says so); true: none is left.
+bool delivery_prune(struct delivery *d, bool (*ended)(const struct delivery_rcpt *r));
+int64_t delivery_expires(const struct delivery *d, uint64_t expire_ms); // wall clock
+enum route_variant delivery_variant(const struct delivery *d);
+
+// What the log and the ledger say of the connection that an attempt ended on.
+struct attempt {
+    char host[256], ip[64];              // "" before a connection
+    char tls[16];                        // "TLSv1.3", "none", "" before
+    const char *demand, *source, *proof; // words
+    char reply[512];                     // the reply to the message
+    char status[12];                     // its enhanced status
+    bool dsn;                            // the host offered DSN (RFC 3461)
+};
+
+#endif

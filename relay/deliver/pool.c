@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: ISC
+// Idle connections and the addresses they lead to. Speaks no SMTP but a QUIT at the end, decides no
+// policy: the key is compared, not weighed.
+#include "relay/deliver/pool.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+#include "relay/base/clock.h"
+#include "relay/base/id.h"
+#include "relay/base/memory.h"
+#include "relay/deliver/pool_inside.h"
+#include "relay/deliver/retry.h"
+
+struct pool *pool_new(struct worker *worker, void (*freed)(void *arg), void *arg)
+{
+    struct pool *pool = mem_new(sizeof *pool);
+    pool->worker = worker;
+    pool->setup = setup_ref(worker->setup);
+    pool->freed = freed;
+    pool->arg = arg;
+    list_init(&pool->idle);
+    list_init(&pool->quiet);
+    list_init(&pool->fresh);
+    random_bytes(pool->secret, sizeof pool->secret);
+    return pool;
+}
+
+void pool_reload(struct pool *pool, struct setup *setup)
+{
+    setup_unref(pool->setup);
+    pool->setup = setup_ref(setup);
+    // Rules, trust and credentials may have changed: begin anew.
+    list_each_safe (it, &pool->idle)
+        pool_close_idle(list_of(it, struct connection, list));
+    pool_forget_tickets(pool);
+}
+
+void pool_free(struct pool *pool)
+{
+    if (!pool)
+        return;
+    list_each_safe (it, &pool->idle)
+        pool_close_idle(list_of(it, struct connection, list));
+    assert(pool->open == 0);
+    pool_forget_tickets(pool);
+    list_each_safe (it, &pool->quiet)
+        pool_forget_host(pool, list_of(it, struct pool_host, quiet));
+    assert(!pool->hosts);
+    setup_unref(pool->setup);
+    free(pool);
+}
+
+size_t pool_open_count(const struct pool *pool)
+{
+    return pool->open;
+}
+
+static size_t address_bytes(const struct sockaddr *a, unsigned char out[static 20])
+{
+    if (a->sa_family == AF_INET6) {
+        const struct sockaddr_in6 *six = (const void *)a;
+        memcpy(out, &six->sin6_addr, 16);
+        memcpy(out + 16, &six->sin6_port, 2);
+        return 18;
+    }
+    const struct sockaddr_in *four = (const void *)a;
+    memcpy(out, &four->sin_addr, 4);
+    memcpy(out + 4, &four->sin_port, 2);
+    return 6;
+}
+
+static void key_text(struct buf *text, const char *value)
+{
+    buf_adds(text, value ? value : "");
+    buf_addc(text, '\0'); // so that two values never read as two others
+}
+
+struct pool_key pool_key(const struct pool *pool, const struct route *route,
+                         const struct route_host *host, const struct sockaddr *to,
+                         const struct sockaddr *from)
+{
+    struct buf text;
+    buf_init(&text, 65536);
+    unsigned char bytes[20];
+    buf_add(&text, bytes, address_bytes(to, bytes));
+    buf_addc(&text, host->implicit_tls ? 1 : 0);
+    key_text(&text, host->host);
+    key_text(&text, host->demand.sni);
+    key_text(&text, host->demand.key);
+    buf_add(&text, bytes, from ? address_bytes(from, bytes) : 0);
+    buf_addc(&text, '\0');
+    if (route->rule) {
+        key_text(&text, route->rule->auth_user);
+        key_text(&text, route->rule->auth_password_file);
+        key_text(&text, route->rule->auth_token_command);
+    }
+    assert(!text.full);
+    // Keyed: whoever chooses host names cannot make two keys meet.
+    XXH128_canonical_t canonical;
+    XXH128_canonicalFromHash(&canonical, XXH3_128bits_withSecret(text.data, text.len, pool->secret,
+                                                                 sizeof pool->secret));
+    struct pool_key key;
+    memcpy(key.digest, canonical.digest, sizeof key.digest);
+    buf_free(&text);
+    return key;
+}
+
+// Addresses
+
+static struct pool_host *find_host(struct pool *pool, const struct sockaddr *to, bool make)
+{
+    unsigned char key[20] = {0};
+    size_t n = address_bytes(to, key);
+    struct pool_host *host = pool_table_host(pool, key, n);
+    if (host || !make)
+        return host;
+    host = mem_new(sizeof *host);
+    memcpy(host->key, key, n);
+    host->key_bytes = n;
+    list_init(&host->quiet);
+    pool_add_host(pool, host);
+    return host;
+}
+
+// An address without connections is remembered while it does not answer, and up to a bound.
+static void settle_host(struct pool *pool, struct pool_host *host)
+{
+    if (host->open)
+        return;
+    if (!host->failures) {
+        pool_forget_host(pool, host);
+        return;
+    }
+    if (list_empty(&host->quiet))
+        pool->nquiet++;
+    list_append(&pool->quiet, &host->quiet);
+    if (pool->nquiet > POOL_QUIET_HOSTS)
+        pool_forget_host(pool, list_of(pool->quiet.next, struct pool_host, quiet));
+}
+
+enum pool_gate pool_gate(struct pool *pool, const struct sockaddr *to, struct why *why)
+{
+    struct pool_host *host = find_host(pool, to, false);
+    if (!host)
+        return POOL_YES;
+    if (host->failures && clock_mono_ms() < host->until_ms) {
+        *why = host->why;
+        return POOL_BACKOFF;
+    }
+    return host->open < pool->setup->config->delivery.per_host ? POOL_YES : POOL_FULL;
+}
+
+bool pool_has_room(const struct pool *pool)
+{
+    uint64_t share = pool->setup->config->delivery.total / pool->worker->relay->nworkers;
+    return pool->open < (share ? share : 1);
+}
+
+// Connections
+
+struct connection *connection_open(struct pool *pool, const struct sockaddr *to)
+{
+    struct connection *c = mem_new(sizeof *c);
+    list_init(&c->list);
+    list_init(&c->same);
+    list_init(&c->site);
+    c->pool = pool;
+    c->to = find_host(pool, to, true);
+    if (!list_empty(&c->to->quiet)) {
+        list_remove(&c->to->quiet);
+        pool->nquiet--;
+    }
+    c->to->open++;
+    pool->open++;
+    smtp_reply_init(&c->reply);
+    c->opened_ms = c->used_ms = clock_mono_ms();
+    atomic_fetch_add_explicit(&pool->worker->relay->counters.connections_out, 1,
+                              memory_order_relaxed);
+    return c;
+}
+
+static void leave_idle(struct connection *c)
+{
+    if (list_empty(&c->list))
+        return;
+    list_remove(&c->list);
+    list_remove(&c->site);
+    (*c->site_idle)--;
+    pool_table_idle_remove(c);
+}
+
+void connection_close(struct connection *c, bool now)
+{
+    if (!c)
+        return;
+    struct pool *pool = c->pool;
+    leave_idle(c);
+    if (c->stream)
+        stream_close(c->stream, now);
+    c->to->open--;
+    pool->open--;
+    settle_host(pool, c->to);
+    smtp_reply_free(&c->reply);
+    free(c);
+    pool->freed(pool->arg);
+}
+
+void connection_failed(struct connection *c, const struct why *why)
+{
+    const struct cfg_delivery *d = &c->pool->setup->config->delivery;
+    struct pool_host *host = c->to;
+    // Many connections that fail together are one failure.
+    if (host->failures && clock_mono_ms() < host->until_ms)
+        return;
+    host->failures++;
+    host->until_ms = clock_mono_ms() + retry_host_wait(d->retry, d->nretry, host->failures);
+    host->why = *why;
+}
+
+void connection_worked(struct connection *c)
+{
+    c->to->failures = 0;
+}
+
+// What is idle
+
+void pool_close_idle(struct connection *c)
+{
+    stream_write(c->stream, "QUIT\r\n", 6); // RFC 5321 section 4.1.1.10; its answer is not awaited
+    connection_close(c, false);
+}
+
+// An idle peer has nothing to say but that it goes.
+static void idle_event(struct stream *s, enum stream_event event, void *arg)
+{
+    (void)s;
+    struct connection *c = arg;
+    if (event == STREAM_DRAINED)
+        return;
+    if (event == STREAM_TIMEOUT)
+        pool_close_idle(c);
+    else
+        connection_close(c, true);
+}
+
+void pool_give(struct pool *pool, struct connection *c, struct list *site, size_t *site_idle)
+{
+    const struct cfg_delivery *d = &pool->setup->config->delivery;
+    uint64_t now = clock_mono_ms(), age = now - c->opened_ms;
+    bool spoke = stream_input(c->stream)->len > 0; // nobody asked: replies would be out of step
+    if (spoke || pool->closed || !d->idle || c->messages >= d->messages || age >= POOL_LIFE_MS) {
+        stream_write(c->stream, "QUIT\r\n", 6);
+        connection_close(c, spoke);
+        return;
+    }
+    c->used_ms = now;
+    c->site_idle = site_idle;
+    (*site_idle)++;
+    list_append(&pool->idle, &c->list);
+    list_append(site, &c->site);
+    pool_table_idle_add(c);
+    stream_rebind(c->stream, idle_event, c);
+    uint64_t left = POOL_LIFE_MS - age;
+    stream_deadline(c->stream, d->idle < left ? d->idle : left);
+}
+
+struct connection *pool_take(struct pool *pool, const struct pool_key *key)
+{
+    struct connection *c = pool_table_idle(pool, key);
+    if (c)
+        leave_idle(c);
+    return c;
+}
+
+bool pool_has_idle(const struct pool *pool)
+{
+    return !list_empty(&pool->idle);
+}
+
+bool pool_evict(struct pool *pool)
+{
+    if (list_empty(&pool->idle))
+        return false;
+    pool_close_idle(list_of(pool->idle.next, struct connection, list));
+    return true;
+}
+
+void pool_shut(struct pool *pool)
+{
+    pool->closed = true;
+    list_each_safe (it, &pool->idle)
+        pool_close_idle(list_of(it, struct connection, list));
+}

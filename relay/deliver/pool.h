@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: ISC
+// A worker's outbound connections: the idle ones kept for reuse, how many are open to whom, which addresses
+// do not answer, and the TLS session tickets. What was proved on a connection counts for its key only:
+// address, port, name, demand, trust, source address and credentials (design: what a connection must prove).
+#ifndef RELAY_DELIVER_POOL_H
+#define RELAY_DELIVER_POOL_H
+
+#include "relay/base/list.h"
+#include "relay/worker/relay.h"
+#include "relay/route/route.h"
+#include "relay/smtp/reply.h"
+#include "relay/net/stream.h"
+
+#define POOL_LIFE_MS     300000  // a connection serves no longer than this
+#define POOL_TICKET_MS   3600000 // nor a ticket, whatever else it says
+#define POOL_TICKETS     10000   // kept on one worker
+#define POOL_QUIET_HOSTS 10000   // addresses remembered although nothing is open to them
+
+struct pool;
+struct pool_host; // one address
+
+struct pool_key {
+    unsigned char digest[16];
+};
+
+struct connection {
+    struct list list; // among the idle of its pool
+    struct list same; // among the idle with its key
+    struct list site; // among the idle of its lane
+    struct pool *pool;
+    struct pool_host *to;
+    size_t *site_idle; // the lane's count of idle connections
+    struct pool_key key;
+    struct stream *stream;
+    struct smtp_reply reply; // kept, so that its buffers are
+    struct smtp_extensions ext;
+    char host[256], ip[64];
+    char protocol[16], cipher[64]; // "" without TLS
+    enum tls_proof proof;
+    int64_t not_after_s; // end of the peer's certificate, 0 unknown
+    bool resumed, ticket_kept;
+    unsigned messages;           // sent over it
+    uint64_t opened_ms, used_ms; // clock_mono_ms()
+};
+
+struct pool *pool_new(struct worker *worker, void (*freed)(void *arg), void *arg);
+void pool_reload(struct pool *pool, struct setup *setup); // idle ones with old settings go
+void pool_free(struct pool *pool);                        // nothing is open
+size_t pool_open_count(const struct pool *pool);
+
+// A keyed digest of all that a proof on this connection stands for.
+struct pool_key pool_key(const struct pool *pool, const struct route *route,
+                         const struct route_host *host, const struct sockaddr *to,
+                         const struct sockaddr *from);
+
+// May a connection to this address be opened now? BACKOFF fills why (the failure that is remembered).
+enum pool_gate { POOL_YES, POOL_FULL, POOL_BACKOFF };
+enum pool_gate pool_gate(struct pool *pool, const struct sockaddr *to, struct why *why);
+bool pool_has_room(const struct pool *pool); // below delivery.connections.total
+
+// A connection about to be opened; counted until connection_close.
+struct connection *connection_open(struct pool *pool, const struct sockaddr *to);
+void connection_close(struct connection *c, bool now); // closes its stream; frees it; accepts NULL
+void connection_failed(struct connection *c, const struct why *why); // did not answer
+void connection_worked(struct connection *c);
+
+// An idle one with an equal key, taken out of the pool; NULL: none.
+struct connection *pool_take(struct pool *pool, const struct pool_key *key);
+// Keeps it until it is taken, its peer speaks or ends, or its time is up. Closed at once when it has
+// served enough.
+void pool_give(struct pool *pool, struct connection *c, struct list *site, size_t *site_idle);
+void pool_shut(struct pool *pool); // from now on nothing idles
+bool pool_has_idle(const struct pool *pool);
+bool pool_evict(struct pool *pool); // closes the idle one that is idle longest
+void pool_close_idle(struct connection *c);
+
+struct pool_ticket {
+    const void *data;
+    size_t n;
+    enum tls_proof proof;
+    int64_t not_after_s;
+};
+// Valid until the next call; false: none.
+bool pool_ticket(struct pool *pool, const struct pool_key *key, struct pool_ticket *out);
+void pool_drop_ticket(struct pool *pool, const struct pool_key *key); // it did not serve
+// Keeps the session's ticket with the proof that this connection gave.
+void pool_keep_ticket(struct pool *pool, struct connection *c, uint64_t route_expires_ms);
+
+#endif

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: ISC
+// The inside of a pool, shared by relay/deliver/pool.c and relay/deliver/pool_table.c alone.
+#ifndef RELAY_DELIVER_POOL_INSIDE_H
+#define RELAY_DELIVER_POOL_INSIDE_H
+
+#include "relay/deliver/pool.h"
+#include "relay/base/table.h"
+
+struct pool_host {
+    unsigned char key[20]; // address and port
+    size_t key_bytes;
+    size_t open;       // connections
+    unsigned failures; // in a row
+    uint64_t until_ms; // clock_mono_ms(): not tried before
+    struct why why;    // the last failure
+    struct list quiet; // remembered for its failures alone
+    UT_hash_handle hh;
+};
+
+struct pool {
+    struct worker *worker;
+    struct setup *setup;
+    void (*freed)(void *arg); // a connection has closed: somebody else may open one
+    void *arg;
+    struct list idle; // connections, idle longest first
+    size_t open;
+    bool closed;
+    struct pool_host *hosts; // table by address
+    struct list quiet;       // hosts without connections that failed, oldest first
+    size_t nquiet;
+    struct pool_same *same;    // table of idle connections by key
+    struct pool_kept *tickets; // table by key
+    struct list fresh;         // tickets, oldest first
+    size_t ntickets;
+    unsigned char secret[192];
+};
+
+void pool_add_host(struct pool *pool, struct pool_host *host);
+struct pool_host *pool_table_host(struct pool *pool, const void *key, size_t n);
+void pool_forget_host(struct pool *pool, struct pool_host *host);
+void pool_table_idle_add(struct connection *c);
+void pool_table_idle_remove(struct connection *c);
+struct connection *pool_table_idle(struct pool *pool, const struct pool_key *key);
+void pool_forget_tickets(struct pool *pool);
+
+#endif

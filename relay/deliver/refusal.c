@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: ISC
+// TLS refusals as the log and the ledger tell them (RFC 8460 section 4): the line and the fact. Refuses
+// nothing itself.
+#include "relay/deliver/refusal.h"
+
+#include <stdlib.h>
+#include "relay/base/memory.h"
+#include "relay/log/log.h"
+#include "relay/state/state.h"
+
+struct refusals {
+    struct relay *relay;
+};
+
+struct refusals *refusals_new(struct relay *relay)
+{
+    struct refusals *book = mem_new(sizeof *book);
+    book->relay = relay;
+    return book;
+}
+
+void refusals_free(struct refusals *book)
+{
+    free(book);
+}
+
+static void tlsa_lines(const struct demand *demand, struct buf *out)
+{
+    for (size_t i = 0; i < demand->ntlsa; i++) {
+        const struct dns_tlsa *t = &demand->tlsa[i];
+        buf_addf(out, "%s%u %u %u ", i ? "\n" : "", t->usage, t->selector, t->matching);
+        for (size_t b = 0; b < t->data.n; b++)
+            buf_addf(out, "%02x", t->data.p[b]);
+    }
+}
+
+// RFC 8460 section 4.2: which policy the attempt was made under.
+static void policy_of(const struct route *route, const struct route_host *host,
+                      struct ledger_fact *fact)
+{
+    const struct demand *demand = &host->demand;
+    bool watched = demand->observe > demand->level;
+    enum demand_source source = watched ? demand->observe_source : demand->source;
+    struct buf text;
+    buf_init(&text, 65536);
+    if (source == SOURCE_DANE || source == SOURCE_DANE_UNUSABLE) {
+        fact->policy_type = POLICY_TLSA;
+        if (demand->tlsa_base)
+            ledger_fact_set(&fact->policy_domain, demand->tlsa_base);
+        tlsa_lines(demand, &text);
+        ledger_fact_set(&fact->policy_string, buf_text(&text));
+    } else if (route->sts.mode >= 0 && route->sts.text) {
+        fact->policy_type = POLICY_STS;
+        ledger_fact_set(&fact->policy_string, route->sts.text);
+        for (size_t i = 0; i < route->sts.nmx; i++)
+            buf_addf(&text, "%s%s", i ? "\n" : "", route->sts.mx[i]);
+        ledger_fact_set(&fact->mx_patterns, buf_text(&text));
+    } else {
+        fact->policy_type = POLICY_NONE_FOUND;
+    }
+    buf_free(&text);
+}
+
+struct ledger_fact *refusal_fact(const struct route *route, const struct route_host *host)
+{
+    struct ledger_fact *fact = ledger_fact_new();
+    const char *domain = route->next_hop_domain ? route->next_hop_domain : route->domain;
+    ledger_fact_set(&fact->domain, domain);
+    ledger_fact_set(&fact->policy_domain, domain);
+    if (!host)
+        return fact;
+    ledger_fact_set(&fact->mx_host, host->host);
+    ledger_fact_set(&fact->demand, tls_level_word(host->demand.level));
+    ledger_fact_set(&fact->source, demand_source_word(host->demand.source));
+    policy_of(route, host, fact);
+    return fact;
+}
+
+void refusal_line(struct relay *relay, const struct message *m, const struct route *route,
+                  const struct route_host *host, const char *ip, const struct why *why,
+                  bool refused)
+{
+    struct logline line;
+    log_begin(&line, LOG_WARNING, refused ? "tls-refused" : "tls-failure", m->env.id);
+    log_text(&line, "domain", route->domain);
+    log_text(&line, "host", host ? host->host : NULL);
+    log_text(&line, "ip", ip);
+    log_text(&line, "demand", host ? tls_level_word(host->demand.level) : NULL);
+    log_text(&line, "source", host ? demand_source_word(host->demand.source) : NULL);
+    log_text(&line, "type", why_tls_word(why->tls));
+    log_text(&line, "reason", why->text);
+    log_end(&line);
+    struct counters *c = &relay->counters;
+    atomic_fetch_add_explicit(refused ? &c->tls_refused : &c->tls_failure, 1, memory_order_relaxed);
+}
+
+void refusal_record(struct refusals *book, const struct message *m, struct route *route,
+                    const struct route_host *host, const struct why *why)
+{
+    refusal_line(book->relay, m, route, host, NULL, why, true);
+    if (!book->relay->state || m->env.uncounted || !route_count_refusal(route, host))
+        return;
+    struct ledger_fact *fact = refusal_fact(route, host);
+    fact->id = m->env.id;
+    fact->result = why->tls;
+    fact->refused = true;
+    fact->shadow = host && host->demand.shadowed;
+    ledger_fact_set(&fact->reason, why->text);
+    state_fact(book->relay->state, fact);
+}

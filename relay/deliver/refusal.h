@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: ISC
+// TLS refusals as the log and the ledger tell them (RFC 8460 section 4). An attempt that reached a host leaves a
+// fact of its own (relay/deliver/record.c); what policy stopped before a connection is counted once per
+// route decision, while the log says so for each message.
+#ifndef RELAY_DELIVER_REFUSAL_H
+#define RELAY_DELIVER_REFUSAL_H
+
+#include "relay/message/message.h"
+#include "relay/worker/relay.h"
+#include "relay/route/route.h"
+#include "tls/ledger.h"
+
+struct refusals; // where they are told; one a worker
+struct refusals *refusals_new(struct relay *relay);
+void refusals_free(struct refusals *book); // accepts NULL
+
+// host NULL: the whole domain was refused.
+void refusal_record(struct refusals *book, const struct message *m, struct route *route,
+                    const struct route_host *host, const struct why *why);
+// The `tls-refused` (or, not refused, `tls-failure`) line alone.
+void refusal_line(struct relay *relay, const struct message *m, const struct route *route,
+                  const struct route_host *host, const char *ip, const struct why *why,
+                  bool refused);
+// A fact with what the route knows: domain, policy, host, demand.
+struct ledger_fact *refusal_fact(const struct route *route, const struct route_host *host);
+
+#endif

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: ISC
+// TLS of an outbound session: what EHLO offers, STARTTLS (RFC 3207), and the proof that the route demands,
+// before any MAIL. Never goes on in clear where the demand is more than opportunistic.
+#include "relay/deliver/inside.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "tls/proof.h"
+
+static const struct demand *demand(const struct deliver *d)
+{
+    return &deliver_host(d)->demand;
+}
+
+bool deliver_clear_allowed(const struct deliver *d)
+{
+    return demand(d)->level == TLS_OPPORTUNISTIC && !demand(d)->npins &&
+           !deliver_host(d)->implicit_tls;
+}
+
+enum moment deliver_tls_failed(struct deliver *d, struct why *why, bool answered)
+{
+    if (why->tls == WHY_TLS_NONE)
+        why->tls = WHY_VALIDATION_FAILURE;
+    if (!why->host[0])
+        why_host(why, d->c->host);
+    bool clear = deliver_clear_allowed(d);
+    deliver_record_tls(d, why, !clear);
+    pool_drop_ticket(d->order.pool, &d->key); // it may be what the host stumbled over
+    if (clear) {
+        // The same address again, this time without TLS.
+        connection_close(d->c, true);
+        d->c = NULL;
+        d->clear = true;
+        return AT_ADDRESS;
+    }
+    why->scope = WHY_HOST;
+    bool lacking = answered && d->message->env.requiretls && !d->message->env.dsn;
+    if (lacking) // RFC 8689 section 4.2.1
+        snprintf(why->status, sizeof why->status, "5.7.10");
+    return deliver_next(d, why, lacking);
+}
+
+static enum moment no_starttls(struct deliver *d, const char *text)
+{
+    struct why why;
+    why_set_tls(&why, WHY_STARTTLS_NOT_SUPPORTED, WHY_HOST, "4.7.4", "%s", text);
+    why_host(&why, d->c->host);
+    if (!deliver_clear_allowed(d))
+        return deliver_tls_failed(d, &why, true);
+    deliver_record_tls(d, &why, false);
+    return deliver_auth_begin(d);
+}
+
+enum moment deliver_ehlo_heard(struct deliver *d)
+{
+    struct connection *c = d->c;
+    bool secure = stream_is_secure(c->stream);
+    if (c->reply.code != 250) {
+        // RFC 5321 section 3.2: an old server; it has no STARTTLS either.
+        bool old = c->reply.code >= 500 && c->reply.code != 521 && c->reply.code != 554;
+        if (!old || secure)
+            return deliver_refused(d, MOMENT_EHLO);
+        if (!deliver_clear_allowed(d))
+            return no_starttls(d, "TLS is demanded, but the host does not know EHLO");
+        return AT_HELO; // opportunistic, and in clear
+    }
+    smtp_extensions_read(&c->reply, &c->ext);
+    if (secure || (d->clear && deliver_clear_allowed(d)))
+        return deliver_auth_begin(d);
+    if (c->ext.starttls)
+        return AT_STARTTLS;
+    return no_starttls(d, deliver_clear_allowed(d)
+                              ? "the host does not offer STARTTLS"
+                              : "TLS is demanded, but the host does not offer it");
+}
+
+enum moment deliver_starttls(struct deliver *d)
+{
+    deliver_command(d, "STARTTLS\r\n");
+    return STAY;
+}
+
+enum moment deliver_starttls_heard(struct deliver *d)
+{
+    if (d->c->reply.code == 220)
+        return AT_SECURE;
+    char reply[256], text[400];
+    snprintf(text, sizeof text, "the host offers STARTTLS and refuses it: %s",
+             smtp_reply_text(&d->c->reply, reply, sizeof reply));
+    return no_starttls(d, text);
+}
+
+enum moment deliver_secure(struct deliver *d)
+{
+    struct pool_ticket ticket = {0};
+    const struct cfg_delivery *c = &d->config->delivery;
+    // What is watched wants to see the certificate, and to be recorded again.
+    if (demand(d)->observe <= demand(d)->level && !why_is_set(&demand(d)->why))
+        pool_ticket(d->order.pool, &d->key, &ticket);
+    struct channel_client how = {
+        .sni = demand(d)->sni,
+        .tls_min = c->tls_min,
+        .priority = c->tls_priority,
+        .ticket = ticket.data,
+        .ticket_bytes = ticket.n,
+    };
+    struct why why;
+    struct channel *channel = channel_client(&how, &why);
+    if (!channel)
+        return deliver_next(d, &why, false);
+    // RFC 3207 section 4.2: what came in clear behind the 220 is dropped, and all that EHLO said.
+    size_t dropped;
+    stream_secure(d->c->stream, channel, &dropped);
+    memset(&d->c->ext, 0, sizeof d->c->ext);
+    return STAY;
+}
+
+// MTA-STS in testing and shadow mode: what would have been refused is recorded, and mail goes on.
+static void watch(struct deliver *d, const struct channel_facts *facts)
+{
+    const struct demand *want = demand(d);
+    struct why why = want->why;
+    if (!why_is_set(&why)) {
+        if (want->observe <= want->level ||
+            proof_of_level(want, want->observe, facts, &d->c->proof, &why) == 0)
+            return;
+    }
+    if (!why.host[0])
+        why_host(&why, d->c->host);
+    deliver_record_tls(d, &why, false);
+}
+
+enum moment deliver_secured(struct deliver *d)
+{
+    struct connection *c = d->c;
+    const struct channel_facts *facts = channel_facts(stream_tls(c->stream));
+    snprintf(c->protocol, sizeof c->protocol, "%s", facts->protocol ? facts->protocol : "");
+    snprintf(c->cipher, sizeof c->cipher, "%s", facts->cipher ? facts->cipher : "");
+    c->resumed = facts->resumed;
+    c->proof = PROOF_NONE;
+    struct pool_ticket ticket;
+    struct why why;
+    why_clear(&why);
+    if (facts->resumed) {
+        // The ticket was found under an equal key: what it stands for was proved against this demand.
+        if (!pool_ticket(d->order.pool, &d->key, &ticket)) {
+            why_set_tls(&why, WHY_VALIDATION_FAILURE, WHY_HOST, "4.7.5",
+                        "the host resumed a session that is too old to prove anything");
+            return deliver_tls_failed(d, &why, false);
+        }
+        c->proof = ticket.proof;
+        c->not_after_s = ticket.not_after_s;
+    } else {
+        c->not_after_s = facts->nchain ? verify_not_after(facts->chain[0]) : 0;
+        if (proof_of_demand(demand(d), facts, &c->proof, &why) < 0) {
+            if (!why.host[0])
+                why_host(&why, c->host);
+            return deliver_tls_failed(d, &why, true);
+        }
+        watch(d, facts);
+    }
+    deliver_record_learn(d);
+    return deliver_host(d)->implicit_tls ? AT_GREETING : AT_EHLO;
+}

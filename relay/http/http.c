@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: ISC
+// Connections of the status pages (RFC 9112). Never looks into a page: it finds the one that a request names and
+// sends what that answers. No byte of a request goes back to the client or into the log.
+#include "relay/http/http.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "relay/base/list.h"
+#include "relay/base/memory.h"
+
+#define READ_ROOM HTTP_REQUEST_MAX
+
+// READING until the head is whole, ASKED while a page thinks, WRITING, LINGERING until the client has closed
+// too (a close before that would reset what it has not read yet), CLOSED: the handles are going or gone.
+enum call_state { CALL_READING, CALL_ASKED, CALL_WRITING, CALL_LINGERING, CALL_CLOSED };
+
+struct http {
+    struct http_options o;
+    uv_tcp_t listener;
+    struct list calls;
+    size_t ncalls; // until they are freed: one that a page still holds counts
+    bool waiting;  // the next connection waits for room
+    bool closing, closed;
+};
+
+struct http_call {
+    struct list list;
+    struct http *http;
+    enum call_state state;
+    uv_tcp_t tcp;
+    uv_timer_t deadline;
+    unsigned handles; // not yet closed
+    bool held;        // by a page, whatever has become of the connection
+    bool head;
+    uv_write_t write;
+    uv_shutdown_t shutdown;
+    struct buf in, header, content;
+};
+
+static void take_connection(struct http *http);
+
+static void free_when_done(struct http *http)
+{
+    if (http->closed && http->ncalls == 0)
+        free(http);
+}
+
+static void call_free(struct http_call *call)
+{
+    struct http *http = call->http;
+    if (call->handles || call->held)
+        return;
+    list_remove(&call->list);
+    buf_free(&call->in);
+    buf_free(&call->header);
+    buf_free(&call->content);
+    free(call);
+    http->ncalls--;
+    if (http->waiting && !http->closing) {
+        http->waiting = false;
+        take_connection(http);
+    }
+    free_when_done(http);
+}
+
+static void handle_closed(uv_handle_t *handle)
+{
+    struct http_call *call = handle->data;
+    call->handles--;
+    call_free(call);
+}
+
+static void go(struct http_call *call, enum call_state state)
+{
+    assert(call->state != CALL_CLOSED);
+    call->state = state;
+    if (state == CALL_ASKED || state == CALL_WRITING)
+        uv_read_stop((uv_stream_t *)&call->tcp);
+    if (state == CALL_CLOSED) {
+        uv_close((uv_handle_t *)&call->tcp, handle_closed);
+        uv_close((uv_handle_t *)&call->deadline, handle_closed);
+    }
+}
+
+static void hang_up(struct http_call *call)
+{
+    if (call->state != CALL_CLOSED)
+        go(call, CALL_CLOSED);
+}
+
+static void too_late(uv_timer_t *timer)
+{
+    hang_up(timer->data);
+}
+
+// ---- answering
+
+static const char *status_words(int status)
+{
+    switch (status) {
+    case 200:
+        return "200 OK";
+    case 400:
+        return "400 Bad Request";
+    case 404:
+        return "404 Not Found";
+    case 405:
+        return "405 Method Not Allowed";
+    case 503:
+        return "503 Service Unavailable";
+    default:
+        return "500 Internal Server Error";
+    }
+}
+
+static void give_room(uv_handle_t *handle, size_t suggested, uv_buf_t *room);
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *room);
+
+static void shut(uv_shutdown_t *shutdown, int status)
+{
+    struct http_call *call = shutdown->data;
+    if (call->state == CALL_CLOSED)
+        return;
+    go(call, CALL_LINGERING);
+    if (status < 0 || uv_read_start((uv_stream_t *)&call->tcp, give_room, on_read) < 0)
+        hang_up(call);
+}
+
+static void written(uv_write_t *write, int status)
+{
+    struct http_call *call = write->data;
+    if (call->state == CALL_CLOSED)
+        return;
+    call->shutdown.data = call;
+    if (status < 0 || uv_shutdown(&call->shutdown, (uv_stream_t *)&call->tcp, shut) < 0)
+        hang_up(call);
+}
+
+// The page is of today and of nobody else's making: not kept, not framed, no script runs in it.
+static void build_header(struct http_call *call, int status, const char *type)
+{
+    buf_addf(&call->header, "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n",
+             status_words(status), type, call->content.len);
+    if (status == HTTP_METHOD)
+        buf_adds(&call->header, "Allow: GET, HEAD\r\n");
+    buf_adds(&call->header, "Connection: close\r\n"
+                            "Cache-Control: no-store\r\n"
+                            "Content-Security-Policy: default-src 'none'; "
+                            "style-src 'unsafe-inline'; frame-ancestors 'none'\r\n"
+                            "Referrer-Policy: no-referrer\r\n"
+                            "X-Content-Type-Options: nosniff\r\n\r\n");
+}
+
+void http_answer(struct http_call *call, int status, const char *type, struct buf *content)
+{
+    call->held = false;
+    if (call->state == CALL_CLOSED) {
+        buf_free(content);
+        call_free(call);
+        return;
+    }
+    buf_move(&call->content, content);
+    build_header(call, status, type);
+    uv_buf_t out[2] = {uv_buf_init((char *)call->header.data, (unsigned)call->header.len),
+                       uv_buf_init((char *)call->content.data, (unsigned)call->content.len)};
+    unsigned pieces = call->head || call->content.len == 0 ? 1 : 2;
+    go(call, CALL_WRITING);
+    call->write.data = call;
+    if (uv_write(&call->write, (uv_stream_t *)&call->tcp, out, pieces, written) < 0)
+        hang_up(call);
+}
+
+void http_answer_line(struct http_call *call, int status, const char *line)
+{
+    struct buf content;
+    buf_init(&content, HTTP_CONTENT_MAX);
+    buf_addf(&content, "%s\n", line);
+    http_answer(call, status, "text/plain; charset=utf-8", &content);
+}
+
+// ---- asking
+
+static void serve(struct http_call *call, const struct http_request *request)
+{
+    const struct http *http = call->http;
+    call->head = request->head;
+    for (const struct http_page *page = http->o.pages; page->path; page++)
+        if (span_is(request->path, page->path)) {
+            page->run(call, http->o.relay);
+            return;
+        }
+    http_answer_line(call, 404, "there is no such page");
+}
+
+static void look(struct http_call *call)
+{
+    struct http_request request;
+    enum http_verdict verdict = http_request_parse(buf_span(&call->in), &request);
+    if (verdict == HTTP_INCOMPLETE)
+        return;
+    go(call, CALL_ASKED);
+    call->held = true;
+    if (verdict == HTTP_OK)
+        serve(call, &request);
+    else
+        http_answer_line(call, (int)verdict,
+                         verdict == HTTP_METHOD ? "GET and HEAD are all there is"
+                                                : "this is no request that is served here");
+}
+
+static void give_room(uv_handle_t *handle, size_t suggested, uv_buf_t *room)
+{
+    (void)suggested;
+    struct http_call *call = handle->data;
+    unsigned char *at;
+    if (call->state == CALL_LINGERING)
+        buf_reset(&call->in); // what comes now is thrown away
+    *room = uv_buf_init(NULL, 0);
+    size_t n = READ_ROOM - call->in.len;
+    if (buf_reserve(&call->in, n, &at) == 0)
+        *room = uv_buf_init((char *)at, (unsigned)n);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *room)
+{
+    (void)room;
+    struct http_call *call = stream->data;
+    if (n < 0) {
+        hang_up(call);
+    } else if (n > 0 && call->state == CALL_READING) {
+        call->in.len += (size_t)n;
+        look(call);
+    }
+}
+
+// ---- connections
+
+static void take_connection(struct http *http)
+{
+    struct http_call *call = mem_new(sizeof *call);
+    call->http = http;
+    list_init(&call->list);
+    buf_init(&call->in, READ_ROOM);
+    buf_init(&call->header, HTTP_REQUEST_MAX);
+    buf_init(&call->content, HTTP_CONTENT_MAX);
+    uv_tcp_init(http->o.loop, &call->tcp);
+    uv_timer_init(http->o.loop, &call->deadline);
+    call->tcp.data = call->deadline.data = call;
+    call->handles = 2;
+    list_append(&http->calls, &call->list);
+    http->ncalls++;
+    uint64_t ms = http->o.deadline_ms ? http->o.deadline_ms : HTTP_DEADLINE_MS;
+    if (uv_accept((uv_stream_t *)&http->listener, (uv_stream_t *)&call->tcp) < 0 ||
+        uv_timer_start(&call->deadline, too_late, ms, 0) < 0 ||
+        uv_read_start((uv_stream_t *)&call->tcp, give_room, on_read) < 0)
+        hang_up(call);
+}
+
+// libuv takes no further connection until this one has been accepted: the rest stay with the kernel.
+static void on_connection(uv_stream_t *listener, int status)
+{
+    struct http *http = listener->data;
+    if (status < 0)
+        return;
+    if (http->ncalls >= HTTP_CONNECTIONS)
+        http->waiting = true;
+    else
+        take_connection(http);
+}
+
+static void listener_closed(uv_handle_t *handle)
+{
+    struct http *http = handle->data;
+    http->closed = true;
+    free_when_done(http);
+}
+
+struct http *http_open(const struct http_options *options, struct why *why)
+{
+    struct http *http = mem_new(sizeof *http);
+    http->o = *options;
+    list_init(&http->calls);
+    uv_tcp_init(options->loop, &http->listener);
+    http->listener.data = http;
+    int rc = uv_tcp_open(&http->listener, options->fd);
+    if (rc < 0)
+        close(options->fd);
+    else
+        rc = uv_listen((uv_stream_t *)&http->listener, HTTP_CONNECTIONS, on_connection);
+    if (rc == 0)
+        return http;
+    why_set(why, WHY_OURS, "4.3.0", "the status pages cannot be served: %s", uv_strerror(rc));
+    http_close(http);
+    return NULL;
+}
+
+void http_close(struct http *http)
+{
+    if (!http)
+        return;
+    http->closing = true;
+    list_each_safe (it, &http->calls)
+        hang_up(list_of(it, struct http_call, list));
+    uv_close((uv_handle_t *)&http->listener, listener_closed);
+}

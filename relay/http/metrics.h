@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: ISC
+// How the relay is, in numbers: a snapshot of counters and of what each thread says of itself, as Prometheus
+// text and as the verdict of /healthz. Names of metrics are for keeps: dashboards rely on them.
+#ifndef RELAY_HTTP_METRICS_H
+#define RELAY_HTTP_METRICS_H
+
+#include "relay/worker/relay.h"
+#include "relay/state/state.h"
+
+#define METRICS_MAX 65536 // bytes of all metrics as text
+
+struct metrics {
+    enum relay_stage stage;
+    int64_t started_ms;
+    unsigned workers;
+    int64_t certificate_expires; // Unix seconds; 0: no certificate
+    uint64_t alarms;
+    const struct counters *counters; // borrowed
+    struct spool_state spool;
+    struct dns_state dns;
+    struct state_health state;
+};
+
+// On the main thread, while the relay's threads run.
+void metrics_take(struct metrics *m, struct relay *relay, const struct setup *setup);
+// The text exposition format of Prometheus, version 0.0.4.
+void metrics_print(const struct metrics *m, struct buf *out);
+// Whether the relay does its work. `out` gets "ok", or one line that says why not; then a line beginning with
+// "warning: " for each thing that is wrong although mail goes on.
+bool metrics_healthy(const struct metrics *m, struct buf *out);
+
+#endif

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: ISC
+// The life of one ingest, and the way of messages that this relay wrote itself.
+#include "relay/ingest/ingest.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include "config/idn.h"
+#include "relay/base/clock.h"
+#include "relay/base/maxima.h"
+#include "relay/base/memory.h"
+#include "relay/ingest/inside.h"
+
+struct ingest *ingest_new(const struct ingest_session *session, struct message *message)
+{
+    struct ingest *g = mem_new(sizeof *g);
+    static const struct smtp_forward nothing;
+    g->s = *session;
+    if (!session->forward)
+        g->s.forward = &nothing;
+    g->m = message;
+    buf_init(&g->sign, 4096);
+    buf_init(&g->results, 256);
+    return g;
+}
+
+void ingest_free(struct ingest *g)
+{
+    if (!g)
+        return;
+    dns_drive_cancel(g->drive);
+    if (!g->attest)
+        body_hashes_free(g->hashes);
+    attest_free(g->attest);
+    facts_free(g->facts);
+    addresses_free(&g->from);
+    header_free(&g->header);
+    buf_free(&g->sign);
+    buf_free(&g->results);
+    free(g);
+}
+
+void ingest_domain(const char *domain, char out[static 256])
+{
+    if (idn_to_ascii(domain, out) < 0)
+        out[0] = 0;
+}
+
+static void begin_attest(struct ingest *g)
+{
+    const struct config *config = g->s.setup->config;
+    const struct cfg_sender *row = g->s.principal->row;
+    const struct smtp_forward *f = g->s.forward;
+    struct attest_input in = {
+        .header = &g->header,
+        .authserv_id = config->authserv_id,
+        .has_client = f->given && f->has_client,
+        .client = f->addr,
+        .helo = f->helo,
+        .mail_from = g->m->env.from,
+        .trust_results_of = &row->trust_results_of,
+        .now_s = clock_s(),
+    };
+    g->attest = attest_new(&in);
+    g->facts = facts_new();
+    g->hashes = attest_hashes(g->attest);
+}
+
+int ingest_header(struct ingest *g, struct body_hashes **hashes, struct why *why)
+{
+    size_t used;
+    if (header_parse(&g->header, buf_span(&g->m->header), &used, why) < 0)
+        return -1;
+    g->parsed = true;
+    if (ingest_check(g, why) < 0)
+        return -1;
+    if (g->kind == INGEST_OWN)
+        g->hashes = body_hashes_new();
+    else
+        begin_attest(g);
+    // A claimed message may turn out to be ours: its signature shares the hash.
+    if (g->kind != INGEST_FOREIGN &&
+        body_hashes_want(g->hashes, CANON_RELAXED, CANON_NO_LIMIT) < 0 && g->kind == INGEST_OWN)
+        return why_set(why, WHY_OURS, "4.3.0", "too many body hashes");
+    *hashes = g->hashes;
+    return 0;
+}
+
+static bool evaluate(void *arg)
+{
+    struct ingest *g = arg;
+    return attest_evaluate(g->attest, g->facts);
+}
+
+static void answered(void *arg)
+{
+    struct ingest *g = arg;
+    g->drive = NULL;
+    g->done(g->done_arg);
+}
+
+bool ingest_ask(struct ingest *g, struct dns *dns, struct mailbox *mail, void (*done)(void *arg),
+                void *arg)
+{
+    assert(g->parsed);
+    body_hashes_finish(g->hashes);
+    if (!g->attest || !attest_evaluate(g->attest, g->facts))
+        return false;
+    g->done = done;
+    g->done_arg = arg;
+    g->drive = dns_drive_eager(dns, mail, g->facts, evaluate, answered, g);
+    return true;
+}
+
+void ingest_give_up(struct ingest *g)
+{
+    dns_drive_cancel(g->drive);
+    g->drive = NULL;
+    attest_give_up(g->attest, g->facts);
+}
+
+int ingest_finish(struct ingest *g, struct why *why)
+{
+    g->m->env.created_ms = clock_ms();
+    if (g->attest)
+        attest_summary(g->attest, &g->results);
+    if (ingest_judge(g, why) < 0)
+        return -1;
+    return g->kind == INGEST_OWN ? ingest_prefix_own(g, why) : ingest_prefix_foreign(g, why);
+}
+
+const char *ingest_sign(struct ingest *g)
+{
+    return g->sign.len ? buf_text(&g->sign) : "none";
+}
+
+const char *ingest_results(struct ingest *g)
+{
+    return buf_text(&g->results);
+}
+
+// The domain of a header's first From address; "" where there is none.
+static void from_domain(const struct header *header, char out[static 256])
+{
+    const struct field *from = header_find(header, "From", 0);
+    struct addresses list = {0};
+    out[0] = 0;
+    if (from && header_addresses(from->value, &list) == 0 && list.n)
+        ingest_domain(address_domain(list.at[0]), out);
+    addresses_free(&list);
+}
+
+int ingest_own(struct setup *setup, struct message *m, struct why *why)
+{
+    struct header header;
+    size_t used;
+    char domain[256];
+    struct buf all, fields, names;
+    buf_init(&all, MAX_PREFIX + MAX_HEADER);
+    buf_init(&fields, MAX_PREFIX);
+    buf_init(&names, 4096);
+    struct body_hashes *hashes = body_hashes_new();
+    int rc = body_hashes_want(hashes, CANON_RELAXED, CANON_NO_LIMIT);
+    body_hashes_feed(hashes, m->body.data, m->body.len);
+    body_hashes_finish(hashes);
+    // Every field that is sent counts, those in the prefix too.
+    if (rc == 0)
+        rc = message_sent_header(m, &all);
+    if (rc == 0)
+        rc = header_parse(&header, buf_span(&all), &used, why);
+    if (rc == 0) {
+        from_domain(&header, domain);
+        rc = ingest_signatures(setup, domain, &header, hashes, m->env.id, &fields, &names, why);
+        header_free(&header);
+    }
+    if (rc == 0 && fields.len) {
+        rc = buf_addspan(&fields, buf_span(&m->prefix));
+        if (rc == 0)
+            buf_move(&m->prefix, &fields);
+    }
+    body_hashes_free(hashes);
+    buf_free(&all);
+    buf_free(&fields);
+    buf_free(&names);
+    return rc;
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: ISC
+// From a received message to what goes on: may this principal send it, is it of our making or
+// somebody else's, what is put in front (Received, DKIM-Signature; Authentication-Results, ARC),
+// what is left out (design.md 3 step 4, and 11). Never touches a received byte.
+//
+// Life: ingest_new → ingest_header when the header is complete → the body is fed to its hashes →
+// ingest_ask (and its callback) where it says so → ingest_finish → ingest_free.
+#ifndef RELAY_INGEST_INGEST_H
+#define RELAY_INGEST_INGEST_H
+
+#include "relay/worker/limits.h"
+#include "relay/message/message.h"
+#include "relay/setup/principal.h"
+#include "relay/setup/setup.h"
+#include "relay/smtp/command.h"
+#include "sign/canon.h"
+
+// What is known of the session. Everything lives as long as the ingest.
+struct ingest_session {
+    struct setup *setup;
+    struct limits *limits; // for the alarm a day; may be NULL
+    const struct principal *principal;
+    const struct smtp_forward *forward; // the original client; NULL: nothing was said of one
+    const char *helo;
+    const char *client; // "[192.0.2.1]"
+    const char *with;   // "ESMTPSA"
+    const char *tls;    // "TLSv1.3 TLS_AES_256_GCM_SHA384", "" in clear
+};
+
+struct ingest;
+struct ingest *ingest_new(const struct ingest_session *session, struct message *message);
+// Cancels what ingest_ask began. Accepts NULL.
+void ingest_free(struct ingest *g);
+
+// Checks what the header alone can tell; -1 refuses. *hashes: what to feed the body to.
+int ingest_header(struct ingest *g, struct body_hashes **hashes, struct why *why);
+// Behind the last body byte. True: facts are being looked up and `done` will be called once on the
+// loop of `mail`; false: go on with ingest_finish.
+struct dns;
+bool ingest_ask(struct ingest *g, struct dns *dns, struct mailbox *mail, void (*done)(void *arg),
+                void *arg);
+// The deadline came: what is not known counts as a temporary error. `done` will not be called.
+void ingest_give_up(struct ingest *g);
+// Judges, signs or seals: message->prefix and left_out are final. -1 refuses (why says whether for
+// good).
+int ingest_finish(struct ingest *g, struct why *why);
+// For the accept line: "example.org/r2026,example.org/e2026", "arc:example.org/r2026" or "none".
+const char *ingest_sign(struct ingest *g);
+
+// "spf=pass dkim=pass/2 arc=none dmarc=pass" where the message was verified, else "".
+const char *ingest_results(struct ingest *g);
+
+// A message that this relay wrote (a DSN, a report), header and body in memory: its DKIM signatures
+// are put in front of message->prefix. No key for the domain of its From: 0, unsigned.
+int ingest_own(struct setup *setup, struct message *message, struct why *why);
+
+#endif

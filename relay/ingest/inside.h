@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: ISC
+// What relay/ingest/*.c share and nobody else includes.
+#ifndef RELAY_INGEST_INSIDE_H
+#define RELAY_INGEST_INSIDE_H
+
+#include "dns/dns.h"
+#include "relay/ingest/ingest.h"
+#include "sign/attest.h"
+
+// OWN: of our making, to be signed. CLAIMED: From is ours, but a stranger may have written it; what
+// is found decides. FOREIGN: somebody else's, to be sealed.
+enum ingest_kind { INGEST_OWN, INGEST_CLAIMED, INGEST_FOREIGN };
+
+struct ingest {
+    struct ingest_session s;
+    struct message *m;
+    struct header header; // of m->header
+    bool parsed;
+    enum ingest_kind kind;
+    struct addresses from;      // the addresses of header From
+    char from_domain[256];      // A-label of the first; "" without
+    bool own_from;              // one of them is the principal's own
+    bool mixed_from;            // they are of several domains, or From cannot be read
+    struct body_hashes *hashes; // ours, or the attest's
+    struct attest *attest;      // CLAIMED and FOREIGN
+    struct facts *facts;
+    struct dns_drive *drive;
+    void (*done)(void *arg);
+    void *done_arg;
+    struct buf sign;    // ingest_sign()
+    struct buf results; // ingest_results()
+};
+
+// ingest_check.c: reads From, decides the kind, refuses what the principal may not send.
+int ingest_check(struct ingest *g, struct why *why);
+// After the evaluation: CLAIMED becomes OWN or FOREIGN; -1 refuses.
+int ingest_judge(struct ingest *g, struct why *why);
+
+// ingest_sign.c: m->prefix and m->left_out.
+int ingest_prefix_own(struct ingest *g, struct why *why);
+int ingest_prefix_foreign(struct ingest *g, struct why *why);
+// Signs `header` with every key for the domain; adds the fields to out and their names to `names`.
+// No key: nothing added, 0.
+int ingest_signatures(const struct setup *setup, const char *domain, const struct header *header,
+                      const struct body_hashes *hashes, uint64_t id, struct buf *out,
+                      struct buf *names, struct why *why);
+// The domain as lower-case A-label; out is "" where it is none.
+void ingest_domain(const char *domain, char out[static 256]);
+
+#endif

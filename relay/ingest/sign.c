@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: ISC
+// What is put in front of a message, and which received fields are left out. Order on top: ARC set,
+// Authentication-Results, DKIM-Signatures, Received, then Date and Message-ID that were missing
+// (signed).
+#include "relay/ingest/inside.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "relay/base/clock.h"
+#include "relay/base/id.h"
+#include "relay/base/maxima.h"
+#include "relay/base/memory.h"
+#include "relay/log/log.h"
+#include "relay/setup/publication.h"
+#include "sign/authres.h"
+#include "sign/dkim_sign.h"
+#include "sign/trusted.h"
+
+#define ALARM_MS 86400000 // one alarm a day for a domain without keys
+
+static void leave_out(struct message *m, const struct header *header, const struct field *field)
+{
+    size_t start = (size_t)(field->whole.p - header->bytes.p);
+    m->left_out = mem_grow(m->left_out, m->nleft_out + 1, sizeof *m->left_out);
+    m->left_out[m->nleft_out++] = (struct range){start, start + field->whole.n};
+}
+
+// Nobody but us speaks under our authserv-id (RFC 8601 section 5), whoever the mail is from.
+static bool claims_our_name(const struct field *field, const char *authserv_id)
+{
+    if (!span_is_nocase(field->name, "Authentication-Results"))
+        return false;
+    char *id = authres_id(field->value);
+    bool ours = id && trusted_same(id, authserv_id);
+    free(id);
+    return ours;
+}
+
+static bool is_left_out(const struct field *field, const char *authserv_id)
+{
+    return claims_our_name(field, authserv_id) || span_is_nocase(field->name, "Bcc") ||
+           span_is_nocase(field->name, "Resent-Bcc") || span_is_nocase(field->name, "Return-Path");
+}
+
+// What the client wrote stands between parentheses or as a token: only harmless characters pass.
+static void add_token(struct buf *out, const char *text)
+{
+    for (; *text; text++)
+        buf_addc(out,
+                 ascii_is_alnum((unsigned char)*text) || strchr(".-_:[]", *text) ? *text : '?');
+}
+
+static void add_received(struct ingest *g, struct buf *out)
+{
+    char id[ID_TEXT], date[40];
+    const struct config *config = g->s.setup->config;
+    id_text(g->m->env.id, id);
+    clock_rfc5322(g->m->env.created_ms, date);
+    buf_adds(out, "Received: ");
+    if (!config->hide_client) {
+        buf_adds(out, "from ");
+        add_token(out, g->s.helo);
+        buf_addf(out, " (%s)\r\n\t", g->s.client);
+    }
+    buf_addf(out, "by %s (Waxwing) with %s id %s", config->hostname, g->s.with, id);
+    if (g->s.tls[0])
+        buf_addf(out, "\r\n\t(%s)", g->s.tls);
+    if (g->m->env.nrcpts == 1)
+        buf_addf(out, "\r\n\tfor <%s>", g->m->env.rcpts[0].address);
+    buf_addf(out, ";\r\n\t%s\r\n", date);
+}
+
+static void add_missing(struct ingest *g, struct buf *out)
+{
+    if (!header_count(&g->header, "Date")) {
+        char date[40];
+        clock_rfc5322(g->m->env.created_ms, date);
+        buf_addf(out, "Date: %s\r\n", date);
+    }
+    if (!header_count(&g->header, "Message-ID")) {
+        char id[ID_TEXT];
+        id_text(g->m->env.id, id);
+        buf_addf(out, "Message-ID: <%s@%s>\r\n", id, g->s.setup->config->hostname);
+    }
+}
+
+static void log_signed(uint64_t id, const char *domain, const char *selector, const char *algorithm)
+{
+    struct logline line;
+    log_begin(&line, LOG_INFO, "signed", id);
+    log_text(&line, "domain", domain);
+    log_text(&line, "selector", selector);
+    log_text(&line, "algorithm", algorithm);
+    log_end(&line);
+}
+
+int ingest_signatures(const struct setup *setup, const char *domain, const struct header *header,
+                      const struct body_hashes *hashes, uint64_t id, struct buf *out,
+                      struct buf *names, struct why *why)
+{
+    const struct setup_domain *d = domain[0] ? setup_keys_for(setup, domain) : NULL;
+    size_t made = 0;
+    for (size_t i = 0; d && i < d->config->nkeys; i++) {
+        if (!publication_signs(d, i))
+            continue;
+        struct dkim_sign how = {.domain = d->config->domain,
+                                .selector = d->config->keys[i].selector,
+                                .key = d->keys[i],
+                                .header_canon = CANON_RELAXED,
+                                .body_canon = CANON_RELAXED,
+                                .time = clock_s()};
+        if (dkim_sign(&how, header, hashes, out, why) < 0) {
+            log_alarm("sign", "signing for %s with selector %s failed: %s", how.domain,
+                      how.selector, why->text);
+            continue;
+        }
+        made++;
+        buf_addf(names, "%s%s/%s", names->len ? "," : "", how.domain, how.selector);
+        log_signed(id, how.domain, how.selector, sign_key_algorithm(how.key));
+    }
+    if (d && !made)
+        return why_set(why, WHY_OURS, "4.3.0", "the message could not be signed");
+    return 0;
+}
+
+// The header as it will be sent below our own fields: added ones first, left-out ones gone. Its
+// fields point into `added` and into the received header.
+static int build_signed_header(struct ingest *g, const struct buf *added, struct header *out,
+                               struct why *why)
+{
+    size_t used;
+    if (header_parse(out, buf_span(added), &used, why) < 0)
+        return -1;
+    out->fields = mem_grow(out->fields, out->n + g->header.n + 1, sizeof *out->fields);
+    for (size_t i = 0; i < g->header.n; i++)
+        if (!is_left_out(&g->header.fields[i], g->s.setup->config->authserv_id))
+            out->fields[out->n++] = g->header.fields[i];
+        else
+            leave_out(g->m, &g->header, &g->header.fields[i]);
+    return 0;
+}
+
+static int unsigned_mail(struct ingest *g, struct why *why)
+{
+    if (g->s.principal->row->require_signature)
+        return why_set(why, WHY_MESSAGE, "5.7.1", "there is no key to sign mail of %s with",
+                       g->from_domain);
+    struct rate daily = {1, ALARM_MS};
+    if (!g->s.limits || limits_spend(g->s.limits, LIMITS_ALARMS, g->from_domain, daily, 1))
+        log_alarm("unsigned", "mail of %s goes out unsigned: there is no key for it",
+                  g->from_domain);
+    return 0;
+}
+
+int ingest_prefix_own(struct ingest *g, struct why *why)
+{
+    struct buf added, prefix;
+    struct header header = {0};
+    buf_init(&added, 1024);
+    buf_init(&prefix, MAX_PREFIX);
+    add_missing(g, &added);
+    int rc = build_signed_header(g, &added, &header, why);
+    if (rc == 0)
+        rc = ingest_signatures(g->s.setup, g->from_domain, &header, g->hashes, g->m->env.id,
+                               &prefix, &g->sign, why);
+    if (rc == 0 && !prefix.len)
+        rc = unsigned_mail(g, why);
+    if (rc == 0) {
+        add_received(g, &prefix);
+        buf_addspan(&prefix, buf_span(&added));
+        if (prefix.full)
+            rc = why_set(why, WHY_OURS, "4.3.0", "the fields to be added have no room");
+        buf_move(&g->m->prefix, &prefix);
+    }
+    header_free(&header);
+    buf_free(&added);
+    buf_free(&prefix);
+    return rc;
+}
+
+static void log_sealed(struct ingest *g, const struct cfg_arc *arc)
+{
+    struct logline line;
+    log_begin(&line, LOG_INFO, "sealed", g->m->env.id);
+    log_text(&line, "domain", arc->domain);
+    log_text(&line, "selector", arc->selector);
+    log_text(&line, "results", ingest_results(g));
+    log_end(&line);
+}
+
+static int seal(struct ingest *g, struct buf *out, struct why *why)
+{
+    const struct cfg_arc *arc = &g->s.setup->config->arc;
+    if (!g->s.setup->arc_key)
+        return 0;
+    struct seal how = {.domain = arc->domain,
+                       .selector = arc->selector,
+                       .key = g->s.setup->arc_key,
+                       .time = clock_s()};
+    if (attest_seal(g->attest, &how, out, why) < 0)
+        return -1;
+    if (out->len) { // a closed chain takes no further set
+        buf_addf(&g->sign, "arc:%s/%s", arc->domain, arc->selector);
+        log_sealed(g, arc);
+    }
+    return 0;
+}
+
+int ingest_prefix_foreign(struct ingest *g, struct why *why)
+{
+    struct buf prefix;
+    size_t field;
+    buf_init(&prefix, MAX_PREFIX);
+    int rc = seal(g, &prefix, why);
+    if (rc == 0 && !g->sign.len && g->s.principal->row->require_signature)
+        rc = why_set(why, WHY_MESSAGE, "5.7.1", "the message could not be sealed");
+    if (rc == 0)
+        rc = attest_results(g->attest, &prefix);
+    if (rc == 0) {
+        for (size_t i = 0; attest_left_out(g->attest, i, &field); i++)
+            leave_out(g->m, &g->header, &g->header.fields[field]);
+        add_received(g, &prefix);
+        buf_move(&g->m->prefix, &prefix);
+    }
+    if (rc < 0 && !why_is_set(why))
+        why_set(why, WHY_OURS, "4.3.0", "the fields to be added have no room");
+    buf_free(&prefix);
+    return rc;
+}

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: ISC
+// Text for JSON.
+#include "relay/log/json.h"
+
+#include <stdlib.h>
+#include "relay/base/memory.h"
+
+json_t *json_text(const char *text)
+{
+    json_t *j = json_string(text ? text : "");
+    if (j)
+        return j;
+    char *clean = mem_dup(text);
+    for (char *c = clean; *c; c++)
+        *c = (unsigned char)*c < 128 ? *c : '?';
+    j = json_string(clean);
+    free(clean);
+    return j;
+}

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: ISC
+// A JSON string of whatever a peer, the DNS or a user wrote: jansson takes UTF-8 only (and gives NULL for the
+// rest, which would lose the line).
+#ifndef RELAY_LOG_JSON_H
+#define RELAY_LOG_JSON_H
+
+#include <jansson.h>
+
+// Never NULL. NULL counts as ""; where the text is not UTF-8, each byte that is not ASCII becomes '?'.
+json_t *json_text(const char *text);
+
+#endif

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: ISC
+// The log: one line a moment, one grammar, text or JSON, to stderr. Whatever a peer wrote can break
+// neither a line nor a terminal. Thread-safe; a line is written with one write().
+//
+//     struct logline line;
+//     log_begin(&line, LOG_INFO, "delivered", id);
+//     log_text(&line, "to", address);
+//     log_seconds(&line, "delay", ms);
+//     log_end(&line);
+#ifndef RELAY_LOG_LOG_H
+#define RELAY_LOG_LOG_H
+
+#include "config/config.h"
+#include "relay/base/buf.h"
+#include "relay/base/why.h"
+
+enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
+#define LOG_VALUE_MAX 2048 // bytes of one value; longer ones are cut and end in "..."
+
+struct logline {
+    struct buf out;
+    bool on, json;
+};
+
+void log_setup(enum log_format format, int level, bool mask);
+// `event` is one of the words of the log grammar; id 0: no message ("-" in text, left out in JSON).
+void log_begin(struct logline *line, enum log_level level, const char *event, uint64_t id);
+void log_text(struct logline *line, const char *key, const char *value); // NULL: left out
+void log_bytes(struct logline *line, const char *key, struct span value);
+void log_address(struct logline *line, const char *key, const char *address); // masked where asked
+void log_number(struct logline *line, const char *key, int64_t value);
+void log_seconds(struct logline *line, const char *key, int64_t ms); // seconds with three decimals
+void log_why(struct logline *line,
+             const struct why *why); // status= reply= reason= (type= where TLS)
+void log_end(struct logline *line);
+
+// One `alarm` line: what (a stable word for scripts), and a sentence. Also counted for status and metrics.
+void log_alarm(const char *what, const char *format, ...) __attribute__((format(printf, 2, 3)));
+uint64_t log_alarms(void); // how many since the start
+// One `text=…` line of event `event` without a message, for start, ready, reload, stop.
+void log_event(const char *event, const char *format, ...) __attribute__((format(printf, 2, 3)));
+// The value part of the text grammar alone (bare or quoted), for whoever prints peers' words.
+void log_quote(struct span value, struct buf *out);
+
+#endif

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: ISC
+// A message in memory: its life, its size, its header as sent. Does no I/O; relay/spool/load.c fills in
+// what relay/spool/spool.c wrote.
+#include "relay/message/message.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include "relay/base/id.h"
+#include "relay/base/maxima.h"
+#include "relay/base/memory.h"
+
+struct message *message_new(void)
+{
+    struct message *m = mem_new(sizeof *m);
+    atomic_init(&m->refs, 1);
+    m->env.id = id_new();
+    m->env.from = mem_dup("");
+    m->env.envid = mem_dup("");
+    m->env.principal = mem_dup("");
+    m->env.client = mem_dup("");
+    buf_init(&m->prefix, MAX_PREFIX);
+    buf_init(&m->header, MAX_HEADER);
+    buf_init(&m->body, MAX_MEMORY_BODY);
+    m->in_memory = true;
+    return m;
+}
+
+struct message *message_ref(struct message *m)
+{
+    atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
+    return m;
+}
+
+void message_unref(struct message *m)
+{
+    if (!m)
+        return;
+    unsigned before = atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel);
+    assert(before > 0);
+    if (before > 1)
+        return;
+    for (size_t i = 0; i < m->env.nrcpts; i++) {
+        free(m->env.rcpts[i].address);
+        free(m->env.rcpts[i].domain);
+        free(m->env.rcpts[i].orcpt);
+    }
+    free(m->env.rcpts);
+    free(m->env.from);
+    free(m->env.envid);
+    free(m->env.principal);
+    free(m->env.client);
+    buf_free(&m->prefix);
+    buf_free(&m->header);
+    buf_free(&m->body);
+    free(m->left_out);
+    free(m->large);
+    free(m);
+}
+
+struct recipient *message_add_recipient(struct message *m, const char *address, const char *domain)
+{
+    struct envelope *env = &m->env;
+    if ((env->nrcpts & (env->nrcpts - 1)) == 0) // full at every power of two
+        env->rcpts = mem_grow(env->rcpts, env->nrcpts ? 2 * env->nrcpts : 1, sizeof *env->rcpts);
+    struct recipient *r = &env->rcpts[env->nrcpts++];
+    *r = (struct recipient){
+        .address = mem_dup(address), .domain = mem_dup(domain), .orcpt = mem_dup("")};
+    return r;
+}
+
+static uint64_t left_out_bytes(const struct message *m)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < m->nleft_out; i++)
+        n += m->left_out[i].end - m->left_out[i].start;
+    return n;
+}
+
+uint64_t message_size(const struct message *m)
+{
+    uint64_t prefix = m->in_memory ? m->prefix.len : m->prefix_bytes;
+    uint64_t header = m->in_memory ? m->header.len : m->header_bytes;
+    uint64_t body = m->in_memory && !m->large ? m->body.len : m->body_bytes;
+    return prefix + header - left_out_bytes(m) + body;
+}
+
+int message_sent_header(const struct message *m, struct buf *out)
+{
+    int rc = buf_addspan(out, buf_span(&m->prefix));
+    size_t at = 0;
+    for (size_t i = 0; i < m->nleft_out; i++) {
+        assert(m->left_out[i].start >= at && m->left_out[i].end <= m->header.len);
+        rc |= buf_add(out, m->header.data + at, m->left_out[i].start - at);
+        at = m->left_out[i].end;
+    }
+    if (m->header.len > at)
+        rc |= buf_add(out, m->header.data + at, m->header.len - at);
+    return rc;
+}
+
+struct message *message_twin(const struct message *m)
+{
+    struct message *twin = mem_new(sizeof *twin);
+    atomic_init(&twin->refs, 1);
+    struct envelope env = m->env;
+    env.from = mem_dup(env.from);
+    env.envid = mem_dup(env.envid);
+    env.principal = mem_dup(env.principal);
+    env.client = mem_dup(env.client);
+    env.rcpts = NULL;
+    env.nrcpts = 0;
+    twin->env = env;
+    for (size_t i = 0; i < m->env.nrcpts; i++) {
+        const struct recipient *from = &m->env.rcpts[i];
+        struct recipient *to = message_add_recipient(twin, from->address, from->domain);
+        struct recipient mine = *to;
+        *to = *from;
+        to->address = mine.address;
+        to->domain = mine.domain;
+        free(mine.orcpt);
+        to->orcpt = mem_dup(from->orcpt);
+    }
+    buf_init(&twin->prefix, MAX_PREFIX);
+    buf_init(&twin->header, MAX_HEADER);
+    buf_init(&twin->body, MAX_MEMORY_BODY);
+    for (size_t i = 0; i < m->nleft_out; i++)
+        message_leave_out(twin, m->left_out[i].start, m->left_out[i].end);
+    twin->prefix_bytes = m->in_memory ? m->prefix.len : m->prefix_bytes;
+    twin->header_bytes = m->in_memory ? m->header.len : m->header_bytes;
+    twin->body_bytes = m->in_memory && !m->large ? m->body.len : m->body_bytes;
+    twin->large = mem_dup(m->large);
+    memcpy(twin->large_sum, m->large_sum, sizeof twin->large_sum);
+    twin->segment = m->segment;
+    twin->offset = m->offset;
+    twin->record_bytes = m->record_bytes;
+    return twin;
+}
+
+void message_leave_out(struct message *m, uint64_t start, uint64_t end)
+{
+    assert(start <= end && (!m->nleft_out || m->left_out[m->nleft_out - 1].end <= start));
+    m->left_out = mem_grow(m->left_out, m->nleft_out + 1, sizeof *m->left_out);
+    m->left_out[m->nleft_out++] = (struct range){start, end};
+}

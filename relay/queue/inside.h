@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: ISC
+// The inside of a worker's queue, shared by relay/queue/*.c (and, for queue_busy, relay/deliver/content.c).
+#ifndef RELAY_QUEUE_INSIDE_H
+#define RELAY_QUEUE_INSIDE_H
+
+#include "relay/deliver/delivery.h"
+#include "relay/queue/lane.h"
+#include "relay/deliver/outcome.h"
+#include "relay/deliver/refusal.h"
+#include "relay/queue/queue.h"
+
+#define QUEUE_ROUTING_MAX  2000  // deliveries that ask for a route at once
+#define QUEUE_TICK_MS      1000  // how often a queue held up by the spool looks again
+#define QUEUE_SWEEP_MS     30000 // how often unused lanes go, and the longest sleep
+#define QUEUE_SECOND_MS    10000 // the second look at a TLS policy before anything final
+#define QUEUE_GATHER_MS    5     // deliveries of one message wait so long for each other
+#define QUEUE_REPORT_MS    50    // failures of one message within this time share a DSN
+#define QUEUE_REPORT_RETRY 60000 // a DSN that could not be stored: when its cause is tried again
+
+struct report; // relay/queue/report.c
+
+// Deliveries by their time, a binary heap.
+struct queue_heap {
+    struct delivery **at; // [0] is the first due
+    size_t n, room;
+};
+void queue_heap_add(struct queue_heap *heap, struct delivery *d);    // by d->next_ms
+void queue_heap_remove(struct queue_heap *heap, struct delivery *d); // harmless when not there
+
+struct queue {
+    struct worker *worker;
+    struct setup *setup;
+    struct lanes *lanes;
+    struct refusals *refusals;
+    struct queue_heap waiting;
+    struct list all;     // every delivery of this worker
+    struct list routing; // ask for a route
+    struct list held;
+    size_t nrouting;
+    uv_timer_t clock; // the next thing due
+    uv_timer_t grace;
+    uv_timer_t flush; // reports being gathered
+    uv_timer_t gather;
+    struct list gathering; // ready, and wait for their siblings
+    unsigned handles;
+    uint64_t swept_ms;
+    struct list reports; // being gathered
+    size_t nreports;     // gathered or on their way to the spool
+    size_t nbusy;        // work of ours in the thread pool
+    bool stopping, freed;
+    void (*gone)(void *arg);
+    void *gone_arg;
+};
+
+// relay/queue/queue.c
+void queue_wait(struct queue *q,
+                struct delivery *d); // among the waiting, by d->next_ms; INT64_MAX: held
+void queue_unplace(struct queue *q, struct delivery *d); // out of wherever it stands, unless active
+void queue_check_gone(struct queue *q);
+void queue_stop_soon(struct queue *q); // stopping, and the last session has ended
+
+// relay/queue/settle.c: the results of an attempt, recipient by recipient.
+void queue_settle(struct delivery *d, const struct attempt *attempt, void *queue);
+// Every recipient of d gets this reason without a connection.
+void queue_settle_all(struct queue *q, struct delivery *d, const struct why *why);
+// An operator's bounce.
+void queue_bounce(struct queue *q, struct delivery *d, const struct why *why);
+
+// relay/queue/report.c: gathers what one message's sender is told, makes it a message, stores and queues it.
+// For DSN_FAILED the recipient's end is noted in the spool only after its report is on disk.
+void queue_report(struct queue *q, struct delivery *d, const struct delivery_rcpt *r,
+                  enum dsn_kind kind, enum outcome outcome, const struct why *why);
+void queue_reports_flush(struct queue *q);
+
+#endif

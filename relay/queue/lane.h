@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: ISC
+// Lanes: one per site on the worker that owns it. A lane holds the deliveries that are ready for its hosts, in
+// order, and runs as many sessions as the limits allow (per site, per address, in all). 2,000 hosted
+// domains on one MX are one lane.
+#ifndef RELAY_QUEUE_LANE_H
+#define RELAY_QUEUE_LANE_H
+
+#include "relay/deliver/session.h"
+
+#define LANE_SCAN 200 // ready deliveries looked through for others of the same message
+
+struct lanes;
+
+// Told of every delivery that left a lane, with its recipients' standings. It is in no list then.
+typedef void lane_done(struct delivery *d, const struct attempt *attempt, void *arg);
+// Told of a delivery whose turn came when its route was no longer fresh: it is in no list, and wants another.
+typedef void lane_stale(struct delivery *d, void *arg);
+struct lanes *lanes_new(struct worker *worker, struct refusals *refusals, lane_done *done,
+                        lane_stale *stale, void *arg);
+void lanes_reload(struct lanes *lanes, struct setup *setup);
+// A delivery with its route (ROUTE_DELIVER): ready. It starts before the loop waits next, at the earliest,
+// so that the other deliveries of its message can join its transaction.
+void lanes_add(struct lanes *lanes, struct delivery *d);
+void lanes_wake(struct lanes *lanes);  // what was held up may start again (the spool is healthy)
+void lanes_sweep(struct lanes *lanes); // frees lanes that nobody uses
+bool lanes_blocked(const struct lanes *lanes);
+size_t lanes_sessions(const struct lanes *lanes);
+void lanes_stop(struct lanes *lanes); // nothing starts any more; idle connections go
+void lanes_cut(struct lanes *lanes);  // sessions end now; `done` runs inside
+void lanes_free(struct lanes *lanes); // stopped, no sessions; ready deliveries were taken out
+
+#endif

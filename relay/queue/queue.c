@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: ISC
+// A worker's queue: when each delivery is due, where it goes then. Decides no outcome (relay/queue/settle.c)
+// and opens no connection (relay/queue/lane.h).
+#include "relay/queue/queue.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include "relay/base/clock.h"
+#include "relay/base/memory.h"
+#include "relay/queue/inside.h"
+#include "relay/route/routes.h"
+
+static void tick(uv_timer_t *timer);
+static void ask_due(struct queue *q);
+static void reroute(struct delivery *d, void *arg);
+static void busy(struct worker *worker, int change);
+
+struct queue *queue_new(struct worker *worker)
+{
+    struct queue *q = mem_new(sizeof *q);
+    q->worker = worker;
+    worker->busy = busy;
+    q->setup = setup_ref(worker->setup);
+    list_init(&q->all);
+    list_init(&q->routing);
+    list_init(&q->held);
+    list_init(&q->reports);
+    list_init(&q->gathering);
+    q->refusals = refusals_new(worker->relay);
+    q->lanes = lanes_new(worker, q->refusals, queue_settle, reroute, q);
+    uv_timer_t *timers[] = {&q->clock, &q->grace, &q->flush, &q->gather};
+    for (size_t i = 0; i < 4; i++) {
+        uv_timer_init(&worker->loop, timers[i]);
+        timers[i]->data = q;
+        q->handles++;
+    }
+    q->swept_ms = clock_mono_ms();
+    uv_timer_start(&q->clock, tick, QUEUE_SWEEP_MS, 0);
+    return q;
+}
+
+void queue_reload(struct queue *q, struct setup *setup)
+{
+    setup_unref(q->setup);
+    q->setup = setup_ref(setup);
+    lanes_reload(q->lanes, setup);
+}
+
+// The clock sleeps until the first delivery is due, and never long: the wall clock may be set.
+static void arm(struct queue *q)
+{
+    uint64_t ms = QUEUE_SWEEP_MS;
+    if (lanes_blocked(q->lanes))
+        ms = QUEUE_TICK_MS;
+    if (q->waiting.n && q->nrouting < QUEUE_ROUTING_MAX) {
+        int64_t left = q->waiting.at[0]->next_ms - clock_ms();
+        if (left < (int64_t)ms)
+            ms = left > 0 ? (uint64_t)left : 0;
+    }
+    if (!q->stopping)
+        uv_timer_start(&q->clock, tick, ms, 0);
+}
+
+static void tick(uv_timer_t *timer)
+{
+    struct queue *q = timer->data;
+    if (clock_mono_ms() - q->swept_ms >= QUEUE_SWEEP_MS) {
+        lanes_sweep(q->lanes);
+        q->swept_ms = clock_mono_ms();
+    }
+    if (spool_healthy(q->worker->relay->spool))
+        lanes_wake(q->lanes);
+    ask_due(q);
+    arm(q);
+}
+
+void queue_wait(struct queue *q, struct delivery *d)
+{
+    route_unref(d->route);
+    d->route = NULL;
+    if (d->next_ms == INT64_MAX) {
+        delivery_move(d, QUEUE_HELD, &q->held);
+        return;
+    }
+    delivery_move(d, QUEUE_WAITING, NULL);
+    queue_heap_add(&q->waiting, d);
+    if (q->waiting.at[0] == d)
+        arm(q);
+}
+
+void queue_unplace(struct queue *q, struct delivery *d)
+{
+    assert(d->place != QUEUE_ACTIVE);
+    queue_heap_remove(&q->waiting, d);
+    if (d->asking) {
+        route_cancel(d->asking);
+        d->asking = NULL;
+        q->nrouting--;
+    }
+    list_remove(&d->list);
+}
+
+// Routing
+
+static void gathered(uv_timer_t *timer)
+{
+    struct queue *q = timer->data;
+    list_each_safe (it, &q->gathering)
+        lanes_add(q->lanes, list_of(it, struct delivery, list));
+}
+
+// Into its lane. A delivery that has siblings waits a moment for those that go to the same hosts, so that
+// one transaction serves them all.
+static void enter(struct queue *q, struct delivery *d)
+{
+    if (!d->siblings || d->attempts) {
+        lanes_add(q->lanes, d);
+        return;
+    }
+    delivery_move(d, QUEUE_READY, &q->gathering);
+    if (!uv_is_active((uv_handle_t *)&q->gather))
+        uv_timer_start(&q->gather, gathered, QUEUE_GATHER_MS, 0);
+}
+
+static void arrive(struct item *item)
+{
+    struct delivery *d = list_of(item, struct delivery, item);
+    struct queue *q = d->worker->queue;
+    if (!q || q->stopping) {
+        delivery_free(d); // its mail stays in the spool
+        return;
+    }
+    list_append(&q->all, &d->all);
+    enter(q, d);
+}
+
+static void to_lane(struct queue *q, struct delivery *d, struct route *route)
+{
+    d->route = route_ref(route);
+    struct worker *owner = worker_for_site(q->worker->relay, route->site);
+    if (owner == q->worker) {
+        enter(q, d);
+        return;
+    }
+    list_remove(&d->list);
+    list_remove(&d->all);
+    d->worker = owner;
+    d->item.run = arrive;
+    mailbox_post(owner->mail, &d->item);
+}
+
+// A route that leads nowhere: what TLS policy stopped is told host by host.
+static void tell_refused(struct queue *q, const struct delivery *d, struct route *route)
+{
+    bool told = false;
+    for (size_t i = 0; i < route->nhosts; i++) {
+        const struct route_host *host = &route->hosts[i];
+        const struct why *why = host->demand.refuse ? &host->demand.why : &host->unusable;
+        if (!host->demand.refuse && why->tls == WHY_TLS_NONE)
+            continue;
+        refusal_record(q->refusals, d->message, route, host, why);
+        told = true;
+    }
+    if (!told && route->why.tls != WHY_TLS_NONE)
+        refusal_record(q->refusals, d->message, route, NULL, &route->why);
+}
+
+static void routed(struct route *route, void *arg)
+{
+    struct delivery *d = arg;
+    struct queue *q = d->worker->queue;
+    d->asking = NULL;
+    q->nrouting--;
+    list_remove(&d->list);
+    if (route->verdict == ROUTE_DELIVER) {
+        to_lane(q, d, route);
+    } else {
+        struct why why = route->why;
+        // Only what the route calls a bounce may be one; and only with class 5.
+        if (route->verdict == ROUTE_BOUNCE && why_permanent(&why))
+            why.scope = WHY_DOMAIN;
+        else if (why.scope != WHY_OURS)
+            why.scope = WHY_HOST;
+        tell_refused(q, d, route);
+        queue_settle_all(q, d, &why);
+    }
+    ask_due(q);
+    arm(q);
+}
+
+static void ask(struct queue *q, struct delivery *d)
+{
+    delivery_move(d, QUEUE_ROUTING, &q->routing);
+    q->nrouting++;
+    d->asking = route_ask(q->worker->relay->routes, q->worker->mail, d->domain, delivery_variant(d),
+                          routed, d);
+}
+
+// Its turn came when its route no longer held: policy may say otherwise now.
+static void reroute(struct delivery *d, void *arg)
+{
+    route_unref(d->route);
+    d->route = NULL;
+    ask(arg, d);
+}
+
+static void ask_due(struct queue *q)
+{
+    int64_t now = clock_ms();
+    while (q->waiting.n && q->nrouting < QUEUE_ROUTING_MAX && !q->stopping) {
+        struct delivery *d = q->waiting.at[0];
+        if (d->next_ms > now)
+            return;
+        queue_heap_remove(&q->waiting, d);
+        ask(q, d);
+    }
+}
+
+// Adding
+
+static bool together(const struct recipient *a, const struct recipient *b)
+{
+    return strcmp(a->domain, b->domain) == 0 && a->attempts == b->attempts &&
+           a->next_ms == b->next_ms;
+}
+
+void queue_add(struct queue *q, struct message *m)
+{
+    struct envelope *env = &m->env;
+    struct content *content = m->in_memory ? content_take(q->worker->relay, m) : NULL;
+    size_t *which = mem_new((env->nrcpts ? env->nrcpts : 1) * sizeof *which);
+    bool *done = mem_new(env->nrcpts ? env->nrcpts : 1);
+    uint64_t size = message_size(m);
+    for (size_t i = 0; i < env->nrcpts; i++) {
+        size_t n = 0;
+        for (size_t j = i; j < env->nrcpts && !done[i]; j++)
+            if (!done[j] && together(&env->rcpts[i], &env->rcpts[j]))
+                which[n++] = j;
+        for (size_t k = 0; k < n; k++)
+            done[which[k]] = true;
+        if (!n)
+            continue;
+        struct delivery *d = delivery_new(m, which, n);
+        d->worker = q->worker;
+        d->size = size;
+        d->siblings = n < env->nrcpts;
+        d->content = content ? content_ref(content) : NULL;
+        list_append(&q->all, &d->all);
+        queue_wait(q, d);
+    }
+    atomic_fetch_add_explicit(&q->worker->relay->counters.queued_now, (int64_t)env->nrcpts,
+                              memory_order_relaxed);
+    free(which);
+    free(done);
+    content_unref(content);
+    message_unref(m);
+    ask_due(q);
+}
+
+// Ending
+
+static void busy(struct worker *worker, int change)
+{
+    struct queue *q = worker->queue;
+    if (!q)
+        return;
+    q->nbusy += (size_t)change;
+    queue_check_gone(q);
+}
+
+void queue_check_gone(struct queue *q)
+{
+    if (!q->stopping || !q->gone || lanes_sessions(q->lanes) || q->nreports || q->nbusy)
+        return;
+    uv_timer_stop(&q->grace);
+    void (*gone)(void *) = q->gone;
+    q->gone = NULL;
+    gone(q->gone_arg);
+}
+
+bool queue_idle(const struct queue *q)
+{
+    if (q->nreports || q->nbusy || lanes_sessions(q->lanes))
+        return false;
+    list_each (it, &q->all)
+        if (list_of(it, struct delivery, all)->place != QUEUE_HELD)
+            return false;
+    return true;
+}
+
+static void grace_over(uv_timer_t *timer)
+{
+    struct queue *q = timer->data;
+    lanes_cut(q->lanes);
+    queue_check_gone(q);
+}
+
+void queue_stop(struct queue *q, uint64_t grace_ms, void (*gone)(void *arg), void *arg)
+{
+    q->stopping = true;
+    q->gone = gone;
+    q->gone_arg = arg;
+    lanes_stop(q->lanes);
+    uv_timer_stop(&q->clock);
+    uv_timer_stop(&q->gather);
+    queue_reports_flush(q);
+    // At least one turn later, so that `gone` never runs inside this call.
+    uv_timer_start(&q->grace, grace_over, lanes_sessions(q->lanes) ? grace_ms : 0, 0);
+}
+
+void queue_stop_soon(struct queue *q)
+{
+    queue_reports_flush(q);
+    uv_timer_start(&q->grace, grace_over, 0, 0);
+}
+
+static void timer_closed(uv_handle_t *handle)
+{
+    struct queue *q = handle->data;
+    if (--q->handles == 0)
+        free(q);
+}
+
+void queue_free(struct queue *q)
+{
+    if (!q)
+        return;
+    list_each_safe (it, &q->all) {
+        struct delivery *d = list_of(it, struct delivery, all);
+        queue_unplace(q, d);
+        delivery_free(d);
+    }
+    lanes_free(q->lanes);
+    refusals_free(q->refusals);
+    free(q->waiting.at);
+    setup_unref(q->setup);
+    q->worker->queue = NULL;
+    uv_close((uv_handle_t *)&q->clock, timer_closed);
+    uv_close((uv_handle_t *)&q->grace, timer_closed);
+    uv_close((uv_handle_t *)&q->flush, timer_closed);
+    uv_close((uv_handle_t *)&q->gather, timer_closed);
+}

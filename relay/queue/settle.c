@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: ISC
+// The results of an attempt: each recipient ends as delivered, later or never (relay/deliver/outcome.h), with a log
+// line, a RESULT in the spool and, where one is owed, a report to the sender.
+#include "relay/queue/inside.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "relay/base/clock.h"
+#include "relay/base/id.h"
+#include "relay/base/memory.h"
+#include "relay/log/log.h"
+#include "relay/deliver/retry.h"
+#include "relay/route/routes.h"
+
+// One attempt of one delivery, as its recipients are settled.
+struct settling {
+    struct queue *q;
+    struct delivery *d;
+    const struct attempt *attempt; // NULL: no connection was reached
+    const struct cfg_delivery *config;
+    int64_t now, expires;
+    struct why worst; // of those that stay: TLS before anything else
+    bool again;       // a policy that stopped it is looked up once more before anything final
+};
+
+static void count(_Atomic uint64_t *counter)
+{
+    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+static void note(struct settling *s, const struct delivery_rcpt *r, enum spool_outcome outcome,
+                 const struct why *why)
+{
+    struct spool_result result = {
+        .id = s->d->message->env.id,
+        .address = r->recipient->address,
+        .outcome = outcome,
+        .attempts = s->d->attempts,
+        .next_ms = s->d->next_ms,
+        .delay_warned = r->delay_warned,
+        .why = why,
+    };
+    spool_note(s->q->worker->relay->spool, &result);
+}
+
+static void log_outcome(const struct settling *s, const struct delivery_rcpt *r, const char *event,
+                        enum log_level level, const struct why *why)
+{
+    const struct attempt *a = s->attempt;
+    struct logline line;
+    log_begin(&line, level, event, s->d->message->env.id);
+    log_address(&line, "to", r->recipient->address);
+    bool reached = a && a->host[0];
+    log_text(&line, "host", reached ? a->host : why && why->host[0] ? why->host : NULL);
+    log_text(&line, "ip", reached ? a->ip : NULL);
+    log_text(&line, "tls", reached ? a->tls : NULL);
+    log_text(&line, "demand", reached ? a->demand : NULL);
+    log_text(&line, "source", reached ? a->source : NULL);
+    log_text(&line, "proof", reached ? a->proof : NULL);
+    if (why) {
+        log_why(&line, why);
+    } else {
+        log_text(&line, "status", a->status);
+        log_text(&line, "reply", a->reply);
+    }
+    log_seconds(&line, "delay", s->now - s->d->message->env.created_ms);
+    log_end(&line);
+}
+
+static void ended(struct settling *s)
+{
+    atomic_fetch_sub_explicit(&s->q->worker->relay->counters.queued_now, 1, memory_order_relaxed);
+}
+
+static void delivered(struct settling *s, const struct delivery_rcpt *r)
+{
+    struct counters *c = &s->q->worker->relay->counters;
+    log_outcome(s, r, "delivered", LOG_INFO, NULL);
+    note(s, r, SPOOL_DELIVERED, NULL);
+    count(&c->delivered);
+    ended(s);
+    // RFC 3461 section 6.2.5: the next hop will not tell of success, so we say how far it came.
+    if (!s->attempt->dsn && outcome_owes(&s->d->message->env, r->recipient, DSN_RELAYED))
+        queue_report(s->q, s->d, r, DSN_RELAYED, OUTCOME_DELIVERED, NULL);
+}
+
+static void finished(struct settling *s, const struct delivery_rcpt *r, enum outcome outcome)
+{
+    struct counters *c = &s->q->worker->relay->counters;
+    bool expired = outcome == OUTCOME_EXPIRED;
+    log_outcome(s, r, expired ? "expired" : "failed", LOG_WARNING, r->why);
+    count(expired ? &c->expired : &c->failed);
+    ended(s);
+    const struct envelope *env = &s->d->message->env;
+    if (outcome_owes(env, r->recipient, DSN_FAILED) || env->dsn)
+        queue_report(s->q, s->d, r, DSN_FAILED, outcome, r->why);
+    else
+        note(s, r, SPOOL_FAILED, r->why);
+}
+
+static bool is_over(const struct delivery_rcpt *r)
+{
+    return r->standing == STANDING_DELIVERED || !r->recipient;
+}
+
+// MTA-STS and TLSA are looked up again before a TLS failure becomes final (cases.md 21).
+static bool second_look(struct settling *s, enum outcome outcome, const struct why *why)
+{
+    if (why->tls == WHY_TLS_NONE || s->d->second_look)
+        return false;
+    return outcome == OUTCOME_NEVER || outcome == OUTCOME_EXPIRED;
+}
+
+static void one(struct settling *s, struct delivery_rcpt *r)
+{
+    if (r->standing == STANDING_DELIVERED) {
+        delivered(s, r);
+        return;
+    }
+    if (r->standing == STANDING_OPEN) {
+        // Cut short by a stop: nothing is known, so nothing is noted, and the next start tries at once.
+        assert(s->q->stopping);
+        r->recipient = NULL;
+        return;
+    }
+    enum outcome o = outcome(r->why, s->now, s->expires);
+    if (second_look(s, o, r->why)) {
+        s->again = true;
+        o = OUTCOME_LATER;
+    }
+    if (o == OUTCOME_LATER) {
+        if (!why_is_set(&s->worst) || (r->why->tls != WHY_TLS_NONE && !s->worst.tls))
+            s->worst = *r->why;
+        return;
+    }
+    finished(s, r, o);
+    r->recipient = NULL; // its end is told; nothing of it stays here
+}
+
+static int64_t warn_at(const struct settling *s)
+{
+    uint64_t after = s->config->warn_after;
+    uint64_t tls = s->config->tls_warn_after;
+    if (s->worst.tls != WHY_TLS_NONE && tls && (!after || tls < after))
+        after = tls;
+    return after ? s->d->message->env.created_ms + (int64_t)after : 0;
+}
+
+static void keep_reason(struct delivery *d, const struct why *why)
+{
+    free(d->reason);
+    d->reason = mem_printf("%s %s%s%s%s%s", why->status, why->text, why->host[0] ? " at " : "",
+                           why->host, why->reply[0] ? ": " : "", why->reply);
+}
+
+static void warn(struct settling *s, struct delivery_rcpt *r, int64_t at)
+{
+    if (r->delay_warned || !at || s->now < at)
+        return;
+    r->delay_warned = true;
+    if (outcome_owes(&s->d->message->env, r->recipient, DSN_DELAYED))
+        queue_report(s->q, s->d, r, DSN_DELAYED, OUTCOME_LATER, r->why);
+}
+
+// What remains waits for its next time.
+static void later(struct settling *s)
+{
+    struct delivery *d = s->d;
+    d->attempts++;
+    int64_t warn_ms = warn_at(s);
+    uint64_t wait =
+        retry_wait(s->config->retry, s->config->nretry, d->attempts, random_below(UINT64_MAX));
+    bool warned = d->rcpts[0].delay_warned;
+    d->next_ms = retry_at(s->now, wait, s->expires, warned ? 0 : warn_ms);
+    if (s->again) {
+        d->second_look = true;
+        d->next_ms = s->now + QUEUE_SECOND_MS;
+    }
+    for (size_t i = 0; i < d->nrcpts; i++) {
+        struct delivery_rcpt *r = &d->rcpts[i];
+        warn(s, r, warn_ms);
+        log_outcome(s, r, "deferred", LOG_INFO, r->why);
+        count(&s->q->worker->relay->counters.deferred);
+        note(s, r, SPOOL_DEFERRED, r->why);
+    }
+    keep_reason(d, &s->worst);
+    // What waits keeps no bytes in memory.
+    content_unref(d->content);
+    d->content = NULL;
+    queue_wait(s->q, d);
+}
+
+void queue_settle(struct delivery *d, const struct attempt *attempt, void *queue)
+{
+    struct queue *q = queue;
+    struct settling s = {
+        .q = q,
+        .d = d,
+        .attempt = attempt,
+        .config = &q->setup->config->delivery,
+        .now = clock_ms(),
+    };
+    s.expires = delivery_expires(d, s.config->expire);
+    why_clear(&s.worst);
+    for (size_t i = 0; i < d->nrcpts; i++)
+        one(&s, &d->rcpts[i]);
+    if (s.worst.tls != WHY_TLS_NONE)
+        routes_refresh(q->worker->relay->routes, d->domain);
+    if (delivery_prune(d, is_over))
+        delivery_free(d);
+    else
+        later(&s);
+    if (q->stopping && !lanes_sessions(q->lanes))
+        queue_stop_soon(q);
+}
+
+void queue_settle_all(struct queue *q, struct delivery *d, const struct why *why)
+{
+    delivery_reset(d);
+    for (size_t i = 0; i < d->nrcpts; i++)
+        delivery_refuse(&d->rcpts[i], why);
+    queue_settle(d, NULL, q);
+}
+
+void queue_bounce(struct queue *q, struct delivery *d, const struct why *why)
+{
+    d->second_look = true; // an operator's word is final
+    queue_settle_all(q, d, why);
+}

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: ISC
+// What `waxwing explain` says: one planning as JSON (interface names), and that JSON as text for 80 columns.
+#ifndef RELAY_ROUTE_EXPLAIN_H
+#define RELAY_ROUTE_EXPLAIN_H
+
+#include <jansson.h>
+#include <stdio.h>
+#include "relay/route/planning.h"
+
+// From a finished planning; the caller owns the object.
+json_t *explain_json(const struct planning *planning, const char *domain);
+void explain_print(const json_t *explanation, FILE *out);
+
+#endif

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: ISC
+// A planning as JSON.
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "relay/base/clock.h"
+#include "relay/route/explain.h"
+#include "relay/log/json.h"
+#include "tls/sts.h"
+
+static json_t *describe_sts(const struct sts_view *sts)
+{
+    static const char *const sources[] = {"none", "cache", "fetch"};
+    json_t *j = json_object(), *mx = json_array();
+    json_object_set_new(j, "mode",
+                        json_text(sts->mode < 0 ? "" : sts_mode_word((enum sts_mode)sts->mode)));
+    json_object_set_new(j, "id", json_text(sts->id));
+    json_object_set_new(j, "expires", json_integer(sts->mode < 0 ? 0 : sts->expires_s));
+    json_object_set_new(j, "fetched", json_integer(sts->mode < 0 ? 0 : sts->fetched_s));
+    json_object_set_new(j, "source", json_text(sources[sts->source]));
+    json_object_set_new(j, "error", json_text(sts->error.text));
+    json_object_set_new(j, "error_type", json_text(why_tls_word(sts->error.tls)));
+    for (size_t i = 0; i < sts->nmx; i++)
+        json_array_append_new(mx, json_text(sts->mx[i]));
+    json_object_set_new(j, "mx", mx);
+    return j;
+}
+
+static json_t *describe_addresses(const struct route_host *h)
+{
+    json_t *j = json_array();
+    for (size_t i = 0; i < h->naddresses; i++) {
+        char out[INET6_ADDRSTRLEN] = "";
+        const struct sockaddr_storage *a = &h->addresses[i];
+        if (a->ss_family == AF_INET)
+            inet_ntop(AF_INET, &((const struct sockaddr_in *)a)->sin_addr, out, sizeof out);
+        else
+            inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)a)->sin6_addr, out, sizeof out);
+        json_array_append_new(j, json_text(out));
+    }
+    return j;
+}
+
+static json_t *describe_tlsa(const struct demand *d)
+{
+    json_t *j = json_array();
+    for (size_t i = 0; i < d->ntlsa; i++) {
+        struct buf line;
+        buf_init(&line, 131072);
+        buf_addf(&line, "%u %u %u ", d->tlsa[i].usage, d->tlsa[i].selector, d->tlsa[i].matching);
+        for (size_t b = 0; b < d->tlsa[i].data.n; b++)
+            buf_addf(&line, "%02x", d->tlsa[i].data.p[b]);
+        json_array_append_new(j, json_text(buf_text(&line)));
+        buf_free(&line);
+    }
+    return j;
+}
+
+static json_t *describe_names(const struct demand *d)
+{
+    json_t *j = json_array();
+    for (size_t i = 0; i < d->nnames; i++)
+        json_array_append_new(j, json_text(d->names[i]));
+    return j;
+}
+
+static json_t *describe_host(const struct route_host *h)
+{
+    const struct demand *d = &h->demand;
+    bool unusable = why_is_set(&h->unusable), refuse = unusable || d->refuse;
+    const struct why *why = unusable ? &h->unusable : &d->why;
+    json_t *j = json_object();
+    json_object_set_new(j, "host", json_text(h->host));
+    json_object_set_new(j, "port", json_integer(h->port));
+    json_object_set_new(j, "preference", json_integer(h->preference));
+    json_object_set_new(j, "addresses", describe_addresses(h));
+    json_object_set_new(j, "dnssec", json_text(dns_proof_word(h->dnssec)));
+    json_object_set_new(j, "demand", json_text(refuse ? "refuse" : tls_level_word(d->level)));
+    json_object_set_new(j, "source", json_text(demand_source_word(d->source)));
+    json_object_set_new(j, "tlsa_base", json_text(d->tlsa_base));
+    json_object_set_new(j, "tlsa", describe_tlsa(d));
+    json_object_set_new(j, "sni", json_text(d->sni));
+    json_object_set_new(j, "names", describe_names(d));
+    json_object_set_new(j, "reason", json_text(refuse || d->shadowed ? why->text : ""));
+    json_object_set_new(j, "type", json_text(refuse ? why_tls_word(why->tls) : ""));
+    if (d->observe > d->level)
+        json_object_set_new(j, "watched", json_text(tls_level_word(d->observe)));
+    return j;
+}
+
+static json_t *describe_answer(const struct dns_answer *a)
+{
+    static const char *const outcomes[] = {"found", "absent", "failed"};
+    json_t *j = json_object();
+    json_object_set_new(j, "name", json_text(a->name));
+    json_object_set_new(j, "type", json_text(dns_type_word(a->type)));
+    json_object_set_new(
+        j, "outcome",
+        json_text(a->outcome == DNS_ABSENT && a->nxdomain ? "no such name" : outcomes[a->outcome]));
+    json_object_set_new(j, "dnssec", json_text(dns_proof_word(a->proof)));
+    json_object_set_new(j, "ttl", json_integer(a->ttl));
+    json_object_set_new(j, "records", json_integer((json_int_t)a->nrecords));
+    if (a->alias)
+        json_object_set_new(j, "canonical", json_text(a->canonical));
+    if (a->outcome == DNS_FAILED)
+        json_object_set_new(j, "reason", json_text(a->why.text));
+    return j;
+}
+
+static json_t *describe_memory(const struct memory_view *memory)
+{
+    static const char *const owes[] = {"nothing", "tls", "certificate"};
+    json_t *j = json_array();
+    for (size_t i = 0; i < memory->n; i++) {
+        json_t *row = json_object();
+        json_object_set_new(row, "host", json_text(memory->rows[i].host));
+        json_object_set_new(row, "proved", json_text(owes[memory->rows[i].owes]));
+        json_object_set_new(row, "dane", json_boolean(memory->rows[i].dane));
+        json_object_set_new(row, "seen", json_integer(memory->rows[i].seen_s));
+        json_array_append_new(j, row);
+    }
+    return j;
+}
+
+static json_t *describe_rule(const struct cfg_destination *rule)
+{
+    if (!rule)
+        return json_null();
+    json_t *j = json_object();
+    json_object_set_new(j, "domain", json_text(rule->domain));
+    json_object_set_new(j, "tls",
+                        rule->has_tls ? json_text(tls_level_word(rule->tls)) : json_null());
+    json_object_set_new(j, "until",
+                        rule->until == INT64_MAX ? json_text("never")
+                        : rule->until            ? json_integer(rule->until)
+                                                 : json_null());
+    json_object_set_new(j, "expired", json_boolean(rule->until && rule->until < clock_s()));
+    json_object_set_new(j, "reason", json_text(rule->reason));
+    json_object_set_new(j, "next_hop", json_boolean(rule->nnext_hops > 0));
+    return j;
+}
+
+json_t *explain_json(const struct planning *planning, const char *domain)
+{
+    static const char *const verdicts[] = {"deliver", "defer", "bounce"};
+    const struct route *route = planning_route(planning);
+    const struct dns_state *dns = planning_dns(planning);
+    json_t *j = json_object(), *mx = json_array(), *records = json_array();
+    json_object_set_new(j, "domain", json_text(domain));
+    json_object_set_new(j, "verdict", json_text(verdicts[route->verdict]));
+    bool delivers = route->verdict == ROUTE_DELIVER;
+    json_object_set_new(j, "reason", json_text(delivers ? "" : route->why.text));
+    json_object_set_new(j, "status", json_text(delivers ? "" : route->why.status));
+    json_object_set_new(j, "next_hop_domain", json_text(route->next_hop_domain));
+    json_object_set_new(j, "shadow", json_boolean(route->shadow));
+    json_object_set_new(j, "sts", describe_sts(&route->sts));
+    for (size_t i = 0; i < route->nhosts; i++)
+        json_array_append_new(mx, describe_host(&route->hosts[i]));
+    json_object_set_new(j, "mx", mx);
+    const struct dns_answer *a;
+    for (size_t i = 0; (a = facts_at(planning_facts(planning), i)); i++)
+        json_array_append_new(records, describe_answer(a));
+    json_object_set_new(j, "records", records);
+    json_object_set_new(j, "memory", describe_memory(planning_memory(planning)));
+    json_object_set_new(j, "rule", describe_rule(route->rule));
+    bool broken = dns->health == DNS_HEALTH_BROKEN;
+    json_object_set_new(j, "dns", json_text(broken ? dns->text : ""));
+    return j;
+}

@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: ISC
+// Addresses, TLSA records and demand of one host. *Absent* and *failed* never mix: a lookup that failed
+// makes the host unusable until the next look, it never makes it "without DANE" (RFC 7672 section 2.1.3).
+#include "relay/route/host.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "relay/base/clock.h"
+#include "relay/base/maxima.h"
+#include "relay/base/memory.h"
+#include "relay/route/refused.h"
+#include "tls/dane.h"
+#include "tls/sts.h"
+
+void walk_free(struct walk *walk)
+{
+    for (size_t i = 0; i < walk->nhosts; i++) {
+        free(walk->hosts[i].host);
+        free(walk->hosts[i].addresses);
+        demand_free(&walk->hosts[i].demand);
+    }
+    free(walk->hosts);
+    walk->hosts = NULL;
+    walk->nhosts = 0;
+}
+
+static struct route_host *new_host(struct walk *walk, const struct hop *hop, const char *host,
+                                   uint16_t preference)
+{
+    walk->hosts = mem_grow(walk->hosts, walk->nhosts + 1, sizeof *walk->hosts);
+    struct route_host *h = &walk->hosts[walk->nhosts++];
+    *h = (struct route_host){.host = mem_dup(host),
+                             .port = hop->port,
+                             .implicit_tls = hop->implicit_tls,
+                             .preference = preference,
+                             .mx_proof = hop->mx_proof,
+                             .address_proof = DNS_INSECURE};
+    h->addresses = mem_new(MAX_ADDRESSES * sizeof *h->addresses);
+    return h;
+}
+
+static bool same_address(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+{
+    if (a->ss_family != b->ss_family)
+        return false;
+    const struct sockaddr_in *a4 = (const void *)a, *b4 = (const void *)b;
+    const struct sockaddr_in6 *a6 = (const void *)a, *b6 = (const void *)b;
+    if (a->ss_family == AF_INET)
+        return a4->sin_port == b4->sin_port && a4->sin_addr.s_addr == b4->sin_addr.s_addr;
+    return a6->sin6_port == b6->sin6_port &&
+           memcmp(&a6->sin6_addr, &b6->sin6_addr, sizeof a6->sin6_addr) == 0;
+}
+
+static struct sockaddr_storage make_address(int family, const void *bytes, uint16_t port)
+{
+    struct sockaddr_storage out = {0};
+    struct sockaddr_in *in = (struct sockaddr_in *)&out;
+    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&out;
+    if (family == AF_INET) {
+        in->sin_family = AF_INET;
+        in->sin_port = htons(port);
+        memcpy(&in->sin_addr, bytes, 4);
+    } else {
+        in6->sin6_family = AF_INET6;
+        in6->sin6_port = htons(port);
+        memcpy(&in6->sin6_addr, bytes, 16);
+    }
+    return out;
+}
+
+// What became of a host's addresses: how many there were, and why some were left out.
+struct found {
+    bool own, refused, failed, secure, insecure;
+    struct why why; // of a failed lookup
+};
+
+static void take_address(const struct plan_input *in, const struct hop *hop, struct route_host *h,
+                         const struct sockaddr_storage *address, struct found *found)
+{
+    for (size_t i = 0; i < in->nown; i++)
+        if (same_address(&in->own[i], address)) {
+            found->own = true;
+            return;
+        }
+    if (!hop->configured && refused_address(in->setup->config, (const struct sockaddr *)address)) {
+        found->refused = true;
+        return;
+    }
+    if (h->naddresses < MAX_ADDRESSES)
+        h->addresses[h->naddresses++] = *address;
+}
+
+// One family. A failing AAAA does not keep A from being used, nor the other way round (case 26).
+static const struct dns_answer *take_family(const struct plan_input *in, const struct hop *hop,
+                                            struct route_host *h, struct facts *facts, int family,
+                                            struct found *found)
+{
+    uint16_t type = family == AF_INET ? DNS_A : DNS_AAAA;
+    size_t bytes = family == AF_INET ? 4 : 16;
+    const struct dns_answer *a = facts_ask(facts, h->host, type);
+    if (!a)
+        return NULL;
+    if (a->outcome == DNS_FAILED) {
+        found->failed = true;
+        found->why = a->why;
+        if (a->proof == DNS_BOGUS)
+            found->why.tls = WHY_DNSSEC_INVALID;
+    }
+    if (a->outcome != DNS_FOUND)
+        return NULL;
+    found->secure = found->secure || a->proof == DNS_SECURE;
+    found->insecure = found->insecure || a->proof != DNS_SECURE;
+    for (size_t i = 0; i < a->nrecords; i++) {
+        if (a->records[i].rdata.n != bytes)
+            continue;
+        struct sockaddr_storage address = make_address(family, a->records[i].rdata.p, h->port);
+        take_address(in, hop, h, &address, found);
+    }
+    return a;
+}
+
+static void no_address(struct route_host *h, const struct found *found)
+{
+    if (h->naddresses)
+        return;
+    if (found->failed)
+        why_set_tls(&h->unusable, found->why.tls, WHY_HOST, "4.4.3",
+                    "the addresses of %s cannot be had: %s", h->host,
+                    found->why.text[0] ? found->why.text : "lookup failed");
+    else if (found->own)
+        why_set(&h->unusable, WHY_HOST, "5.4.6", "%s is this relay itself", h->host);
+    else if (found->refused)
+        why_set(&h->unusable, WHY_HOST, "5.4.4",
+                "%s has only addresses that mail is not sent to (delivery.refuse_addresses)",
+                h->host);
+    else
+        why_set(&h->unusable, WHY_HOST, "5.4.4", "%s has no address", h->host);
+    why_host(&h->unusable, h->host);
+}
+
+// RFC 7672 section 2.2.2: candidates for the TLSA base domain, best first.
+static size_t tlsa_bases(const struct dns_answer *address, const char **bases)
+{
+    if (!address)
+        return 0;
+    size_t n = 0;
+    if (address->alias && address->proof == DNS_SECURE)
+        bases[n++] = address->canonical;
+    if (address->proof == DNS_SECURE || (address->alias && address->alias_secure))
+        bases[n++] = address->name;
+    return n;
+}
+
+struct tlsa_set {
+    enum tlsa_state state;
+    const char *base;
+    struct span *rdata;
+    size_t n;
+    enum dns_proof proof; // of a lookup that failed
+    struct why why;
+};
+
+static void take_tlsa(const struct dns_answer *a, struct tlsa_set *set)
+{
+    set->rdata = mem_new((a->nrecords + 1) * sizeof *set->rdata);
+    set->state = TLSA_UNUSABLE;
+    for (size_t i = 0; i < a->nrecords && set->n < MAX_TLSA; i++) {
+        struct dns_tlsa t;
+        if (!rdata_tlsa(a->records[i].rdata, &t))
+            continue;
+        set->rdata[set->n++] = a->records[i].rdata;
+        if (dane_usable(&t))
+            set->state = TLSA_USABLE;
+    }
+}
+
+static void tlsa_failed(const char *host, const char *base, const struct dns_answer *a,
+                        struct tlsa_set *set)
+{
+    set->state = TLSA_FAILED;
+    set->proof = a->proof;
+    why_set_tls(&set->why, WHY_DNSSEC_INVALID, WHY_HOST, "4.7.5",
+                "the TLSA records of %s cannot be had (%s), and without them %s cannot be proved",
+                base, a->why.text[0] ? a->why.text : "lookup failed", host);
+    why_host(&set->why, host);
+}
+
+// Cases 22 to 25. An insecure address is not even asked for.
+static void look_up_tlsa(struct facts *facts, const struct route_host *h,
+                         const struct dns_answer *address, struct tlsa_set *set)
+{
+    const char *bases[2];
+    size_t n = tlsa_bases(address, bases);
+    for (size_t i = 0; i < n && set->state == TLSA_NONE; i++) {
+        char name[280];
+        snprintf(name, sizeof name, "_%u._tcp.%s", h->port, bases[i]);
+        const struct dns_answer *a = facts_ask(facts, name, DNS_TLSA);
+        if (!a)
+            return;
+        set->base = bases[i];
+        if (a->outcome == DNS_FAILED)
+            tlsa_failed(h->host, bases[i], a, set);
+        else if (a->outcome == DNS_FOUND && a->proof == DNS_SECURE && a->nrecords)
+            take_tlsa(a, set);
+    }
+}
+
+// An unknown host of a known domain owes the lowest level that every known host of it proved.
+static enum memory_owes recall(const struct plan_input *in, const char *host)
+{
+    const struct cfg_delivery *d = &in->setup->config->delivery;
+    if (!in->memory || d->memory == MEMORY_OFF)
+        return OWES_NOTHING;
+    int64_t oldest = clock_s() - (int64_t)d->memory_days * 86400;
+    enum memory_owes lowest = OWES_CERTIFICATE;
+    bool any = false;
+    for (size_t i = 0; i < in->memory->n; i++) {
+        const struct memory_row *row = &in->memory->rows[i];
+        if (row->seen_s < oldest)
+            continue;
+        enum memory_owes owes = row->owes;
+        if (d->memory == MEMORY_TLS && owes > OWES_TLS)
+            owes = OWES_TLS;
+        if (strcmp(row->host, host) == 0)
+            return owes;
+        any = true;
+        lowest = owes < lowest ? owes : lowest;
+    }
+    return any ? lowest : OWES_NOTHING;
+}
+
+// The weakest part counts: a failed TLSA lookup, then the addresses, then the MX records.
+static enum dns_proof weakest(const struct route_host *h, const struct tlsa_set *set)
+{
+    if (set->state == TLSA_FAILED)
+        return set->proof == DNS_BOGUS ? DNS_BOGUS : DNS_UNPROVEN;
+    if (h->address_proof != DNS_SECURE)
+        return h->address_proof;
+    return h->mx_proof;
+}
+
+static struct trust *trust_for(const struct plan_input *in, const struct cfg_destination *rule)
+{
+    struct setup *s = in->setup;
+    struct trust *own = rule ? s->destination_trust[rule - s->config->delivery.destinations] : NULL;
+    return own ? own : s->trust;
+}
+
+static void decide(const struct plan_input *in, const struct walk *walk, const struct hop *hop,
+                   struct route_host *h, const struct tlsa_set *set, bool literal)
+{
+    // The policy and memory given are of one domain; of several next hops the others have neither.
+    char policy_domain[256];
+    plan_policy_domain(in, policy_domain);
+    bool ours = strcmp(hop->next_hop_domain, policy_domain) == 0;
+    const struct sts_view *sts = hop->looked_up && ours ? in->sts : NULL;
+    bool sts_names = sts && sts->mode == STS_ENFORCE && !literal;
+    if (sts_names) { // RFC 8689: an MTA-STS enforce match makes the name authentic
+        sts_names = false;
+        for (size_t i = 0; i < sts->nmx && !sts_names; i++)
+            sts_names = sts_match(sts->mx[i], h->host);
+    }
+    h->authentic = !literal && (hop->mx_proof == DNS_SECURE || sts_names);
+    struct policy_input p = {
+        .delivery = &in->setup->config->delivery,
+        .rule = walk->rule,
+        .requiretls = in->variant == ROUTE_REQUIRETLS,
+        .tls_optional = in->variant == ROUTE_TLS_OPTIONAL,
+        .shadow = walk->shadow,
+        .host = literal ? NULL : h->host,
+        .next_hop_domain = hop->next_hop_domain,
+        .next_hop_canonical = hop->canonical,
+        .authentic = h->authentic,
+        .tlsa_state = set->state,
+        .tlsa_base = set->base,
+        .tlsa = set->rdata,
+        .ntlsa = set->n,
+        .tlsa_why = set->why,
+        .sts = sts,
+        .owes = literal || !ours ? OWES_NOTHING : recall(in, h->host),
+        .trust = trust_for(in, walk->rule),
+        .now_s = clock_s(),
+    };
+    policy_decide(&p, &h->demand);
+    h->dnssec = literal ? DNS_INSECURE : weakest(h, set);
+}
+
+void walk_add_host(const struct plan_input *in, struct walk *walk, struct facts *facts,
+                   const struct hop *hop, const char *host, uint16_t preference)
+{
+    if (walk->nhosts >= MAX_MX_HOSTS || (walk->met_ourselves && preference >= walk->own_preference))
+        return;
+    struct route_host *h = new_host(walk, hop, host, preference);
+    struct found found = {0};
+    const struct dns_answer *answer = NULL;
+    for (size_t i = 0; i < 2; i++) {
+        int family = in->setup->config->delivery.families[i];
+        if (!family)
+            continue;
+        const struct dns_answer *a = take_family(in, hop, h, facts, family, &found);
+        if (a && (!answer || a->proof != DNS_SECURE)) // one insecure answer makes all insecure
+            answer = a;
+    }
+    no_address(h, &found);
+    if (found.own && !hop->configured) {
+        walk->met_ourselves = true;
+        walk->own_preference = preference;
+    }
+    h->address_proof = found.secure && !found.insecure ? DNS_SECURE
+                       : found.failed && !h->naddresses
+                           ? (found.why.tls == WHY_DNSSEC_INVALID ? DNS_BOGUS : DNS_UNPROVEN)
+                           : DNS_INSECURE;
+    struct tlsa_set set = {.state = TLSA_NONE};
+    bool ask = hop->mx_proof == DNS_SECURE || in->setup->config->dns.half_dane;
+    if (ask && h->naddresses)
+        look_up_tlsa(facts, h, answer, &set);
+    decide(in, walk, hop, h, &set, false);
+    free(set.rdata);
+}
+
+void walk_add_address(const struct plan_input *in, struct walk *walk, const struct hop *hop,
+                      const char *address)
+{
+    struct route_host *h = new_host(walk, hop, address, 0);
+    unsigned char bytes[16];
+    struct found found = {0};
+    int family = strchr(address, ':') ? AF_INET6 : AF_INET;
+    if (inet_pton(family, address, bytes) == 1) {
+        struct sockaddr_storage a = make_address(family, bytes, h->port);
+        take_address(in, hop, h, &a, &found);
+    }
+    no_address(h, &found);
+    struct tlsa_set none = {.state = TLSA_NONE};
+    decide(in, walk, hop, h, &none, true);
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: ISC
+// The addresses of our own listeners.
+#include "relay/route/own_addresses.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+#include "relay/base/memory.h"
+
+static void add(struct own_addresses *own, const struct sockaddr_storage *a)
+{
+    own->at = mem_grow(own->at, own->n + 1, sizeof *own->at);
+    own->at[own->n++] = *a;
+}
+
+static bool is_wildcard(const struct sockaddr_storage *a)
+{
+    const struct sockaddr_in *in = (const void *)a;
+    const struct sockaddr_in6 *in6 = (const void *)a;
+    return a->ss_family == AF_INET ? in->sin_addr.s_addr == 0
+                                   : IN6_IS_ADDR_UNSPECIFIED(&in6->sin6_addr);
+}
+
+static void add_interfaces(struct own_addresses *own, const struct sockaddr_storage *listener)
+{
+    uv_interface_address_t *interfaces;
+    int n;
+    if (uv_interface_addresses(&interfaces, &n) < 0)
+        return;
+    for (int i = 0; i < n; i++) {
+        struct sockaddr_storage a = {0};
+        if (interfaces[i].address.address4.sin_family != listener->ss_family)
+            continue;
+        if (listener->ss_family == AF_INET) {
+            memcpy(&a, &interfaces[i].address.address4, sizeof(struct sockaddr_in));
+            ((struct sockaddr_in *)&a)->sin_port = ((const struct sockaddr_in *)listener)->sin_port;
+        } else {
+            memcpy(&a, &interfaces[i].address.address6, sizeof(struct sockaddr_in6));
+            ((struct sockaddr_in6 *)&a)->sin6_port =
+                ((const struct sockaddr_in6 *)listener)->sin6_port;
+        }
+        add(own, &a);
+    }
+    uv_free_interface_addresses(interfaces, n);
+}
+
+void own_addresses_find(const struct config *config, struct own_addresses *out)
+{
+    *out = (struct own_addresses){0};
+    for (size_t i = 0; i < config->nlisten; i++) {
+        const struct sockaddr_storage *a = &config->listen[i].address;
+        if (is_wildcard(a))
+            add_interfaces(out, a);
+        else
+            add(out, a);
+    }
+}
+
+void own_addresses_free(struct own_addresses *own)
+{
+    free(own->at);
+    *own = (struct own_addresses){0};
+}

@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: ISC
+// The walk from a recipient domain to an ordered list of hosts: next hops, MX, and the verdict. What
+// concerns one host (addresses, TLSA, demand) is relay/route/host.c.
+#include "relay/route/plan.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "relay/base/clock.h"
+#include "relay/base/maxima.h"
+#include "relay/base/memory.h"
+#include "relay/route/host.h"
+
+#define FAILED_ROUTE_S 60  // a route made while something failed lives no longer
+#define ROUTE_S        300 // nor any other: MTA-STS and memory have a say beside the DNS
+
+static const struct cfg_destination *rule_for(const struct plan_input *in)
+{
+    return config_destination(in->setup->config, in->domain);
+}
+
+// A rule's next hops stand before the smarthost.
+static size_t next_hops(const struct plan_input *in, const struct cfg_next_hop **hops)
+{
+    const struct cfg_destination *rule = rule_for(in);
+    const struct cfg_delivery *delivery = &in->setup->config->delivery;
+    if (rule && rule->nnext_hops) {
+        *hops = rule->next_hops;
+        return rule->nnext_hops;
+    }
+    *hops = delivery->smarthost;
+    return delivery->nsmarthost;
+}
+
+void plan_policy_domain(const struct plan_input *in, char out[256])
+{
+    const struct cfg_next_hop *hops;
+    size_t n = next_hops(in, &hops);
+    const char *domain = in->domain[0] == '[' ? "" : in->domain;
+    if (n) { // several next hops: the policy of the first that is looked up as a domain
+        domain = "";
+        for (size_t i = n; i-- > 0;)
+            if (hops[i].kind == HOP_MX)
+                domain = hops[i].name;
+    }
+    snprintf(out, 256, "%s", domain);
+}
+
+static bool is_own_name(const struct plan_input *in, const char *host)
+{
+    return strcmp(host, in->setup->config->hostname) == 0;
+}
+
+// Fisher-Yates over hosts of one preference, from a seed, so that a plan can be repeated.
+static void shuffle(struct dns_mx *mx, size_t n, uint64_t *seed)
+{
+    for (size_t i = n; i > 1; i--) {
+        *seed = *seed * 6364136223846793005u + 1442695040888963407u;
+        size_t j = (size_t)((*seed >> 33) % i);
+        struct dns_mx swap = mx[i - 1];
+        mx[i - 1] = mx[j];
+        mx[j] = swap;
+    }
+}
+
+static int by_preference(const void *a, const void *b)
+{
+    const struct dns_mx *x = a, *y = b;
+    return x->preference != y->preference ? x->preference - y->preference
+                                          : strcmp(x->host, y->host);
+}
+
+static size_t read_mx(const struct plan_input *in, const struct dns_answer *answer,
+                      struct dns_mx *mx, bool *null_mx)
+{
+    size_t n = 0;
+    *null_mx = false;
+    for (size_t i = 0; i < answer->nrecords && n < MAX_MX_ANSWERS; i++) {
+        if (!rdata_mx(answer->records[i].rdata, &mx[n]))
+            continue;
+        *null_mx = *null_mx || !mx[n].host[0];
+        n += mx[n].host[0] != 0;
+    }
+    *null_mx = *null_mx && n == 0; // RFC 7505: the only record
+    qsort(mx, n, sizeof *mx, by_preference);
+    uint64_t seed = in->seed;
+    for (size_t start = 0, end; start < n; start = end) {
+        for (end = start; end < n && mx[end].preference == mx[start].preference;)
+            end++;
+        shuffle(mx + start, end - start, &seed);
+    }
+    return n;
+}
+
+// RFC 5321 section 5.1: our own name drops itself and everything of its preference and behind.
+static size_t drop_ourselves(const struct plan_input *in, struct dns_mx *mx, size_t n, bool *own)
+{
+    unsigned best = 65536;
+    for (size_t i = 0; i < n; i++)
+        if (is_own_name(in, mx[i].host) && mx[i].preference < best)
+            best = mx[i].preference;
+    *own = best < 65536;
+    size_t kept = 0;
+    while (kept < n && mx[kept].preference < best)
+        kept++;
+    return kept < MAX_MX_HOSTS ? kept : MAX_MX_HOSTS;
+}
+
+static void mx_failed(struct walk *walk, const char *domain, const struct dns_answer *answer)
+{
+    enum why_tls tls = answer->proof == DNS_BOGUS ? WHY_DNSSEC_INVALID : WHY_TLS_NONE;
+    why_set_tls(&walk->trouble, tls, WHY_DOMAIN, "4.4.3", "the MX records of %s cannot be had: %s",
+                domain, answer->why.text[0] ? answer->why.text : "lookup failed");
+}
+
+// The MX hosts of one domain, or the domain itself where it has none (RFC 5321 section 5.1).
+static void expand_mx(const struct plan_input *in, struct walk *walk, struct facts *facts,
+                      const char *domain, uint16_t port, bool implicit_tls)
+{
+    const struct dns_answer *answer = facts_ask(facts, domain, DNS_MX);
+    if (!answer)
+        return;
+    if (answer->outcome == DNS_FAILED) {
+        mx_failed(walk, domain, answer);
+        return;
+    }
+    struct hop hop = {.port = port,
+                      .implicit_tls = implicit_tls,
+                      .mx_proof = answer->proof,
+                      .next_hop_domain = domain,
+                      .canonical =
+                          answer->alias && answer->proof == DNS_SECURE ? answer->canonical : "",
+                      .configured = walk->configured,
+                      .looked_up = true};
+    if (answer->outcome == DNS_ABSENT) {
+        if (answer->nxdomain)
+            why_set(&walk->never, WHY_DOMAIN, "5.1.2", "the domain %s does not exist", domain);
+        else
+            walk_add_host(in, walk, facts, &hop, domain, 0);
+        return;
+    }
+    struct dns_mx mx[MAX_MX_ANSWERS];
+    bool null_mx, own;
+    size_t n = read_mx(in, answer, mx, &null_mx);
+    if (null_mx) {
+        why_set(&walk->never, WHY_DOMAIN, "5.1.10", "%s accepts no mail (null MX)", domain);
+        return;
+    }
+    size_t kept = drop_ourselves(in, mx, n, &own);
+    if (own && kept == 0)
+        why_set(&walk->never, WHY_DOMAIN, "5.4.6", "the MX records of %s point to this relay",
+                domain);
+    else if (n == 0)
+        why_set(&walk->trouble, WHY_DOMAIN, "4.4.4", "the MX records of %s name no host", domain);
+    for (size_t i = 0; i < kept; i++)
+        walk_add_host(in, walk, facts, &hop, mx[i].host, mx[i].preference);
+}
+
+static void expand_hop(const struct plan_input *in, struct walk *walk, struct facts *facts,
+                       const struct cfg_next_hop *next)
+{
+    walk->configured = true;
+    struct hop hop = {.port = next->port,
+                      .implicit_tls = next->implicit_tls,
+                      .mx_proof = DNS_SECURE, // the operator vouches for the name
+                      .next_hop_domain = next->name,
+                      .canonical = "",
+                      .configured = true};
+    if (next->kind == HOP_MX)
+        expand_mx(in, walk, facts, next->name, next->port, next->implicit_tls);
+    else if (next->kind == HOP_HOST)
+        walk_add_host(in, walk, facts, &hop, next->name, 0);
+    else
+        walk_add_address(in, walk, &hop, next->name);
+}
+
+static void expand_literal(const struct plan_input *in, struct walk *walk)
+{
+    if (!in->setup->config->delivery.address_literals) {
+        why_set(&walk->never, WHY_DOMAIN, "5.1.2", "mail to address literals is not sent (%s)",
+                in->domain);
+        return;
+    }
+    char text[64];
+    struct span inner = span_slice(span_text(in->domain), 1, strlen(in->domain) - 1);
+    if (span_starts_nocase(inner, "IPv6:"))
+        inner = span_from(inner, 5);
+    snprintf(text, sizeof text, "%.*s", (int)inner.n, (const char *)inner.p);
+    struct hop hop = {.port = in->setup->config->delivery.port,
+                      .mx_proof = DNS_INSECURE,
+                      .next_hop_domain = in->domain,
+                      .canonical = ""};
+    walk_add_address(in, walk, &hop, text);
+}
+
+static void expand(const struct plan_input *in, struct walk *walk, struct facts *facts)
+{
+    const struct cfg_next_hop *hops;
+    size_t n = next_hops(in, &hops);
+    for (size_t i = 0; i < n; i++)
+        expand_hop(in, walk, facts, &hops[i]);
+    if (n)
+        return;
+    if (in->domain[0] == '[')
+        expand_literal(in, walk);
+    else
+        expand_mx(in, walk, facts, in->domain, in->setup->config->delivery.port, false);
+}
+
+static bool is_exception(const struct cfg_destination *rule)
+{
+    return rule && rule->has_tls && rule->until != 0 && rule->until >= clock_s();
+}
+
+// What lifts DANE of this message or destination lifts the wait for it too.
+static bool dane_is_lifted(const struct plan_input *in, const struct walk *walk)
+{
+    return in->variant != ROUTE_REQUIRETLS &&
+           (in->variant == ROUTE_TLS_OPTIONAL || walk->shadow || is_exception(walk->rule));
+}
+
+// dns.on_failure: what is known to have DANE waits, the rest goes on (or all waits).
+static bool waits_for_dns(const struct plan_input *in, const struct walk *walk, struct why *why)
+{
+    if (!in->dns_broken)
+        return false;
+    bool known = in->setup->config->dns.defer_on_failure;
+    int64_t oldest = clock_s() - (int64_t)in->setup->config->delivery.memory_days * 86400;
+    for (size_t i = 0; in->memory && i < in->memory->n && !dane_is_lifted(in, walk); i++)
+        known = known || (in->memory->rows[i].dane && in->memory->rows[i].seen_s >= oldest);
+    if (!known)
+        return false;
+    why_set_tls(why, WHY_DNSSEC_INVALID, WHY_OURS, "4.7.5",
+                "DNSSEC validation does not work here, so DANE of %s cannot be checked: %s",
+                in->domain, in->dns_text);
+    return true;
+}
+
+// The first host that can be used decides; where none can, the gravest common reason.
+static void give_verdict(const struct plan_input *in, struct walk *walk, struct route *route)
+{
+    bool usable = false, passing = false;
+    const struct why *first = NULL;
+    for (size_t i = 0; i < route->nhosts; i++) {
+        const struct route_host *h = &route->hosts[i];
+        const struct why *why = why_is_set(&h->unusable) ? &h->unusable
+                                : h->demand.refuse       ? &h->demand.why
+                                                         : NULL;
+        usable = usable || !why;
+        passing = passing || (why && !why_permanent(why));
+        if (why && (!first || (why_permanent(first) && !why_permanent(why))))
+            first = why;
+    }
+    if (waits_for_dns(in, walk, &route->why)) {
+        route->verdict = ROUTE_DEFER;
+    } else if (usable) {
+        route->verdict = ROUTE_DELIVER;
+    } else if (why_is_set(&walk->trouble)) {
+        route->why = walk->trouble;
+        route->verdict = ROUTE_DEFER;
+    } else if (first) {
+        route->why = *first;
+        route->verdict = passing ? ROUTE_DEFER : ROUTE_BOUNCE;
+    } else {
+        route->why = walk->never;
+        if (!why_is_set(&route->why))
+            why_set(&route->why, WHY_DOMAIN, "4.4.4", "no host accepts mail for %s", in->domain);
+        route->verdict = why_permanent(&route->why) ? ROUTE_BOUNCE : ROUTE_DEFER;
+    }
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+// The sorted host set: domains hosted in one place share a lane.
+static char *name_site(const struct route *route)
+{
+    if (!route->nhosts)
+        return mem_printf("domain %s", route->domain);
+    char **names = mem_new(route->nhosts * sizeof *names);
+    for (size_t i = 0; i < route->nhosts; i++)
+        names[i] = mem_printf("%s:%u", route->hosts[i].host, route->hosts[i].port);
+    qsort(names, route->nhosts, sizeof *names, by_name);
+    struct buf site;
+    buf_init(&site, 65536);
+    for (size_t i = 0; i < route->nhosts; i++) {
+        buf_addf(&site, "%s%s", i ? " " : "", names[i]);
+        free(names[i]);
+    }
+    free(names);
+    return buf_take(&site);
+}
+
+static bool in_shadow(const struct plan_input *in, const struct cfg_destination *rule)
+{
+    if (rule && rule->mode >= 0)
+        return rule->mode == MODE_SHADOW;
+    return in->setup->config->delivery.mode == MODE_SHADOW;
+}
+
+// A lookup of MTA-STS that failed, or DNSSEC that cannot be checked, may be well in a minute: what was decided
+// without them must not stand as long as the MX records do.
+static uint64_t life_s(const struct plan_input *in, const struct facts *facts,
+                       const struct route *route)
+{
+    uint64_t life = facts_ttl(facts, ROUTE_S), most = ROUTE_S;
+    if (route->verdict != ROUTE_DELIVER || in->dns_broken || route->sts.error.tls != WHY_TLS_NONE)
+        most = FAILED_ROUTE_S;
+    life = life < most ? life : most;
+    return life < 1 ? 1 : life;
+}
+
+struct route *route_plan(const struct plan_input *in, struct facts *facts)
+{
+    struct walk walk = {.rule = rule_for(in), .shadow = in_shadow(in, rule_for(in))};
+    char policy_domain[256];
+    plan_policy_domain(in, policy_domain);
+    expand(in, &walk, facts);
+    if (facts_count_wanted(facts) || (policy_domain[0] && !in->sts)) {
+        walk_free(&walk);
+        return NULL;
+    }
+    struct route *route = mem_new(sizeof *route);
+    route->refs = 1;
+    route->domain = mem_dup(in->domain);
+    route->next_hop_domain = mem_dup(policy_domain[0] ? policy_domain : in->domain);
+    route->variant = in->variant;
+    route->setup = setup_ref(in->setup);
+    route->rule = walk.rule;
+    route->shadow = walk.shadow;
+    route->sts.mode = -1;
+    if (in->sts)
+        sts_view_copy(&route->sts, in->sts);
+    route->hosts = walk.hosts;
+    route->nhosts = walk.nhosts;
+    route->site = name_site(route);
+    give_verdict(in, &walk, route);
+    route->ends_s = is_exception(walk.rule) ? walk.rule->until : 0;
+    route->expires_ms = clock_mono_ms() + life_s(in, facts, route) * 1000;
+    return route;
+}

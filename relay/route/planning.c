@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: ISC
+// One route being planned. DNS and MTA-STS are asked at the same time; the walk is evaluated whenever
+// something new is known, and ends when it wants nothing more.
+#include "relay/route/planning.h"
+
+#include <stdlib.h>
+#include "relay/base/clock.h"
+#include "relay/base/id.h"
+#include "relay/base/memory.h"
+#include "relay/route/own_addresses.h"
+
+struct planning {
+    const struct planning_world *world;
+    struct setup *setup;
+    char *domain;
+    enum route_variant variant;
+    struct facts *facts;
+    struct dns_drive *drive;
+    struct sts_request *sts_request;
+    struct sts_view sts;
+    bool sts_known;
+    struct memory_view memory;
+    struct own_addresses own;
+    struct dns_state dns;
+    uint64_t seed;
+    struct route *route;
+    void (*done)(void *arg);
+    void *arg;
+};
+
+// Before the first self-check has ended nobody knows; by then the lookups of a route mostly have not either.
+static bool dns_is_sound(const struct dns_state *state)
+{
+    return state->health == DNS_HEALTH_OK || state->health == DNS_HEALTH_OFF;
+}
+
+static struct route *evaluate(struct planning *p)
+{
+    struct plan_input in = {.setup = p->setup,
+                            .domain = p->domain,
+                            .variant = p->variant,
+                            .own = p->own.at,
+                            .nown = p->own.n,
+                            .dns_broken = !dns_is_sound(&p->dns),
+                            .dns_text = p->dns.text[0] ? p->dns.text : "it was not checked yet",
+                            .sts = p->sts_known ? &p->sts : NULL,
+                            .memory = &p->memory,
+                            .seed = p->seed};
+    return route_plan(&in, p->facts);
+}
+
+// For the driver: true while DNS facts are wanted. A walk that waits for MTA-STS alone wants none.
+static bool look_again(void *arg)
+{
+    struct planning *p = arg;
+    dns_get_state(p->world->dns, &p->dns); // the self-check of a start may have ended meanwhile
+    p->route = evaluate(p);
+    return !p->route && facts_count_wanted(p->facts) > 0;
+}
+
+static void drive(struct planning *p);
+
+static void driven(void *arg)
+{
+    struct planning *p = arg;
+    p->drive = NULL;
+    if (p->route)
+        p->done(p->arg);
+    else if (p->sts_known)
+        drive(p); // the policy came while the last lookups were under way
+}
+
+static void drive(struct planning *p)
+{
+    p->drive = dns_drive(p->world->dns, p->world->mail, p->facts, look_again, driven, p);
+}
+
+static void sts_came(const struct sts_view *view, void *arg)
+{
+    struct planning *p = arg;
+    p->sts_request = NULL;
+    sts_view_copy(&p->sts, view);
+    p->sts_known = true;
+    if (!p->drive)
+        drive(p);
+}
+
+struct planning *planning_start(const struct planning_world *world, struct setup *setup,
+                                const char *domain, enum route_variant variant,
+                                void (*done)(void *arg), void *arg)
+{
+    struct planning *p = mem_new(sizeof *p);
+    p->world = world;
+    p->setup = setup_ref(setup);
+    p->domain = mem_dup(domain);
+    p->variant = variant;
+    p->facts = facts_new();
+    p->sts = (struct sts_view){.mode = -1};
+    p->done = done;
+    p->arg = arg;
+    own_addresses_find(setup->config, &p->own);
+    dns_get_state(world->dns, &p->dns);
+    random_bytes(&p->seed, sizeof p->seed);
+    struct plan_input in = {.setup = setup, .domain = domain, .variant = variant};
+    char policy_domain[256];
+    plan_policy_domain(&in, policy_domain);
+    if (world->memory)
+        tls_memory_get(world->memory, policy_domain, clock_s(), setup->config->delivery.memory_days,
+                       &p->memory);
+    if (world->sts && policy_domain[0])
+        p->sts_request = sts_cache_get(world->sts, policy_domain, sts_came, p);
+    else
+        p->sts_known = true;
+    drive(p);
+    return p;
+}
+
+void planning_free(struct planning *p)
+{
+    if (!p)
+        return;
+    dns_drive_cancel(p->drive);
+    sts_cache_cancel(p->sts_request);
+    facts_free(p->facts);
+    sts_view_free(&p->sts);
+    memory_view_free(&p->memory);
+    own_addresses_free(&p->own);
+    route_unref(p->route);
+    setup_unref(p->setup);
+    free(p->domain);
+    free(p);
+}
+
+struct route *planning_route(const struct planning *p)
+{
+    return p->route;
+}
+
+const struct facts *planning_facts(const struct planning *p)
+{
+    return p->facts;
+}
+
+const struct memory_view *planning_memory(const struct planning *p)
+{
+    return &p->memory;
+}
+
+const struct dns_state *planning_dns(const struct planning *p)
+{
+    return &p->dns;
+}
+
+bool planning_waits_for_policy(const struct planning *p)
+{
+    return p->sts_request != NULL;
+}

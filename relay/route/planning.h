@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: ISC
+// One route being planned: drives the pure walk (relay/route/plan.h) with lookups, the MTA-STS cache and TLS
+// memory until it is content. The routes thread and `waxwing explain` both plan through here, so what
+// explain says is what a delivery does.
+#ifndef RELAY_ROUTE_PLANNING_H
+#define RELAY_ROUTE_PLANNING_H
+
+#include "dns/dns.h"
+#include "relay/route/plan.h"
+#include "tls/sts_cache.h"
+
+// What a loop has to plan with; lives longer than its plannings.
+struct planning_world {
+    struct dns *dns;
+    struct mailbox *mail;      // of the loop
+    struct sts_cache *sts;     // of the same loop; NULL: no MTA-STS
+    struct tls_memory *memory; // of the same loop; NULL: nothing remembered
+};
+
+struct planning;
+// One callback on the loop, never inside the call; planning_free may be called from it.
+struct planning *planning_start(const struct planning_world *world, struct setup *setup,
+                                const char *domain, enum route_variant variant,
+                                void (*done)(void *arg), void *arg);
+// Before `done`: cancels, no callback comes. Accepts NULL.
+void planning_free(struct planning *planning);
+
+// It has not been told yet what MTA-STS says.
+bool planning_waits_for_policy(const struct planning *planning);
+
+// After `done`, owned by the planning: the route and what it was made from.
+struct route *planning_route(const struct planning *planning);
+const struct facts *planning_facts(const struct planning *planning);
+const struct memory_view *planning_memory(const struct planning *planning);
+const struct dns_state *planning_dns(const struct planning *planning);
+
+#endif

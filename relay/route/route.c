@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: ISC
+// Routes as counted values.
+#include "relay/route/route.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include "relay/base/clock.h"
+#include "relay/base/memory.h"
+#include "relay/setup/setup.h"
+
+struct route *route_ref(struct route *route)
+{
+    if (route)
+        route->refs++;
+    return route;
+}
+
+void route_unref(struct route *route)
+{
+    if (!route || --route->refs > 0)
+        return;
+    for (size_t i = 0; i < route->nhosts; i++) {
+        free(route->hosts[i].host);
+        free(route->hosts[i].addresses);
+        demand_free(&route->hosts[i].demand);
+    }
+    free(route->hosts);
+    free(route->domain);
+    free(route->next_hop_domain);
+    free(route->site);
+    sts_view_free(&route->sts);
+    setup_unref(route->setup);
+    free(route);
+}
+
+bool route_is_fresh(const struct route *route)
+{
+    if (route->stale || clock_mono_ms() >= route->expires_ms + ROUTE_SLACK_MS)
+        return false;
+    return !route->ends_s || clock_s() <= route->ends_s;
+}
+
+bool route_count_refusal(struct route *route, const struct route_host *host)
+{
+    size_t i = host ? (size_t)(host - route->hosts) : 63;
+    uint64_t bit = UINT64_C(1) << (i < 63 ? i : 63);
+    return !(atomic_fetch_or(&route->counted, bit) & bit);
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: ISC
+// A route: where mail for a domain goes now, and what each connection must prove. Immutable, counted,
+// shared across threads.
+//
+// route_plan is pure: configuration and facts in, route out (RFC 5321 section 5, RFC 7672 section 2.2,
+// RFC 8461 sections 3 to 5). relay/route/routes.h runs it on its thread, caches, and answers many waiters.
+#ifndef RELAY_ROUTE_ROUTE_H
+#define RELAY_ROUTE_ROUTE_H
+
+#include "config/config.h"
+#include "dns/facts.h"
+#include "dns/rdata.h"
+#include "relay/base/why.h"
+#include "tls/policy.h"
+
+enum route_verdict { ROUTE_DELIVER, ROUTE_DEFER, ROUTE_BOUNCE };
+
+// What the message asks for, which changes the demands (RFC 8689).
+enum route_variant { ROUTE_PLAIN, ROUTE_REQUIRETLS, ROUTE_TLS_OPTIONAL };
+
+struct route_host {
+    char *host; // the MX host as published (A-label), or the address literal
+    uint16_t port;
+    bool implicit_tls;
+    uint16_t preference;
+    struct sockaddr_storage *addresses; // with port, in order of trying; refused ones left out
+    size_t naddresses;
+    enum dns_proof mx_proof, address_proof;
+    enum dns_proof dnssec; // what DNSSEC says of all that was looked up for it
+    struct demand demand;  // tls/policy.h: level, source, names, SNI, TLSA set, or refused with why
+    struct why unusable;   // set: this host cannot be used now (no address, TLSA bogus, …)
+    bool authentic;        // its name is authentic for REQUIRETLS
+};
+
+struct route {
+    _Atomic unsigned refs;
+    char *domain;          // the recipient domain
+    char *next_hop_domain; // what was looked up: the domain or the configured next hop
+    enum route_variant variant;
+    char *site; // lane key: the sorted host set, or the configured next hop
+    enum route_verdict verdict;
+    struct why why;           // unless ROUTE_DELIVER: the reason; also when every host is unusable
+    struct route_host *hosts; // in order of trying (equal preferences shuffled)
+    size_t nhosts;
+    bool shadow; // deliver as opportunistic, record what would have been refused
+    struct shadow_note
+        *notes; // relay/route/route.c: what shadow mode would have refused; may be NULL
+    const struct cfg_destination *rule; // of the setup held below; NULL without
+    struct setup *setup;                // reference
+    struct sts_view sts; // tls/policy.h: what MTA-STS said, for explain and the ledger
+    uint64_t expires_ms; // clock_mono_ms(): not handed out from then on
+    int64_t ends_s;      // clock_s(): the last second of the exception it relies on; 0: none
+    // Not part of the value: set once by the routes thread when policy, memory or configuration changed
+    // since, and by whoever counts its refusals.
+    _Atomic bool stale;
+    _Atomic uint64_t counted; // bit i: the refusal of hosts[i] is in the ledger; bit 63: of all
+};
+
+#define ROUTE_SLACK_MS 60000 // a delivery that waited for its turn may use an expired route so long
+
+struct route *route_ref(struct route *route);
+void route_unref(struct route *route); // accepts NULL
+// May a connection be opened by it now? Not when it is stale, its exception has ended or it expired a while
+// ago: whoever holds it asks again.
+bool route_is_fresh(const struct route *route);
+// True once for each host (NULL: the whole domain) of a route, whoever asks: a refusal before connecting
+// counts one per route decision (RFC 8460 section 4.3).
+bool route_count_refusal(struct route *route, const struct route_host *host);
+
+#endif

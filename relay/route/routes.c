@@ -1,0 +1,481 @@
+// SPDX-License-Identifier: ISC
+// The routes thread: plans, caches, answers.
+#include "relay/route/routes.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "relay/base/clock.h"
+#include "relay/base/memory.h"
+#include "relay/log/log.h"
+#include "relay/route/refused.h"
+#include "relay/route/thread.h"
+#include "relay/state/state.h"
+#include "tls/ledger.h"
+
+#define CACHE_ROUTES 20000 // routes kept; the one planned longest ago goes first
+#define REFRESH_MS   60000 // a domain's records are asked anew at most so often, whatever fails
+
+static void policy_changed(void *arg, const char *domain, const char *what);
+
+struct route_request {
+    struct item item;
+    struct list list; // in its entry's waiters
+    struct routes *routes;
+    struct mailbox *reply;
+    char *domain;
+    enum route_variant variant;
+    route_fn *fn;
+    void *arg;
+    struct route *route;
+    bool cancelled; // set and read on the asking thread
+};
+
+// On the asking thread again.
+static void deliver_answer(struct item *item)
+{
+    struct route_request *r = list_of(item, struct route_request, item);
+    if (!r->cancelled)
+        r->fn(r->route, r->arg);
+    route_unref(r->route);
+    free(r->domain);
+    free(r);
+}
+
+static void answer(struct route_request *r, struct route *route)
+{
+    list_remove(&r->list);
+    r->route = route_ref(route);
+    r->item.run = deliver_answer;
+    mailbox_post(r->reply, &r->item);
+}
+
+static void forget_entry(struct routes *routes, struct route_entry *e)
+{
+    HASH_DEL(routes->table, e);
+    list_remove(&e->age);
+    routes->nentries--;
+    route_unref(e->route);
+    free(e->key);
+    free(e->domain);
+    free(e);
+}
+
+static bool had_tlsa(const struct route *before, const struct memory_view *memory, const char *host)
+{
+    for (size_t i = 0; before && i < before->nhosts; i++)
+        if (strcmp(before->hosts[i].host, host) == 0)
+            return before->hosts[i].demand.ntlsa_usable > 0;
+    for (size_t i = 0; !before && i < memory->n; i++)
+        if (strcmp(memory->rows[i].host, host) == 0)
+            return memory->rows[i].dane;
+    return false;
+}
+
+// A host that had TLSA records has none now: its owner may want that, but mail owes it less from here on.
+static void tell_gone_tlsa(const struct route_entry *e)
+{
+    const struct route *now = planning_route(e->planning);
+    for (size_t i = 0; i < now->nhosts && e->variant == ROUTE_PLAIN; i++) {
+        const struct route_host *h = &now->hosts[i];
+        if (h->demand.ntlsa || h->demand.refuse || why_is_set(&h->unusable) ||
+            !had_tlsa(e->route, planning_memory(e->planning), h->host))
+            continue;
+        char *what = mem_printf("%s has no TLSA records any more that DNSSEC vouches for", h->host);
+        policy_changed(e->routes, e->domain, what);
+        free(what);
+    }
+}
+
+static void planned(void *arg)
+{
+    struct route_entry *e = arg;
+    tell_gone_tlsa(e);
+    route_unref(e->route);
+    e->route = route_ref(planning_route(e->planning));
+    planning_free(e->planning);
+    e->planning = NULL;
+    e->route->stale = e->stale; // something changed while it was planned
+    list_each_safe (it, &e->waiters)
+        answer(list_of(it, struct route_request, list), e->route);
+}
+
+static void start_planning(struct route_entry *e)
+{
+    struct routes *routes = e->routes;
+    e->stale = false;
+    e->planning = planning_start(&routes->world, routes->setup, e->domain, e->variant, planned, e);
+}
+
+// NULL: not there.
+static struct route_entry *look_up_entry(struct routes *routes, const char *domain,
+                                         enum route_variant variant)
+{
+    struct route_entry *e;
+    char *key = mem_printf("%d %s", (int)variant, domain);
+    HASH_FIND_STR(routes->table, key, e);
+    free(key);
+    return e;
+}
+
+static struct route_entry *find_entry(struct routes *routes, const char *domain,
+                                      enum route_variant variant)
+{
+    struct route_entry *e = look_up_entry(routes, domain, variant);
+    if (e)
+        return e;
+    e = mem_new(sizeof *e);
+    e->key = mem_printf("%d %s", (int)variant, domain);
+    e->domain = mem_dup(domain);
+    e->variant = variant;
+    e->routes = routes;
+    list_init(&e->waiters);
+    list_init(&e->age);
+    HASH_ADD_KEYPTR(hh, routes->table, e->key, strlen(e->key), e);
+    list_append(&routes->entries, &e->age);
+    routes->nentries++;
+    return e;
+}
+
+static void make_room(struct routes *routes)
+{
+    list_each_safe (it, &routes->entries) {
+        struct route_entry *e = list_of(it, struct route_entry, age);
+        if (routes->nentries <= CACHE_ROUTES)
+            return;
+        if (!e->planning)
+            forget_entry(routes, e);
+    }
+}
+
+static void take_request(struct item *item)
+{
+    struct route_request *r = list_of(item, struct route_request, item);
+    struct routes *routes = r->routes;
+    struct route_entry *e = find_entry(routes, r->domain, r->variant);
+    list_append(&e->waiters, &r->list);
+    if (e->planning)
+        return;
+    if (e->route && !e->stale && e->route->expires_ms > clock_mono_ms() &&
+        route_is_fresh(e->route)) {
+        answer(r, e->route);
+        return;
+    }
+    list_append(&routes->entries, &e->age);
+    start_planning(e);
+    make_room(routes);
+}
+
+struct route_request *route_ask(struct routes *routes, struct mailbox *loop_mail,
+                                const char *domain, enum route_variant variant, route_fn *fn,
+                                void *arg)
+{
+    struct route_request *r = mem_new(sizeof *r);
+    r->routes = routes;
+    r->reply = loop_mail;
+    r->domain = mem_dup(domain);
+    r->variant = variant;
+    r->fn = fn;
+    r->arg = arg;
+    list_init(&r->list);
+    r->item.run = take_request;
+    mailbox_post(routes->mail, &r->item);
+    return r;
+}
+
+void route_cancel(struct route_request *request)
+{
+    if (request)
+        request->cancelled = true;
+}
+
+// What other threads ask of this one.
+struct order {
+    struct item item;
+    struct list list; // in routes->refreshing, while the policy is looked up
+    struct sts_request *sts;
+    struct routes *routes;
+    struct setup *setup;
+    char *domain;
+};
+
+// Those who hold its route ask again before they connect.
+static void make_stale(struct route_entry *e)
+{
+    e->stale = true;
+    if (e->route)
+        e->route->stale = true;
+}
+
+static void take_reload(struct item *item)
+{
+    struct order *o = list_of(item, struct order, item);
+    setup_unref(o->routes->setup);
+    o->routes->setup = o->setup;
+    list_each (it, &o->routes->entries)
+        make_stale(list_of(it, struct route_entry, age));
+    free(o);
+}
+
+void routes_reload(struct routes *routes, struct setup *setup)
+{
+    struct order *o = mem_new(sizeof *o);
+    *o = (struct order){.item = {NULL, take_reload}, .routes = routes, .setup = setup_ref(setup)};
+    mailbox_post(routes->mail, &o->item);
+}
+
+void routes_mark_stale(struct routes *routes, const char *domain)
+{
+    list_each (it, &routes->entries) {
+        struct route_entry *e = list_of(it, struct route_entry, age);
+        const char *hop = e->route ? e->route->next_hop_domain : "";
+        if (strcmp(e->domain, domain) == 0 || strcmp(hop, domain) == 0)
+            make_stale(e);
+    }
+}
+
+void routes_policy_domain(const struct routes *routes, const char *domain, char out[256])
+{
+    struct plan_input in = {.setup = routes->setup, .domain = domain};
+    plan_policy_domain(&in, out);
+}
+
+// The policy has been looked up again. Where it is another, keep_policy has told the routes.
+static void refreshed(const struct sts_view *view, void *arg)
+{
+    (void)view;
+    struct order *o = arg;
+    list_remove(&o->list);
+    free(o->domain);
+    free(o);
+}
+
+// DNS is asked anew for the domain, and for the TLSA records of its hosts, which may stand in other zones:
+// keys roll, and a cached record does not know (RFC 7671 section 8.1). False: done less than a minute ago.
+static bool forget_answers(struct routes *routes, const char *domain)
+{
+    bool again = false;
+    for (int variant = ROUTE_PLAIN; variant <= ROUTE_TLS_OPTIONAL; variant++) {
+        struct route_entry *e = look_up_entry(routes, domain, (enum route_variant)variant);
+        uint64_t now = clock_mono_ms();
+        if (!e || !e->route || (e->refreshed_ms && now - e->refreshed_ms < REFRESH_MS))
+            continue;
+        again = true;
+        e->refreshed_ms = now;
+        for (size_t i = 0; i < e->route->nhosts; i++) {
+            const struct route_host *h = &e->route->hosts[i];
+            char name[300];
+            snprintf(name, sizeof name, "_%u._tcp.%s", h->port, h->host);
+            dns_forget(routes->relay->dns, name);
+            if (!h->demand.tlsa_base)
+                continue;
+            snprintf(name, sizeof name, "_%u._tcp.%s", h->port, h->demand.tlsa_base);
+            dns_forget(routes->relay->dns, name);
+        }
+    }
+    if (again)
+        dns_forget(routes->relay->dns, domain);
+    return again;
+}
+
+static void take_refresh(struct item *item)
+{
+    struct order *o = list_of(item, struct order, item);
+    struct routes *routes = o->routes;
+    char policy_domain[256];
+    routes_policy_domain(routes, o->domain, policy_domain);
+    if (forget_answers(routes, o->domain))
+        routes_mark_stale(routes, o->domain);
+    list_init(&o->list);
+    list_append(&routes->refreshing, &o->list);
+    if (policy_domain[0])
+        o->sts = sts_cache_refresh(routes->world.sts, policy_domain, false, refreshed, o);
+    else
+        refreshed(NULL, o);
+}
+
+void routes_refresh(struct routes *routes, const char *domain)
+{
+    struct order *o = mem_new(sizeof *o);
+    *o = (struct order){.item = {NULL, take_refresh}, .routes = routes, .domain = mem_dup(domain)};
+    mailbox_post(routes->mail, &o->item);
+}
+
+// ---- what the MTA-STS cache wants of the relay
+
+static bool is_refused(void *arg, const struct sockaddr *address)
+{
+    // On the fetcher's thread: the setup that the thread began with, which routes_close outlives.
+    const struct setup *setup = arg;
+    return refused_address(setup->config, address);
+}
+
+static void keep_policy(void *arg, const struct sts_row *row, void (*stored)(void *),
+                        void *stored_arg)
+{
+    struct routes *routes = arg;
+    list_each (it, &routes->entries) {
+        struct route_entry *e = list_of(it, struct route_entry, age);
+        const char *hop = e->route ? e->route->next_hop_domain : "";
+        if (strcmp(e->domain, row->domain) != 0 && strcmp(hop, row->domain) != 0)
+            continue;
+        bool waits = e->planning && planning_waits_for_policy(e->planning); // for this one
+        make_stale(e);
+        e->stale = !waits;
+    }
+    state_keep_policy(routes->relay->state, row, routes->mail, stored, stored_arg);
+}
+
+static void policy_changed(void *arg, const char *domain, const char *what)
+{
+    (void)arg;
+    struct logline line;
+    log_begin(&line, LOG_WARNING, "policy-change", 0);
+    log_text(&line, "domain", domain);
+    log_text(&line, "what", what);
+    log_end(&line);
+}
+
+// One failing fetch is one fact: there was no connection to a host (RFC 8460 section 4.3.2.2).
+static void fetch_failed(void *arg, const char *domain, const struct sts_view *view,
+                         const struct why *why)
+{
+    struct routes *routes = arg;
+    struct logline line;
+    log_begin(&line, LOG_WARNING, "tls-failure", 0);
+    log_text(&line, "domain", domain);
+    log_text(&line, "source", demand_source_word(SOURCE_STS));
+    log_text(&line, "type", why_tls_word(why->tls));
+    log_text(&line, "reason", why->text);
+    log_end(&line);
+    if (!routes->relay->state)
+        return;
+    struct ledger_fact *fact = ledger_fact_new();
+    fact->policy_type = POLICY_STS;
+    fact->result = why->tls;
+    ledger_fact_set(&fact->domain, domain);
+    ledger_fact_set(&fact->policy_domain, domain);
+    ledger_fact_set(&fact->policy_string, view->mode >= 0 ? view->text : "");
+    ledger_fact_set(&fact->source, demand_source_word(SOURCE_STS));
+    ledger_fact_set(&fact->reason, why->text);
+    state_fact(routes->relay->state, fact);
+}
+
+static void restore_policy(void *arg, const struct sts_row *row)
+{
+    struct routes *routes = arg;
+    sts_cache_restore(routes->world.sts, row);
+}
+
+static void restore_memory(void *arg, const char *domain, const struct memory_row *row)
+{
+    struct routes *routes = arg;
+    tls_memory_learn(routes->world.memory, domain, row->host, row->owes, row->dane, row->seen_s,
+                     routes->setup->config->delivery.memory_days);
+}
+
+static int open_world(struct routes *routes, struct why *why)
+{
+    struct https_options https = {.mail = routes->mail,
+                                  .dns = routes->relay->dns,
+                                  .ca_file = routes->setup->config->delivery.ca_file,
+                                  .refused = is_refused,
+                                  .arg = setup_ref(routes->setup)};
+    routes->https_setup = routes->setup;
+    routes->https = https_open(&https, why);
+    if (!routes->https)
+        return -1;
+    struct sts_cache_options sts = {.loop = &routes->loop,
+                                    .mail = routes->mail,
+                                    .dns = routes->relay->dns,
+                                    .https = routes->https,
+                                    .refresh = true,
+                                    .keep = keep_policy,
+                                    .changed = policy_changed,
+                                    .failed = fetch_failed,
+                                    .arg = routes};
+    routes->world = (struct planning_world){.dns = routes->relay->dns,
+                                            .mail = routes->mail,
+                                            .sts = sts_cache_open(&sts),
+                                            .memory = tls_memory_new()};
+    state_restore(routes->relay->state, restore_policy, restore_memory, routes);
+    return 0;
+}
+
+// With the loop's thread ended or never begun.
+static void free_routes(struct routes *routes)
+{
+    uv_run(&routes->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&routes->loop);
+    tls_memory_free(routes->world.memory);
+    setup_unref(routes->https_setup);
+    setup_unref(routes->setup);
+    free(routes);
+}
+
+static void run_loop(void *arg)
+{
+    struct routes *routes = arg;
+    uv_run(&routes->loop, UV_RUN_DEFAULT);
+}
+
+struct routes *routes_open(const struct routes_options *options, struct why *why)
+{
+    struct routes *routes = mem_new(sizeof *routes);
+    routes->relay = options->relay;
+    routes->setup = options->setup;
+    list_init(&routes->entries);
+    list_init(&routes->asked);
+    list_init(&routes->refreshing);
+    uv_loop_init(&routes->loop);
+    routes->mail = mailbox_open(&routes->loop);
+    if (open_world(routes, why) < 0) {
+        mailbox_close(routes->mail);
+        free_routes(routes);
+        return NULL;
+    }
+    int rc = uv_thread_create(&routes->thread, run_loop, routes);
+    if (rc == 0)
+        return routes;
+    why_set(why, WHY_OURS, "4.3.0", "cannot start a thread: %s", uv_strerror(rc));
+    sts_cache_close(routes->world.sts);
+    https_close(routes->https);
+    mailbox_close(routes->mail);
+    free_routes(routes);
+    return NULL;
+}
+
+static void take_close(struct item *item)
+{
+    struct order *o = list_of(item, struct order, item);
+    struct routes *routes = o->routes;
+    list_each_safe (it, &routes->entries) {
+        struct route_entry *e = list_of(it, struct route_entry, age);
+        planning_free(e->planning);
+        e->planning = NULL;
+        list_each_safe (w, &e->waiters) // cancelled ones: freed where they were asked
+            answer(list_of(w, struct route_request, list), NULL);
+        forget_entry(routes, e);
+    }
+    routes_drop_asked(routes);
+    list_each_safe (it, &routes->refreshing) {
+        struct order *refresh = list_of(it, struct order, list);
+        sts_cache_cancel(refresh->sts);
+        free(refresh->domain);
+        free(refresh);
+    }
+    sts_cache_close(routes->world.sts);
+    https_close(routes->https);
+    state_settle(routes->relay->state); // a policy being stored is answered to this mailbox
+    mailbox_close(routes->mail);
+    free(o);
+}
+
+void routes_close(struct routes *routes)
+{
+    struct order *o = mem_new(sizeof *o);
+    *o = (struct order){.item = {NULL, take_close}, .routes = routes};
+    mailbox_post(routes->mail, &o->item);
+    uv_thread_join(&routes->thread);
+    free_routes(routes);
+}

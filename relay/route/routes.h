@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: ISC
+// The routes thread: answers "where and how for this domain?" with a route. Caches routes for the TTL of
+// their facts, lets many waiters share one planning, owns the MTA-STS cache and the TLS memory.
+#ifndef RELAY_ROUTE_ROUTES_H
+#define RELAY_ROUTE_ROUTES_H
+
+#include "relay/worker/relay.h"
+#include "relay/route/route.h"
+
+struct routes_options {
+    struct relay *relay;
+    struct setup *setup; // takes a reference
+};
+struct routes *routes_open(const struct routes_options *options, struct why *why);
+void routes_reload(struct routes *routes, struct setup *setup); // any thread; forgets cached routes
+void routes_close(struct routes *routes);                       // every request has ended before
+
+// One callback on the loop of `loop_mail`, never inside the call, unless cancelled. The route is counted:
+// take a reference to keep it. Any thread.
+typedef void route_fn(struct route *route, void *arg);
+struct route_request *route_ask(struct routes *routes, struct mailbox *loop_mail,
+                                const char *domain, enum route_variant variant, route_fn *fn,
+                                void *arg);
+void route_cancel(struct route_request *request); // on the asking thread; accepts NULL
+// A policy failed on delivery: look MTA-STS TXT (at most once a minute a domain) and the route up again.
+void routes_refresh(struct routes *routes, const char *domain);
+
+// TLS memory: what a host of (the policy domain of) `domain` proved in a finished handshake; `dane`: it had
+// usable TLSA records. Kept in the table of this thread and on disk. Any thread.
+void routes_learn(struct routes *routes, const char *domain, const char *host,
+                  enum memory_owes proved, bool dane);
+// `waxwing explain` of the running relay: plans afresh. `fn` gets the explanation as JSON text (free it) on
+// the loop of loop_mail; also the answers to tls policies, memory, refresh and forget (relay/route/ask.c).
+typedef void routes_json_fn(char *json, void *arg);
+void routes_explain(struct routes *routes, struct mailbox *loop_mail, const char *domain,
+                    enum route_variant variant, routes_json_fn *fn, void *arg);
+void routes_policies(struct routes *routes, struct mailbox *loop_mail, routes_json_fn *fn,
+                     void *arg);
+// Fetches the MTA-STS policy whatever the id says.
+void routes_fetch(struct routes *routes, struct mailbox *loop_mail, const char *domain,
+                  routes_json_fn *fn, void *arg);
+// Forgets TLS memory of the domain.
+void routes_forget(struct routes *routes, struct mailbox *loop_mail, const char *domain,
+                   routes_json_fn *fn, void *arg);
+
+#endif

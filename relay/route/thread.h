@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: ISC
+// The inside of the routes thread, shared by relay/route/routes.c (routes) and relay/route/ask.c (questions about
+// policies and memory). On that thread only.
+#ifndef RELAY_ROUTE_THREAD_H
+#define RELAY_ROUTE_THREAD_H
+
+#include <uthash.h>
+#include "relay/base/list.h"
+#include "relay/route/planning.h"
+#include "relay/route/routes.h"
+
+// One (domain, variant): being planned, or planned.
+struct route_entry {
+    UT_hash_handle hh;
+    struct list age; // in routes->entries, oldest first
+    char *key;
+    char *domain;
+    enum route_variant variant;
+    struct routes *routes;
+    struct route *route;       // NULL: never planned
+    struct planning *planning; // NULL: none under way
+    struct list waiters;
+    bool stale; // plan again as soon as somebody asks
+    uint64_t
+        refreshed_ms; // clock_mono_ms(): its records were last asked anew for a failure; 0: never
+};
+
+struct routes {
+    struct relay *relay;
+    uv_loop_t loop;
+    uv_thread_t thread;
+    struct mailbox *mail;
+    struct setup *setup;
+    struct https *https;
+    struct setup *https_setup; // what the fetcher looks refused addresses up in; a reference
+    struct planning_world world;
+    struct route_entry *table;
+    struct list entries;
+    size_t nentries;
+    struct list asked;      // questions of routes_ask.c under way
+    struct list refreshing; // policies looked up again for a delivery
+};
+
+// Every route of the domain (or that it is the next hop of) is planned again when next asked for.
+void routes_mark_stale(struct routes *routes, const char *domain);
+// The domain whose MTA-STS policy and memory count for mail to `domain`; "" where none does.
+void routes_policy_domain(const struct routes *routes, const char *domain, char out[256]);
+void routes_drop_asked(struct routes *routes); // on close
+
+#endif

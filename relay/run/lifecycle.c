@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: ISC
+// The order in which threads come and go.
+#include "relay/run/lifecycle.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+#include "relay/base/list.h"
+#include "relay/base/memory.h"
+#include "relay/base/exit.h"
+#include "relay/log/log.h"
+#include "relay/queue/queue.h"
+#include "relay/route/routes.h"
+#include "relay/submit/server.h"
+#include "relay/state/state.h"
+
+// A worker and what only its keeper needs to know.
+struct kept_worker {
+    struct worker worker; // first
+    uv_thread_t thread;
+    bool running;
+    struct stop *stop;
+    int leaving; // server and queue: what has yet to end
+};
+
+// One stop under way; counts the workers that are empty.
+struct stop {
+    struct item item;
+    struct relay *relay;
+    struct mailbox *mail;
+    _Atomic unsigned busy;
+    uint64_t grace_ms;
+    void (*done)(void *arg);
+    void *arg;
+};
+
+struct recovered {
+    struct message **at;
+    size_t n;
+};
+
+static void collect(struct message *m, void *arg)
+{
+    struct recovered *r = arg;
+    if ((r->n & (r->n - 1)) == 0)
+        r->at = mem_grow(r->at, r->n ? r->n * 2 : 1, sizeof(struct message *));
+    r->at[r->n++] = m;
+}
+
+static void alarm_from_spool(void *arg, const char *sentence)
+{
+    (void)arg;
+    log_alarm("spool", "%s", sentence);
+}
+
+static int open_doors(struct relay *relay, struct setup *setup, struct recovered *recovered,
+                      int *exit_status, struct why *why)
+{
+    const struct config *config = setup->config;
+    struct spool_options spool = {.directory = config->spool,
+                                  .disk_reserve = config->limits.disk_reserve,
+                                  .alarm = alarm_from_spool};
+    if (spool_open(&relay->spool, &spool, collect, recovered, exit_status, why) < 0)
+        return -1;
+    *exit_status = EXIT_CONFIG;
+    relay->state = state_open(config->state, config->tls_report.keep, why);
+    if (!relay->state)
+        return -1;
+    *exit_status = EXIT_TEMP;
+    struct dns_options dns = {.config = &config->dns};
+    relay->dns = dns_open(&dns, why);
+    if (!relay->dns)
+        return -1;
+    struct routes_options routes = {.relay = relay, .setup = setup_ref(setup)};
+    relay->routes = routes_open(&routes, why);
+    return relay->routes ? 0 : -1;
+}
+
+static void close_doors(struct relay *relay)
+{
+    if (relay->routes)
+        routes_close(relay->routes);
+    if (relay->dns)
+        dns_close(relay->dns);
+    if (relay->state)
+        state_close(relay->state);
+    spool_close(relay->spool);
+    relay->routes = NULL;
+    relay->dns = NULL;
+    relay->state = NULL;
+    relay->spool = NULL;
+}
+
+static struct kept_worker *kept(struct worker *worker)
+{
+    return (struct kept_worker *)worker;
+}
+
+static void run_worker(void *arg)
+{
+    struct kept_worker *k = arg;
+    uv_run(&k->worker.loop, UV_RUN_DEFAULT);
+}
+
+static struct worker *make_worker(struct relay *relay, unsigned index, struct setup *setup)
+{
+    struct kept_worker *k = mem_new(sizeof *k);
+    struct worker *w = &k->worker;
+    w->relay = relay;
+    w->index = index;
+    w->setup = setup_ref(setup);
+    int rc = uv_loop_init(&w->loop);
+    if (rc < 0) {
+        log_alarm("worker", "cannot make an event loop: %s", uv_strerror(rc));
+        abort();
+    }
+    w->mail = mailbox_open(&w->loop);
+    return w;
+}
+
+static unsigned count_workers(const struct config *config)
+{
+    if (config->workers)
+        return (unsigned)config->workers;
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return cores > 0 ? (unsigned)cores : 1;
+}
+
+static void add_recovered(struct worker *worker, void *arg)
+{
+    queue_add(worker->queue, arg);
+}
+
+static void start_workers(struct relay *relay, struct setup *setup, const int *fds)
+{
+    size_t nlisten = setup->config->nlisten;
+    for (unsigned i = 0; i < relay->nworkers; i++) {
+        struct worker *w = relay->workers[i];
+        w->queue = queue_new(w);
+        w->server = server_new(w, fds + i * nlisten, nlisten);
+    }
+    for (unsigned i = 0; i < relay->nworkers; i++) {
+        struct kept_worker *k = kept(relay->workers[i]);
+        if (uv_thread_create(&k->thread, run_worker, k) != 0) {
+            log_alarm("worker", "cannot start a thread");
+            abort();
+        }
+        k->running = true;
+    }
+}
+
+int lifecycle_start(struct relay *relay, struct setup *setup, const int *fds, int *exit_status,
+                    struct why *why)
+{
+    struct recovered recovered = {0};
+    // Workers first: doors may call back into them. Their threads start when all doors are open.
+    relay->nworkers = count_workers(setup->config);
+    relay->workers = mem_new(relay->nworkers * sizeof *relay->workers);
+    if (open_doors(relay, setup, &recovered, exit_status, why) < 0) {
+        for (size_t i = 0; i < recovered.n; i++)
+            message_unref(recovered.at[i]);
+        free(recovered.at);
+        close_doors(relay);
+        free(relay->workers);
+        return -1;
+    }
+    for (unsigned i = 0; i < relay->nworkers; i++)
+        relay->workers[i] = make_worker(relay, i, setup);
+    start_workers(relay, setup, fds);
+    for (size_t i = 0; i < recovered.n; i++)
+        worker_call(relay->workers[i % relay->nworkers], add_recovered, recovered.at[i]);
+    free(recovered.at);
+    return 0;
+}
+
+static void take_setup(struct worker *worker, void *arg)
+{
+    struct setup *setup = arg, *old = worker->setup;
+    worker->setup = setup;
+    server_reload(worker->server, setup);
+    queue_reload(worker->queue, setup);
+    setup_unref(old);
+}
+
+void lifecycle_reload(struct relay *relay, struct setup *setup)
+{
+    routes_reload(relay->routes, setup);
+    for (unsigned i = 0; i < relay->nworkers; i++)
+        worker_call(relay->workers[i], take_setup, setup_ref(setup));
+}
+
+static void drain_worker(struct worker *worker, void *arg)
+{
+    (void)arg;
+    server_drain(worker->server);
+}
+
+void lifecycle_drain(struct relay *relay)
+{
+    relay->stage = RELAY_DRAINING;
+    for (unsigned i = 0; i < relay->nworkers; i++)
+        worker_call(relay->workers[i], drain_worker, NULL);
+}
+
+static void all_empty(struct item *item)
+{
+    struct stop *stop = list_of(item, struct stop, item);
+    void (*done)(void *) = stop->done;
+    void *arg = stop->arg;
+    free(stop);
+    done(arg);
+}
+
+static void part_gone(void *arg)
+{
+    struct kept_worker *k = arg;
+    if (--k->leaving == 0 && --k->stop->busy == 0)
+        mailbox_post(k->stop->mail, &k->stop->item);
+}
+
+static void stop_worker(struct worker *worker, void *arg)
+{
+    struct kept_worker *k = kept(worker);
+    k->stop = arg;
+    k->leaving = 2;
+    server_stop(worker->server, part_gone, k);
+    queue_stop(worker->queue, k->stop->grace_ms, part_gone, k);
+}
+
+void lifecycle_stop(struct relay *relay, struct mailbox *mail, uint64_t grace_ms,
+                    void (*done)(void *arg), void *arg)
+{
+    relay->stage = RELAY_STOPPING;
+    struct stop *stop = mem_new(sizeof *stop);
+    *stop = (struct stop){.item = {NULL, all_empty},
+                          .relay = relay,
+                          .mail = mail,
+                          .busy = relay->nworkers,
+                          .grace_ms = grace_ms,
+                          .done = done,
+                          .arg = arg};
+    for (unsigned i = 0; i < relay->nworkers; i++)
+        worker_call(relay->workers[i], stop_worker, stop);
+}
+
+static void leave(struct worker *worker, void *arg)
+{
+    (void)arg;
+    server_free(worker->server);
+    queue_free(worker->queue);
+}
+
+static void arrived(struct worker *worker, void *arg)
+{
+    (void)worker;
+    uv_sem_post(arg);
+}
+
+static void close_mail(struct worker *worker, void *arg)
+{
+    (void)arg;
+    mailbox_close(worker->mail);
+}
+
+// Until every worker has met all that was posted to it before.
+static void wait_for_workers(struct relay *relay)
+{
+    uv_sem_t met;
+    uv_sem_init(&met, 0);
+    for (unsigned i = 0; i < relay->nworkers; i++)
+        worker_call(relay->workers[i], arrived, &met);
+    for (unsigned i = 0; i < relay->nworkers; i++)
+        uv_sem_wait(&met);
+    uv_sem_destroy(&met);
+}
+
+// Workers outlive the doors: answers to cancelled questions still come back to them and are freed there.
+void lifecycle_close(struct relay *relay)
+{
+    for (unsigned i = 0; i < relay->nworkers; i++)
+        worker_call(relay->workers[i], leave, NULL);
+    wait_for_workers(relay); // they have left
+    wait_for_workers(relay); // and met what had been posted to them until then
+    close_doors(relay);
+    for (unsigned i = 0; i < relay->nworkers; i++)
+        worker_call(relay->workers[i], close_mail, NULL);
+    for (unsigned i = 0; i < relay->nworkers; i++) {
+        struct kept_worker *k = kept(relay->workers[i]);
+        uv_thread_join(&k->thread);
+    }
+    for (unsigned i = 0; i < relay->nworkers; i++) {
+        struct worker *w = relay->workers[i];
+        if (uv_loop_close(&w->loop) != 0)
+            log_alarm("worker", "worker %u left handles behind", w->index);
+        setup_unref(w->setup);
+        free(kept(w));
+    }
+    free(relay->workers);
+    relay->workers = NULL;
+    relay->nworkers = 0;
+}

@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: ISC
+// `waxwing run`: the relay in the foreground. The main thread: signals, reload, control socket, the watch
+// over files that change.
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include "relay/audit/daily.h"
+#include "relay/base/clock.h"
+#include "relay/base/memory.h"
+#include "relay/base/exit.h"
+#include "relay/http/http.h"
+#include "relay/run/lifecycle.h"
+#include "relay/net/listen.h"
+#include "relay/log/log.h"
+#include "relay/run/notify.h"
+#include "relay/setup/privileges.h"
+#include "relay/setup/publication.h"
+#include "relay/run/run.h"
+#include "relay/setup/load.h"
+
+#define WATCH_MS 5000  // how often changed files are looked for
+#define GRACE_MS 10000 // what deliveries under way get on SIGTERM
+#define DOUBT_S  86400 // how often a certificate out of its dates is told
+
+struct run {
+    struct relay relay;
+    uv_loop_t loop;
+    struct mailbox *mail;
+    const char *file; // the configuration's
+    struct setup *setup;
+    uv_signal_t signals[3];
+    uv_timer_t watch;
+    struct publication *publication;
+    struct audit_daily *audit;
+    int64_t doubt_told_s; // when a certificate out of its dates was last told; 0: never
+    int *fds;
+    int control_fd, http_fd; // http_fd: bound, until it is served; -1
+    struct http *http;       // NULL: off, or its address could not be had
+};
+
+// The one running relay of this process, for the verbs of its control socket.
+static struct run *running(struct relay *relay)
+{
+    return (struct run *)relay;
+}
+
+static void print_lines(const char *text)
+{
+    if (text[0])
+        fputs(text, stderr);
+}
+
+// A loader's complaints as lines of the log.
+static void log_lines(enum log_level level, const struct buf *lines)
+{
+    struct span rest = buf_span(lines), part;
+    while (span_cut(rest, '\n', &part, &rest)) {
+        struct logline line;
+        log_begin(&line, level, "reload", 0);
+        log_bytes(&line, "text", part);
+        log_end(&line);
+    }
+}
+
+// Once a day while it is so: the operator can do something about it, clients cannot.
+static void tell_doubtful(struct run *run)
+{
+    struct why why;
+    int64_t now = clock_s();
+    const struct creds *creds = run->setup->creds;
+    if (!creds || now - run->doubt_told_s < DOUBT_S || !creds_doubtful(creds, &why))
+        return;
+    log_alarm("certificate", "%s; it is served all the same", why.text);
+    run->doubt_told_s = now;
+}
+
+static struct setup *load_at_start(const char *file)
+{
+    struct config_load load;
+    config_load_init(&load);
+    struct setup *setup = setup_load(file, true, &load);
+    print_lines(buf_text(&load.warnings));
+    print_lines(buf_text(&load.errors));
+    config_load_free(&load);
+    return setup;
+}
+
+static struct setup *load_again(const char *file)
+{
+    struct config_load load;
+    config_load_init(&load);
+    struct setup *setup = setup_load(file, false, &load);
+    log_lines(LOG_WARNING, &load.warnings);
+    log_lines(LOG_ERROR, &load.errors);
+    config_load_free(&load);
+    return setup;
+}
+
+// The status pages are no reason to stay down: without them there is an alarm, and mail.
+static void bind_http(struct run *run)
+{
+    const char *text = run->setup->config->http;
+    struct sockaddr_storage address;
+    struct why why;
+    run->http_fd = -1;
+    if (!text[0])
+        return;
+    if (listen_parse(text, &address, &why) == 0)
+        run->http_fd = listen_tcp((const struct sockaddr *)&address, text, &why);
+    if (run->http_fd < 0)
+        log_alarm("http", "%s", why.text);
+}
+
+static void serve_http(struct run *run)
+{
+    if (run->http_fd < 0)
+        return;
+    struct why why;
+    const struct http_options options = {
+        .relay = &run->relay, .loop = &run->loop, .fd = run->http_fd, .pages = http_pages};
+    run->http = http_open(&options, &why);
+    run->http_fd = -1;
+    if (!run->http)
+        log_alarm("http", "%s", why.text);
+}
+
+static void close_http(struct run *run)
+{
+    http_close(run->http);
+    run->http = NULL;
+}
+
+static void adopt(struct run *run, struct setup *setup)
+{
+    struct setup *old = run->setup;
+    run->setup = run->relay.setup = setup;
+    if (!run->http || strcmp(old->config->http, setup->config->http) != 0) {
+        close_http(run);
+        bind_http(run);
+        serve_http(run);
+    }
+    const struct config *c = setup->config;
+    log_setup(c->log_format, c->log_level, c->log_mask);
+    publication_reload(run->publication, setup); // before anybody signs with it
+    lifecycle_reload(&run->relay, setup);
+    audit_daily_reload(run->audit, setup);
+    setup_unref(old);
+    run->doubt_told_s = 0;
+    tell_doubtful(run);
+}
+
+// What a reload cannot change is said, not silently passed over.
+static void tell_unchanged(const struct config *old, const struct config *new)
+{
+    struct buf keys;
+    buf_init(&keys, 4096);
+    config_fixed_changes(old, new, &keys);
+    if (keys.len)
+        log_event("reload", "changed at the next start only: %s", buf_text(&keys));
+    buf_free(&keys);
+}
+
+int run_reload(struct relay *relay)
+{
+    struct run *run = running(relay);
+    if (relay->stage == RELAY_STOPPING)
+        return EXIT_TEMP;
+    notify_systemd("RELOADING=1");
+    struct setup *setup = load_again(run->file);
+    if (setup) {
+        tell_unchanged(run->setup->config, setup->config);
+        adopt(run, setup);
+        log_event("reload", "configuration %s is in force", setup->config->file);
+    } else {
+        log_alarm("reload", "the new configuration has errors; the old one stays in force");
+    }
+    notify_systemd("READY=1");
+    return setup ? EXIT_YES : EXIT_CONFIG;
+}
+
+// Certificates, users and CA files are read again when they change; the YAML only when asked to.
+static void on_watch(uv_timer_t *timer)
+{
+    struct run *run = timer->data;
+    if (run->relay.stage != RELAY_RUNNING)
+        return;
+    tell_doubtful(run);
+    if (!setup_stale(run->setup))
+        return;
+    struct config_load load;
+    config_load_init(&load);
+    struct setup *setup = setup_new(run->setup->config, &load);
+    if (setup) {
+        log_lines(LOG_WARNING, &load.warnings);
+        adopt(run, setup);
+        log_event("reload", "changed files are read again");
+    } else {
+        log_alarm("reload", "a changed file cannot be used, the old one stays: %s",
+                  buf_text(&load.errors));
+    }
+    config_load_free(&load);
+}
+
+static void close_handle(uv_handle_t *handle, void *arg)
+{
+    (void)arg;
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+static void stopped(void *arg)
+{
+    struct run *run = arg;
+    control_close(run->relay.control);
+    run->relay.control = NULL;
+    close_http(run);
+    for (int i = 0; i < 3; i++)
+        close_handle((uv_handle_t *)&run->signals[i], NULL);
+    close_handle((uv_handle_t *)&run->watch, NULL);
+    publication_close(run->publication);
+    audit_daily_stop(run->audit);
+    mailbox_unref(run->mail); // closed when no thread is left that may answer to it
+}
+
+void run_stop(struct relay *relay, const char *reason)
+{
+    struct run *run = running(relay);
+    if (relay->stage == RELAY_STOPPING)
+        return;
+    log_event("stop", "%s", reason);
+    notify_systemd("STOPPING=1");
+    lifecycle_stop(relay, run->mail, GRACE_MS, stopped, run);
+}
+
+static void on_signal(uv_signal_t *handle, int signum)
+{
+    struct run *run = handle->data;
+    if (signum == SIGHUP)
+        run_reload(&run->relay);
+    else
+        run_stop(&run->relay, signum == SIGTERM ? "SIGTERM" : "SIGINT");
+}
+
+// 2,000 sessions and their peers need more than the usual 1,024 descriptors.
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static int bind_all(struct run *run, struct why *why)
+{
+    const struct config *c = run->setup->config;
+    unsigned workers = c->workers ? (unsigned)c->workers : (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+    if (privileges_folders(c, why) < 0 || listen_workers(c, workers, &run->fds, why) < 0)
+        return -1;
+    run->control_fd = c->control[0] ? listen_unix(c->control, why) : -1;
+    if (c->control[0] && run->control_fd < 0)
+        return -1;
+    bind_http(run);
+    return privileges_drop(c, why);
+}
+
+static void start_main_loop(struct run *run)
+{
+    static const int numbers[3] = {SIGTERM, SIGINT, SIGHUP};
+    for (int i = 0; i < 3; i++) {
+        uv_signal_init(&run->loop, &run->signals[i]);
+        run->signals[i].data = run;
+        uv_signal_start(&run->signals[i], on_signal, numbers[i]);
+    }
+    uv_timer_init(&run->loop, &run->watch);
+    run->watch.data = run;
+    uv_timer_start(&run->watch, on_watch, WATCH_MS, WATCH_MS);
+    run->publication = publication_open(&run->loop, run->mail, run->relay.dns, run->setup);
+    run->audit = audit_daily_start(&run->loop, run->mail, run->relay.dns, run->setup);
+    if (run->control_fd >= 0) {
+        static const struct control_verb *const tables[] = {control_run_verbs, control_queue_verbs,
+                                                            control_tls_verbs, NULL};
+        run->relay.control = control_open(&run->relay, &run->loop, run->control_fd, tables);
+    }
+    serve_http(run);
+}
+
+static int serve(struct run *run)
+{
+    struct why why;
+    int status = EXIT_TEMP;
+    uv_loop_init(&run->loop);
+    run->mail = run->relay.mail = mailbox_open(&run->loop);
+    if (bind_all(run, &why) < 0 ||
+        lifecycle_start(&run->relay, run->setup, run->fds, &status, &why) < 0) {
+        fprintf(stderr, "waxwing: %s\n", why.text);
+        mailbox_close(run->mail);
+        uv_run(&run->loop, UV_RUN_DEFAULT);
+        uv_loop_close(&run->loop);
+        return status;
+    }
+    start_main_loop(run);
+    tell_doubtful(run);
+    run->relay.stage = RELAY_RUNNING;
+    for (size_t i = 0; i < run->setup->config->nlisten; i++)
+        log_event("ready", "listening on %s", run->setup->config->listen[i].text);
+    notify_systemd("READY=1");
+    uv_run(&run->loop, UV_RUN_DEFAULT);
+    lifecycle_close(&run->relay);
+    mailbox_close(run->mail);
+    uv_run(&run->loop, UV_RUN_DEFAULT);
+    if (uv_loop_close(&run->loop) != 0)
+        log_alarm("run", "the main loop left handles behind");
+    return EXIT_YES;
+}
+
+int run_relay(const char *config_file)
+{
+    struct setup *setup = load_at_start(config_file);
+    if (!setup)
+        return EXIT_CONFIG;
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); // a limit on file size is a full disk, not an end
+    signal(SIGHUP, SIG_IGN);  // until there is something to reload
+    setenv("UV_THREADPOOL_SIZE", "16", 0);
+    raise_descriptors();
+    struct run *run = mem_new(sizeof *run);
+    run->setup = run->relay.setup = setup;
+    run->file = config_file;
+    run->control_fd = run->http_fd = -1;
+    run->relay.started_ms = clock_ms();
+    const struct config *c = setup->config;
+    log_setup(c->log_format, c->log_level, c->log_mask);
+    log_event("start", "waxwing %s, configuration %s", WAXWING_VERSION, c->file);
+    int status = serve(run);
+    setup_unref(run->setup);
+    free(run->fds);
+    free(run);
+    return status;
+}

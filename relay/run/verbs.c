@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: ISC
+// The verbs of the control socket that concern the relay as a whole: status, reload, drain.
+#include <stdlib.h>
+#include "relay/base/clock.h"
+#include "relay/base/list.h"
+#include "relay/base/memory.h"
+#include "relay/base/exit.h"
+#include "relay/run/lifecycle.h"
+#include "relay/log/log.h"
+#include "relay/queue/queue.h"
+#include "relay/run/run.h"
+#include "relay/submit/server.h"
+#include "relay/state/state.h"
+
+#define DRAIN_LOOK_MS 500 // how often a drain looks whether anything is left to do
+
+static void put(json_t *j, const char *key, uint64_t value)
+{
+    json_object_set_new(j, key, json_integer((json_int_t)value));
+}
+
+static json_t *describe_counters(const struct counters *c)
+{
+    json_t *j = json_object();
+    put(j, "connections", c->connections);
+    put(j, "connections_now", (uint64_t)c->connections_now);
+    put(j, "connections_out", c->connections_out);
+    put(j, "accepted", c->accepted);
+    put(j, "refused", c->refused);
+    put(j, "delivered", c->delivered);
+    put(j, "deferred", c->deferred);
+    put(j, "failed", c->failed);
+    put(j, "expired", c->expired);
+    put(j, "dsn", c->dsn);
+    put(j, "auth_ok", c->auth_ok);
+    put(j, "auth_failed", c->auth_failed);
+    put(j, "tls_refused", c->tls_refused);
+    put(j, "tls_failure", c->tls_failure);
+    put(j, "alarms", log_alarms());
+    put(j, "queued", (uint64_t)c->queued_now);
+    put(j, "memory", (uint64_t)c->memory_now);
+    return j;
+}
+
+static json_t *describe_dns(struct dns *dns)
+{
+    static const char *const words[] = {"unknown", "ok", "broken", "off"};
+    struct dns_state state;
+    dns_get_state(dns, &state);
+    json_t *j = json_object();
+    json_object_set_new(j, "validation", json_string(words[state.health]));
+    json_object_set_new(j, "text", json_string(state.text));
+    json_object_set_new(j, "checked", json_integer(state.checked_ms / 1000));
+    json_object_set_new(j, "stuck", json_boolean(state.stuck));
+    put(j, "lookups", state.lookups);
+    put(j, "cache_hits", state.cache_hits);
+    put(j, "failures", state.failures);
+    return j;
+}
+
+static json_t *describe_spool(struct spool *spool)
+{
+    struct spool_state state;
+    spool_get_state(spool, &state);
+    json_t *j = json_object();
+    put(j, "messages", state.messages);
+    put(j, "bytes", state.bytes);
+    put(j, "segments", state.segments);
+    put(j, "syncs", state.syncs);
+    put(j, "stored", state.stored);
+    put(j, "results", state.results);
+    json_object_set_new(j, "healthy", json_boolean(state.healthy));
+    json_object_set_new(j, "room", json_boolean(state.room));
+    return j;
+}
+
+static json_t *describe_state(struct state *state)
+{
+    struct state_health health;
+    state_get_health(state, &health);
+    json_t *j = json_object();
+    json_object_set_new(j, "writable", json_boolean(health.writable));
+    put(j, "waiting", health.waiting);
+    put(j, "dropped", health.dropped);
+    json_t *lost = json_string(health.lost);
+    json_object_set_new(j, "lost", lost ? lost : json_string("policies and memory lost"));
+    return j;
+}
+
+static void status(struct control_call *call, struct relay *relay, const json_t *request)
+{
+    (void)request;
+    static const char *const stages[] = {"starting", "running", "draining", "stopping"};
+    const struct setup *setup = relay->setup;
+    char since[40];
+    clock_rfc3339(relay->started_ms, since);
+    json_t *j = json_object();
+    json_object_set_new(j, "version", json_string(WAXWING_VERSION));
+    json_object_set_new(j, "stage", json_string(stages[relay->stage]));
+    json_object_set_new(j, "started", json_string(since));
+    json_object_set_new(j, "configuration", json_string(setup->config->file));
+    json_object_set_new(j, "hostname", json_string(setup->config->hostname));
+    put(j, "workers", relay->nworkers);
+    if (setup->creds)
+        json_object_set_new(j, "certificate_expires", json_integer(creds_expires(setup->creds)));
+    json_object_set_new(j, "counters", describe_counters(&relay->counters));
+    json_object_set_new(j, "spool", describe_spool(relay->spool));
+    json_object_set_new(j, "dns", describe_dns(relay->dns));
+    json_object_set_new(j, "state", describe_state(relay->state));
+    control_answer(call, EXIT_YES, j);
+}
+
+static void reload(struct control_call *call, struct relay *relay, const json_t *request)
+{
+    (void)request;
+    int exit = run_reload(relay);
+    if (exit == EXIT_YES)
+        control_answer(call, exit, json_object());
+    else
+        control_error(call, exit,
+                      "the configuration has errors (they are in the relay's log); "
+                      "the old one stays in force");
+}
+
+// Draining: every look asks each worker whether it still has something to do, retries included. A delivery
+// may be on its way from one worker to another, seen by neither: only a second quiet look ends the relay.
+struct drain {
+    uv_timer_t timer;
+    struct item item;
+    struct relay *relay;
+    bool looking;
+    unsigned quiet; // looks in a row that found nothing
+    _Atomic unsigned waiting;
+    _Atomic unsigned busy;
+};
+
+static void drain_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static void look_over(struct item *item)
+{
+    struct drain *d = list_of(item, struct drain, item);
+    d->looking = false;
+    d->quiet = d->busy ? 0 : d->quiet + 1;
+    if (d->quiet == 2)
+        run_stop(d->relay, "drained");
+}
+
+static void look_at_worker(struct worker *worker, void *arg)
+{
+    struct drain *d = arg;
+    if (server_sessions(worker->server) || !queue_idle(worker->queue))
+        d->busy++;
+    if (--d->waiting == 0)
+        mailbox_post(d->relay->mail, &d->item);
+}
+
+static void look(uv_timer_t *timer)
+{
+    struct drain *d = timer->data;
+    if (d->looking)
+        return;
+    if (d->relay->stage == RELAY_STOPPING) {
+        uv_close((uv_handle_t *)timer, drain_closed);
+        return;
+    }
+    d->looking = true;
+    d->busy = 0;
+    d->waiting = d->relay->nworkers;
+    for (unsigned i = 0; i < d->relay->nworkers; i++)
+        worker_call(d->relay->workers[i], look_at_worker, d);
+}
+
+static void drain(struct control_call *call, struct relay *relay, const json_t *request)
+{
+    (void)request;
+    if (relay->stage != RELAY_RUNNING) {
+        control_error(call, EXIT_NO, "the relay is already on its way out");
+        return;
+    }
+    lifecycle_drain(relay);
+    struct drain *d = mem_new(sizeof *d);
+    d->relay = relay;
+    d->item.run = look_over;
+    uv_timer_init(control_loop(call), &d->timer);
+    d->timer.data = d;
+    uv_timer_start(&d->timer, look, DRAIN_LOOK_MS, DRAIN_LOOK_MS);
+    control_answer(call, EXIT_YES, json_object());
+}
+
+const struct control_verb control_run_verbs[] = {
+    {"status", false, status},
+    {"reload", true, reload},
+    {"drain", true, drain},
+    {NULL, false, NULL},
+};

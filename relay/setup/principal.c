@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: ISC
+// Principals and their patterns.
+#include "relay/setup/principal.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "relay/base/memory.h"
+#include "relay/base/span.h"
+
+static void name_network(const struct network *n, char out[static PRINCIPAL_NAME])
+{
+    char text[INET6_ADDRSTRLEN];
+    inet_ntop(n->family, n->addr, text, sizeof text);
+    snprintf(out, PRINCIPAL_NAME, "network:%s/%u", text, n->bits);
+}
+
+static const struct network *network_of(const struct networks *list, const struct sockaddr *client)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        struct networks one = {list->at + i, 1};
+        if (network_contains(&one, client))
+            return list->at + i;
+    }
+    return NULL;
+}
+
+void principal_find(const struct config *config, const char *user, const struct sockaddr *client,
+                    struct principal *out)
+{
+    *out = (struct principal){.is_user = user && *user};
+    if (out->is_user)
+        snprintf(out->name, sizeof out->name, "%s", user);
+    for (size_t i = 0; out->is_user && !out->row && i < config->nsenders; i++)
+        if (strcmp(config->senders[i].user, user) == 0)
+            out->row = &config->senders[i];
+    for (size_t i = 0; !out->row && i < config->nsenders; i++) {
+        const struct cfg_sender *row = &config->senders[i];
+        const struct network *n = row->user[0] ? NULL : network_of(&row->networks, client);
+        if (!n)
+            continue;
+        out->row = row;
+        if (!out->is_user)
+            name_network(n, out->name);
+    }
+}
+
+bool principal_trusts(const struct config *config, const struct sockaddr *client)
+{
+    for (size_t i = 0; i < config->nsenders; i++)
+        if (!config->senders[i].user[0] && network_contains(&config->senders[i].networks, client))
+            return true;
+    return false;
+}
+
+static bool is_below(const char *domain, const char *parent)
+{
+    size_t n = strlen(domain), p = strlen(parent);
+    return n > p + 1 && domain[n - p - 1] == '.' && strcmp(domain + n - p, parent) == 0;
+}
+
+// The local part without quotes where they say nothing, in lower case. Caller frees.
+static char *plain_local(const char *address)
+{
+    const char *at = strrchr(address, '@');
+    size_t n = at ? (size_t)(at - address) : strlen(address);
+    if (n < 2 || address[0] != '"' || address[n - 1] != '"')
+        return span_dup_lower(span_of(address, n));
+    char *out = mem_new(n);
+    size_t len = 0;
+    for (size_t i = 1; i + 1 < n; i++) {
+        if (address[i] == '\\' && i + 2 < n)
+            i++;
+        out[len++] = (char)ascii_lower((unsigned char)address[i]);
+    }
+    return out;
+}
+
+static bool same_address(const char *pattern, const char *address, const char *domain)
+{
+    const char *at = strrchr(pattern, '@');
+    if (!at || strcmp(at + 1, domain) != 0)
+        return false;
+    char *a = plain_local(pattern), *b = plain_local(address);
+    bool same = strcmp(a, b) == 0;
+    free(a);
+    free(b);
+    return same;
+}
+
+static bool matches(const struct sender_pattern *p, const char *address, const char *domain)
+{
+    switch (p->kind) {
+    case SENDER_DOMAIN:
+        return strcmp(p->text, domain) == 0;
+    case SENDER_BELOW:
+        return is_below(domain, p->text);
+    case SENDER_ADDRESS:
+        return same_address(p->text, address, domain);
+    case SENDER_ANY:
+        return true;
+    }
+    return false;
+}
+
+bool principal_may_send(const struct cfg_sender *row, const char *address, const char *domain)
+{
+    for (size_t i = 0; row && i < row->nfrom; i++)
+        if (matches(&row->from[i], address, domain))
+            return true;
+    return false;
+}
+
+bool principal_owns(const struct cfg_sender *row, const char *address, const char *domain)
+{
+    for (size_t i = 0; row && i < row->nfrom; i++)
+        if (row->from[i].kind != SENDER_ANY && matches(&row->from[i], address, domain))
+            return true;
+    return false;
+}
+
+bool principal_own_domain(const struct cfg_sender *row, const char *domain)
+{
+    for (size_t i = 0; row && i < row->nfrom; i++) {
+        const struct sender_pattern *p = &row->from[i];
+        if (p->kind != SENDER_DOMAIN && p->kind != SENDER_BELOW)
+            continue;
+        if (strcmp(p->text, domain) == 0 || is_below(domain, p->text))
+            return true;
+    }
+    return false;
+}

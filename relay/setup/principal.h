@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: ISC
+// Who sends, and as whom: the rows of `senders` against users, client addresses and mail addresses
+// (design.md 11). Pure: configuration and facts in, answers out.
+#ifndef RELAY_SETUP_PRINCIPAL_H
+#define RELAY_SETUP_PRINCIPAL_H
+
+#include <stdbool.h>
+#include <sys/socket.h>
+#include "config/config.h"
+
+#define PRINCIPAL_NAME 320
+
+struct principal {
+    const struct cfg_sender
+        *row; // of the configuration it was found in; NULL: no rule for this client
+    bool is_user;
+    char name[PRINCIPAL_NAME]; // user name, or "network:10.0.0.0/24"; "" for nobody
+};
+
+// The user's row, else the first network row that holds the client; user NULL or "": not
+// authenticated.
+void principal_find(const struct config *config, const char *user, const struct sockaddr *client,
+                    struct principal *out);
+// The client is in a network row: it is never banned.
+bool principal_trusts(const struct config *config, const struct sockaddr *client);
+
+// The row may send as "local@domain"; domain a lower-case A-label. Local parts compare without case
+// and without superfluous quotes.
+bool principal_may_send(const struct cfg_sender *row, const char *address, const char *domain);
+// The same without `*`: addresses that are the principal's own, which a seal never makes genuine.
+bool principal_owns(const struct cfg_sender *row, const char *address, const char *domain);
+// The domain is, or is below, one that a row's domain patterns name: where its MAILER-DAEMON may
+// live.
+bool principal_own_domain(const struct cfg_sender *row, const char *domain);
+
+#endif

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: ISC
+// A configuration with everything it names loaded.
+#include "relay/setup/setup.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include "relay/base/memory.h"
+
+// What a file looked like when it was read: trust stores are watched so.
+struct watched {
+    char *file;
+    struct timespec modified;
+    off_t size;
+    ino_t inode;
+};
+
+struct full_setup {
+    struct setup setup; // first, so that the public pointer is this one's
+    struct watched *watched;
+    size_t nwatched;
+};
+
+static void look(struct watched *w)
+{
+    struct stat st;
+    if (stat(w->file, &st) < 0)
+        return;
+    w->modified = st.st_mtim;
+    w->size = st.st_size;
+    w->inode = st.st_ino;
+}
+
+static void watch(struct full_setup *f, const char *file)
+{
+    f->watched = mem_grow(f->watched, f->nwatched + 1, sizeof *f->watched);
+    struct watched *w = &f->watched[f->nwatched++];
+    *w = (struct watched){.file = mem_dup(file)};
+    look(w);
+}
+
+bool setup_stale(const struct setup *s)
+{
+    const struct full_setup *f = (const struct full_setup *)s;
+    if (s->creds && creds_changed(s->creds))
+        return true;
+    if (s->users && users_stale(s->users))
+        return true;
+    for (size_t i = 0; i < f->nwatched; i++) {
+        struct watched now = f->watched[i];
+        look(&now);
+        const struct watched *then = &f->watched[i];
+        if (now.size != then->size || now.inode != then->inode ||
+            now.modified.tv_sec != then->modified.tv_sec ||
+            now.modified.tv_nsec != then->modified.tv_nsec)
+            return true;
+    }
+    return false;
+}
+
+static void complain(struct config_load *load, const struct config *config, const struct why *why)
+{
+    buf_addf(&load->errors, "%s: %s\n", config->file, why->text);
+}
+
+static struct sign_key *load_key(const struct config *config, const char *file,
+                                 struct config_load *load)
+{
+    struct why why;
+    struct sign_key *key = sign_key_load(file, &why);
+    if (!key)
+        complain(load, config, &why);
+    return key;
+}
+
+static void load_signing(struct setup *s, struct config_load *load)
+{
+    struct config *config = s->config;
+    for (size_t i = 0; i < config->ndkim; i++)
+        for (size_t k = 0; k < config->dkim[i].nkeys; k++)
+            s->domains[i].keys[k] = load_key(config, config->dkim[i].keys[k].file, load);
+    if (config->arc.domain[0])
+        s->arc_key = load_key(config, config->arc.file, load);
+    if (s->arc_key && sign_key_type(s->arc_key) != KEY_RSA)
+        buf_addf(&load->errors, "%s: arc: %s is not an RSA key, and seals are RSA only\n",
+                 config->file, config->arc.file);
+}
+
+static void load_trust(struct full_setup *f, struct config_load *load)
+{
+    struct setup *s = &f->setup;
+    struct config *config = s->config;
+    struct why why;
+    s->trust = trust_load(config->delivery.ca_file, &why);
+    if (!s->trust)
+        complain(load, config, &why);
+    watch(f, config->delivery.ca_file);
+    for (size_t i = 0; i < config->delivery.ndestinations; i++) {
+        const char *file = config->delivery.destinations[i].ca_file;
+        if (!file[0])
+            continue;
+        watch(f, file);
+        s->destination_trust[i] = trust_load(file, &why);
+        if (!s->destination_trust[i])
+            complain(load, config, &why);
+    }
+}
+
+static void load_users(struct full_setup *f, struct config_load *load)
+{
+    const char *file = f->setup.config->users;
+    if (!file[0])
+        return;
+    struct why why;
+    f->setup.users = users_load(file, &load->warnings, &why);
+    if (!f->setup.users)
+        complain(load, f->setup.config, &why);
+}
+
+static struct full_setup *setup_empty(struct config *config)
+{
+    struct full_setup *f = mem_new(sizeof *f);
+    struct setup *s = &f->setup;
+    s->refs = 1;
+    s->config = config_ref(config);
+    s->domains = mem_new((config->ndkim + 1) * sizeof *s->domains);
+    for (size_t i = 0; i < config->ndkim; i++) {
+        s->domains[i].config = &config->dkim[i];
+        s->domains[i].keys = mem_new((config->dkim[i].nkeys + 1) * sizeof(struct sign_key *));
+        s->domains[i].published =
+            mem_new((config->dkim[i].nkeys + 1) * sizeof(_Atomic unsigned char));
+    }
+    s->destination_trust =
+        mem_new((config->delivery.ndestinations + 1) * sizeof *s->destination_trust);
+    return f;
+}
+
+static struct setup *finished(struct full_setup *f, const struct config_load *load)
+{
+    if (!load->errors.len)
+        return &f->setup;
+    setup_unref(&f->setup);
+    return NULL;
+}
+
+struct setup *setup_for_routes(struct config *config, struct config_load *load)
+{
+    struct full_setup *f = setup_empty(config);
+    load_trust(f, load);
+    return finished(f, load);
+}
+
+struct setup *setup_new(struct config *config, struct config_load *load)
+{
+    struct full_setup *f = setup_empty(config);
+    struct setup *s = &f->setup;
+    struct why why;
+    if (config->ncertificates) {
+        s->creds = creds_load(config->certificates, config->ncertificates, &why);
+        if (!s->creds)
+            complain(load, config, &why);
+    }
+    load_signing(s, load);
+    load_trust(f, load);
+    load_users(f, load);
+    return finished(f, load);
+}
+
+struct setup *setup_ref(struct setup *s)
+{
+    if (s)
+        s->refs++;
+    return s;
+}
+
+void setup_unref(struct setup *s)
+{
+    if (!s || --s->refs > 0)
+        return;
+    struct full_setup *f = (struct full_setup *)s;
+    for (size_t i = 0; i < s->config->ndkim; i++) {
+        for (size_t k = 0; k < s->config->dkim[i].nkeys; k++)
+            sign_key_unref(s->domains[i].keys[k]);
+        free(s->domains[i].keys);
+        free((void *)s->domains[i].published);
+    }
+    free(s->domains);
+    sign_key_unref(s->arc_key);
+    creds_unref(s->creds);
+    for (size_t i = 0; i < s->config->delivery.ndestinations; i++)
+        trust_unref(s->destination_trust[i]);
+    free(s->destination_trust);
+    trust_unref(s->trust);
+    users_unref(s->users);
+    for (size_t i = 0; i < f->nwatched; i++)
+        free(f->watched[i].file);
+    free(f->watched);
+    config_unref(s->config);
+    free(f);
+}
+
+const struct setup_domain *setup_keys_for(const struct setup *s, const char *domain)
+{
+    const struct cfg_dkim_domain *row = config_dkim_for(s->config, domain);
+    return row ? &s->domains[row - s->config->dkim] : NULL;
+}

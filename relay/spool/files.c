@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: ISC
+// The system's file layer. Thin on purpose: no retry but for EINTR, no cache, no decision.
+#include "relay/spool/files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+static int system_open(void *self, const char *path, enum spool_open how)
+{
+    (void)self;
+    static const int flags[] = {O_RDONLY, O_RDWR, O_RDWR | O_CREAT | O_EXCL};
+    return open(path, flags[how] | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
+static void system_close(void *self, int fd)
+{
+    (void)self;
+    close(fd);
+}
+
+static ssize_t system_pread(void *self, int fd, void *out, size_t n, uint64_t offset)
+{
+    (void)self;
+    ssize_t got;
+    do
+        got = pread(fd, out, n, (off_t)offset);
+    while (got < 0 && errno == EINTR);
+    return got;
+}
+
+static ssize_t system_pwritev(void *self, int fd, const struct iovec *pieces, int n,
+                              uint64_t offset)
+{
+    (void)self;
+    ssize_t put;
+    do
+        put = pwritev(fd, pieces, n, (off_t)offset);
+    while (put < 0 && errno == EINTR);
+    return put;
+}
+
+static int system_datasync(void *self, int fd)
+{
+    (void)self;
+    return fdatasync(fd);
+}
+
+static int system_truncate(void *self, int fd, uint64_t size)
+{
+    (void)self;
+    return ftruncate(fd, (off_t)size);
+}
+
+// Not posix_fallocate(), which writes zeros where the file system cannot take space ahead.
+static int system_allocate(void *self, int fd, uint64_t size)
+{
+    (void)self;
+    return fallocate(fd, 0, 0, (off_t)size);
+}
+
+static int system_size(void *self, int fd, uint64_t *bytes)
+{
+    (void)self;
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return -1;
+    *bytes = (uint64_t)st.st_size;
+    return 0;
+}
+
+static int system_rename(void *self, const char *from, const char *to)
+{
+    (void)self;
+    return rename(from, to);
+}
+
+static int system_unlink(void *self, const char *path)
+{
+    (void)self;
+    return unlink(path);
+}
+
+static int system_mkdir(void *self, const char *path)
+{
+    (void)self;
+    struct stat st;
+    if (mkdir(path, 0700) == 0 || (errno == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode)))
+        return 0;
+    if (errno == EEXIST)
+        errno = ENOTDIR;
+    return -1;
+}
+
+static int system_sync_dir(void *self, const char *path)
+{
+    (void)self;
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    int rc = fsync(fd), saved = errno;
+    close(fd);
+    errno = saved;
+    return rc;
+}
+
+static int system_list(void *self, const char *path, void (*each)(void *arg, const char *name),
+                       void *arg)
+{
+    (void)self;
+    DIR *dir = opendir(path);
+    if (!dir)
+        return -1;
+    errno = 0;
+    for (struct dirent *e; (e = readdir(dir)); errno = 0)
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+            each(arg, e->d_name);
+    int saved = errno;
+    closedir(dir);
+    errno = saved;
+    return saved ? -1 : 0;
+}
+
+static int system_free_bytes(void *self, const char *path, uint64_t *bytes)
+{
+    (void)self;
+    struct statvfs st;
+    if (statvfs(path, &st) < 0)
+        return -1;
+    *bytes = (uint64_t)st.f_bavail * st.f_frsize;
+    return 0;
+}
+
+// An open file description's lock: unlike a process's, it does not vanish when some other descriptor
+// of the file is closed.
+static int system_lock(void *self, const char *path)
+{
+    (void)self;
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return -1;
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
+        return fd;
+    int saved = errno == EACCES ? EAGAIN : errno;
+    close(fd);
+    errno = saved;
+    return -1;
+}
+
+const struct spool_files spool_files_system = {
+    .open = system_open,
+    .close = system_close,
+    .pread = system_pread,
+    .pwritev = system_pwritev,
+    .datasync = system_datasync,
+    .truncate = system_truncate,
+    .allocate = system_allocate,
+    .size = system_size,
+    .rename = system_rename,
+    .unlink = system_unlink,
+    .mkdir = system_mkdir,
+    .sync_dir = system_sync_dir,
+    .list = system_list,
+    .free_bytes = system_free_bytes,
+    .lock = system_lock,
+};
+
+ssize_t spool_files_read(const struct spool_files *files, int fd, void *out, size_t n,
+                         uint64_t offset)
+{
+    size_t done = 0;
+    while (done < n) {
+        ssize_t got =
+            files->pread(files->self, fd, (unsigned char *)out + done, n - done, offset + done);
+        if (got < 0)
+            return -1;
+        if (got == 0)
+            break;
+        done += (size_t)got;
+    }
+    return (ssize_t)done;
+}
+
+int spool_files_write(const struct spool_files *files, int fd, const void *bytes, size_t n,
+                      uint64_t offset)
+{
+    struct iovec piece = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = n};
+    ssize_t put = files->pwritev(files->self, fd, &piece, 1, offset);
+    if (put < 0)
+        return -1;
+    if ((size_t)put < n) {
+        errno = ENOSPC;
+        return -1;
+    }
+    return 0;
+}

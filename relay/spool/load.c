@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: ISC
+// Brings messages back from the log: finds where a message stands now, reads it, believes nothing that
+// its checksums do not say. What is damaged is set aside and never sent.
+#include <errno.h>
+#include <string.h>
+#include "relay/spool/inside.h"
+
+void message_forget(struct message *m)
+{
+    if (!m->in_memory)
+        return;
+    if (!m->segment) { // else they are known, and the spool may be reading them
+        m->prefix_bytes = m->prefix.len;
+        m->header_bytes = m->header.len;
+        m->body_bytes = m->large ? m->body_bytes : m->body.len;
+    }
+    buf_free(&m->prefix);
+    buf_free(&m->header);
+    buf_free(&m->body);
+    m->in_memory = false;
+}
+
+static int read_part(struct segment *g, struct buf *out, uint64_t n, uint64_t *offset)
+{
+    unsigned char *room;
+    buf_free(out);
+    if (out->max < n)
+        out->max = n;
+    if (buf_reserve(out, n, &room) < 0)
+        return -1;
+    ssize_t got = spool_files_read(g->files, g->fd, room, n, *offset);
+    if (got < 0)
+        return -1;
+    out->len = (size_t)got;
+    *offset += n;
+    return 0;
+}
+
+static bool words_of(const struct kept *place, const struct buf *head, struct segment_record *r,
+                     struct message **m)
+{
+    const struct segment_key *key = &place->segment->key;
+    struct span bytes = buf_span(head);
+    if (bytes.n != SEGMENT_RECORD + place->text ||
+        !segment_record_decode(key, place->offset, UINT64_MAX, bytes.p, r) ||
+        r->length != place->length || r->text != place->text ||
+        !segment_text_whole(key, r, span_from(bytes, SEGMENT_RECORD)))
+        return false;
+    bool damaged;
+    *m = segment_message_decode(span_from(bytes, SEGMENT_RECORD), place->id, r->length - r->text,
+                                &damaged);
+    return *m && !damaged;
+}
+
+// 1: whole, and *m is a new message of it; 0: damaged; -1: cannot be read now, errno says why.
+static int read_record(const struct kept *place, struct message **m)
+{
+    struct segment *g = place->segment;
+    struct segment_record r;
+    struct buf head;
+    uint64_t at = place->offset;
+    *m = NULL;
+    buf_init(&head, SEGMENT_RECORD + place->text);
+    int rc = read_part(g, &head, SEGMENT_RECORD + place->text, &at);
+    bool known = rc == 0 && words_of(place, &head, &r, m);
+    buf_free(&head);
+    if (known) {
+        rc = read_part(g, &(*m)->prefix, (*m)->prefix_bytes, &at);
+        if (rc == 0)
+            rc = read_part(g, &(*m)->header, (*m)->header_bytes, &at);
+        if (rc == 0 && !(*m)->large)
+            rc = read_part(g, &(*m)->body, (*m)->body_bytes, &at);
+    }
+    if (known && rc == 0) {
+        struct span rest[3] = {buf_span(&(*m)->prefix), buf_span(&(*m)->header),
+                               buf_span(&(*m)->body)};
+        unsigned char sum[SEGMENT_SUM];
+        segment_sum(&g->key, place->offset, PART_REST, rest, 3, sum);
+        rc = memcmp(sum, r.rest_sum, sizeof sum) == 0;
+    }
+    if (rc <= 0) {
+        int saved = errno;
+        message_unref(*m);
+        errno = saved;
+        *m = NULL;
+    }
+    return rc;
+}
+
+static int is_damaged(struct why *why)
+{
+    return why_set(why, WHY_MESSAGE, "5.3.0", "the stored message is damaged");
+}
+
+// The record is copied aside at once: its segment may go before anybody looks.
+static int quarantine(struct spool *s, const struct kept *place, struct why *why)
+{
+    struct segment *g = place->segment;
+    table_damaged(s, place->id);
+    if (segment_aside(s, g, place->offset, place->offset + SEGMENT_RECORD + place->length) == 0)
+        spool_alarm(s,
+                    "a message in %08llu.log at byte %llu is damaged and will not be sent; a copy "
+                    "is kept in %s",
+                    (unsigned long long)g->key.number, (unsigned long long)place->offset,
+                    s->damaged);
+    return is_damaged(why);
+}
+
+static int load_large(struct spool *s, const struct kept *place, struct message *m, struct why *why)
+{
+    if (!m->large || large_verify(s, m, why) == 0)
+        return 0;
+    if (why_permanent(why)) {
+        table_damaged(s, place->id);
+        spool_alarm(s, "%s: %s/%s will not be sent", why->text, s->large, m->large);
+    }
+    return -1;
+}
+
+struct message *spool_find(struct spool *s, uint64_t id, struct why *why)
+{
+    struct kept place;
+    struct message *m = NULL;
+    if (!table_place(s, id, &place)) {
+        why_set(why, WHY_OURS, "4.3.0", "the message is no longer in the spool");
+        return NULL;
+    }
+    int whole = place.damaged ? 0 : read_record(&place, &m);
+    if (place.damaged)
+        is_damaged(why);
+    else if (whole < 0)
+        spool_trouble(why, errno, "the message cannot be read from the spool now");
+    else if (whole == 0)
+        quarantine(s, &place, why);
+    if (m) {
+        m->segment = place.segment->key.number;
+        m->offset = place.offset;
+        m->record_bytes = SEGMENT_RECORD + place.length;
+        m->in_memory = true;
+    }
+    if (m && load_large(s, &place, m, why) < 0) {
+        message_unref(m);
+        m = NULL;
+    }
+    segment_unref(place.segment);
+    return m;
+}
+
+int spool_load(struct spool *s, struct message *m, struct why *why)
+{
+    if (m->in_memory)
+        return 0;
+    struct message *found = spool_find(s, m->env.id, why);
+    if (!found)
+        return -1;
+    buf_move(&m->prefix, &found->prefix);
+    buf_move(&m->header, &found->header);
+    buf_move(&m->body, &found->body);
+    message_unref(found);
+    m->in_memory = true;
+    return 0;
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: ISC
+// The open messages by id: what spool_load asks and the spool thread changes. The id is ours, but the
+// hash is seeded all the same.
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+#include "relay/base/id.h"
+
+static uint64_t hash_seed;
+#define HASH_FUNCTION(key, n, out) ((out) = (unsigned)XXH3_64bits_withSeed(key, n, hash_seed))
+#include "relay/base/memory.h"
+#include "relay/spool/inside.h"
+
+static void make_seed(void)
+{
+    random_bytes(&hash_seed, sizeof hash_seed);
+}
+
+static uint64_t record_bytes(uint64_t length)
+{
+    return SEGMENT_RECORD + length;
+}
+
+static void put_in(struct kept *k, struct segment *g, const struct segment_record *r)
+{
+    k->segment = segment_ref(g);
+    k->offset = r->offset;
+    k->length = r->length;
+    k->text = r->text;
+    list_append(&g->messages, &k->link);
+    g->live += record_bytes(r->length);
+}
+
+static struct segment *take_out(struct kept *k)
+{
+    list_remove(&k->link);
+    k->segment->live -= record_bytes(k->length);
+    return k->segment;
+}
+
+struct kept *table_add(struct spool *s, struct message *m, struct segment *g,
+                       const struct segment_record *r, bool damaged)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, make_seed);
+    size_t n = m->env.nrcpts;
+    struct kept *k = mem_new(sizeof *k + n * sizeof k->now[0]);
+    k->id = m->env.id;
+    k->message = m;
+    k->damaged = damaged;
+    k->open = n;
+    for (size_t i = 0; i < n; i++)
+        k->now[i] = (struct segment_standing){.open = true,
+                                              .attempts = m->env.rcpts[i].attempts,
+                                              .next_ms = m->env.rcpts[i].next_ms,
+                                              .delay_warned = m->env.rcpts[i].delay_warned};
+    list_init(&k->link);
+    pthread_mutex_lock(&s->lock);
+    put_in(k, g, r);
+    HASH_ADD(hh, s->table, id, sizeof k->id, k);
+    pthread_mutex_unlock(&s->lock);
+    return k;
+}
+
+// Without the lock: for the spool thread, which alone changes the table.
+struct kept *table_find(struct spool *s, uint64_t id)
+{
+    struct kept *k = NULL;
+    if (s->table)
+        HASH_FIND(hh, s->table, &id, sizeof id, k);
+    return k;
+}
+
+void table_move(struct spool *s, struct kept *k, struct segment *g, const struct segment_record *r,
+                bool damaged)
+{
+    pthread_mutex_lock(&s->lock);
+    struct segment *old = take_out(k);
+    put_in(k, g, r);
+    k->damaged |= damaged;
+    pthread_mutex_unlock(&s->lock);
+    segment_unref(old);
+}
+
+// An address that the envelope has twice stands for as many recipients: each result ends one.
+bool table_result(struct kept *k, const struct spool_result *result)
+{
+    const struct envelope *env = &k->message->env;
+    for (size_t i = 0; i < env->nrcpts; i++) {
+        struct segment_standing *now = &k->now[i];
+        if (!now->open || strcmp(env->rcpts[i].address, result->address) != 0)
+            continue;
+        now->attempts = result->attempts;
+        now->delay_warned = result->delay_warned;
+        if (result->outcome == SPOOL_DEFERRED) {
+            now->next_ms = result->next_ms;
+        } else {
+            now->open = false;
+            k->open--;
+        }
+        break;
+    }
+    return k->open == 0;
+}
+
+void table_drop(struct spool *s, struct kept *k)
+{
+    pthread_mutex_lock(&s->lock);
+    struct segment *g = take_out(k);
+    HASH_DEL(s->table, k);
+    pthread_mutex_unlock(&s->lock);
+    segment_unref(g);
+    message_unref(k->message);
+    free(k);
+}
+
+bool table_place(struct spool *s, uint64_t id, struct kept *place)
+{
+    pthread_mutex_lock(&s->lock);
+    struct kept *k = table_find(s, id);
+    if (k) {
+        *place = *k;
+        segment_ref(k->segment);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return k;
+}
+
+void table_damaged(struct spool *s, uint64_t id)
+{
+    pthread_mutex_lock(&s->lock);
+    struct kept *k = table_find(s, id);
+    if (k)
+        k->damaged = true;
+    pthread_mutex_unlock(&s->lock);
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: ISC
+// The inside of relay/state/state.h: the database as its own files see it. One connection, one thread.
+#ifndef RELAY_STATE_INSIDE_H
+#define RELAY_STATE_INSIDE_H
+
+#include <sqlite3.h>
+#include "relay/state/state.h"
+
+struct state_db {
+    char *path;
+    sqlite3 *sql;   // NULL: not open
+    int64_t pruned; // the UTC day whose removal of old facts is complete
+    bool stale;     // the last failure may be the connection's: open it anew
+    char *loss;     // a sentence that the next database to be opened is to remember
+};
+
+enum db_result {
+    DB_DONE,
+    DB_DAMAGED, // the file is not a sound database (any more)
+    DB_FAILED   // it cannot be read or written now
+};
+
+// relay/state/db.c
+// Opens for writing and makes the tables. DB_FAILED also for a version or an owner that is not ours, then with
+// *foreign set.
+enum db_result db_open(struct state_db *db, bool *foreign, struct why *why);
+int db_open_reader(struct state_db *db, const char *path, struct why *why);
+void db_close(struct state_db *db);
+// Moves a damaged file aside, opens a new one that remembers it, raises the alarm.
+enum db_result db_replace(struct state_db *db, const struct why *damage, struct why *why);
+// What the return code of the last call means; fills why.
+enum db_result db_judge(struct state_db *db, const char *doing, struct why *why);
+enum db_result db_do(struct state_db *db, const char *text, struct why *why); // no rows
+// NULL with why; bind and step it, then sqlite3_finalize.
+sqlite3_stmt *db_prepare(struct state_db *db, const char *text, struct why *why);
+void db_text(sqlite3_stmt *st, int at, const char *text); // NULL counts as ""; copied by sqlite
+const char *db_column(sqlite3_stmt *st, int at);          // never NULL
+
+// relay/state/write.c: what waits, in one transaction. After anything but DB_DONE nothing was written.
+struct state_write {
+    struct state_write *next;
+    size_t size;
+    struct ledger_fact *fact; // one of three: a fact,
+    char *domain;             // a memory row or a policy of this domain
+    struct memory_row memory; // host NULL: a policy
+    struct sts_row policy;
+};
+void state_write_free(struct state_write *w);
+enum db_result db_write(struct state_db *db, const struct state_write *first, struct why *why);
+// Removes some of what is older; *more: there is more of it.
+enum db_result db_prune(struct state_db *db, int64_t first_day, bool *more, struct why *why);
+
+// relay/state/read.c
+enum db_result db_each_policy(struct state_db *db, void (*fn)(void *, const struct sts_row *),
+                              void *arg, struct why *why);
+enum db_result db_each_memory(struct state_db *db,
+                              void (*fn)(void *, const char *, const struct memory_row *),
+                              void *arg, struct why *why);
+enum db_result db_rows(struct state_db *db, const struct state_query *query,
+                       struct ledger_rows *rows, struct why *why);
+enum db_result db_loss(struct state_db *db, struct state_health *out, struct why *why);
+
+#endif

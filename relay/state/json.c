@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: ISC
+// The ledger as JSON: questions read, rows written.
+#include <stdlib.h>
+#include <string.h>
+#include "relay/base/clock.h"
+#include "relay/base/id.h"
+#include "relay/base/memory.h"
+#include "relay/state/json.h"
+#include "relay/log/json.h"
+#include "tls/report.h"
+#include "tls/sts.h"
+
+static void put(json_t *j, const char *key, const char *value)
+{
+    json_object_set_new(j, key, json_text(value));
+}
+
+static void put_number(json_t *j, const char *key, int64_t value)
+{
+    json_object_set_new(j, key, json_integer((json_int_t)value));
+}
+
+int tls_query_read(const json_t *request, enum state_view view, struct state_query *query,
+                   struct why *why)
+{
+    const char *type = json_string_value(json_object_get(request, "type"));
+    const char *domain = json_string_value(json_object_get(request, "domain"));
+    const char *day = json_string_value(json_object_get(request, "day"));
+    *query = (struct state_query){.view = view, .result = -1};
+    query->domain = domain;
+    query->since_ms = json_integer_value(json_object_get(request, "since"));
+    query->after = json_integer_value(json_object_get(request, "after"));
+    json_int_t limit = json_integer_value(json_object_get(request, "limit"));
+    query->limit = limit > 0 && limit < STATE_ROWS ? (size_t)limit : STATE_ROWS;
+    if (type) {
+        query->result = (int)why_tls_parse(type);
+        if (query->result == WHY_TLS_NONE)
+            return why_set(why, WHY_OURS, "5.5.4", "'%s' is no result type of RFC 8460", type);
+    }
+    if (view == STATE_REPORT && (!day || ledger_day_parse(day, &query->day) < 0))
+        return why_set(why, WHY_OURS, "5.5.4", "'%s' is no day, as in 2026-11-21", day ? day : "");
+    return 0;
+}
+
+static void put_common(json_t *j, const struct ledger_fact *f)
+{
+    put(j, "domain", f->domain);
+    put(j, "type",
+        f->result == WHY_TLS_NONE ? (f->refused ? "refused" : "success") : why_tls_word(f->result));
+    put(j, "host", f->mx_host);
+    json_object_set_new(j, "refused", json_boolean(f->refused));
+    json_object_set_new(j, "shadow", json_boolean(f->shadow));
+    put(j, "policy", policy_type_word(f->policy_type));
+    put(j, "policy_domain", f->policy_domain);
+    put(j, "demand", f->demand);
+    put(j, "source", f->source);
+    put(j, "proof", f->proof);
+}
+
+static json_t *failure_json(const struct ledger_row *row)
+{
+    const struct ledger_fact *f = row->fact;
+    char when[40], id[ID_TEXT] = "";
+    json_t *j = json_object();
+    clock_rfc3339(f->time_ms, when);
+    if (f->id)
+        id_text(f->id, id);
+    put(j, "time", when);
+    put_common(j, f);
+    put(j, "ip", f->mx_ip);
+    put(j, "local_ip", f->local_ip);
+    put(j, "helo", f->mx_helo);
+    put(j, "protocol", f->protocol);
+    put(j, "cipher", f->cipher);
+    put(j, "reason", f->reason);
+    put(j, "id", id);
+    put_number(j, "number", row->number);
+    return j;
+}
+
+// The mode of an MTA-STS policy: `testing` failures are watched, `enforce` ones count.
+static const char *mode_of(const struct ledger_fact *f)
+{
+    struct span rest = span_text(f->policy_string), line;
+    while (f->policy_type == POLICY_STS && rest.n) {
+        if (!span_cut(rest, '\n', &line, &rest)) {
+            line = rest;
+            rest = span_of(NULL, 0);
+        }
+        if (span_starts_nocase(line, "mode:")) {
+            struct span mode = span_trim(span_from(line, 5));
+            return span_is(mode, "enforce") ? "enforce" : span_is(mode, "testing") ? "testing" : "";
+        }
+    }
+    return "";
+}
+
+static json_t *sum_json(const struct ledger_row *row)
+{
+    char day[16], last[40];
+    json_t *j = json_object();
+    ledger_day_text(row->day, day);
+    clock_rfc3339(row->fact->time_ms, last);
+    put(j, "day", day);
+    put_common(j, row->fact);
+    put(j, "mode", mode_of(row->fact));
+    put_number(j, "sessions", (int64_t)row->count);
+    put(j, "last", last);
+    return j;
+}
+
+json_t *tls_rows_json(const struct ledger_rows *rows, enum state_view view)
+{
+    json_t *list = json_array(), *j = json_object();
+    for (size_t i = 0; i < rows->n; i++)
+        json_array_append_new(list, view == STATE_FAILURES ? failure_json(&rows->at[i])
+                                                           : sum_json(&rows->at[i]));
+    json_object_set_new(j, "rows", list);
+    return j;
+}
+
+json_t *tls_reports_json(const struct ledger_rows *rows, int64_t day, const struct config *config)
+{
+    const struct report_sender sender = {.organization = config->tls_report.organization,
+                                         .contact = config->tls_report.contact,
+                                         .hostname = config->hostname};
+    json_t *list = json_array(), *j = json_object();
+    for (size_t i = 0; i < rows->n;) {
+        size_t n = report_rows(&rows->at[i], rows->n - i);
+        const char *domain = rows->at[i].fact->domain;
+        char *report = report_json(&sender, domain, day, &rows->at[i], n);
+        json_t *one = json_object();
+        put(one, "domain", domain);
+        put(one, "text", report);
+        json_array_append_new(list, one);
+        free(report);
+        i += n;
+    }
+    json_object_set_new(j, "reports", list);
+    return j;
+}
+
+static void add_policy(void *arg, const struct sts_row *row)
+{
+    struct sts_policy policy;
+    struct why why = {0};
+    json_t *j = json_object();
+    bool sound = sts_policy_parse(span_text(row->text), &policy, &why) == 0;
+    put(j, "domain", row->domain);
+    put(j, "mode", sound ? sts_mode_word(policy.mode) : "");
+    put(j, "id", row->id);
+    put_number(j, "fetched", row->fetched_s);
+    put_number(j, "expires", row->expires_s);
+    put(j, "policy", row->text);
+    put(j, "error", sound ? "" : why.text);
+    if (sound)
+        sts_policy_free(&policy);
+    json_array_append_new(json_object_get(arg, "policies"), j);
+}
+
+static void add_memory(void *arg, const char *domain, const struct memory_row *row)
+{
+    static const char *const owes[] = {"nothing", "tls", "certificate"};
+    json_t *j = json_object();
+    put(j, "domain", domain);
+    put(j, "host", row->host);
+    put(j, "proved", owes[row->owes]);
+    json_object_set_new(j, "dane", json_boolean(row->dane));
+    put_number(j, "seen", row->seen_s);
+    json_array_append_new(json_object_get(arg, "memory"), j);
+}
+
+json_t *tls_policies_json(const char *state_file, struct why *why)
+{
+    json_t *j = json_pack("{s:[], s:[]}", "policies", "memory");
+    if (state_read(state_file, add_policy, add_memory, j, why) == 0)
+        return j;
+    json_decref(j);
+    return NULL;
+}

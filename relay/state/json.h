@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: ISC
+// What the ledger says, as JSON: a question read, its rows, reports of a day. The relay answers with the same rows as
+// the command finds in the file.
+#ifndef RELAY_STATE_JSON_H
+#define RELAY_STATE_JSON_H
+
+#include <jansson.h>
+#include "config/config.h"
+#include "relay/state/state.h"
+
+// Request: {"domain":"","type":"","since":ms,"after":N,"limit":N,"day":"YYYY-MM-DD"}, all optional but that
+// day is needed for a report. The query borrows from the request. -1 with why.
+int tls_query_read(const json_t *request, enum state_view view, struct state_query *query,
+                   struct why *why);
+// {"rows":[…]}: of STATE_FAILURES and STATE_SUMS.
+json_t *tls_rows_json(const struct ledger_rows *rows, enum state_view view);
+// {"reports":[{"domain":"","text":""}…]}: one RFC 8460 document a recipient domain.
+json_t *tls_reports_json(const struct ledger_rows *rows, int64_t day, const struct config *config);
+// {"policies":[…],"memory":[…]} from the file, as routes_policies() has it from the running relay.
+json_t *tls_policies_json(const char *state_file, struct why *why);
+
+#endif

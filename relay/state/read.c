@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: ISC
+// What is read from the state database: policies and memory at start, the ledger for people and reports.
+#include "relay/state/inside.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "relay/base/clock.h"
+#include "relay/base/memory.h"
+
+// Runs a prepared query to its end, a call a row.
+static enum db_result each(struct state_db *db, sqlite3_stmt *st,
+                           void (*row)(sqlite3_stmt *st, void *arg), void *arg, struct why *why)
+{
+    int rc;
+    while ((rc = sqlite3_step(st)) == SQLITE_ROW)
+        row(st, arg);
+    enum db_result result = rc == SQLITE_DONE ? DB_DONE : db_judge(db, "reading", why);
+    sqlite3_finalize(st);
+    return result;
+}
+
+struct policies {
+    void (*fn)(void *arg, const struct sts_row *row);
+    void *arg;
+};
+
+static void policy_row(sqlite3_stmt *st, void *arg)
+{
+    const struct policies *p = arg;
+    const struct sts_row row = {.domain = db_column(st, 0),
+                                .id = db_column(st, 1),
+                                .text = db_column(st, 2),
+                                .fetched_s = sqlite3_column_int64(st, 3),
+                                .expires_s = sqlite3_column_int64(st, 4)};
+    p->fn(p->arg, &row);
+}
+
+enum db_result db_each_policy(struct state_db *db, void (*fn)(void *, const struct sts_row *),
+                              void *arg, struct why *why)
+{
+    struct policies p = {fn, arg};
+    sqlite3_stmt *st = db_prepare(
+        db, "SELECT domain, id, text, fetched_s, expires_s FROM policy ORDER BY domain", why);
+    return st ? each(db, st, policy_row, &p, why) : db_judge(db, "reading", why);
+}
+
+struct memories {
+    void (*fn)(void *arg, const char *domain, const struct memory_row *row);
+    void *arg;
+};
+
+static void memory_row(sqlite3_stmt *st, void *arg)
+{
+    const struct memories *m = arg;
+    int owes = sqlite3_column_int(st, 3);
+    char *host = mem_dup(db_column(st, 1));
+    const struct memory_row row = {.host = host,
+                                   .seen_s = sqlite3_column_int64(st, 2),
+                                   .owes = owes >= OWES_CERTIFICATE ? OWES_CERTIFICATE
+                                           : owes == OWES_TLS       ? OWES_TLS
+                                                                    : OWES_NOTHING,
+                                   .dane = sqlite3_column_int(st, 4) != 0};
+    m->fn(m->arg, db_column(st, 0), &row);
+    free(host);
+}
+
+enum db_result db_each_memory(struct state_db *db,
+                              void (*fn)(void *, const char *, const struct memory_row *),
+                              void *arg, struct why *why)
+{
+    struct memories m = {fn, arg};
+    sqlite3_stmt *st = db_prepare(
+        db, "SELECT domain, host, seen_s, owes, dane FROM memory ORDER BY domain, host", why);
+    return st ? each(db, st, memory_row, &m, why) : db_judge(db, "reading", why);
+}
+
+// The columns that every view gives, in the order that ledger_row() reads them.
+#define KIND_COLUMNS                                                                               \
+    "kind.day, kind.domain, type, subject.domain, string, patterns, mx_host, result, refused,"     \
+    " shadow, demand, source, proof"
+#define FROM_KIND " FROM kind JOIN subject ON subject.id = kind.subject"
+#define NO_DETAIL ", '', '', '', '', '', '', 0"
+// ?1 the domain or NULL, ?2 the result or NULL, ?3 the first moment, ?4 the number before or the day, ?5 how many
+#define OF_DOMAIN                                                                                  \
+    " (?1 IS NULL OR kind.domain = ?1"                                                             \
+    " OR (substr(?1, 1, 2) = '*.' AND length(kind.domain) >= length(?1)"                           \
+    " AND substr(kind.domain, -(length(?1) - 1)) = substr(?1, 2)))"
+#define IS_FAILURE " (result <> '' OR refused)"
+
+static const char *const views[] = {
+    [STATE_FAILURES] =
+        "SELECT " KIND_COLUMNS ", 1, time_ms, detail.id, mx_ip, local_ip, mx_helo, protocol,"
+        " cipher, reason, message FROM detail JOIN kind ON kind.id = detail.kind"
+        " JOIN subject ON subject.id = kind.subject WHERE" OF_DOMAIN
+        " AND (?2 IS NULL OR result = ?2) AND time_ms >= ?3 AND detail.id > ?4"
+        " ORDER BY detail.id DESC LIMIT ?5",
+    [STATE_SUMS] =
+        "SELECT " KIND_COLUMNS ", count, last_ms, 0" NO_DETAIL FROM_KIND " WHERE" OF_DOMAIN
+        " AND (?2 IS NULL OR result = ?2) AND last_ms >= ?3 AND ?4 = ?4"
+        " ORDER BY kind.day DESC, kind.domain, type, mx_host, result LIMIT ?5",
+    // Successes, then failures by the addresses and words of their details, then what was only counted.
+    [STATE_REPORT] =
+        "SELECT * FROM (SELECT " KIND_COLUMNS ", count, last_ms, 0" NO_DETAIL FROM_KIND
+        " WHERE kind.day = ?4 AND NOT" IS_FAILURE " UNION ALL SELECT " KIND_COLUMNS
+        ", count(*), max(time_ms), 0, mx_ip, local_ip, mx_helo,"
+        " '', '', reason, 0 FROM detail JOIN kind ON kind.id = detail.kind"
+        " JOIN subject ON subject.id = kind.subject WHERE kind.day = ?4"
+        " GROUP BY kind.id, mx_ip, local_ip, mx_helo, reason"
+        " UNION ALL SELECT " KIND_COLUMNS ", count - detailed, last_ms, 0" NO_DETAIL FROM_KIND
+        " WHERE kind.day = ?4 AND" IS_FAILURE " AND count > detailed) AS kind"
+        " WHERE" OF_DOMAIN " AND ?2 IS ?2 AND ?3 = ?3 ORDER BY 2, 3, 4, 7, 8 LIMIT ?5",
+};
+
+static void ledger_row(sqlite3_stmt *st, void *arg)
+{
+    struct ledger_fact *f = ledger_fact_new();
+    f->policy_type = (enum policy_type)sqlite3_column_int(st, 2);
+    f->result = why_tls_parse(db_column(st, 7));
+    f->refused = sqlite3_column_int(st, 8) != 0;
+    f->shadow = sqlite3_column_int(st, 9) != 0;
+    f->time_ms = sqlite3_column_int64(st, 14);
+    f->id = (uint64_t)sqlite3_column_int64(st, 22);
+    char **const text[] = {&f->domain,
+                           NULL,
+                           &f->policy_domain,
+                           &f->policy_string,
+                           &f->mx_patterns,
+                           &f->mx_host,
+                           NULL,
+                           NULL,
+                           NULL,
+                           &f->demand,
+                           &f->source,
+                           &f->proof,
+                           NULL,
+                           NULL,
+                           NULL,
+                           &f->mx_ip,
+                           &f->local_ip,
+                           &f->mx_helo,
+                           &f->protocol,
+                           &f->cipher,
+                           &f->reason};
+    for (size_t i = 0; i < sizeof text / sizeof *text; i++)
+        if (text[i])
+            ledger_fact_set(text[i], db_column(st, (int)i + 1));
+    ledger_rows_add(arg, &(struct ledger_row){.fact = f,
+                                              .day = sqlite3_column_int64(st, 0),
+                                              .count = (uint64_t)sqlite3_column_int64(st, 13),
+                                              .number = sqlite3_column_int64(st, 15)});
+}
+
+enum db_result db_rows(struct state_db *db, const struct state_query *query,
+                       struct ledger_rows *rows, struct why *why)
+{
+    sqlite3_stmt *st = db_prepare(db, views[query->view], why);
+    if (!st)
+        return db_judge(db, "reading", why);
+    if (query->domain)
+        db_text(st, 1, query->domain);
+    if (query->result >= 0)
+        db_text(st, 2, why_tls_word((enum why_tls)query->result));
+    sqlite3_bind_int64(st, 3, query->since_ms);
+    sqlite3_bind_int64(st, 4, query->view == STATE_REPORT ? query->day : query->after);
+    sqlite3_bind_int64(st, 5, query->limit ? (int64_t)query->limit : STATE_ROWS);
+    return each(db, st, ledger_row, rows, why);
+}
+
+static void loss_row(sqlite3_stmt *st, void *arg)
+{
+    struct state_health *out = arg;
+    out->lost_ms = sqlite3_column_int64(st, 0);
+    snprintf(out->lost, sizeof out->lost, "%s", db_column(st, 1));
+}
+
+enum db_result db_loss(struct state_db *db, struct state_health *out, struct why *why)
+{
+    sqlite3_stmt *st =
+        db_prepare(db, "SELECT time_ms, sentence FROM loss ORDER BY time_ms DESC LIMIT 1", why);
+    return st ? each(db, st, loss_row, out, why) : db_judge(db, "reading", why);
+}
+
+int state_read(const char *path, void (*policy)(void *arg, const struct sts_row *row),
+               void (*memory)(void *arg, const char *domain, const struct memory_row *row),
+               void *arg, struct why *why)
+{
+    struct state_db db;
+    if (db_open_reader(&db, path, why) < 0)
+        return -1;
+    enum db_result rc = db_each_policy(&db, policy, arg, why);
+    if (rc == DB_DONE)
+        rc = db_each_memory(&db, memory, arg, why);
+    db_close(&db);
+    free(db.path);
+    return rc == DB_DONE ? 0 : -1;
+}
+
+int state_ask_file(const char *path, const struct state_query *query, struct ledger_rows *rows,
+                   struct why *why)
+{
+    struct state_db db;
+    *rows = (struct ledger_rows){0};
+    if (db_open_reader(&db, path, why) < 0)
+        return -1;
+    enum db_result rc = db_rows(&db, query, rows, why);
+    db_close(&db);
+    free(db.path);
+    if (rc != DB_DONE)
+        ledger_rows_free(rows);
+    return rc == DB_DONE ? 0 : -1;
+}
+
+int state_look(const char *path, struct state_health *out, struct why *why)
+{
+    struct state_db db;
+    *out = (struct state_health){.writable = true};
+    if (db_open_reader(&db, path, why) < 0)
+        return -1;
+    enum db_result rc = db_loss(&db, out, why);
+    db_close(&db);
+    free(db.path);
+    return rc == DB_DONE ? 0 : -1;
+}

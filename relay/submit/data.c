@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: ISC
+// DATA and BDAT (RFC 5321 section 4.1.1.4, RFC 3030), and what follows the last byte: judgement,
+// file, spool, and only then 250.
+#include "relay/submit/inside.h"
+
+#include <string.h>
+#include "relay/base/clock.h"
+#include "relay/base/id.h"
+#include "relay/queue/queue.h"
+
+// ---- beginning
+
+static const char *with_word(const struct submit *s)
+{
+    static const char *const words[2][2][2] = {
+        {{"ESMTP", "ESMTPA"}, {"ESMTPS", "ESMTPSA"}},
+        {{"UTF8SMTP", "UTF8SMTPA"}, {"UTF8SMTPS", "UTF8SMTPSA"}},
+    };
+    if (!s->esmtp)
+        return "SMTP";
+    return words[s->message->env.smtputf8][submit_secure(s)][s->user != NULL];
+}
+
+static int header_done(void *arg, struct body_hashes **hashes, struct why *why)
+{
+    struct submit *s = arg;
+    return ingest_header(s->ingest, hashes, why);
+}
+
+static void begin_receiving(struct submit *s, bool chunks)
+{
+    struct ingest_session facts = {
+        .setup = s->setup,
+        .limits = s->host->limits,
+        .principal = &s->principal,
+        .forward = submit_original(s),
+        .helo = s->helo,
+        .client = s->client_text,
+        .with = with_word(s),
+        .tls = s->tls,
+    };
+    s->ingest = ingest_new(&facts, s->message);
+    struct receive_options options = {
+        .relay = s->host->worker->relay,
+        .message = s->message,
+        .limits = &s->setup->config->limits,
+        .chunks = chunks,
+        .fix_bare_lf = s->principal.row->fix_bare_lf,
+        .expected = s->expected,
+        .header = header_done,
+        .arg = s,
+    };
+    s->receive = receive_new(&options);
+}
+
+enum submit_state submit_data(struct submit *s, struct span args)
+{
+    if (args.n) {
+        s->bad++;
+        submit_reply(s, 501, "5.5.4", "DATA takes no argument");
+        return s->state;
+    }
+    if (!s->message->env.nrcpts) {
+        submit_reply(s, 554, "5.5.1", "No valid recipients");
+        return s->state;
+    }
+    begin_receiving(s, false);
+    submit_reply(s, 354, "", "End data with <CR><LF>.<CR><LF>");
+    return SUBMIT_DATA;
+}
+
+enum submit_state submit_bdat(struct submit *s, struct span args)
+{
+    struct why why;
+    if (smtp_bdat_parse(args, &s->chunk_left, &s->chunk_last, &why) < 0) {
+        // Where its bytes end is unknown: nothing behind it can be trusted to be a command.
+        submit_reply_why(s, &why);
+        return submit_leave(s, 421, "4.7.0", "Cannot tell message from commands");
+    }
+    s->chunk_void = s->state != SUBMIT_ADDRESSED && s->state != SUBMIT_CHUNKED;
+    if (s->chunk_void)
+        s->ends_ms = clock_mono_ms() + (uint64_t)MAX_TRANSACTION_S * 1000;
+    else if (s->state == SUBMIT_ADDRESSED)
+        begin_receiving(s, true);
+    return SUBMIT_CHUNK;
+}
+
+// ---- the bytes
+
+static struct span next_piece(struct submit *s)
+{
+    return span_slice(submit_input(s), 0, RECEIVE_PIECE);
+}
+
+static enum submit_state end_of_message(struct submit *s);
+
+enum submit_state submit_read_data(struct submit *s)
+{
+    while (!receive_ended(s->receive)) {
+        struct span in = next_piece(s);
+        if (!in.n)
+            return SUBMIT_WAIT;
+        s->used += receive_data(s->receive, in);
+        if (receive_must_write(s->receive))
+            return SUBMIT_WRITING;
+    }
+    return end_of_message(s);
+}
+
+static enum submit_state refuse_message(struct submit *s, const struct why *why)
+{
+    submit_log_refuse(s, NULL, why);
+    submit_reply_why(s, why);
+    submit_end_transaction(s);
+    if (s->host->draining)
+        return submit_leave(s, 421, "4.3.2", "The relay is going down");
+    return SUBMIT_READY;
+}
+
+// A chunk that came where none may: read and thrown away, and told so.
+static enum submit_state end_of_void(struct submit *s)
+{
+    bool addressed = s->message && s->message->env.nrcpts;
+    s->bad++;
+    if (s->message && !addressed)
+        submit_reply(s, 554, "5.5.1", "No valid recipients");
+    else
+        submit_reply(s, 503, "5.5.1", "BDAT comes at the wrong time");
+    if (s->message)
+        return SUBMIT_ENVELOPE;
+    return s->helo[0] ? SUBMIT_READY : SUBMIT_CONNECTED;
+}
+
+enum submit_state submit_read_chunk(struct submit *s)
+{
+    while (s->chunk_left) {
+        struct span in = next_piece(s);
+        if (!in.n)
+            return SUBMIT_WAIT;
+        if (in.n > s->chunk_left)
+            in.n = (size_t)s->chunk_left;
+        s->used += in.n;
+        s->chunk_left -= in.n;
+        if (s->chunk_void)
+            continue;
+        receive_chunk(s->receive, in);
+        if (receive_must_write(s->receive))
+            return SUBMIT_WRITING;
+    }
+    if (s->chunk_void)
+        return end_of_void(s);
+    if (s->chunk_last)
+        return end_of_message(s);
+    struct why why;
+    if (receive_fault(s->receive, &why) < 0)
+        return refuse_message(s, &why);
+    submit_reply(s, 250, "2.0.0", "Chunk taken");
+    return SUBMIT_CHUNKED;
+}
+
+static void written(void *arg)
+{
+    struct submit *s = arg;
+    if (!submit_answered(s))
+        return;
+    submit_go(s, receive_is_chunked(s->receive) ? SUBMIT_CHUNK : SUBMIT_DATA);
+    submit_turn(s);
+}
+
+void submit_write_body(struct submit *s)
+{
+    s->pending++;
+    receive_write(s->receive, &s->host->worker->loop, false, written, s);
+}
+
+void submit_discarded(void *session)
+{
+    submit_answered(session);
+}
+
+// ---- judgement
+
+static void judged(void *arg)
+{
+    struct submit *s = arg;
+    if (s->state != SUBMIT_JUDGING)
+        return;
+    submit_go(s, submit_conclude(s));
+    submit_turn(s);
+}
+
+static enum submit_state end_of_message(struct submit *s)
+{
+    struct worker *worker = s->host->worker;
+    struct why why;
+    if (receive_verdict(s->receive, &why) < 0)
+        return refuse_message(s, &why);
+    if (ingest_ask(s->ingest, worker->relay->dns, worker->mail, judged, s))
+        return SUBMIT_JUDGING;
+    return submit_conclude(s);
+}
+
+enum submit_state submit_give_up(struct submit *s)
+{
+    ingest_give_up(s->ingest);
+    return submit_conclude(s);
+}
+
+enum submit_state submit_conclude(struct submit *s)
+{
+    struct why why;
+    if (ingest_finish(s->ingest, &why) < 0)
+        return refuse_message(s, &why);
+    return receive_has_file(s->receive) ? SUBMIT_FILING : SUBMIT_COMMITTING;
+}
+
+static void filed(void *arg)
+{
+    struct submit *s = arg;
+    struct why why;
+    if (!submit_answered(s))
+        return;
+    bool kept = receive_verdict(s->receive, &why) == 0;
+    submit_go(s, kept ? SUBMIT_COMMITTING : refuse_message(s, &why));
+    submit_turn(s);
+}
+
+void submit_finish_file(struct submit *s)
+{
+    s->pending++;
+    receive_write(s->receive, &s->host->worker->loop, true, filed, s);
+}
+
+// ---- the spool
+
+static void log_accept(struct submit *s)
+{
+    const struct message *m = s->message;
+    struct logline line;
+    log_begin(&line, LOG_INFO, "accept", m->env.id);
+    log_text(&line, "client", s->client_text);
+    log_text(&line, "user", s->user ? s->user : s->principal.name);
+    log_address(&line, "from", m->env.from);
+    log_number(&line, "size", (int64_t)message_size(m));
+    log_number(&line, "rcpts", (int64_t)m->env.nrcpts);
+    log_text(&line, "sign", ingest_sign(s->ingest));
+    if (*ingest_results(s->ingest))
+        log_text(&line, "results", ingest_results(s->ingest));
+    log_end(&line);
+}
+
+// It is on disk: from here on it is delivered, whether or not the client still hears so.
+static void accept_message(struct submit *s)
+{
+    struct worker *worker = s->host->worker;
+    log_accept(s);
+    atomic_fetch_add_explicit(&worker->relay->counters.accepted, 1, memory_order_relaxed);
+    // While the relay stops its queue may be gone before this: the next start finds the message on
+    // disk.
+    if (atomic_load(&worker->relay->stage) != RELAY_STOPPING)
+        queue_add(worker->queue, message_ref(s->message));
+}
+
+static void stored(struct item *item)
+{
+    struct spool_write *write = (struct spool_write *)(void *)item; // its first member
+    struct submit *s = write->arg;
+    struct why why = write->why;
+    bool failed = write->failed;
+    if (!failed)
+        accept_message(s);
+    if (!submit_answered(s))
+        return;
+    if (failed) {
+        submit_go(s, refuse_message(s, &why));
+        submit_turn(s);
+        return;
+    }
+    char id[ID_TEXT];
+    id_text(s->message->env.id, id);
+    submit_reply(s, 250, "2.0.0", "queued as %s", id);
+    submit_end_transaction(s);
+    s->commands = s->bad = 0;
+    submit_go(s, s->host->draining ? submit_leave(s, 421, "4.3.2", "The relay is going down")
+                                   : SUBMIT_READY);
+    submit_turn(s);
+}
+
+void submit_commit(struct submit *s)
+{
+    struct worker *worker = s->host->worker;
+    s->pending++;
+    s->write = (struct spool_write){
+        .item = {.run = stored}, .reply = worker->mail, .message = s->message, .arg = s};
+    spool_store(worker->relay->spool, &s->write);
+}

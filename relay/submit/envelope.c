@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: ISC
+// MAIL, RCPT and RSET: who sends, from whom, to whom (RFC 5321 section 4.1.1, RFC 6409;
+// design.md 11).
+#include "relay/submit/inside.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "relay/base/clock.h"
+#include "relay/base/memory.h"
+
+#define MEMORY_SHORT 80 // percent of limits.memory
+
+// A refusal that is a matter of policy: told, logged, not counted as the client's error.
+static enum submit_state refuse(struct submit *s, const char *to, const struct why *why)
+{
+    submit_log_refuse(s, to, why);
+    submit_reply_why(s, why);
+    return s->state;
+}
+
+static enum submit_state syntax(struct submit *s, const struct why *why, bool unknown)
+{
+    if (unknown)
+        submit_reply(s, 555, why->status, "%s", why->text);
+    else
+        submit_reply_why(s, why);
+    return s->state;
+}
+
+// Users and rules are looked at anew for each message, so that a removed user stops sending.
+static int find_principal(struct submit *s, struct why *why)
+{
+    if (s->setup != s->host->setup) {
+        setup_unref(s->setup);
+        s->setup = setup_ref(s->host->setup);
+    }
+    bool gone = s->user && (!s->setup->users || !users_find(s->setup->users, s->user));
+    if (gone) {
+        free(s->user);
+        s->user = NULL;
+    }
+    principal_find(s->setup->config, s->user, (struct sockaddr *)&s->client, &s->principal);
+    const struct cfg_sender *row = s->principal.row;
+    if (!row && s->user)
+        return why_set(why, WHY_MESSAGE, "5.7.1", "no rule says what %s may send", s->user);
+    if (!row)
+        return why_set(why, WHY_MESSAGE, "5.7.0", "Authentication required");
+    if (!s->user && row->tls_required && !submit_secure(s))
+        return why_set(why, WHY_MESSAGE, "5.7.0", "Must issue a STARTTLS command first");
+    return 0;
+}
+
+// The relay can take a message now.
+static int check_room(struct submit *s, struct why *why)
+{
+    struct relay *relay = s->host->worker->relay;
+    const struct cfg_limits *limits = &s->setup->config->limits;
+    if (s->host->draining)
+        return why_set(why, WHY_OURS, "4.3.2", "The relay is going down");
+    if (receive_memory(relay, limits) >= MEMORY_SHORT)
+        return why_set(why, WHY_OURS, "4.3.1", "Memory is short, try again later");
+    if (!spool_room(relay->spool))
+        return why_set(why, WHY_OURS, "4.3.1", "The disk is full, try again later");
+    if (atomic_load(&relay->counters.queued_now) >= (int64_t)limits->queued)
+        return why_set(why, WHY_OURS, "4.3.1", "The queue is full, try again later");
+    return 0;
+}
+
+static int check_mail(struct submit *s, const struct smtp_mail *mail, struct why *why)
+{
+    const struct config *config = s->setup->config;
+    const struct cfg_sender *row = s->principal.row;
+    if (mail->has_size && mail->size > config->limits.message_size)
+        return why_set(why, WHY_MESSAGE, "5.3.4", "the message is larger than %llu bytes",
+                       (unsigned long long)config->limits.message_size);
+    if (mail->requiretls && !submit_secure(s))
+        return why_set(why, WHY_MESSAGE, "5.7.0", "Must issue a STARTTLS command first");
+    if (mail->from.address[0] && !row->forward &&
+        !principal_may_send(row, mail->from.address, mail->from.domain))
+        return why_set(why, WHY_MESSAGE, "5.7.1", "%s may not send as <%s>", s->principal.name,
+                       mail->from.address);
+    if (check_room(s, why) < 0)
+        return -1;
+    if (!limits_spend(s->host->limits, LIMITS_MESSAGES, s->principal.name, row->messages, 1))
+        return why_set(why, WHY_MESSAGE, "4.7.1", "%s has sent too many messages, try again later",
+                       s->principal.name);
+    return 0;
+}
+
+static void replace(char **text, char *by)
+{
+    free(*text);
+    *text = by;
+}
+
+static void begin_message(struct submit *s, struct smtp_mail *mail)
+{
+    struct message *m = message_new();
+    struct envelope *env = &m->env;
+    env->created_ms = clock_ms();
+    replace(&env->from, mem_dup(mail->from.address));
+    if (mail->envid)
+        replace(&env->envid, mem_dup(mail->envid));
+    replace(&env->principal, mem_dup(s->principal.name));
+    replace(&env->client, mem_dup(s->client_text));
+    env->ret = mail->ret;
+    env->body = mail->body;
+    env->smtputf8 = mail->smtputf8;
+    env->requiretls = mail->requiretls || s->principal.row->require_tls;
+    s->message = m;
+    s->expected = mail->has_size ? mail->size : 0;
+    s->ends_ms = clock_mono_ms() + (uint64_t)MAX_TRANSACTION_S * 1000;
+}
+
+enum submit_state submit_mail(struct submit *s, struct span args)
+{
+    struct smtp_mail mail;
+    struct why why;
+    if (find_principal(s, &why) < 0) {
+        s->bad++;
+        return refuse(s, NULL, &why);
+    }
+    if (smtp_mail_parse(args, &mail, &why) < 0) {
+        s->bad++;
+        return syntax(s, &why, mail.unknown);
+    }
+    int rc = check_mail(s, &mail, &why);
+    if (rc == 0)
+        begin_message(s, &mail);
+    smtp_mail_free(&mail);
+    if (rc < 0) {
+        // What was said of a client holds for this transaction, which there will not be.
+        s->forward = (struct smtp_forward){0};
+        return refuse(s, NULL, &why);
+    }
+    submit_reply(s, 250, "2.1.0", "OK");
+    return SUBMIT_ENVELOPE;
+}
+
+// ---- RCPT
+
+static bool is_local_name(struct span local)
+{
+    return span_is_nocase(local, "postmaster") || span_is_nocase(local, "abuse") ||
+           span_is_nocase(local, "MAILER-DAEMON");
+}
+
+// <postmaster>, and postmaster, abuse, MAILER-DAEMON at our own name, go to whom the operator
+// named.
+static int redirect(struct submit *s, struct smtp_path *to, struct why *why)
+{
+    const struct config *config = s->setup->config;
+    const char *at = strrchr(to->address, '@');
+    if (to->domain[0]) {
+        size_t n = at ? (size_t)(at - to->address) : 0;
+        if (strcmp(to->domain, config->hostname) != 0 || !is_local_name(span_of(to->address, n)))
+            return 0;
+    }
+    struct smtp_path postmaster;
+    if (!config->postmaster[0] ||
+        smtp_mailbox_parse(span_text(config->postmaster), &postmaster, why) < 0)
+        return why_set(why, WHY_RECIPIENT, "5.1.1", "No postmaster is named here");
+    smtp_path_free(to);
+    *to = postmaster;
+    return 0;
+}
+
+static bool is_known(const struct message *m, const struct smtp_path *to)
+{
+    const char *at = strrchr(to->address, '@');
+    size_t local = (size_t)(at - to->address);
+    for (size_t i = 0; i < m->env.nrcpts; i++) {
+        const struct recipient *r = &m->env.rcpts[i];
+        if (strcmp(r->domain, to->domain) == 0 && strncmp(r->address, to->address, local + 1) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int check_rcpt(struct submit *s, struct smtp_rcpt *rcpt, struct why *why)
+{
+    const struct config *config = s->setup->config;
+    if (rcpt->to.utf8 && !s->message->env.smtputf8)
+        return why_set(why, WHY_RECIPIENT, "5.6.7",
+                       "an address with non-ASCII characters needs SMTPUTF8");
+    if (redirect(s, &rcpt->to, why) < 0)
+        return -1;
+    if (rcpt->to.domain[0] == '[' && !config->delivery.address_literals)
+        return why_set(why, WHY_RECIPIENT, "5.1.2", "Address literals are not delivered to");
+    if (s->message->env.nrcpts >= config->limits.recipients)
+        return why_set(why, WHY_RECIPIENT, "4.5.3", "Too many recipients");
+    if (!limits_spend(s->host->limits, LIMITS_RECIPIENTS, s->principal.name,
+                      s->principal.row->recipients, 1))
+        return why_set(why, WHY_RECIPIENT, "4.7.1",
+                       "%s has sent to too many recipients, try again later", s->principal.name);
+    return 0;
+}
+
+enum submit_state submit_rcpt(struct submit *s, struct span args)
+{
+    struct smtp_rcpt rcpt;
+    struct why why;
+    if (smtp_rcpt_parse(args, &rcpt, &why) < 0)
+        return syntax(s, &why, rcpt.unknown);
+    int rc = check_rcpt(s, &rcpt, &why);
+    if (rc < 0) {
+        refuse(s, rcpt.to.address, &why);
+    } else if (!is_known(s->message, &rcpt.to)) { // one copy, however often it is named
+        struct recipient *r = message_add_recipient(s->message, rcpt.to.address, rcpt.to.domain);
+        r->notify = rcpt.notify;
+        if (rcpt.orcpt)
+            replace(&r->orcpt, mem_dup(rcpt.orcpt));
+    }
+    smtp_rcpt_free(&rcpt);
+    if (rc < 0)
+        return s->state;
+    submit_reply(s, 250, "2.1.5", "OK");
+    return SUBMIT_ADDRESSED;
+}
+
+enum submit_state submit_rset(struct submit *s, struct span args)
+{
+    (void)args;
+    submit_end_transaction(s);
+    submit_reply(s, 250, "2.0.0", "OK");
+    return s->helo[0] ? SUBMIT_READY : SUBMIT_CONNECTED;
+}

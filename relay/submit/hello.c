@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: ISC
+// The beginning of a connection: PROXY header, limits and bans, silence before the banner, EHLO,
+// STARTTLS (RFC 5321 section 4.1.1.1, RFC 3207).
+#include "relay/submit/inside.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "relay/base/memory.h"
+#include "relay/net/proxy.h"
+#include "tls/channel.h"
+
+enum submit_state submit_read_proxy(struct submit *s)
+{
+    struct proxy proxy;
+    struct why why;
+    switch (proxy_parse(submit_input(s), &proxy, &why)) {
+    case PROXY_MORE:
+        return SUBMIT_WAIT;
+    case PROXY_BAD:
+        submit_log_refuse(s, NULL, &why);
+        return SUBMIT_GONE;
+    case PROXY_DONE:
+        break;
+    }
+    s->used += proxy.used;
+    if (proxy.has_client)
+        submit_set_client(s, (struct sockaddr *)&proxy.client);
+    return submit_begin(s);
+}
+
+static enum submit_state turn_away(struct submit *s, const char *text)
+{
+    struct why why;
+    why_set(&why, WHY_OURS, "4.7.0", "%s", text);
+    submit_log_refuse(s, NULL, &why);
+    if (!s->listen->implicit_tls)
+        submit_reply(s, 421, "4.7.0", "%s", text);
+    return SUBMIT_GONE;
+}
+
+static void log_connect(struct submit *s)
+{
+    struct logline line;
+    log_begin(&line, LOG_INFO, "connect", 0);
+    log_text(&line, "client", s->client_text);
+    log_text(&line, "listen", s->listen->text);
+    log_end(&line);
+}
+
+// The client's address is final from here on.
+enum submit_state submit_begin(struct submit *s)
+{
+    const struct config *config = s->setup->config;
+    const struct sockaddr *client = (struct sockaddr *)&s->client;
+    struct counters *c = &s->host->worker->relay->counters;
+    s->bannable = !principal_trusts(config, client) && !network_contains(&s->listen->proxy, client);
+    log_connect(s);
+    if (s->host->draining)
+        return turn_away(s, "The relay is going down");
+    if ((uint64_t)atomic_load(&c->connections_now) > config->limits.connections)
+        return turn_away(s, "Too many connections");
+    s->counted = limits_enter(s->host->limits, client, config->limits.per_client);
+    if (!s->counted)
+        return turn_away(s, "Too many connections from your address");
+    if (s->bannable && limits_banned(s->host->limits, client))
+        return turn_away(s, "Too many failed logins from your address, try again later");
+    return s->listen->implicit_tls ? SUBMIT_HANDSHAKE : SUBMIT_GREETING;
+}
+
+enum submit_state submit_read_early(struct submit *s)
+{
+    if (!submit_input(s).n)
+        return SUBMIT_WAIT;
+    struct why why;
+    why_set(&why, WHY_OURS, "5.5.1", "The client spoke before the greeting");
+    submit_log_refuse(s, NULL, &why);
+    return submit_leave(s, 554, why.status, why.text);
+}
+
+enum submit_state submit_banner(struct submit *s)
+{
+    submit_reply(s, 220, "", "%s ESMTP Waxwing", s->setup->config->hostname);
+    return SUBMIT_CONNECTED;
+}
+
+static void forget_session(struct submit *s)
+{
+    s->esmtp = false;
+    s->helo[0] = 0;
+    free(s->user);
+    s->user = NULL;
+    s->forward = s->original = (struct smtp_forward){0};
+}
+
+enum submit_state submit_starttls(struct submit *s, struct span args)
+{
+    if (args.n) {
+        s->bad++;
+        submit_reply(s, 501, "5.5.4", "STARTTLS takes no argument");
+        return s->state;
+    }
+    if (submit_secure(s) || !s->setup->creds) {
+        s->bad++;
+        submit_reply(s, 503, "5.5.1",
+                     submit_secure(s) ? "TLS is on already" : "TLS is not offered");
+        return s->state;
+    }
+    submit_reply(s, 220, "2.0.0", "Go ahead");
+    return SUBMIT_HANDSHAKE;
+}
+
+// Behind a PROXY header the first bytes of the handshake may be there already: they are not the
+// clear text that RFC 3207 wants dropped.
+static int feed_leftover(struct submit *s, struct channel *channel)
+{
+    struct buf in, out;
+    struct why why;
+    buf_init(&in, CHANNEL_BUFFER);
+    buf_init(&out, CHANNEL_BUFFER);
+    int rc = buf_addspan(&in, submit_input(s));
+    if (rc == 0 && channel_step(channel, &in, NULL, &out, &why) == CHANNEL_FAILED)
+        rc = -1;
+    stream_write(s->stream, out.data, out.len);
+    buf_free(&in);
+    buf_free(&out);
+    return rc;
+}
+
+void submit_start_tls(struct submit *s)
+{
+    size_t dropped = 0, n = submit_input(s).n;
+    struct channel *channel = s->setup->creds ? channel_server(s->setup->creds) : NULL;
+    bool first = s->listen->implicit_tls;
+    if (!channel || (first && n && feed_leftover(s, channel) < 0)) {
+        channel_free(channel);
+        submit_go(s, SUBMIT_GONE);
+        return;
+    }
+    buf_drop(stream_input(s->stream), first ? stream_input(s->stream)->len : s->used);
+    s->used = 0;
+    stream_secure(s->stream, channel, &dropped);
+    forget_session(s);
+    if (!dropped)
+        return;
+    struct logline line;
+    log_begin(&line, LOG_WARNING, "session", 0);
+    log_text(&line, "client", s->client_text);
+    log_number(&line, "dropped", (int64_t)dropped);
+    log_text(&line, "reason", "bytes sent in clear behind STARTTLS were dropped");
+    log_end(&line);
+}
+
+enum submit_state submit_secured(struct submit *s)
+{
+    const struct channel_facts *facts = channel_facts(stream_tls(s->stream));
+    snprintf(s->tls, sizeof s->tls, "%s %s", facts->protocol, facts->cipher);
+    struct logline line;
+    log_begin(&line, LOG_DEBUG, "session", 0);
+    log_text(&line, "client", s->client_text);
+    log_text(&line, "tls", facts->protocol);
+    log_text(&line, "cipher", facts->cipher);
+    log_end(&line);
+    return s->listen->implicit_tls ? SUBMIT_GREETING : SUBMIT_CONNECTED;
+}
+
+// Offered to all where anybody may: before AUTH nobody knows who this is.
+static void write_forwarding(const struct config *config, struct buf *out)
+{
+    bool forward = false, client = false;
+    for (size_t i = 0; i < config->nsenders; i++) {
+        forward |= config->senders[i].xforward;
+        client |= config->senders[i].xclient;
+    }
+    if (forward)
+        buf_adds(out, "250-XFORWARD NAME ADDR PORT PROTO HELO IDENT SOURCE\r\n");
+    if (client)
+        buf_adds(out, "250-XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT\r\n");
+}
+
+static void write_extensions(struct submit *s)
+{
+    const struct setup *setup = s->setup;
+    const struct cfg_limits *limits = &setup->config->limits;
+    struct buf out;
+    buf_init(&out, MAX_REPLY);
+    buf_addf(&out, "250-%s\r\n250-PIPELINING\r\n250-SIZE %llu\r\n", setup->config->hostname,
+             (unsigned long long)limits->message_size);
+    if (!submit_secure(s) && setup->creds)
+        buf_adds(&out, "250-STARTTLS\r\n");
+    if (submit_secure(s) && setup->users && !s->user)
+        buf_adds(&out, "250-AUTH PLAIN LOGIN\r\n");
+    if (submit_secure(s))
+        buf_adds(&out, "250-REQUIRETLS\r\n");
+    write_forwarding(setup->config, &out);
+    buf_addf(&out, "250-LIMITS RCPTMAX=%llu\r\n", (unsigned long long)limits->recipients);
+    buf_adds(&out, "250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250-DSN\r\n250-SMTPUTF8\r\n"
+                   "250 CHUNKING\r\n");
+    stream_write(s->stream, out.data, out.len);
+    buf_free(&out);
+}
+
+static enum submit_state hello(struct submit *s, struct span args, bool esmtp)
+{
+    char helo[MAX_DOMAIN + 1];
+    struct why why;
+    if (smtp_helo_parse(args, helo, &why) < 0) {
+        s->bad++;
+        submit_reply_why(s, &why);
+        return s->state;
+    }
+    submit_end_transaction(s);
+    memcpy(s->helo, helo, sizeof helo);
+    s->esmtp = esmtp;
+    if (esmtp)
+        write_extensions(s);
+    else
+        submit_reply(s, 250, "", "%s", s->setup->config->hostname);
+    return SUBMIT_READY;
+}
+
+enum submit_state submit_ehlo(struct submit *s, struct span args)
+{
+    return hello(s, args, true);
+}
+
+enum submit_state submit_helo(struct submit *s, struct span args)
+{
+    return hello(s, args, false);
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: ISC
+// What relay/submit/*.c share and nobody else includes: the session, its states, its mover.
+#ifndef RELAY_SUBMIT_INSIDE_H
+#define RELAY_SUBMIT_INSIDE_H
+
+#include "relay/ingest/ingest.h"
+#include "relay/log/log.h"
+#include "relay/ingest/receive.h"
+#include "relay/smtp/command.h"
+#include "relay/submit/session.h"
+
+#define SUBMIT_CLIENT 80 // bytes of an address as logged
+
+// In the order a session lives them.
+enum submit_state {
+    SUBMIT_PROXY,       // the PROXY header is due
+    SUBMIT_HANDSHAKE,   // TLS
+    SUBMIT_GREETING,    // a moment of silence: who speaks now is no mail client
+    SUBMIT_CONNECTED,   // EHLO is due
+    SUBMIT_READY,       // EHLO was said
+    SUBMIT_CREDENTIALS, // an answer to AUTH is due
+    SUBMIT_PROVING,     // a password is being hashed
+    SUBMIT_ENVELOPE,    // MAIL was said
+    SUBMIT_ADDRESSED,   // one recipient was accepted
+    SUBMIT_DATA,        // message bytes
+    SUBMIT_CHUNK,       // message bytes of one BDAT
+    SUBMIT_CHUNKED,     // between two BDAT
+    SUBMIT_WRITING,     // body bytes go to their file
+    SUBMIT_JUDGING,     // DNS facts are being looked up
+    SUBMIT_FILING,      // the body's file is being finished
+    SUBMIT_COMMITTING,  // the spool has it
+    SUBMIT_OVERLONG,    // the rest of a line that is too long
+    SUBMIT_GONE,        // closed; freed when nothing is pending
+    SUBMIT_WAIT         // no state: the handler needs more bytes
+};
+
+struct submit {
+    struct list list; // of host->sessions
+    struct submit_host *host;
+    struct setup *setup; // reference
+    const struct cfg_listen *listen;
+    struct stream *stream; // NULL in GONE
+    enum submit_state state;
+    size_t used;       // bytes of the input that this turn has used
+    unsigned pending;  // answers that will come: hash, file, spool
+    uint64_t armed_ms; // when the deadline was last set
+    bool ended;        // the peer has ended its side
+
+    struct sockaddr_storage client;
+    char client_text[SUBMIT_CLIENT]; // "[192.0.2.1]"
+    bool counted;                    // among its client's connections
+    bool bannable;                   // neither trusted network nor proxy
+    unsigned commands, bad;          // since the last message
+
+    bool esmtp; // facts of the session, forgotten at STARTTLS
+    char helo[MAX_DOMAIN + 1];
+    char tls[96]; // "TLSv1.3 TLS_AES_256_GCM_SHA384", "" in clear
+    char *user;   // authenticated; NULL
+    struct auth_words words;
+    bool login;                   // AUTH LOGIN, else PLAIN
+    struct smtp_forward forward;  // XFORWARD, of the transaction
+    struct smtp_forward original; // XCLIENT, of the session
+
+    struct principal principal; // of the transaction
+    struct message *message;    // facts of the transaction
+    struct receive *receive;
+    struct ingest *ingest;
+    uint64_t expected; // SIZE=
+    uint64_t ends_ms;  // deadline of the transaction, clock_mono_ms()
+    uint64_t chunk_left;
+    bool chunk_last, chunk_void; // void: a chunk outside a transaction, swallowed
+    struct spool_write write;
+};
+
+// submit.c
+void submit_go(struct submit *s, enum submit_state state); // the one mover
+void submit_turn(struct submit *s);                        // works off the input
+// An answer came for a session: pending falls, and a GONE session may go. False: it is GONE.
+bool submit_answered(struct submit *s);
+void submit_reply(struct submit *s, int code, const char *status, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+void submit_reply_why(struct submit *s, const struct why *why);
+// 421 (or another code) and the end of the connection; returns SUBMIT_GONE for handlers.
+enum submit_state submit_leave(struct submit *s, int code, const char *status, const char *text);
+void submit_set_client(struct submit *s, const struct sockaddr *address);
+struct span submit_input(struct submit *s); // what is not used yet
+bool submit_secure(const struct submit *s);
+void submit_end_transaction(struct submit *s); // forgets message and XFORWARD
+void submit_log_refuse(struct submit *s, const char *to, const struct why *why);
+
+// submit_line.c
+enum submit_state submit_read_command(struct submit *s);
+enum submit_state submit_read_credentials(struct submit *s);
+enum submit_state submit_skip_line(struct submit *s);
+
+// Handlers of commands; they return the next state.
+typedef enum submit_state submit_command_fn(struct submit *s, struct span args);
+submit_command_fn submit_ehlo, submit_helo, submit_starttls; // submit_hello.c
+submit_command_fn submit_auth;                               // submit_auth.c
+submit_command_fn submit_mail, submit_rcpt, submit_rset;     // submit_mail.c
+submit_command_fn submit_xforward, submit_xclient;           // submit_forward.c
+submit_command_fn submit_data, submit_bdat;                  // submit_data.c
+
+// submit_hello.c: the beginning of a connection.
+enum submit_state submit_read_proxy(struct submit *s);
+enum submit_state submit_read_early(struct submit *s);
+enum submit_state
+submit_begin(struct submit *s); // the client is known: limits, bans, TLS or silence
+void submit_start_tls(struct submit *s);
+enum submit_state submit_banner(struct submit *s);
+enum submit_state submit_secured(struct submit *s);
+
+// submit_auth.c: one line of answer; and the proof.
+enum submit_state submit_credentials(struct submit *s, struct span line);
+enum submit_state submit_prove(struct submit *s);
+
+// submit_forward.c: what the principal may say of the original client; NULL: nothing was said.
+const struct smtp_forward *submit_original(struct submit *s);
+
+// submit_data.c
+enum submit_state submit_read_data(struct submit *s);
+enum submit_state submit_read_chunk(struct submit *s);
+void submit_write_body(struct submit *s);
+enum submit_state submit_conclude(struct submit *s);
+enum submit_state submit_give_up(struct submit *s);
+void submit_finish_file(struct submit *s);
+void submit_commit(struct submit *s);
+void submit_discarded(void *session); // a file nobody wants is gone
+
+#endif

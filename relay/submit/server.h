@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: ISC
+// A worker's listeners and inbound sessions: accepts, counts connections against the limits (all, per
+// client: IPv6 by /64), hands each to a session (relay/submit/session.h), knows them all for drain and stop.
+#ifndef RELAY_SUBMIT_SERVER_H
+#define RELAY_SUBMIT_SERVER_H
+
+#include "relay/worker/relay.h"
+
+// Sockets are bound once by the main thread, before privileges are dropped, one set per worker
+// (SO_REUSEPORT): fds[i] belongs to config->listen[i] of the setup the relay started with.
+struct server *server_new(struct worker *worker, const int *fds, size_t nfds);
+void server_reload(struct server *server, struct setup *setup); // new sessions use it
+// Accepts no more. Idle sessions get 421 at once, busy ones after their message.
+void server_drain(struct server *server);
+size_t server_sessions(const struct server *server);
+// Ends what is left: 421 and close. `gone` runs (on the loop) when the last session is freed.
+void server_stop(struct server *server, void (*gone)(void *arg), void *arg);
+void server_free(struct server *server); // after `gone`
+
+#endif

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: ISC
+// Counts of connections, bans, rates and hashing turns. Never talks to a client and never logs.
+#include "relay/worker/limits.h"
+
+#include <assert.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <xxhash.h>
+#include "relay/base/clock.h"
+#include "relay/base/id.h"
+#include "relay/base/memory.h"
+
+static uint64_t hash_seed; // set before the first table is
+#define HASH_FUNCTION(key, length, hash)                                                           \
+    (hash) = (unsigned)XXH3_64bits_withSeed(key, length, hash_seed)
+#include <uthash.h>
+
+#define KNOWN_MS 86400000 // how long a login that worked is remembered
+
+struct entry {
+    UT_hash_handle hh;
+    uint64_t count;   // connections or failures
+    uint64_t time_ms; // failures, known: when it ends; rates: when `tokens` was right
+    double tokens;
+    char key[];
+};
+
+enum table { CLIENTS, FAILURES, KNOWN, RATES, TABLES };
+
+struct limits {
+    pthread_mutex_t lock;
+    struct limits *_Atomic *slot;
+    unsigned refs;
+    struct entry *tables[TABLES];
+    unsigned hashing, hashing_max, waiting;
+    struct limits_turn *first, **last;
+};
+
+static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER; // guards slots and references
+
+static struct limits *limits_new(void)
+{
+    struct limits *l = mem_new(sizeof *l);
+    if (!hash_seed)
+        random_bytes(&hash_seed, sizeof hash_seed);
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    l->hashing_max = cores > 3 ? (unsigned)cores / 2 : 1;
+    l->last = &l->first;
+    pthread_mutex_init(&l->lock, NULL);
+    return l;
+}
+
+struct limits *limits_shared(struct limits *_Atomic *slot)
+{
+    pthread_mutex_lock(&making);
+    struct limits *l = *slot;
+    if (!l) {
+        l = limits_new();
+        l->slot = slot;
+        *slot = l;
+    }
+    l->refs++;
+    pthread_mutex_unlock(&making);
+    return l;
+}
+
+static void forget(struct limits *l, enum table table, struct entry *e)
+{
+    HASH_DEL(l->tables[table], e);
+    free(e);
+}
+
+void limits_unref(struct limits *l)
+{
+    if (!l)
+        return;
+    pthread_mutex_lock(&making);
+    bool last = --l->refs == 0;
+    if (last)
+        *l->slot = NULL;
+    pthread_mutex_unlock(&making);
+    if (!last)
+        return;
+    for (enum table t = 0; t < TABLES; t++)
+        while (l->tables[t])
+            forget(l, t, l->tables[t]);
+    pthread_mutex_destroy(&l->lock);
+    free(l);
+}
+
+static struct entry *find(struct limits *l, enum table table, const char *key)
+{
+    struct entry *e;
+    HASH_FIND_STR(l->tables[table], key, e);
+    return e;
+}
+
+static struct entry *find_or_add(struct limits *l, enum table table, const char *key)
+{
+    struct entry *e = find(l, table, key);
+    if (e)
+        return e;
+    if (table != CLIENTS && HASH_COUNT(l->tables[table]) >= LIMITS_ENTRIES)
+        forget(l, table, l->tables[table]); // the head is the oldest
+    size_t n = strlen(key);
+    e = mem_new(sizeof *e + n + 1);
+    memcpy(e->key, key, n);
+    HASH_ADD_KEYPTR(hh, l->tables[table], e->key, n, e);
+    return e;
+}
+
+#define CLIENT_KEY 40
+static const char *client_key(const struct sockaddr *client, char out[static CLIENT_KEY])
+{
+    unsigned char bytes[8] = {0};
+    size_t n = 0;
+    if (client && client->sa_family == AF_INET) {
+        n = 4;
+        memcpy(bytes, &((const struct sockaddr_in *)(const void *)client)->sin_addr, n);
+    } else if (client && client->sa_family == AF_INET6) {
+        const struct in6_addr *six =
+            &((const struct sockaddr_in6 *)(const void *)client)->sin6_addr;
+        bool mapped = IN6_IS_ADDR_V4MAPPED(six);
+        n = mapped ? 4 : 8;
+        memcpy(bytes, six->s6_addr + (mapped ? 12 : 0), n);
+    }
+    out[0] = 0;
+    for (size_t i = 0; i < n; i++)
+        snprintf(out + 2 * i, 3, "%02x", bytes[i]);
+    return out;
+}
+
+bool limits_enter(struct limits *l, const struct sockaddr *client, uint64_t per_client)
+{
+    char key[CLIENT_KEY];
+    client_key(client, key);
+    pthread_mutex_lock(&l->lock);
+    struct entry *e = find_or_add(l, CLIENTS, key);
+    bool room = e->count < per_client;
+    if (room)
+        e->count++;
+    else if (!e->count)
+        forget(l, CLIENTS, e);
+    pthread_mutex_unlock(&l->lock);
+    return room;
+}
+
+void limits_leave(struct limits *l, const struct sockaddr *client)
+{
+    char key[CLIENT_KEY];
+    client_key(client, key);
+    pthread_mutex_lock(&l->lock);
+    struct entry *e = find(l, CLIENTS, key);
+    assert(e && e->count);
+    if (--e->count == 0)
+        forget(l, CLIENTS, e);
+    pthread_mutex_unlock(&l->lock);
+}
+
+// Failures of addresses and of users share a table; the first byte tells them apart.
+static char *address_name(const struct sockaddr *client)
+{
+    char key[CLIENT_KEY];
+    return mem_printf("a%s", client_key(client, key));
+}
+
+static char *user_name(const char *user)
+{
+    return mem_printf("u%s", user);
+}
+
+static char *pair_name(const struct sockaddr *client, const char *user)
+{
+    char key[CLIENT_KEY];
+    return mem_printf("%s/%s", client_key(client, key), user);
+}
+
+static void count_failure(struct limits *l, char *key, uint64_t failures, uint64_t ban_ms)
+{
+    uint64_t now = clock_mono_ms();
+    pthread_mutex_lock(&l->lock);
+    struct entry *e = find_or_add(l, FAILURES, key);
+    if (e->time_ms <= now)
+        e->count = 0;
+    e->time_ms = now + ban_ms;
+    e->count++;
+    e->tokens = (double)failures;
+    pthread_mutex_unlock(&l->lock);
+    free(key);
+}
+
+void limits_failed(struct limits *l, const struct sockaddr *client, const char *user,
+                   uint64_t failures, uint64_t ban_ms)
+{
+    if (!failures)
+        return;
+    if (client)
+        count_failure(l, address_name(client), failures, ban_ms);
+    if (user)
+        count_failure(l, user_name(user), failures, ban_ms);
+}
+
+static bool banned(struct limits *l, char *key)
+{
+    pthread_mutex_lock(&l->lock);
+    struct entry *e = find(l, FAILURES, key);
+    bool yes = e && (double)e->count >= e->tokens && e->time_ms > clock_mono_ms();
+    pthread_mutex_unlock(&l->lock);
+    free(key);
+    return yes;
+}
+
+bool limits_banned(struct limits *l, const struct sockaddr *client)
+{
+    return banned(l, address_name(client));
+}
+
+bool limits_user_banned(struct limits *l, const struct sockaddr *client, const char *user)
+{
+    if (!banned(l, user_name(user)))
+        return false;
+    char *pair = pair_name(client, user);
+    pthread_mutex_lock(&l->lock);
+    struct entry *e = find(l, KNOWN, pair);
+    bool known = e && e->time_ms > clock_mono_ms();
+    pthread_mutex_unlock(&l->lock);
+    free(pair);
+    return !known;
+}
+
+void limits_proved(struct limits *l, const struct sockaddr *client, const char *user)
+{
+    char *address = address_name(client), *pair = pair_name(client, user);
+    pthread_mutex_lock(&l->lock);
+    struct entry *e = find(l, FAILURES, address);
+    if (e)
+        forget(l, FAILURES, e);
+    find_or_add(l, KNOWN, pair)->time_ms = clock_mono_ms() + KNOWN_MS;
+    pthread_mutex_unlock(&l->lock);
+    free(address);
+    free(pair);
+}
+
+bool limits_spend(struct limits *l, enum limits_kind kind, const char *principal, struct rate rate,
+                  uint64_t n)
+{
+    if (!rate.count || !rate.per_ms)
+        return true;
+    char *key = mem_printf("%d %s", kind, principal);
+    uint64_t now = clock_mono_ms();
+    pthread_mutex_lock(&l->lock);
+    struct entry *e = find_or_add(l, RATES, key);
+    double full = (double)rate.count;
+    if (e->time_ms)
+        e->tokens += (double)(now - e->time_ms) * full / (double)rate.per_ms;
+    else
+        e->tokens = full;
+    if (e->tokens > full)
+        e->tokens = full;
+    e->time_ms = now;
+    bool enough = e->tokens >= (double)n;
+    if (enough)
+        e->tokens -= (double)n;
+    pthread_mutex_unlock(&l->lock);
+    free(key);
+    return enough;
+}
+
+enum limits_answer limits_turn_take(struct limits *l, struct limits_turn *turn)
+{
+    enum limits_answer answer = LIMITS_FULL;
+    pthread_mutex_lock(&l->lock);
+    if (l->hashing < l->hashing_max) {
+        l->hashing++;
+        answer = LIMITS_GO;
+    } else if (l->waiting < LIMITS_WAITING) {
+        l->waiting++;
+        turn->behind = NULL;
+        *l->last = turn;
+        l->last = &turn->behind;
+        answer = LIMITS_WAIT;
+    }
+    pthread_mutex_unlock(&l->lock);
+    return answer;
+}
+
+// The turn passes to the first in line, else it becomes free.
+void limits_turn_end(struct limits *l)
+{
+    pthread_mutex_lock(&l->lock);
+    struct limits_turn *next = l->first;
+    if (next) {
+        l->first = next->behind;
+        if (!l->first)
+            l->last = &l->first;
+        l->waiting--;
+    } else {
+        l->hashing--;
+    }
+    pthread_mutex_unlock(&l->lock);
+    if (next)
+        mailbox_post(next->mail, &next->item);
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: ISC
+// What clients share across workers: how many connections each has, who is banned, who has sent how
+// much, and who may hash a password now. One object in a process, behind one mutex that is off
+// every hot path (connect, login, MAIL). Tables are bounded; peers choose the keys, so the hash is
+// seeded.
+//
+// A client is an IPv4 address or an IPv6 /64. Times are monotonic.
+#ifndef RELAY_WORKER_LIMITS_H
+#define RELAY_WORKER_LIMITS_H
+
+#include <stdbool.h>
+#include <sys/socket.h>
+#include "config/config.h"
+#include "relay/base/mailbox.h"
+
+#define LIMITS_ENTRIES 65536 // of one table; the oldest entry makes room
+
+struct limits;
+
+// The object behind *slot, made by whoever comes first; a reference. The last limits_unref frees it
+// and clears the slot. The slot must not be given back to limits_shared while the last reference
+// goes.
+struct limits *limits_shared(struct limits *_Atomic *slot);
+void limits_unref(struct limits *limits); // accepts NULL
+
+// Counts a connection of the client; false: it has per_client already, and none was counted.
+bool limits_enter(struct limits *limits, const struct sockaddr *client, uint64_t per_client);
+void limits_leave(struct limits *limits, const struct sockaddr *client);
+
+// Failed logins. A ban begins with the `failures`-th within ban_ms of one another and lasts ban_ms.
+// client or user may be NULL: that side is not counted.
+void limits_failed(struct limits *limits, const struct sockaddr *client, const char *user,
+                   uint64_t failures, uint64_t ban_ms);
+// A login that worked: the client's count starts again, and for a day a ban of the user does not
+// hold for this client (a stranger cannot lock a user out of where that user works).
+void limits_proved(struct limits *limits, const struct sockaddr *client, const char *user);
+bool limits_banned(struct limits *limits, const struct sockaddr *client);
+bool limits_user_banned(struct limits *limits, const struct sockaddr *client, const char *user);
+
+// Takes n from the principal's allowance (a bucket that refills at `rate`); false: not enough is
+// left.
+enum limits_kind { LIMITS_MESSAGES, LIMITS_RECIPIENTS, LIMITS_ALARMS };
+bool limits_spend(struct limits *limits, enum limits_kind kind, const char *principal,
+                  struct rate rate, uint64_t n);
+
+// Turns at hashing: half the cores at once, LIMITS_WAITING in line. GO: begin now. WAIT:
+// `turn->item.run` will be called on turn->mail's thread, then begin. FULL: neither. After GO or
+// the call: limits_turn_end.
+#define LIMITS_WAITING 100
+struct limits_turn {
+    struct item item;
+    struct mailbox *mail;
+    struct limits_turn *behind;
+};
+enum limits_answer { LIMITS_GO, LIMITS_WAIT, LIMITS_FULL };
+enum limits_answer limits_turn_take(struct limits *limits, struct limits_turn *turn);
+void limits_turn_end(struct limits *limits);
+
+#endif
