@@ -8,7 +8,7 @@
 #include "config/rules.h"
 #include "config/setting.h"
 #include "config/value.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 #define DNS_PORT 53
 #define DOT_PORT 853 // RFC 7858 section 3.1

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "config/setting.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 struct counted {
     atomic_size_t references;

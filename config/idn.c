@@ -29,7 +29,7 @@ static bool label_ok(const char *label, size_t n)
 }
 
 // Copies a checked ASCII name; one final dot is dropped.
-static int take(const char *in, char out[IDN_NAME])
+static int idn_take(const char *in, char out[IDN_NAME])
 {
     size_t n = strlen(in);
     if (n && in[n - 1] == '.')
@@ -58,12 +58,12 @@ int idn_to_ascii(const char *in, char out[IDN_NAME])
         return -1;
     int rc = -1;
     if (is_ascii(in)) {
-        rc = take(in, out);
+        rc = idn_take(in, out);
     } else {
         uint8_t *ascii = NULL;
         if (idn2_lookup_u8((const uint8_t *)in, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) ==
             IDN2_OK)
-            rc = take((const char *)ascii, out);
+            rc = idn_take((const char *)ascii, out);
         idn2_free(ascii);
     }
     if (rc < 0)

@@ -13,7 +13,7 @@
 #include "config/rules.h"
 #include "config/setting.h"
 #include "config/value.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 #define MESSAGE_BYTES (NODE_MESSAGES * 1024) // room for all messages that are kept
 
@@ -197,7 +197,7 @@ static void check_default_files(struct loader *l, const struct schema_group *gro
     }
 }
 
-static void start(struct loader *l, const char *path, const struct config_load *load)
+static void config_load_start(struct loader *l, const char *path, const struct config_load *load)
 {
     char *cwd = path[0] == '/' ? NULL : getcwd(NULL, 0);
     l->file = cwd ? mem_printf("%s/%s", cwd, path) : mem_dup(path);
@@ -211,7 +211,8 @@ static void start(struct loader *l, const char *path, const struct config_load *
     l->messages = messages_new(path);
 }
 
-static struct config *finish(struct loader *l, struct config *config, struct config_load *load)
+static struct config *config_load_finish(struct loader *l, struct config *config,
+                                         struct config_load *load)
 {
     if (messages_failed(l->messages)) {
         config_unref(config);
@@ -228,14 +229,14 @@ struct config *config_load_text(const char *path, const void *text, size_t n,
                                 struct config_load *load)
 {
     struct loader l;
-    start(&l, path, load);
+    config_load_start(&l, path, load);
     if (n > CONFIG_FILE_SIZE) {
         messages_error(l.messages, NULL, "larger than %d bytes", CONFIG_FILE_SIZE);
-        return finish(&l, NULL, load);
+        return config_load_finish(&l, NULL, load);
     }
     struct node *root = node_read(n ? text : "", n, l.messages);
     if (!root && messages_failed(l.messages))
-        return finish(&l, NULL, load);
+        return config_load_finish(&l, NULL, load);
     struct config *config = config_new();
     config->file = mem_dup(l.file);
     if (root && !node_is_null(root))
@@ -245,11 +246,11 @@ struct config *config_load_text(const char *path, const void *text, size_t n,
         check_default_files(&l, &schema_top, root, config, config->dns.mode == DNS_RECURSIVE);
     rules_check(config, root, l.messages);
     node_free(root);
-    return finish(&l, config, load);
+    return config_load_finish(&l, config, load);
 }
 
 // Reads at most one byte more than is allowed, so that the caller sees that it is too much.
-static int read_all(const char *path, struct buf *out)
+static int config_load_read_all(const char *path, struct buf *out)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0)
@@ -280,7 +281,7 @@ struct config *config_load_file(const char *path, struct config_load *load)
     struct buf text;
     struct config *config = NULL;
     buf_init(&text, CONFIG_FILE_SIZE + 1);
-    if (read_all(path, &text) < 0)
+    if (config_load_read_all(path, &text) < 0)
         buf_addf(&load->errors, "%s:1:1: cannot be read%s%s: %s\n", path,
                  load->as_user ? " by user " : "", load->as_user ? load->as_user : "",
                  strerror(errno));

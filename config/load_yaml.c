@@ -7,7 +7,7 @@
 #include <yaml.h>
 #include "config/node.h"
 #include "config/value.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 struct reader {
     yaml_parser_t parser;
@@ -40,7 +40,7 @@ static int next(struct reader *r, yaml_event_t *event)
     return 0;
 }
 
-static void complain(struct reader *r, const yaml_mark_t *at, const char *text)
+static void load_yaml_complain(struct reader *r, const yaml_mark_t *at, const char *text)
 {
     messages_error_at(r->messages, at->line + 1, at->column + 1, text);
 }
@@ -76,11 +76,11 @@ static struct node *take_scalar(struct reader *r, const yaml_event_t *event)
     struct node *node = node_new(NODE_SCALAR, &event->start_mark);
     const char *value = (const char *)event->data.scalar.value;
     if (memchr(value, 0, event->data.scalar.length))
-        complain(r, &event->start_mark, "a NUL character is not accepted");
+        load_yaml_complain(r, &event->start_mark, "a NUL character is not accepted");
     if (event->data.scalar.tag)
-        complain(r, &event->start_mark, "tags (!name) are not accepted");
+        load_yaml_complain(r, &event->start_mark, "tags (!name) are not accepted");
     if (event->data.scalar.anchor)
-        complain(r, &event->start_mark, "anchors (&name) are not accepted");
+        load_yaml_complain(r, &event->start_mark, "anchors (&name) are not accepted");
     free(node->text);
     node->text = mem_dup(value);
     node->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
@@ -128,11 +128,11 @@ static struct node *read_collection(struct reader *r, const yaml_event_t *event,
         map ? event->data.mapping_start.anchor : event->data.sequence_start.anchor;
     const yaml_char_t *tag = map ? event->data.mapping_start.tag : event->data.sequence_start.tag;
     if (anchor)
-        complain(r, &event->start_mark, "anchors (&name) are not accepted");
+        load_yaml_complain(r, &event->start_mark, "anchors (&name) are not accepted");
     if (tag)
-        complain(r, &event->start_mark, "tags (!name) are not accepted");
+        load_yaml_complain(r, &event->start_mark, "tags (!name) are not accepted");
     if (depth == NODE_DEPTH) {
-        complain(r, &event->start_mark, "nested too deeply");
+        load_yaml_complain(r, &event->start_mark, "nested too deeply");
         r->broken = true;
         return NULL;
     }
@@ -150,7 +150,7 @@ static struct node *read_value(struct reader *r, yaml_event_t *event, int depth)
         node = take_scalar(r, event);
         break;
     case YAML_ALIAS_EVENT:
-        complain(r, &event->start_mark, "aliases (*name) are not accepted");
+        load_yaml_complain(r, &event->start_mark, "aliases (*name) are not accepted");
         node = node_new(NODE_SCALAR, &event->start_mark);
         break;
     case YAML_MAPPING_START_EVENT:
@@ -158,7 +158,7 @@ static struct node *read_value(struct reader *r, yaml_event_t *event, int depth)
         node = read_collection(r, event, depth);
         break;
     default:
-        complain(r, &event->start_mark, "not expected here");
+        load_yaml_complain(r, &event->start_mark, "not expected here");
         r->broken = true;
         break;
     }
@@ -175,7 +175,8 @@ static struct node *read_stream(struct reader *r)
             return root;
         yaml_event_type_t type = event.type;
         if (type == YAML_DOCUMENT_START_EVENT && documents++ == 1) {
-            complain(r, &event.start_mark, "a second document; one file holds one configuration");
+            load_yaml_complain(r, &event.start_mark,
+                               "a second document; one file holds one configuration");
             r->broken = true;
         }
         if (type == YAML_STREAM_START_EVENT || type == YAML_DOCUMENT_START_EVENT ||

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "config/node.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 struct message {
     size_t line, column, order;
@@ -45,7 +45,7 @@ void messages_free(struct messages *m)
 }
 
 // Takes the text over.
-static void add(struct pile *pile, size_t line, size_t column, char *text)
+static void messages_add(struct pile *pile, size_t line, size_t column, char *text)
 {
     if (pile->n == NODE_MESSAGES) {
         pile->lost++;
@@ -62,7 +62,7 @@ __attribute__((format(printf, 3, 0))) static void add_list(struct pile *pile, co
     char *text;
     if (vasprintf(&text, format, args) < 0)
         abort();
-    add(pile, at ? at->line : 1, at ? at->column : 1, text);
+    messages_add(pile, at ? at->line : 1, at ? at->column : 1, text);
 }
 
 void messages_error(struct messages *m, const struct node *at, const char *format, ...)
@@ -83,7 +83,7 @@ void messages_warning(struct messages *m, const struct node *at, const char *for
 
 void messages_error_at(struct messages *m, size_t line, size_t column, const char *text)
 {
-    add(&m->errors, line, column, mem_dup(text));
+    messages_add(&m->errors, line, column, mem_dup(text));
 }
 
 bool messages_failed(const struct messages *m)
@@ -91,7 +91,7 @@ bool messages_failed(const struct messages *m)
     return m->errors.n > 0;
 }
 
-static int by_place(const void *a, const void *b)
+static int messages_by_place(const void *a, const void *b)
 {
     const struct message *x = a, *y = b;
     if (x->line != y->line)
@@ -104,7 +104,7 @@ static int by_place(const void *a, const void *b)
 static void write_pile(struct pile *pile, const char *path, struct buf *out)
 {
     if (pile->n)
-        qsort(pile->at, pile->n, sizeof pile->at[0], by_place);
+        qsort(pile->at, pile->n, sizeof pile->at[0], messages_by_place);
     for (size_t i = 0; i < pile->n; i++)
         buf_addf(out, "%s:%zu:%zu: %s\n", path, pile->at[i].line, pile->at[i].column,
                  pile->at[i].text);

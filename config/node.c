@@ -29,7 +29,7 @@ bool node_is_null(const struct node *node)
            span_is_nocase(span_text(node->text), "null");
 }
 
-static const struct node *find(const struct node *map, const char *name, bool key)
+static const struct node *config_node_find(const struct node *map, const char *name, bool key)
 {
     if (!map || map->kind != NODE_MAP)
         return NULL;
@@ -41,12 +41,12 @@ static const struct node *find(const struct node *map, const char *name, bool ke
 
 const struct node *node_get(const struct node *map, const char *name)
 {
-    return find(map, name, false);
+    return config_node_find(map, name, false);
 }
 
 const struct node *node_key(const struct node *map, const char *name)
 {
-    return find(map, name, true);
+    return config_node_find(map, name, true);
 }
 
 const struct node *node_row(const struct node *list, size_t i)

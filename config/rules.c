@@ -5,14 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include "config/value.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 struct numbered {
     const char *text;
     size_t row;
 };
 
-static int by_text(const void *a, const void *b)
+static int rules_by_text(const void *a, const void *b)
 {
     const struct numbered *x = a, *y = b;
     int order = strcmp(x->text, y->text);
@@ -29,7 +29,7 @@ void rules_unique(const struct node *list, size_t n, const char *key, const void
         all[i] = (struct numbered){t ? t : "", i};
     }
     if (n)
-        qsort(all, n, sizeof *all, by_text);
+        qsort(all, n, sizeof *all, rules_by_text);
     for (size_t i = 1; i < n; i++) {
         if (!all[i].text[0] || strcmp(all[i].text, all[i - 1].text) != 0)
             continue;
@@ -41,7 +41,7 @@ void rules_unique(const struct node *list, size_t n, const char *key, const void
     free(all);
 }
 
-static const char *listen_text(const void *rows, size_t i)
+static const char *rules_listen_text(const void *rows, size_t i)
 {
     const struct cfg_listen *listen = (const struct cfg_listen *)rows + i;
     const char *colon = listen->text ? strrchr(listen->text, ':') : NULL;
@@ -52,7 +52,7 @@ static const char *listen_text(const void *rows, size_t i)
 static void check_listen(const struct config *c, const struct node *root, struct messages *m)
 {
     const struct node *rows = node_get(root, "listen");
-    rules_unique(rows, c->nlisten, "address", c->listen, listen_text, m);
+    rules_unique(rows, c->nlisten, "address", c->listen, rules_listen_text, m);
     for (size_t i = 0; i < c->nlisten; i++) {
         const struct node *row = node_row(rows, i);
         if (c->listen[i].implicit_tls && !node_has(root, "certificate"))
@@ -60,7 +60,7 @@ static void check_listen(const struct config *c, const struct node *root, struct
     }
 }
 
-static const char *sender_user(const void *rows, size_t i)
+static const char *rules_sender_user(const void *rows, size_t i)
 {
     return ((const struct cfg_sender *)rows)[i].user;
 }
@@ -117,7 +117,7 @@ static void check_forward_keys(const struct cfg_sender *sender, const struct nod
 static void check_senders(const struct config *c, const struct node *root, struct messages *m)
 {
     const struct node *rows = node_get(root, "senders");
-    rules_unique(rows, c->nsenders, "user", c->senders, sender_user, m);
+    rules_unique(rows, c->nsenders, "user", c->senders, rules_sender_user, m);
     for (size_t i = 0; i < c->nsenders; i++) {
         const struct cfg_sender *sender = &c->senders[i];
         const struct node *row = node_row(rows, i);
@@ -138,12 +138,12 @@ static void check_senders(const struct config *c, const struct node *root, struc
     }
 }
 
-static const char *dkim_name(const void *rows, size_t i)
+static const char *rules_dkim_name(const void *rows, size_t i)
 {
     return ((const struct cfg_dkim_domain *)rows)[i].domain;
 }
 
-static const char *key_selector(const void *rows, size_t i)
+static const char *rules_key_selector(const void *rows, size_t i)
 {
     return ((const struct cfg_key *)rows)[i].selector;
 }
@@ -151,10 +151,10 @@ static const char *key_selector(const void *rows, size_t i)
 static void check_dkim(const struct config *c, const struct node *root, struct messages *m)
 {
     const struct node *rows = node_get(node_get(root, "dkim"), "domains");
-    rules_unique(rows, c->ndkim, "domain", c->dkim, dkim_name, m);
+    rules_unique(rows, c->ndkim, "domain", c->dkim, rules_dkim_name, m);
     for (size_t i = 0; i < c->ndkim; i++) {
         const struct node *row = node_row(rows, i), *keys = node_get(row, "keys");
-        rules_unique(keys, c->dkim[i].nkeys, "selector", c->dkim[i].keys, key_selector, m);
+        rules_unique(keys, c->dkim[i].nkeys, "selector", c->dkim[i].keys, rules_key_selector, m);
         if (keys && !node_has(row, "keys"))
             messages_error(m, keys, "keys: a domain needs at least one key");
     }

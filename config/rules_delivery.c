@@ -69,7 +69,7 @@ static void check_login(const struct config *c, const struct cfg_destination *d,
                          "'next_hop'");
 }
 
-static const char *destination_domain(const void *rows, size_t i)
+static const char *rules_delivery_destination_domain(const void *rows, size_t i)
 {
     return ((const struct cfg_destination *)rows)[i].domain;
 }
@@ -79,7 +79,7 @@ static void check_destinations(const struct config *c, const struct node *delive
 {
     const struct node *rows = node_get(delivery, "destinations");
     rules_unique(rows, c->delivery.ndestinations, "domain", c->delivery.destinations,
-                 destination_domain, m);
+                 rules_delivery_destination_domain, m);
     for (size_t i = 0; i < c->delivery.ndestinations; i++) {
         const struct cfg_destination *d = &c->delivery.destinations[i];
         const struct node *row = node_row(rows, i);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "config/value.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 static const char family_words[] = "ipv6 ipv4";
 

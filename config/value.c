@@ -56,7 +56,7 @@ const char *value_quote(struct span text, char out[VALUE_QUOTE])
     return out;
 }
 
-static int bad(struct why *why, struct span text, const char *what)
+static int value_bad(struct why *why, struct span text, const char *what)
 {
     char quoted[VALUE_QUOTE];
     return why_set(why, WHY_OURS, "5.3.5", "%s is not %s", value_quote(text, quoted), what);
@@ -72,7 +72,7 @@ int value_bool(struct span text, bool *out, struct why *why)
                 *out = v == 1;
                 return 0;
             }
-    return bad(why, text, "true or false");
+    return value_bad(why, text, "true or false");
 }
 
 int value_number(struct span text, uint64_t min, uint64_t max, uint64_t *out, struct why *why)
@@ -80,7 +80,7 @@ int value_number(struct span text, uint64_t min, uint64_t max, uint64_t *out, st
     uint64_t n;
     char quoted[VALUE_QUOTE];
     if (!span_number(text, VALUE_MAX, &n))
-        return bad(why, text, "a whole number");
+        return value_bad(why, text, "a whole number");
     if (n < min || n > max)
         return why_set(why, WHY_OURS, "5.3.5", "%s is out of range: %" PRIu64 " to %" PRIu64,
                        value_quote(text, quoted), min, max);
@@ -114,14 +114,14 @@ int value_duration(struct span text, uint64_t *ms, struct why *why)
 {
     if (with_unit(text, durations, UNITS(durations), 0, ms))
         return 0;
-    return bad(why, text, "a duration such as 90s, 15m, 4h or 5d");
+    return value_bad(why, text, "a duration such as 90s, 15m, 4h or 5d");
 }
 
 int value_size(struct span text, uint64_t *bytes, struct why *why)
 {
     if (with_unit(text, sizes, UNITS(sizes), 1, bytes))
         return 0;
-    return bad(why, text, "a size such as 64KiB, 25MiB or 1GiB");
+    return value_bad(why, text, "a size such as 64KiB, 25MiB or 1GiB");
 }
 
 int value_rate(struct span text, struct rate *out, struct why *why)
@@ -133,14 +133,14 @@ int value_rate(struct span text, struct rate *out, struct why *why)
         return 0;
     }
     if (!span_cut(text, '/', &count, &per) || !span_number(count, VALUE_MAX, &rate.count) || !per.n)
-        return bad(why, text, "a rate such as 1000/h or 20/m");
+        return value_bad(why, text, "a rate such as 1000/h or 20/m");
     char one[VALUE_TEXT];
     if (!ascii_is_digit(per.p[0]) && per.n < 8) { // "h" is one hour
         snprintf(one, sizeof one, "1%.*s", (int)per.n, (const char *)per.p);
         per = span_text(one);
     }
     if (!with_unit(per, durations, UNITS(durations), 0, &rate.per_ms) || rate.per_ms == 0)
-        return bad(why, text, "a rate such as 1000/h or 20/m");
+        return value_bad(why, text, "a rate such as 1000/h or 20/m");
     *out = rate;
     return 0;
 }
@@ -174,7 +174,7 @@ int value_until(struct span text, int64_t *last, struct why *why)
         !span_number(span_slice(text, 5, 7), 12, &month) || month == 0 ||
         !span_number(span_slice(text, 8, 10), 31, &day) || day == 0 ||
         day > lengths[month - 1] + (month == 2 && leap(year)))
-        return bad(why, text, "a date such as 2027-03-31, nor 'never'");
+        return value_bad(why, text, "a date such as 2027-03-31, nor 'never'");
     *last = (days_of((int64_t)year, (int64_t)month, (int64_t)day) + 1) * 86400 - 1;
     return 0;
 }

@@ -7,11 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 #define IMPLICIT_TLS_PORT 465 // RFC 8314 section 3.3
 
-static int bad(struct why *why, struct span text, const char *what)
+static int value_address_bad(struct why *why, struct span text, const char *what)
 {
     char quoted[VALUE_QUOTE];
     return why_set(why, WHY_OURS, "5.3.5", "%s is not %s", value_quote(text, quoted), what);
@@ -87,11 +87,11 @@ int value_endpoint(struct span text, enum value_port want, struct sockaddr_stora
     long port;
     unsigned char ip[16];
     if (!split(text, &host, &brackets, &port))
-        return bad(why, text, forms[want]);
+        return value_address_bad(why, text, forms[want]);
     int family = parse_ip(host, ip);
     if (!family || (family == AF_INET && brackets) || (port < 0 && want == PORT_REQUIRED) ||
         ((port >= 0 || brackets) && want == PORT_NONE))
-        return bad(why, text, forms[want]);
+        return value_address_bad(why, text, forms[want]);
     fill(out, family, ip, port < 0 ? 0 : (uint16_t)port);
     return 0;
 }
@@ -134,7 +134,8 @@ int value_network(struct span text, struct network *out, struct why *why)
     unsigned all = network.family == AF_INET ? 32 : 128;
     uint64_t bits = all;
     if (!network.family || (has_prefix && !span_number(prefix, all, &bits)))
-        return bad(why, text, "a network such as 10.0.0.0/8, 192.0.2.1 or 2001:db8::/32");
+        return value_address_bad(why, text,
+                                 "a network such as 10.0.0.0/8, 192.0.2.1 or 2001:db8::/32");
     if (bits_behind(network.addr, (unsigned)bits, all))
         return why_set(why, WHY_OURS, "5.3.5", "%s has address bits behind its prefix length",
                        value_quote(text, quoted));
@@ -165,7 +166,8 @@ static int hop_in_brackets(struct span text, struct span host, struct cfg_next_h
         struct why inner;
         return value_host(host, &hop->name, &inner) == 0
                    ? 0
-                   : bad(why, text, "a next hop: no host name or address in the brackets");
+                   : value_address_bad(why, text,
+                                       "a next hop: no host name or address in the brackets");
     }
     hop->kind = HOP_ADDRESS;
     hop->name = mem_dup(inet_ntop(family, ip, name, sizeof name));
@@ -182,13 +184,15 @@ int value_hop(struct span text, struct cfg_next_hop *out, struct why *why)
     struct why inner;
     char quoted[VALUE_QUOTE];
     if (!split(text, &host, &brackets, &port) || port == 0)
-        return bad(why, text, "a next hop: name, [host], [address], with or without :port");
+        return value_address_bad(why, text,
+                                 "a next hop: name, [host], [address], with or without :port");
     if (!brackets && parse_ip(host, ip))
         return why_set(why, WHY_OURS, "5.3.5", "%s: an address as next hop goes in brackets",
                        value_quote(text, quoted));
     if (brackets ? hop_in_brackets(text, host, &hop, why) < 0
                  : value_domain(host, &hop.name, &inner) < 0)
-        return bad(why, text, "a next hop: name, [host], [address], with or without :port");
+        return value_address_bad(why, text,
+                                 "a next hop: name, [host], [address], with or without :port");
     hop.port = port < 0 ? 0 : (uint16_t)port;
     hop.implicit_tls = hop.port == IMPLICIT_TLS_PORT;
     *out = hop;

@@ -7,9 +7,9 @@
 #include <string.h>
 #include "config/idn.h"
 #include "relay/base/maxima.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
-static int bad(struct why *why, struct span text, const char *what)
+static int value_name_bad(struct why *why, struct span text, const char *what)
 {
     char quoted[VALUE_QUOTE];
     return why_set(why, WHY_OURS, "5.3.5", "%s is not %s", value_quote(text, quoted), what);
@@ -19,7 +19,7 @@ int value_text(struct span text, char **out, struct why *why)
 {
     for (size_t i = 0; i < text.n; i++)
         if (text.p[i] < 0x20 || text.p[i] == 0x7F)
-            return bad(why, text, "one line of text without control characters");
+            return value_name_bad(why, text, "one line of text without control characters");
     *out = span_dup(text);
     return 0;
 }
@@ -44,7 +44,7 @@ int value_domain(struct span text, char **out, struct why *why)
 {
     char name[IDN_NAME];
     if (!to_domain(text, name))
-        return bad(why, text, "a domain name");
+        return value_name_bad(why, text, "a domain name");
     *out = mem_dup(name);
     return 0;
 }
@@ -53,7 +53,7 @@ int value_host(struct span text, char **out, struct why *why)
 {
     char name[IDN_NAME];
     if (!to_domain(text, name) || strchr(name, '_'))
-        return bad(why, text, "a host name");
+        return value_name_bad(why, text, "a host name");
     *out = mem_dup(name);
     return 0;
 }
@@ -67,7 +67,7 @@ int value_rule(struct span text, char **out, struct why *why)
         return 0;
     }
     if (!to_domain(below ? span_from(text, 2) : text, name))
-        return bad(why, text, "a domain, '*.domain' or '*'");
+        return value_name_bad(why, text, "a domain, '*.domain' or '*'");
     *out = mem_printf("%s%s", below ? "*." : "", name);
     return 0;
 }
@@ -117,7 +117,9 @@ static bool to_mailbox(struct span text, char **out)
 
 int value_mailbox(struct span text, char **out, struct why *why)
 {
-    return to_mailbox(text, out) ? 0 : bad(why, text, "a mail address such as admin@example.org");
+    return to_mailbox(text, out)
+               ? 0
+               : value_name_bad(why, text, "a mail address such as admin@example.org");
 }
 
 int value_selector(struct span text, char **out, struct why *why)
@@ -126,7 +128,7 @@ int value_selector(struct span text, char **out, struct why *why)
     bool ok = strlen(in) == text.n && text.n <= 63 && idn_to_ascii(in, name) == 0;
     free(in);
     if (!ok)
-        return bad(why, text, "a selector such as r2026");
+        return value_name_bad(why, text, "a selector such as r2026");
     *out = mem_dup(name);
     return 0;
 }
@@ -155,7 +157,8 @@ int value_pin(struct span text, char **out, struct why *why)
     struct span digest = span_from(text, 7);
     if (!span_starts_nocase(text, "sha256:") ||
         !((digest.n == 64 && is_hex(digest)) || is_base64_of_32(digest)))
-        return bad(why, text, "a pin: sha256: and the SHA-256 of the public key, hex or base64");
+        return value_name_bad(why, text,
+                              "a pin: sha256: and the SHA-256 of the public key, hex or base64");
     *out = mem_printf("sha256:%.*s", (int)digest.n, (const char *)digest.p);
     return 0;
 }
@@ -170,12 +173,12 @@ int value_sender(struct span text, struct sender_pattern *out, struct why *why)
         // `*@example.org` would be the one mailbox of that name, which nobody means.
         pattern.kind = SENDER_ADDRESS;
         if (text.p[0] == '*' || !to_mailbox(text, &pattern.text))
-            return bad(why, text, "a mail address");
+            return value_name_bad(why, text, "a mail address");
     } else {
         bool below = span_starts_nocase(text, "*.");
         pattern.kind = below ? SENDER_BELOW : SENDER_DOMAIN;
         if (!to_domain(below ? span_from(text, 2) : text, name))
-            return bad(why, text, "a domain, '*.domain', an address or '*'");
+            return value_name_bad(why, text, "a domain, '*.domain', an address or '*'");
         pattern.text = mem_dup(name);
     }
     *out = pattern;

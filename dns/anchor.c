@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
-static struct span word(struct span *rest)
+static struct span anchor_word(struct span *rest)
 {
     *rest = span_trim(*rest);
     size_t n = 0;
@@ -29,9 +29,9 @@ static int base64_value(int c)
 static bool key_tag(struct span rest, uint16_t *tag)
 {
     uint64_t flags, protocol, algorithm;
-    if (!span_number(word(&rest), UINT16_MAX, &flags) ||
-        !span_number(word(&rest), UINT8_MAX, &protocol) ||
-        !span_number(word(&rest), UINT8_MAX, &algorithm))
+    if (!span_number(anchor_word(&rest), UINT16_MAX, &flags) ||
+        !span_number(anchor_word(&rest), UINT8_MAX, &protocol) ||
+        !span_number(anchor_word(&rest), UINT8_MAX, &algorithm))
         return false;
     uint32_t sum = (uint32_t)(flags + (protocol << 8) + algorithm), bits = 0;
     size_t n = 0, held = 0;
@@ -56,13 +56,13 @@ static bool key_tag(struct span rest, uint16_t *tag)
 static bool line_tag(struct span line, uint16_t *tag)
 {
     while (line.n > 0) {
-        struct span w = word(&line);
+        struct span w = anchor_word(&line);
         if (w.n == 0 || w.p[0] == ';')
             return false;
         uint64_t number;
         if (span_is_nocase(w, "DNSKEY"))
             return key_tag(line, tag);
-        if (span_is_nocase(w, "DS") && span_number(word(&line), UINT16_MAX, &number)) {
+        if (span_is_nocase(w, "DS") && span_number(anchor_word(&line), UINT16_MAX, &number)) {
             *tag = (uint16_t)number;
             return true;
         }

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "dns/name.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 // The count stands behind the public part, so that the header shows only what callers may read.
 struct counted {

@@ -8,7 +8,7 @@
 #include "dns/name.h"
 #include "dns/rdata.h"
 #include "relay/base/maxima.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 #define HASH_FUNCTION(key, n, value) (value) = name_hash(key, n)
 #include <uthash.h>
@@ -173,7 +173,7 @@ static void absent(struct dns_answer *a, bool nxdomain)
     a->nxdomain = nxdomain;
 }
 
-static void failed(struct dns_answer *a, const char *name, enum said_error error)
+static void answers_failed(struct dns_answer *a, const char *name, enum said_error error)
 {
     static const char *const words[] = {
         [SAID_SERVFAIL] = "the name server answered SERVFAIL",
@@ -192,10 +192,10 @@ static void fail_as(struct dns_answer *a, const char *name, enum said_error erro
     if (error == SAID_NXDOMAIN || error == SAID_NODATA)
         absent(a, error == SAID_NXDOMAIN);
     else
-        failed(a, name, error);
+        answers_failed(a, name, error);
 }
 
-static void found(struct dns_answer *a, const struct said *set)
+static void answers_found(struct dns_answer *a, const struct said *set)
 {
     a->outcome = DNS_FOUND;
     for (size_t i = 0; i < set->set->nrecords; i++)
@@ -203,8 +203,8 @@ static void found(struct dns_answer *a, const struct said *set)
 }
 
 // What `name` itself says; returns the target's text where it is an alias to be followed.
-static bool step(const struct answers *answers, struct dns_answer *a, const char *name,
-                 char target[static 256])
+static bool answers_step(const struct answers *answers, struct dns_answer *a, const char *name,
+                         char target[static 256])
 {
     const struct said *error = said_find(answers, name, SAID_ERROR, a->type);
     const struct said *set = said_find(answers, name, SAID_RECORDS, a->type);
@@ -212,7 +212,7 @@ static bool step(const struct answers *answers, struct dns_answer *a, const char
     if (error) {
         fail_as(a, name, error->error);
     } else if (set) {
-        found(a, set);
+        answers_found(a, set);
     } else if (cname && rdata_name(cname->set->records[0].rdata, target)) {
         return true;
     } else if ((error = said_find(answers, name, SAID_ERROR, SAID_ANY_TYPE))) {
@@ -235,7 +235,7 @@ struct dns_answer *answers_ask(const struct answers *answers, const char *name, 
         return a;
     }
     bool secure = true;
-    for (int hop = 0; step(answers, a, at, target); hop++) {
+    for (int hop = 0; answers_step(answers, a, at, target); hop++) {
         bool hop_secure = is_secure(answers, at, DNS_CNAME);
         if (hop == 0) {
             a->alias = true;

@@ -11,11 +11,11 @@
 #include "dns/answers_table.h"
 #include "dns/name.h"
 #include "dns/rdata.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 #define MAX_RDATA 65535 // octets, RFC 1035 section 3.2.1
 
-static int bad(struct why *why, const char *what, const char *where)
+static int answers_load_bad(struct why *why, const char *what, const char *where)
 {
     return why_set(why, WHY_OURS, "4.3.5", "answer file: %s: \"%.200s\"", what, where);
 }
@@ -99,7 +99,7 @@ static int read_set(struct answers *answers, const char *name, const char *word,
 {
     uint16_t type = dns_type_parse(word);
     if (type == 0 || !json_is_array(values))
-        return bad(why, "records: not a type with a list", word);
+        return answers_load_bad(why, "records: not a type with a list", word);
     if (json_array_size(values) == 0)
         return 0;
     struct said *said = answers_say(answers, name, SAID_RECORDS, type);
@@ -112,7 +112,7 @@ static int read_set(struct answers *answers, const char *name, const char *word,
     json_array_foreach (values, i, value) {
         buf_reset(&rdata);
         if (read_rdata(type, value, &rdata) < 0) {
-            rc = bad(why, "records: a value that its type cannot have, at", name);
+            rc = answers_load_bad(why, "records: a value that its type cannot have, at", name);
             break;
         }
         dns_answer_add(said->set, rdata.data, rdata.len);
@@ -128,7 +128,7 @@ static int read_records(struct answers *answers, json_t *records, struct why *wh
     json_object_foreach (records, key, sets) {
         char name[NAME_TEXT];
         if (!name_normal(key, name) || !json_is_object(sets))
-            return bad(why, "records: not a name with its types", key);
+            return answers_load_bad(why, "records: not a name with its types", key);
         answers_exists(answers, name);
         json_object_foreach (sets, word, values) {
             if (read_set(answers, name, word, values, why) < 0)
@@ -144,16 +144,16 @@ static int read_subject(const char *key, char name[static NAME_TEXT], uint16_t *
 {
     char text[NAME_TEXT + 16];
     if (strlen(key) >= sizeof text)
-        return bad(why, "not a name", key);
+        return answers_load_bad(why, "not a name", key);
     strcpy(text, key);
     char *bar = strrchr(text, '|');
     *type = SAID_ANY_TYPE;
     if (bar) {
         *bar = '\0';
         if (strcmp(bar + 1, "*") != 0 && (*type = dns_type_parse(bar + 1)) == 0)
-            return bad(why, "not a type", key);
+            return answers_load_bad(why, "not a type", key);
     }
-    return name_normal(text, name) ? 0 : bad(why, "not a name", key);
+    return name_normal(text, name) ? 0 : answers_load_bad(why, "not a name", key);
 }
 
 static int read_errors(struct answers *answers, json_t *errors, struct why *why)
@@ -173,7 +173,7 @@ static int read_errors(struct answers *answers, json_t *errors, struct why *why)
         while (i < n && !span_is_nocase(word, words[i]))
             i++;
         if (i == n)
-            return bad(why, "errors: not an error word, at", key);
+            return answers_load_bad(why, "errors: not an error word, at", key);
         answers_say(answers, name, SAID_ERROR, type)->error = (enum said_error)i;
     }
     return 0;
@@ -187,7 +187,8 @@ static int read_proofs(struct answers *answers, json_t *list, enum said_kind kin
         char name[NAME_TEXT];
         uint16_t type;
         if (!json_is_string(value))
-            return bad(why, "a list of names holds something else", "secure or insecure");
+            return answers_load_bad(why, "a list of names holds something else",
+                                    "secure or insecure");
         if (read_subject(json_string_value(value), name, &type, why) < 0)
             return -1;
         answers_say(answers, name, kind, type);
@@ -202,30 +203,30 @@ static int read_pages(struct answers *answers, json_t *pages, struct why *why)
     json_object_foreach (pages, key, value) {
         char host[NAME_TEXT];
         if (!name_normal(key, host) || !json_is_object(value))
-            return bad(why, "https: not a host with its answer", key);
+            return answers_load_bad(why, "https: not a host with its answer", key);
         const char *error = json_string_value(json_object_get(value, "error"));
         const char *type = json_string_value(json_object_get(value, "type"));
         const char *body = json_string_value(json_object_get(value, "body"));
         const json_t *status = json_object_get(value, "status");
         if (!error && !json_is_integer(status))
-            return bad(why, "https: neither a status nor an error, at", key);
+            return answers_load_bad(why, "https: neither a status nor an error, at", key);
         if (answers_page(answers, host, error ? 0 : (int)json_integer_value(status),
                          type ? type : "", body ? body : "", error ? error : "") < 0)
-            return bad(why, "https: a host stands twice", key);
+            return answers_load_bad(why, "https: a host stands twice", key);
     }
     return 0;
 }
 
-static int read_all(struct answers *answers, json_t *root, struct why *why)
+static int answers_load_read_all(struct answers *answers, json_t *root, struct why *why)
 {
     if (!json_is_object(root))
-        return bad(why, "not an object", "the outermost value");
+        return answers_load_bad(why, "not an object", "the outermost value");
     const char *key;
     json_t *value;
     json_object_foreach (root, key, value) {
         bool list = strcmp(key, "secure") == 0 || strcmp(key, "insecure") == 0;
         if (list ? !json_is_array(value) : !json_is_object(value))
-            return bad(why, "not a list or an object, as it should be", key);
+            return answers_load_bad(why, "not a list or an object, as it should be", key);
         int rc = 0;
         if (strcmp(key, "records") == 0)
             rc = read_records(answers, value, why);
@@ -236,7 +237,7 @@ static int read_all(struct answers *answers, json_t *root, struct why *why)
         else if (strcmp(key, "https") == 0)
             rc = read_pages(answers, value, why);
         else
-            rc = bad(why, "an unknown part", key);
+            rc = answers_load_bad(why, "an unknown part", key);
         if (rc < 0)
             return -1;
     }
@@ -253,7 +254,7 @@ struct answers *answers_parse(const char *text, size_t n, struct why *why)
         return NULL;
     }
     struct answers *answers = answers_new();
-    if (read_all(answers, root, why) < 0) {
+    if (answers_load_read_all(answers, root, why) < 0) {
         answers_free(answers);
         answers = NULL;
     }

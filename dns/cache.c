@@ -7,7 +7,7 @@
 #include <string.h>
 #include "dns/name.h"
 #include "relay/base/maxima.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 #define HASH_FUNCTION(key, n, value) (value) = name_hash(key, n)
 #include <uthash.h>
@@ -58,7 +58,7 @@ static void drop_answer(struct cache *cache, struct entry *e)
 }
 
 // An entry without answer and without lookup has no reason to be.
-static void settle(struct cache *cache, struct entry *e)
+static void cache_settle(struct cache *cache, struct entry *e)
 {
     if (e->answer || e->looking_up)
         return;
@@ -75,7 +75,7 @@ void cache_free(struct cache *cache)
         drop_answer(cache, e);
         list_remove(&e->waiters);
         e->looking_up = false;
-        settle(cache, e);
+        cache_settle(cache, e);
     }
     free(cache);
 }
@@ -152,7 +152,7 @@ void cache_put(struct cache *cache, struct dns_answer *answer, uint64_t now_ms,
     while (cache->bytes > cache->max) {
         struct entry *oldest = list_of(cache->used.next, struct entry, used);
         drop_answer(cache, oldest);
-        settle(cache, oldest);
+        cache_settle(cache, oldest);
     }
 }
 
@@ -171,7 +171,7 @@ void cache_forget(struct cache *cache, const char *name)
         if (!name_below(e->key + sizeof(uint16_t), name))
             continue;
         drop_answer(cache, e);
-        settle(cache, e);
+        cache_settle(cache, e);
     }
 }
 

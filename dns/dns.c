@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: ISC
 // The front of name resolution: a thread that owns the cache and hands lookups to the resolver, or
-// answers from a file. Requests of all threads pass through its mailbox, answers go back through
+// answers from a file. Requests of all threads pass through its inbox, answers go back through
 // theirs.
 //
 // One lock guards what two threads touch: the state of each request (so that a cancelled one is never
-// posted to a mailbox that may be gone) and the numbers of dns_get_state. It is held for moments.
+// posted to an inbox that may be gone) and the numbers of dns_get_state. It is held for moments.
 #include "dns/dns.h"
 
 #include <arpa/inet.h>
@@ -21,7 +21,7 @@
 #include "relay/base/clock.h"
 #include "relay/base/list.h"
 #include "relay/base/maxima.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 #define CACHE_BYTES    67108864 // without a ceiling from the caller
 #define TICK_MS        500
@@ -39,7 +39,7 @@ struct dns_request {
     struct list all;    // in dns.requests, under the lock
     struct list waiter; // in the cache
     struct dns *dns;
-    struct mailbox *home;
+    struct inbox *home;
     dns_fn *fn;
     void *arg;
     enum request_state state; // under the lock
@@ -57,7 +57,7 @@ struct lookup {
 struct dns {
     pthread_t thread;
     uv_loop_t loop;
-    struct mailbox *mail;
+    struct inbox *mail;
     uv_timer_t timer;
     struct item stop;
     struct answers *answers; // or else
@@ -65,7 +65,7 @@ struct dns {
     struct cache *cache;
     struct list lookups;
     unsigned epoch;
-    struct health_facts facts;
+    struct health_input facts;
     char *trust_anchor, *self_check; // self_check in normal form; NULL: off
     bool checking;
     uint64_t check_ms; // when the next self-check is due
@@ -85,7 +85,7 @@ static void request_free(struct dns_request *r)
     free(r);
 }
 
-static void run_deliver(struct item *item)
+static void dns_run_deliver(struct item *item)
 {
     struct dns_request *r = list_of(item, struct dns_request, item);
     struct dns *dns = r->dns;
@@ -101,7 +101,7 @@ static void run_deliver(struct item *item)
 }
 
 // The end of a request on the front's thread.
-static void settle(struct dns_request *r, struct dns_answer *answer)
+static void dns_settle(struct dns_request *r, struct dns_answer *answer)
 {
     struct dns *dns = r->dns;
     pthread_mutex_lock(&dns->lock);
@@ -113,8 +113,8 @@ static void settle(struct dns_request *r, struct dns_answer *answer)
     } else {
         r->answer = dns_answer_ref(answer);
         r->state = REQUEST_POSTED;
-        r->item.run = run_deliver;
-        mailbox_post(r->home, &r->item);
+        r->item.run = dns_run_deliver;
+        inbox_post(r->home, &r->item);
     }
     pthread_mutex_unlock(&dns->lock);
     if (cancelled)
@@ -125,7 +125,7 @@ static void settle_all(struct list *waiters, struct dns_answer *answer)
 {
     list_each_safe (it, waiters) {
         list_remove(it);
-        settle(list_of(it, struct dns_request, waiter), answer);
+        dns_settle(list_of(it, struct dns_request, waiter), answer);
     }
 }
 
@@ -142,7 +142,7 @@ void dns_cancel(struct dns_request *r)
 
 // ---- lookups
 
-static void looked_up(struct resolver_lookup *base)
+static void dns_looked_up(struct resolver_lookup *base)
 {
     struct lookup *l = list_of(base, struct lookup, base);
     struct dns *dns = l->dns;
@@ -177,7 +177,7 @@ static struct dns_answer *stuck_answer(const char *name, uint16_t type)
     return a;
 }
 
-static void count(struct dns *dns, bool hit, bool asked, bool *stuck)
+static void dns_count(struct dns *dns, bool hit, bool asked, bool *stuck)
 {
     pthread_mutex_lock(&dns->lock);
     dns->state.cache_hits += hit;
@@ -193,22 +193,22 @@ static void ask_cache(struct dns_request *r, const char *name)
     bool stuck;
     enum cache_verdict verdict =
         cache_ask(dns->cache, name, r->type, clock_mono_ms(), &r->waiter, &answer);
-    count(dns, verdict == CACHE_HIT, verdict == CACHE_LOOK_UP, &stuck);
+    dns_count(dns, verdict == CACHE_HIT, verdict == CACHE_LOOK_UP, &stuck);
     if (verdict == CACHE_HIT) {
-        settle(r, answer);
+        dns_settle(r, answer);
         return;
     }
     if (verdict == CACHE_LOOK_UP)
-        look_up(dns, name, r->type, looked_up);
+        look_up(dns, name, r->type, dns_looked_up);
     if (!stuck)
         return;
     list_remove(&r->waiter);
     answer = stuck_answer(name, r->type);
-    settle(r, answer);
+    dns_settle(r, answer);
     dns_answer_unref(answer);
 }
 
-static void run_request(struct item *item)
+static void dns_run_request(struct item *item)
 {
     struct dns_request *r = list_of(item, struct dns_request, item);
     struct dns_answer *answer;
@@ -225,27 +225,27 @@ static void run_request(struct item *item)
         ask_cache(r, name);
         return;
     }
-    settle(r, answer);
+    dns_settle(r, answer);
     dns_answer_unref(answer);
 }
 
-struct dns_request *dns_ask(struct dns *dns, struct mailbox *loop_mail, const char *name,
+struct dns_request *dns_ask(struct dns *dns, struct inbox *loop_inbox, const char *name,
                             uint16_t type, dns_fn *fn, void *arg)
 {
     struct dns_request *r = mem_new(sizeof *r);
     r->dns = dns;
-    r->home = loop_mail;
+    r->home = loop_inbox;
     r->name = mem_dup(name);
     r->type = type;
     r->fn = fn;
     r->arg = arg;
-    r->item.run = run_request;
+    r->item.run = dns_run_request;
     list_init(&r->all);
     list_init(&r->waiter);
     pthread_mutex_lock(&dns->lock);
     list_append(&dns->requests, &r->all);
     pthread_mutex_unlock(&dns->lock);
-    mailbox_post(dns->mail, &r->item);
+    inbox_post(dns->mail, &r->item);
     return r;
 }
 
@@ -255,7 +255,7 @@ struct forget {
     char *name;
 };
 
-static void run_forget(struct item *item)
+static void dns_run_forget(struct item *item)
 {
     struct forget *f = list_of(item, struct forget, item);
     char name[NAME_TEXT];
@@ -268,15 +268,15 @@ static void run_forget(struct item *item)
 void dns_forget(struct dns *dns, const char *name)
 {
     struct forget *f = mem_new(sizeof *f);
-    f->item.run = run_forget;
+    f->item.run = dns_run_forget;
     f->dns = dns;
     f->name = mem_dup(name);
-    mailbox_post(dns->mail, &f->item);
+    inbox_post(dns->mail, &f->item);
 }
 
 // ---- the self-check, and whether the resolver lives
 
-static void checked(struct resolver_lookup *base)
+static void dns_checked(struct resolver_lookup *base)
 {
     struct lookup *l = list_of(base, struct lookup, base);
     struct dns *dns = l->dns;
@@ -295,15 +295,15 @@ static void checked(struct resolver_lookup *base)
     free(l);
 }
 
-static void check(struct dns *dns)
+static void dns_check(struct dns *dns)
 {
     if (!dns->self_check || dns->checking)
         return;
     dns->checking = true;
-    look_up(dns, dns->self_check, dns->self_check[0] ? DNS_SOA : DNS_DNSKEY, checked);
+    look_up(dns, dns->self_check, dns->self_check[0] ? DNS_SOA : DNS_DNSKEY, dns_checked);
 }
 
-static void watch(struct dns *dns)
+static void dns_watch(struct dns *dns)
 {
     uint64_t turned = resolver_turned_ms(dns->resolver), now = clock_mono_ms();
     bool stuck = now > turned && now - turned > STUCK_MS;
@@ -320,22 +320,22 @@ static void watch(struct dns *dns)
         struct dns_request *r = list_of(it, struct dns_request, waiter);
         struct dns_answer *answer = stuck_answer(r->name, r->type);
         list_remove(it);
-        settle(r, answer);
+        dns_settle(r, answer);
         dns_answer_unref(answer);
     }
 }
 
-static void tick(uv_timer_t *timer)
+static void dns_tick(uv_timer_t *timer)
 {
     struct dns *dns = timer->data;
     unsigned epoch = resolver_epoch(dns->resolver);
-    watch(dns);
+    dns_watch(dns);
     if (epoch != dns->epoch) { // new trust anchors: what was bogus may be secure now
         dns->epoch = epoch;
         cache_forget(dns->cache, "");
-        check(dns);
+        dns_check(dns);
     } else if (clock_mono_ms() >= dns->check_ms) {
-        check(dns);
+        dns_check(dns);
     }
 }
 
@@ -344,20 +344,20 @@ struct nudge {
     struct dns *dns;
 };
 
-static void run_check(struct item *item)
+static void dns_run_check(struct item *item)
 {
     struct nudge *n = list_of(item, struct nudge, item);
     if (n->dns->resolver)
-        check(n->dns);
+        dns_check(n->dns);
     free(n);
 }
 
 void dns_check_now(struct dns *dns)
 {
     struct nudge *n = mem_new(sizeof *n);
-    n->item.run = run_check;
+    n->item.run = dns_run_check;
     n->dns = dns;
-    mailbox_post(dns->mail, &n->item);
+    inbox_post(dns->mail, &n->item);
 }
 
 void dns_get_state(struct dns *dns, struct dns_state *out)
@@ -428,7 +428,7 @@ static int open_resolver(struct dns *dns, const struct dns_options *options, str
     dns->resolver = resolver_open(&config, why);
     if (!dns->resolver)
         return -1;
-    dns->facts = (struct health_facts){.mode = config.mode,
+    dns->facts = (struct health_input){.mode = config.mode,
                                        .trust = config.dnssec,
                                        .can_prove = resolver_can_prove(dns->resolver),
                                        .trust_anchor = dns->trust_anchor};
@@ -436,7 +436,7 @@ static int open_resolver(struct dns *dns, const struct dns_options *options, str
     return 0;
 }
 
-static void *run(void *arg)
+static void *dns_run(void *arg)
 {
     sigset_t all; // signals are the main thread's; a broken pipe is an error like others here
     sigfillset(&all);
@@ -446,15 +446,15 @@ static void *run(void *arg)
     return NULL;
 }
 
-static void run_stop(struct item *item)
+static void dns_run_stop(struct item *item)
 {
     struct dns *dns = list_of(item, struct dns, stop);
     resolver_close(dns->resolver);
     uv_close((uv_handle_t *)&dns->timer, NULL);
-    mailbox_close(dns->mail);
+    inbox_close(dns->mail);
 }
 
-static void release(struct dns *dns)
+static void dns_release(struct dns *dns)
 {
     cache_free(dns->cache);
     answers_free(dns->answers);
@@ -470,24 +470,24 @@ struct dns *dns_open(const struct dns_options *options, struct why *why)
     pthread_mutex_init(&dns->lock, NULL);
     list_init(&dns->requests);
     list_init(&dns->lookups);
-    dns->stop.run = run_stop;
+    dns->stop.run = dns_run_stop;
     if (options->answers_file)
         dns->answers = answers_load(options->answers_file, why);
     else
         open_resolver(dns, options, why);
     if (!dns->answers && !dns->resolver) {
-        release(dns);
+        dns_release(dns);
         return NULL;
     }
     dns->state.health = dns->self_check ? DNS_HEALTH_UNKNOWN : DNS_HEALTH_OFF;
     int rc = uv_loop_init(&dns->loop);
     assert(rc == 0);
-    dns->mail = mailbox_open(&dns->loop);
+    dns->mail = inbox_open(&dns->loop);
     uv_timer_init(&dns->loop, &dns->timer);
     dns->timer.data = dns;
     if (dns->resolver)
-        uv_timer_start(&dns->timer, tick, 0, TICK_MS);
-    rc = pthread_create(&dns->thread, NULL, run, dns);
+        uv_timer_start(&dns->timer, dns_tick, 0, TICK_MS);
+    rc = pthread_create(&dns->thread, NULL, dns_run, dns);
     assert(rc == 0);
     return dns;
 }
@@ -496,7 +496,7 @@ void dns_close(struct dns *dns)
 {
     if (!dns)
         return;
-    mailbox_post(dns->mail, &dns->stop);
+    inbox_post(dns->mail, &dns->stop);
     pthread_join(dns->thread, NULL);
     int rc = uv_loop_close(&dns->loop);
     assert(rc == 0);
@@ -509,5 +509,5 @@ void dns_close(struct dns *dns)
     {
         request_free(list_of(it, struct dns_request, all));
     }
-    release(dns);
+    dns_release(dns);
 }

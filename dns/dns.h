@@ -3,14 +3,14 @@
 //
 // Behind it: the cache (dns/cache.h: one lookup for many waiters, TTLs, negative answers) and either the
 // resolver thread (dns/resolver.h) or an answer file (dns/answers.h). Every request ends in exactly one
-// callback on the loop of the mailbox it named, never inside dns_ask itself, unless it is cancelled.
+// callback on the loop of the inbox it named, never inside dns_ask itself, unless it is cancelled.
 #ifndef DNS_DNS_H
 #define DNS_DNS_H
 
 #include "config/config.h"
 #include "dns/answer.h"
 #include "dns/facts.h"
-#include "relay/base/mailbox.h"
+#include "relay/base/inbox.h"
 
 struct dns;
 struct dns_request;
@@ -28,25 +28,27 @@ void dns_close(struct dns *dns); // joins the threads; every request has ended b
 
 // Callback owns nothing: take a reference to keep the answer.
 typedef void dns_fn(const struct dns_answer *answer, void *arg);
-// `loop_mail` is the mailbox of the calling thread's loop. The request is freed after its callback.
+// `loop_inbox` is the inbox of the calling thread's loop. The request is freed after its callback.
 // Every lookup ends within about 20 seconds (DNS_FAILED at the latest then).
-struct dns_request *dns_ask(struct dns *dns, struct mailbox *loop_mail, const char *name,
+struct dns_request *dns_ask(struct dns *dns, struct inbox *loop_inbox, const char *name,
                             uint16_t type, dns_fn *fn, void *arg);
 // On the thread that asked; no callback comes after it. Accepts NULL.
 void dns_cancel(struct dns_request *request);
 
-// Drives an evaluation on a loop: looks up all that `facts` wants, then calls `again`, which evaluates
+// Carries an evaluation through on a loop: looks up all that `facts` wants, then calls `again`, which evaluates
 // and returns true while it wants more; then `done` once. Cancel: no callback after it.
-struct dns_drive;
-struct dns_drive *dns_drive(struct dns *dns, struct mailbox *loop_mail, struct facts *facts,
-                            bool (*again)(void *arg), void (*done)(void *arg), void *arg);
+struct dns_evaluation;
+struct dns_evaluation *dns_evaluate(struct dns *dns, struct inbox *loop_inbox, struct facts *facts,
+                                    bool (*again)(void *arg), void (*done)(void *arg), void *arg);
 // The same, but evaluates again after every answer, not only when all that was asked is there: for a
 // small evaluation with a deadline, in which one dead name server must not hold up what others tell.
-struct dns_drive *dns_drive_eager(struct dns *dns, struct mailbox *loop_mail, struct facts *facts,
-                                  bool (*again)(void *arg), void (*done)(void *arg), void *arg);
-void dns_drive_cancel(struct dns_drive *drive); // accepts NULL
-// The same for command-line programs: returns when `again` is content. Own loop, no mailbox needed.
-void dns_drive_blocking(struct dns *dns, struct facts *facts, bool (*again)(void *arg), void *arg);
+struct dns_evaluation *dns_evaluate_eager(struct dns *dns, struct inbox *loop_inbox,
+                                          struct facts *facts, bool (*again)(void *arg),
+                                          void (*done)(void *arg), void *arg);
+void dns_evaluation_cancel(struct dns_evaluation *evaluation); // accepts NULL
+// The same for command-line programs: returns when `again` is content. Own loop, no inbox needed.
+void dns_evaluate_blocking(struct dns *dns, struct facts *facts, bool (*again)(void *arg),
+                           void *arg);
 
 // Forget cached answers for a name and below (a policy failure looks TXT up again). Any thread.
 void dns_forget(struct dns *dns, const char *name);

@@ -9,7 +9,7 @@
 #include "relay/base/clock.h"
 #include "relay/base/list.h"
 #include "relay/base/maxima.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 #define HASH_FUNCTION(key, n, value) (value) = name_hash(key, n)
 #include <uthash.h>

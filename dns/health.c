@@ -12,7 +12,7 @@
 #define ROOT_KEY         38696
 #define ROOT_KEY_SINCE_S INT64_C(1791676800)
 
-static void tell_bogus(const struct health_facts *facts, const struct dns_answer *answer, char *out,
+static void tell_bogus(const struct health_input *facts, const struct dns_answer *answer, char *out,
                        size_t size)
 {
     const char *name = answer->name[0] ? answer->name : ".";
@@ -37,8 +37,8 @@ static void tell_bogus(const struct health_facts *facts, const struct dns_answer
                  facts->trust_anchor, keys, answer->why.text);
 }
 
-static void tell(const struct health_facts *facts, const struct dns_answer *answer, char *out,
-                 size_t size)
+static void health_tell(const struct health_input *facts, const struct dns_answer *answer,
+                        char *out, size_t size)
 {
     const char *name = answer->name[0] ? answer->name : ".";
     if (!facts->can_prove)
@@ -59,7 +59,7 @@ static void tell(const struct health_facts *facts, const struct dns_answer *answ
                  facts->trust_anchor);
 }
 
-void health_judge(const struct health_facts *facts, const struct dns_answer *answer,
+void health_judge(const struct health_input *facts, const struct dns_answer *answer,
                   struct dns_state *state)
 {
     bool ok = facts->can_prove && answer->outcome != DNS_FAILED && answer->proof == DNS_SECURE;
@@ -67,5 +67,5 @@ void health_judge(const struct health_facts *facts, const struct dns_answer *ans
     state->checked_ms = clock_ms();
     state->text[0] = '\0';
     if (!ok)
-        tell(facts, answer, state->text, sizeof state->text);
+        health_tell(facts, answer, state->text, sizeof state->text);
 }

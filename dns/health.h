@@ -5,7 +5,7 @@
 
 #include "dns/dns.h"
 
-struct health_facts {
+struct health_input {
     enum dns_mode mode;
     enum dns_trust trust;
     bool can_prove;           // resolver_can_prove()
@@ -13,7 +13,7 @@ struct health_facts {
 };
 
 // Judges the answer to the self-check: sets health and text of *state.
-void health_judge(const struct health_facts *facts, const struct dns_answer *answer,
+void health_judge(const struct health_input *facts, const struct dns_answer *answer,
                   struct dns_state *state);
 
 #endif

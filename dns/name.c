@@ -54,7 +54,7 @@ bool name_below(const char *name, const char *parent)
 
 static unsigned char secret[XXH3_SECRET_SIZE_MIN + 56];
 
-static void draw_secret(void)
+static void name_draw_secret(void)
 {
     random_bytes(secret, sizeof secret);
 }
@@ -62,6 +62,6 @@ static void draw_secret(void)
 unsigned name_hash(const void *bytes, size_t n)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, draw_secret);
+    pthread_once(&once, name_draw_secret);
     return (unsigned)XXH3_64bits_withSecret(bytes, n, secret, sizeof secret);
 }

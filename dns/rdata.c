@@ -76,7 +76,7 @@ bool rdata_tlsa(struct span rdata, struct dns_tlsa *tlsa)
 }
 
 // The next run without white space; empty at the end.
-static struct span next_word(struct span *rest)
+static struct span rdata_next_word(struct span *rest)
 {
     *rest = span_trim(*rest);
     size_t n = 0;
@@ -101,7 +101,7 @@ bool rdata_tlsa_text(const char *text, struct buf *rdata)
     size_t before = rdata->len;
     for (int i = 0; i < 3; i++) {
         uint64_t value;
-        if (!span_number(next_word(&rest), 255, &value) || buf_addc(rdata, (char)value) < 0)
+        if (!span_number(rdata_next_word(&rest), 255, &value) || buf_addc(rdata, (char)value) < 0)
             goto no;
     }
     int high = -1; // the presentation format allows white space inside the digits, RFC 6698 2.2

@@ -12,12 +12,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "dns/message.h"
+#include "dns/wire.h"
 #include "dns/resolver_way.h"
 #include "dns/slots.h"
 #include "relay/base/clock.h"
 #include "relay/base/maxima.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 #define PER_ZONE     8    // outstanding lookups that share a zone
 #define UDP_TRY_MS   3000 // a lost packet is asked again elsewhere
@@ -50,7 +50,7 @@ struct query {
 struct resolver {
     pthread_t thread;
     uv_loop_t loop;
-    struct mailbox *mail;
+    struct inbox *mail;
     uv_timer_t timer;
     struct item stop;
     struct way *way;
@@ -65,7 +65,7 @@ struct resolver {
 
 static void pump(struct resolver *r);
 
-static void forget(struct query *q)
+static void resolver_forget(struct query *q)
 {
     if (q->state == QUERY_ASKING)
         q->resolver->way->cancel(q->resolver->way, &q->question);
@@ -75,42 +75,42 @@ static void forget(struct query *q)
     free(q);
 }
 
-static void run_done(struct item *item)
+static void resolver_run_done(struct item *item)
 {
     struct resolver_lookup *lookup = list_of(item, struct resolver_lookup, item);
     lookup->done(lookup);
 }
 
-static void finish(struct query *q)
+static void resolver_finish(struct query *q)
 {
     struct dns_answer *a = q->answer;
     struct resolver_lookup *lookup = q->lookup;
-    if (a->ttl == MESSAGE_TTL_FIRST)
+    if (a->ttl == WIRE_TTL_FIRST)
         a->ttl = 0;
     if (a->alias && a->proof == DNS_SECURE)
         a->alias_secure = true;
     lookup->answer = a;
     q->answer = NULL;
-    forget(q);
-    lookup->item.run = run_done;
-    mailbox_post(lookup->home, &lookup->item);
+    resolver_forget(q);
+    lookup->item.run = resolver_run_done;
+    inbox_post(lookup->home, &lookup->item);
 }
 
-static void fail(struct query *q, enum dns_proof proof, const char *text)
+static void resolver_fail(struct query *q, enum dns_proof proof, const char *text)
 {
     struct dns_answer *a = q->answer;
     a->outcome = DNS_FAILED;
     a->proof = proof;
     why_set(&a->why, WHY_DOMAIN, "4.4.3", "looking up %s of %s: %s", dns_type_word(a->type),
             a->name[0] ? a->name : ".", text);
-    finish(q);
+    resolver_finish(q);
 }
 
 static void fail_with_trouble(struct query *q)
 {
     char text[sizeof q->trouble];
     memcpy(text, q->trouble, sizeof text);
-    fail(q, DNS_UNPROVEN, text);
+    resolver_fail(q, DNS_UNPROVEN, text);
 }
 
 static void trouble(struct query *q, const char *text)
@@ -157,7 +157,7 @@ static void finish_probe(struct query *q)
     if (q->purpose == FOR_BOGUS)
         fail_with_trouble(q);
     else
-        finish(q);
+        resolver_finish(q);
 }
 
 static void begin_probe(struct query *q, enum purpose purpose);
@@ -174,7 +174,7 @@ static void give_up(struct query *q)
         fail_with_trouble(q);
 }
 
-static void ask(struct query *q)
+static void dns_resolver_ask(struct query *q)
 {
     struct way *way = q->resolver->way;
     q->state = QUERY_WAITING;
@@ -197,14 +197,14 @@ static void begin_probe(struct query *q, enum purpose purpose)
     q->first = server;
     q->nth = 0;
     q->over_tcp = false;
-    ask(q);
+    dns_resolver_ask(q);
 }
 
 static void next_try(struct query *q)
 {
     q->nth++;
     q->over_tcp = false;
-    ask(q);
+    dns_resolver_ask(q);
 }
 
 // A server that does not answer is not asked first again.
@@ -217,7 +217,7 @@ static void no_reply(struct query *q, const char *text)
     next_try(q);
 }
 
-static void answered(struct query *q)
+static void resolver_answered(struct query *q)
 {
     struct dns_answer *a = q->answer;
     bool address = a->type == DNS_A || a->type == DNS_AAAA;
@@ -225,51 +225,51 @@ static void answered(struct query *q)
     if (a->alias && !q->secure && address && q->resolver->can_prove)
         begin_probe(q, FOR_ALIAS);
     else
-        finish(q);
+        resolver_finish(q);
 }
 
 static void led_on(struct query *q)
 {
     if (++q->hops > MAX_CNAME) {
-        fail(q, DNS_UNPROVEN, "too many aliases");
+        resolver_fail(q, DNS_UNPROVEN, "too many aliases");
         return;
     }
     q->nth = 0;
     q->over_tcp = false;
-    ask(q);
+    dns_resolver_ask(q);
 }
 
 static void read_answer(struct query *q, const struct way_reply *reply)
 {
-    struct message m = message_read(reply->packet, q->answer);
+    struct wire_reply m = wire_read(reply->packet, q->answer);
     switch (m.end) {
-    case MESSAGE_FOUND:
-    case MESSAGE_ABSENT:
+    case WIRE_FOUND:
+    case WIRE_ABSENT:
         q->secure = q->secure && reply->proof == DNS_SECURE;
-        answered(q);
+        resolver_answered(q);
         return;
-    case MESSAGE_ALIAS:
+    case WIRE_ALIAS:
         q->secure = q->secure && reply->proof == DNS_SECURE;
         led_on(q);
         return;
-    case MESSAGE_CUT:
+    case WIRE_CUT:
         trouble(q, "truncated, even over TCP");
         if (q->question.transport == OVER_UDP) {
             q->over_tcp = true;
-            ask(q);
+            dns_resolver_ask(q);
         } else {
             next_try(q);
         }
         return;
-    case MESSAGE_FAILED:
-        trouble(q, message_rcode_word(m.rcode));
+    case WIRE_FAILED:
+        trouble(q, wire_rcode_word(m.rcode));
         q->servfail = q->servfail || m.rcode == 2;
         // It had its say; so may the other servers, but not the same again over TCP.
         q->nth = q->nth + 1 < q->resolver->way->nservers ? q->nth + 1 : tries(q);
         q->over_tcp = false;
-        ask(q);
+        dns_resolver_ask(q);
         return;
-    case MESSAGE_BROKEN:
+    case WIRE_BROKEN:
         trouble(q, "a malformed reply");
         next_try(q);
         return;
@@ -279,27 +279,27 @@ static void read_answer(struct query *q, const struct way_reply *reply)
 static void read_alias(struct query *q, const struct way_reply *reply)
 {
     struct dns_answer *alias = dns_answer_new(q->answer->name, DNS_CNAME);
-    alias->ttl = MESSAGE_TTL_FIRST;
-    struct message m = message_read(reply->packet, alias);
-    q->answer->alias_secure = m.end == MESSAGE_FOUND && reply->proof == DNS_SECURE;
+    alias->ttl = WIRE_TTL_FIRST;
+    struct wire_reply m = wire_read(reply->packet, alias);
+    q->answer->alias_secure = m.end == WIRE_FOUND && reply->proof == DNS_SECURE;
     dns_answer_unref(alias);
-    finish(q);
+    resolver_finish(q);
 }
 
 static void read_bogus(struct query *q, const struct way_reply *reply)
 {
     struct dns_answer *unchecked = dns_answer_new(q->answer->canonical, q->answer->type);
-    struct message m = message_read(reply->packet, unchecked);
+    struct wire_reply m = wire_read(reply->packet, unchecked);
     dns_answer_unref(unchecked);
-    if (m.end == MESSAGE_FAILED || m.end == MESSAGE_BROKEN)
+    if (m.end == WIRE_FAILED || m.end == WIRE_BROKEN)
         fail_with_trouble(q);
     else
-        fail(q, DNS_BOGUS,
-             "DNSSEC validation failed (bogus): the server answers SERVFAIL, and "
-             "answers when asked not to validate");
+        resolver_fail(q, DNS_BOGUS,
+                      "DNSSEC validation failed (bogus): the server answers SERVFAIL, and "
+                      "answers when asked not to validate");
 }
 
-static void replied(struct way_question *question, const struct way_reply *reply)
+static void resolver_replied(struct way_question *question, const struct way_reply *reply)
 {
     struct query *q = list_of(question, struct query, question);
     struct resolver *r = q->resolver;
@@ -307,7 +307,7 @@ static void replied(struct way_question *question, const struct way_reply *reply
     if (reply->proof == DNS_BOGUS && q->purpose != FOR_ALIAS) {
         char text[300];
         snprintf(text, sizeof text, "DNSSEC validation failed (bogus): %.200s", reply->text);
-        fail(q, DNS_BOGUS, text);
+        resolver_fail(q, DNS_BOGUS, text);
     } else if (q->purpose == FOR_ALIAS) {
         read_alias(q, reply);
     } else if (q->purpose == FOR_BOGUS) {
@@ -323,7 +323,7 @@ static void replied(struct way_question *question, const struct way_reply *reply
 static void pump(struct resolver *r)
 {
     for (struct slot *slot; (slot = slots_next(r->slots, clock_mono_ms()));)
-        ask(list_of(slot, struct query, slot));
+        dns_resolver_ask(list_of(slot, struct query, slot));
 }
 
 static void check_deadlines(struct resolver *r, uint64_t now_ms)
@@ -332,7 +332,7 @@ static void check_deadlines(struct resolver *r, uint64_t now_ms)
         struct query *q = list_of(it, struct query, all);
         if (now_ms - q->began_ms >= RESOLVER_LOOKUP_MS) {
             if (q->purpose == FOR_ALIAS) {
-                finish(q);
+                resolver_finish(q);
             } else {
                 if (!q->trouble[0])
                     snprintf(q->trouble, sizeof q->trouble, "%s",
@@ -348,7 +348,7 @@ static void check_deadlines(struct resolver *r, uint64_t now_ms)
     }
 }
 
-static void tick(uv_timer_t *timer)
+static void resolver_tick(uv_timer_t *timer)
 {
     struct resolver *r = timer->data;
     uint64_t now_ms = clock_mono_ms();
@@ -370,10 +370,10 @@ static void tick(uv_timer_t *timer)
     atomic_store(&r->epoch, r->way->epoch(r->way));
     atomic_store(&r->turned_ms, r->way->turned_ms(r->way, clock_mono_ms()));
     if (list_empty(&r->queries) && uv_timer_get_repeat(timer) != TICK_IDLE_MS)
-        uv_timer_start(timer, tick, TICK_IDLE_MS, TICK_IDLE_MS);
+        uv_timer_start(timer, resolver_tick, TICK_IDLE_MS, TICK_IDLE_MS);
 }
 
-static void run_ask(struct item *item)
+static void resolver_run_ask(struct item *item)
 {
     struct resolver_lookup *lookup = list_of(item, struct resolver_lookup, item);
     struct resolver *r = lookup->resolver;
@@ -385,14 +385,14 @@ static void run_ask(struct item *item)
     q->resolver = r;
     q->lookup = lookup;
     q->answer = dns_answer_new(lookup->name, lookup->type);
-    q->answer->ttl = MESSAGE_TTL_FIRST;
-    q->question.done = replied;
+    q->answer->ttl = WIRE_TTL_FIRST;
+    q->question.done = resolver_replied;
     q->first = r->first;
     q->secure = true;
     q->began_ms = clock_mono_ms();
     slots_enter(r->slots, &q->slot, lookup->name);
     if (uv_timer_get_repeat(&r->timer) != TICK_BUSY_MS)
-        uv_timer_start(&r->timer, tick, TICK_BUSY_MS, TICK_BUSY_MS);
+        uv_timer_start(&r->timer, resolver_tick, TICK_BUSY_MS, TICK_BUSY_MS);
     pump(r);
 }
 
@@ -400,23 +400,23 @@ void resolver_ask(struct resolver *r, struct resolver_lookup *lookup)
 {
     lookup->resolver = r;
     lookup->answer = NULL;
-    lookup->item.run = run_ask;
-    mailbox_post(r->mail, &lookup->item);
+    lookup->item.run = resolver_run_ask;
+    inbox_post(r->mail, &lookup->item);
 }
 
-static void run_stop(struct item *item)
+static void resolver_run_stop(struct item *item)
 {
     struct resolver *r = list_of(item, struct resolver, stop);
     list_each_safe (it, &r->queries) {
-        forget(list_of(it, struct query, all));
+        resolver_forget(list_of(it, struct query, all));
     }
     r->way->close(r->way);
     r->way = NULL;
     uv_close((uv_handle_t *)&r->timer, NULL);
-    mailbox_close(r->mail);
+    inbox_close(r->mail);
 }
 
-static void *run(void *arg)
+static void *resolver_run(void *arg)
 {
     sigset_t all; // signals are the main thread's; a broken pipe is an error like others here
     sigfillset(&all);
@@ -446,13 +446,13 @@ struct resolver *resolver_open(const struct cfg_dns *config, struct why *why)
     r->can_prove = r->way->can_prove;
     r->slots = slots_new(r->way->fast, r->way->slow, PER_ZONE);
     list_init(&r->queries);
-    r->mail = mailbox_open(&r->loop);
-    r->stop.run = run_stop;
+    r->mail = inbox_open(&r->loop);
+    r->stop.run = resolver_run_stop;
     uv_timer_init(&r->loop, &r->timer);
     r->timer.data = r;
-    uv_timer_start(&r->timer, tick, 0, TICK_IDLE_MS);
+    uv_timer_start(&r->timer, resolver_tick, 0, TICK_IDLE_MS);
     atomic_init(&r->turned_ms, clock_mono_ms());
-    rc = pthread_create(&r->thread, NULL, run, r);
+    rc = pthread_create(&r->thread, NULL, resolver_run, r);
     assert(rc == 0);
     return r;
 }
@@ -461,7 +461,7 @@ void resolver_close(struct resolver *r)
 {
     if (!r)
         return;
-    mailbox_post(r->mail, &r->stop);
+    inbox_post(r->mail, &r->stop);
     pthread_join(r->thread, NULL);
     slots_free(r->slots);
     int rc = uv_loop_close(&r->loop);

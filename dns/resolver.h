@@ -10,7 +10,7 @@
 #include "config/config.h"
 #include "dns/answer.h"
 #include "dns/name.h"
-#include "relay/base/mailbox.h"
+#include "relay/base/inbox.h"
 
 #define RESOLVER_LOOKUP_MS 20000
 
@@ -22,7 +22,7 @@ struct resolver_lookup {
     struct resolver *resolver;
     char name[NAME_TEXT]; // in normal form
     uint16_t type;
-    struct mailbox *home;
+    struct inbox *home;
     void (*done)(struct resolver_lookup *lookup); // on home's loop
     struct dns_answer *answer;                    // set then: one reference, the owner's
 };

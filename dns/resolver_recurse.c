@@ -15,7 +15,7 @@
 #include <unbound.h>
 #include "dns/anchor.h"
 #include "dns/resolver_way.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 #define RECURSE_FAST   1000
 #define RECURSE_SLOW   1000
@@ -58,14 +58,14 @@ static int read_anchor(const char *path, struct stat *seen, struct why *why)
     return 0;
 }
 
-static void readable(uv_poll_t *poll, int status, int events)
+static void resolver_recurse_readable(uv_poll_t *poll, int status, int events)
 {
     (void)status;
     (void)events;
     ub_process(((struct generation *)poll->data)->ub);
 }
 
-static void poll_closed(uv_handle_t *handle)
+static void resolver_recurse_poll_closed(uv_handle_t *handle)
 {
     free(handle->data);
 }
@@ -74,7 +74,7 @@ static void generation_close(struct generation *g)
 {
     uv_poll_stop(&g->poll);
     ub_ctx_delete(g->ub); // joins its thread
-    uv_close((uv_handle_t *)&g->poll, poll_closed);
+    uv_close((uv_handle_t *)&g->poll, resolver_recurse_poll_closed);
 }
 
 // How many questions may be on their way to name servers; the library's default is 16. Most files that
@@ -126,13 +126,13 @@ static int generation_open(struct recurse *r, struct why *why)
     g->ub = ub;
     uv_poll_init(r->loop, &g->poll, ub_fd(ub));
     g->poll.data = g;
-    uv_poll_start(&g->poll, UV_READABLE, readable);
+    uv_poll_start(&g->poll, UV_READABLE, resolver_recurse_readable);
     g->next = r->newest;
     r->newest = g;
     return 0;
 }
 
-static void called(void *arg, int error, struct ub_result *result)
+static void resolver_recurse_called(void *arg, int error, struct ub_result *result)
 {
     struct way_question *q = arg;
     struct generation *g = q->context;
@@ -151,12 +151,13 @@ static void called(void *arg, int error, struct ub_result *result)
     ub_resolve_free(result);
 }
 
-static int start(struct way *way, struct way_question *q, struct why *why)
+static int resolver_recurse_start(struct way *way, struct way_question *q, struct why *why)
 {
     struct generation *g = ((struct recurse *)way)->newest;
     int id = 0;
     q->context = g;
-    int rc = ub_resolve_async(g->ub, q->name[0] ? q->name : ".", q->type, CLASS_IN, q, called, &id);
+    int rc = ub_resolve_async(g->ub, q->name[0] ? q->name : ".", q->type, CLASS_IN, q,
+                              resolver_recurse_called, &id);
     if (rc != 0)
         return why_set(why, WHY_OURS, "4.3.0", "libunbound: %s", ub_strerror(rc));
     q->id = (uint64_t)id;
@@ -164,7 +165,7 @@ static int start(struct way *way, struct way_question *q, struct why *why)
     return 0;
 }
 
-static void cancel(struct way *way, struct way_question *q)
+static void resolver_recurse_cancel(struct way *way, struct way_question *q)
 {
     (void)way;
     struct generation *g = q->context;
@@ -172,7 +173,7 @@ static void cancel(struct way *way, struct way_question *q)
     g->outstanding--;
 }
 
-static void canary_back(void *arg, int error, struct ub_result *result)
+static void resolver_recurse_canary_back(void *arg, int error, struct ub_result *result)
 {
     (void)error;
     struct recurse *r = arg;
@@ -187,11 +188,11 @@ static void send_canary(struct recurse *r, uint64_t now_ms)
         return;
     int id;
     r->canary_ms = now_ms;
-    r->canary_out =
-        ub_resolve_async(r->newest->ub, "localhost", DNS_A, CLASS_IN, r, canary_back, &id) == 0;
+    r->canary_out = ub_resolve_async(r->newest->ub, "localhost", DNS_A, CLASS_IN, r,
+                                     resolver_recurse_canary_back, &id) == 0;
 }
 
-static uint64_t turned_ms(const struct way *way, uint64_t now_ms)
+static uint64_t resolver_recurse_turned_ms(const struct way *way, uint64_t now_ms)
 {
     const struct recurse *r = (const struct recurse *)way;
     return r->canary_out ? r->canary_ms : now_ms;
@@ -213,7 +214,7 @@ static void look_at_anchor(struct recurse *r)
         r->epoch++;
 }
 
-static void tick(struct way *way, uint64_t now_ms)
+static void resolver_recurse_tick(struct way *way, uint64_t now_ms)
 {
     struct recurse *r = (struct recurse *)way;
     for (struct generation **at = &r->newest->next; *at;) {
@@ -237,21 +238,21 @@ static unsigned epoch(const struct way *way)
     return ((const struct recurse *)way)->epoch;
 }
 
-static enum transport transport(const struct way *way, size_t server)
+static enum transport resolver_recurse_transport(const struct way *way, size_t server)
 {
     (void)way;
     (void)server;
     return OVER_LIBRARY;
 }
 
-static void describe(const struct way *way, size_t server, char *out, size_t size)
+static void resolver_recurse_describe(const struct way *way, size_t server, char *out, size_t size)
 {
     (void)way;
     (void)server;
     snprintf(out, size, "resolving from the root");
 }
 
-static void close_recurse(struct way *way)
+static void resolver_recurse_close(struct way *way)
 {
     struct recurse *r = (struct recurse *)way;
     while (r->newest) {
@@ -274,16 +275,16 @@ struct way *resolver_recurse_open(uv_loop_t *loop, const struct cfg_dns *config,
                           .fast = RECURSE_FAST,
                           .slow = RECURSE_SLOW,
                           .can_prove = true,
-                          .transport = transport,
-                          .start = start,
-                          .cancel = cancel,
-                          .tick = tick,
-                          .turned_ms = turned_ms,
+                          .transport = resolver_recurse_transport,
+                          .start = resolver_recurse_start,
+                          .cancel = resolver_recurse_cancel,
+                          .tick = resolver_recurse_tick,
+                          .turned_ms = resolver_recurse_turned_ms,
                           .epoch = epoch,
-                          .describe = describe,
-                          .close = close_recurse};
+                          .describe = resolver_recurse_describe,
+                          .close = resolver_recurse_close};
     if (generation_open(r, why) == 0)
         return &r->way;
-    close_recurse(&r->way);
+    resolver_recurse_close(&r->way);
     return NULL;
 }

@@ -15,7 +15,7 @@
 #include <string.h>
 #include "dns/resolver_loop.h"
 #include "dns/resolver_way.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 #define STUB_FAST  64    // more at once to one server gets packets lost
 #define STUB_SLOW  256   // they send nothing any more, they wait
@@ -71,7 +71,7 @@ static getdns_context *make_context(struct stub *stub, const struct server *s, e
 {
     static const getdns_transport_list_t transports[] = {GETDNS_TRANSPORT_UDP, GETDNS_TRANSPORT_TCP,
                                                          GETDNS_TRANSPORT_TLS};
-    getdns_transport_list_t transport = transports[kind];
+    getdns_transport_list_t resolver_stub_transport = transports[kind];
     getdns_context *context;
     if (getdns_context_create(&context, 0) != GETDNS_RETURN_GOOD)
         return NULL;
@@ -81,7 +81,7 @@ static getdns_context *make_context(struct stub *stub, const struct server *s, e
     getdns_return_t r = getdns_context_set_eventloop(context, &stub->loop.base);
     r = r ? r : getdns_context_set_resolution_type(context, GETDNS_RESOLUTION_STUB);
     r = r ? r : getdns_context_set_upstream_recursive_servers(context, upstreams);
-    r = r ? r : getdns_context_set_dns_transport_list(context, 1, &transport);
+    r = r ? r : getdns_context_set_dns_transport_list(context, 1, &resolver_stub_transport);
     r = r ? r : getdns_context_set_append_name(context, GETDNS_APPEND_NAME_NEVER);
     r = r ? r : getdns_context_set_timeout(context, GETDNS_MS);
     r = r ? r : getdns_context_set_idle_timeout(context, IDLE_MS);
@@ -124,8 +124,8 @@ static void reply(struct way_question *q, getdns_callback_type_t type, getdns_di
     q->done(q, &out);
 }
 
-static void called(getdns_context *context, getdns_callback_type_t type, getdns_dict *response,
-                   void *arg, getdns_transaction_t id)
+static void resolver_stub_called(getdns_context *context, getdns_callback_type_t type,
+                                 getdns_dict *response, void *arg, getdns_transaction_t id)
 {
     (void)context;
     struct way_question *q = arg;
@@ -136,7 +136,7 @@ static void called(getdns_context *context, getdns_callback_type_t type, getdns_
     getdns_dict_destroy(response);
 }
 
-static int start(struct way *way, struct way_question *q, struct why *why)
+static int resolver_stub_start(struct way *way, struct way_question *q, struct why *why)
 {
     struct stub *stub = (struct stub *)way;
     getdns_context *context = context_of(stub, q);
@@ -145,9 +145,9 @@ static int start(struct way *way, struct way_question *q, struct why *why)
         return why_set(why, WHY_OURS, "4.3.0", "getdns refuses this server");
     q->context = stub;
     q->starting = true;
-    getdns_return_t r =
-        getdns_general(context, q->name[0] ? q->name : ".", q->type,
-                       q->checking_disabled ? stub->unchecked : stub->plain, q, &id, called);
+    getdns_return_t r = getdns_general(context, q->name[0] ? q->name : ".", q->type,
+                                       q->checking_disabled ? stub->unchecked : stub->plain, q, &id,
+                                       resolver_stub_called);
     bool early = !q->starting;
     q->starting = false;
     q->id = id;
@@ -157,38 +157,38 @@ static int start(struct way *way, struct way_question *q, struct why *why)
                    r == GETDNS_RETURN_GOOD ? "no connection" : getdns_get_errorstr_by_id(r));
 }
 
-static void cancel(struct way *way, struct way_question *q)
+static void resolver_stub_cancel(struct way *way, struct way_question *q)
 {
     getdns_context *context = context_of((struct stub *)way, q);
     if (context)
         getdns_cancel_callback(context, q->id);
 }
 
-static void tick(struct way *way, uint64_t now_ms)
+static void resolver_stub_tick(struct way *way, uint64_t now_ms)
 {
     (void)way;
     (void)now_ms;
 }
 
 // All of it runs on the resolver's own thread: that it asks is the sign of life.
-static uint64_t turned_ms(const struct way *way, uint64_t now_ms)
+static uint64_t resolver_stub_turned_ms(const struct way *way, uint64_t now_ms)
 {
     (void)way;
     return now_ms;
 }
 
-static unsigned epoch(const struct way *way)
+static unsigned resolver_stub_epoch(const struct way *way)
 {
     (void)way;
     return 0;
 }
 
-static enum transport transport(const struct way *way, size_t server)
+static enum transport resolver_stub_transport(const struct way *way, size_t server)
 {
     return ((const struct stub *)way)->servers[server].tls_name[0] ? OVER_TLS : OVER_UDP;
 }
 
-static void describe(const struct way *way, size_t server, char *out, size_t size)
+static void resolver_stub_describe(const struct way *way, size_t server, char *out, size_t size)
 {
     const struct server *s = &((const struct stub *)way)->servers[server];
     char text[INET6_ADDRSTRLEN] = "";
@@ -202,7 +202,7 @@ static void describe(const struct way *way, size_t server, char *out, size_t siz
              ntohs(in->sin_port)); // the port stands at the same place in both
 }
 
-static void close_stub(struct way *way)
+static void resolver_stub_close(struct way *way)
 {
     struct stub *stub = (struct stub *)way;
     for (size_t i = 0; i < way->nservers; i++)
@@ -252,14 +252,14 @@ struct way *resolver_stub_open(uv_loop_t *loop, const struct cfg_dns *config, st
     stub->way = (struct way){.fast = STUB_FAST,
                              .slow = STUB_SLOW,
                              .retries = true,
-                             .transport = transport,
-                             .start = start,
-                             .cancel = cancel,
-                             .tick = tick,
-                             .turned_ms = turned_ms,
-                             .epoch = epoch,
-                             .describe = describe,
-                             .close = close_stub};
+                             .transport = resolver_stub_transport,
+                             .start = resolver_stub_start,
+                             .cancel = resolver_stub_cancel,
+                             .tick = resolver_stub_tick,
+                             .turned_ms = resolver_stub_turned_ms,
+                             .epoch = resolver_stub_epoch,
+                             .describe = resolver_stub_describe,
+                             .close = resolver_stub_close};
     stub->way.nservers = take_servers(stub, config, true);
     stub->way.can_prove = stub->way.nservers > 0;
     if (!stub->way.can_prove)

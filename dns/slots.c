@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "dns/name.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 #define HASH_FUNCTION(key, n, value) (value) = name_hash(key, n)
 #include <uthash.h>

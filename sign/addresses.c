@@ -6,7 +6,7 @@
 #include "config/idn.h"
 #include "relay/base/buf.h"
 #include "relay/base/maxima.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "sign/comment.h"
 #include "sign/header.h"
 
@@ -31,7 +31,7 @@ static bool is_atext(unsigned char c)
     return ascii_is_alnum(c) || c >= 128 || (c && strchr("!#$%&'*+-/=?^_`{|}~", c));
 }
 
-static void take(struct list_reader *r, int kind, size_t n)
+static void addresses_take(struct list_reader *r, int kind, size_t n)
 {
     r->kind = n ? kind : TOKEN_BAD;
     r->token = span_of(r->rest.p, n);
@@ -42,7 +42,7 @@ static void take(struct list_reader *r, int kind, size_t n)
 static void next(struct list_reader *r)
 {
     if (!comment_skip(&r->rest)) {
-        take(r, TOKEN_BAD, 0);
+        addresses_take(r, TOKEN_BAD, 0);
         return;
     }
     if (!r->rest.n) {
@@ -52,15 +52,15 @@ static void next(struct list_reader *r)
     unsigned char c = r->rest.p[0];
     size_t n = 0;
     if (c == '"') {
-        take(r, TOKEN_QUOTED, comment_enclosed(r->rest, '"'));
+        addresses_take(r, TOKEN_QUOTED, comment_enclosed(r->rest, '"'));
     } else if (c == '[') {
-        take(r, TOKEN_LITERAL, comment_enclosed(r->rest, ']'));
+        addresses_take(r, TOKEN_LITERAL, comment_enclosed(r->rest, ']'));
     } else if (c && strchr("<>,;:@.", c)) {
-        take(r, c, 1);
+        addresses_take(r, c, 1);
     } else {
         while (n < r->rest.n && is_atext(r->rest.p[n]))
             n++;
-        take(r, TOKEN_ATOM, n);
+        addresses_take(r, TOKEN_ATOM, n);
     }
 }
 

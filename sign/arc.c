@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "sign/selection.h"
 
 struct set {
@@ -33,9 +33,9 @@ const char *arc_cv_word(enum arc_cv cv)
     return cv == ARC_NONE ? "none" : cv == ARC_PASS ? "pass" : "fail";
 }
 
-static void fail(struct arc_chain *c, const char *format, ...)
+static void arc_fail(struct arc_chain *c, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-static void fail(struct arc_chain *c, const char *format, ...)
+static void arc_fail(struct arc_chain *c, const char *format, ...)
 {
     if (c->decided)
         return;
@@ -67,16 +67,16 @@ static size_t instance(const struct field *field, bool results)
     return span_is(span_trim(name), "i") ? instance_number(span_trim(value)) : 0;
 }
 
-static void place(struct arc_chain *c, const struct field *field, size_t i,
-                  const struct field **where)
+static void arc_place(struct arc_chain *c, const struct field *field, size_t i,
+                      const struct field **where)
 {
     if (*where)
-        fail(c, "there are two %.*s fields of instance %zu", (int)field->name.n,
-             (const char *)field->name.p, i);
+        arc_fail(c, "there are two %.*s fields of instance %zu", (int)field->name.n,
+                 (const char *)field->name.p, i);
     *where = field;
 }
 
-static void collect(struct arc_chain *c)
+static void arc_collect(struct arc_chain *c)
 {
     for (size_t k = 0; k < c->header->n; k++) {
         const struct field *field = &c->header->fields[k];
@@ -86,8 +86,8 @@ static void collect(struct arc_chain *c)
             continue;
         size_t i = instance(field, results);
         if (!i) {
-            fail(c, "there is an %.*s field without a valid instance", (int)field->name.n,
-                 (const char *)field->name.p);
+            arc_fail(c, "there is an %.*s field without a valid instance", (int)field->name.n,
+                     (const char *)field->name.p);
             continue;
         }
         if (i > c->n) {
@@ -96,7 +96,7 @@ static void collect(struct arc_chain *c)
             c->n = i;
         }
         struct set *set = &c->sets[i - 1];
-        place(c, field, i, results ? &set->results : message ? &set->message : &set->seal);
+        arc_place(c, field, i, results ? &set->results : message ? &set->message : &set->seal);
     }
 }
 
@@ -110,11 +110,11 @@ static void check_structure(struct arc_chain *c)
 {
     c->closed = c->n && seal_says(&c->sets[c->n - 1], "fail");
     if (c->closed)
-        fail(c, "the chain was closed as failed");
+        arc_fail(c, "the chain was closed as failed");
     for (size_t i = 1; i <= c->n; i++) {
         const struct set *set = &c->sets[i - 1];
         if (!set->results || !set->message || !set->seal)
-            fail(c, "set %zu is incomplete", i);
+            arc_fail(c, "set %zu is incomplete", i);
     }
     c->complete = !c->decided;
 }
@@ -129,7 +129,7 @@ static void read_seal(struct arc_chain *c, size_t i)
     if (!tags_is(&s->tags, "cv", i == 1 ? "none" : "pass"))
         signature_decide(s, AUTH_PERMERROR, "cv= is not %s", i == 1 ? "none" : "pass");
     if (signature_decided(s))
-        fail(c, "ARC-Seal %zu: %s", i, s->reason);
+        arc_fail(c, "ARC-Seal %zu: %s", i, s->reason);
 }
 
 static void read_message_signature(struct arc_chain *c, size_t i)
@@ -142,7 +142,7 @@ static void read_message_signature(struct arc_chain *c, size_t i)
     if (s->limit != CANON_NO_LIMIT)
         signature_decide(s, AUTH_POLICY, "l= leaves a part of the body unsigned");
     if (i == c->n && signature_decided(s))
-        fail(c, "ARC-Message-Signature %zu: %s", i, s->reason);
+        arc_fail(c, "ARC-Message-Signature %zu: %s", i, s->reason);
 }
 
 struct arc_chain *arc_new(const struct header *header, unsigned min_rsa_bits)
@@ -150,7 +150,7 @@ struct arc_chain *arc_new(const struct header *header, unsigned min_rsa_bits)
     struct arc_chain *c = mem_new(sizeof *c);
     c->header = header;
     c->min_rsa_bits = min_rsa_bits;
-    collect(c);
+    arc_collect(c);
     check_structure(c);
     for (size_t i = c->n; i > 0 && !c->decided; i--) {
         read_message_signature(c, i);
@@ -263,7 +263,7 @@ static void check_seals(struct arc_chain *c, struct facts *facts)
         canon_field(CANON_RELAXED, set->seal, &data);
         c->temporary = s->result == AUTH_TEMPERROR;
         if (s->result != AUTH_PASS)
-            fail(c, "ARC-Seal %zu: %s", i, s->reason);
+            arc_fail(c, "ARC-Seal %zu: %s", i, s->reason);
     }
     buf_free(&data);
 }
@@ -290,7 +290,7 @@ bool arc_evaluate(struct arc_chain *c, const struct body_hashes *hashes, struct 
     check_message(c, c->n, facts);
     c->temporary = newest->result == AUTH_TEMPERROR;
     if (newest->result != AUTH_PASS)
-        fail(c, "ARC-Message-Signature %zu: %s", c->n, newest->reason);
+        arc_fail(c, "ARC-Message-Signature %zu: %s", c->n, newest->reason);
     check_seals(c, facts);
     if (c->decided)
         return false;
@@ -303,7 +303,7 @@ bool arc_evaluate(struct arc_chain *c, const struct body_hashes *hashes, struct 
 void arc_give_up(struct arc_chain *c)
 {
     c->temporary = c->temporary || !c->decided;
-    fail(c, "the keys could not be looked up in time");
+    arc_fail(c, "the keys could not be looked up in time");
 }
 
 enum arc_cv arc_result(const struct arc_chain *c)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 // Authenticated Received Chain (RFC 8617): reading and validating the chain of a message, and adding a set
-// to it. Pure, like sign/dkim_verify.h. Only sign/attest.c asks here: ARC is on its way out, and what
+// to it. Pure, like sign/dkim_verify.h. Only sign/message_auth.c asks here: ARC is on its way out, and what
 // comes after it should be able to stand beside it.
 #ifndef SIGN_ARC_H
 #define SIGN_ARC_H

@@ -54,8 +54,8 @@ static void seal_tags(const struct arc_chain *c, const struct arc_set *set, stru
 }
 
 // Signs `data` and the field with b= empty; the whole field goes to out.
-static int finish(struct fold *f, const struct arc_set *set, struct buf *data, struct buf *out,
-                  struct why *why)
+static int arc_seal_finish(struct fold *f, const struct arc_set *set, struct buf *data,
+                           struct buf *out, struct why *why)
 {
     struct buf signature;
     buf_init(&signature, 2 * MAX_KEY_BITS / 8);
@@ -88,7 +88,7 @@ static int write_message_signature(const struct arc_chain *c, const struct arc_s
     if (rc < 0)
         why_set(why, WHY_MESSAGE, "5.6.0", "too many header fields to sign");
     else
-        rc = finish(&f, set, &data, out, why);
+        rc = arc_seal_finish(&f, set, &data, out, why);
     fold_free(&f);
     buf_free(&data);
     buf_free(&list);
@@ -122,7 +122,7 @@ static int write_seal(const struct arc_chain *c, const struct arc_set *set,
     if (rc < 0 || add_canonical(results, &data) < 0 || add_canonical(message, &data) < 0)
         rc = why_set(why, WHY_MESSAGE, "5.6.0", "the chain is too large to seal");
     else
-        rc = finish(&f, set, &data, out, why);
+        rc = arc_seal_finish(&f, set, &data, out, why);
     fold_free(&f);
     buf_free(&data);
     return rc;

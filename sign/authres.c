@@ -4,19 +4,19 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "sign/comment.h"
 
 #define LINE 76
 
 // Keyword and token characters (RFC 2045 section 5.1).
-static bool is_token(unsigned char c)
+static bool authres_is_token(unsigned char c)
 {
     return c > 32 && c < 127 && !strchr("()<>@,;:\\\"/[]?=", c);
 }
 
 // Values are read more kindly: addresses, unquoted base64 and the like stand there.
-static bool is_loose(unsigned char c)
+static bool authres_is_loose(unsigned char c)
 {
     return c > 32 && c != 127 && !strchr("();\"", c);
 }
@@ -64,7 +64,7 @@ static char *take_keyword(struct span *rest)
     if (!comment_skip(rest))
         return NULL;
     size_t n = 0;
-    while (n < rest->n && is_token(rest->p[n]) && rest->p[n] != '.')
+    while (n < rest->n && authres_is_token(rest->p[n]) && rest->p[n] != '.')
         n++;
     struct span word = span_of(rest->p, n);
     *rest = span_from(*rest, n);
@@ -81,7 +81,7 @@ static bool take_char(struct span *rest, char c)
 
 char *authres_id(struct span value)
 {
-    return take_value(&value, is_token);
+    return take_value(&value, authres_is_token);
 }
 
 // Behind "reason" or a property's type: the rest of that part.
@@ -94,7 +94,7 @@ static bool read_property(struct span *rest, struct authres_result *r, char *typ
     struct authres_property *p = &r->properties[r->nproperties++];
     p->type = type;
     p->name = take_char(rest, '.') ? take_keyword(rest) : NULL;
-    p->value = p->name && take_char(rest, '=') ? take_value(rest, is_loose) : NULL;
+    p->value = p->name && take_char(rest, '=') ? take_value(rest, authres_is_loose) : NULL;
     return p->value;
 }
 
@@ -114,7 +114,7 @@ static bool read_parts(struct span *rest, struct authres_result *r)
             continue;
         }
         free(word);
-        r->reason = take_char(rest, '=') ? take_value(rest, is_loose) : NULL;
+        r->reason = take_char(rest, '=') ? take_value(rest, authres_is_loose) : NULL;
         if (!r->reason)
             return false;
     }
@@ -146,7 +146,7 @@ static bool read_result(struct span *rest, struct authres *out)
     r->method = take_keyword(rest);
     if (!r->method)
         return false;
-    if (take_char(rest, '/') && (!comment_skip(rest) || !take_while(rest, is_token).n))
+    if (take_char(rest, '/') && (!comment_skip(rest) || !take_while(rest, authres_is_token).n))
         return false;
     r->result = take_char(rest, '=') ? take_keyword(rest) : NULL;
     if (!r->result || !read_parts(rest, r))
@@ -182,7 +182,7 @@ static bool read_results(struct span rest, struct authres *out)
 int authres_parse(struct span value, struct authres *out)
 {
     *out = (struct authres){0};
-    out->id = take_value(&value, is_token);
+    out->id = take_value(&value, authres_is_token);
     bool ok = out->id && comment_skip(&value);
     // A version may stand between the authserv-id and the first result.
     while (ok && value.n && ascii_is_digit(value.p[0]))

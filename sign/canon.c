@@ -9,7 +9,7 @@
 #include <gnutls/gnutls.h>
 #include <stdlib.h>
 #include <string.h>
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 #define STAGE 4096 // bytes collected before they are hashed
 
@@ -56,7 +56,8 @@ void body_hashes_free(struct body_hashes *h)
     free(h);
 }
 
-static const struct body_hash *find(const struct body_hashes *h, enum canon canon, uint64_t limit)
+static const struct body_hash *canon_find(const struct body_hashes *h, enum canon canon,
+                                          uint64_t limit)
 {
     for (size_t i = 0; i < h->n; i++)
         if (h->at[i].canon == canon && h->at[i].limit == limit)
@@ -66,7 +67,7 @@ static const struct body_hash *find(const struct body_hashes *h, enum canon cano
 
 int body_hashes_want(struct body_hashes *h, enum canon canon, uint64_t limit)
 {
-    if (find(h, canon, limit))
+    if (canon_find(h, canon, limit))
         return 0;
     if (h->n == MAX_BODY_HASHES)
         return -1;
@@ -93,7 +94,7 @@ static void hash_bytes(struct body_hashes *h, enum canon canon, const void *byte
     }
 }
 
-static void flush(struct body_hashes *h, enum canon canon)
+static void canon_flush(struct body_hashes *h, enum canon canon)
 {
     struct form *f = &h->forms[canon];
     if (f->staged)
@@ -105,9 +106,9 @@ static void emit(struct body_hashes *h, enum canon canon, const void *bytes, siz
 {
     struct form *f = &h->forms[canon];
     if (n > STAGE - f->staged)
-        flush(h, canon);
+        canon_flush(h, canon);
     if (n > STAGE / 2) {
-        flush(h, canon);
+        canon_flush(h, canon);
         hash_bytes(h, canon, bytes, n);
         return;
     }
@@ -147,7 +148,7 @@ static void relaxed_text(struct body_hashes *h, const unsigned char *p, size_t n
     }
 }
 
-static void text(struct body_hashes *h, const unsigned char *p, size_t n)
+static void canon_text(struct body_hashes *h, const unsigned char *p, size_t n)
 {
     h->line_open = true;
     if (h->forms[CANON_SIMPLE].wanted) {
@@ -176,10 +177,10 @@ void body_hashes_feed(struct body_hashes *h, const void *bytes, size_t n)
         size_t line = lf ? (size_t)(lf - p) : n;
         if (line) {
             if (h->cr)
-                text(h, (const unsigned char *)"\r", 1);
+                canon_text(h, (const unsigned char *)"\r", 1);
             h->cr = p[line - 1] == '\r';
             if (line - h->cr)
-                text(h, p, line - h->cr);
+                canon_text(h, p, line - h->cr);
         }
         if (!lf)
             return;
@@ -196,14 +197,14 @@ void body_hashes_finish(struct body_hashes *h)
 {
     assert(!h->finished);
     if (h->cr)
-        text(h, (const unsigned char *)"\r", 1);
+        canon_text(h, (const unsigned char *)"\r", 1);
     if (h->line_open)
         line_end(h);
     h->finished = true;
     for (int canon = CANON_SIMPLE; canon <= CANON_RELAXED; canon++) {
         if (canon == CANON_SIMPLE || h->forms[canon].text_seen)
             emit(h, canon, "\r\n", 2);
-        flush(h, canon);
+        canon_flush(h, canon);
     }
     for (size_t i = 0; i < h->n; i++) {
         gnutls_hash_deinit(h->at[i].state, h->at[i].digest);
@@ -215,7 +216,7 @@ bool body_hashes_get(const struct body_hashes *h, enum canon canon, uint64_t lim
                      unsigned char digest[static 32], uint64_t *canonical)
 {
     assert(h->finished);
-    const struct body_hash *b = find(h, canon, limit);
+    const struct body_hash *b = canon_find(h, canon, limit);
     if (!b)
         return false;
     memcpy(digest, b->digest, sizeof b->digest);

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "relay/base/maxima.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "sign/base64.h"
 #include "sign/tags.h"
 
@@ -16,7 +16,7 @@
 #define MIN_RSA_BITS 1024 // RFC 8301 section 3.2
 #define MAX_EXPONENT 8    // bytes; everybody uses 3 (65537)
 
-static int refuse(char *reason, const char *text)
+static int dkim_record_refuse(char *reason, const char *text)
 {
     snprintf(reason, REASON, "%s", text);
     return -1;
@@ -26,12 +26,12 @@ static int check_terms(const struct tags *tags, struct dkim_record *out, char *r
 {
     const struct tag *tag = tags_find(tags, "v");
     if (tag && (tag != &tags->at[0] || !span_is(tag->value, "DKIM1")))
-        return refuse(reason, "the key record is not of version DKIM1");
+        return dkim_record_refuse(reason, "the key record is not of version DKIM1");
     if ((tag = tags_find(tags, "h")) && !tag_lists(tag->value, ':', "sha256"))
-        return refuse(reason, "the key is not for sha256");
+        return dkim_record_refuse(reason, "the key is not for sha256");
     if ((tag = tags_find(tags, "s")) && !tag_lists(tag->value, ':', "*") &&
         !tag_lists(tag->value, ':', "email"))
-        return refuse(reason, "the key is not for mail");
+        return dkim_record_refuse(reason, "the key is not for mail");
     if ((tag = tags_find(tags, "t"))) {
         out->testing = tag_lists(tag->value, ':', "y");
         out->same_domain = tag_lists(tag->value, ':', "s");
@@ -40,7 +40,7 @@ static int check_terms(const struct tags *tags, struct dkim_record *out, char *r
     if ((tag = tags_find(tags, "k")) && span_is(tag->value, "ed25519"))
         out->type = KEY_ED25519;
     else if (tag && !span_is(tag->value, "rsa"))
-        return refuse(reason, "the key is of an unknown type");
+        return dkim_record_refuse(reason, "the key is of an unknown type");
     return 0;
 }
 
@@ -51,15 +51,15 @@ int dkim_record_parse(struct span text, struct dkim_record *out, char reason[sta
     struct tags tags;
     const struct tag *key;
     if (!tags_parse(text, &tags) || !(key = tags_find(&tags, "p")))
-        return refuse(reason, "there is no key record");
+        return dkim_record_refuse(reason, "there is no key record");
     if (check_terms(&tags, out, reason) < 0)
         return -1;
     if (!key->value.n)
-        return refuse(reason, "the key is revoked");
+        return dkim_record_refuse(reason, "the key is revoked");
     if (!base64_decode(key->value, &out->key))
-        return refuse(reason, "p= of the key record is not base64");
+        return dkim_record_refuse(reason, "p= of the key record is not base64");
     if (out->type == KEY_ED25519 && out->key.len != 32)
-        return refuse(reason, "an Ed25519 key has 32 bytes");
+        return dkim_record_refuse(reason, "an Ed25519 key has 32 bytes");
     return 0;
 }
 
@@ -115,20 +115,22 @@ static int import_rsa(struct verify_key *key, const struct dkim_record *record, 
     gnutls_datum_t der = {record->key.data, (unsigned)record->key.len};
     if (gnutls_pubkey_import(key->pubkey, &der, GNUTLS_X509_FMT_DER) < 0 &&
         import_pkcs1(key->pubkey, &record->key) < 0)
-        return refuse(reason, "p= of the key record is no RSA key");
+        return dkim_record_refuse(reason, "p= of the key record is no RSA key");
     if (gnutls_pubkey_get_pk_algorithm(key->pubkey, &key->bits) != GNUTLS_PK_RSA)
-        return refuse(reason, "p= of the key record is no RSA key");
+        return dkim_record_refuse(reason, "p= of the key record is no RSA key");
     if (key->bits < MIN_RSA_BITS || key->bits > MAX_KEY_BITS) {
         snprintf(reason, REASON, "RSA keys of %u bits do not count", key->bits);
         return -1;
     }
     gnutls_datum_t modulus, exponent;
     if (gnutls_pubkey_export_rsa_raw(key->pubkey, &modulus, &exponent) < 0)
-        return refuse(reason, "p= of the key record is no RSA key");
+        return dkim_record_refuse(reason, "p= of the key record is no RSA key");
     unsigned size = exponent.size;
     gnutls_free(modulus.data);
     gnutls_free(exponent.data);
-    return size > MAX_EXPONENT ? refuse(reason, "the exponent of the RSA key is too large") : 0;
+    return size > MAX_EXPONENT
+               ? dkim_record_refuse(reason, "the exponent of the RSA key is too large")
+               : 0;
 }
 
 struct verify_key *verify_key_new(const struct dkim_record *record, char reason[static 128])
@@ -144,7 +146,7 @@ struct verify_key *verify_key_new(const struct dkim_record *record, char reason[
         key->bits = 256;
         rc = gnutls_pubkey_import_ecc_raw(key->pubkey, GNUTLS_ECC_CURVE_ED25519, &x, NULL);
         if (rc < 0)
-            refuse(reason, "p= of the key record is no Ed25519 key");
+            dkim_record_refuse(reason, "p= of the key record is no Ed25519 key");
     }
     if (rc == 0)
         return key;

@@ -62,7 +62,8 @@ static void write_tags(struct fold *f, const struct dkim_sign *how, struct buf *
     buf_free(&bh);
 }
 
-static int check(const struct dkim_sign *how, const struct header *header, struct why *why)
+static int dkim_sign_check(const struct dkim_sign *how, const struct header *header,
+                           struct why *why)
 {
     char name[256];
     if (!signature_name(span_text(how->domain), name) ||
@@ -81,7 +82,7 @@ static int check(const struct dkim_sign *how, const struct header *header, struc
 int dkim_sign(const struct dkim_sign *how, const struct header *header,
               const struct body_hashes *hashes, struct buf *out, struct why *why)
 {
-    if (check(how, header, why) < 0)
+    if (dkim_sign_check(how, header, why) < 0)
         return -1;
     struct buf list, data, signature;
     struct fold f;

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 struct dkim_checks {
     const struct header *header;

@@ -51,7 +51,7 @@ static void name_levels(struct walk *w)
     }
 }
 
-static const struct dns_answer *ask(struct facts *facts, const char *name)
+static const struct dns_answer *dmarc_ask(struct facts *facts, const char *name)
 {
     char question[NAME_TEXT + 8];
     snprintf(question, sizeof question, "_dmarc.%s", name);
@@ -108,10 +108,10 @@ static enum status walk_up(struct walk *w, const char *domain, struct facts *fac
         return DONE;
     name_levels(w);
     for (size_t i = 0; i < w->n; i++)
-        ask(facts, w->names[i]);
+        dmarc_ask(facts, w->names[i]);
     size_t i = 0;
     for (bool stop = false; i < w->n && !stop; i++) {
-        const struct dns_answer *answer = ask(facts, w->names[i]);
+        const struct dns_answer *answer = dmarc_ask(facts, w->names[i]);
         if (!answer)
             return WAIT;
         if (answer->outcome == DNS_FAILED) {
@@ -186,10 +186,10 @@ static enum status aligned(const struct walk *from, const char *domain, bool str
     return status;
 }
 
-static bool ended(struct dmarc_result *out, enum auth_result result, const char *format, ...)
+static bool dmarc_ended(struct dmarc_result *out, enum auth_result result, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-static bool ended(struct dmarc_result *out, enum auth_result result, const char *format, ...)
+static bool dmarc_ended(struct dmarc_result *out, enum auth_result result, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -212,16 +212,17 @@ static bool compare(const struct dmarc_input *in, const struct walk *from, struc
         bool strict = spf ? from->applies->strict_spf : from->applies->strict_dkim;
         enum status status = aligned(from, domain, strict, facts, &yes);
         if (yes)
-            return ended(out, AUTH_PASS, "%s of %s is aligned", spf ? "SPF" : "DKIM", domain);
+            return dmarc_ended(out, AUTH_PASS, "%s of %s is aligned", spf ? "SPF" : "DKIM", domain);
         waits |= status == WAIT;
         failed |= status == FAILED;
     }
     if (waits)
         return true;
     if (failed)
-        return ended(out, AUTH_TEMPERROR, "the DNS did not answer for the organizational domains");
-    return ended(out, AUTH_FAIL, "neither SPF nor DKIM passed for a domain aligned with %s",
-                 from->domain);
+        return dmarc_ended(out, AUTH_TEMPERROR,
+                           "the DNS did not answer for the organizational domains");
+    return dmarc_ended(out, AUTH_FAIL, "neither SPF nor DKIM passed for a domain aligned with %s",
+                       from->domain);
 }
 
 bool dmarc_evaluate(const struct dmarc_input *in, struct facts *facts, struct dmarc_result *out)
@@ -232,21 +233,22 @@ bool dmarc_evaluate(const struct dmarc_input *in, struct facts *facts, struct dm
     if (status == WAIT)
         return true;
     if (!*from.domain)
-        return ended(out, AUTH_PERMERROR, "From has no domain that could have a record");
+        return dmarc_ended(out, AUTH_PERMERROR, "From has no domain that could have a record");
     snprintf(out->domain, sizeof out->domain, "%s", from.domain);
     snprintf(out->org, sizeof out->org, "%s", from.org ? from.org : "");
     if (!from.applies && status == FAILED)
-        return ended(out, AUTH_TEMPERROR, "the DNS did not answer for the record of %s",
-                     from.domain);
+        return dmarc_ended(out, AUTH_TEMPERROR, "the DNS did not answer for the record of %s",
+                           from.domain);
     if (!from.applies)
-        return ended(out, AUTH_NONE, "%s has no DMARC record", from.domain);
+        return dmarc_ended(out, AUTH_NONE, "%s has no DMARC record", from.domain);
     if (!from.applies->usable)
-        return ended(out, AUTH_PERMERROR, "the DMARC record for %s has no policy that can be read",
-                     from.domain);
+        return dmarc_ended(out, AUTH_PERMERROR,
+                           "the DMARC record for %s has no policy that can be read", from.domain);
     status = find_policy(&from, facts, out->policy);
     if (status == WAIT)
         return true;
     if (status == FAILED)
-        return ended(out, AUTH_TEMPERROR, "the DNS does not say whether %s exists", from.domain);
+        return dmarc_ended(out, AUTH_TEMPERROR, "the DNS does not say whether %s exists",
+                           from.domain);
     return compare(in, &from, facts, out);
 }

@@ -23,7 +23,7 @@ void fold_free(struct fold *f)
     buf_free(&f->text);
 }
 
-static void add(struct fold *f, const char *text, size_t n)
+static void fold_add(struct fold *f, const char *text, size_t n)
 {
     buf_add(&f->text, text, n);
     f->column += n;
@@ -39,21 +39,21 @@ static void new_line(struct fold *f)
 static void separate(struct fold *f, size_t length)
 {
     if (!f->first)
-        add(f, ";", 1);
+        fold_add(f, ";", 1);
     f->first = false;
     // One octet more for the ";" that may follow.
     if (f->column + 1 + length + 1 > LINE)
         new_line(f);
     else
-        add(f, " ", 1);
+        fold_add(f, " ", 1);
 }
 
 void fold_tag(struct fold *f, const char *name, const char *value)
 {
     separate(f, strlen(name) + 1 + strlen(value));
-    add(f, name, strlen(name));
-    add(f, "=", 1);
-    add(f, value, strlen(value));
+    fold_add(f, name, strlen(name));
+    fold_add(f, "=", 1);
+    fold_add(f, value, strlen(value));
 }
 
 void fold_names(struct fold *f, const char *name, const char *value)
@@ -61,14 +61,14 @@ void fold_names(struct fold *f, const char *name, const char *value)
     size_t whole = strlen(name) + 1 + strlen(value);
     // A list that fits on a line of its own is kept in one piece: some verifiers read it so.
     separate(f, whole < LINE - 2 ? whole : strlen(name) + 1 + strcspn(value, ":"));
-    add(f, name, strlen(name));
-    add(f, "=", 1);
+    fold_add(f, name, strlen(name));
+    fold_add(f, "=", 1);
     while (*value) {
         size_t n = strcspn(value, ":");
         n += value[n] == ':';
         if (f->column + n + 1 > LINE)
             new_line(f);
-        add(f, value, n);
+        fold_add(f, value, n);
         value += n;
     }
 }
@@ -77,7 +77,7 @@ void fold_names(struct fold *f, const char *name, const char *value)
 void fold_signature(struct fold *f)
 {
     separate(f, LINE);
-    add(f, "b=", 2);
+    fold_add(f, "b=", 2);
     f->signature = f->text.len;
     f->column = LINE;
 }

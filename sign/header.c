@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 #include "relay/base/maxima.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 // The line at the start of s, its line end included.
 static struct span first_line(struct span s)

@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "relay/base/maxima.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "sign/base64.h"
 
 #define MAX_KEY_FILE 65536 // bytes
@@ -32,8 +32,9 @@ struct sign_key {
 };
 
 // GnuTLS hands over the finished DigestInfo (GNUTLS_SIGN_RSA_RAW): no digest is set on this side.
-static int rsa_sign(gnutls_privkey_t key, gnutls_sign_algorithm_t algorithm, void *userdata,
-                    unsigned flags, const gnutls_datum_t *hash, gnutls_datum_t *signature)
+static int sign_key_rsa_sign(gnutls_privkey_t key, gnutls_sign_algorithm_t algorithm,
+                             void *userdata, unsigned flags, const gnutls_datum_t *hash,
+                             gnutls_datum_t *signature)
 {
     (void)key;
     (void)flags;
@@ -61,7 +62,7 @@ out:
     return rc;
 }
 
-static int rsa_info(gnutls_privkey_t key, unsigned flags, void *userdata)
+static int sign_key_rsa_info(gnutls_privkey_t key, unsigned flags, void *userdata)
 {
     (void)key;
     if (flags & GNUTLS_PRIVKEY_INFO_PK_ALGO)
@@ -73,7 +74,7 @@ static int rsa_info(gnutls_privkey_t key, unsigned flags, void *userdata)
     return -1;
 }
 
-static void rsa_free(gnutls_privkey_t key, void *userdata)
+static void sign_key_rsa_free(gnutls_privkey_t key, void *userdata)
 {
     (void)key;
     EVP_PKEY_free(userdata);
@@ -91,7 +92,8 @@ static int behind_libcrypto(gnutls_privkey_t privkey, gnutls_x509_privkey_t x509
     gnutls_free(der.data);
     if (!pkey)
         return GNUTLS_E_PK_INVALID_PRIVKEY;
-    rc = gnutls_privkey_import_ext4(privkey, pkey, NULL, rsa_sign, NULL, rsa_free, rsa_info, 0);
+    rc = gnutls_privkey_import_ext4(privkey, pkey, NULL, sign_key_rsa_sign, NULL, sign_key_rsa_free,
+                                    sign_key_rsa_info, 0);
     if (rc < 0)
         EVP_PKEY_free(pkey);
     return rc;
@@ -130,7 +132,7 @@ bad:
     return NULL;
 }
 
-static int read_file(const char *file, struct buf *out, struct why *why)
+static int sign_key_read_file(const char *file, struct buf *out, struct why *why)
 {
     int fd = open(file, O_RDONLY | O_CLOEXEC);
     unsigned char *room;
@@ -154,7 +156,7 @@ struct sign_key *sign_key_load(const char *file, struct why *why)
     struct buf pem;
     buf_init(&pem, MAX_KEY_FILE);
     struct sign_key *key = NULL;
-    if (read_file(file, &pem, why) == 0) {
+    if (sign_key_read_file(file, &pem, why) == 0) {
         gnutls_datum_t datum = {pem.data, (unsigned)pem.len};
         gnutls_x509_privkey_t x509;
         int rc = gnutls_x509_privkey_init(&x509);

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 #include "relay/base/maxima.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 // The next name of a colon-separated list, trimmed; false at the end.
 static bool next_name(struct span *list, struct span *name)
@@ -43,7 +43,7 @@ static bool is_name(struct span name)
     return name.n > 0;
 }
 
-static void add_name(struct span name, size_t times, struct buf *out)
+static void selection_add_name(struct span name, size_t times, struct buf *out)
 {
     for (; times; times--) {
         if (out->len)
@@ -53,7 +53,7 @@ static void add_name(struct span name, size_t times, struct buf *out)
     }
 }
 
-static size_t count(const struct header *header, struct span name)
+static size_t selection_count(const struct header *header, struct span name)
 {
     size_t n = 0;
     for (size_t i = 0; i < header->n; i++)
@@ -67,17 +67,18 @@ void selection_list(const struct header *header, const char *names, const char *
     struct span name;
     for (struct span rest = span_text(names); next_name(&rest, &name);)
         if (is_name(name) && !has(buf_span(out), name))
-            add_name(name, count(header, name) + has(span_text(oversign), name), out);
+            selection_add_name(name, selection_count(header, name) + has(span_text(oversign), name),
+                               out);
     for (struct span rest = span_text(oversign); next_name(&rest, &name);)
         if (is_name(name) && !has(buf_span(out), name))
-            add_name(name, count(header, name) + 1, out);
+            selection_add_name(name, selection_count(header, name) + 1, out);
 }
 
 bool selection_covers(const struct header *header, struct span list, const char *names)
 {
     struct span name, listed;
     for (struct span rest = span_text(names); next_name(&rest, &name);) {
-        size_t open = count(header, name);
+        size_t open = selection_count(header, name);
         for (struct span l = list; open && next_name(&l, &listed);)
             open -= span_equal_nocase(listed, name);
         if (open)

@@ -10,7 +10,7 @@
 #include <string.h>
 #include "dns/name.h"
 #include "dns/rdata.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "sign/spf_inside.h"
 
 enum spf_match spf_perm(struct spf_eval *e, const char *format, ...)
@@ -49,7 +49,7 @@ enum spf_match spf_ask(struct spf_eval *e, const char *name, uint16_t type,
 
 static bool check_host(struct spf_eval *e, const char *domain, struct spf_result *out);
 
-static bool ended(struct spf_eval *e, struct spf_result *out, enum auth_result result)
+static bool sign_spf_ended(struct spf_eval *e, struct spf_result *out, enum auth_result result)
 {
     out->result = result;
     memcpy(out->reason, e->reason, sizeof out->reason);
@@ -59,7 +59,7 @@ static bool ended(struct spf_eval *e, struct spf_result *out, enum auth_result r
 static bool ended_in(struct spf_eval *e, struct spf_result *out, enum spf_match match)
 {
     return match == SPF_WAIT ||
-           ended(e, out, match == SPF_TEMPERROR ? AUTH_TEMPERROR : AUTH_PERMERROR);
+           sign_spf_ended(e, out, match == SPF_TEMPERROR ? AUTH_TEMPERROR : AUTH_PERMERROR);
 }
 
 // A domain that cannot be looked up, or has no dot: the result is none (section 4.3).
@@ -104,7 +104,7 @@ static bool asks_dns(enum spf_kind kind)
 }
 
 // What the included record says decides whether the mechanism matches (section 5.2).
-static enum spf_match include(struct spf_eval *e, const char *target)
+static enum spf_match sign_spf_include(struct spf_eval *e, const char *target)
 {
     struct spf_result inner;
     e->including++;
@@ -140,13 +140,14 @@ static enum spf_match target_of(struct spf_eval *e, const char *domain, const st
     return SPF_YES;
 }
 
-static enum spf_match look_at(struct spf_eval *e, const char *domain, const struct spf_term *term)
+static enum spf_match sign_spf_look_at(struct spf_eval *e, const char *domain,
+                                       const struct spf_term *term)
 {
     char target[256];
     enum spf_match match = target_of(e, domain, term, target);
     if (match != SPF_YES)
         return match;
-    return term->kind == SPF_INCLUDE ? include(e, target) : spf_mechanism(e, term, target);
+    return term->kind == SPF_INCLUDE ? sign_spf_include(e, target) : spf_mechanism(e, term, target);
 }
 
 static enum auth_result qualified(char qualifier)
@@ -196,7 +197,7 @@ static bool matched(struct spf_eval *e, const char *domain, const struct spf_ter
 {
     snprintf(e->reason, sizeof e->reason, "%.*s of %s",
              (int)(term->text.n < 120 ? term->text.n : 120), (const char *)term->text.p, domain);
-    ended(e, out, qualified(term->qualifier));
+    sign_spf_ended(e, out, qualified(term->qualifier));
     return out->result == AUTH_FAIL && exp.n && !e->including && explain(e, domain, exp, out);
 }
 
@@ -207,7 +208,7 @@ static bool redirected(struct spf_eval *e, const char *domain, const struct spf_
     char target[256];
     if (!redirect->domain.n) {
         snprintf(e->reason, sizeof e->reason, "no mechanism of %s matched", domain);
-        return ended(e, out, AUTH_NEUTRAL);
+        return sign_spf_ended(e, out, AUTH_NEUTRAL);
     }
     enum spf_match match = target_of(e, domain, redirect, target);
     if (match != SPF_YES)
@@ -217,7 +218,7 @@ static bool redirected(struct spf_eval *e, const char *domain, const struct spf_
     if (out->result != AUTH_NONE)
         return false;
     spf_perm(e, "redirect=%s, which has no SPF record", target);
-    return ended(e, out, AUTH_PERMERROR);
+    return sign_spf_ended(e, out, AUTH_PERMERROR);
 }
 
 // Takes the terms in order; the first mechanism that matches decides (section 4.6.2).
@@ -228,7 +229,7 @@ static bool walk(struct spf_eval *e, const char *domain, struct span terms, stru
     if (!spf_record_valid(terms, &wrong)) {
         spf_perm(e, "the record of %s has a syntax error at '%.*s'", domain,
                  (int)(wrong.n < 100 ? wrong.n : 100), (const char *)wrong.p);
-        return ended(e, out, AUTH_PERMERROR);
+        return sign_spf_ended(e, out, AUTH_PERMERROR);
     }
     while (spf_term_next(&rest, &term) > 0) { // modifiers stand anywhere and count for the whole
         if (term.kind == SPF_REDIRECT)
@@ -239,7 +240,7 @@ static bool walk(struct spf_eval *e, const char *domain, struct span terms, stru
     while (spf_term_next(&terms, &term) > 0) {
         if (term.kind >= SPF_REDIRECT)
             continue;
-        enum spf_match match = look_at(e, domain, &term);
+        enum spf_match match = sign_spf_look_at(e, domain, &term);
         if (match == SPF_YES)
             return matched(e, domain, &term, exp, out);
         if (match != SPF_NO)
@@ -254,14 +255,14 @@ static bool check_host(struct spf_eval *e, const char *domain, struct spf_result
     *out = (struct spf_result){0};
     if (!usable_domain(domain)) {
         snprintf(e->reason, sizeof e->reason, "no domain name that could have an SPF record");
-        return ended(e, out, AUTH_NONE);
+        return sign_spf_ended(e, out, AUTH_NONE);
     }
     struct buf record;
     struct span terms;
     buf_init(&record, SPF_MAX_RECORD);
     enum spf_match match = find_record(e, domain, &record, &terms);
     bool wants = match == SPF_YES  ? walk(e, domain, terms, out)
-                 : match == SPF_NO ? ended(e, out, AUTH_NONE)
+                 : match == SPF_NO ? sign_spf_ended(e, out, AUTH_NONE)
                                    : ended_in(e, out, match);
     buf_free(&record);
     return wants;

@@ -20,7 +20,7 @@ static bool value_valid(struct span value)
     return true;
 }
 
-static const struct tag *find(const struct tags *tags, struct span name)
+static const struct tag *sign_tags_find(const struct tags *tags, struct span name)
 {
     for (size_t i = 0; i < tags->n; i++)
         if (span_equal(tags->at[i].name, name))
@@ -40,7 +40,7 @@ bool tags_parse(struct span text, struct tags *out)
             return false;
         tag.name = span_trim(tag.name);
         tag.value = span_trim(tag.raw);
-        if (!name_valid(tag.name) || !value_valid(tag.value) || find(out, tag.name))
+        if (!name_valid(tag.name) || !value_valid(tag.value) || sign_tags_find(out, tag.name))
             return false;
         out->at[out->n++] = tag;
         text = rest;
@@ -50,7 +50,7 @@ bool tags_parse(struct span text, struct tags *out)
 
 const struct tag *tags_find(const struct tags *tags, const char *name)
 {
-    return find(tags, span_text(name));
+    return sign_tags_find(tags, span_text(name));
 }
 
 bool tags_is(const struct tags *tags, const char *name, const char *value)

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "sign/comment.h"
 
 bool trusted_same(const char *a, const char *b)
@@ -20,7 +20,7 @@ static bool listed(const struct strings *ids, const char *name)
     return false;
 }
 
-static struct span next_word(struct span *rest)
+static struct span trusted_next_word(struct span *rest)
 {
     if (!comment_skip(rest))
         *rest = span_of(NULL, 0);
@@ -39,9 +39,9 @@ static bool received_by_listed(const struct field *received, const struct string
 {
     struct span rest = received->value;
     while (rest.n) {
-        if (!span_is_nocase(next_word(&rest), "by"))
+        if (!span_is_nocase(trusted_next_word(&rest), "by"))
             continue;
-        char *host = span_dup(next_word(&rest));
+        char *host = span_dup(trusted_next_word(&rest));
         bool is = listed(ids, host);
         free(host);
         return is;

@@ -150,7 +150,7 @@ int certificate_check_name(gnutls_x509_crt_t leaf, const char *const *names, siz
 
 // ---- dates and path
 
-static time_t our_time(time_t *out)
+static time_t certificate_our_time(time_t *out)
 {
     time_t now = (time_t)clock_s();
     if (out)
@@ -158,9 +158,9 @@ static time_t our_time(time_t *out)
     return now;
 }
 
-static void tell_gnutls_the_time(void)
+static void certificate_tell_gnutls_the_time(void)
 {
-    gnutls_global_set_time_function(our_time);
+    gnutls_global_set_time_function(certificate_our_time);
 }
 
 int certificate_check_dates(gnutls_x509_crt_t certificate, struct why *why)
@@ -202,7 +202,7 @@ int certificate_check_path(gnutls_x509_trust_list_t anchors, gnutls_x509_crt_t *
                            struct why *why)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, tell_gnutls_the_time);
+    pthread_once(&once, certificate_tell_gnutls_the_time);
     gnutls_typed_vdata_st purpose = {.type = GNUTLS_DT_KEY_PURPOSE_OID,
                                      .data = (unsigned char *)GNUTLS_KP_TLS_WWW_SERVER};
     unsigned status = 0, flags = GNUTLS_PROFILE_TO_VFLAGS(GNUTLS_PROFILE_LOW);

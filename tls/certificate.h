@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 // Hostile certificates: reading, limits, dates, names and the path to an anchor. For tls/verify.c and
-// tls/dane.c, which say what is proved, and tls/channel.c, which only asks for the limits.
+// tls/dane.c, which say what is proved, and tls/session.c, which only asks for the limits.
 #ifndef TLS_CERTIFICATE_H
 #define TLS_CERTIFICATE_H
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 // The relay's own certificates: reads and checks them, and keeps them in the order in which each name is
-// to be served. Never talks; sessions are tls/channel.c's.
+// to be served. Never talks; sessions are tls/session.c's.
 #include "tls/creds.h"
 
 #include <errno.h>
@@ -14,7 +14,7 @@
 #include "relay/base/buf.h"
 #include "relay/base/clock.h"
 #include "relay/base/maxima.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "tls/creds_internal.h"
 #include "tls/verify.h"
 
@@ -48,7 +48,7 @@ static int fault(struct why *why, const char *path, const char *what)
     return why_set(why, WHY_OURS, "4.3.5", "%s: %s", path, what);
 }
 
-static int read_file(struct origin *from, const char *path, struct buf *out, struct why *why)
+static int creds_read_file(struct origin *from, const char *path, struct buf *out, struct why *why)
 {
     from->path = mem_dup(path);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -97,8 +97,8 @@ static int load_pair(struct pair *pair, const struct cfg_certificate *files, str
 {
     buf_init(&pair->chain_pem, FILE_MAX_BYTES);
     buf_init(&pair->key_pem, FILE_MAX_BYTES);
-    if (read_file(&pair->chain, files->chain, &pair->chain_pem, why) < 0 ||
-        read_file(&pair->key, files->key, &pair->key_pem, why) < 0)
+    if (creds_read_file(&pair->chain, files->chain, &pair->chain_pem, why) < 0 ||
+        creds_read_file(&pair->key, files->key, &pair->key_pem, why) < 0)
         return -1;
     return read_leaf(pair, files->chain, why);
 }

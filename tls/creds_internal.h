@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: ISC
-// What tls/channel.c needs of the relay's own certificates, and nobody else: GnuTLS's objects.
+// What tls/session.c needs of the relay's own certificates, and nobody else: GnuTLS's objects.
 #ifndef TLS_CREDS_INTERNAL_H
 #define TLS_CREDS_INTERNAL_H
 

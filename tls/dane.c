@@ -48,7 +48,7 @@ bool dane_usable(const struct dns_tlsa *tlsa)
 }
 
 // A digest counts unless a stronger one stands beside it for the same usage and selector; full values stay.
-static bool counts(const struct dns_tlsa *tlsa, const struct dns_tlsa *set, size_t n)
+static bool tls_dane_counts(const struct dns_tlsa *tlsa, const struct dns_tlsa *set, size_t n)
 {
     if (!dane_usable(tlsa))
         return false;
@@ -59,7 +59,7 @@ static bool counts(const struct dns_tlsa *tlsa, const struct dns_tlsa *set, size
     return true;
 }
 
-static bool matches(const struct dns_tlsa *tlsa, struct span der)
+static bool tls_dane_matches(const struct dns_tlsa *tlsa, struct span der)
 {
     struct span part = der;
     unsigned char digest[64];
@@ -133,7 +133,7 @@ static bool anchored(struct trial *t, const struct dns_tlsa *tlsa)
 {
     bool in_chain = false;
     for (size_t i = 1; i < t->n; i++) { // the leaf is DANE-EE's business
-        if (!matches(tlsa, t->der[i]))
+        if (!tls_dane_matches(tlsa, t->der[i]))
             continue;
         in_chain = true;
         if (leads_to(t, t->list[i], i))
@@ -170,8 +170,8 @@ int dane_verify(const struct span *chain, size_t nchain, const struct dns_tlsa *
     // RFC 7671 section 5.1: for DANE-EE the record alone binds name and key; no dates, no name, no chain.
     for (size_t i = 0; i < ntlsa && !yes; i++) {
         usable += dane_usable(&tlsa[i]);
-        yes = counts(&tlsa[i], tlsa, ntlsa) && tlsa[i].usage == USAGE_EE &&
-              matches(&tlsa[i], chain[0]);
+        yes = tls_dane_counts(&tlsa[i], tlsa, ntlsa) && tlsa[i].usage == USAGE_EE &&
+              tls_dane_matches(&tlsa[i], chain[0]);
     }
     if (yes) {
         *proof = PROOF_DANE_EE;
@@ -179,7 +179,7 @@ int dane_verify(const struct span *chain, size_t nchain, const struct dns_tlsa *
     }
     assert(yes || usable > 0);
     for (size_t i = 0; i < ntlsa && !yes; i++)
-        if (counts(&tlsa[i], tlsa, ntlsa) && tlsa[i].usage == USAGE_TA) {
+        if (tls_dane_counts(&tlsa[i], tlsa, ntlsa) && tlsa[i].usage == USAGE_TA) {
             yes = try_anchor(&t, &tlsa[i]);
             *proof = yes ? PROOF_DANE_TA : PROOF_NONE;
             *depth = t.depth;

@@ -7,7 +7,7 @@
 #define VERSION  0xa0 // [0] EXPLICIT
 
 // Takes the element with this tag from the front of *rest: all of it, and its content.
-static bool take(struct span *rest, unsigned char tag, struct span *whole, struct span *content)
+static bool der_take(struct span *rest, unsigned char tag, struct span *whole, struct span *content)
 {
     struct span s = *rest;
     if (s.n < 2 || s.p[0] != tag)
@@ -33,20 +33,20 @@ static bool take(struct span *rest, unsigned char tag, struct span *whole, struc
 bool der_signed_part(struct span certificate, struct span *out)
 {
     struct span whole, inside, content;
-    return take(&certificate, SEQUENCE, &whole, &inside) && certificate.n == 0 &&
-           take(&inside, SEQUENCE, out, &content);
+    return der_take(&certificate, SEQUENCE, &whole, &inside) && certificate.n == 0 &&
+           der_take(&inside, SEQUENCE, out, &content);
 }
 
 bool der_public_key(struct span certificate, struct span *out)
 {
     struct span tbs, fields, whole, content;
-    if (!der_signed_part(certificate, &tbs) || !take(&tbs, SEQUENCE, &whole, &fields))
+    if (!der_signed_part(certificate, &tbs) || !der_take(&tbs, SEQUENCE, &whole, &fields))
         return false;
-    take(&fields, VERSION, &whole, &content);           // absent: version 1
-    return take(&fields, INTEGER, &whole, &content) &&  // serial number
-           take(&fields, SEQUENCE, &whole, &content) && // signature algorithm
-           take(&fields, SEQUENCE, &whole, &content) && // issuer
-           take(&fields, SEQUENCE, &whole, &content) && // validity
-           take(&fields, SEQUENCE, &whole, &content) && // subject
-           take(&fields, SEQUENCE, out, &content);
+    der_take(&fields, VERSION, &whole, &content);           // absent: version 1
+    return der_take(&fields, INTEGER, &whole, &content) &&  // serial number
+           der_take(&fields, SEQUENCE, &whole, &content) && // signature algorithm
+           der_take(&fields, SEQUENCE, &whole, &content) && // issuer
+           der_take(&fields, SEQUENCE, &whole, &content) && // validity
+           der_take(&fields, SEQUENCE, &whole, &content) && // subject
+           der_take(&fields, SEQUENCE, out, &content);
 }

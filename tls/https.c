@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 // The HTTPS fetcher: a thread with a loop that drives a curl multi handle. A request passes through
-// stages: waiting for a slot, for addresses, for curl; then its answer goes back through a mailbox.
+// stages: waiting for a slot, for addresses, for curl; then its answer goes back through an inbox.
 #include "tls/https.h"
 
 #include <arpa/inet.h>
@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include "relay/base/buf.h"
 #include "relay/base/list.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "tls/https_bytes.h"
 #include "tls/https_sockets.h"
 #include "tls/sts.h"
@@ -30,8 +30,8 @@
 struct https {
     uv_loop_t loop;
     uv_thread_t thread;
-    struct mailbox *mail;  // the fetcher's own
-    struct mailbox *reply; // of the loop that asks
+    struct inbox *mail;  // the fetcher's own
+    struct inbox *reply; // of the loop that asks
     struct dns *dns;
     char *ca_file;
     bool (*refused)(void *arg, const struct sockaddr *address);
@@ -75,7 +75,7 @@ static void request_free(struct https_request *r)
 }
 
 // On the asking thread.
-static void run_answer(struct item *item)
+static void https_run_answer(struct item *item)
 {
     struct https_request *r = list_of(item, struct https_request, item);
     if (!r->cancelled)
@@ -85,19 +85,19 @@ static void run_answer(struct item *item)
 
 static void start_waiting(struct https *https);
 
-static void finish(struct https_request *r)
+static void https_finish(struct https_request *r)
 {
     struct https *https = r->https;
     list_remove(&r->list);
     https->nrunning--;
-    r->item.run = run_answer;
-    mailbox_post(https->reply, &r->item);
+    r->item.run = https_run_answer;
+    inbox_post(https->reply, &r->item);
     start_waiting(https);
 }
 
-static int fetch_failed(struct https_request *r, const char *format, ...)
+static int https_fetch_failed(struct https_request *r, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-static int fetch_failed(struct https_request *r, const char *format, ...)
+static int https_fetch_failed(struct https_request *r, const char *format, ...)
 {
     char text[400];
     va_list args;
@@ -174,18 +174,18 @@ static bool is_text_plain(const char *type)
 static void judge_response(struct https_request *r, long status, const char *type)
 {
     if (status != 200)
-        fetch_failed(r, "HTTP status %ld, where 200 is wanted", status);
+        https_fetch_failed(r, "HTTP status %ld, where 200 is wanted", status);
     else if (!is_text_plain(type))
-        fetch_failed(r, "media type '%.100s', where text/plain is wanted", type ? type : "");
+        https_fetch_failed(r, "media type '%.100s', where text/plain is wanted", type ? type : "");
 }
 
-static void judge(struct https_request *r, CURLcode code)
+static void https_judge(struct https_request *r, CURLcode code)
 {
     long status = 0;
     char *type = NULL;
     const char *detail = r->error[0] ? r->error : curl_easy_strerror(code);
     if (code == CURLE_ABORTED_BY_CALLBACK) {
-        fetch_failed(r, "the host sent more than %d bytes in all", FETCH_BYTES);
+        https_fetch_failed(r, "the host sent more than %d bytes in all", FETCH_BYTES);
     } else if (code == CURLE_OK) {
         curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
         curl_easy_getinfo(r->easy, CURLINFO_CONTENT_TYPE, &type);
@@ -193,11 +193,11 @@ static void judge(struct https_request *r, CURLcode code)
     } else if (code == CURLE_PEER_FAILED_VERIFICATION) {
         certificate_failed(r, detail);
     } else if (r->header_bytes > FETCH_HEADERS) {
-        fetch_failed(r, "more than %d bytes of headers", FETCH_HEADERS);
+        https_fetch_failed(r, "more than %d bytes of headers", FETCH_HEADERS);
     } else if (code == CURLE_WRITE_ERROR && r->body.full) {
-        fetch_failed(r, "%s", "longer than 64 KiB");
+        https_fetch_failed(r, "%s", "longer than 64 KiB");
     } else {
-        fetch_failed(r, "%s", detail);
+        https_fetch_failed(r, "%s", detail);
     }
     if (why_is_set(&r->why))
         buf_reset(&r->body);
@@ -207,12 +207,12 @@ static void curl_done(void *easy, int code)
 {
     struct https_request *r;
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, &r);
-    judge(r, (CURLcode)code);
+    https_judge(r, (CURLcode)code);
     curl_easy_cleanup(r->easy);
     curl_slist_free_all(r->resolve);
     r->easy = NULL;
     r->resolve = NULL;
-    finish(r);
+    https_finish(r);
 }
 
 // curl connects to these addresses and asks nobody.
@@ -296,11 +296,11 @@ static void go_on(struct https_request *r)
     }
     if (r->nat)
         return; // on_turn looks again
-    fetch_failed(r, "%s",
-                 r->saw_refused   ? "its addresses are not connected to (refuse_addresses)"
-                 : r->saw_failure ? "its addresses cannot be looked up"
-                                  : "it has no address");
-    finish(r);
+    https_fetch_failed(r, "%s",
+                       r->saw_refused   ? "its addresses are not connected to (refuse_addresses)"
+                       : r->saw_failure ? "its addresses cannot be looked up"
+                                        : "it has no address");
+    https_finish(r);
 }
 
 static void take_addresses(struct https_request *r, const struct dns_answer *answer)
@@ -349,9 +349,9 @@ static bool answer_from_file(struct https_request *r)
     if (certificate)
         certificate_failed(r, error);
     else if (error[0])
-        fetch_failed(r, "%s", error);
+        https_fetch_failed(r, "%s", error);
     else if (buf_adds(&r->body, body) < 0)
-        fetch_failed(r, "%s", "longer than 64 KiB");
+        https_fetch_failed(r, "%s", "longer than 64 KiB");
     else
         judge_response(r, status, type);
     if (why_is_set(&r->why))
@@ -374,9 +374,9 @@ static void start(struct https_request *r)
     list_append(&https->running, &r->list);
     https->nrunning++;
     if (!is_host_name(r->host))
-        fetch_failed(r, "%s", "not a host name");
+        https_fetch_failed(r, "%s", "not a host name");
     if (why_is_set(&r->why) || answer_from_file(r)) {
-        finish(r);
+        https_finish(r);
         return;
     }
     r->a = dns_ask(https->dns, https->mail, r->host, DNS_A, on_address, r);
@@ -418,7 +418,7 @@ struct https_request *https_get(struct https *https, const char *host, const cha
     list_init(&r->list);
     buf_init(&r->body, STS_POLICY_MAX);
     r->item.run = run_request;
-    mailbox_post(https->mail, &r->item);
+    inbox_post(https->mail, &r->item);
     return r;
 }
 
@@ -446,7 +446,7 @@ struct https *https_open(const struct https_options *options, struct why *why)
     list_init(&https->running);
     curl_global_init(CURL_GLOBAL_DEFAULT);
     uv_loop_init(&https->loop);
-    https->mail = mailbox_open(&https->loop);
+    https->mail = inbox_open(&https->loop);
     https->sockets = https_sockets_new(&https->loop, curl_done);
     uv_timer_init(&https->loop, &https->turn);
     https->turn.data = https;
@@ -457,7 +457,7 @@ struct https *https_open(const struct https_options *options, struct why *why)
     why_set(why, WHY_OURS, "4.3.0", "cannot start a thread: %s", uv_strerror(rc));
     https_sockets_close(https->sockets);
     uv_close((uv_handle_t *)&https->turn, NULL);
-    mailbox_close(https->mail);
+    inbox_close(https->mail);
     uv_run(&https->loop, UV_RUN_DEFAULT);
     uv_loop_close(&https->loop);
     free(https->ca_file);
@@ -483,7 +483,7 @@ static void drop(struct https_request *r)
     request_free(r);
 }
 
-static void run_close(struct item *item)
+static void https_run_close(struct item *item)
 {
     struct https *https = list_of(item, struct close_order, item)->https;
     list_each_safe (it, &https->waiting)
@@ -492,13 +492,13 @@ static void run_close(struct item *item)
         drop(list_of(it, struct https_request, list));
     https_sockets_close(https->sockets);
     uv_close((uv_handle_t *)&https->turn, NULL);
-    mailbox_close(https->mail);
+    inbox_close(https->mail);
 }
 
 void https_close(struct https *https)
 {
-    struct close_order order = {.item = {NULL, run_close}, .https = https};
-    mailbox_post(https->mail, &order.item);
+    struct close_order order = {.item = {NULL, https_run_close}, .https = https};
+    inbox_post(https->mail, &order.item);
     uv_thread_join(&https->thread);
     uv_loop_close(&https->loop);
     free(https->ca_file);

@@ -9,15 +9,15 @@
 #include <uv.h>
 #include "config/config.h"
 #include "dns/dns.h"
-#include "relay/base/mailbox.h"
+#include "relay/base/inbox.h"
 #include "relay/base/why.h"
 
 struct https; // a fetcher: a thread; asked and answered on one other loop
 struct https_request;
 
 struct https_options {
-    struct mailbox *mail; // of the loop that asks
-    struct dns *dns;      // an answer file's `https` part is asked first
+    struct inbox *mail; // of the loop that asks
+    struct dns *dns;    // an answer file's `https` part is asked first
     const char *ca_file;
     // True for addresses that must not be connected to (delivery.refuse_addresses); may be NULL. Called
     // on the fetcher's thread.

@@ -5,7 +5,7 @@
 #include <curl/curl.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 struct https_sockets {
     CURLM *multi;
@@ -33,7 +33,7 @@ static void reap(struct https_sockets *s)
     }
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events)
+static void https_sockets_on_poll(uv_poll_t *poll, int status, int events)
 {
     struct watched *w = poll->data;
     struct https_sockets *s = w->owner;
@@ -44,12 +44,13 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     reap(s);
 }
 
-static void poll_closed(uv_handle_t *handle)
+static void https_sockets_poll_closed(uv_handle_t *handle)
 {
     free(handle->data);
 }
 
-static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
+static int https_sockets_on_socket(CURL *easy, curl_socket_t fd, int what, void *arg,
+                                   void *socket_arg)
 {
     (void)easy;
     struct https_sockets *s = arg;
@@ -57,7 +58,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *so
     if (what == CURL_POLL_REMOVE) {
         if (w) {
             uv_poll_stop(&w->poll);
-            uv_close((uv_handle_t *)&w->poll, poll_closed);
+            uv_close((uv_handle_t *)&w->poll, https_sockets_poll_closed);
             curl_multi_assign(s->multi, fd, NULL);
         }
         return 0;
@@ -72,11 +73,11 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *so
     }
     int events = what & CURL_POLL_IN ? UV_READABLE : 0;
     events |= what & CURL_POLL_OUT ? UV_WRITABLE : 0;
-    uv_poll_start(&w->poll, events, on_poll);
+    uv_poll_start(&w->poll, events, https_sockets_on_poll);
     return 0;
 }
 
-static void on_timer(uv_timer_t *timer)
+static void https_sockets_on_timer(uv_timer_t *timer)
 {
     struct https_sockets *s = timer->data;
     int running;
@@ -84,14 +85,14 @@ static void on_timer(uv_timer_t *timer)
     reap(s);
 }
 
-static int set_timer(CURLM *multi, long ms, void *arg)
+static int https_sockets_set_timer(CURLM *multi, long ms, void *arg)
 {
     (void)multi;
     struct https_sockets *s = arg;
     if (ms < 0)
         uv_timer_stop(&s->timer);
     else
-        uv_timer_start(&s->timer, on_timer, (uint64_t)ms, 0);
+        uv_timer_start(&s->timer, https_sockets_on_timer, (uint64_t)ms, 0);
     return 0;
 }
 
@@ -104,9 +105,9 @@ struct https_sockets *https_sockets_new(uv_loop_t *loop, void (*done)(void *easy
     s->multi = curl_multi_init();
     if (!s->multi)
         abort();
-    curl_multi_setopt(s->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+    curl_multi_setopt(s->multi, CURLMOPT_SOCKETFUNCTION, https_sockets_on_socket);
     curl_multi_setopt(s->multi, CURLMOPT_SOCKETDATA, s);
-    curl_multi_setopt(s->multi, CURLMOPT_TIMERFUNCTION, set_timer);
+    curl_multi_setopt(s->multi, CURLMOPT_TIMERFUNCTION, https_sockets_set_timer);
     curl_multi_setopt(s->multi, CURLMOPT_TIMERDATA, s);
     return s;
 }
@@ -121,7 +122,7 @@ void https_sockets_remove(struct https_sockets *s, void *easy)
     curl_multi_remove_handle(s->multi, easy);
 }
 
-static void timer_closed(uv_handle_t *handle)
+static void https_sockets_timer_closed(uv_handle_t *handle)
 {
     free(handle->data);
 }
@@ -129,5 +130,5 @@ static void timer_closed(uv_handle_t *handle)
 void https_sockets_close(struct https_sockets *s)
 {
     curl_multi_cleanup(s->multi);
-    uv_close((uv_handle_t *)&s->timer, timer_closed);
+    uv_close((uv_handle_t *)&s->timer, https_sockets_timer_closed);
 }

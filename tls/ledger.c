@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: ISC
-// Facts about connection attempts, as values. Keeps nothing: relay/state/state.c does.
+// Entries about connection attempts, as values. Keeps nothing: relay/state/state.c does.
 #include "tls/ledger.h"
 
 #include <stdio.h>
@@ -7,55 +7,55 @@
 #include <string.h>
 #include <time.h>
 #include "relay/base/clock.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
-// Every string of a fact, so that none is forgotten in one of three places.
+// Every string of an entry, so that none is forgotten in one of three places.
 static const size_t strings[] = {
-    offsetof(struct ledger_fact, domain),        offsetof(struct ledger_fact, policy_domain),
-    offsetof(struct ledger_fact, policy_string), offsetof(struct ledger_fact, mx_patterns),
-    offsetof(struct ledger_fact, mx_host),       offsetof(struct ledger_fact, mx_ip),
-    offsetof(struct ledger_fact, local_ip),      offsetof(struct ledger_fact, mx_helo),
-    offsetof(struct ledger_fact, protocol),      offsetof(struct ledger_fact, cipher),
-    offsetof(struct ledger_fact, proof),         offsetof(struct ledger_fact, demand),
-    offsetof(struct ledger_fact, source),        offsetof(struct ledger_fact, reason),
+    offsetof(struct ledger_entry, domain),        offsetof(struct ledger_entry, policy_domain),
+    offsetof(struct ledger_entry, policy_string), offsetof(struct ledger_entry, mx_patterns),
+    offsetof(struct ledger_entry, mx_host),       offsetof(struct ledger_entry, mx_ip),
+    offsetof(struct ledger_entry, local_ip),      offsetof(struct ledger_entry, mx_helo),
+    offsetof(struct ledger_entry, protocol),      offsetof(struct ledger_entry, cipher),
+    offsetof(struct ledger_entry, proof),         offsetof(struct ledger_entry, demand),
+    offsetof(struct ledger_entry, source),        offsetof(struct ledger_entry, reason),
 };
 #define STRINGS (sizeof strings / sizeof *strings)
 
-static char **member_at(const struct ledger_fact *fact, size_t i)
+static char **member_at(const struct ledger_entry *entry, size_t i)
 {
-    return (char **)(void *)((char *)(uintptr_t)fact + strings[i]);
+    return (char **)(void *)((char *)(uintptr_t)entry + strings[i]);
 }
 
-struct ledger_fact *ledger_fact_new(void)
+struct ledger_entry *ledger_entry_new(void)
 {
-    struct ledger_fact *fact = mem_new(sizeof *fact);
-    fact->time_ms = clock_ms();
+    struct ledger_entry *entry = mem_new(sizeof *entry);
+    entry->time_ms = clock_ms();
     for (size_t i = 0; i < STRINGS; i++)
-        *member_at(fact, i) = mem_dup("");
-    return fact;
+        *member_at(entry, i) = mem_dup("");
+    return entry;
 }
 
-void ledger_fact_set(char **member, const char *value)
+void ledger_entry_set(char **member, const char *value)
 {
     char *copy = mem_dup(value ? value : ""); // first: value may be the member itself
     free(*member);
     *member = copy;
 }
 
-void ledger_fact_free(struct ledger_fact *fact)
+void ledger_entry_free(struct ledger_entry *entry)
 {
-    if (!fact)
+    if (!entry)
         return;
     for (size_t i = 0; i < STRINGS; i++)
-        free(*member_at(fact, i));
-    free(fact);
+        free(*member_at(entry, i));
+    free(entry);
 }
 
-size_t ledger_fact_size(const struct ledger_fact *fact)
+size_t ledger_entry_size(const struct ledger_entry *entry)
 {
-    size_t n = sizeof *fact;
+    size_t n = sizeof *entry;
     for (size_t i = 0; i < STRINGS; i++)
-        n += strlen(*member_at(fact, i)) + 1;
+        n += strlen(*member_at(entry, i)) + 1;
     return n;
 }
 
@@ -81,7 +81,7 @@ void ledger_rows_add(struct ledger_rows *rows, const struct ledger_row *row)
 void ledger_rows_free(struct ledger_rows *rows)
 {
     for (size_t i = 0; i < rows->n; i++)
-        ledger_fact_free(rows->at[i].fact);
+        ledger_entry_free(rows->at[i].entry);
     free(rows->at);
     *rows = (struct ledger_rows){0};
 }

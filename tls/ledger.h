@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: ISC
-// One fact per connection attempt, as RFC 8460 counts them: what the delivery session reports, the state
+// One entry per connection attempt, as RFC 8460 counts them: what the delivery session reports, the state
 // database keeps, and the live view, the metrics and the daily report show.
 #ifndef TLS_LEDGER_H
 #define TLS_LEDGER_H
@@ -11,7 +11,7 @@
 
 enum policy_type { POLICY_NONE_FOUND, POLICY_STS, POLICY_TLSA }; // "no-policy-found", "sts", "tlsa"
 
-struct ledger_fact {
+struct ledger_entry {
     int64_t time_ms;
     char *domain; // recipient (or next-hop) domain: whose rua gets the report
     enum policy_type policy_type;
@@ -26,16 +26,16 @@ struct ledger_fact {
     char *reason; // in words
     uint64_t id;  // the message at hand, 0 without
 };
-struct ledger_fact *ledger_fact_new(void);              // all strings "" (own copies), time now
-void ledger_fact_set(char **member, const char *value); // replaces one string by a copy
-void ledger_fact_free(struct ledger_fact *fact);
+struct ledger_entry *ledger_entry_new(void);             // all strings "" (own copies), time now
+void ledger_entry_set(char **member, const char *value); // replaces one string by a copy
+void ledger_entry_free(struct ledger_entry *entry);
 const char *policy_type_word(enum policy_type type);
-size_t ledger_fact_size(const struct ledger_fact *fact); // bytes it holds, about
+size_t ledger_entry_size(const struct ledger_entry *entry); // bytes it holds, about
 
-// Facts as they are kept: each stands for `count` attempts of one UTC day.
+// Entries as they are kept: each stands for `count` attempts of one UTC day.
 struct ledger_row {
-    struct ledger_fact *fact; // time_ms: of the latest
-    int64_t day;              // days since the epoch
+    struct ledger_entry *entry; // time_ms: of the latest
+    int64_t day;                // days since the epoch
     uint64_t count;
     int64_t number; // grows with time; what `--follow` goes on from; 0 for sums
 };
@@ -43,7 +43,7 @@ struct ledger_rows {
     struct ledger_row *at;
     size_t n;
 };
-// Appends; takes the fact over.
+// Appends; takes the entry over.
 void ledger_rows_add(struct ledger_rows *rows, const struct ledger_row *row);
 void ledger_rows_free(struct ledger_rows *rows); // leaves it empty
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "dns/name.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/base/span.h"
 #define HASH_FUNCTION(key, n, value) (value) = name_hash(key, n)
 #include <uthash.h>
@@ -59,7 +59,7 @@ void tls_memory_free(struct tls_memory *memory)
     free(memory);
 }
 
-static struct domain *find(const struct tls_memory *memory, const char *name)
+static struct domain *memory_find(const struct tls_memory *memory, const char *name)
 {
     char *lower = span_dup_lower(span_text(name));
     struct domain *d;
@@ -70,7 +70,7 @@ static struct domain *find(const struct tls_memory *memory, const char *name)
 
 static struct domain *find_or_add(struct tls_memory *memory, const char *name)
 {
-    struct domain *d = find(memory, name);
+    struct domain *d = memory_find(memory, name);
     if (d)
         return d;
     d = mem_new(sizeof *d);
@@ -172,7 +172,7 @@ bool tls_memory_learn(struct tls_memory *memory, const char *domain, const char 
 const struct memory_row *tls_memory_row(const struct tls_memory *memory, const char *domain,
                                         const char *host)
 {
-    struct domain *d = find(memory, domain);
+    struct domain *d = memory_find(memory, domain);
     const struct host *h = d ? find_host(d, host) : NULL;
     return h ? &h->row : NULL;
 }
@@ -181,7 +181,7 @@ void tls_memory_get(const struct tls_memory *memory, const char *domain, int64_t
                     uint64_t days, struct memory_view *out)
 {
     *out = (struct memory_view){0};
-    const struct domain *d = find(memory, domain);
+    const struct domain *d = memory_find(memory, domain);
     if (!d)
         return;
     out->rows = mem_new(d->n * sizeof *out->rows);
@@ -204,7 +204,7 @@ void memory_view_free(struct memory_view *view)
 
 size_t tls_memory_forget(struct tls_memory *memory, const char *domain, const char *host)
 {
-    struct domain *d = find(memory, domain);
+    struct domain *d = memory_find(memory, domain);
     if (!d)
         return 0;
     size_t n = d->n;

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "relay/base/maxima.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "tls/dane.h"
 #include "tls/sts.h"
 
@@ -41,7 +41,7 @@ static void raise(struct wish *w, enum tls_level level, enum demand_source sourc
         *w = (struct wish){level, source};
 }
 
-static void refuse(struct demand *d, const struct why *why)
+static void policy_refuse(struct demand *d, const struct why *why)
 {
     d->refuse = true;
     d->why = *why;
@@ -58,7 +58,7 @@ static bool is_raise(const struct policy_input *in)
     return in->rule && in->rule->has_tls && in->rule->until == 0;
 }
 
-static void add_name(struct demand *d, const char *name)
+static void policy_add_name(struct demand *d, const char *name)
 {
     if (!name || !name[0] || d->nnames == MAX_NAMES)
         return;
@@ -73,16 +73,16 @@ static void add_name(struct demand *d, const char *name)
 static void choose_names(const struct policy_input *in, struct demand *d)
 {
     if (d->level == TLS_DANE || d->observe == TLS_DANE) {
-        add_name(d, in->tlsa_base);
-        add_name(d, in->host);
-        add_name(d, in->next_hop_domain);
-        add_name(d, in->next_hop_canonical);
+        policy_add_name(d, in->tlsa_base);
+        policy_add_name(d, in->host);
+        policy_add_name(d, in->next_hop_domain);
+        policy_add_name(d, in->next_hop_canonical);
         return;
     }
     for (size_t i = 0; in->rule && i < in->rule->names.n; i++)
-        add_name(d, in->rule->names.at[i]);
+        policy_add_name(d, in->rule->names.at[i]);
     if (!d->nnames || d->source == SOURCE_STS || d->observe_source == SOURCE_STS)
-        add_name(d, in->host);
+        policy_add_name(d, in->host);
 }
 
 // All records are kept for explain and the ledger, the usable ones first.
@@ -133,7 +133,7 @@ static void ask_sts(const struct policy_input *in, struct wish *must, struct wis
     why_host(&why, in->host);
     if (sts->mode == STS_ENFORCE) {
         must->source = SOURCE_STS;
-        refuse(d, &why);
+        policy_refuse(d, &why);
     } else { // testing: recorded by whoever delivers
         watch->source = SOURCE_STS;
         d->why = why;
@@ -148,7 +148,7 @@ static void ask_dane(const struct policy_input *in, struct wish *must, struct de
         *must = (struct wish){TLS_ENCRYPT, SOURCE_DANE_UNUSABLE};
     if (in->tlsa_state == TLSA_FAILED) {
         must->source = SOURCE_DANE;
-        refuse(d, &in->tlsa_why);
+        policy_refuse(d, &in->tlsa_why);
     }
 }
 
@@ -175,7 +175,7 @@ static void need_tlsa(const struct policy_input *in, struct demand *d)
                 "DANE is demanded of %s, which has no usable TLSA records that DNSSEC vouches for",
                 in->host ? in->host : "an address");
     why_host(&why, in->host);
-    refuse(d, &why);
+    policy_refuse(d, &why);
 }
 
 // RFC 8689 section 4.2.1: the name must be authentic and the certificate proved.
@@ -194,7 +194,7 @@ static void apply_requiretls(const struct policy_input *in, struct demand *d)
                 "REQUIRETLS: neither DNSSEC nor MTA-STS vouches for the host name %s",
                 in->host ? in->host : "of an address literal");
     why_host(&why, in->host);
-    refuse(d, &why);
+    policy_refuse(d, &why);
 }
 
 static void digest_key(struct demand *d)

@@ -8,7 +8,7 @@
 #include "dns/name.h"
 #include "relay/base/buf.h"
 #include "relay/base/clock.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #define HASH_FUNCTION(key, n, value) (value) = name_hash(key, n)
 #include <uthash.h>
 
@@ -17,7 +17,7 @@
 struct detail {
     UT_hash_handle hh;
     char *key;
-    const struct ledger_fact *fact;
+    const struct ledger_entry *entry;
     bool summed; // stands for what was beyond the bound: the result type alone
     uint64_t count;
 };
@@ -25,13 +25,13 @@ struct detail {
 struct policy {
     UT_hash_handle hh;
     char *key;
-    const struct ledger_fact *fact;
+    const struct ledger_entry *entry;
     uint64_t successes, failures;
     struct detail *details;
 };
 
 // A helo or a reason may hold what a peer wrote: made UTF-8 by force where it is not.
-static json_t *text(const char *s)
+static json_t *tls_report_text(const char *s)
 {
     json_t *j = json_string(s);
     if (j)
@@ -59,7 +59,7 @@ static json_t *lines(const char *s)
         }
         char *copy = span_dup(line);
         if (line.n)
-            json_array_append_new(j, text(copy));
+            json_array_append_new(j, tls_report_text(copy));
         free(copy);
     }
     return j;
@@ -75,7 +75,7 @@ static char *joined(const char *const *parts, size_t n)
     return out;
 }
 
-static struct policy *policy_for(struct policy **policies, const struct ledger_fact *f)
+static struct policy *policy_for(struct policy **policies, const struct ledger_entry *f)
 {
     const char *const parts[] = {policy_type_word(f->policy_type), f->policy_domain,
                                  f->policy_string, f->mx_patterns};
@@ -88,20 +88,20 @@ static struct policy *policy_for(struct policy **policies, const struct ledger_f
     }
     p = mem_new(sizeof *p);
     p->key = key;
-    p->fact = f;
+    p->entry = f;
     HASH_ADD_KEYPTR(hh, *policies, p->key, strlen(p->key), p);
     return p;
 }
 
 // Refused for a cause that RFC 8460 has no word for: section 4.3.3 keeps a general one.
-static const char *result_word(const struct ledger_fact *f)
+static const char *result_word(const struct ledger_entry *f)
 {
     return why_tls_word(f->result != WHY_TLS_NONE ? f->result : WHY_VALIDATION_FAILURE);
 }
 
 static void add_detail(struct policy *p, const struct ledger_row *row)
 {
-    const struct ledger_fact *f = row->fact;
+    const struct ledger_entry *f = row->entry;
     const char *const parts[] = {result_word(f), f->local_ip, f->mx_host,
                                  f->mx_helo,     f->mx_ip,    f->reason};
     char *key = joined(parts, 6);
@@ -116,7 +116,7 @@ static void add_detail(struct policy *p, const struct ledger_row *row)
     if (!d) {
         d = mem_new(sizeof *d);
         d->key = mem_dup(key);
-        d->fact = f;
+        d->entry = f;
         d->summed = summed;
         HASH_ADD_KEYPTR(hh, p->details, d->key, strlen(d->key), d);
     }
@@ -127,12 +127,12 @@ static void add_detail(struct policy *p, const struct ledger_row *row)
 static void put_text(json_t *j, const char *key, const char *value)
 {
     if (value[0])
-        json_object_set_new(j, key, text(value));
+        json_object_set_new(j, key, tls_report_text(value));
 }
 
 static json_t *describe_detail(const struct detail *d)
 {
-    const struct ledger_fact *f = d->fact;
+    const struct ledger_entry *f = d->entry;
     json_t *j = json_object();
     put_text(j, "result-type", result_word(f));
     if (!d->summed) {
@@ -149,13 +149,13 @@ static json_t *describe_detail(const struct detail *d)
 
 static json_t *describe_policy(const struct policy *p)
 {
-    const struct ledger_fact *f = p->fact;
+    const struct ledger_entry *f = p->entry;
     json_t *policy = json_object();
     put_text(policy, "policy-type", policy_type_word(f->policy_type));
     if (f->policy_type != POLICY_NONE_FOUND)
         json_object_set_new(policy, "policy-string", lines(f->policy_string));
     json_object_set_new(policy, "policy-domain",
-                        text(f->policy_domain[0] ? f->policy_domain : f->domain));
+                        tls_report_text(f->policy_domain[0] ? f->policy_domain : f->domain));
     if (f->policy_type == POLICY_STS && f->mx_patterns[0])
         json_object_set_new(policy, "mx-host", lines(f->mx_patterns));
     json_t *summary = json_object();
@@ -214,7 +214,7 @@ char *report_json(const struct report_sender *sender, const char *domain, int64_
 {
     struct policy *policies = NULL;
     for (size_t i = 0; i < n; i++) {
-        const struct ledger_fact *f = rows[i].fact;
+        const struct ledger_entry *f = rows[i].entry;
         struct policy *p = policy_for(&policies, f);
         if (f->result == WHY_TLS_NONE && !f->refused) {
             p->successes += rows[i].count;
@@ -229,11 +229,12 @@ char *report_json(const struct report_sender *sender, const char *domain, int64_
     free_policies(policies);
     char *id = report_id(sender, domain, day);
     json_t *j = json_object();
-    json_object_set_new(j, "organization-name",
-                        text(sender->organization[0] ? sender->organization : sender->hostname));
+    json_object_set_new(
+        j, "organization-name",
+        tls_report_text(sender->organization[0] ? sender->organization : sender->hostname));
     json_object_set_new(j, "date-range", date_range(day));
-    json_object_set_new(j, "contact-info", text(sender->contact));
-    json_object_set_new(j, "report-id", text(id));
+    json_object_set_new(j, "contact-info", tls_report_text(sender->contact));
+    json_object_set_new(j, "report-id", tls_report_text(id));
     json_object_set_new(j, "policies", list);
     char *out = json_dumps(j, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
     json_decref(j);
@@ -244,7 +245,7 @@ char *report_json(const struct report_sender *sender, const char *domain, int64_
 size_t report_rows(const struct ledger_row *rows, size_t n)
 {
     size_t same = 0;
-    while (same < n && strcmp(rows[same].fact->domain, rows[0].fact->domain) == 0)
+    while (same < n && strcmp(rows[same].entry->domain, rows[0].entry->domain) == 0)
         same++;
     return same;
 }

@@ -9,7 +9,7 @@
 #include <string.h>
 #include "relay/base/buf.h"
 #include "relay/base/maxima.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 #define KEY_MAX     32 // characters of an extension's name, both grammars
 #define MAX_AGE_MAX 10 // digits of max_age

@@ -16,7 +16,7 @@
 #include "relay/base/clock.h"
 #include "relay/base/id.h"
 #include "relay/base/list.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "tls/sts.h"
 
 #define FETCH_AGAIN_S 300    // after a fetch that failed
@@ -97,7 +97,7 @@ static bool is_due(const struct entry *e)
 
 // ---- answering
 
-static void run_answer(struct item *item)
+static void sts_cache_run_answer(struct item *item)
 {
     struct sts_request *r = list_of(item, struct sts_request, item);
     if (!r->cancelled)
@@ -106,7 +106,7 @@ static void run_answer(struct item *item)
     free(r);
 }
 
-static void answer(struct sts_request *r)
+static void sts_cache_answer(struct sts_request *r)
 {
     struct entry *e = r->entry;
     list_remove(&r->list);
@@ -117,14 +117,14 @@ static void answer(struct sts_request *r)
         r->view.error = error;
     }
     r->posted = true;
-    r->item.run = run_answer;
-    mailbox_post(e->cache->options.mail, &r->item);
+    r->item.run = sts_cache_run_answer;
+    inbox_post(e->cache->options.mail, &r->item);
 }
 
 static void answer_all(struct entry *e)
 {
     list_each_safe (it, &e->waiters)
-        answer(list_of(it, struct sts_request, list));
+        sts_cache_answer(list_of(it, struct sts_request, list));
 }
 
 // Those who wait only for something usable need not wait for news.
@@ -133,11 +133,11 @@ static void answer_impatient(struct entry *e)
     list_each_safe (it, &e->waiters) {
         struct sts_request *r = list_of(it, struct sts_request, list);
         if (r->impatient)
-            answer(r);
+            sts_cache_answer(r);
     }
 }
 
-static void tell(struct entry *e, const char *what)
+static void sts_cache_tell(struct entry *e, const char *what)
 {
     if (e->cache->options.changed)
         e->cache->options.changed(e->cache->options.arg, e->domain, what);
@@ -152,7 +152,7 @@ static void rest(struct entry *e)
 
 // ---- fetching and storing
 
-static void stored(void *arg)
+static void sts_cache_stored(void *arg)
 {
     struct storing *storing = arg;
     if (storing->entry) {
@@ -173,7 +173,7 @@ static void keep(struct entry *e)
     }
     e->storing = mem_new(sizeof *e->storing);
     e->storing->entry = e;
-    e->cache->options.keep(e->cache->options.arg, &row, stored, e->storing);
+    e->cache->options.keep(e->cache->options.arg, &row, sts_cache_stored, e->storing);
 }
 
 static void adopt(struct entry *e, const char *id, const struct sts_policy *policy,
@@ -194,30 +194,30 @@ static void adopt(struct entry *e, const char *id, const struct sts_policy *poli
     e->refresh_s = fetched_s + early;
 }
 
-static void fetch_failed(struct entry *e, const struct why *why)
+static void sts_cache_fetch_failed(struct entry *e, const struct why *why)
 {
     bool had = in_force(e);
     e->failed_s = clock_s();
     if (e->cache->options.failed)
         e->cache->options.failed(e->cache->options.arg, e->domain, &e->view, why);
     if (had && e->view.error.tls == WHY_TLS_NONE)
-        tell(e, "a new policy cannot be fetched; the cached one stays in force");
+        sts_cache_tell(e, "a new policy cannot be fetched; the cached one stays in force");
     e->view.error = *why;
     rest(e);
 }
 
-static void fetched(struct span body, const struct why *failure, void *arg)
+static void sts_cache_fetched(struct span body, const struct why *failure, void *arg)
 {
     struct entry *e = arg;
     struct sts_policy policy;
     struct why why;
     e->fetch = NULL;
     if (failure) {
-        fetch_failed(e, failure);
+        sts_cache_fetch_failed(e, failure);
         return;
     }
     if (sts_policy_parse(body, &policy, &why) < 0) {
-        fetch_failed(e, &why);
+        sts_cache_fetch_failed(e, &why);
         return;
     }
     int before = in_force(e) ? e->view.mode : -1;
@@ -226,7 +226,8 @@ static void fetched(struct span body, const struct why *failure, void *arg)
     e->failed_s = 0;
     e->expired_told = false;
     if (before == STS_ENFORCE && policy.mode != STS_ENFORCE)
-        tell(e, policy.mode == STS_NONE ? "from enforce to none" : "from enforce to testing");
+        sts_cache_tell(e, policy.mode == STS_NONE ? "from enforce to none"
+                                                  : "from enforce to testing");
     sts_policy_free(&policy);
     keep(e);
 }
@@ -236,7 +237,7 @@ static void start_fetch(struct entry *e)
     char host[300];
     snprintf(host, sizeof host, "mta-sts.%s", e->domain);
     e->work = FETCHING;
-    e->fetch = https_get(e->cache->options.https, host, WELL_KNOWN, fetched, e);
+    e->fetch = https_get(e->cache->options.https, host, WELL_KNOWN, sts_cache_fetched, e);
     if (in_force(e))
         answer_impatient(e);
 }
@@ -279,7 +280,7 @@ static bool read_id(const struct dns_answer *answer, char id[static STS_ID_MAX +
     return found;
 }
 
-static void looked_up(const struct dns_answer *txt, void *arg)
+static void sts_cache_looked_up(const struct dns_answer *txt, void *arg)
 {
     struct entry *e = arg;
     struct why why;
@@ -287,7 +288,7 @@ static void looked_up(const struct dns_answer *txt, void *arg)
     if (!read_id(txt, e->new_id, &why)) {
         if (in_force(e) && !e->gone_told && txt->outcome == DNS_ABSENT) {
             e->gone_told = true;
-            tell(e, "the TXT record is gone; the cached policy stays in force");
+            sts_cache_tell(e, "the TXT record is gone; the cached policy stays in force");
         }
         e->view.error = why;
         rest(e);
@@ -306,12 +307,13 @@ static void looked_up(const struct dns_answer *txt, void *arg)
     }
 }
 
-static void look(struct entry *e)
+static void sts_cache_look(struct entry *e)
 {
     char name[300];
     snprintf(name, sizeof name, "_mta-sts.%s", e->domain);
     e->work = LOOKING;
-    e->lookup = dns_ask(e->cache->options.dns, e->cache->options.mail, name, DNS_TXT, looked_up, e);
+    e->lookup = dns_ask(e->cache->options.dns, e->cache->options.mail, name, DNS_TXT,
+                        sts_cache_looked_up, e);
 }
 
 // ---- entries
@@ -325,7 +327,7 @@ static void forget_entry(struct sts_cache *cache, struct entry *e)
 }
 
 // The newest entry is about to be used and stays.
-static void make_room(struct sts_cache *cache, const struct entry *newest)
+static void sts_cache_make_room(struct sts_cache *cache, const struct entry *newest)
 {
     struct entry *e, *next;
     HASH_ITER (hh, cache->table, e, next) {
@@ -336,7 +338,7 @@ static void make_room(struct sts_cache *cache, const struct entry *newest)
     }
 }
 
-static struct entry *find(struct sts_cache *cache, const char *domain)
+static struct entry *sts_cache_find(struct sts_cache *cache, const char *domain)
 {
     struct entry *e;
     HASH_FIND_STR(cache->table, domain, e);
@@ -348,7 +350,7 @@ static struct entry *find(struct sts_cache *cache, const char *domain)
     e->view.mode = -1;
     list_init(&e->waiters);
     HASH_ADD_KEYPTR(hh, cache->table, e->domain, strlen(e->domain), e);
-    make_room(cache, e);
+    sts_cache_make_room(cache, e);
     return e;
 }
 
@@ -367,25 +369,25 @@ static struct sts_request *new_request(struct entry *e, bool impatient, sts_fn *
 struct sts_request *sts_cache_get(struct sts_cache *cache, const char *domain, sts_fn *fn,
                                   void *arg)
 {
-    struct entry *e = find(cache, domain);
+    struct entry *e = sts_cache_find(cache, domain);
     struct sts_request *r = new_request(e, !e->doubted, fn, arg);
     if (in_force(e))
         e->view.source = STS_FROM_CACHE;
     if (e->work == IDLE)
-        look(e);
+        sts_cache_look(e);
     if (in_force(e) && !e->doubted)
-        answer(r);
+        sts_cache_answer(r);
     return r;
 }
 
 struct sts_request *sts_cache_refresh(struct sts_cache *cache, const char *domain, bool force,
                                       sts_fn *fn, void *arg)
 {
-    struct entry *e = find(cache, domain);
+    struct entry *e = sts_cache_find(cache, domain);
     struct sts_request *r = new_request(e, false, fn, arg);
     e->forced = e->forced || force;
     if (!force && e->work == IDLE && !waited(e->looked_s, LOOK_AGAIN_S)) {
-        answer(r);
+        sts_cache_answer(r);
         return r;
     }
     e->doubted = true; // who asks meanwhile waits too: a route planned now is made from the answer
@@ -395,7 +397,7 @@ struct sts_request *sts_cache_refresh(struct sts_cache *cache, const char *domai
     char name[300];
     snprintf(name, sizeof name, "_mta-sts.%s", domain);
     dns_forget(cache->options.dns, name);
-    look(e);
+    sts_cache_look(e);
     return r;
 }
 
@@ -417,7 +419,7 @@ void sts_cache_restore(struct sts_cache *cache, const struct sts_row *row)
     struct why why;
     if (row->expires_s <= clock_s() || sts_policy_parse(span_text(row->text), &policy, &why) < 0)
         return;
-    struct entry *e = find(cache, row->domain);
+    struct entry *e = sts_cache_find(cache, row->domain);
     adopt(e, row->id, &policy, row->fetched_s);
     e->view.expires_s = row->expires_s;
     e->view.source = STS_FROM_CACHE;
@@ -436,17 +438,17 @@ void sts_cache_each(struct sts_cache *cache,
 
 // ---- the daily refresh
 
-static void on_tick(uv_timer_t *timer)
+static void sts_cache_on_tick(uv_timer_t *timer)
 {
     struct sts_cache *cache = timer->data;
     struct entry *e, *next;
     HASH_ITER (hh, cache->table, e, next) {
         if (e->view.mode == STS_ENFORCE && !in_force(e) && !e->expired_told) {
             e->expired_told = true;
-            tell(e, "the policy has expired, and no new one could be had");
+            sts_cache_tell(e, "the policy has expired, and no new one could be had");
         }
         if (in_force(e) && is_due(e) && may_fetch(e) && e->work == IDLE)
-            look(e);
+            sts_cache_look(e);
     }
 }
 
@@ -457,11 +459,11 @@ struct sts_cache *sts_cache_open(const struct sts_cache_options *options)
     uv_timer_init(options->loop, &cache->tick);
     cache->tick.data = cache;
     if (options->refresh)
-        uv_timer_start(&cache->tick, on_tick, TICK_MS, TICK_MS);
+        uv_timer_start(&cache->tick, sts_cache_on_tick, TICK_MS, TICK_MS);
     return cache;
 }
 
-static void tick_closed(uv_handle_t *handle)
+static void sts_cache_tick_closed(uv_handle_t *handle)
 {
     free(handle->data);
 }
@@ -478,5 +480,5 @@ void sts_cache_close(struct sts_cache *cache)
             free(list_of(it, struct sts_request, list));
         forget_entry(cache, e);
     }
-    uv_close((uv_handle_t *)&cache->tick, tick_closed);
+    uv_close((uv_handle_t *)&cache->tick, sts_cache_tick_closed);
 }

@@ -23,7 +23,7 @@ struct sts_row {
 
 struct sts_cache_options {
     uv_loop_t *loop;
-    struct mailbox *mail;
+    struct inbox *mail;
     struct dns *dns;
     struct https *https;
     bool refresh; // refresh daily ahead of expiry, in the background (the relay)

@@ -3,7 +3,7 @@
 #include "tls/tlsrpt.h"
 
 #include <stdlib.h>
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 static const char version[] = "v=TLSRPTv1";
 

@@ -11,7 +11,7 @@
 #include <string.h>
 #include "relay/base/clock.h"
 #include "relay/base/maxima.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "tls/certificate.h"
 #include "tls/der.h"
 

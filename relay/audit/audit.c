@@ -10,7 +10,7 @@
 #include <uv.h>
 #include "dns/rdata.h"
 #include "relay/audit/inside.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/route/refused.h"
 
 const char *audit_severity_word(enum audit_severity severity)

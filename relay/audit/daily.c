@@ -6,7 +6,7 @@
 #include <string.h>
 #include "relay/audit/audit.h"
 #include "relay/base/clock.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/log/log.h"
 #include "relay/route/refused.h"
 #include "tls/sts_cache.h"
@@ -17,7 +17,7 @@
 
 struct audit_daily {
     uv_loop_t *loop;
-    struct mailbox *mail;
+    struct inbox *mail;
     struct dns *dns;
     struct setup *setup, *next; // next: what a reload brought, for the next run
     uv_timer_t timer;
@@ -30,11 +30,11 @@ struct audit_daily {
     struct sts_request *request;
     struct sts_view policy;
     struct facts *facts;
-    struct dns_drive *drive;
+    struct dns_evaluation *evaluation;
     struct audit audit;
 };
 
-static bool is_refused(void *arg, const struct sockaddr *address)
+static bool daily_is_refused(void *arg, const struct sockaddr *address)
 {
     return refused_address(arg, address);
 }
@@ -47,7 +47,7 @@ static const struct setup_domain *subject(const struct audit_daily *d)
 static void end_run(struct audit_daily *d)
 {
     sts_cache_cancel(d->request);
-    dns_drive_cancel(d->drive);
+    dns_evaluation_cancel(d->evaluation);
     facts_free(d->facts);
     sts_view_free(&d->policy);
     audit_free(&d->audit);
@@ -57,13 +57,13 @@ static void end_run(struct audit_daily *d)
     if (d->https)
         https_close(d->https);
     d->request = NULL;
-    d->drive = NULL;
+    d->evaluation = NULL;
     d->facts = NULL;
     d->sts = NULL;
     d->https = NULL;
 }
 
-static bool look(void *arg)
+static bool daily_look(void *arg)
 {
     struct audit_daily *d = arg;
     struct audit_input in = {.domain = subject(d)->config->domain,
@@ -78,10 +78,10 @@ static bool look(void *arg)
 
 static void next_domain(struct audit_daily *d);
 
-static void looked(void *arg)
+static void daily_looked(void *arg)
 {
     struct audit_daily *d = arg;
-    d->drive = NULL;
+    d->evaluation = NULL;
     for (size_t i = 0; i < d->audit.n; i++) {
         const struct audit_finding *f = &d->audit.at[i];
         if (f->severity == AUDIT_PROBLEM && !f->temporary)
@@ -97,29 +97,30 @@ static void looked(void *arg)
     next_domain(d);
 }
 
-static void policy_came(const struct sts_view *view, void *arg)
+static void daily_policy_came(const struct sts_view *view, void *arg)
 {
     struct audit_daily *d = arg;
     d->request = NULL;
     sts_view_free(&d->policy);
     sts_view_copy(&d->policy, view);
     d->facts = facts_new();
-    d->drive = dns_drive(d->dns, d->mail, d->facts, look, looked, d);
+    d->evaluation = dns_evaluate(d->dns, d->mail, d->facts, daily_look, daily_looked, d);
 }
 
-static void on_timer(uv_timer_t *timer);
+static void daily_on_timer(uv_timer_t *timer);
 
 static void next_domain(struct audit_daily *d)
 {
     if (d->domain < d->setup->config->ndkim) {
-        d->request = sts_cache_refresh(d->sts, subject(d)->config->domain, true, policy_came, d);
+        d->request =
+            sts_cache_refresh(d->sts, subject(d)->config->domain, true, daily_policy_came, d);
         return;
     }
-    uv_timer_start(&d->timer, on_timer, d->temporary ? SOON_MS : DAY_MS, 0);
+    uv_timer_start(&d->timer, daily_on_timer, d->temporary ? SOON_MS : DAY_MS, 0);
     end_run(d);
 }
 
-static void on_timer(uv_timer_t *timer)
+static void daily_on_timer(uv_timer_t *timer)
 {
     struct audit_daily *d = timer->data;
     struct why why;
@@ -132,13 +133,13 @@ static void on_timer(uv_timer_t *timer)
     struct https_options https = {.mail = d->mail,
                                   .dns = d->dns,
                                   .ca_file = config->delivery.ca_file,
-                                  .refused = is_refused,
+                                  .refused = daily_is_refused,
                                   .arg = d->setup->config};
     d->domain = 0;
     d->temporary = false;
     d->https = config->ndkim ? https_open(&https, &why) : NULL;
     if (!d->https) { // without own domains there is nothing to audit
-        uv_timer_start(&d->timer, on_timer, DAY_MS, 0);
+        uv_timer_start(&d->timer, daily_on_timer, DAY_MS, 0);
         if (config->ndkim)
             log_alarm("audit", "no audit today: %s", why.text);
         return;
@@ -150,7 +151,7 @@ static void on_timer(uv_timer_t *timer)
     next_domain(d);
 }
 
-struct audit_daily *audit_daily_start(uv_loop_t *loop, struct mailbox *mail, struct dns *dns,
+struct audit_daily *audit_daily_start(uv_loop_t *loop, struct inbox *mail, struct dns *dns,
                                       struct setup *setup)
 {
     struct audit_daily *d = mem_new(sizeof *d);
@@ -161,7 +162,7 @@ struct audit_daily *audit_daily_start(uv_loop_t *loop, struct mailbox *mail, str
     d->policy.mode = -1;
     uv_timer_init(loop, &d->timer);
     d->timer.data = d;
-    uv_timer_start(&d->timer, on_timer, FIRST_MS, 0);
+    uv_timer_start(&d->timer, daily_on_timer, FIRST_MS, 0);
     return d;
 }
 
@@ -171,7 +172,7 @@ void audit_daily_reload(struct audit_daily *d, struct setup *setup)
     d->next = setup_ref(setup);
 }
 
-static void timer_closed(uv_handle_t *handle)
+static void daily_timer_closed(uv_handle_t *handle)
 {
     struct audit_daily *d = handle->data;
     setup_unref(d->setup);
@@ -184,5 +185,5 @@ void audit_daily_stop(struct audit_daily *d)
     if (!d)
         return;
     end_run(d);
-    uv_close((uv_handle_t *)&d->timer, timer_closed);
+    uv_close((uv_handle_t *)&d->timer, daily_timer_closed);
 }

@@ -9,8 +9,8 @@
 
 struct audit_daily;
 
-// `mail` is the mailbox of the loop. The first audit begins a few seconds after the start.
-struct audit_daily *audit_daily_start(uv_loop_t *loop, struct mailbox *mail, struct dns *dns,
+// `mail` is the inbox of the loop. The first audit begins a few seconds after the start.
+struct audit_daily *audit_daily_start(uv_loop_t *loop, struct inbox *mail, struct dns *dns,
                                       struct setup *setup);
 void audit_daily_reload(struct audit_daily *daily, struct setup *setup); // counts from the next run
 void audit_daily_stop(struct audit_daily *daily); // accepts NULL; freed when the loop has turned

@@ -19,8 +19,8 @@ static void publish_key(struct audit_finding *f, const char *name, const struct 
     buf_free(&record);
 }
 
-static void look_at_key(struct audit_pass *a, const char *domain, const char *selector,
-                        const struct sign_key *key)
+static void audit_sign_look_at_key(struct audit_pass *a, const char *domain, const char *selector,
+                                   const struct sign_key *key)
 {
     char text[256], name[600];
     enum published published;
@@ -54,7 +54,7 @@ void audit_dkim(struct audit_pass *a)
             audit_say(a, AUDIT_PROBLEM, "dkim", "the key file %s cannot be used", row->file);
             continue;
         }
-        look_at_key(a, keys->config->domain, row->selector, key);
+        audit_sign_look_at_key(a, keys->config->domain, row->selector, key);
         rsa |= sign_key_type(key) == KEY_RSA;
         if (sign_key_type(key) == KEY_RSA && sign_key_bits(key) < GOOD_RSA_BITS)
             audit_say(a, AUDIT_ADVICE, "dkim", "the key %s has %u bits, fewer than %d",

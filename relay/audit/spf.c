@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "relay/audit/inside.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "sign/spf.h"
 #include "sign/spf_record.h"
 
@@ -15,7 +15,7 @@ struct spf_look {
     struct buf fixed;           // the record that would do
 };
 
-static void address_text(const struct audit_address *a, char out[static 64])
+static void audit_spf_address_text(const struct audit_address *a, char out[static 64])
 {
     const struct sockaddr_in *in = (const void *)&a->address;
     const struct sockaddr_in6 *in6 = (const void *)&a->address;
@@ -45,7 +45,7 @@ static void fix_record(const struct audit_pass *a, struct spf_look *look)
         const struct audit_address *address = &a->in->addresses->at[i];
         if (look->results[i].result == AUTH_PASS)
             continue;
-        address_text(address, text);
+        audit_spf_address_text(address, text);
         buf_addf(&look->fixed, " %s:%s", address->address.ss_family == AF_INET ? "ip4" : "ip6",
                  text);
     }
@@ -60,7 +60,7 @@ static void say_address(struct audit_pass *a, struct spf_look *look, size_t i)
     const struct audit_address *address = &a->in->addresses->at[i];
     const struct spf_result *r = &look->results[i];
     char text[64];
-    address_text(address, text);
+    audit_spf_address_text(address, text);
     if (r->result == AUTH_PASS) {
         audit_say(a, AUDIT_OK, "spf", "%s may send for %s (%s)", text, a->in->domain, r->reason);
         return;

@@ -3,7 +3,7 @@
 #include "relay/base/span.h"
 
 #include <string.h>
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 struct span span_of(const void *bytes, size_t n)
 {

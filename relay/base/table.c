@@ -7,13 +7,13 @@
 static uint64_t seed;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-static void choose(void)
+static void base_table_choose(void)
 {
     random_bytes(&seed, sizeof seed);
 }
 
 uint64_t table_seed(void)
 {
-    pthread_once(&once, choose);
+    pthread_once(&once, base_table_choose);
     return seed;
 }

@@ -7,7 +7,7 @@
 #include "config/idn.h"
 #include "relay/audit/audit.h"
 #include "relay/base/clock.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/command/command.h"
 #include "relay/command/options.h"
 #include "relay/command/config_file.h"
@@ -35,7 +35,7 @@ static bool add_address(struct audit_options *o, const char *text)
     return true;
 }
 
-static bool take_option(void *arg, int option, const char *value)
+static bool command_audit_take_option(void *arg, int option, const char *value)
 {
     struct audit_options *o = arg;
     switch (option) {
@@ -57,14 +57,14 @@ static bool take_option(void *arg, int option, const char *value)
     }
 }
 
-static int read_options(struct audit_options *o, int argc, char **argv)
+static int command_audit_read_options(struct audit_options *o, int argc, char **argv)
 {
     static const struct option options[] = {
         {"json", no_argument, NULL, 'j'},           {"dns-file", required_argument, NULL, 'f'},
         {"resolver", required_argument, NULL, 'r'}, {"ip", required_argument, NULL, 'i'},
         {"now", required_argument, NULL, 'n'},      {NULL, 0, NULL, 0},
     };
-    int rc = command_options("audit", argc, argv, options, take_option, o);
+    int rc = command_options("audit", argc, argv, options, command_audit_take_option, o);
     if (rc != EXIT_YES)
         return rc;
     if (optind + 1 != argc)
@@ -74,7 +74,7 @@ static int read_options(struct audit_options *o, int argc, char **argv)
     return EXIT_YES;
 }
 
-static bool again(void *arg)
+static bool command_audit_again(void *arg)
 {
     struct evaluation *e = arg;
     return audit_evaluate(&e->in, e->facts, &e->audit);
@@ -99,7 +99,7 @@ static void free_keys(struct setup_domain *keys)
     free(keys->keys);
 }
 
-static void print_text(const struct audit *audit)
+static void command_audit_print_text(const struct audit *audit)
 {
     for (size_t i = 0; i < audit->n; i++) {
         const struct audit_finding *f = &audit->at[i];
@@ -117,7 +117,7 @@ static void print_text(const struct audit *audit)
     }
 }
 
-static void print_json(const char *domain, const struct audit *audit)
+static void command_audit_print_json(const char *domain, const struct audit *audit)
 {
     json_t *findings = json_array();
     for (size_t i = 0; i < audit->n; i++) {
@@ -138,7 +138,8 @@ static void print_json(const char *domain, const struct audit *audit)
     json_decref(all);
 }
 
-static int look(struct audit_options *o, const struct config *config, struct offline *offline)
+static int command_audit_look(struct audit_options *o, const struct config *config,
+                              struct offline *offline)
 {
     struct sts_view sts = {.mode = -1};
     struct setup_domain keys = {0};
@@ -154,11 +155,11 @@ static int look(struct audit_options *o, const struct config *config, struct off
                                 .smarthost = config->delivery.nsmarthost > 0,
                                 .sts = &sts,
                                 .now_s = clock_s()};
-    dns_drive_blocking(offline_dns(offline), e.facts, again, &e);
+    dns_evaluate_blocking(offline_dns(offline), e.facts, command_audit_again, &e);
     if (o->json)
-        print_json(o->domain, &e.audit);
+        command_audit_print_json(o->domain, &e.audit);
     else
-        print_text(&e.audit);
+        command_audit_print_text(&e.audit);
     int status = audit_worst(&e.audit) == AUDIT_PROBLEM ? EXIT_NO
                  : audit_temporary(&e.audit)            ? EXIT_TEMP
                                                         : EXIT_YES;
@@ -184,7 +185,7 @@ int command_audit(int argc, char **argv)
 {
     struct audit_options o = {0};
     struct config *config = NULL;
-    int status = read_options(&o, argc, argv);
+    int status = command_audit_read_options(&o, argc, argv);
     if (status == EXIT_YES)
         config = command_load_config_or_default(&status);
     if (config) {
@@ -194,7 +195,7 @@ int command_audit(int argc, char **argv)
         struct offline *offline = offline_open(&options, &why);
         find_addresses(config, &o.addresses);
         if (offline) {
-            status = look(&o, config, offline);
+            status = command_audit_look(&o, config, offline);
             offline_close(offline);
         } else {
             fprintf(stderr, "waxwing audit: %s\n", why.text);

@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include "dns/dns.h"
 #include "relay/base/clock.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/command/command.h"
 #include "relay/setup/load.h"
 #include "relay/state/state.h"
@@ -118,7 +118,7 @@ struct key_check {
     char text[256];
 };
 
-static bool look_at_key(void *arg)
+static bool command_check_look_at_key(void *arg)
 {
     struct key_check *k = arg;
     return published_check(k->domain, k->selector, k->key, k->facts, &k->result, k->text);
@@ -128,7 +128,7 @@ static void check_key(struct report *r, struct dns *dns, const char *domain, con
                       const struct sign_key *key)
 {
     struct key_check k = {domain, selector, key, facts_new(), PUBLISHED_UNKNOWN, ""};
-    dns_drive_blocking(dns, k.facts, look_at_key, &k);
+    dns_evaluate_blocking(dns, k.facts, command_check_look_at_key, &k);
     const char *verdict = k.result == PUBLISHED_SAME      ? "ok"
                           : k.result == PUBLISHED_UNKNOWN ? "warning"
                                                           : "ERROR";

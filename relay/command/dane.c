@@ -34,7 +34,7 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
-static int failed(const struct why *why, int status)
+static int command_dane_failed(const struct why *why, int status)
 {
     fprintf(stderr, "waxwing dane: %s\n", why->text);
     return status;
@@ -60,8 +60,8 @@ static int read_tlsa(const struct dane_options *o, struct buf *wire, struct dns_
     return EXIT_YES;
 }
 
-static int judge(const struct dane_options *o, const struct span *chain, size_t nchain,
-                 const struct dns_tlsa *tlsa)
+static int command_dane_judge(const struct dane_options *o, const struct span *chain, size_t nchain,
+                              const struct dns_tlsa *tlsa)
 {
     struct why why;
     enum tls_proof proof;
@@ -93,14 +93,14 @@ static int dane_match(const struct dane_options *o)
     int rc = read_tlsa(o, &wire, tlsa);
     if (rc == EXIT_YES)
         rc = verify_load_chain(o->chain, &memory, chain, &nchain, &why) < 0
-                 ? failed(&why, EXIT_DATA)
-                 : judge(o, chain, nchain, tlsa);
+                 ? command_dane_failed(&why, EXIT_DATA)
+                 : command_dane_judge(o, chain, nchain, tlsa);
     buf_free(&memory);
     buf_free(&wire);
     return rc;
 }
 
-static bool add_name(struct dane_options *o, const char *name, bool first)
+static bool command_dane_add_name(struct dane_options *o, const char *name, bool first)
 {
     if (o->nnames == DANE_NAMES_MAX)
         return false;
@@ -111,7 +111,7 @@ static bool add_name(struct dane_options *o, const char *name, bool first)
     return true;
 }
 
-static bool take_option(struct dane_options *o, int option, const char *value)
+static bool command_dane_take_option(struct dane_options *o, int option, const char *value)
 {
     uint64_t n;
     switch (option) {
@@ -119,9 +119,9 @@ static bool take_option(struct dane_options *o, int option, const char *value)
         o->chain = value;
         return true;
     case OPT_HOST:
-        return add_name(o, value, true);
+        return command_dane_add_name(o, value, true);
     case OPT_ALT:
-        return add_name(o, value, false);
+        return command_dane_add_name(o, value, false);
     case OPT_TLSA:
         if (o->ntlsa == MAX_TLSA)
             return false;
@@ -163,12 +163,12 @@ int command_dane(int argc, char **argv)
             return command_usage_error("dane", "%s '%s'",
                                        option == ':' ? "no value for" : "unknown option",
                                        argv[optind - 1]);
-        if (!take_option(&o, option, optarg))
+        if (!command_dane_take_option(&o, option, optarg))
             return command_usage_error("dane", "--%s cannot be '%s'", long_options[which].name,
                                        optarg);
     }
     for (; optind < argc && !match; optind++)
-        add_name(&o, argv[optind], false);
+        command_dane_add_name(&o, argv[optind], false);
     if (optind < argc)
         return command_usage_error("dane", "'%s' is one argument too many", argv[optind]);
     if (match)

@@ -31,7 +31,7 @@ static void note_failure(struct lookup *l, const char *what, const struct dns_an
                 a->why.text[0] ? a->why.text : "lookup failed", dns_proof_word(a->proof));
 }
 
-static bool again(void *arg)
+static bool dane_lookup_again(void *arg)
 {
     struct lookup *l = arg;
     const char *host = l->o->names[0], *bases[2];
@@ -88,7 +88,7 @@ static const char *sentence(const struct lookup *l)
     return count_usable(l) ? "" : "no TLSA record is usable: TLS without authentication is owed";
 }
 
-static void print_json(const struct lookup *l)
+static void dane_lookup_print_json(const struct lookup *l)
 {
     json_t *records = json_array();
     for (size_t i = 0; l->tlsa && i < l->tlsa->nrecords; i++) {
@@ -112,7 +112,7 @@ static void print_json(const struct lookup *l)
     json_decref(out);
 }
 
-static void print_text(const struct lookup *l)
+static void dane_lookup_print_text(const struct lookup *l)
 {
     printf("address    %s\n", dns_proof_word(l->address->proof));
     if (l->address->alias)
@@ -139,11 +139,11 @@ static int look_up(const struct dane_options *o, struct dns *dns)
 {
     struct lookup l = {.o = o, .facts = facts_new(), .base = ""};
     why_clear(&l.failure);
-    dns_drive_blocking(dns, l.facts, again, &l);
+    dns_evaluate_blocking(dns, l.facts, dane_lookup_again, &l);
     if (o->json)
-        print_json(&l);
+        dane_lookup_print_json(&l);
     else
-        print_text(&l);
+        dane_lookup_print_text(&l);
     int rc = why_is_set(&l.failure) ? EXIT_TEMP : count_usable(&l) ? EXIT_YES : EXIT_NO;
     facts_free(l.facts);
     return rc;

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "config/idn.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/command/command.h"
 #include "relay/command/config_file.h"
 #include "relay/command/options.h"
@@ -45,7 +45,7 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
-static bool take_option(void *arg, int option, const char *value)
+static bool explain_take_option(void *arg, int option, const char *value)
 {
     struct explain_options *o = arg;
     switch (option) {
@@ -77,9 +77,9 @@ static bool take_option(void *arg, int option, const char *value)
     }
 }
 
-static int read_options(struct explain_options *o, int argc, char **argv)
+static int explain_read_options(struct explain_options *o, int argc, char **argv)
 {
-    int rc = command_options("explain", argc, argv, long_options, take_option, o);
+    int rc = command_options("explain", argc, argv, long_options, explain_take_option, o);
     if (rc != EXIT_YES)
         return rc;
     if (optind + 1 != argc)
@@ -147,7 +147,7 @@ static int explain_here(const struct explain_options *o, struct config *config)
 int command_explain(int argc, char **argv)
 {
     struct explain_options o = {.variant = ROUTE_PLAIN};
-    int status = read_options(&o, argc, argv);
+    int status = explain_read_options(&o, argc, argv);
     if (status)
         return status;
     struct config *config = command_load_config_or_default(&status);

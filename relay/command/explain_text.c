@@ -11,13 +11,13 @@
 
 #define WIDTH 79
 
-static const char *word(const json_t *j, const char *key)
+static const char *explain_text_word(const json_t *j, const char *key)
 {
     const char *s = json_string_value(json_object_get(j, key));
     return s ? s : "";
 }
 
-static long long number(const json_t *j, const char *key)
+static long long explain_text_number(const json_t *j, const char *key)
 {
     return json_integer_value(json_object_get(j, key));
 }
@@ -74,7 +74,7 @@ static void join(const json_t *list, struct buf *out)
 
 static const char *demand_sentence(const json_t *host)
 {
-    const char *demand = word(host, "demand");
+    const char *demand = explain_text_word(host, "demand");
     if (strcmp(demand, "dane") == 0)
         return "must prove its TLSA records (DANE)";
     if (strcmp(demand, "webpki") == 0)
@@ -95,7 +95,7 @@ static void print_lists(const json_t *host, FILE *out)
         paragraph(out, 4, "%s", buf_text(&line));
     buf_reset(&line);
     join(json_object_get(host, "names"), &line);
-    const char *demand = word(host, "demand");
+    const char *demand = explain_text_word(host, "demand");
     bool named = strcmp(demand, "webpki") == 0 || strcmp(demand, "dane") == 0;
     if (line.len && named)
         paragraph(out, 4, "names that count: %s", buf_text(&line));
@@ -108,17 +108,19 @@ static void print_lists(const json_t *host, FILE *out)
 
 static void print_host(const json_t *host, FILE *out)
 {
-    fprintf(out, "\n  MX %lld %s  (DNSSEC: %s)\n", number(host, "preference"), word(host, "host"),
-            word(host, "dnssec"));
-    paragraph(out, 4, "%s; source: %s%s%s", demand_sentence(host), word(host, "source"),
-              word(host, "tlsa_base")[0] ? ", TLSA at " : "", word(host, "tlsa_base"));
-    if (word(host, "reason")[0])
-        paragraph(out, 4, "because %s%s%s%s", word(host, "reason"),
-                  word(host, "type")[0] ? " [" : "", word(host, "type"),
-                  word(host, "type")[0] ? "]" : "");
-    if (word(host, "watched")[0])
+    fprintf(out, "\n  MX %lld %s  (DNSSEC: %s)\n", explain_text_number(host, "preference"),
+            explain_text_word(host, "host"), explain_text_word(host, "dnssec"));
+    paragraph(out, 4, "%s; source: %s%s%s", demand_sentence(host),
+              explain_text_word(host, "source"),
+              explain_text_word(host, "tlsa_base")[0] ? ", TLSA at " : "",
+              explain_text_word(host, "tlsa_base"));
+    if (explain_text_word(host, "reason")[0])
+        paragraph(out, 4, "because %s%s%s%s", explain_text_word(host, "reason"),
+                  explain_text_word(host, "type")[0] ? " [" : "", explain_text_word(host, "type"),
+                  explain_text_word(host, "type")[0] ? "]" : "");
+    if (explain_text_word(host, "watched")[0])
         paragraph(out, 4, "watched only: failing %s is recorded, mail goes all the same",
-                  word(host, "watched"));
+                  explain_text_word(host, "watched"));
     print_lists(host, out);
 }
 
@@ -129,19 +131,22 @@ static void print_sts(const json_t *sts, FILE *out)
     buf_init(&mx, 65536);
     join(json_object_get(sts, "mx"), &mx);
     char age[32], left[32];
-    if (!word(sts, "mode")[0]) {
+    if (!explain_text_word(sts, "mode")[0]) {
         fputs("    no policy\n", out);
     } else {
-        span_of_time(clock_s() - number(sts, "fetched"), age);
-        span_of_time(number(sts, "expires") - clock_s(), left);
-        paragraph(out, 4, "%s, id %s, %s, fetched %s ago, good for %s", word(sts, "mode"),
-                  word(sts, "id"), strcmp(word(sts, "source"), "fetch") == 0 ? "new" : "cached",
-                  age, left);
+        span_of_time(clock_s() - explain_text_number(sts, "fetched"), age);
+        span_of_time(explain_text_number(sts, "expires") - clock_s(), left);
+        paragraph(out, 4, "%s, id %s, %s, fetched %s ago, good for %s",
+                  explain_text_word(sts, "mode"), explain_text_word(sts, "id"),
+                  strcmp(explain_text_word(sts, "source"), "fetch") == 0 ? "new" : "cached", age,
+                  left);
         paragraph(out, 4, "mx: %s", buf_text(&mx));
     }
-    if (word(sts, "error")[0])
-        paragraph(out, 4, "%s%s%s%s", word(sts, "error"), word(sts, "error_type")[0] ? " [" : "",
-                  word(sts, "error_type"), word(sts, "error_type")[0] ? "]" : "");
+    if (explain_text_word(sts, "error")[0])
+        paragraph(out, 4, "%s%s%s%s", explain_text_word(sts, "error"),
+                  explain_text_word(sts, "error_type")[0] ? " [" : "",
+                  explain_text_word(sts, "error_type"),
+                  explain_text_word(sts, "error_type")[0] ? "]" : "");
     buf_free(&mx);
 }
 
@@ -153,8 +158,9 @@ static void print_memory(const json_t *memory, FILE *out)
         fputs("\n  TLS memory\n", out);
     json_array_foreach (memory, i, row) {
         char age[32];
-        span_of_time(clock_s() - number(row, "seen"), age);
-        paragraph(out, 4, "%s proved %s%s %s ago", word(row, "host"), word(row, "proved"),
+        span_of_time(clock_s() - explain_text_number(row, "seen"), age);
+        paragraph(out, 4, "%s proved %s%s %s ago", explain_text_word(row, "host"),
+                  explain_text_word(row, "proved"),
                   json_is_true(json_object_get(row, "dane")) ? " (had TLSA records)" : "", age);
     }
 }
@@ -163,18 +169,19 @@ static void print_rule(const json_t *rule, FILE *out)
 {
     if (!json_is_object(rule))
         return;
-    fprintf(out, "\n  Rule for %s\n", word(rule, "domain"));
+    fprintf(out, "\n  Rule for %s\n", explain_text_word(rule, "domain"));
     const json_t *until = json_object_get(rule, "until");
     if (json_is_true(json_object_get(rule, "expired")))
         paragraph(out, 4, "an exception that has run out and no longer counts: %s",
-                  word(rule, "reason"));
+                  explain_text_word(rule, "reason"));
     else if (json_is_null(until))
-        paragraph(out, 4, "tls: %s%s", word(rule, "tls")[0] ? word(rule, "tls") : "not set",
+        paragraph(out, 4, "tls: %s%s",
+                  explain_text_word(rule, "tls")[0] ? explain_text_word(rule, "tls") : "not set",
                   json_is_true(json_object_get(rule, "next_hop")) ? ", with a next hop of its own"
                                                                   : "");
     else
-        paragraph(out, 4, "EXCEPTION: tls: %s replaces everything else: %s", word(rule, "tls"),
-                  word(rule, "reason"));
+        paragraph(out, 4, "EXCEPTION: tls: %s replaces everything else: %s",
+                  explain_text_word(rule, "tls"), explain_text_word(rule, "reason"));
 }
 
 static void print_records(const json_t *records, FILE *out)
@@ -183,33 +190,36 @@ static void print_records(const json_t *records, FILE *out)
     const json_t *r;
     fputs("\n  Looked up\n", out);
     json_array_foreach (records, i, r) {
-        fprintf(out, "    %-5s %-44s %s", word(r, "type"), word(r, "name"), word(r, "outcome"));
-        fprintf(out, " %s, ttl %lld\n", word(r, "dnssec"), number(r, "ttl"));
-        if (word(r, "canonical")[0])
-            paragraph(out, 10, "is an alias of %s", word(r, "canonical"));
-        if (word(r, "reason")[0])
-            paragraph(out, 10, "%s", word(r, "reason"));
+        fprintf(out, "    %-5s %-44s %s", explain_text_word(r, "type"),
+                explain_text_word(r, "name"), explain_text_word(r, "outcome"));
+        fprintf(out, " %s, ttl %lld\n", explain_text_word(r, "dnssec"),
+                explain_text_number(r, "ttl"));
+        if (explain_text_word(r, "canonical")[0])
+            paragraph(out, 10, "is an alias of %s", explain_text_word(r, "canonical"));
+        if (explain_text_word(r, "reason")[0])
+            paragraph(out, 10, "%s", explain_text_word(r, "reason"));
     }
 }
 
 static void print_connection(const json_t *c, FILE *out)
 {
-    const char *result = word(c, "result");
-    fprintf(out, "    %s [%s]: %s\n", word(c, "host"), word(c, "address"),
+    const char *result = explain_text_word(c, "result");
+    fprintf(out, "    %s [%s]: %s\n", explain_text_word(c, "host"), explain_text_word(c, "address"),
             strcmp(result, "proved") == 0   ? "proved what is demanded"
             : strcmp(result, "clear") == 0  ? "no TLS, and none is demanded"
             : strcmp(result, "failed") == 0 ? "FAILED"
                                             : "unreachable");
-    if (word(c, "reason")[0])
-        paragraph(out, 6, "%s%s%s%s", word(c, "reason"), word(c, "type")[0] ? " [" : "",
-                  word(c, "type"), word(c, "type")[0] ? "]" : "");
-    if (word(c, "protocol")[0])
-        paragraph(out, 6, "%s %s, proof: %s", word(c, "protocol"), word(c, "cipher"),
-                  word(c, "proof"));
+    if (explain_text_word(c, "reason")[0])
+        paragraph(out, 6, "%s%s%s%s", explain_text_word(c, "reason"),
+                  explain_text_word(c, "type")[0] ? " [" : "", explain_text_word(c, "type"),
+                  explain_text_word(c, "type")[0] ? "]" : "");
+    if (explain_text_word(c, "protocol")[0])
+        paragraph(out, 6, "%s %s, proof: %s", explain_text_word(c, "protocol"),
+                  explain_text_word(c, "cipher"), explain_text_word(c, "proof"));
     const json_t *watched = json_object_get(c, "watched");
     if (watched)
         paragraph(out, 6, "only watched, and recorded as a failure: %s [%s]",
-                  word(watched, "reason"), word(watched, "type"));
+                  explain_text_word(watched, "reason"), explain_text_word(watched, "type"));
     size_t i;
     const json_t *certificate;
     json_array_foreach (json_object_get(c, "certificate"), i, certificate)
@@ -229,20 +239,21 @@ static void print_connections(const json_t *connect, FILE *out)
 
 void explain_print(const json_t *e, FILE *out)
 {
-    const char *verdict = word(e, "verdict");
+    const char *verdict = explain_text_word(e, "verdict");
     bool delivers = strcmp(verdict, "deliver") == 0;
-    fprintf(out, "%s: %s%s\n", word(e, "domain"),
+    fprintf(out, "%s: %s%s\n", explain_text_word(e, "domain"),
             delivers                        ? "mail would be delivered"
             : strcmp(verdict, "defer") == 0 ? "mail would WAIT"
                                             : "mail would BOUNCE",
             json_is_true(json_object_get(e, "shadow")) ? " (shadow mode: policies only watch)"
                                                        : "");
     if (!delivers)
-        paragraph(out, 2, "%s %s", word(e, "status"), word(e, "reason"));
+        paragraph(out, 2, "%s %s", explain_text_word(e, "status"), explain_text_word(e, "reason"));
     if (strcmp(verdict, "defer") == 0)
         paragraph(out, 2, "It is tried again until it expires; the sender is told after a while.");
-    if (word(e, "dns")[0])
-        paragraph(out, 2, "ALARM: DNSSEC validation does not work here: %s", word(e, "dns"));
+    if (explain_text_word(e, "dns")[0])
+        paragraph(out, 2, "ALARM: DNSSEC validation does not work here: %s",
+                  explain_text_word(e, "dns"));
     size_t i;
     const json_t *host;
     json_array_foreach (json_object_get(e, "mx"), i, host)

@@ -21,7 +21,7 @@ struct key_options {
     bool json;
 };
 
-static int failed(const struct why *why, int status)
+static int command_key_failed(const struct why *why, int status)
 {
     fprintf(stderr, "waxwing key: %s\n", why->text);
     return status;
@@ -65,8 +65,9 @@ static int key_new(const struct key_options *o)
     struct why why;
     struct sign_key *key = sign_key_new(o->type, o->bits, &why);
     if (!key)
-        return failed(&why, EXIT_FAULT);
-    int rc = sign_key_save(key, o->out, &why) < 0 ? failed(&why, EXIT_DATA) : print_record(o, key);
+        return command_key_failed(&why, EXIT_FAULT);
+    int rc = sign_key_save(key, o->out, &why) < 0 ? command_key_failed(&why, EXIT_DATA)
+                                                  : print_record(o, key);
     sign_key_unref(key);
     return rc;
 }
@@ -78,7 +79,7 @@ static int key_show(const struct key_options *o)
     struct why why;
     struct sign_key *key = sign_key_load(o->file, &why);
     if (!key)
-        return failed(&why, EXIT_DATA);
+        return command_key_failed(&why, EXIT_DATA);
     int rc = print_record(o, key);
     sign_key_unref(key);
     return rc;
@@ -109,9 +110,9 @@ static int test_one(struct dns *dns, const char *domain, const char *selector, c
     struct why why;
     struct key_test t = {.domain = domain, .selector = selector};
     if (!(t.key = sign_key_load(file, &why)))
-        return failed(&why, EXIT_DATA);
+        return command_key_failed(&why, EXIT_DATA);
     t.facts = facts_new();
-    dns_drive_blocking(dns, t.facts, look_at_key, &t);
+    dns_evaluate_blocking(dns, t.facts, look_at_key, &t);
     printf("%s._domainkey.%s: %s\n", selector, domain, t.text);
     facts_free(t.facts);
     sign_key_unref(t.key);
@@ -174,7 +175,7 @@ static const struct option long_options[] = {
 };
 
 // False: the value cannot be read.
-static bool set_option(void *arg, int option, const char *value)
+static bool command_key_set_option(void *arg, int option, const char *value)
 {
     struct key_options *o = arg;
     uint64_t n = 0;
@@ -207,9 +208,9 @@ static bool set_option(void *arg, int option, const char *value)
     }
 }
 
-static int read_options(int argc, char **argv, bool all_allowed, struct key_options *o)
+static int command_key_read_options(int argc, char **argv, bool all_allowed, struct key_options *o)
 {
-    int rc = command_options("key", argc, argv, long_options, set_option, o);
+    int rc = command_options("key", argc, argv, long_options, command_key_set_option, o);
     if (rc != EXIT_YES)
         return rc;
     if (optind + 1 < argc)
@@ -232,7 +233,7 @@ int command_key(int argc, char **argv)
         if (strcmp(argv[1], verbs[i].word) != 0)
             continue;
         struct key_options o = {.type = KEY_RSA, .bits = 2048};
-        int rc = read_options(argc - 1, argv + 1, verbs[i].run == key_test, &o);
+        int rc = command_key_read_options(argc - 1, argv + 1, verbs[i].run == key_test, &o);
         return rc == EXIT_YES ? verbs[i].run(&o) : rc;
     }
     return command_usage_error("key", "there is no verb '%s'", argv[1]);

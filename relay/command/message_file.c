@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include "relay/command/command.h"
-#include "relay/command/message.h"
+#include "relay/command/message_verbs.h"
 
 #define PIECE      65536
 #define MAX_HEADER 4194304 // bytes of a header that this command reads
 
-static int complain(const char *path, const char *what)
+static int message_file_complain(const char *path, const char *what)
 {
     fprintf(stderr, "waxwing message: %s: %s\n", path, what);
     return EXIT_DATA;
@@ -36,10 +36,10 @@ static int read_header(struct message_file *f, const char *path)
     unsigned char *room;
     while (!header_end(buf_span(&f->start), &line)) {
         if (buf_reserve(&f->start, PIECE, &room) < 0)
-            return complain(path, "its header is too large");
+            return message_file_complain(path, "its header is too large");
         size_t n = fread(room, 1, PIECE, f->in);
         if (n == 0 && ferror(f->in))
-            return complain(path, strerror(errno));
+            return message_file_complain(path, strerror(errno));
         if (n == 0)
             break;
         f->start.len += n;
@@ -61,7 +61,7 @@ static int make_seekable(struct message_file *f, const char *path)
     if (f->in != stdin)
         fclose(f->in);
     f->in = copy;
-    return bad ? complain(path, strerror(errno)) : EXIT_YES;
+    return bad ? message_file_complain(path, strerror(errno)) : EXIT_YES;
 }
 
 int message_file_open(struct message_file *f, const char *path, bool keep)
@@ -70,7 +70,7 @@ int message_file_open(struct message_file *f, const char *path, bool keep)
     buf_init(&f->start, MAX_HEADER);
     f->in = strcmp(path, "-") == 0 ? stdin : fopen(path, "rbe");
     if (!f->in)
-        return complain(path, strerror(errno));
+        return message_file_complain(path, strerror(errno));
     int rc = keep ? make_seekable(f, path) : EXIT_YES;
     rc = rc == EXIT_YES ? read_header(f, path) : rc;
     if (rc != EXIT_YES)
@@ -78,7 +78,7 @@ int message_file_open(struct message_file *f, const char *path, bool keep)
     struct why why;
     size_t used;
     if (header_parse(&f->header, buf_span(&f->start), &used, &why) < 0) {
-        rc = complain(path, why.text);
+        rc = message_file_complain(path, why.text);
         goto bad;
     }
     ptrdiff_t lf = span_find(buf_span(&f->start), '\n');
@@ -105,7 +105,7 @@ int message_file_hash(struct message_file *f, struct body_hashes *hashes)
     body_hashes_finish(hashes);
     if (!ferror(f->in))
         return 0;
-    complain("read error", strerror(errno));
+    message_file_complain("read error", strerror(errno));
     return -1;
 }
 
@@ -126,7 +126,7 @@ int message_file_copy(struct message_file *f, const bool *left_out, FILE *out)
     static char piece[PIECE];
     size_t n;
     if (fseek(f->in, (long)f->start.len, SEEK_SET) < 0) {
-        complain("read error", strerror(errno));
+        message_file_complain("read error", strerror(errno));
         return -1;
     }
     while ((n = fread(piece, 1, sizeof piece, f->in)) > 0)

@@ -2,7 +2,7 @@
 // `waxwing message sign`: one DKIM-Signature over a message file, as the relay would write it.
 #include "relay/base/maxima.h"
 #include "relay/command/command.h"
-#include "relay/command/message.h"
+#include "relay/command/message_verbs.h"
 #include "sign/dkim_sign.h"
 
 static int sign_file(const struct message_options *o, const struct sign_key *key,

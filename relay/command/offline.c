@@ -4,13 +4,13 @@
 
 #include <stdlib.h>
 #include "config/load.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/route/refused.h"
 #include "relay/state/state.h"
 
 struct offline {
     uv_loop_t loop;
-    struct mailbox *mail;
+    struct inbox *mail;
     struct setup *setup;
     struct dns *dns;
     struct https *https;
@@ -19,19 +19,19 @@ struct offline {
     struct sts_view *sts; // where offline_sts wants its answer
 };
 
-static bool is_refused(void *arg, const struct sockaddr *address)
+static bool offline_is_refused(void *arg, const struct sockaddr *address)
 {
     struct offline *o = arg;
     return refused_address(o->setup->config, address);
 }
 
-static void restore_policy(void *arg, const struct sts_row *row)
+static void offline_restore_policy(void *arg, const struct sts_row *row)
 {
     struct offline *o = arg;
     sts_cache_restore(o->world.sts, row);
 }
 
-static void restore_memory(void *arg, const char *domain, const struct memory_row *row)
+static void offline_restore_memory(void *arg, const char *domain, const struct memory_row *row)
 {
     struct offline *o = arg;
     tls_memory_learn(o->world.memory, domain, row->host, row->owes, row->dane, row->seen_s,
@@ -49,7 +49,7 @@ static int open_world(struct offline *o, const struct offline_options *options, 
     struct https_options https = {.mail = o->mail,
                                   .dns = o->dns,
                                   .ca_file = options->config->delivery.ca_file,
-                                  .refused = is_refused,
+                                  .refused = offline_is_refused,
                                   .arg = o};
     o->https = https_open(&https, why);
     if (!o->https)
@@ -59,7 +59,8 @@ static int open_world(struct offline *o, const struct offline_options *options, 
     o->world = (struct planning_world){
         .dns = o->dns, .mail = o->mail, .sts = sts_cache_open(&sts), .memory = tls_memory_new()};
     if (options->state_file)
-        return state_read(options->state_file, restore_policy, restore_memory, o, why);
+        return state_read(options->state_file, offline_restore_policy, offline_restore_memory, o,
+                          why);
     return 0;
 }
 
@@ -68,7 +69,7 @@ struct offline *offline_open(const struct offline_options *options, struct why *
     struct offline *o = mem_new(sizeof *o);
     struct config_load load;
     uv_loop_init(&o->loop);
-    o->mail = mailbox_open(&o->loop);
+    o->mail = inbox_open(&o->loop);
     config_load_init(&load);
     o->setup = setup_for_routes(options->config, &load);
     int rc = 0;
@@ -90,7 +91,7 @@ void offline_close(struct offline *o)
     tls_memory_free(o->world.memory);
     if (o->dns)
         dns_close(o->dns);
-    mailbox_close(o->mail);
+    inbox_close(o->mail);
     uv_run(&o->loop, UV_RUN_DEFAULT);
     uv_loop_close(&o->loop);
     setup_unref(o->setup);
@@ -117,7 +118,7 @@ struct planning *offline_plan(struct offline *o, const char *domain, enum route_
     return p;
 }
 
-static void sts_came(const struct sts_view *view, void *arg)
+static void offline_sts_came(const struct sts_view *view, void *arg)
 {
     struct offline *o = arg;
     sts_view_copy(o->sts, view);
@@ -128,7 +129,7 @@ void offline_sts(struct offline *o, const char *domain, struct sts_view *out)
 {
     o->done = false;
     o->sts = out;
-    sts_cache_refresh(o->world.sts, domain, true, sts_came, o);
+    sts_cache_refresh(o->world.sts, domain, true, offline_sts_came, o);
     run_until_done(o);
 }
 

@@ -23,17 +23,17 @@ struct probe {
     json_t *result;
 };
 
-static void put(struct probe *p, const char *key, const char *value)
+static void probe_put(struct probe *p, const char *key, const char *value)
 {
     json_object_set_new(p->result, key, json_text(value));
 }
 
-static void finish(struct probe *p, const char *result, const struct why *why)
+static void probe_finish(struct probe *p, const char *result, const struct why *why)
 {
-    put(p, "result", result);
+    probe_put(p, "result", result);
     if (why) {
-        put(p, "type", why_tls_word(why->tls));
-        put(p, "reason", why->text);
+        probe_put(p, "type", why_tls_word(why->tls));
+        probe_put(p, "reason", why->text);
     }
     p->state = FINISHED;
     stream_close(p->stream, strcmp(result, "unreachable") == 0);
@@ -52,23 +52,23 @@ static void tls_failed(struct probe *p, struct why *why)
 {
     if (why->tls == WHY_TLS_NONE)
         why->tls = WHY_VALIDATION_FAILURE;
-    finish(p, clear_allowed(p) ? "clear" : "failed", why);
+    probe_finish(p, clear_allowed(p) ? "clear" : "failed", why);
 }
 
 static void start_tls(struct probe *p)
 {
     struct why why;
     const struct cfg_delivery *d = &p->route->setup->config->delivery;
-    struct channel_client how = {
+    struct tls_session_client how = {
         .sni = p->host->demand.sni, .tls_min = d->tls_min, .priority = d->tls_priority};
-    struct channel *channel = channel_client(&how, &why);
+    struct tls_session *tls_session = tls_session_client(&how, &why);
     size_t dropped;
-    if (!channel) {
-        finish(p, "failed", &why);
+    if (!tls_session) {
+        probe_finish(p, "failed", &why);
         return;
     }
     p->state = HANDSHAKE;
-    stream_secure(p->stream, channel, &dropped);
+    stream_secure(p->stream, tls_session, &dropped);
 }
 
 static void no_starttls(struct probe *p)
@@ -76,7 +76,7 @@ static void no_starttls(struct probe *p)
     struct why why;
     why_set_tls(&why, WHY_STARTTLS_NOT_SUPPORTED, WHY_HOST, "4.7.4", "the host offers no STARTTLS");
     json_object_set_new(p->result, "starttls", json_false());
-    finish(p, clear_allowed(p) ? "clear" : "failed", &why);
+    probe_finish(p, clear_allowed(p) ? "clear" : "failed", &why);
 }
 
 static void send_line(struct probe *p, const char *line)
@@ -93,7 +93,7 @@ static void on_reply(struct probe *p)
         if (p->reply.code != 220) {
             struct why why;
             why_set(&why, WHY_HOST, "4.4.2", "the host greets with %d", p->reply.code);
-            finish(p, "failed", &why);
+            probe_finish(p, "failed", &why);
             return;
         }
         snprintf(line, sizeof line, "EHLO %s\r\n", p->route->setup->config->hostname);
@@ -132,32 +132,32 @@ static void read_reply(struct probe *p)
         if (s == SMTP_REPLY_MORE)
             return;
         if (s == SMTP_REPLY_BAD)
-            finish(p, "failed", &why);
+            probe_finish(p, "failed", &why);
         else
             on_reply(p);
         smtp_reply_reset(&p->reply);
     }
 }
 
-static void describe_chain(struct probe *p, const struct channel_facts *facts)
+static void describe_chain(struct probe *p, const struct tls_session_info *info)
 {
     json_t *chain = json_array();
-    for (size_t i = 0; i < facts->nchain; i++) {
+    for (size_t i = 0; i < info->nchain; i++) {
         char line[512];
-        verify_describe(facts->chain[i], line, sizeof line);
+        verify_describe(info->chain[i], line, sizeof line);
         json_array_append_new(chain, json_text(line));
     }
     json_object_set_new(p->result, "certificate", chain);
 }
 
 // MTA-STS testing and shadow mode: what a delivery records and does not refuse.
-static void watch(struct probe *p, const struct channel_facts *facts)
+static void probe_watch(struct probe *p, const struct tls_session_info *info)
 {
     const struct demand *d = &p->host->demand;
     enum tls_proof proof = PROOF_NONE;
     struct why why = d->why;
     if (!why_is_set(&why) &&
-        (d->observe <= d->level || proof_of_level(d, d->observe, facts, &proof, &why) == 0))
+        (d->observe <= d->level || proof_of_level(d, d->observe, info, &proof, &why) == 0))
         return;
     json_t *j = json_pack("{s:s, s:s}", "type", why_tls_word(why.tls), "reason", why.text);
     json_object_set_new(p->result, "watched", j ? j : json_null());
@@ -165,27 +165,27 @@ static void watch(struct probe *p, const struct channel_facts *facts)
 
 static void on_secured(struct probe *p)
 {
-    const struct channel_facts *facts = channel_facts(stream_tls(p->stream));
+    const struct tls_session_info *info = tls_session_info(stream_tls(p->stream));
     enum tls_proof proof = PROOF_NONE;
     struct why why;
-    put(p, "protocol", facts->protocol);
-    put(p, "cipher", facts->cipher);
-    describe_chain(p, facts);
-    int rc = proof_of_demand(&p->host->demand, facts, &proof, &why);
-    put(p, "proof", tls_proof_word(proof));
+    probe_put(p, "protocol", info->protocol);
+    probe_put(p, "cipher", info->cipher);
+    describe_chain(p, info);
+    int rc = proof_of_demand(&p->host->demand, info, &proof, &why);
+    probe_put(p, "proof", tls_proof_word(proof));
     send_line(p, p->host->implicit_tls ? "" : "QUIT\r\n");
     if (p->host->demand.refuse) { // whatever it proves, policy sends nothing there
         why = p->host->demand.why;
-        finish(p, "failed", &why);
+        probe_finish(p, "failed", &why);
     } else if (rc < 0) {
         tls_failed(p, &why);
     } else {
-        watch(p, facts);
-        finish(p, "proved", NULL);
+        probe_watch(p, info);
+        probe_finish(p, "proved", NULL);
     }
 }
 
-static void on_event(struct stream *s, enum stream_event event, void *arg)
+static void probe_on_event(struct stream *s, enum stream_event event, void *arg)
 {
     struct probe *p = arg;
     switch (event) {
@@ -212,7 +212,7 @@ static void on_event(struct stream *s, enum stream_event event, void *arg)
         if (p->state == STARTTLS || p->state == HANDSHAKE)
             tls_failed(p, &why);
         else
-            finish(p, p->state == CONNECTING ? "unreachable" : "failed", &why);
+            probe_finish(p, p->state == CONNECTING ? "unreachable" : "failed", &why);
     }
     }
 }
@@ -232,10 +232,10 @@ static json_t *probe_address(uv_loop_t *loop, const struct route *route,
     char text[64];
     struct probe p = {.route = route, .host = host, .address = i, .result = json_object()};
     smtp_reply_init(&p.reply);
-    put(&p, "host", host->host);
-    put(&p, "address", print_address(&host->addresses[i], text));
-    p.stream =
-        stream_connect(loop, (const struct sockaddr *)&host->addresses[i], NULL, on_event, &p);
+    probe_put(&p, "host", host->host);
+    probe_put(&p, "address", print_address(&host->addresses[i], text));
+    p.stream = stream_connect(loop, (const struct sockaddr *)&host->addresses[i], NULL,
+                              probe_on_event, &p);
     stream_deadline(p.stream, PROBE_TIMEOUT_MS);
     while (p.state != FINISHED)
         uv_run(loop, UV_RUN_ONCE);

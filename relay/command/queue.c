@@ -9,7 +9,7 @@
 #include "config/value.h"
 #include "relay/base/clock.h"
 #include "relay/base/id.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/command/command.h"
 #include "relay/command/config_file.h"
 #include "relay/control/control.h"
@@ -30,7 +30,7 @@ static int take_older(struct queue_call *call, const char *value)
     return 0;
 }
 
-static int take_option(struct queue_call *call, const char *option, const char *value)
+static int command_queue_take_option(struct queue_call *call, const char *option, const char *value)
 {
     static const char *const plain[] = {"--domain", "--sender", "--state"};
     if (!value)
@@ -55,7 +55,7 @@ static int read_arguments(struct queue_call *call, int argc, char **argv)
         } else if (strcmp(argv[i], "--all") == 0) {
             call->all = true;
         } else if (argv[i][0] == '-') {
-            int rc = take_option(call, argv[i], i + 1 < argc ? argv[i + 1] : NULL);
+            int rc = command_queue_take_option(call, argv[i], i + 1 < argc ? argv[i + 1] : NULL);
             if (rc)
                 return rc;
             i++;
@@ -69,7 +69,7 @@ static int read_arguments(struct queue_call *call, int argc, char **argv)
     return 0;
 }
 
-static const char *word(const json_t *row, const char *key)
+static const char *command_queue_word(const json_t *row, const char *key)
 {
     const char *s = json_string_value(json_object_get(row, key));
     return s ? s : "";
@@ -86,18 +86,19 @@ static void print_row(const json_t *row)
 {
     long long age = (long long)(clock_s() - json_integer_value(json_object_get(row, "created")));
     const json_t *next = json_object_get(row, "next");
-    printf("%s  %-7s %6llds %8lld  ", word(row, "id"), word(row, "state"), age,
+    printf("%s  %-7s %6llds %8lld  ", command_queue_word(row, "id"),
+           command_queue_word(row, "state"), age,
            (long long)json_integer_value(json_object_get(row, "size")));
-    print_safe(word(row, "from"));
+    print_safe(command_queue_word(row, "from"));
     fputs(" -> ", stdout);
-    print_safe(word(row, "to"));
+    print_safe(command_queue_word(row, "to"));
     if (json_is_integer(next))
         printf("  (try %lld in %llds)",
                (long long)json_integer_value(json_object_get(row, "attempts")) + 1,
                (long long)(json_integer_value(next) - clock_s()));
-    if (word(row, "reason")[0]) {
+    if (command_queue_word(row, "reason")[0]) {
         fputs("\n               ", stdout);
-        print_safe(word(row, "reason"));
+        print_safe(command_queue_word(row, "reason"));
     }
     putchar('\n');
 }
@@ -154,9 +155,10 @@ static int run_export(struct queue_call *call, const char *control, bool header_
     int status;
     json_t *answer = control_ask(control, json_incref(call->request), &status);
     if (answer && status == EXIT_YES && header_only)
-        printf("\nid %s, accepted %s from %s %s\nsender <%s>, %lld bytes\n\n", word(answer, "id"),
-               word(answer, "accepted"), word(answer, "principal"), word(answer, "client"),
-               word(answer, "from"),
+        printf("\nid %s, accepted %s from %s %s\nsender <%s>, %lld bytes\n\n",
+               command_queue_word(answer, "id"), command_queue_word(answer, "accepted"),
+               command_queue_word(answer, "principal"), command_queue_word(answer, "client"),
+               command_queue_word(answer, "from"),
                (long long)json_integer_value(json_object_get(answer, "size")));
     if (answer && status == EXIT_YES)
         print_content(answer);

@@ -10,7 +10,7 @@
 #include "relay/command/config_file.h"
 #include "relay/control/control.h"
 
-static json_t *ask(const char *verb, int *status)
+static json_t *relay_ask(const char *verb, int *status)
 {
     struct config *config = command_load_config(status);
     if (!config)
@@ -25,7 +25,7 @@ static int simple(const char *verb, int argc, char **argv, const char *done)
     if (argc > 1)
         return command_usage_error(verb, "unexpected argument '%s'", argv[1]);
     int status;
-    json_t *answer = ask(verb, &status);
+    json_t *answer = relay_ask(verb, &status);
     if (answer && status == EXIT_YES)
         puts(done);
     json_decref(answer);
@@ -43,20 +43,20 @@ int command_drain(int argc, char **argv)
                   "no more is accepted; the relay ends when its queue is empty (held mail stays)");
 }
 
-static const char *word(const json_t *j, const char *key)
+static const char *relay_word(const json_t *j, const char *key)
 {
     const char *s = json_string_value(json_object_get(j, key));
     return s ? s : "";
 }
 
-static long long number(const json_t *j, const char *key)
+static long long relay_number(const json_t *j, const char *key)
 {
     return json_integer_value(json_object_get(j, key));
 }
 
 static void print_certificate(const json_t *answer)
 {
-    time_t expires = (time_t)number(answer, "certificate_expires");
+    time_t expires = (time_t)relay_number(answer, "certificate_expires");
     if (!expires)
         return;
     long long days = ((long long)expires - (long long)time(NULL)) / 86400;
@@ -67,9 +67,9 @@ static void print_state(const json_t *state)
 {
     printf("state        %s, %lld facts wait, %lld dropped\n",
            json_is_true(json_object_get(state, "writable")) ? "healthy" : "CANNOT BE WRITTEN",
-           number(state, "waiting"), number(state, "dropped"));
-    if (word(state, "lost")[0])
-        printf("             %s\n", word(state, "lost"));
+           relay_number(state, "waiting"), relay_number(state, "dropped"));
+    if (relay_word(state, "lost")[0])
+        printf("             %s\n", relay_word(state, "lost"));
 }
 
 static void print_status(const json_t *answer)
@@ -77,31 +77,33 @@ static void print_status(const json_t *answer)
     const json_t *c = json_object_get(answer, "counters");
     const json_t *spool = json_object_get(answer, "spool");
     const json_t *dns = json_object_get(answer, "dns");
-    printf("waxwing %s on %s, %s since %s, %lld workers\n", word(answer, "version"),
-           word(answer, "hostname"), word(answer, "stage"), word(answer, "started"),
-           number(answer, "workers"));
-    printf("configuration %s\n\n", word(answer, "configuration"));
+    printf("waxwing %s on %s, %s since %s, %lld workers\n", relay_word(answer, "version"),
+           relay_word(answer, "hostname"), relay_word(answer, "stage"),
+           relay_word(answer, "started"), relay_number(answer, "workers"));
+    printf("configuration %s\n\n", relay_word(answer, "configuration"));
     printf("in           %lld connections (%lld open), %lld accepted, %lld refused, "
            "%lld failed logins\n",
-           number(c, "connections"), number(c, "connections_now"), number(c, "accepted"),
-           number(c, "refused"), number(c, "auth_failed"));
+           relay_number(c, "connections"), relay_number(c, "connections_now"),
+           relay_number(c, "accepted"), relay_number(c, "refused"), relay_number(c, "auth_failed"));
     printf("out          %lld delivered, %lld deferred, %lld failed, %lld expired, %lld DSNs\n",
-           number(c, "delivered"), number(c, "deferred"), number(c, "failed"), number(c, "expired"),
-           number(c, "dsn"));
+           relay_number(c, "delivered"), relay_number(c, "deferred"), relay_number(c, "failed"),
+           relay_number(c, "expired"), relay_number(c, "dsn"));
     printf("TLS          %lld refused, %lld failed and delivered all the same\n",
-           number(c, "tls_refused"), number(c, "tls_failure"));
+           relay_number(c, "tls_refused"), relay_number(c, "tls_failure"));
     printf("queue        %lld recipients to serve, %lld bytes of messages in memory\n",
-           number(c, "queued"), number(c, "memory"));
-    printf("spool        %lld bytes in %lld segments, %lld syncs, %s, %s\n", number(spool, "bytes"),
-           number(spool, "segments"), number(spool, "syncs"),
+           relay_number(c, "queued"), relay_number(c, "memory"));
+    printf("spool        %lld bytes in %lld segments, %lld syncs, %s, %s\n",
+           relay_number(spool, "bytes"), relay_number(spool, "segments"),
+           relay_number(spool, "syncs"),
            json_is_true(json_object_get(spool, "healthy")) ? "healthy" : "CANNOT WRITE",
            json_is_true(json_object_get(spool, "room")) ? "room left" : "DISK FULL");
     printf("DNS          validation %s%s%s, %lld lookups, %lld from the cache, %lld failed\n",
-           word(dns, "validation"), word(dns, "text")[0] ? ": " : "", word(dns, "text"),
-           number(dns, "lookups"), number(dns, "cache_hits"), number(dns, "failures"));
+           relay_word(dns, "validation"), relay_word(dns, "text")[0] ? ": " : "",
+           relay_word(dns, "text"), relay_number(dns, "lookups"), relay_number(dns, "cache_hits"),
+           relay_number(dns, "failures"));
     print_state(json_object_get(answer, "state"));
     print_certificate(answer);
-    printf("alarms       %lld\n", number(c, "alarms"));
+    printf("alarms       %lld\n", relay_number(c, "alarms"));
 }
 
 int command_status(int argc, char **argv)
@@ -110,7 +112,7 @@ int command_status(int argc, char **argv)
     if (argc > 1 && !json)
         return command_usage_error("status", "unexpected argument '%s'", argv[1]);
     int status;
-    json_t *answer = ask("status", &status);
+    json_t *answer = relay_ask("status", &status);
     if (answer && json)
         json_dumpf(answer, stdout, JSON_INDENT(2)), putchar('\n');
     else if (answer && status == EXIT_YES)

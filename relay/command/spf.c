@@ -20,13 +20,13 @@ struct options {
     bool json;
 };
 
-static bool again(void *arg)
+static bool command_spf_again(void *arg)
 {
     struct evaluation *e = arg;
     return spf_evaluate(&e->in, e->facts, &e->result);
 }
 
-static bool set_option(void *arg, int option, const char *value)
+static bool command_spf_set_option(void *arg, int option, const char *value)
 {
     struct options *o = arg;
     const char **text = option == 'i'   ? &o->ip
@@ -45,7 +45,7 @@ static bool set_option(void *arg, int option, const char *value)
     return true;
 }
 
-static int read_options(int argc, char **argv, struct options *o)
+static int command_spf_read_options(int argc, char **argv, struct options *o)
 {
     static const struct option options[] = {
         {"ip", required_argument, NULL, 'i'},
@@ -58,7 +58,7 @@ static int read_options(int argc, char **argv, struct options *o)
         {"json", no_argument, NULL, 'j'},
         {NULL, 0, NULL, 0},
     };
-    int rc = command_options("spf", argc, argv, options, set_option, o);
+    int rc = command_options("spf", argc, argv, options, command_spf_set_option, o);
     if (rc != EXIT_YES)
         return rc;
     if (optind != argc)
@@ -86,7 +86,7 @@ int command_spf(int argc, char **argv)
 {
     struct options o = {0};
     struct sockaddr_storage client = {0};
-    int status = read_options(argc, argv, &o);
+    int status = command_spf_read_options(argc, argv, &o);
     if (status != EXIT_YES)
         return status;
     if (!command_read_address(o.ip, &client))
@@ -100,7 +100,7 @@ int command_spf(int argc, char **argv)
                                   .receiver = o.receiver,
                                   .now_s = clock_s()},
                            .facts = facts_new()};
-    dns_drive_blocking(dns, e.facts, again, &e);
+    dns_evaluate_blocking(dns, e.facts, command_spf_again, &e);
     print(&e.result, o.json);
     facts_free(e.facts);
     dns_close(dns);

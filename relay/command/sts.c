@@ -12,7 +12,7 @@
 #include "relay/command/offline.h"
 #include "tls/sts.h"
 
-static int print_json(json_t *object)
+static int command_sts_print_json(json_t *object)
 {
     if (object)
         json_dumpf(object, stdout, JSON_INDENT(2));
@@ -23,7 +23,7 @@ static int print_json(json_t *object)
 
 static int print_no(const struct why *why)
 {
-    print_json(json_pack("{s:b, s:s}", "valid", 0, "reason", why->text));
+    command_sts_print_json(json_pack("{s:b, s:s}", "valid", 0, "reason", why->text));
     return EXIT_NO;
 }
 
@@ -41,7 +41,7 @@ static int read_input(struct buf *text)
 }
 
 // One record a line: what the TXT lookup would give.
-static int record(struct buf *input)
+static int command_sts_record(struct buf *input)
 {
     struct span txts[64], rest = buf_span(input), line;
     size_t n = 0;
@@ -61,10 +61,10 @@ static int record(struct buf *input)
     struct why why;
     if (sts_record_parse(txts, n, id, &found, &why) < 0 || !found)
         return print_no(&why);
-    return print_json(json_pack("{s:b, s:s}", "valid", 1, "id", id));
+    return command_sts_print_json(json_pack("{s:b, s:s}", "valid", 1, "id", id));
 }
 
-static int policy(struct buf *input)
+static int command_sts_policy(struct buf *input)
 {
     struct sts_policy p;
     struct why why;
@@ -73,8 +73,9 @@ static int policy(struct buf *input)
     json_t *mx = json_array();
     for (size_t i = 0; i < p.mx.n; i++)
         json_array_append_new(mx, json_string(p.mx.at[i]));
-    print_json(json_pack("{s:b, s:s, s:o, s:I}", "valid", 1, "mode", sts_mode_word(p.mode), "mx",
-                         mx, "max_age", (json_int_t)p.max_age));
+    command_sts_print_json(json_pack("{s:b, s:s, s:o, s:I}", "valid", 1, "mode",
+                                     sts_mode_word(p.mode), "mx", mx, "max_age",
+                                     (json_int_t)p.max_age));
     sts_policy_free(&p);
     return EXIT_YES;
 }
@@ -87,7 +88,7 @@ struct get_options {
     char ascii[IDN_NAME];
 };
 
-static bool take_option(struct get_options *o, int option)
+static bool command_sts_take_option(struct get_options *o, int option)
 {
     uint64_t now;
     switch (option) {
@@ -110,7 +111,7 @@ static bool take_option(struct get_options *o, int option)
     }
 }
 
-static int read_options(struct get_options *o, int argc, char **argv)
+static int command_sts_read_options(struct get_options *o, int argc, char **argv)
 {
     static const struct option options[] = {
         {"json", no_argument, NULL, 'j'},
@@ -122,7 +123,7 @@ static int read_options(struct get_options *o, int argc, char **argv)
     int option;
     optind = 1;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
-        if (!take_option(o, option))
+        if (!command_sts_take_option(o, option))
             return command_usage_error("sts", "an option cannot be read");
     if (optind + 1 != argc)
         return command_usage_error("sts", "get needs one DOMAIN");
@@ -146,7 +147,7 @@ static json_t *view_json(const struct get_options *o, const struct sts_view *vie
                      (json_int_t)(view->expires_s - view->fetched_s));
 }
 
-static void print_text(const json_t *j)
+static void command_sts_print_text(const json_t *j)
 {
     size_t i;
     json_t *mx;
@@ -174,7 +175,7 @@ static int view_status(const struct sts_view *view)
 static int get(int argc, char **argv)
 {
     struct get_options o = {0};
-    int status = read_options(&o, argc, argv);
+    int status = command_sts_read_options(&o, argc, argv);
     if (status != EXIT_YES)
         return status;
     struct config *config = command_load_config_or_default(&status);
@@ -193,9 +194,9 @@ static int get(int argc, char **argv)
     offline_sts(offline, o.ascii, &view);
     json_t *j = view_json(&o, &view);
     if (o.json)
-        print_json(json_incref(j));
+        command_sts_print_json(json_incref(j));
     else
-        print_text(j);
+        command_sts_print_text(j);
     json_decref(j);
     status = view_status(&view);
     sts_view_free(&view);
@@ -214,8 +215,8 @@ int command_sts(int argc, char **argv)
             return command_usage_error("sts", "match needs HOST and PATTERN");
         return sts_match(argv[3], argv[2]) ? EXIT_YES : EXIT_NO;
     }
-    int (*run)(struct buf *) = strcmp(verb, "record") == 0   ? record
-                               : strcmp(verb, "policy") == 0 ? policy
+    int (*run)(struct buf *) = strcmp(verb, "record") == 0   ? command_sts_record
+                               : strcmp(verb, "policy") == 0 ? command_sts_policy
                                                              : NULL;
     if (!run || argc != 2)
         return command_usage_error("sts", "one of get, record, policy and match is needed");

@@ -10,7 +10,7 @@
 #include "config/idn.h"
 #include "config/value.h"
 #include "relay/base/clock.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/command/command.h"
 #include "relay/command/config_file.h"
 #include "relay/control/control.h"
@@ -73,7 +73,7 @@ static int take_type(struct options *o, const char *text)
     return 0;
 }
 
-static int read_options(struct options *o, int argc, char **argv)
+static int command_tls_read_options(struct options *o, int argc, char **argv)
 {
     static const struct option names[] = {
         {"domain", required_argument, NULL, 'd'}, {"since", required_argument, NULL, 's'},
@@ -126,7 +126,7 @@ static json_t *request_for(const struct options *o, const char *verb, size_t lim
 }
 
 // A refused question is told and dropped. (An `error` in a good answer is about a policy.)
-static json_t *complain(json_t *answer, int status)
+static json_t *command_tls_complain(json_t *answer, int status)
 {
     const char *error = json_string_value(json_object_get(answer, "error"));
     if (!error || status == EXIT_YES)
@@ -161,12 +161,13 @@ static json_t *from_file(const struct options *o, const json_t *request, enum st
 }
 
 // The relay's answer, else the file's. Takes the request over. NULL: said on stderr, *status is set.
-static json_t *ask(const struct options *o, json_t *request, enum state_view view, int *status)
+static json_t *command_tls_ask(const struct options *o, json_t *request, enum state_view view,
+                               int *status)
 {
     json_t *answer = NULL;
     if (!o->state)
         answer = control_ask_quietly(o->config->control, json_incref(request), status);
-    answer = answer ? complain(answer, *status) : from_file(o, request, view, status);
+    answer = answer ? command_tls_complain(answer, *status) : from_file(o, request, view, status);
     json_decref(request);
     return answer;
 }
@@ -204,7 +205,7 @@ static int follow(const struct options *o)
     for (;;) {
         json_t *request = request_for(o, "tls-failures", limit);
         json_object_set_new(request, "after", json_integer((json_int_t)after));
-        json_t *answer = ask(o, request, STATE_FAILURES, &status);
+        json_t *answer = command_tls_ask(o, request, STATE_FAILURES, &status);
         if (!answer)
             return status;
         const json_t *rows = json_object_get(answer, "rows");
@@ -219,13 +220,14 @@ static int follow(const struct options *o)
     }
 }
 
-static int run_failures(const struct options *o)
+static int command_tls_run_failures(const struct options *o)
 {
     if (o->follow)
         return follow(o);
     int status;
     size_t limit = o->since_ms ? STATE_ROWS : FAILURES_SHOWN;
-    json_t *answer = ask(o, request_for(o, "tls-failures", limit), STATE_FAILURES, &status);
+    json_t *answer =
+        command_tls_ask(o, request_for(o, "tls-failures", limit), STATE_FAILURES, &status);
     if (!answer)
         return status;
     const json_t *rows = json_object_get(answer, "rows");
@@ -238,10 +240,11 @@ static int run_failures(const struct options *o)
     return EXIT_YES;
 }
 
-static int run_summary(const struct options *o)
+static int command_tls_run_summary(const struct options *o)
 {
     int status;
-    json_t *answer = ask(o, request_for(o, "tls-sums", STATE_ROWS), STATE_SUMS, &status);
+    json_t *answer =
+        command_tls_ask(o, request_for(o, "tls-sums", STATE_ROWS), STATE_SUMS, &status);
     if (!answer)
         return status;
     json_t *sums = tls_summary_json(json_object_get(answer, "rows"));
@@ -254,12 +257,13 @@ static int run_summary(const struct options *o)
     return EXIT_YES;
 }
 
-static int run_report(const struct options *o)
+static int command_tls_run_report(const struct options *o)
 {
     int status;
     if (!o->day)
         return command_usage_error("tls", "report needs --day");
-    json_t *answer = ask(o, request_for(o, "tls-report", STATE_ROWS), STATE_REPORT, &status);
+    json_t *answer =
+        command_tls_ask(o, request_for(o, "tls-report", STATE_ROWS), STATE_REPORT, &status);
     if (!answer)
         return status;
     const json_t *reports = json_object_get(answer, "reports"), *one;
@@ -274,7 +278,7 @@ static int run_report(const struct options *o)
     return status;
 }
 
-static int run_policies(const struct options *o)
+static int command_tls_run_policies(const struct options *o)
 {
     int status = EXIT_TEMP;
     struct why why;
@@ -283,7 +287,7 @@ static int run_policies(const struct options *o)
         answer =
             control_ask_quietly(o->config->control, request_for(o, "tls-policies", 0), &status);
     if (answer) {
-        answer = complain(answer, status);
+        answer = command_tls_complain(answer, status);
     } else {
         answer = tls_policies_json(state_file(o), &why);
         if (!answer)
@@ -300,13 +304,13 @@ static int run_policies(const struct options *o)
     return EXIT_YES;
 }
 
-static int run_exceptions(const struct options *o)
+static int command_tls_run_exceptions(const struct options *o)
 {
     int status;
     struct options last_days = *o;
     last_days.since_ms = clock_ms() - EXCEPTION_DAYS * LEDGER_DAY_MS;
-    json_t *answer =
-        ask(&last_days, request_for(&last_days, "tls-sums", STATE_ROWS), STATE_SUMS, &status);
+    json_t *answer = command_tls_ask(&last_days, request_for(&last_days, "tls-sums", STATE_ROWS),
+                                     STATE_SUMS, &status);
     if (!answer)
         return status;
     json_t *list = tls_exceptions_json(o->config, json_object_get(answer, "rows"));
@@ -320,16 +324,16 @@ static int run_exceptions(const struct options *o)
 }
 
 // Only the running relay can do these: it holds what is to change in memory.
-static json_t *act(const struct options *o, const char *verb, int *status)
+static json_t *command_tls_act(const struct options *o, const char *verb, int *status)
 {
     json_t *answer = control_ask_quietly(o->config->control, request_for(o, verb, 0), status);
-    return complain(answer, *status);
+    return command_tls_complain(answer, *status);
 }
 
-static int run_refresh(const struct options *o)
+static int command_tls_run_refresh(const struct options *o)
 {
     int status;
-    json_t *policy = act(o, "tls-refresh", &status);
+    json_t *policy = command_tls_act(o, "tls-refresh", &status);
     if (!policy)
         return status;
     json_object_del(policy, "exit");
@@ -342,10 +346,10 @@ static int run_refresh(const struct options *o)
     return failed ? EXIT_NO : EXIT_YES;
 }
 
-static int run_forget(const struct options *o)
+static int command_tls_run_forget(const struct options *o)
 {
     int status;
-    json_t *answer = act(o, "tls-forget", &status);
+    json_t *answer = command_tls_act(o, "tls-forget", &status);
     if (!answer)
         return status;
     long long n = json_integer_value(json_object_get(answer, "forgotten"));
@@ -364,16 +368,16 @@ static const struct verb {
     bool domain, config,
         relay; // takes DOMAIN; needs the configuration even with --state; the relay
 } verbs[] = {
-    {"failures", run_failures, false, false, false},
-    {"summary", run_summary, false, false, false},
-    {"report", run_report, false, true, false},
-    {"policies", run_policies, false, false, false},
-    {"refresh", run_refresh, true, true, true},
-    {"forget", run_forget, true, true, true},
-    {"exceptions", run_exceptions, false, true, false},
+    {"failures", command_tls_run_failures, false, false, false},
+    {"summary", command_tls_run_summary, false, false, false},
+    {"report", command_tls_run_report, false, true, false},
+    {"policies", command_tls_run_policies, false, false, false},
+    {"refresh", command_tls_run_refresh, true, true, true},
+    {"forget", command_tls_run_forget, true, true, true},
+    {"exceptions", command_tls_run_exceptions, false, true, false},
 };
 
-static int run(const struct verb *verb, struct options *o)
+static int command_tls_run(const struct verb *verb, struct options *o)
 {
     int status = EXIT_YES;
     if (verb->config || !o->state) {
@@ -399,12 +403,12 @@ int command_tls(int argc, char **argv)
         return command_usage_error("tls", "one of failures, summary, report, policies, %s",
                                    "refresh, forget and exceptions is needed");
     struct options o = {0};
-    int rc = read_options(&o, argc - 1, argv + 1);
+    int rc = command_tls_read_options(&o, argc - 1, argv + 1);
     int left = argc - 1 - optind;
     if (rc == 0 && left != (verb->domain ? 1 : 0))
         rc = command_usage_error(
             "tls", verb->domain ? "%s needs one domain" : "%s takes options alone", verb->name);
     if (rc == 0 && verb->domain)
         rc = take_domain(&o, argv[1 + optind]);
-    return rc ? rc : run(verb, &o);
+    return rc ? rc : command_tls_run(verb, &o);
 }

@@ -7,10 +7,10 @@
 #include <string.h>
 #include "relay/base/buf.h"
 #include "relay/base/clock.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/command/tls.h"
 
-static const char *word(const json_t *j, const char *key)
+static const char *tls_exceptions_word(const json_t *j, const char *key)
 {
     const char *s = json_string_value(json_object_get(j, key));
     return s ? s : "";
@@ -28,12 +28,14 @@ json_t *tls_summary_json(const json_t *rows)
     size_t i;
     json_array_foreach (rows, i, row) {
         char *key =
-            mem_printf("%s %s %s", word(row, "day"), word(row, "domain"), word(row, "type"));
+            mem_printf("%s %s %s", tls_exceptions_word(row, "day"),
+                       tls_exceptions_word(row, "domain"), tls_exceptions_word(row, "type"));
         json_t *sum = json_object_get(found, key);
         if (!sum) {
-            sum = json_pack("{s:s, s:s, s:s, s:i, s:i, s:i}", "day", word(row, "day"), "domain",
-                            word(row, "domain"), "type", word(row, "type"), "sessions", 0,
-                            "refused", 0, "shadow", 0);
+            sum = json_pack(
+                "{s:s, s:s, s:s, s:i, s:i, s:i}", "day", tls_exceptions_word(row, "day"), "domain",
+                tls_exceptions_word(row, "domain"), "type", tls_exceptions_word(row, "type"),
+                "sessions", 0, "refused", 0, "shadow", 0);
             json_array_append_new(list, sum);
             json_object_set(found, key, sum);
         }
@@ -61,29 +63,32 @@ static bool covers(const char *pattern, const char *domain)
            strcmp(domain + n - (below - 1), pattern + 1) == 0;
 }
 
-static struct evidence look_at(const struct config *config, const struct cfg_destination *rule,
-                               const json_t *rows)
+static struct evidence tls_exceptions_look_at(const struct config *config,
+                                              const struct cfg_destination *rule,
+                                              const json_t *rows)
 {
     struct evidence e = {0};
     const json_t *row;
     size_t i;
     json_array_foreach (rows, i, row) {
-        const char *domain = word(row, "domain"), *proof = word(row, "proof");
+        const char *domain = tls_exceptions_word(row, "domain"),
+                   *proof = tls_exceptions_word(row, "proof");
         // A more specific rule takes its domain out of this one.
         if (!covers(rule->domain, domain) || config_destination(config, domain) != rule)
             continue;
         int64_t n = json_integer_value(json_object_get(row, "sessions"));
-        bool success = strcmp(word(row, "type"), "success") == 0;
+        bool success = strcmp(tls_exceptions_word(row, "type"), "success") == 0;
         e.sessions += n;
         e.failures += success ? 0 : n;
         e.certified += success && proof[0] && strcmp(proof, "none") != 0 ? n : 0;
-        e.sts_enforce = e.sts_enforce || strcmp(word(row, "mode"), "enforce") == 0;
-        e.dane = e.dane || strcmp(word(row, "policy"), "tlsa") == 0;
+        e.sts_enforce = e.sts_enforce || strcmp(tls_exceptions_word(row, "mode"), "enforce") == 0;
+        e.dane = e.dane || strcmp(tls_exceptions_word(row, "policy"), "tlsa") == 0;
     }
     return e;
 }
 
-static const char *judge(const struct config *config, const struct evidence *e, struct buf *words)
+static const char *tls_exceptions_judge(const struct config *config, const struct evidence *e,
+                                        struct buf *words)
 {
     bool certificate = config->delivery.tls >= TLS_WEBPKI || e->sts_enforce || e->dane;
     const char *would = e->dane                               ? "DANE demands a proof"
@@ -126,8 +131,8 @@ json_t *tls_exceptions_json(const struct config *config, const json_t *rows)
             continue;
         struct buf words;
         buf_init(&words, 65536);
-        const struct evidence e = look_at(config, rule, rows);
-        const char *needed = judge(config, &e, &words);
+        const struct evidence e = tls_exceptions_look_at(config, rule, rows);
+        const char *needed = tls_exceptions_judge(config, &e, &words);
         char until[40] = "never";
         bool ends = rule->until != INT64_MAX;
         if (ends)

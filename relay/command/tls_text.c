@@ -8,13 +8,13 @@
 
 #define COLUMNS 80
 
-static const char *word(const json_t *j, const char *key)
+static const char *tls_text_word(const json_t *j, const char *key)
 {
     const char *s = json_string_value(json_object_get(j, key));
     return s ? s : "";
 }
 
-static int64_t number(const json_t *j, const char *key)
+static int64_t tls_text_number(const json_t *j, const char *key)
 {
     return json_integer_value(json_object_get(j, key));
 }
@@ -76,22 +76,22 @@ void tls_print_failure(const json_t *row)
 {
     struct buf line;
     buf_init(&line, 65536);
-    buf_addf(&line, "%.19sZ %s", word(row, "time"), word(row, "domain"));
-    if (word(row, "host")[0])
-        buf_addf(&line, " via %s", word(row, "host"));
-    if (word(row, "ip")[0])
-        buf_addf(&line, " [%s]", word(row, "ip"));
+    buf_addf(&line, "%.19sZ %s", tls_text_word(row, "time"), tls_text_word(row, "domain"));
+    if (tls_text_word(row, "host")[0])
+        buf_addf(&line, " via %s", tls_text_word(row, "host"));
+    if (tls_text_word(row, "ip")[0])
+        buf_addf(&line, " [%s]", tls_text_word(row, "ip"));
     wrap(&line, 0);
     buf_init(&line, 65536);
-    buf_addf(&line, "%s: %s (demand %s, source %s)", word(row, "type"),
+    buf_addf(&line, "%s: %s (demand %s, source %s)", tls_text_word(row, "type"),
              is_true(row, "refused")  ? "refused"
              : is_true(row, "shadow") ? "would have been refused; shadow mode let it go on"
                                       : "delivery was allowed to go on",
-             word(row, "demand"), word(row, "source"));
+             tls_text_word(row, "demand"), tls_text_word(row, "source"));
     wrap(&line, 2);
-    print_wrapped(word(row, "reason"), 2);
-    if (word(row, "id")[0])
-        printf("  message %s\n", word(row, "id"));
+    print_wrapped(tls_text_word(row, "reason"), 2);
+    if (tls_text_word(row, "id")[0])
+        printf("  message %s\n", tls_text_word(row, "id"));
 }
 
 void tls_print_summary(const json_t *sums)
@@ -103,9 +103,11 @@ void tls_print_summary(const json_t *sums)
     else
         printf("%-10s %8s %8s  %-25s %s\n", "DAY", "SESSIONS", "REFUSED", "TYPE", "DOMAIN");
     json_array_foreach (sums, i, row) {
-        printf("%-10s %8lld ", word(row, "day"), (long long)number(row, "sessions"));
-        printf("%8lld  %-25s ", (long long)number(row, "refused"), word(row, "type"));
-        put_safe(word(row, "domain"), strlen(word(row, "domain")));
+        printf("%-10s %8lld ", tls_text_word(row, "day"),
+               (long long)tls_text_number(row, "sessions"));
+        printf("%8lld  %-25s ", (long long)tls_text_number(row, "refused"),
+               tls_text_word(row, "type"));
+        put_safe(tls_text_word(row, "domain"), strlen(tls_text_word(row, "domain")));
         putchar('\n');
     }
 }
@@ -115,24 +117,24 @@ void tls_print_policy(const json_t *policy)
     struct buf line;
     char fetched[40], expires[40];
     buf_init(&line, 262144);
-    clock_rfc3339(number(policy, "fetched") * 1000, fetched);
-    clock_rfc3339(number(policy, "expires") * 1000, expires);
-    const char *mode = word(policy, "mode");
-    buf_addf(&line, "%s: %s", word(policy, "domain"), mode[0] ? mode : "no policy");
+    clock_rfc3339(tls_text_number(policy, "fetched") * 1000, fetched);
+    clock_rfc3339(tls_text_number(policy, "expires") * 1000, expires);
+    const char *mode = tls_text_word(policy, "mode");
+    buf_addf(&line, "%s: %s", tls_text_word(policy, "domain"), mode[0] ? mode : "no policy");
     if (mode[0])
-        buf_addf(&line, ", id %s, fetched %s, in force until %s", word(policy, "id"), fetched,
-                 expires);
+        buf_addf(&line, ", id %s, fetched %s, in force until %s", tls_text_word(policy, "id"),
+                 fetched, expires);
     wrap(&line, 0);
-    const char *s = word(policy, "policy");
+    const char *s = tls_text_word(policy, "policy");
     for (size_t n; *s; s += n + (s[n] != '\0')) {
         n = strcspn(s, "\n");
         fputs("  ", stdout);
         put_safe(s, n > 0 && s[n - 1] == '\r' ? n - 1 : n);
         putchar('\n');
     }
-    if (word(policy, "error")[0]) {
+    if (tls_text_word(policy, "error")[0]) {
         buf_init(&line, 65536);
-        buf_addf(&line, "last attempt: %s", word(policy, "error"));
+        buf_addf(&line, "last attempt: %s", tls_text_word(policy, "error"));
         wrap(&line, 2);
     }
 }
@@ -152,10 +154,10 @@ void tls_print_policies(const json_t *answer)
         struct buf line;
         char seen[40];
         buf_init(&line, 65536);
-        clock_rfc3339(number(row, "seen") * 1000, seen);
-        buf_addf(&line, "%s via %s: proved %s%s, last on %.10s", word(row, "domain"),
-                 word(row, "host"), word(row, "proved"), is_true(row, "dane") ? ", had TLSA" : "",
-                 seen);
+        clock_rfc3339(tls_text_number(row, "seen") * 1000, seen);
+        buf_addf(&line, "%s via %s: proved %s%s, last on %.10s", tls_text_word(row, "domain"),
+                 tls_text_word(row, "host"), tls_text_word(row, "proved"),
+                 is_true(row, "dane") ? ", had TLSA" : "", seen);
         wrap(&line, 0);
     }
 }
@@ -169,8 +171,8 @@ void tls_print_exceptions(const json_t *exceptions)
     json_array_foreach (exceptions, i, row) {
         struct buf line;
         buf_init(&line, 65536);
-        buf_addf(&line, "%s: %s until %s", word(row, "domain"), word(row, "tls"),
-                 word(row, "until"));
+        buf_addf(&line, "%s: %s until %s", tls_text_word(row, "domain"), tls_text_word(row, "tls"),
+                 tls_text_word(row, "until"));
         const json_t *left = json_object_get(row, "days_left");
         if (is_true(row, "expired"))
             buf_adds(&line, ": EXPIRED, it no longer counts");
@@ -178,7 +180,7 @@ void tls_print_exceptions(const json_t *exceptions)
             buf_addf(&line, ", %lld day%s left", (long long)json_integer_value(left),
                      json_integer_value(left) == 1 ? "" : "s");
         wrap(&line, 0);
-        print_wrapped(word(row, "reason"), 2);
-        print_wrapped(word(row, "conclusion"), 2);
+        print_wrapped(tls_text_word(row, "reason"), 2);
+        print_wrapped(tls_text_word(row, "conclusion"), 2);
     }
 }

@@ -11,7 +11,7 @@
 #include <termios.h>
 #include <unistd.h>
 #include "config/load.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/command/command.h"
 #include "relay/setup/users.h"
 
@@ -22,7 +22,7 @@ struct target {
 
 static volatile sig_atomic_t interrupted;
 
-static void on_signal(int number)
+static void user_on_signal(int number)
 {
     interrupted = number;
 }
@@ -55,7 +55,7 @@ static int read_line(char out[USERS_PASSWORD + 2])
 static int prompt(const char *question, char out[USERS_PASSWORD + 2])
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
-    struct sigaction old[5], action = {.sa_handler = on_signal}; // without SA_RESTART
+    struct sigaction old[5], action = {.sa_handler = user_on_signal}; // without SA_RESTART
     struct termios before, silent;
     if (tcgetattr(STDIN_FILENO, &before) < 0)
         return -1;
@@ -190,7 +190,7 @@ static int edit(const struct target *target, enum users_verb verb, const char *n
     return EXIT_CONFIG;
 }
 
-static int act(const char *verb, int nnames, char **names, const char *file, bool as_json)
+static int user_act(const char *verb, int nnames, char **names, const char *file, bool as_json)
 {
     static const char *const verbs[] = {
         [USERS_ADD] = "add", [USERS_CHANGE] = "passwd", [USERS_REMOVE] = "remove"};
@@ -232,5 +232,5 @@ int command_user(int argc, char **argv)
     }
     if (optind == argc)
         return command_usage_error("user", "add, passwd, remove or list?");
-    return act(argv[optind], argc - optind - 1, argv + optind + 1, file, as_json);
+    return user_act(argv[optind], argc - optind - 1, argv + optind + 1, file, as_json);
 }

@@ -42,7 +42,7 @@ static int send_all(int fd, const char *bytes, size_t n)
     return 0;
 }
 
-static int read_all(int fd, struct buf *in)
+static int client_read_all(int fd, struct buf *in)
 {
     for (;;) {
         unsigned char *room;
@@ -57,7 +57,7 @@ static int read_all(int fd, struct buf *in)
     }
 }
 
-static json_t *ask(const char *path, json_t *request, int *status)
+static json_t *client_ask(const char *path, json_t *request, int *status)
 {
     char *text = json_dumps(request, JSON_COMPACT);
     json_decref(request);
@@ -67,7 +67,7 @@ static json_t *ask(const char *path, json_t *request, int *status)
     struct buf in;
     buf_init(&in, CONTROL_ANSWER_MAX);
     if (fd >= 0 && text && send_all(fd, text, strlen(text)) == 0 && send_all(fd, "\n", 1) == 0 &&
-        read_all(fd, &in) == 0) {
+        client_read_all(fd, &in) == 0) {
         json_error_t error;
         answer = json_loadb((const char *)in.data, in.len, 0, &error);
         errno = EPROTO;
@@ -85,12 +85,12 @@ static json_t *ask(const char *path, json_t *request, int *status)
 
 json_t *control_ask_quietly(const char *socket_path, json_t *request, int *status)
 {
-    return ask(socket_path, request, status);
+    return client_ask(socket_path, request, status);
 }
 
 json_t *control_ask(const char *socket_path, json_t *request, int *status)
 {
-    json_t *answer = ask(socket_path, request, status);
+    json_t *answer = client_ask(socket_path, request, status);
     if (!answer) {
         fprintf(stderr, "waxwing: no relay answers on %s: %s\n", socket_path, strerror(errno));
         return NULL;

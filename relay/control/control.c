@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "relay/base/list.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/base/exit.h"
 
 struct control {
@@ -30,7 +30,7 @@ struct control_call {
     bool closed; // the client is gone; freed when the verb answers
 };
 
-static void call_gone(uv_handle_t *handle)
+static void control_call_gone(uv_handle_t *handle)
 {
     struct control_call *call = handle->data;
     call->closed = true;
@@ -45,10 +45,10 @@ static void call_gone(uv_handle_t *handle)
 static void hang_up(struct control_call *call)
 {
     if (!uv_is_closing((uv_handle_t *)&call->pipe))
-        uv_close((uv_handle_t *)&call->pipe, call_gone);
+        uv_close((uv_handle_t *)&call->pipe, control_call_gone);
 }
 
-static void answered(uv_write_t *write, int status)
+static void control_answered(uv_write_t *write, int status)
 {
     (void)status;
     hang_up(write->data);
@@ -71,7 +71,7 @@ void control_answer(struct control_call *call, int exit, json_t *answer)
     }
     uv_buf_t out = uv_buf_init(call->answer, (unsigned)strlen(call->answer));
     call->write.data = call;
-    if (uv_write(&call->write, (uv_stream_t *)&call->pipe, &out, 1, answered) < 0)
+    if (uv_write(&call->write, (uv_stream_t *)&call->pipe, &out, 1, control_answered) < 0)
         hang_up(call);
 }
 
@@ -87,7 +87,7 @@ void control_error(struct control_call *call, int exit, const char *format, ...)
     control_answer(call, exit, answer);
 }
 
-struct mailbox *control_mail(struct control_call *call)
+struct inbox *control_mail(struct control_call *call)
 {
     return call->control->relay->mail;
 }
@@ -136,7 +136,7 @@ static void dispatch(struct control_call *call)
     json_decref(request);
 }
 
-static void give_room(uv_handle_t *handle, size_t suggested, uv_buf_t *room)
+static void control_give_room(uv_handle_t *handle, size_t suggested, uv_buf_t *room)
 {
     (void)suggested;
     struct control_call *call = handle->data;
@@ -147,7 +147,7 @@ static void give_room(uv_handle_t *handle, size_t suggested, uv_buf_t *room)
         *room = uv_buf_init((char *)at, 16384);
 }
 
-static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *room)
+static void control_on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *room)
 {
     (void)room;
     struct control_call *call = stream->data;
@@ -160,7 +160,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *room)
         dispatch(call);
 }
 
-static void on_connection(uv_stream_t *listener, int status)
+static void control_on_connection(uv_stream_t *listener, int status)
 {
     struct control *control = listener->data;
     if (status < 0)
@@ -173,7 +173,7 @@ static void on_connection(uv_stream_t *listener, int status)
     call->pipe.data = call;
     list_append(&control->calls, &call->list);
     if (uv_accept(listener, (uv_stream_t *)&call->pipe) < 0 ||
-        uv_read_start((uv_stream_t *)&call->pipe, give_room, on_read) < 0)
+        uv_read_start((uv_stream_t *)&call->pipe, control_give_room, control_on_read) < 0)
         hang_up(call);
 }
 
@@ -187,14 +187,14 @@ struct control *control_open(struct relay *relay, uv_loop_t *loop, int fd,
     uv_pipe_init(loop, &control->listener, 0);
     control->listener.data = control;
     if (uv_pipe_open(&control->listener, fd) < 0 ||
-        uv_listen((uv_stream_t *)&control->listener, 64, on_connection) < 0) {
+        uv_listen((uv_stream_t *)&control->listener, 64, control_on_connection) < 0) {
         fputs("waxwing: the control socket cannot be served\n", stderr);
         abort(); // bound a moment ago by ourselves
     }
     return control;
 }
 
-static void listener_gone(uv_handle_t *handle)
+static void control_listener_gone(uv_handle_t *handle)
 {
     free(handle->data);
 }
@@ -207,5 +207,5 @@ void control_close(struct control *control)
         list_remove(it); // the list may be gone before they are
         hang_up(list_of(it, struct control_call, list));
     }
-    uv_close((uv_handle_t *)&control->listener, listener_gone);
+    uv_close((uv_handle_t *)&control->listener, control_listener_gone);
 }

@@ -30,8 +30,8 @@ void control_close(struct control *control); // open calls are dropped; accepts 
 void control_answer(struct control_call *call, int exit, json_t *answer);
 void control_error(struct control_call *call, int exit, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-// The mailbox of the main loop, for answers that come from other threads.
-struct mailbox *control_mail(struct control_call *call);
+// The inbox of the main loop, for answers that come from other threads.
+struct inbox *control_mail(struct control_call *call);
 uv_loop_t *control_loop(struct control_call *call);
 
 // Client side: sends the request (taken over) to the relay's socket. NULL with *status EXIT_TEMP and a

@@ -6,7 +6,7 @@
 #include <string.h>
 #include "relay/base/clock.h"
 #include "relay/base/id.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/control/control.h"
 #include "relay/queue/queue.h"
 #include "relay/log/json.h"
@@ -15,7 +15,7 @@
 struct round {
     struct item item;
     struct control_call *call;
-    struct mailbox *mail;
+    struct inbox *mail;
     enum queue_verb verb;
     struct queue_filter filter;
     uint64_t *ids;
@@ -30,7 +30,7 @@ struct visit {
     struct list *rows;
 };
 
-static json_t *describe(const struct queue_row *row)
+static json_t *verbs_queue_describe(const struct queue_row *row)
 {
     char id[ID_TEXT];
     id_text(row->id, id);
@@ -49,14 +49,14 @@ static json_t *describe(const struct queue_row *row)
     return j;
 }
 
-static void answer(struct item *item)
+static void verbs_queue_answer(struct item *item)
 {
     struct round *round = list_of(item, struct round, item);
     json_t *rows = json_array();
     for (unsigned i = 0; i < round->nrows; i++)
         list_each_safe (it, &round->rows[i]) {
             struct queue_row *row = list_of(it, struct queue_row, list);
-            json_array_append_new(rows, describe(row));
+            json_array_append_new(rows, verbs_queue_describe(row));
             list_remove(&row->list);
             queue_row_free(row);
         }
@@ -71,14 +71,14 @@ static void answer(struct item *item)
     free(round);
 }
 
-static void visit_worker(struct worker *worker, void *arg)
+static void verbs_queue_visit_worker(struct worker *worker, void *arg)
 {
     struct visit *visit = arg;
     struct round *round = visit->round;
     queue_do(worker->queue, round->verb, &round->filter, visit->rows);
     free(visit);
     if (--round->waiting == 0)
-        mailbox_post(round->mail, &round->item);
+        inbox_post(round->mail, &round->item);
 }
 
 static int read_ids(struct round *round, const json_t *request, char bad[static 64])
@@ -112,7 +112,7 @@ static void queue_round(struct control_call *call, struct relay *relay, const js
                         enum queue_verb verb)
 {
     struct round *round = mem_new(sizeof *round);
-    round->item.run = answer;
+    round->item.run = verbs_queue_answer;
     round->call = call;
     round->mail = control_mail(call);
     round->verb = verb;
@@ -136,7 +136,7 @@ static void queue_round(struct control_call *call, struct relay *relay, const js
         list_init(&round->rows[i]);
         struct visit *visit = mem_new(sizeof *visit);
         *visit = (struct visit){round, &round->rows[i]};
-        worker_call(relay->workers[i], visit_worker, visit);
+        worker_call(relay->workers[i], verbs_queue_visit_worker, visit);
     }
 }
 
@@ -180,7 +180,7 @@ static void read_large(struct export *e)
     }
 }
 
-static void export_read(uv_work_t *work)
+static void verbs_queue_export_read(uv_work_t *work)
 {
     struct export *e = work->data;
     e->message = spool_find(e->spool, e->id, &e->why);
@@ -229,7 +229,7 @@ static json_t *as_json_bytes(struct span bytes)
     return j;
 }
 
-static void export_done(uv_work_t *work, int status)
+static void verbs_queue_export_done(uv_work_t *work, int status)
 {
     (void)status;
     struct export *e = work->data;
@@ -245,7 +245,8 @@ static void export_done(uv_work_t *work, int status)
     free(e);
 }
 
-static void export_message(struct control_call *call, struct relay *relay, const json_t *request)
+static void verbs_queue_export_message(struct control_call *call, struct relay *relay,
+                                       const json_t *request)
 {
     uint64_t id;
     const char *name = json_string_value(json_object_get(request, "id"));
@@ -260,12 +261,16 @@ static void export_message(struct control_call *call, struct relay *relay, const
     e->id = id;
     e->header_only = json_is_true(json_object_get(request, "header_only"));
     buf_init(&e->content, CONTROL_ANSWER_MAX / 2);
-    uv_queue_work(control_loop(call), &e->work, export_read, export_done);
+    uv_queue_work(control_loop(call), &e->work, verbs_queue_export_read, verbs_queue_export_done);
 }
 
 const struct control_verb control_queue_verbs[] = {
-    {"queue-list", false, list_queue},      {"queue-retry", true, retry_queue},
-    {"queue-hold", true, hold_queue},       {"queue-release", true, release_queue},
-    {"queue-remove", true, remove_queue},   {"queue-bounce", true, bounce_queue},
-    {"queue-export", true, export_message}, {NULL, false, NULL},
+    {"queue-list", false, list_queue},
+    {"queue-retry", true, retry_queue},
+    {"queue-hold", true, hold_queue},
+    {"queue-release", true, release_queue},
+    {"queue-remove", true, remove_queue},
+    {"queue-bounce", true, bounce_queue},
+    {"queue-export", true, verbs_queue_export_message},
+    {NULL, false, NULL},
 };

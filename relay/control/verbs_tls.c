@@ -3,7 +3,7 @@
 // thread; routes, policies and memory on the routes thread; both answer on the main loop.
 #include <stdlib.h>
 #include <string.h>
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/base/exit.h"
 #include "relay/control/control.h"
 #include "relay/route/routes.h"
@@ -16,7 +16,7 @@ struct question {
     int64_t day;
 };
 
-static void found(struct ledger_rows *rows, const struct why *why, void *arg)
+static void verbs_tls_found(struct ledger_rows *rows, const struct why *why, void *arg)
 {
     struct question *q = arg;
     if (why)
@@ -28,8 +28,8 @@ static void found(struct ledger_rows *rows, const struct why *why, void *arg)
     free(q);
 }
 
-static void ask(struct control_call *call, struct relay *relay, const json_t *request,
-                enum state_view view)
+static void verbs_tls_ask(struct control_call *call, struct relay *relay, const json_t *request,
+                          enum state_view view)
 {
     struct state_query query;
     struct why why;
@@ -39,25 +39,26 @@ static void ask(struct control_call *call, struct relay *relay, const json_t *re
     }
     struct question *q = mem_new(sizeof *q);
     *q = (struct question){.call = call, .relay = relay, .view = view, .day = query.day};
-    state_ask(relay->state, &query, control_mail(call), found, q);
+    state_ask(relay->state, &query, control_mail(call), verbs_tls_found, q);
 }
 
-static void failures(struct control_call *call, struct relay *relay, const json_t *request)
+static void verbs_tls_failures(struct control_call *call, struct relay *relay,
+                               const json_t *request)
 {
-    ask(call, relay, request, STATE_FAILURES);
+    verbs_tls_ask(call, relay, request, STATE_FAILURES);
 }
 
-static void sums(struct control_call *call, struct relay *relay, const json_t *request)
+static void verbs_tls_sums(struct control_call *call, struct relay *relay, const json_t *request)
 {
-    ask(call, relay, request, STATE_SUMS);
+    verbs_tls_ask(call, relay, request, STATE_SUMS);
 }
 
-static void report(struct control_call *call, struct relay *relay, const json_t *request)
+static void verbs_tls_report(struct control_call *call, struct relay *relay, const json_t *request)
 {
-    ask(call, relay, request, STATE_REPORT);
+    verbs_tls_ask(call, relay, request, STATE_REPORT);
 }
 
-static void pass_on(char *json, void *arg)
+static void verbs_tls_pass_on(char *json, void *arg)
 {
     json_t *j = json_loads(json, 0, NULL);
     free(json);
@@ -67,48 +68,49 @@ static void pass_on(char *json, void *arg)
         control_error(arg, EXIT_FAULT, "the routes thread gave no answer");
 }
 
-static void policies(struct control_call *call, struct relay *relay, const json_t *request)
+static void verbs_tls_policies(struct control_call *call, struct relay *relay,
+                               const json_t *request)
 {
     (void)request;
-    routes_policies(relay->routes, control_mail(call), pass_on, call);
+    routes_policies(relay->routes, control_mail(call), verbs_tls_pass_on, call);
 }
 
 static void for_domain(struct control_call *call, struct relay *relay, const json_t *request,
-                       void (*act)(struct routes *routes, struct mailbox *loop_mail,
+                       void (*act)(struct routes *routes, struct inbox *loop_inbox,
                                    const char *domain, routes_json_fn *fn, void *arg))
 {
     const char *domain = json_string_value(json_object_get(request, "domain"));
     if (domain && domain[0])
-        act(relay->routes, control_mail(call), domain, pass_on, call);
+        act(relay->routes, control_mail(call), domain, verbs_tls_pass_on, call);
     else
         control_error(call, EXIT_USAGE, "a domain is needed");
 }
 
-static void refresh(struct control_call *call, struct relay *relay, const json_t *request)
+static void verbs_tls_refresh(struct control_call *call, struct relay *relay, const json_t *request)
 {
     for_domain(call, relay, request, routes_fetch);
 }
 
-static void forget(struct control_call *call, struct relay *relay, const json_t *request)
+static void verbs_tls_forget(struct control_call *call, struct relay *relay, const json_t *request)
 {
     for_domain(call, relay, request, routes_forget);
 }
 
 // Planned afresh, with the relay's own caches, policies and memory.
-static void explain(struct control_call *call, struct relay *relay, const json_t *request)
+static void verbs_tls_explain(struct control_call *call, struct relay *relay, const json_t *request)
 {
     const char *domain = json_string_value(json_object_get(request, "domain"));
     json_int_t variant = json_integer_value(json_object_get(request, "variant"));
     if (domain && domain[0] && variant >= ROUTE_PLAIN && variant <= ROUTE_TLS_OPTIONAL)
         routes_explain(relay->routes, control_mail(call), domain, (enum route_variant)variant,
-                       pass_on, call);
+                       verbs_tls_pass_on, call);
     else
         control_error(call, EXIT_USAGE, "a domain and a variant are needed");
 }
 
 const struct control_verb control_tls_verbs[] = {
-    {"explain", false, explain},       {"tls-failures", false, failures},
-    {"tls-sums", false, sums},         {"tls-report", false, report},
-    {"tls-policies", false, policies}, {"tls-refresh", true, refresh},
-    {"tls-forget", true, forget},      {NULL, false, NULL},
+    {"explain", false, verbs_tls_explain},       {"tls-failures", false, verbs_tls_failures},
+    {"tls-sums", false, verbs_tls_sums},         {"tls-report", false, verbs_tls_report},
+    {"tls-policies", false, verbs_tls_policies}, {"tls-refresh", true, verbs_tls_refresh},
+    {"tls-forget", true, verbs_tls_forget},      {NULL, false, NULL},
 };

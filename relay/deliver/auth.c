@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/log/log.h"
 #include "sign/base64.h"
 
@@ -93,7 +93,7 @@ struct deliver_token {
     size_t n;
 };
 
-static void token_closed(uv_handle_t *handle)
+static void deliver_auth_token_closed(uv_handle_t *handle)
 {
     struct deliver_token *t = handle->data;
     if (--t->open > 0)
@@ -112,7 +112,7 @@ static void token_close(struct deliver_token *t)
         uv_kill(-t->process.pid, SIGKILL); // with what the shell started
     for (size_t i = 0; i < (runs ? 2 : 3); i++)
         if (!uv_is_closing(handles[i]))
-            uv_close(handles[i], token_closed);
+            uv_close(handles[i], deliver_auth_token_closed);
 }
 
 static void token_over(struct deliver_token *t, bool in_time)
@@ -134,14 +134,14 @@ static void token_over(struct deliver_token *t, bool in_time)
     deliver_continue(d, AT_TOKEN, &why);
 }
 
-static void token_room(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
+static void deliver_auth_token_room(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 {
     (void)suggested;
     struct deliver_token *t = handle->data;
     *out = uv_buf_init(t->bytes + t->n, (unsigned)(sizeof t->bytes - t->n));
 }
 
-static void token_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+static void deliver_auth_token_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     (void)buf;
     struct deliver_token *t = stream->data;
@@ -156,7 +156,7 @@ static void token_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     token_over(t, true);
 }
 
-static void token_exit(uv_process_t *process, int64_t status, int signal)
+static void deliver_auth_token_exit(uv_process_t *process, int64_t status, int signal)
 {
     struct deliver_token *t = process->data;
     t->exited = true;
@@ -168,7 +168,7 @@ static void token_exit(uv_process_t *process, int64_t status, int signal)
         token_close(t);
 }
 
-static void token_late(uv_timer_t *timer)
+static void deliver_auth_token_late(uv_timer_t *timer)
 {
     token_over(timer->data, false);
 }
@@ -193,7 +193,7 @@ enum moment deliver_token(struct deliver *d)
                                     .stdio = io,
                                     .stdio_count = 3,
                                     .flags = UV_PROCESS_DETACHED,
-                                    .exit_cb = token_exit};
+                                    .exit_cb = deliver_auth_token_exit};
     int rc = uv_spawn(loop, &t->process, &options);
     if (rc < 0) {
         struct why why;
@@ -203,8 +203,8 @@ enum moment deliver_token(struct deliver *d)
         return deliver_quit_next(d, &why);
     }
     d->token = t;
-    uv_read_start((uv_stream_t *)&t->pipe, token_room, token_read);
-    uv_timer_start(&t->timer, token_late, TOKEN_WAIT_MS, 0);
+    uv_read_start((uv_stream_t *)&t->pipe, deliver_auth_token_room, deliver_auth_token_read);
+    uv_timer_start(&t->timer, deliver_auth_token_late, TOKEN_WAIT_MS, 0);
     return STAY;
 }
 

@@ -5,7 +5,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/spool/spool.h"
 #include "relay/worker/worker.h"
 
@@ -18,7 +18,8 @@ struct content {
 };
 
 // A message counts as forgotten once its bytes are here; its sizes stay known.
-static struct content *take(struct relay *relay, struct message *from, struct message *of)
+static struct content *deliver_content_take(struct relay *relay, struct message *from,
+                                            struct message *of)
 {
     struct content *c = mem_new(sizeof *c);
     atomic_init(&c->refs, 1);
@@ -40,7 +41,7 @@ static struct content *take(struct relay *relay, struct message *from, struct me
 struct content *content_take(struct relay *relay, struct message *m)
 {
     assert(m->in_memory);
-    return take(relay, m, m);
+    return deliver_content_take(relay, m, m);
 }
 
 struct content *content_ref(struct content *c)
@@ -86,16 +87,16 @@ static struct span header_run(const struct content *c, size_t i)
     return span_slice(buf_span(&c->header), start, end);
 }
 
-bool content_next(const struct content *c, struct content_walk *walk, struct span *piece)
+bool content_next(const struct content *c, struct content_cursor *cursor, struct span *piece)
 {
-    while (walk->stage < STAGE_END) {
-        if (walk->stage == STAGE_HEADER && walk->range <= c->message->nleft_out) {
-            *piece = header_run(c, walk->range++);
+    while (cursor->stage < STAGE_END) {
+        if (cursor->stage == STAGE_HEADER && cursor->range <= c->message->nleft_out) {
+            *piece = header_run(c, cursor->range++);
         } else {
-            *piece = walk->stage == STAGE_PREFIX ? buf_span(&c->prefix)
-                     : walk->stage == STAGE_BODY ? buf_span(&c->body)
-                                                 : span_of("", 0);
-            walk->stage++;
+            *piece = cursor->stage == STAGE_PREFIX ? buf_span(&c->prefix)
+                     : cursor->stage == STAGE_BODY ? buf_span(&c->body)
+                                                   : span_of("", 0);
+            cursor->stage++;
         }
         if (piece->n)
             return true;
@@ -105,11 +106,11 @@ bool content_next(const struct content *c, struct content_walk *walk, struct spa
 
 int content_header(const struct content *c, struct buf *out)
 {
-    struct content_walk walk = {0};
+    struct content_cursor cursor = {0};
     struct span piece;
     int rc = 0;
-    while (walk.stage <= STAGE_HEADER && content_next(c, &walk, &piece)) {
-        if (walk.stage > STAGE_BODY) // content_next skipped on to the body
+    while (cursor.stage <= STAGE_HEADER && content_next(c, &cursor, &piece)) {
+        if (cursor.stage > STAGE_BODY) // content_next skipped on to the body
             break;
         rc |= buf_addspan(out, piece);
     }
@@ -127,19 +128,19 @@ struct content_load {
     struct why why;
 };
 
-static void load_work(uv_work_t *work)
+static void content_load_work(uv_work_t *work)
 {
     struct content_load *load = work->data;
     load->rc = spool_load(load->worker->relay->spool, load->twin, &load->why);
 }
 
-static void load_done(uv_work_t *work, int status)
+static void content_load_done(uv_work_t *work, int status)
 {
     struct content_load *load = work->data;
     if (status < 0)
         load->rc = why_set(&load->why, WHY_OURS, "4.3.0", "reading the spool was cut short");
     struct content *c = load->rc == 0 && !load->cancelled
-                            ? take(load->worker->relay, load->twin, load->message)
+                            ? deliver_content_take(load->worker->relay, load->twin, load->message)
                             : NULL;
     if (!load->cancelled)
         load->fn(c, c ? NULL : &load->why, load->arg);
@@ -161,7 +162,7 @@ struct content_load *content_load(struct worker *worker, struct message *m, cont
     load->fn = fn;
     load->arg = arg;
     worker_busy(worker, 1); // the spool must stay open until it is read
-    int rc = uv_queue_work(&worker->loop, &load->work, load_work, load_done);
+    int rc = uv_queue_work(&worker->loop, &load->work, content_load_work, content_load_done);
     assert(rc == 0);
     return load;
 }
@@ -205,14 +206,14 @@ static void reader_release(struct content_reader *r)
     free(r);
 }
 
-static void read_work(uv_work_t *work)
+static void content_read_work(uv_work_t *work)
 {
     struct content_reader *r = work->data;
     r->n = spool_read_large(r->content->relay->spool, r->content->message, r->offset, r->chunk,
                             CONTENT_CHUNK, &r->why);
 }
 
-static void read_done(uv_work_t *work, int status)
+static void content_read_done(uv_work_t *work, int status)
 {
     struct content_reader *r = work->data;
     r->busy = false;
@@ -233,7 +234,7 @@ void content_read(struct content_reader *r)
     assert(!r->busy);
     r->busy = true;
     worker_busy(r->worker, 1);
-    int rc = uv_queue_work(&r->worker->loop, &r->work, read_work, read_done);
+    int rc = uv_queue_work(&r->worker->loop, &r->work, content_read_work, content_read_done);
     assert(rc == 0);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 // The bytes of one message as they go out: prefix, received header without what is left out, body. Counted;
 // several deliveries of a message share one while it is in memory, on whatever thread they are. No byte
-// changes after signing: the walk hands out pieces of what the spool has on disk, and dots are stuffed on
+// changes after signing: the cursor hands out pieces of what the spool has on disk, and dots are stuffed on
 // the way to the wire (RFC 5321 section 4.5.2).
 #ifndef RELAY_DELIVER_CONTENT_H
 #define RELAY_DELIVER_CONTENT_H
@@ -32,11 +32,11 @@ struct content_load *content_load(struct worker *worker, struct message *m, cont
 void content_load_cancel(struct content_load *load); // accepts NULL
 
 // Walks the pieces in memory, in order. Zeroed to begin; false: no more (a large body follows from its file).
-struct content_walk {
+struct content_cursor {
     unsigned stage;
     size_t range;
 };
-bool content_next(const struct content *c, struct content_walk *walk, struct span *piece);
+bool content_next(const struct content *c, struct content_cursor *cursor, struct span *piece);
 bool content_is_large(const struct content *c);
 
 // Reads the next chunk of a large body in the thread pool: n bytes at `data`, valid until the next call; 0 at

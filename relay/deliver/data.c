@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-static void put(void *to, const void *bytes, size_t n)
+static void deliver_data_put(void *to, const void *bytes, size_t n)
 {
     stream_write(to, bytes, n);
 }
@@ -16,18 +16,18 @@ static void write_piece(struct deliver *d, struct span piece)
     if (d->bdat)
         stream_write(d->c->stream, piece.p, piece.n);
     else
-        content_stuff(&d->stuffer, piece, put, d->c->stream);
+        content_stuff(&d->stuffer, piece, deliver_data_put, d->c->stream);
 }
 
 static void end_body(struct deliver *d)
 {
     if (!d->bdat)
-        content_stuff_end(&d->stuffer, put, d->c->stream);
+        content_stuff_end(&d->stuffer, deliver_data_put, d->c->stream);
     content_reader_free(d->reader);
     d->reader = NULL;
 }
 
-static void large_read(const void *data, ssize_t n, const struct why *why, void *arg)
+static void deliver_data_large_read(const void *data, ssize_t n, const struct why *why, void *arg)
 {
     struct deliver *d = arg;
     struct why short_file;
@@ -64,14 +64,14 @@ void deliver_body_go_on(struct deliver *d)
 
 void deliver_begin_body(struct deliver *d)
 {
-    struct content_walk walk = {0};
+    struct content_cursor cursor = {0};
     struct span piece;
     d->c->messages++;
     if (d->bdat)
         deliver_command(d, "BDAT %llu LAST\r\n", (unsigned long long)content_size(d->content));
     content_stuff_begin(&d->stuffer);
     d->body_out = 0;
-    while (content_next(d->content, &walk, &piece))
+    while (content_next(d->content, &cursor, &piece))
         write_piece(d, piece);
     if (!content_is_large(d->content)) {
         end_body(d);
@@ -79,7 +79,7 @@ void deliver_begin_body(struct deliver *d)
     }
     content_reader_free(d->reader);
     d->body_left = d->message->body_bytes;
-    d->reader = content_reader(d->order.worker, d->content, large_read, d);
+    d->reader = content_reader(d->order.worker, d->content, deliver_data_large_read, d);
 }
 
 enum moment deliver_body(struct deliver *d)
@@ -113,7 +113,7 @@ enum moment deliver_data_heard(struct deliver *d)
     return deliver_transaction_over(d);
 }
 
-static void settle(struct deliver *d, const struct why *why)
+static void deliver_data_settle(struct deliver *d, const struct why *why)
 {
     for (size_t i = 0; i < d->nbatch; i++) {
         struct delivery_rcpt *r = d->rcpts[d->batch[i]];
@@ -139,7 +139,7 @@ enum moment deliver_body_heard(struct deliver *d)
     outcome_reply(&why, MOMENT_FINAL, &d->c->reply, d->c->host);
     if (d->c->reply.code < 400)
         return deliver_next(d, &why, false);
-    settle(d, &why);
+    deliver_data_settle(d, &why);
     deliver_describe(d);
     connection_close(d->c, true);
     d->c = NULL;
@@ -155,14 +155,14 @@ enum moment deliver_final_heard(struct deliver *d)
         if (d->taken && d->mail_taken) {
             smtp_reply_text(reply, d->attempt.reply, sizeof d->attempt.reply);
             smtp_reply_status(reply, d->attempt.status);
-            settle(d, NULL);
+            deliver_data_settle(d, NULL);
         }
         return deliver_transaction_over(d);
     }
     if (d->taken && d->mail_taken) {
         struct why why;
         outcome_reply(&why, MOMENT_FINAL, reply, d->c->host);
-        settle(d, &why);
+        deliver_data_settle(d, &why);
     }
     if (reply->code == 421) {
         connection_close(d->c, true);

@@ -3,7 +3,7 @@
 #include "relay/deliver/delivery.h"
 
 #include <stdlib.h>
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/route/routes.h"
 
 struct delivery *delivery_new(struct message *m, const size_t *which, size_t n)

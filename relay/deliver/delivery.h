@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: ISC
 // A delivery: a message and its open recipients of one destination domain, which travel together until
-// each has ended. Belongs to one worker at a time (it crosses to another as a mailbox item) and stands in
+// each has ended. Belongs to one worker at a time (it crosses to another as an inbox item) and stands in
 // one place at a time; `place` follows list membership and has one mover, delivery_move.
 #ifndef RELAY_DELIVER_DELIVERY_H
 #define RELAY_DELIVER_DELIVERY_H
 
 #include "relay/base/list.h"
-#include "relay/base/mailbox.h"
+#include "relay/base/inbox.h"
 #include "relay/deliver/content.h"
 #include "relay/message/message.h"
 #include "relay/worker/relay.h"

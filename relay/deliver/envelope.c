@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "config/idn.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 static bool ascii(const char *text, size_t n)
 {

@@ -21,7 +21,7 @@ const struct sockaddr *deliver_source(const struct deliver *d, const struct sock
     return NULL;
 }
 
-static void address_text(const struct sockaddr *a, char *out, size_t n)
+static void deliver_host_address_text(const struct sockaddr *a, char *out, size_t n)
 {
     const void *bytes =
         a->sa_family == AF_INET6
@@ -83,7 +83,7 @@ static void begin(struct deliver *d, const struct sockaddr *to)
     d->c = connection_open(d->order.pool, to);
     d->c->key = d->key;
     snprintf(d->c->host, sizeof d->c->host, "%s", host->host);
-    address_text(to, d->c->ip, sizeof d->c->ip);
+    deliver_host_address_text(to, d->c->ip, sizeof d->c->ip);
     d->reused = d->spoke = false;
     d->counted = d->clear; // the attempt that failed before it has the fact
 }

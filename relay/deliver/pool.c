@@ -9,7 +9,7 @@
 #include <xxhash.h>
 #include "relay/base/clock.h"
 #include "relay/base/id.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/deliver/pool_inside.h"
 #include "relay/deliver/retry.h"
 
@@ -233,7 +233,7 @@ void pool_close_idle(struct connection *c)
 }
 
 // An idle peer has nothing to say but that it goes.
-static void idle_event(struct stream *s, enum stream_event event, void *arg)
+static void pool_idle_event(struct stream *s, enum stream_event event, void *arg)
 {
     (void)s;
     struct connection *c = arg;
@@ -261,7 +261,7 @@ void pool_give(struct pool *pool, struct connection *c, struct list *site, size_
     list_append(&pool->idle, &c->list);
     list_append(site, &c->site);
     pool_table_idle_add(c);
-    stream_rebind(c->stream, idle_event, c);
+    stream_rebind(c->stream, pool_idle_event, c);
     uint64_t left = POOL_LIFE_MS - age;
     stream_deadline(c->stream, d->idle < left ? d->idle : left);
 }

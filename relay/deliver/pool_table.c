@@ -6,7 +6,7 @@
 #include <assert.h>
 #include <string.h>
 #include "relay/base/clock.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/deliver/pool_inside.h"
 
 // Idle connections whose keys are equal.
@@ -136,7 +136,7 @@ void pool_drop_ticket(struct pool *pool, const struct pool_key *key)
 
 void pool_keep_ticket(struct pool *pool, struct connection *c, uint64_t route_expires_ms)
 {
-    struct channel *ch = c->stream ? stream_tls(c->stream) : NULL;
+    struct tls_session *ch = c->stream ? stream_tls(c->stream) : NULL;
     if (c->ticket_kept || !ch)
         return;
     // What was resumed carries its proof on only until the first proof's own end.
@@ -150,8 +150,8 @@ void pool_keep_ticket(struct pool *pool, struct connection *c, uint64_t route_ex
         end = before->expires_ms < end ? before->expires_ms : end;
     }
     struct buf data;
-    buf_init(&data, CHANNEL_BUFFER);
-    if (!channel_ticket(ch, &data) || !data.len) {
+    buf_init(&data, TLS_SESSION_BUFFER);
+    if (!tls_session_ticket(ch, &data) || !data.len) {
         buf_free(&data);
         return;
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: ISC
-// What a session leaves behind besides mail: log lines, one ledger fact per connection attempt (RFC 8460
+// What a session leaves behind besides mail: log lines, one ledger entry per connection attempt (RFC 8460
 // section 4), and what a finished handshake teaches about a host.
 #include "relay/deliver/inside.h"
 
@@ -9,7 +9,7 @@
 #include "relay/state/state.h"
 #include "tls/ledger.h"
 
-static struct relay *relay(const struct deliver *d)
+static struct relay *record_relay(const struct deliver *d)
 {
     return d->order.worker->relay;
 }
@@ -29,10 +29,10 @@ void deliver_record_session(struct deliver *d)
     log_text(&line, "proof", tls_proof_word(c->proof));
     log_number(&line, "resumed", c->resumed);
     log_end(&line);
-    atomic_fetch_add_explicit(&relay(d)->counters.sessions, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&record_relay(d)->counters.sessions, 1, memory_order_relaxed);
 }
 
-static void address_text(const struct sockaddr *a, char *out, size_t n)
+static void record_address_text(const struct sockaddr *a, char *out, size_t n)
 {
     if (!a || getnameinfo(a,
                           a->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
@@ -41,50 +41,50 @@ static void address_text(const struct sockaddr *a, char *out, size_t n)
         out[0] = '\0';
 }
 
-static struct ledger_fact *fact_of(const struct deliver *d, const struct route_host *host)
+static struct ledger_entry *entry_of(const struct deliver *d, const struct route_host *host)
 {
-    struct ledger_fact *fact = refusal_fact(d->route, host);
-    fact->id = d->message->env.id;
-    fact->shadow = host->demand.shadowed;
+    struct ledger_entry *entry = refusal_entry(d->route, host);
+    entry->id = d->message->env.id;
+    entry->shadow = host->demand.shadowed;
     if (!d->c)
-        return fact;
+        return entry;
     char local[64];
-    address_text(d->c->stream ? stream_local(d->c->stream) : NULL, local, sizeof local);
-    ledger_fact_set(&fact->mx_ip, d->c->ip);
-    ledger_fact_set(&fact->local_ip, local);
-    ledger_fact_set(&fact->mx_helo, d->c->ext.name);
-    ledger_fact_set(&fact->protocol, d->c->protocol);
-    ledger_fact_set(&fact->cipher, d->c->cipher);
-    ledger_fact_set(&fact->proof, tls_proof_word(d->c->proof));
-    return fact;
+    record_address_text(d->c->stream ? stream_local(d->c->stream) : NULL, local, sizeof local);
+    ledger_entry_set(&entry->mx_ip, d->c->ip);
+    ledger_entry_set(&entry->local_ip, local);
+    ledger_entry_set(&entry->mx_helo, d->c->ext.name);
+    ledger_entry_set(&entry->protocol, d->c->protocol);
+    ledger_entry_set(&entry->cipher, d->c->cipher);
+    ledger_entry_set(&entry->proof, tls_proof_word(d->c->proof));
+    return entry;
 }
 
-static bool counts(const struct deliver *d)
+static bool record_counts(const struct deliver *d)
 {
-    return relay(d)->state && !d->message->env.uncounted;
+    return record_relay(d)->state && !d->message->env.uncounted;
 }
 
 // The handshake is done and proved: one success.
 void deliver_record_success(struct deliver *d)
 {
-    if (d->counted || !counts(d))
+    if (d->counted || !record_counts(d))
         return;
     d->counted = true;
-    state_fact(relay(d)->state, fact_of(d, deliver_host(d)));
+    state_ledger_add(record_relay(d)->state, entry_of(d, deliver_host(d)));
 }
 
 void deliver_record_tls(struct deliver *d, const struct why *why, bool refused)
 {
     const struct route_host *host = deliver_host(d);
-    refusal_line(relay(d), d->message, d->route, host, d->c ? d->c->ip : NULL, why, refused);
-    if (d->counted || !counts(d))
+    refusal_line(record_relay(d), d->message, d->route, host, d->c ? d->c->ip : NULL, why, refused);
+    if (d->counted || !record_counts(d))
         return;
     d->counted = true;
-    struct ledger_fact *fact = fact_of(d, host);
-    fact->result = why->tls;
-    fact->refused = refused;
-    ledger_fact_set(&fact->reason, why->text);
-    state_fact(relay(d)->state, fact);
+    struct ledger_entry *entry = entry_of(d, host);
+    entry->result = why->tls;
+    entry->refused = refused;
+    ledger_entry_set(&entry->reason, why->text);
+    state_ledger_add(record_relay(d)->state, entry);
 }
 
 void deliver_record_skipped(struct deliver *d, const struct route_host *host, const struct why *why)
@@ -96,14 +96,14 @@ void deliver_record_skipped(struct deliver *d, const struct route_host *host, co
 void deliver_record_learn(struct deliver *d)
 {
     const struct connection *c = d->c;
-    if (!relay(d)->routes || c->resumed)
+    if (!record_relay(d)->routes || c->resumed)
         return;
     // A DANE-EE key says nothing of names and dates (RFC 7671 section 5.1): it teaches TLS alone.
     bool certificate = c->proof == PROOF_WEBPKI || c->proof == PROOF_DANE_TA;
     bool dane = deliver_host(d)->demand.ntlsa_usable > 0;
     list_each (it, &d->deliveries) {
         const struct delivery *one = list_of(it, struct delivery, list);
-        routes_learn(relay(d)->routes, one->domain, c->host,
+        routes_learn(record_relay(d)->routes, one->domain, c->host,
                      certificate ? OWES_CERTIFICATE : OWES_TLS, dane);
     }
 }

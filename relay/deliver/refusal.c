@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: ISC
-// TLS refusals as the log and the ledger tell them (RFC 8460 section 4): the line and the fact. Refuses
+// TLS refusals as the log and the ledger tell them (RFC 8460 section 4): the line and the entry. Refuses
 // nothing itself.
 #include "relay/deliver/refusal.h"
 
 #include <stdlib.h>
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/log/log.h"
 #include "relay/state/state.h"
 
@@ -36,7 +36,7 @@ static void tlsa_lines(const struct demand *demand, struct buf *out)
 
 // RFC 8460 section 4.2: which policy the attempt was made under.
 static void policy_of(const struct route *route, const struct route_host *host,
-                      struct ledger_fact *fact)
+                      struct ledger_entry *entry)
 {
     const struct demand *demand = &host->demand;
     bool watched = demand->observe > demand->level;
@@ -44,36 +44,36 @@ static void policy_of(const struct route *route, const struct route_host *host,
     struct buf text;
     buf_init(&text, 65536);
     if (source == SOURCE_DANE || source == SOURCE_DANE_UNUSABLE) {
-        fact->policy_type = POLICY_TLSA;
+        entry->policy_type = POLICY_TLSA;
         if (demand->tlsa_base)
-            ledger_fact_set(&fact->policy_domain, demand->tlsa_base);
+            ledger_entry_set(&entry->policy_domain, demand->tlsa_base);
         tlsa_lines(demand, &text);
-        ledger_fact_set(&fact->policy_string, buf_text(&text));
+        ledger_entry_set(&entry->policy_string, buf_text(&text));
     } else if (route->sts.mode >= 0 && route->sts.text) {
-        fact->policy_type = POLICY_STS;
-        ledger_fact_set(&fact->policy_string, route->sts.text);
+        entry->policy_type = POLICY_STS;
+        ledger_entry_set(&entry->policy_string, route->sts.text);
         for (size_t i = 0; i < route->sts.nmx; i++)
             buf_addf(&text, "%s%s", i ? "\n" : "", route->sts.mx[i]);
-        ledger_fact_set(&fact->mx_patterns, buf_text(&text));
+        ledger_entry_set(&entry->mx_patterns, buf_text(&text));
     } else {
-        fact->policy_type = POLICY_NONE_FOUND;
+        entry->policy_type = POLICY_NONE_FOUND;
     }
     buf_free(&text);
 }
 
-struct ledger_fact *refusal_fact(const struct route *route, const struct route_host *host)
+struct ledger_entry *refusal_entry(const struct route *route, const struct route_host *host)
 {
-    struct ledger_fact *fact = ledger_fact_new();
+    struct ledger_entry *entry = ledger_entry_new();
     const char *domain = route->next_hop_domain ? route->next_hop_domain : route->domain;
-    ledger_fact_set(&fact->domain, domain);
-    ledger_fact_set(&fact->policy_domain, domain);
+    ledger_entry_set(&entry->domain, domain);
+    ledger_entry_set(&entry->policy_domain, domain);
     if (!host)
-        return fact;
-    ledger_fact_set(&fact->mx_host, host->host);
-    ledger_fact_set(&fact->demand, tls_level_word(host->demand.level));
-    ledger_fact_set(&fact->source, demand_source_word(host->demand.source));
-    policy_of(route, host, fact);
-    return fact;
+        return entry;
+    ledger_entry_set(&entry->mx_host, host->host);
+    ledger_entry_set(&entry->demand, tls_level_word(host->demand.level));
+    ledger_entry_set(&entry->source, demand_source_word(host->demand.source));
+    policy_of(route, host, entry);
+    return entry;
 }
 
 void refusal_line(struct relay *relay, const struct message *m, const struct route *route,
@@ -100,11 +100,11 @@ void refusal_record(struct refusals *book, const struct message *m, struct route
     refusal_line(book->relay, m, route, host, NULL, why, true);
     if (!book->relay->state || m->env.uncounted || !route_count_refusal(route, host))
         return;
-    struct ledger_fact *fact = refusal_fact(route, host);
-    fact->id = m->env.id;
-    fact->result = why->tls;
-    fact->refused = true;
-    fact->shadow = host && host->demand.shadowed;
-    ledger_fact_set(&fact->reason, why->text);
-    state_fact(book->relay->state, fact);
+    struct ledger_entry *entry = refusal_entry(route, host);
+    entry->id = m->env.id;
+    entry->result = why->tls;
+    entry->refused = true;
+    entry->shadow = host && host->demand.shadowed;
+    ledger_entry_set(&entry->reason, why->text);
+    state_ledger_add(book->relay->state, entry);
 }

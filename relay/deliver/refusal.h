@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 // TLS refusals as the log and the ledger tell them (RFC 8460 section 4). An attempt that reached a host leaves a
-// fact of its own (relay/deliver/record.c); what policy stopped before a connection is counted once per
+// entry of its own (relay/deliver/record.c); what policy stopped before a connection is counted once per
 // route decision, while the log says so for each message.
 #ifndef RELAY_DELIVER_REFUSAL_H
 #define RELAY_DELIVER_REFUSAL_H
@@ -21,7 +21,7 @@ void refusal_record(struct refusals *book, const struct message *m, struct route
 void refusal_line(struct relay *relay, const struct message *m, const struct route *route,
                   const struct route_host *host, const char *ip, const struct why *why,
                   bool refused);
-// A fact with what the route knows: domain, policy, host, demand.
-struct ledger_fact *refusal_fact(const struct route *route, const struct route_host *host);
+// An entry with what the route knows: domain, policy, host, demand.
+struct ledger_entry *refusal_entry(const struct route *route, const struct route_host *host);
 
 #endif

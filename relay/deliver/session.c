@@ -8,18 +8,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "relay/base/clock.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/deliver/inside.h"
 #include "relay/log/log.h"
 
-static enum moment enter_load(struct deliver *d);
-static enum moment enter_connect(struct deliver *d);
-static enum moment enter_ehlo(struct deliver *d);
-static enum moment enter_helo(struct deliver *d);
-static enum moment enter_rset(struct deliver *d);
-static enum moment enter_end(struct deliver *d);
-static enum moment greeting_heard(struct deliver *d);
-static enum moment helo_heard(struct deliver *d);
+static enum moment deliver_session_enter_load(struct deliver *d);
+static enum moment deliver_session_enter_connect(struct deliver *d);
+static enum moment deliver_session_enter_ehlo(struct deliver *d);
+static enum moment deliver_session_enter_helo(struct deliver *d);
+static enum moment deliver_session_enter_rset(struct deliver *d);
+static enum moment deliver_session_enter_end(struct deliver *d);
+static enum moment deliver_session_greeting_heard(struct deliver *d);
+static enum moment deliver_session_helo_heard(struct deliver *d);
 
 enum patience { NONE, CONNECT, GREETING, COMMAND, DATA };
 
@@ -29,12 +29,12 @@ static const struct {
     enum moment (*heard)(struct deliver *d); // a whole reply is in d->c->reply
     enum patience patience;
 } moments[] = {
-    [AT_LOAD] = {"load", enter_load, NULL, NONE},
+    [AT_LOAD] = {"load", deliver_session_enter_load, NULL, NONE},
     [AT_ADDRESS] = {"address", deliver_choose, NULL, NONE},
-    [AT_CONNECT] = {"connect", enter_connect, NULL, CONNECT},
-    [AT_GREETING] = {"greeting", NULL, greeting_heard, GREETING},
-    [AT_EHLO] = {"ehlo", enter_ehlo, deliver_ehlo_heard, COMMAND},
-    [AT_HELO] = {"helo", enter_helo, helo_heard, COMMAND},
+    [AT_CONNECT] = {"connect", deliver_session_enter_connect, NULL, CONNECT},
+    [AT_GREETING] = {"greeting", NULL, deliver_session_greeting_heard, GREETING},
+    [AT_EHLO] = {"ehlo", deliver_session_enter_ehlo, deliver_ehlo_heard, COMMAND},
+    [AT_HELO] = {"helo", deliver_session_enter_helo, deliver_session_helo_heard, COMMAND},
     [AT_STARTTLS] = {"starttls", deliver_starttls, deliver_starttls_heard, COMMAND},
     [AT_SECURE] = {"secure", deliver_secure, NULL, CONNECT},
     [AT_TOKEN] = {"token", deliver_token, NULL, NONE},
@@ -44,8 +44,8 @@ static const struct {
     [AT_DATA] = {"data", NULL, deliver_data_heard, COMMAND},
     [AT_BODY] = {"body", deliver_body, deliver_body_heard, COMMAND},
     [AT_FINAL] = {"final", NULL, deliver_final_heard, DATA},
-    [AT_RSET] = {"rset", enter_rset, deliver_rset_heard, COMMAND},
-    [AT_END] = {"end", enter_end, NULL, NONE},
+    [AT_RSET] = {"rset", deliver_session_enter_rset, deliver_rset_heard, COMMAND},
+    [AT_END] = {"end", deliver_session_enter_end, NULL, NONE},
 };
 
 static uint64_t patience(const struct deliver *d, enum patience p)
@@ -65,7 +65,7 @@ void deliver_go(struct deliver *d, enum moment next)
     }
 }
 
-static void release(struct deliver *d)
+static void deliver_session_release(struct deliver *d)
 {
     deliver_auth_forget(d);
     content_load_cancel(d->load);
@@ -110,12 +110,12 @@ void deliver_run(struct deliver *d)
 {
     deliver_go(d, AT_LOAD);
     if (d->over)
-        release(d);
+        deliver_session_release(d);
 }
 
 // Content
 
-static void loaded(struct content *c, const struct why *why, void *arg)
+static void deliver_session_loaded(struct content *c, const struct why *why, void *arg)
 {
     struct deliver *d = arg;
     d->load = NULL;
@@ -124,14 +124,14 @@ static void loaded(struct content *c, const struct why *why, void *arg)
         deliver_refuse_rest(d, why);
     deliver_go(d, c ? AT_ADDRESS : AT_END);
     if (d->over)
-        release(d);
+        deliver_session_release(d);
 }
 
-static enum moment enter_load(struct deliver *d)
+static enum moment deliver_session_enter_load(struct deliver *d)
 {
     if (d->content)
         return AT_ADDRESS;
-    d->load = content_load(d->order.worker, d->message, loaded, d);
+    d->load = content_load(d->order.worker, d->message, deliver_session_loaded, d);
     return STAY;
 }
 
@@ -191,7 +191,7 @@ static enum moment lost(struct deliver *d, struct why *why)
     return AT_END;
 }
 
-static enum moment heard(struct deliver *d)
+static enum moment deliver_session_heard(struct deliver *d)
 {
     if (d->c->reply.code == 421 && d->reused && !d->spoke)
         return was_dead(d);
@@ -222,14 +222,14 @@ static void read_replies(struct deliver *d)
             deliver_go(d, lost(d, &why));
             continue;
         }
-        enum moment next = heard(d);
+        enum moment next = deliver_session_heard(d);
         if (d->c == c) // a new connection has a reply of its own
             smtp_reply_reset(&c->reply);
         deliver_go(d, next);
     }
 }
 
-static void event(struct stream *s, enum stream_event what, void *arg)
+static void deliver_session_event(struct stream *s, enum stream_event what, void *arg)
 {
     struct deliver *d = arg;
     struct why why;
@@ -267,7 +267,7 @@ static void event(struct stream *s, enum stream_event what, void *arg)
     if (!d->over)
         read_replies(d);
     if (d->over)
-        release(d);
+        deliver_session_release(d);
 }
 
 void deliver_continue(struct deliver *d, enum moment next, const struct why *why)
@@ -276,17 +276,17 @@ void deliver_continue(struct deliver *d, enum moment next, const struct why *why
     if (!d->over)
         read_replies(d);
     if (d->over)
-        release(d);
+        deliver_session_release(d);
 }
 
-static enum moment enter_connect(struct deliver *d)
+static enum moment deliver_session_enter_connect(struct deliver *d)
 {
     struct route_host *host = deliver_host(d);
     const struct sockaddr *to = (const void *)&host->addresses[d->address];
     const char *helo;
     d->tries++;
-    d->c->stream =
-        stream_connect(&d->order.worker->loop, to, deliver_source(d, to, &helo), event, d);
+    d->c->stream = stream_connect(&d->order.worker->loop, to, deliver_source(d, to, &helo),
+                                  deliver_session_event, d);
     stream_deadline(d->c->stream, patience(d, CONNECT));
     return STAY;
 }
@@ -294,10 +294,10 @@ static enum moment enter_connect(struct deliver *d)
 // deliver_choose took a pooled connection: its events come here now.
 void deliver_rebind(struct deliver *d)
 {
-    stream_rebind(d->c->stream, event, d);
+    stream_rebind(d->c->stream, deliver_session_event, d);
 }
 
-static enum moment greeting_heard(struct deliver *d)
+static enum moment deliver_session_greeting_heard(struct deliver *d)
 {
     if (d->c->reply.code != 220)
         return deliver_refused(d, MOMENT_GREETING);
@@ -311,26 +311,26 @@ const char *deliver_helo(const struct deliver *d)
     return helo && helo[0] ? helo : d->config->hostname;
 }
 
-static enum moment enter_ehlo(struct deliver *d)
+static enum moment deliver_session_enter_ehlo(struct deliver *d)
 {
     deliver_command(d, "EHLO %s\r\n", deliver_helo(d));
     return STAY;
 }
 
-static enum moment enter_helo(struct deliver *d)
+static enum moment deliver_session_enter_helo(struct deliver *d)
 {
     deliver_command(d, "HELO %s\r\n", deliver_helo(d));
     return STAY;
 }
 
-static enum moment helo_heard(struct deliver *d)
+static enum moment deliver_session_helo_heard(struct deliver *d)
 {
     if (d->c->reply.code != 250)
         return deliver_refused(d, MOMENT_EHLO);
     return deliver_auth_begin(d);
 }
 
-static enum moment enter_rset(struct deliver *d)
+static enum moment deliver_session_enter_rset(struct deliver *d)
 {
     deliver_command(d, "RSET\r\n");
     return STAY;
@@ -395,7 +395,7 @@ enum moment deliver_refused(struct deliver *d, enum outcome_moment moment)
     return deliver_quit_next(d, &why);
 }
 
-static enum moment enter_end(struct deliver *d)
+static enum moment deliver_session_enter_end(struct deliver *d)
 {
     deliver_auth_forget(d);
     content_reader_free(d->reader);
@@ -425,5 +425,5 @@ void deliver_cut(struct deliver *d)
         drop_connection(d, true);
     deliver_reopen(d);
     deliver_go(d, AT_END);
-    release(d);
+    deliver_session_release(d);
 }

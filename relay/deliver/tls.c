@@ -7,14 +7,14 @@
 #include <string.h>
 #include "tls/proof.h"
 
-static const struct demand *demand(const struct deliver *d)
+static const struct demand *deliver_tls_demand(const struct deliver *d)
 {
     return &deliver_host(d)->demand;
 }
 
 bool deliver_clear_allowed(const struct deliver *d)
 {
-    return demand(d)->level == TLS_OPPORTUNISTIC && !demand(d)->npins &&
+    return deliver_tls_demand(d)->level == TLS_OPPORTUNISTIC && !deliver_tls_demand(d)->npins &&
            !deliver_host(d)->implicit_tls;
 }
 
@@ -96,34 +96,35 @@ enum moment deliver_secure(struct deliver *d)
     struct pool_ticket ticket = {0};
     const struct cfg_delivery *c = &d->config->delivery;
     // What is watched wants to see the certificate, and to be recorded again.
-    if (demand(d)->observe <= demand(d)->level && !why_is_set(&demand(d)->why))
+    if (deliver_tls_demand(d)->observe <= deliver_tls_demand(d)->level &&
+        !why_is_set(&deliver_tls_demand(d)->why))
         pool_ticket(d->order.pool, &d->key, &ticket);
-    struct channel_client how = {
-        .sni = demand(d)->sni,
+    struct tls_session_client how = {
+        .sni = deliver_tls_demand(d)->sni,
         .tls_min = c->tls_min,
         .priority = c->tls_priority,
         .ticket = ticket.data,
         .ticket_bytes = ticket.n,
     };
     struct why why;
-    struct channel *channel = channel_client(&how, &why);
-    if (!channel)
+    struct tls_session *tls_session = tls_session_client(&how, &why);
+    if (!tls_session)
         return deliver_next(d, &why, false);
     // RFC 3207 section 4.2: what came in clear behind the 220 is dropped, and all that EHLO said.
     size_t dropped;
-    stream_secure(d->c->stream, channel, &dropped);
+    stream_secure(d->c->stream, tls_session, &dropped);
     memset(&d->c->ext, 0, sizeof d->c->ext);
     return STAY;
 }
 
 // MTA-STS in testing and shadow mode: what would have been refused is recorded, and mail goes on.
-static void watch(struct deliver *d, const struct channel_facts *facts)
+static void deliver_tls_watch(struct deliver *d, const struct tls_session_info *info)
 {
-    const struct demand *want = demand(d);
+    const struct demand *want = deliver_tls_demand(d);
     struct why why = want->why;
     if (!why_is_set(&why)) {
         if (want->observe <= want->level ||
-            proof_of_level(want, want->observe, facts, &d->c->proof, &why) == 0)
+            proof_of_level(want, want->observe, info, &d->c->proof, &why) == 0)
             return;
     }
     if (!why.host[0])
@@ -134,15 +135,15 @@ static void watch(struct deliver *d, const struct channel_facts *facts)
 enum moment deliver_secured(struct deliver *d)
 {
     struct connection *c = d->c;
-    const struct channel_facts *facts = channel_facts(stream_tls(c->stream));
-    snprintf(c->protocol, sizeof c->protocol, "%s", facts->protocol ? facts->protocol : "");
-    snprintf(c->cipher, sizeof c->cipher, "%s", facts->cipher ? facts->cipher : "");
-    c->resumed = facts->resumed;
+    const struct tls_session_info *info = tls_session_info(stream_tls(c->stream));
+    snprintf(c->protocol, sizeof c->protocol, "%s", info->protocol ? info->protocol : "");
+    snprintf(c->cipher, sizeof c->cipher, "%s", info->cipher ? info->cipher : "");
+    c->resumed = info->resumed;
     c->proof = PROOF_NONE;
     struct pool_ticket ticket;
     struct why why;
     why_clear(&why);
-    if (facts->resumed) {
+    if (info->resumed) {
         // The ticket was found under an equal key: what it stands for was proved against this demand.
         if (!pool_ticket(d->order.pool, &d->key, &ticket)) {
             why_set_tls(&why, WHY_VALIDATION_FAILURE, WHY_HOST, "4.7.5",
@@ -152,13 +153,13 @@ enum moment deliver_secured(struct deliver *d)
         c->proof = ticket.proof;
         c->not_after_s = ticket.not_after_s;
     } else {
-        c->not_after_s = facts->nchain ? verify_not_after(facts->chain[0]) : 0;
-        if (proof_of_demand(demand(d), facts, &c->proof, &why) < 0) {
+        c->not_after_s = info->nchain ? verify_not_after(info->chain[0]) : 0;
+        if (proof_of_demand(deliver_tls_demand(d), info, &c->proof, &why) < 0) {
             if (!why.host[0])
                 why_host(&why, c->host);
             return deliver_tls_failed(d, &why, true);
         }
-        watch(d, facts);
+        deliver_tls_watch(d, info);
     }
     deliver_record_learn(d);
     return deliver_host(d)->implicit_tls ? AT_GREETING : AT_EHLO;

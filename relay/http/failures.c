@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 // What went wrong over TLS, for a browser: one table, no scripts, nothing to load. Everything in it came from
-// strangers, so no byte of a fact reaches the page but through http_escape().
+// strangers, so no byte of an entry reaches the page but through http_escape().
 #include "relay/http/failures.h"
 
 #include <string.h>
@@ -83,14 +83,14 @@ static void cell_pair(struct buf *out, const char *text, const char *small)
     buf_adds(out, "</td>");
 }
 
-static const char *consequence(const struct ledger_fact *f)
+static const char *consequence(const struct ledger_entry *f)
 {
     if (f->refused) // rules and REQUIRETLS hold in shadow mode too
         return "refused";
     return f->shadow ? "would have been refused" : "went on";
 }
 
-static void row(struct buf *out, const struct ledger_fact *f)
+static void row(struct buf *out, const struct ledger_entry *f)
 {
     char when[40], id[ID_TEXT] = "";
     clock_rfc3339(f->time_ms, when);
@@ -139,7 +139,7 @@ static size_t add_rows(const struct ledger_rows *rows, struct buf *out)
     out->max = max - FOOT_ROOM;
     for (; n < rows->n; n++) {
         size_t before = out->len;
-        row(out, rows->at[n].fact);
+        row(out, rows->at[n].entry);
         if (out->full) {
             buf_cut(out, before);
             out->full = false;

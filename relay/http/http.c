@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "relay/base/list.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 #define READ_ROOM HTTP_REQUEST_MAX
 
@@ -65,7 +65,7 @@ static void call_free(struct http_call *call)
     free_when_done(http);
 }
 
-static void handle_closed(uv_handle_t *handle)
+static void http_handle_closed(uv_handle_t *handle)
 {
     struct http_call *call = handle->data;
     call->handles--;
@@ -79,8 +79,8 @@ static void go(struct http_call *call, enum call_state state)
     if (state == CALL_ASKED || state == CALL_WRITING)
         uv_read_stop((uv_stream_t *)&call->tcp);
     if (state == CALL_CLOSED) {
-        uv_close((uv_handle_t *)&call->tcp, handle_closed);
-        uv_close((uv_handle_t *)&call->deadline, handle_closed);
+        uv_close((uv_handle_t *)&call->tcp, http_handle_closed);
+        uv_close((uv_handle_t *)&call->deadline, http_handle_closed);
     }
 }
 
@@ -90,7 +90,7 @@ static void hang_up(struct http_call *call)
         go(call, CALL_CLOSED);
 }
 
-static void too_late(uv_timer_t *timer)
+static void http_too_late(uv_timer_t *timer)
 {
     hang_up(timer->data);
 }
@@ -115,26 +115,26 @@ static const char *status_words(int status)
     }
 }
 
-static void give_room(uv_handle_t *handle, size_t suggested, uv_buf_t *room);
-static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *room);
+static void http_give_room(uv_handle_t *handle, size_t suggested, uv_buf_t *room);
+static void http_on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *room);
 
-static void shut(uv_shutdown_t *shutdown, int status)
+static void http_shut(uv_shutdown_t *shutdown, int status)
 {
     struct http_call *call = shutdown->data;
     if (call->state == CALL_CLOSED)
         return;
     go(call, CALL_LINGERING);
-    if (status < 0 || uv_read_start((uv_stream_t *)&call->tcp, give_room, on_read) < 0)
+    if (status < 0 || uv_read_start((uv_stream_t *)&call->tcp, http_give_room, http_on_read) < 0)
         hang_up(call);
 }
 
-static void written(uv_write_t *write, int status)
+static void http_written(uv_write_t *write, int status)
 {
     struct http_call *call = write->data;
     if (call->state == CALL_CLOSED)
         return;
     call->shutdown.data = call;
-    if (status < 0 || uv_shutdown(&call->shutdown, (uv_stream_t *)&call->tcp, shut) < 0)
+    if (status < 0 || uv_shutdown(&call->shutdown, (uv_stream_t *)&call->tcp, http_shut) < 0)
         hang_up(call);
 }
 
@@ -168,7 +168,7 @@ void http_answer(struct http_call *call, int status, const char *type, struct bu
     unsigned pieces = call->head || call->content.len == 0 ? 1 : 2;
     go(call, CALL_WRITING);
     call->write.data = call;
-    if (uv_write(&call->write, (uv_stream_t *)&call->tcp, out, pieces, written) < 0)
+    if (uv_write(&call->write, (uv_stream_t *)&call->tcp, out, pieces, http_written) < 0)
         hang_up(call);
 }
 
@@ -194,7 +194,7 @@ static void serve(struct http_call *call, const struct http_request *request)
     http_answer_line(call, 404, "there is no such page");
 }
 
-static void look(struct http_call *call)
+static void http_look(struct http_call *call)
 {
     struct http_request request;
     enum http_verdict verdict = http_request_parse(buf_span(&call->in), &request);
@@ -210,7 +210,7 @@ static void look(struct http_call *call)
                                                 : "this is no request that is served here");
 }
 
-static void give_room(uv_handle_t *handle, size_t suggested, uv_buf_t *room)
+static void http_give_room(uv_handle_t *handle, size_t suggested, uv_buf_t *room)
 {
     (void)suggested;
     struct http_call *call = handle->data;
@@ -223,7 +223,7 @@ static void give_room(uv_handle_t *handle, size_t suggested, uv_buf_t *room)
         *room = uv_buf_init((char *)at, (unsigned)n);
 }
 
-static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *room)
+static void http_on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *room)
 {
     (void)room;
     struct http_call *call = stream->data;
@@ -231,7 +231,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *room)
         hang_up(call);
     } else if (n > 0 && call->state == CALL_READING) {
         call->in.len += (size_t)n;
-        look(call);
+        http_look(call);
     }
 }
 
@@ -253,13 +253,13 @@ static void take_connection(struct http *http)
     http->ncalls++;
     uint64_t ms = http->o.deadline_ms ? http->o.deadline_ms : HTTP_DEADLINE_MS;
     if (uv_accept((uv_stream_t *)&http->listener, (uv_stream_t *)&call->tcp) < 0 ||
-        uv_timer_start(&call->deadline, too_late, ms, 0) < 0 ||
-        uv_read_start((uv_stream_t *)&call->tcp, give_room, on_read) < 0)
+        uv_timer_start(&call->deadline, http_too_late, ms, 0) < 0 ||
+        uv_read_start((uv_stream_t *)&call->tcp, http_give_room, http_on_read) < 0)
         hang_up(call);
 }
 
 // libuv takes no further connection until this one has been accepted: the rest stay with the kernel.
-static void on_connection(uv_stream_t *listener, int status)
+static void http_on_connection(uv_stream_t *listener, int status)
 {
     struct http *http = listener->data;
     if (status < 0)
@@ -270,7 +270,7 @@ static void on_connection(uv_stream_t *listener, int status)
         take_connection(http);
 }
 
-static void listener_closed(uv_handle_t *handle)
+static void http_listener_closed(uv_handle_t *handle)
 {
     struct http *http = handle->data;
     http->closed = true;
@@ -288,7 +288,7 @@ struct http *http_open(const struct http_options *options, struct why *why)
     if (rc < 0)
         close(options->fd);
     else
-        rc = uv_listen((uv_stream_t *)&http->listener, HTTP_CONNECTIONS, on_connection);
+        rc = uv_listen((uv_stream_t *)&http->listener, HTTP_CONNECTIONS, http_on_connection);
     if (rc == 0)
         return http;
     why_set(why, WHY_OURS, "4.3.0", "the status pages cannot be served: %s", uv_strerror(rc));
@@ -303,5 +303,5 @@ void http_close(struct http *http)
     http->closing = true;
     list_each_safe (it, &http->calls)
         hang_up(list_of(it, struct http_call, list));
-    uv_close((uv_handle_t *)&http->listener, listener_closed);
+    uv_close((uv_handle_t *)&http->listener, http_listener_closed);
 }

@@ -20,26 +20,26 @@ void metrics_take(struct metrics *m, struct relay *relay, const struct setup *se
 
 // ---- Prometheus text
 
-static void describe(struct buf *out, const char *name, const char *type, const char *help)
+static void metrics_describe(struct buf *out, const char *name, const char *type, const char *help)
 {
     buf_addf(out, "# HELP waxwing_%s %s\n# TYPE waxwing_%s %s\n", name, help, name, type);
 }
 
 static void counter(struct buf *out, const char *name, uint64_t value, const char *help)
 {
-    describe(out, name, "counter", help);
+    metrics_describe(out, name, "counter", help);
     buf_addf(out, "waxwing_%s %" PRIu64 "\n", name, value);
 }
 
 static void gauge(struct buf *out, const char *name, int64_t value, const char *help)
 {
-    describe(out, name, "gauge", help);
+    metrics_describe(out, name, "gauge", help);
     buf_addf(out, "waxwing_%s %" PRId64 "\n", name, value);
 }
 
 static void moment(struct buf *out, const char *name, int64_t ms, const char *help)
 {
-    describe(out, name, "gauge", help);
+    metrics_describe(out, name, "gauge", help);
     buf_addf(out, "waxwing_%s %" PRId64 ".%03d\n", name, ms / 1000, (int)(ms % 1000));
 }
 
@@ -47,7 +47,7 @@ static void moment(struct buf *out, const char *name, int64_t ms, const char *he
 static void choice(struct buf *out, const char *name, const char *label, const char *const *words,
                    int value, const char *help)
 {
-    describe(out, name, "gauge", help);
+    metrics_describe(out, name, "gauge", help);
     for (int i = 0; words[i]; i++)
         buf_addf(out, "waxwing_%s{%s=\"%s\"} %d\n", name, label, words[i], i == value);
 }
@@ -55,7 +55,7 @@ static void choice(struct buf *out, const char *name, const char *label, const c
 static void print_relay(const struct metrics *m, struct buf *out)
 {
     static const char *const stages[] = {"starting", "running", "draining", "stopping", NULL};
-    describe(out, "info", "gauge", "The program, always 1.");
+    metrics_describe(out, "info", "gauge", "The program, always 1.");
     buf_addf(out, "waxwing_info{version=\"%s\"} 1\n", WAXWING_VERSION);
     moment(out, "start_time_seconds", m->started_ms, "When the relay was started, Unix time.");
     choice(out, "stage", "stage", stages, (int)m->stage, "What the relay is doing.");
@@ -70,7 +70,7 @@ static void print_inbound(const struct counters *c, struct buf *out)
 {
     counter(out, "connections_total", c->connections, "Inbound SMTP connections.");
     gauge(out, "connections", c->connections_now, "Inbound SMTP connections now.");
-    describe(out, "auth_total", "counter", "Logins by their result.");
+    metrics_describe(out, "auth_total", "counter", "Logins by their result.");
     buf_addf(out, "waxwing_auth_total{result=\"ok\"} %" PRIu64 "\n", c->auth_ok);
     buf_addf(out, "waxwing_auth_total{result=\"failed\"} %" PRIu64 "\n", c->auth_failed);
     counter(out, "accepted_total", c->accepted, "Messages accepted.");

@@ -3,7 +3,7 @@
 // failures are asked of the state thread, as `waxwing tls failures` does through the control socket.
 #include <stdlib.h>
 #include "relay/base/clock.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/http/http.h"
 #include "relay/http/failures.h"
 #include "relay/http/metrics.h"
@@ -13,7 +13,7 @@ struct question {
     struct relay *relay;
 };
 
-static void found(struct ledger_rows *rows, const struct why *why, void *arg)
+static void pages_found(struct ledger_rows *rows, const struct why *why, void *arg)
 {
     struct question *q = arg;
     struct buf page;
@@ -24,15 +24,15 @@ static void found(struct ledger_rows *rows, const struct why *why, void *arg)
     free(q);
 }
 
-static void failures(struct http_call *call, struct relay *relay)
+static void pages_failures(struct http_call *call, struct relay *relay)
 {
     const struct state_query query = {.view = STATE_FAILURES, .result = -1, .limit = HTTP_FAILURES};
     struct question *q = mem_new(sizeof *q);
     *q = (struct question){.call = call, .relay = relay};
-    state_ask(relay->state, &query, relay->mail, found, q);
+    state_ask(relay->state, &query, relay->mail, pages_found, q);
 }
 
-static void health(struct http_call *call, struct relay *relay)
+static void pages_health(struct http_call *call, struct relay *relay)
 {
     struct metrics m;
     struct buf text;
@@ -42,7 +42,7 @@ static void health(struct http_call *call, struct relay *relay)
     http_answer(call, healthy ? 200 : 503, "text/plain; charset=utf-8", &text);
 }
 
-static void numbers(struct http_call *call, struct relay *relay)
+static void pages_numbers(struct http_call *call, struct relay *relay)
 {
     struct metrics m;
     struct buf text;
@@ -53,8 +53,8 @@ static void numbers(struct http_call *call, struct relay *relay)
 }
 
 const struct http_page http_pages[] = {
-    {"/", failures},
-    {"/healthz", health},
-    {"/metrics", numbers},
+    {"/", pages_failures},
+    {"/healthz", pages_health},
+    {"/metrics", pages_numbers},
     {NULL, NULL},
 };

@@ -20,7 +20,7 @@ static bool is_text(struct span in)
 }
 
 // The next line without its CRLF. False: no whole line is left.
-static bool next_line(struct span *rest, struct span *line)
+static bool request_next_line(struct span *rest, struct span *line)
 {
     ptrdiff_t lf = span_find(*rest, '\n');
     if (lf < 1)
@@ -98,12 +98,12 @@ enum http_verdict http_request_parse(struct span in, struct http_request *out)
     if (!is_text(in) || in.n > HTTP_REQUEST_MAX)
         return HTTP_BAD;
     enum http_verdict wait = in.n < HTTP_REQUEST_MAX ? HTTP_INCOMPLETE : HTTP_BAD;
-    if (!next_line(&rest, &line))
+    if (!request_next_line(&rest, &line))
         return wait;
     if (!parse_request_line(line, &method, &path, &needs_host))
         return HTTP_BAD;
     for (;;) {
-        if (!next_line(&rest, &line))
+        if (!request_next_line(&rest, &line))
             return wait;
         if (line.n == 0)
             break;

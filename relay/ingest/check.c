@@ -148,7 +148,7 @@ static bool all_aligned(const struct ingest *g)
     for (size_t i = 0; i < g->from.n; i++) {
         char domain[256];
         ingest_domain(address_domain(g->from.at[i]), domain);
-        if (!attest_dkim_aligned(g->attest, domain))
+        if (!message_auth_dkim_aligned(g->auth, domain))
             return false;
     }
     return g->from.n > 0;
@@ -185,7 +185,7 @@ static int judge_later(const struct ingest *g, enum auth_result dmarc, struct wh
                        "the DNS could not tell now whether the message is from its From domain");
     // cv=fail ends a chain for good. RFC 8617 counts DNS trouble as failure, but the trouble may pass;
     // where it stays the message goes on all the same.
-    if (g->s.setup->arc_key && attest_arc_temporary(g->attest) && came_just_now(g))
+    if (g->s.setup->arc_key && message_auth_arc_temporary(g->auth) && came_just_now(g))
         return why_set(why, WHY_MESSAGE, "4.4.3",
                        "the DNS could not tell now whether the ARC chain of the message holds");
     return 0;
@@ -196,13 +196,13 @@ int ingest_judge(struct ingest *g, struct why *why)
     if (g->kind == INGEST_OWN)
         return 0;
     if (g->kind == INGEST_CLAIMED) {
-        bool shown = attest_trusted_auth(g->attest) || all_aligned(g);
+        bool shown = message_auth_trusted_auth(g->auth) || all_aligned(g);
         g->kind = shown ? INGEST_OWN : INGEST_FOREIGN;
         tls_required_no(g);
         if (shown)
             return 0;
     }
-    enum auth_result dmarc = attest_dmarc(g->attest);
+    enum auth_result dmarc = message_auth_dmarc(g->auth);
     if (is_forged(g, dmarc))
         return why_set(
             why, WHY_MESSAGE, "5.7.1",

@@ -7,7 +7,7 @@
 #include "config/idn.h"
 #include "relay/base/clock.h"
 #include "relay/base/maxima.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/ingest/inside.h"
 
 struct ingest *ingest_new(const struct ingest_session *session, struct message *message)
@@ -27,10 +27,10 @@ void ingest_free(struct ingest *g)
 {
     if (!g)
         return;
-    dns_drive_cancel(g->drive);
-    if (!g->attest)
+    dns_evaluation_cancel(g->evaluation);
+    if (!g->auth)
         body_hashes_free(g->hashes);
-    attest_free(g->attest);
+    message_auth_free(g->auth);
     facts_free(g->facts);
     addresses_free(&g->from);
     header_free(&g->header);
@@ -45,12 +45,12 @@ void ingest_domain(const char *domain, char out[static 256])
         out[0] = 0;
 }
 
-static void begin_attest(struct ingest *g)
+static void begin_auth(struct ingest *g)
 {
     const struct config *config = g->s.setup->config;
     const struct cfg_sender *row = g->s.principal->row;
     const struct smtp_forward *f = g->s.forward;
-    struct attest_input in = {
+    struct message_auth_input in = {
         .header = &g->header,
         .authserv_id = config->authserv_id,
         .has_client = f->given && f->has_client,
@@ -60,9 +60,9 @@ static void begin_attest(struct ingest *g)
         .trust_results_of = &row->trust_results_of,
         .now_s = clock_s(),
     };
-    g->attest = attest_new(&in);
+    g->auth = message_auth_new(&in);
     g->facts = facts_new();
-    g->hashes = attest_hashes(g->attest);
+    g->hashes = message_auth_hashes(g->auth);
 }
 
 int ingest_header(struct ingest *g, struct body_hashes **hashes, struct why *why)
@@ -76,7 +76,7 @@ int ingest_header(struct ingest *g, struct body_hashes **hashes, struct why *why
     if (g->kind == INGEST_OWN)
         g->hashes = body_hashes_new();
     else
-        begin_attest(g);
+        begin_auth(g);
     // A claimed message may turn out to be ours: its signature shares the hash.
     if (g->kind != INGEST_FOREIGN &&
         body_hashes_want(g->hashes, CANON_RELAXED, CANON_NO_LIMIT) < 0 && g->kind == INGEST_OWN)
@@ -85,44 +85,44 @@ int ingest_header(struct ingest *g, struct body_hashes **hashes, struct why *why
     return 0;
 }
 
-static bool evaluate(void *arg)
+static bool ingest_evaluate(void *arg)
 {
     struct ingest *g = arg;
-    return attest_evaluate(g->attest, g->facts);
+    return message_auth_evaluate(g->auth, g->facts);
 }
 
-static void answered(void *arg)
+static void ingest_answered(void *arg)
 {
     struct ingest *g = arg;
-    g->drive = NULL;
+    g->evaluation = NULL;
     g->done(g->done_arg);
 }
 
-bool ingest_ask(struct ingest *g, struct dns *dns, struct mailbox *mail, void (*done)(void *arg),
+bool ingest_ask(struct ingest *g, struct dns *dns, struct inbox *mail, void (*done)(void *arg),
                 void *arg)
 {
     assert(g->parsed);
     body_hashes_finish(g->hashes);
-    if (!g->attest || !attest_evaluate(g->attest, g->facts))
+    if (!g->auth || !message_auth_evaluate(g->auth, g->facts))
         return false;
     g->done = done;
     g->done_arg = arg;
-    g->drive = dns_drive_eager(dns, mail, g->facts, evaluate, answered, g);
+    g->evaluation = dns_evaluate_eager(dns, mail, g->facts, ingest_evaluate, ingest_answered, g);
     return true;
 }
 
 void ingest_give_up(struct ingest *g)
 {
-    dns_drive_cancel(g->drive);
-    g->drive = NULL;
-    attest_give_up(g->attest, g->facts);
+    dns_evaluation_cancel(g->evaluation);
+    g->evaluation = NULL;
+    message_auth_give_up(g->auth, g->facts);
 }
 
 int ingest_finish(struct ingest *g, struct why *why)
 {
     g->m->env.created_ms = clock_ms();
-    if (g->attest)
-        attest_summary(g->attest, &g->results);
+    if (g->auth)
+        message_auth_summary(g->auth, &g->results);
     if (ingest_judge(g, why) < 0)
         return -1;
     return g->kind == INGEST_OWN ? ingest_prefix_own(g, why) : ingest_prefix_foreign(g, why);

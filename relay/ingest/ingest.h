@@ -37,7 +37,7 @@ int ingest_header(struct ingest *g, struct body_hashes **hashes, struct why *why
 // Behind the last body byte. True: facts are being looked up and `done` will be called once on the
 // loop of `mail`; false: go on with ingest_finish.
 struct dns;
-bool ingest_ask(struct ingest *g, struct dns *dns, struct mailbox *mail, void (*done)(void *arg),
+bool ingest_ask(struct ingest *g, struct dns *dns, struct inbox *mail, void (*done)(void *arg),
                 void *arg);
 // The deadline came: what is not known counts as a temporary error. `done` will not be called.
 void ingest_give_up(struct ingest *g);

@@ -5,7 +5,7 @@
 
 #include "dns/dns.h"
 #include "relay/ingest/ingest.h"
-#include "sign/attest.h"
+#include "sign/message_auth.h"
 
 // OWN: of our making, to be signed. CLAIMED: From is ours, but a stranger may have written it; what
 // is found decides. FOREIGN: somebody else's, to be sealed.
@@ -21,10 +21,10 @@ struct ingest {
     char from_domain[256];      // A-label of the first; "" without
     bool own_from;              // one of them is the principal's own
     bool mixed_from;            // they are of several domains, or From cannot be read
-    struct body_hashes *hashes; // ours, or the attest's
-    struct attest *attest;      // CLAIMED and FOREIGN
+    struct body_hashes *hashes; // ours, or the evaluation's
+    struct message_auth *auth;  // CLAIMED and FOREIGN
     struct facts *facts;
-    struct dns_drive *drive;
+    struct dns_evaluation *evaluation;
     void (*done)(void *arg);
     void *done_arg;
     struct buf sign;    // ingest_sign()

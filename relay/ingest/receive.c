@@ -6,7 +6,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/base/maxima.h"
 #include "relay/ingest/scan.h"
 
@@ -57,7 +57,7 @@ static void account_held(struct receive *r)
     account(r, r->o.message->header.len + r->o.message->body.len + r->piece.len);
 }
 
-static void refuse(struct receive *r)
+static void receive_refuse(struct receive *r)
 {
     buf_free(&r->o.message->header);
     buf_free(&r->o.message->body);
@@ -72,7 +72,7 @@ static void header_complete(struct receive *r)
     for (size_t i = 0; i < m->header.len && !m->env.utf8_header; i++)
         m->env.utf8_header = m->header.data[i] > 127;
     if (r->o.header && r->o.header(r->o.arg, &r->hashes, &r->why) < 0)
-        refuse(r);
+        receive_refuse(r);
 }
 
 // Adds to the header what belongs to it; returns the bytes that are body already.
@@ -95,12 +95,12 @@ static struct span take_header(struct receive *r, struct span bytes)
     if (end || h->len > r->o.limits->header_size) {
         why_set(&r->why, WHY_MESSAGE, "5.3.4", "the header is larger than %llu bytes",
                 (unsigned long long)r->o.limits->header_size);
-        refuse(r);
+        receive_refuse(r);
     }
     return span_of(NULL, 0);
 }
 
-static void content(void *arg, struct span bytes)
+static void receive_content(void *arg, struct span bytes)
 {
     struct receive *r = arg;
     r->bytes += bytes.n;
@@ -109,7 +109,7 @@ static void content(void *arg, struct span bytes)
     if (r->bytes > r->o.limits->message_size) {
         why_set(&r->why, WHY_MESSAGE, "5.3.4", "the message is larger than %llu bytes",
                 (unsigned long long)r->o.limits->message_size);
-        refuse(r);
+        receive_refuse(r);
         return;
     }
     if (!r->header_done)
@@ -131,7 +131,7 @@ struct receive *receive_new(const struct receive_options *options)
     m->header.max = options->limits->header_size + 4;
     m->body.max = BODY_CEILING;
     buf_init(&r->piece, BODY_CEILING);
-    receive_scan_init(&r->scan, options->chunks, options->fix_bare_lf, content, r);
+    receive_scan_init(&r->scan, options->chunks, options->fix_bare_lf, receive_content, r);
     unsigned char *room;
     size_t first = options->expected < FIRST_RESERVE ? (size_t)options->expected : FIRST_RESERVE;
     if (first)
@@ -146,7 +146,7 @@ static void note_scan_fault(struct receive *r)
         return;
     why_set(&r->why, WHY_MESSAGE, "5.6.0", "the message has %s (RFC 5321 section 2.3.8)",
             receive_fault_text(r->scan.fault));
-    refuse(r);
+    receive_refuse(r);
 }
 
 size_t receive_data(struct receive *r, struct span in)
@@ -192,7 +192,7 @@ bool receive_has_file(const struct receive *r)
     return r->large != NULL;
 }
 
-static void write_work(uv_work_t *work)
+static void receive_write_work(uv_work_t *work)
 {
     struct receive *r = work->data;
     int rc = 0;
@@ -208,14 +208,14 @@ static void write_work(uv_work_t *work)
     }
 }
 
-static void write_done(uv_work_t *work, int status)
+static void receive_write_done(uv_work_t *work, int status)
 {
     struct receive *r = work->data;
     (void)status;
     buf_reset(&r->piece);
     if (why_is_set(&r->write_why) && !why_is_set(&r->why)) {
         r->why = r->write_why;
-        refuse(r);
+        receive_refuse(r);
     }
     account_held(r);
     r->done(r->done_arg);
@@ -229,7 +229,7 @@ void receive_write(struct receive *r, uv_loop_t *loop, bool last, receive_fn *do
     r->done_arg = arg;
     why_clear(&r->write_why);
     r->work.data = r;
-    int rc = uv_queue_work(loop, &r->work, write_work, write_done);
+    int rc = uv_queue_work(loop, &r->work, receive_write_work, receive_write_done);
     assert(rc == 0);
     (void)rc;
 }
@@ -264,7 +264,7 @@ struct discard {
     void *arg;
 };
 
-static void discard_work(uv_work_t *work)
+static void receive_discard_work(uv_work_t *work)
 {
     struct discard *d = work->data;
     spool_large_abort(d->large);
@@ -272,7 +272,7 @@ static void discard_work(uv_work_t *work)
         spool_large_discard(d->spool, d->message);
 }
 
-static void discard_done(uv_work_t *work, int status)
+static void receive_discard_done(uv_work_t *work, int status)
 {
     struct discard *d = work->data;
     (void)status;
@@ -294,7 +294,7 @@ bool receive_free(struct receive *r, bool stored, uv_loop_t *loop, receive_fn *d
         if (r->o.message->large && !stored)
             d->message = message_ref(r->o.message);
         d->work.data = d;
-        int rc = uv_queue_work(loop, &d->work, discard_work, discard_done);
+        int rc = uv_queue_work(loop, &d->work, receive_discard_work, receive_discard_done);
         assert(rc == 0);
         (void)rc;
     }

@@ -9,7 +9,7 @@
 #include "relay/base/clock.h"
 #include "relay/base/id.h"
 #include "relay/base/maxima.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/log/log.h"
 #include "relay/setup/publication.h"
 #include "sign/authres.h"
@@ -188,7 +188,7 @@ static void log_sealed(struct ingest *g, const struct cfg_arc *arc)
     log_end(&line);
 }
 
-static int seal(struct ingest *g, struct buf *out, struct why *why)
+static int ingest_sign_seal(struct ingest *g, struct buf *out, struct why *why)
 {
     const struct cfg_arc *arc = &g->s.setup->config->arc;
     if (!g->s.setup->arc_key)
@@ -197,7 +197,7 @@ static int seal(struct ingest *g, struct buf *out, struct why *why)
                        .selector = arc->selector,
                        .key = g->s.setup->arc_key,
                        .time = clock_s()};
-    if (attest_seal(g->attest, &how, out, why) < 0)
+    if (message_auth_seal(g->auth, &how, out, why) < 0)
         return -1;
     if (out->len) { // a closed chain takes no further set
         buf_addf(&g->sign, "arc:%s/%s", arc->domain, arc->selector);
@@ -211,13 +211,13 @@ int ingest_prefix_foreign(struct ingest *g, struct why *why)
     struct buf prefix;
     size_t field;
     buf_init(&prefix, MAX_PREFIX);
-    int rc = seal(g, &prefix, why);
+    int rc = ingest_sign_seal(g, &prefix, why);
     if (rc == 0 && !g->sign.len && g->s.principal->row->require_signature)
         rc = why_set(why, WHY_MESSAGE, "5.7.1", "the message could not be sealed");
     if (rc == 0)
-        rc = attest_results(g->attest, &prefix);
+        rc = message_auth_results(g->auth, &prefix);
     if (rc == 0) {
-        for (size_t i = 0; attest_left_out(g->attest, i, &field); i++)
+        for (size_t i = 0; message_auth_left_out(g->auth, i, &field); i++)
             leave_out(g->m, &g->header, &g->header.fields[field]);
         add_received(g, &prefix);
         buf_move(&g->m->prefix, &prefix);

@@ -3,7 +3,7 @@
 #include "relay/log/json.h"
 
 #include <stdlib.h>
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 json_t *json_text(const char *text)
 {

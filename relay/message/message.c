@@ -8,7 +8,7 @@
 #include <string.h>
 #include "relay/base/id.h"
 #include "relay/base/maxima.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 struct message *message_new(void)
 {

@@ -9,13 +9,13 @@
 #define V1_MAX 107 // bytes with CRLF
 static const unsigned char signature[12] = "\r\n\r\n\0\r\nQUIT\n";
 
-static enum proxy_state bad(struct why *why, const char *what)
+static enum proxy_state proxy_bad(struct why *why, const char *what)
 {
     why_set(why, WHY_OURS, "5.5.2", "PROXY header: %s", what);
     return PROXY_BAD;
 }
 
-static bool next_word(struct span *rest, struct span *word)
+static bool proxy_next_word(struct span *rest, struct span *word)
 {
     struct span tail;
     if (!span_cut(*rest, ' ', word, &tail)) {
@@ -50,26 +50,26 @@ static enum proxy_state version_1(struct span in, struct proxy *out, struct why 
 {
     ptrdiff_t lf = span_find(span_slice(in, 0, V1_MAX), '\n');
     if (lf < 0)
-        return in.n >= V1_MAX ? bad(why, "too long") : PROXY_MORE;
+        return in.n >= V1_MAX ? proxy_bad(why, "too long") : PROXY_MORE;
     if (lf < 1 || in.p[lf - 1] != '\r')
-        return bad(why, "its line does not end in CRLF");
+        return proxy_bad(why, "its line does not end in CRLF");
     out->used = (size_t)lf + 1;
     struct span rest = span_slice(in, 6, (size_t)lf - 1), protocol, word[4];
-    next_word(&rest, &protocol);
+    proxy_next_word(&rest, &protocol);
     if (span_is(protocol, "UNKNOWN"))
         return PROXY_DONE;
     int family = span_is(protocol, "TCP4") ? AF_INET : span_is(protocol, "TCP6") ? AF_INET6 : 0;
     if (!family)
-        return bad(why, "protocol");
+        return proxy_bad(why, "protocol");
     for (int i = 0; i < 4; i++)
-        if (!next_word(&rest, &word[i]))
-            return bad(why, "fields are missing");
+        if (!proxy_next_word(&rest, &word[i]))
+            return proxy_bad(why, "fields are missing");
     uint64_t port, other;
     struct sockaddr_storage local;
     if (rest.n || !span_number(word[2], 65535, &port) || !span_number(word[3], 65535, &other) ||
         set_address(family, word[0], (uint16_t)port, &out->client) < 0 ||
         set_address(family, word[1], (uint16_t)other, &local) < 0)
-        return bad(why, "addresses");
+        return proxy_bad(why, "addresses");
     out->has_client = true;
     return PROXY_DONE;
 }
@@ -81,9 +81,9 @@ static enum proxy_state version_2(struct span in, struct proxy *out, struct why 
     size_t length = (size_t)in.p[14] << 8 | in.p[15];
     unsigned command = in.p[12] & 15;
     if (in.p[12] >> 4 != 2 || command > 1)
-        return bad(why, "version or command");
+        return proxy_bad(why, "version or command");
     if (length + 16 > PROXY_MAX)
-        return bad(why, "too long");
+        return proxy_bad(why, "too long");
     if (in.n < length + 16)
         return PROXY_MORE;
     out->used = length + 16;
@@ -93,7 +93,7 @@ static enum proxy_state version_2(struct span in, struct proxy *out, struct why 
     if (in.p[13] == 0x11) {
         struct sockaddr_in *sin = (struct sockaddr_in *)&out->client;
         if (length < 12)
-            return bad(why, "too short");
+            return proxy_bad(why, "too short");
         sin->sin_family = AF_INET;
         memcpy(&sin->sin_addr, p, 4);
         memcpy(&sin->sin_port, p + 8, 2);
@@ -101,7 +101,7 @@ static enum proxy_state version_2(struct span in, struct proxy *out, struct why 
     } else if (in.p[13] == 0x21) {
         struct sockaddr_in6 *six = (struct sockaddr_in6 *)&out->client;
         if (length < 36)
-            return bad(why, "too short");
+            return proxy_bad(why, "too short");
         six->sin6_family = AF_INET6;
         memcpy(&six->sin6_addr, p, 16);
         memcpy(&six->sin6_port, p + 32, 2);
@@ -121,5 +121,5 @@ enum proxy_state proxy_parse(struct span in, struct proxy *out, struct why *why)
     n = in.n < 6 ? in.n : 6;
     if (memcmp(in.p, "PROXY ", n) == 0)
         return n < 6 ? PROXY_MORE : version_1(in, out, why);
-    return bad(why, "there is none, and this listener asks for one");
+    return proxy_bad(why, "there is none, and this listener asks for one");
 }

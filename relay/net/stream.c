@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 #define READ_BLOCK    65536 // bytes read from a socket at once
 #define IN_CEILING    (STREAM_IN_HIGH + 2 * READ_BLOCK)
@@ -39,7 +39,7 @@ struct stream {
     struct buf clear;  // clear text that waits to be encrypted
     struct buf out;    // bytes for the socket
     struct buf flight; // bytes that libuv holds; empty: no write is under way
-    struct channel *tls;
+    struct tls_session *tls;
     bool shaking;     // the handshake runs
     bool first_step;  // of the handshake, is owed: a client speaks first
     bool reading;     // uv_read_start is on
@@ -56,16 +56,16 @@ static bool is_live(const struct stream *s)
     return s->state == UP || s->state == ENDED;
 }
 
-static void turn_ends(uv_idle_t *turn);
+static void stream_turn_ends(uv_idle_t *turn);
 
 static void wake(struct stream *s)
 {
     if (s->state != CLOSING)
-        uv_idle_start(&s->turn, turn_ends);
+        uv_idle_start(&s->turn, stream_turn_ends);
 }
 
 // False when the session closed the stream while it handled the event.
-static bool tell(struct stream *s, enum stream_event event)
+static bool stream_tell(struct stream *s, enum stream_event event)
 {
     if (s->state >= LINGERING)
         return false;
@@ -73,7 +73,7 @@ static bool tell(struct stream *s, enum stream_event event)
     return s->state < LINGERING;
 }
 
-static void fail(struct stream *s)
+static void stream_fail(struct stream *s)
 {
     assert(why_is_set(&s->why));
     buf_free(&s->clear);
@@ -86,7 +86,7 @@ static void fail_uv(struct stream *s, const char *what, int error)
 {
     why_set(&s->why, WHY_HOST, s->state == CONNECTING ? "4.4.1" : "4.4.2", "%s: %s", what,
             uv_strerror(error));
-    fail(s);
+    stream_fail(s);
 }
 
 // ---- birth
@@ -108,12 +108,12 @@ static struct stream *stream_new(uv_loop_t *loop, stream_fn *fn, void *arg)
     return s;
 }
 
-static void handle_closed(uv_handle_t *handle)
+static void stream_handle_closed(uv_handle_t *handle)
 {
     struct stream *s = handle->data;
     if (--s->handles)
         return;
-    channel_free(s->tls);
+    tls_session_free(s->tls);
     buf_free(&s->input);
     buf_free(&s->clear);
     buf_free(&s->out);
@@ -125,9 +125,9 @@ static void close_handles(struct stream *s)
 {
     assert(s->state != CLOSING);
     s->state = CLOSING;
-    uv_close((uv_handle_t *)&s->tcp, handle_closed);
-    uv_close((uv_handle_t *)&s->timer, handle_closed);
-    uv_close((uv_handle_t *)&s->turn, handle_closed);
+    uv_close((uv_handle_t *)&s->tcp, stream_handle_closed);
+    uv_close((uv_handle_t *)&s->timer, stream_handle_closed);
+    uv_close((uv_handle_t *)&s->turn, stream_handle_closed);
 }
 
 static int learn_addresses(struct stream *s)
@@ -137,7 +137,7 @@ static int learn_addresses(struct stream *s)
     return rc < 0 ? rc : uv_tcp_getsockname(&s->tcp, (struct sockaddr *)&s->local, &m);
 }
 
-static void settle(struct stream *s)
+static void stream_settle(struct stream *s)
 {
     uv_tcp_nodelay(&s->tcp, 1);
     uv_tcp_keepalive(&s->tcp, 1, KEEPALIVE_S);
@@ -153,12 +153,12 @@ struct stream *stream_accept(uv_stream_t *listener, stream_fn *fn, void *arg)
         close_handles(s);
         return NULL;
     }
-    settle(s);
+    stream_settle(s);
     read_as_wanted(s);
     return s;
 }
 
-static void connected(uv_connect_t *request, int status)
+static void stream_connected(uv_connect_t *request, int status)
 {
     struct stream *s = request->data;
     if (s->state != CONNECTING) // closed meanwhile
@@ -169,7 +169,7 @@ static void connected(uv_connect_t *request, int status)
         fail_uv(s, "cannot connect", status);
         return;
     }
-    settle(s);
+    stream_settle(s);
     s->connect_due = true;
     wake(s);
 }
@@ -183,7 +183,7 @@ struct stream *stream_connect(uv_loop_t *loop, const struct sockaddr *to,
     s->connecting.data = s;
     int rc = from ? uv_tcp_bind(&s->tcp, from, 0) : 0;
     if (rc == 0)
-        rc = uv_tcp_connect(&s->connecting, &s->tcp, to, connected);
+        rc = uv_tcp_connect(&s->connecting, &s->tcp, to, stream_connected);
     if (rc < 0)
         fail_uv(s, "cannot connect", rc);
     return s;
@@ -200,7 +200,7 @@ void stream_rebind(struct stream *s, stream_fn *fn, void *arg)
 // Reading is synchronous between these two callbacks, so that one block a thread is enough.
 static _Thread_local unsigned char block[READ_BLOCK];
 
-static void lend_block(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
+static void stream_lend_block(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 {
     (void)handle;
     (void)suggested;
@@ -210,15 +210,15 @@ static void lend_block(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 static void read_failed(struct stream *s, ssize_t error)
 {
     if (s->state == BROKEN) {
-        fail(s); // with the reason that writing gave
+        stream_fail(s); // with the reason that writing gave
     } else if (s->shaking) {
         why_set_tls(&s->why, WHY_VALIDATION_FAILURE, WHY_HOST, "4.7.5",
                     "connection lost during the TLS handshake: %s",
                     error == UV_EOF ? "closed by the peer" : uv_strerror((int)error));
-        fail(s);
+        stream_fail(s);
     } else if (error == UV_EOF) {
         s->state = ENDED;
-        tell(s, STREAM_EOF);
+        stream_tell(s, STREAM_EOF);
     } else {
         fail_uv(s, "connection lost", (int)error);
     }
@@ -227,30 +227,30 @@ static void read_failed(struct stream *s, ssize_t error)
 static void decrypt(struct stream *s, struct buf *in)
 {
     size_t before = s->input.len;
-    enum channel_state now = channel_step(s->tls, in, &s->input, &s->out, &s->why);
+    enum tls_session_state now = tls_session_step(s->tls, in, &s->input, &s->out, &s->why);
     bool more = s->input.len > before;
     if (s->out.len)
         wake(s);
-    if (s->shaking && now != CHANNEL_HANDSHAKE && now != CHANNEL_FAILED) {
+    if (s->shaking && now != TLS_SESSION_HANDSHAKE && now != TLS_SESSION_FAILED) {
         s->shaking = false;
-        if (!tell(s, STREAM_SECURED))
+        if (!stream_tell(s, STREAM_SECURED))
             return;
     }
-    if (more && !tell(s, STREAM_DATA))
+    if (more && !stream_tell(s, STREAM_DATA))
         return;
-    if (now == CHANNEL_CLOSED && s->state == UP) {
+    if (now == TLS_SESSION_CLOSED && s->state == UP) {
         s->state = ENDED;
-        tell(s, STREAM_EOF);
-    } else if (now == CHANNEL_FAILED && is_live(s)) {
+        stream_tell(s, STREAM_EOF);
+    } else if (now == TLS_SESSION_FAILED && is_live(s)) {
         // The alert leaves first: the peer's operator wants to know as well.
         uv_buf_t alert = uv_buf_init((char *)s->out.data, (unsigned)s->out.len);
         if (s->out.len && !s->flight.len)
             (void)uv_try_write((uv_stream_t *)&s->tcp, &alert, 1);
-        fail(s);
+        stream_fail(s);
     }
 }
 
-static void arrived(uv_stream_t *tcp, ssize_t n, const uv_buf_t *lent)
+static void stream_arrived(uv_stream_t *tcp, ssize_t n, const uv_buf_t *lent)
 {
     struct stream *s = tcp->data;
     if (n == 0 || s->state >= FAILING)
@@ -267,7 +267,7 @@ static void arrived(uv_stream_t *tcp, ssize_t n, const uv_buf_t *lent)
     } else if (buf_add(&s->input, lent->base, (size_t)n) < 0) {
         assert(!"read although the input was full");
     } else {
-        tell(s, STREAM_DATA);
+        stream_tell(s, STREAM_DATA);
     }
     if (s->state < LINGERING)
         read_as_wanted(s);
@@ -280,7 +280,7 @@ static void read_as_wanted(struct stream *s)
     bool want = (s->state == UP || s->state == BROKEN) && (s->shaking || !s->paused) &&
                 s->input.len < STREAM_IN_HIGH;
     if (want && !s->reading)
-        uv_read_start((uv_stream_t *)&s->tcp, lend_block, arrived);
+        uv_read_start((uv_stream_t *)&s->tcp, stream_lend_block, stream_arrived);
     else if (!want && s->reading)
         uv_read_stop((uv_stream_t *)&s->tcp);
     s->reading = want;
@@ -308,13 +308,13 @@ void stream_resume(struct stream *s)
 
 // ---- TLS
 
-void stream_secure(struct stream *s, struct channel *channel, size_t *dropped)
+void stream_secure(struct stream *s, struct tls_session *tls_session, size_t *dropped)
 {
     assert(!s->tls);
     *dropped = s->input.len;
     buf_reset(&s->input);
     s->data_due = s->paused = false;
-    s->tls = channel;
+    s->tls = tls_session;
     s->shaking = s->first_step = true;
     wake(s);
 }
@@ -324,7 +324,7 @@ bool stream_is_secure(const struct stream *s)
     return s->tls && !s->shaking;
 }
 
-struct channel *stream_tls(struct stream *s)
+struct tls_session *stream_tls(struct stream *s)
 {
     return s->tls;
 }
@@ -333,9 +333,9 @@ struct channel *stream_tls(struct stream *s)
 
 static int encrypt(struct stream *s, const void *bytes, size_t n)
 {
-    if (channel_send(s->tls, bytes, n, &s->out, &s->why) == 0)
+    if (tls_session_send(s->tls, bytes, n, &s->out, &s->why) == 0)
         return 0;
-    fail(s);
+    stream_fail(s);
     return -1;
 }
 
@@ -360,7 +360,7 @@ void stream_write(struct stream *s, const void *bytes, size_t n)
     }
     if (buf_add(s->tls ? &s->clear : &s->out, at, n) < 0) {
         why_set(&s->why, WHY_OURS, "4.3.0", "more than %d bytes wait to be sent", OUT_CEILING);
-        fail(s);
+        stream_fail(s);
         return;
     }
     if (!stream_ready(s))
@@ -378,7 +378,7 @@ bool stream_ready(const struct stream *s)
     return stream_unsent(s) < STREAM_OUT_HIGH;
 }
 
-static void flush(struct stream *s);
+static void stream_flush(struct stream *s);
 
 static void write_failed(struct stream *s, int error)
 {
@@ -391,14 +391,14 @@ static void write_failed(struct stream *s, int error)
     // Many a server says 5xx and closes: what it said is read before the failure is told.
     why_set(&s->why, WHY_HOST, "4.4.2", "connection lost: %s", uv_strerror(error));
     if (s->state != UP) {
-        fail(s);
+        stream_fail(s);
         return;
     }
     s->state = BROKEN;
     read_as_wanted(s);
 }
 
-static void written(uv_write_t *request, int status)
+static void stream_written(uv_write_t *request, int status)
 {
     struct stream *s = request->data;
     buf_free(&s->flight);
@@ -407,7 +407,7 @@ static void written(uv_write_t *request, int status)
     if (status < 0 && s->state != FAILING && s->state != DEAD && s->state != BROKEN)
         write_failed(s, status);
     else if (is_live(s) || s->state == LINGERING)
-        flush(s);
+        stream_flush(s);
 }
 
 static void all_left(struct stream *s)
@@ -422,12 +422,12 @@ static void all_left(struct stream *s)
         close_handles(s);
     } else if (s->drained_due) {
         s->drained_due = false;
-        tell(s, STREAM_DRAINED);
+        stream_tell(s, STREAM_DRAINED);
     }
 }
 
 // Sends all there is: directly while the socket takes it, the rest through libuv.
-static void flush(struct stream *s)
+static void stream_flush(struct stream *s)
 {
     if (s->flight.len)
         return;
@@ -449,7 +449,7 @@ static void flush(struct stream *s)
             s->writing.data = s;
             uv_buf_t rest =
                 uv_buf_init((char *)s->flight.data + sent, (unsigned)(s->flight.len - sent));
-            int rc = uv_write(&s->writing, (uv_stream_t *)&s->tcp, &rest, 1, written);
+            int rc = uv_write(&s->writing, (uv_stream_t *)&s->tcp, &rest, 1, stream_written);
             if (rc < 0) {
                 buf_free(&s->flight);
                 write_failed(s, rc);
@@ -470,22 +470,22 @@ static void tell_what_is_due(struct stream *s)
 {
     if (s->connect_due) {
         s->connect_due = false;
-        if (!tell(s, STREAM_CONNECTED))
+        if (!stream_tell(s, STREAM_CONNECTED))
             return;
     }
     if (s->data_due) {
         s->data_due = false;
-        if (!s->paused && s->input.len && !tell(s, STREAM_DATA))
+        if (!s->paused && s->input.len && !stream_tell(s, STREAM_DATA))
             return;
     }
     if (s->state == FAILING) {
         s->state = DEAD;
         uv_timer_stop(&s->timer);
-        tell(s, STREAM_FAILED);
+        stream_tell(s, STREAM_FAILED);
     }
 }
 
-static void turn_ends(uv_idle_t *turn)
+static void stream_turn_ends(uv_idle_t *turn)
 {
     struct stream *s = turn->data;
     uv_idle_stop(turn);
@@ -497,18 +497,18 @@ static void turn_ends(uv_idle_t *turn)
         decrypt(s, &nothing);
     }
     if (is_live(s) || s->state == LINGERING)
-        flush(s);
+        stream_flush(s);
     if (s->state != CONNECTING && s->state < LINGERING)
         read_as_wanted(s);
 }
 
-static void time_is_up(uv_timer_t *timer)
+static void stream_time_is_up(uv_timer_t *timer)
 {
     struct stream *s = timer->data;
     if (s->state == LINGERING)
         close_handles(s);
     else
-        tell(s, STREAM_TIMEOUT);
+        stream_tell(s, STREAM_TIMEOUT);
 }
 
 void stream_deadline(struct stream *s, uint64_t ms)
@@ -516,7 +516,7 @@ void stream_deadline(struct stream *s, uint64_t ms)
     if (s->state >= DEAD)
         return;
     if (ms)
-        uv_timer_start(&s->timer, time_is_up, ms, 0);
+        uv_timer_start(&s->timer, stream_time_is_up, ms, 0);
     else
         uv_timer_stop(&s->timer);
 }
@@ -553,9 +553,9 @@ void stream_close(struct stream *s, bool now)
             return;
         }
         buf_reset(&s->clear);
-        channel_bye(s->tls, &s->out);
+        tls_session_bye(s->tls, &s->out);
     }
     s->state = LINGERING;
-    uv_timer_start(&s->timer, time_is_up, LINGER_MS, 0);
+    uv_timer_start(&s->timer, stream_time_is_up, LINGER_MS, 0);
     wake(s);
 }

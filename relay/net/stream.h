@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 // A connection as sessions see it: seven events above a socket, TLS invisible. Owns the libuv handles, the
-// TLS channel, both buffers and the deadline; knows no SMTP.
+// TLS session, both buffers and the deadline; knows no SMTP.
 //
 // Life: stream_accept or stream_connect → events → stream_close. No event comes inside a call that the
 // session makes, and none after stream_close. All on one loop's thread.
@@ -10,7 +10,7 @@
 #include <uv.h>
 #include "relay/base/buf.h"
 #include "relay/base/why.h"
-#include "tls/channel.h"
+#include "tls/session.h"
 
 #define STREAM_IN_HIGH  131072 // unread bytes at which reading pauses
 #define STREAM_OUT_HIGH 262144 // unsent bytes above which stream_ready() is false
@@ -50,11 +50,11 @@ bool stream_ready(const struct stream *s); // below the high-water mark; else wa
 size_t stream_unsent(const struct stream *s);
 
 // Starts TLS. Unread clear text received before is dropped (RFC 3207 section 4.2); *dropped says how
-// many bytes. Takes over the channel; reads even where paused, and is not paused afterwards. Ends in
+// many bytes. Takes over the TLS session; reads even where paused, and is not paused afterwards. Ends in
 // SECURED, FAILED or TIMEOUT.
-void stream_secure(struct stream *s, struct channel *channel, size_t *dropped);
+void stream_secure(struct stream *s, struct tls_session *tls_session, size_t *dropped);
 bool stream_is_secure(const struct stream *s);
-struct channel *stream_tls(struct stream *s); // NULL without TLS
+struct tls_session *stream_tls(struct stream *s); // NULL without TLS
 
 // The next TIMEOUT comes ms from now; 0: none. Progress does not move it.
 void stream_deadline(struct stream *s, uint64_t ms);

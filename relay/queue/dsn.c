@@ -10,7 +10,7 @@
 #include "relay/base/clock.h"
 #include "relay/base/id.h"
 #include "relay/base/maxima.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/queue/dsn_inside.h"
 
 static bool ascii(struct span s)
@@ -102,7 +102,7 @@ static void add_returned(const struct dsn *dsn, struct buf *out)
     if (!dsn->content)
         return;
     const struct envelope *env = &dsn->about->env;
-    struct content_walk walk = {0};
+    struct content_cursor cursor = {0};
     struct span piece;
     bool all = returns_all(dsn);
     bool wide = env->utf8_header;
@@ -116,7 +116,7 @@ static void add_returned(const struct dsn *dsn, struct buf *out)
         content_header(dsn->content, out);
         return;
     }
-    while (content_next(dsn->content, &walk, &piece))
+    while (content_next(dsn->content, &cursor, &piece))
         buf_addspan(out, piece);
 }
 

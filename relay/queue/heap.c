@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: ISC
 // Waiting deliveries by their time: a binary heap whose members know their position, so that any of them
 // can be taken out.
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/queue/inside.h"
 
 // heap positions are 1-based in the delivery, so that 0 says "not there"
-static void place(struct queue_heap *heap, size_t i, struct delivery *d)
+static void heap_place(struct queue_heap *heap, size_t i, struct delivery *d)
 {
     heap->at[i] = d;
     d->heap = (unsigned)i + 1;
@@ -15,10 +15,10 @@ static void up(struct queue_heap *heap, size_t i)
 {
     struct delivery *d = heap->at[i];
     while (i > 0 && heap->at[(i - 1) / 2]->next_ms > d->next_ms) {
-        place(heap, i, heap->at[(i - 1) / 2]);
+        heap_place(heap, i, heap->at[(i - 1) / 2]);
         i = (i - 1) / 2;
     }
-    place(heap, i, d);
+    heap_place(heap, i, d);
 }
 
 static void down(struct queue_heap *heap, size_t i)
@@ -32,10 +32,10 @@ static void down(struct queue_heap *heap, size_t i)
             child++;
         if (heap->at[child]->next_ms >= d->next_ms)
             break;
-        place(heap, i, heap->at[child]);
+        heap_place(heap, i, heap->at[child]);
         i = child;
     }
-    place(heap, i, d);
+    heap_place(heap, i, d);
 }
 
 void queue_heap_add(struct queue_heap *heap, struct delivery *d)
@@ -57,7 +57,7 @@ void queue_heap_remove(struct queue_heap *heap, struct delivery *d)
     struct delivery *last = heap->at[--heap->n];
     if (last == d)
         return;
-    place(heap, i, last);
+    heap_place(heap, i, last);
     up(heap, i);
     down(heap, last->heap - 1);
 }

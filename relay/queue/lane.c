@@ -4,7 +4,7 @@
 
 #include <assert.h>
 #include <string.h>
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/queue/lane.h"
 
 struct lane {
@@ -48,7 +48,7 @@ static void mark(struct lane *lane)
     list_append(&lane->lanes->dirty, &lane->place);
 }
 
-static void before_waiting(uv_prepare_t *turn)
+static void lane_before_waiting(uv_prepare_t *turn)
 {
     struct lanes *lanes = turn->data;
     while (!list_empty(&lanes->dirty)) {
@@ -58,7 +58,7 @@ static void before_waiting(uv_prepare_t *turn)
     }
 }
 
-static void connection_freed(void *arg)
+static void lane_connection_freed(void *arg)
 {
     lanes_wake(arg);
 }
@@ -75,11 +75,11 @@ struct lanes *lanes_new(struct worker *worker, struct refusals *refusals, lane_d
     lanes->arg = arg;
     list_init(&lanes->dirty);
     list_init(&lanes->blocked);
-    lanes->pool = pool_new(worker, connection_freed, lanes);
+    lanes->pool = pool_new(worker, lane_connection_freed, lanes);
     lanes->turn = mem_new(sizeof *lanes->turn);
     lanes->turn->data = lanes;
     uv_prepare_init(&worker->loop, lanes->turn);
-    uv_prepare_start(lanes->turn, before_waiting);
+    uv_prepare_start(lanes->turn, lane_before_waiting);
     uv_unref((uv_handle_t *)lanes->turn);
     return lanes;
 }
@@ -186,7 +186,7 @@ static bool agree(const struct route *a, const struct route *b)
 }
 
 // Moves the first ready delivery, and those that share its transaction, into batch.
-static void collect(struct lane *lane, struct list *batch)
+static void lane_collect(struct lane *lane, struct list *batch)
 {
     struct delivery *first = list_of(lane->ready.next, struct delivery, list);
     list_append(batch, &first->list);
@@ -203,8 +203,8 @@ static void collect(struct lane *lane, struct list *batch)
     }
 }
 
-static void session_done(struct list *deliveries, const struct attempt *attempt, bool attempted,
-                         void *arg)
+static void lane_session_done(struct list *deliveries, const struct attempt *attempt,
+                              bool attempted, void *arg)
 {
     struct run *run = arg;
     struct lane *lane = run->lane;
@@ -234,7 +234,7 @@ static void session_done(struct list *deliveries, const struct attempt *attempt,
 }
 
 // A session opens a connection: within the limits, idle connections make room for it.
-static void opening(void *arg)
+static void lane_opening(void *arg)
 {
     struct lane *lane = ((struct run *)arg)->lane;
     struct lanes *lanes = lane->lanes;
@@ -244,7 +244,7 @@ static void opening(void *arg)
         pool_evict(lanes->pool);
 }
 
-static void start(struct lane *lane, struct list *batch)
+static void lane_start(struct lane *lane, struct list *batch)
 {
     struct run *run = mem_new(sizeof *run);
     struct deliver_order order = {
@@ -253,8 +253,8 @@ static void start(struct lane *lane, struct list *batch)
         .refusals = lane->lanes->refusals,
         .idle = &lane->idle,
         .nidle = &lane->nidle,
-        .opening = opening,
-        .done = session_done,
+        .opening = lane_opening,
+        .done = lane_session_done,
         .arg = run,
     };
     run->lane = lane;
@@ -298,8 +298,8 @@ static void pump(struct lane *lane)
         }
         struct list batch;
         list_init(&batch);
-        collect(lane, &batch);
-        start(lane, &batch);
+        lane_collect(lane, &batch);
+        lane_start(lane, &batch);
         if (!list_empty(&lane->place)) // blocked: every address has its full number
             return;
     }
@@ -320,7 +320,7 @@ void lanes_cut(struct lanes *lanes)
     }
 }
 
-static void turn_closed(uv_handle_t *handle)
+static void lane_turn_closed(uv_handle_t *handle)
 {
     free(handle);
 }
@@ -336,7 +336,7 @@ void lanes_free(struct lanes *lanes)
         assert(list_empty(&lane->ready));
         lane_free(lane);
     }
-    uv_close((uv_handle_t *)lanes->turn, turn_closed);
+    uv_close((uv_handle_t *)lanes->turn, lane_turn_closed);
     setup_unref(lanes->setup);
     free(lanes);
 }

@@ -7,20 +7,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include "relay/base/clock.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/queue/inside.h"
 #include "relay/route/routes.h"
 
-static void tick(uv_timer_t *timer);
+static void queue_tick(uv_timer_t *timer);
 static void ask_due(struct queue *q);
-static void reroute(struct delivery *d, void *arg);
-static void busy(struct worker *worker, int change);
+static void queue_reroute(struct delivery *d, void *arg);
+static void queue_busy(struct worker *worker, int change);
 
 struct queue *queue_new(struct worker *worker)
 {
     struct queue *q = mem_new(sizeof *q);
     q->worker = worker;
-    worker->busy = busy;
+    worker->busy = queue_busy;
     q->setup = setup_ref(worker->setup);
     list_init(&q->all);
     list_init(&q->routing);
@@ -28,7 +28,7 @@ struct queue *queue_new(struct worker *worker)
     list_init(&q->reports);
     list_init(&q->gathering);
     q->refusals = refusals_new(worker->relay);
-    q->lanes = lanes_new(worker, q->refusals, queue_settle, reroute, q);
+    q->lanes = lanes_new(worker, q->refusals, queue_settle, queue_reroute, q);
     uv_timer_t *timers[] = {&q->clock, &q->grace, &q->flush, &q->gather};
     for (size_t i = 0; i < 4; i++) {
         uv_timer_init(&worker->loop, timers[i]);
@@ -36,7 +36,7 @@ struct queue *queue_new(struct worker *worker)
         q->handles++;
     }
     q->swept_ms = clock_mono_ms();
-    uv_timer_start(&q->clock, tick, QUEUE_SWEEP_MS, 0);
+    uv_timer_start(&q->clock, queue_tick, QUEUE_SWEEP_MS, 0);
     return q;
 }
 
@@ -59,10 +59,10 @@ static void arm(struct queue *q)
             ms = left > 0 ? (uint64_t)left : 0;
     }
     if (!q->stopping)
-        uv_timer_start(&q->clock, tick, ms, 0);
+        uv_timer_start(&q->clock, queue_tick, ms, 0);
 }
 
-static void tick(uv_timer_t *timer)
+static void queue_tick(uv_timer_t *timer)
 {
     struct queue *q = timer->data;
     if (clock_mono_ms() - q->swept_ms >= QUEUE_SWEEP_MS) {
@@ -103,7 +103,7 @@ void queue_unplace(struct queue *q, struct delivery *d)
 
 // Routing
 
-static void gathered(uv_timer_t *timer)
+static void queue_gathered(uv_timer_t *timer)
 {
     struct queue *q = timer->data;
     list_each_safe (it, &q->gathering)
@@ -120,10 +120,10 @@ static void enter(struct queue *q, struct delivery *d)
     }
     delivery_move(d, QUEUE_READY, &q->gathering);
     if (!uv_is_active((uv_handle_t *)&q->gather))
-        uv_timer_start(&q->gather, gathered, QUEUE_GATHER_MS, 0);
+        uv_timer_start(&q->gather, queue_gathered, QUEUE_GATHER_MS, 0);
 }
 
-static void arrive(struct item *item)
+static void queue_arrive(struct item *item)
 {
     struct delivery *d = list_of(item, struct delivery, item);
     struct queue *q = d->worker->queue;
@@ -146,8 +146,8 @@ static void to_lane(struct queue *q, struct delivery *d, struct route *route)
     list_remove(&d->list);
     list_remove(&d->all);
     d->worker = owner;
-    d->item.run = arrive;
-    mailbox_post(owner->mail, &d->item);
+    d->item.run = queue_arrive;
+    inbox_post(owner->mail, &d->item);
 }
 
 // A route that leads nowhere: what TLS policy stopped is told host by host.
@@ -166,7 +166,7 @@ static void tell_refused(struct queue *q, const struct delivery *d, struct route
         refusal_record(q->refusals, d->message, route, NULL, &route->why);
 }
 
-static void routed(struct route *route, void *arg)
+static void queue_routed(struct route *route, void *arg)
 {
     struct delivery *d = arg;
     struct queue *q = d->worker->queue;
@@ -189,20 +189,20 @@ static void routed(struct route *route, void *arg)
     arm(q);
 }
 
-static void ask(struct queue *q, struct delivery *d)
+static void queue_ask(struct queue *q, struct delivery *d)
 {
     delivery_move(d, QUEUE_ROUTING, &q->routing);
     q->nrouting++;
     d->asking = route_ask(q->worker->relay->routes, q->worker->mail, d->domain, delivery_variant(d),
-                          routed, d);
+                          queue_routed, d);
 }
 
 // Its turn came when its route no longer held: policy may say otherwise now.
-static void reroute(struct delivery *d, void *arg)
+static void queue_reroute(struct delivery *d, void *arg)
 {
     route_unref(d->route);
     d->route = NULL;
-    ask(arg, d);
+    queue_ask(arg, d);
 }
 
 static void ask_due(struct queue *q)
@@ -213,7 +213,7 @@ static void ask_due(struct queue *q)
         if (d->next_ms > now)
             return;
         queue_heap_remove(&q->waiting, d);
-        ask(q, d);
+        queue_ask(q, d);
     }
 }
 
@@ -260,7 +260,7 @@ void queue_add(struct queue *q, struct message *m)
 
 // Ending
 
-static void busy(struct worker *worker, int change)
+static void queue_busy(struct worker *worker, int change)
 {
     struct queue *q = worker->queue;
     if (!q)
@@ -289,7 +289,7 @@ bool queue_idle(const struct queue *q)
     return true;
 }
 
-static void grace_over(uv_timer_t *timer)
+static void queue_grace_over(uv_timer_t *timer)
 {
     struct queue *q = timer->data;
     lanes_cut(q->lanes);
@@ -306,16 +306,16 @@ void queue_stop(struct queue *q, uint64_t grace_ms, void (*gone)(void *arg), voi
     uv_timer_stop(&q->gather);
     queue_reports_flush(q);
     // At least one turn later, so that `gone` never runs inside this call.
-    uv_timer_start(&q->grace, grace_over, lanes_sessions(q->lanes) ? grace_ms : 0, 0);
+    uv_timer_start(&q->grace, queue_grace_over, lanes_sessions(q->lanes) ? grace_ms : 0, 0);
 }
 
 void queue_stop_soon(struct queue *q)
 {
     queue_reports_flush(q);
-    uv_timer_start(&q->grace, grace_over, 0, 0);
+    uv_timer_start(&q->grace, queue_grace_over, 0, 0);
 }
 
-static void timer_closed(uv_handle_t *handle)
+static void queue_timer_closed(uv_handle_t *handle)
 {
     struct queue *q = handle->data;
     if (--q->handles == 0)
@@ -336,8 +336,8 @@ void queue_free(struct queue *q)
     free(q->waiting.at);
     setup_unref(q->setup);
     q->worker->queue = NULL;
-    uv_close((uv_handle_t *)&q->clock, timer_closed);
-    uv_close((uv_handle_t *)&q->grace, timer_closed);
-    uv_close((uv_handle_t *)&q->flush, timer_closed);
-    uv_close((uv_handle_t *)&q->gather, timer_closed);
+    uv_close((uv_handle_t *)&q->clock, queue_timer_closed);
+    uv_close((uv_handle_t *)&q->grace, queue_timer_closed);
+    uv_close((uv_handle_t *)&q->flush, queue_timer_closed);
+    uv_close((uv_handle_t *)&q->gather, queue_timer_closed);
 }

@@ -6,7 +6,7 @@
 #include <string.h>
 #include "relay/base/clock.h"
 #include "relay/base/id.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/queue/dsn.h"
 #include "relay/ingest/ingest.h"
 #include "relay/log/log.h"
@@ -97,7 +97,7 @@ static void log_report(const struct report *report, const struct message *dsn)
     log_end(&line);
 }
 
-static void stored(struct item *item)
+static void queue_report_stored(struct item *item)
 {
     struct report *report = list_of(item, struct report, write.item);
     struct queue *q = report->q;
@@ -184,13 +184,13 @@ static void submit(struct report *report)
     // Unsigned it is better than not sent: what is wrong with a key has alarms of its own.
     if (ingest_own(q->setup, m, &why) < 0)
         log_alarm("dsn", "a delivery report is not signed: %s", why.text);
-    report->write.item.run = stored;
+    report->write.item.run = queue_report_stored;
     report->write.reply = q->worker->mail;
     report->write.message = m;
     spool_store(q->worker->relay->spool, &report->write);
 }
 
-static void loaded(struct content *c, const struct why *why, void *arg)
+static void queue_report_loaded(struct content *c, const struct why *why, void *arg)
 {
     struct report *report = arg;
     (void)why; // without the message there is still its report
@@ -207,11 +207,11 @@ void queue_reports_flush(struct queue *q)
         if (report->content)
             submit(report);
         else
-            content_load(q->worker, report->message, loaded, report);
+            content_load(q->worker, report->message, queue_report_loaded, report);
     }
 }
 
-static void flush(uv_timer_t *timer)
+static void queue_report_flush(uv_timer_t *timer)
 {
     queue_reports_flush(timer->data);
 }
@@ -235,7 +235,7 @@ static struct report *report_for(struct queue *q, struct delivery *d, enum dsn_k
     q->nreports++;
     list_append(&q->reports, &report->list);
     if (!uv_is_active((uv_handle_t *)&q->flush))
-        uv_timer_start(&q->flush, flush, q->stopping ? 0 : QUEUE_REPORT_MS, 0);
+        uv_timer_start(&q->flush, queue_report_flush, q->stopping ? 0 : QUEUE_REPORT_MS, 0);
     return report;
 }
 

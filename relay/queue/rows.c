@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 #include "relay/base/clock.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/log/log.h"
 
 const char *queue_state_word(enum queue_state state)
@@ -26,7 +26,7 @@ static bool wanted_id(const struct queue_filter *f, uint64_t id)
     return false;
 }
 
-static bool matches(const struct queue_filter *f, const struct delivery *d)
+static bool rows_matches(const struct queue_filter *f, const struct delivery *d)
 {
     const struct envelope *env = &d->message->env;
     return wanted_id(f, env->id) && (!f->domain || strcasecmp(f->domain, d->domain) == 0) &&
@@ -110,7 +110,7 @@ static void bounce(struct queue *q, struct delivery *d)
     queue_bounce(q, d, &why);
 }
 
-static void act(struct queue *q, enum queue_verb verb, struct delivery *d, struct list *rows)
+static void rows_act(struct queue *q, enum queue_verb verb, struct delivery *d, struct list *rows)
 {
     bool held = d->place == QUEUE_HELD;
     if (verb == QUEUE_LIST) {
@@ -145,7 +145,7 @@ void queue_do(struct queue *q, enum queue_verb verb, const struct queue_filter *
 {
     list_each_safe (it, &q->all) {
         struct delivery *d = list_of(it, struct delivery, all);
-        if (matches(filter, d))
-            act(q, verb, d, rows);
+        if (rows_matches(filter, d))
+            rows_act(q, verb, d, rows);
     }
 }

@@ -9,7 +9,7 @@
 #include <string.h>
 #include "relay/base/clock.h"
 #include "relay/base/id.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/log/log.h"
 #include "relay/deliver/retry.h"
 #include "relay/route/routes.h"
@@ -25,7 +25,7 @@ struct settling {
     bool again;       // a policy that stopped it is looked up once more before anything final
 };
 
-static void count(_Atomic uint64_t *counter)
+static void settle_count(_Atomic uint64_t *counter)
 {
     atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
@@ -69,7 +69,7 @@ static void log_outcome(const struct settling *s, const struct delivery_rcpt *r,
     log_end(&line);
 }
 
-static void ended(struct settling *s)
+static void settle_ended(struct settling *s)
 {
     atomic_fetch_sub_explicit(&s->q->worker->relay->counters.queued_now, 1, memory_order_relaxed);
 }
@@ -79,8 +79,8 @@ static void delivered(struct settling *s, const struct delivery_rcpt *r)
     struct counters *c = &s->q->worker->relay->counters;
     log_outcome(s, r, "delivered", LOG_INFO, NULL);
     note(s, r, SPOOL_DELIVERED, NULL);
-    count(&c->delivered);
-    ended(s);
+    settle_count(&c->delivered);
+    settle_ended(s);
     // RFC 3461 section 6.2.5: the next hop will not tell of success, so we say how far it came.
     if (!s->attempt->dsn && outcome_owes(&s->d->message->env, r->recipient, DSN_RELAYED))
         queue_report(s->q, s->d, r, DSN_RELAYED, OUTCOME_DELIVERED, NULL);
@@ -91,8 +91,8 @@ static void finished(struct settling *s, const struct delivery_rcpt *r, enum out
     struct counters *c = &s->q->worker->relay->counters;
     bool expired = outcome == OUTCOME_EXPIRED;
     log_outcome(s, r, expired ? "expired" : "failed", LOG_WARNING, r->why);
-    count(expired ? &c->expired : &c->failed);
-    ended(s);
+    settle_count(expired ? &c->expired : &c->failed);
+    settle_ended(s);
     const struct envelope *env = &s->d->message->env;
     if (outcome_owes(env, r->recipient, DSN_FAILED) || env->dsn)
         queue_report(s->q, s->d, r, DSN_FAILED, outcome, r->why);
@@ -100,7 +100,7 @@ static void finished(struct settling *s, const struct delivery_rcpt *r, enum out
         note(s, r, SPOOL_FAILED, r->why);
 }
 
-static bool is_over(const struct delivery_rcpt *r)
+static bool settle_is_over(const struct delivery_rcpt *r)
 {
     return r->standing == STANDING_DELIVERED || !r->recipient;
 }
@@ -182,7 +182,7 @@ static void later(struct settling *s)
         struct delivery_rcpt *r = &d->rcpts[i];
         warn(s, r, warn_ms);
         log_outcome(s, r, "deferred", LOG_INFO, r->why);
-        count(&s->q->worker->relay->counters.deferred);
+        settle_count(&s->q->worker->relay->counters.deferred);
         note(s, r, SPOOL_DEFERRED, r->why);
     }
     keep_reason(d, &s->worst);
@@ -208,7 +208,7 @@ void queue_settle(struct delivery *d, const struct attempt *attempt, void *queue
         one(&s, &d->rcpts[i]);
     if (s.worst.tls != WHY_TLS_NONE)
         routes_refresh(q->worker->relay->routes, d->domain);
-    if (delivery_prune(d, is_over))
+    if (delivery_prune(d, settle_is_over))
         delivery_free(d);
     else
         later(&s);

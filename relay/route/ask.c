@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "relay/base/clock.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/route/explain.h"
 #include "relay/route/routes.h"
 #include "relay/route/thread.h"
@@ -17,7 +17,7 @@ struct question {
     struct item item;
     struct list list; // in routes->asked, while planned or fetched
     struct routes *routes;
-    struct mailbox *reply;
+    struct inbox *reply;
     char *domain, *host;
     enum route_variant variant;
     enum memory_owes owes;
@@ -47,7 +47,7 @@ static void drop(struct question *q)
     free(q);
 }
 
-static void run_answer(struct item *item)
+static void ask_run_answer(struct item *item)
 {
     struct question *q = list_of(item, struct question, item);
     q->fn(q->json, q->arg);
@@ -55,47 +55,47 @@ static void run_answer(struct item *item)
 }
 
 // Takes over the object. NULL: there is no answer, since the thread ends.
-static void answer(struct question *q, json_t *j)
+static void ask_answer(struct question *q, json_t *j)
 {
     q->json = j ? json_dumps(j, JSON_COMPACT) : NULL;
     json_decref(j);
-    q->item.run = run_answer;
-    mailbox_post(q->reply, &q->item);
+    q->item.run = ask_run_answer;
+    inbox_post(q->reply, &q->item);
 }
 
-static void ask(struct question *q, struct mailbox *reply, routes_json_fn *fn, void *arg)
+static void ask(struct question *q, struct inbox *reply, routes_json_fn *fn, void *arg)
 {
     q->reply = reply;
     q->fn = fn;
     q->arg = arg;
-    mailbox_post(q->routes->mail, &q->item);
+    inbox_post(q->routes->mail, &q->item);
 }
 
 // ---- explain
 
-static void explained(void *arg)
+static void ask_explained(void *arg)
 {
     struct question *q = arg;
     json_t *j = explain_json(q->planning, q->domain);
     planning_free(q->planning);
     list_remove(&q->list);
-    answer(q, j);
+    ask_answer(q, j);
 }
 
-static void run_explain(struct item *item)
+static void ask_run_explain(struct item *item)
 {
     struct question *q = list_of(item, struct question, item);
     list_append(&q->routes->asked, &q->list);
-    q->planning =
-        planning_start(&q->routes->world, q->routes->setup, q->domain, q->variant, explained, q);
+    q->planning = planning_start(&q->routes->world, q->routes->setup, q->domain, q->variant,
+                                 ask_explained, q);
 }
 
-void routes_explain(struct routes *routes, struct mailbox *loop_mail, const char *domain,
+void routes_explain(struct routes *routes, struct inbox *loop_inbox, const char *domain,
                     enum route_variant variant, routes_json_fn *fn, void *arg)
 {
-    struct question *q = new_question(routes, domain, run_explain);
+    struct question *q = new_question(routes, domain, ask_run_explain);
     q->variant = variant;
-    ask(q, loop_mail, fn, arg);
+    ask(q, loop_inbox, fn, arg);
 }
 
 void routes_drop_asked(struct routes *routes)
@@ -105,7 +105,7 @@ void routes_drop_asked(struct routes *routes)
         planning_free(q->planning);
         sts_cache_cancel(q->sts);
         list_remove(&q->list);
-        answer(q, NULL);
+        ask_answer(q, NULL);
     }
 }
 
@@ -127,13 +127,13 @@ static void add_policy(const char *domain, const struct sts_view *view, void *ar
 }
 
 // A domain that has none is no news; one whose policy cannot be had is.
-static void list_policy(const char *domain, const struct sts_view *view, void *arg)
+static void ask_list_policy(const char *domain, const struct sts_view *view, void *arg)
 {
     if (view->mode >= 0 || view->error.tls != WHY_TLS_NONE)
         add_policy(domain, view, arg);
 }
 
-static void add_memory(const char *domain, const struct memory_row *row, void *arg)
+static void ask_add_memory(const char *domain, const struct memory_row *row, void *arg)
 {
     static const char *const owes[] = {"nothing", "tls", "certificate"};
     json_t *j = json_object();
@@ -145,24 +145,23 @@ static void add_memory(const char *domain, const struct memory_row *row, void *a
     json_array_append_new(arg, j);
 }
 
-static void run_policies(struct item *item)
+static void ask_run_policies(struct item *item)
 {
     struct question *q = list_of(item, struct question, item);
     json_t *j = json_object(), *policies = json_array(), *memory = json_array();
-    sts_cache_each(q->routes->world.sts, list_policy, policies);
-    tls_memory_each(q->routes->world.memory, add_memory, memory);
+    sts_cache_each(q->routes->world.sts, ask_list_policy, policies);
+    tls_memory_each(q->routes->world.memory, ask_add_memory, memory);
     json_object_set_new(j, "policies", policies);
     json_object_set_new(j, "memory", memory);
-    answer(q, j);
+    ask_answer(q, j);
 }
 
-void routes_policies(struct routes *routes, struct mailbox *loop_mail, routes_json_fn *fn,
-                     void *arg)
+void routes_policies(struct routes *routes, struct inbox *loop_inbox, routes_json_fn *fn, void *arg)
 {
-    ask(new_question(routes, "", run_policies), loop_mail, fn, arg);
+    ask(new_question(routes, "", ask_run_policies), loop_inbox, fn, arg);
 }
 
-static void fetched(const struct sts_view *view, void *arg)
+static void ask_fetched(const struct sts_view *view, void *arg)
 {
     struct question *q = arg;
     json_t *list = json_array();
@@ -171,20 +170,20 @@ static void fetched(const struct sts_view *view, void *arg)
     json_decref(list);
     routes_mark_stale(q->routes, q->domain);
     list_remove(&q->list);
-    answer(q, j);
+    ask_answer(q, j);
 }
 
-static void run_fetch(struct item *item)
+static void ask_run_fetch(struct item *item)
 {
     struct question *q = list_of(item, struct question, item);
     list_append(&q->routes->asked, &q->list);
-    q->sts = sts_cache_refresh(q->routes->world.sts, q->domain, true, fetched, q);
+    q->sts = sts_cache_refresh(q->routes->world.sts, q->domain, true, ask_fetched, q);
 }
 
-void routes_fetch(struct routes *routes, struct mailbox *loop_mail, const char *domain,
+void routes_fetch(struct routes *routes, struct inbox *loop_inbox, const char *domain,
                   routes_json_fn *fn, void *arg)
 {
-    ask(new_question(routes, domain, run_fetch), loop_mail, fn, arg);
+    ask(new_question(routes, domain, ask_run_fetch), loop_inbox, fn, arg);
 }
 
 // ---- learning and forgetting
@@ -200,7 +199,7 @@ static bool demands_more(const struct config *config, enum memory_owes owes,
     return d->tls < (certificate ? TLS_WEBPKI : TLS_ENCRYPT);
 }
 
-static void run_learn(struct item *item)
+static void ask_run_learn(struct item *item)
 {
     struct question *q = list_of(item, struct question, item);
     struct routes *routes = q->routes;
@@ -226,15 +225,15 @@ static void run_learn(struct item *item)
 void routes_learn(struct routes *routes, const char *domain, const char *host,
                   enum memory_owes proved, bool dane)
 {
-    struct question *q = new_question(routes, domain, run_learn);
+    struct question *q = new_question(routes, domain, ask_run_learn);
     q->host = mem_dup(host);
     q->owes = proved;
     q->dane = dane;
-    mailbox_post(routes->mail, &q->item);
+    inbox_post(routes->mail, &q->item);
 }
 
 // One row on disk for each in memory.
-static void forget_row(const char *domain, const struct memory_row *row, void *arg)
+static void ask_forget_row(const char *domain, const struct memory_row *row, void *arg)
 {
     struct question *q = arg;
     if (strcmp(domain, q->domain) != 0)
@@ -243,19 +242,19 @@ static void forget_row(const char *domain, const struct memory_row *row, void *a
     state_keep_memory(q->routes->relay->state, domain, &gone);
 }
 
-static void run_forget(struct item *item)
+static void ask_run_forget(struct item *item)
 {
     struct question *q = list_of(item, struct question, item);
-    tls_memory_each(q->routes->world.memory, forget_row, q);
+    tls_memory_each(q->routes->world.memory, ask_forget_row, q);
     size_t n = tls_memory_forget(q->routes->world.memory, q->domain, NULL);
     routes_mark_stale(q->routes, q->domain);
     json_t *j = json_object();
     json_object_set_new(j, "forgotten", json_integer((json_int_t)n));
-    answer(q, j);
+    ask_answer(q, j);
 }
 
-void routes_forget(struct routes *routes, struct mailbox *loop_mail, const char *domain,
+void routes_forget(struct routes *routes, struct inbox *loop_inbox, const char *domain,
                    routes_json_fn *fn, void *arg)
 {
-    ask(new_question(routes, domain, run_forget), loop_mail, fn, arg);
+    ask(new_question(routes, domain, ask_run_forget), loop_inbox, fn, arg);
 }

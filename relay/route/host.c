@@ -9,28 +9,28 @@
 #include <string.h>
 #include "relay/base/clock.h"
 #include "relay/base/maxima.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/route/refused.h"
 #include "tls/dane.h"
 #include "tls/sts.h"
 
-void walk_free(struct walk *walk)
+void plan_free(struct plan *plan)
 {
-    for (size_t i = 0; i < walk->nhosts; i++) {
-        free(walk->hosts[i].host);
-        free(walk->hosts[i].addresses);
-        demand_free(&walk->hosts[i].demand);
+    for (size_t i = 0; i < plan->nhosts; i++) {
+        free(plan->hosts[i].host);
+        free(plan->hosts[i].addresses);
+        demand_free(&plan->hosts[i].demand);
     }
-    free(walk->hosts);
-    walk->hosts = NULL;
-    walk->nhosts = 0;
+    free(plan->hosts);
+    plan->hosts = NULL;
+    plan->nhosts = 0;
 }
 
-static struct route_host *new_host(struct walk *walk, const struct hop *hop, const char *host,
+static struct route_host *new_host(struct plan *plan, const struct hop *hop, const char *host,
                                    uint16_t preference)
 {
-    walk->hosts = mem_grow(walk->hosts, walk->nhosts + 1, sizeof *walk->hosts);
-    struct route_host *h = &walk->hosts[walk->nhosts++];
+    plan->hosts = mem_grow(plan->hosts, plan->nhosts + 1, sizeof *plan->hosts);
+    struct route_host *h = &plan->hosts[plan->nhosts++];
     *h = (struct route_host){.host = mem_dup(host),
                              .port = hop->port,
                              .implicit_tls = hop->implicit_tls,
@@ -248,7 +248,7 @@ static struct trust *trust_for(const struct plan_input *in, const struct cfg_des
     return own ? own : s->trust;
 }
 
-static void decide(const struct plan_input *in, const struct walk *walk, const struct hop *hop,
+static void decide(const struct plan_input *in, const struct plan *plan, const struct hop *hop,
                    struct route_host *h, const struct tlsa_set *set, bool literal)
 {
     // The policy and memory given are of one domain; of several next hops the others have neither.
@@ -265,10 +265,10 @@ static void decide(const struct plan_input *in, const struct walk *walk, const s
     h->authentic = !literal && (hop->mx_proof == DNS_SECURE || sts_names);
     struct policy_input p = {
         .delivery = &in->setup->config->delivery,
-        .rule = walk->rule,
+        .rule = plan->rule,
         .requiretls = in->variant == ROUTE_REQUIRETLS,
         .tls_optional = in->variant == ROUTE_TLS_OPTIONAL,
-        .shadow = walk->shadow,
+        .shadow = plan->shadow,
         .host = literal ? NULL : h->host,
         .next_hop_domain = hop->next_hop_domain,
         .next_hop_canonical = hop->canonical,
@@ -280,19 +280,19 @@ static void decide(const struct plan_input *in, const struct walk *walk, const s
         .tlsa_why = set->why,
         .sts = sts,
         .owes = literal || !ours ? OWES_NOTHING : recall(in, h->host),
-        .trust = trust_for(in, walk->rule),
+        .trust = trust_for(in, plan->rule),
         .now_s = clock_s(),
     };
     policy_decide(&p, &h->demand);
     h->dnssec = literal ? DNS_INSECURE : weakest(h, set);
 }
 
-void walk_add_host(const struct plan_input *in, struct walk *walk, struct facts *facts,
+void plan_add_host(const struct plan_input *in, struct plan *plan, struct facts *facts,
                    const struct hop *hop, const char *host, uint16_t preference)
 {
-    if (walk->nhosts >= MAX_MX_HOSTS || (walk->met_ourselves && preference >= walk->own_preference))
+    if (plan->nhosts >= MAX_MX_HOSTS || (plan->met_ourselves && preference >= plan->own_preference))
         return;
-    struct route_host *h = new_host(walk, hop, host, preference);
+    struct route_host *h = new_host(plan, hop, host, preference);
     struct found found = {0};
     const struct dns_answer *answer = NULL;
     for (size_t i = 0; i < 2; i++) {
@@ -305,8 +305,8 @@ void walk_add_host(const struct plan_input *in, struct walk *walk, struct facts 
     }
     no_address(h, &found);
     if (found.own && !hop->configured) {
-        walk->met_ourselves = true;
-        walk->own_preference = preference;
+        plan->met_ourselves = true;
+        plan->own_preference = preference;
     }
     h->address_proof = found.secure && !found.insecure ? DNS_SECURE
                        : found.failed && !h->naddresses
@@ -316,14 +316,14 @@ void walk_add_host(const struct plan_input *in, struct walk *walk, struct facts 
     bool ask = hop->mx_proof == DNS_SECURE || in->setup->config->dns.half_dane;
     if (ask && h->naddresses)
         look_up_tlsa(facts, h, answer, &set);
-    decide(in, walk, hop, h, &set, false);
+    decide(in, plan, hop, h, &set, false);
     free(set.rdata);
 }
 
-void walk_add_address(const struct plan_input *in, struct walk *walk, const struct hop *hop,
+void plan_add_address(const struct plan_input *in, struct plan *plan, const struct hop *hop,
                       const char *address)
 {
-    struct route_host *h = new_host(walk, hop, address, 0);
+    struct route_host *h = new_host(plan, hop, address, 0);
     unsigned char bytes[16];
     struct found found = {0};
     int family = strchr(address, ':') ? AF_INET6 : AF_INET;
@@ -333,5 +333,5 @@ void walk_add_address(const struct plan_input *in, struct walk *walk, const stru
     }
     no_address(h, &found);
     struct tlsa_set none = {.state = TLSA_NONE};
-    decide(in, walk, hop, h, &none, true);
+    decide(in, plan, hop, h, &none, true);
 }

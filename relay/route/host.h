@@ -18,8 +18,8 @@ struct hop {
     bool looked_up;  // came out of an MX lookup: MTA-STS speaks of it
 };
 
-// The walk so far.
-struct walk {
+// The plan so far.
+struct plan {
     const struct cfg_destination *rule;
     bool shadow, configured;
     struct route_host *hosts;
@@ -29,10 +29,10 @@ struct walk {
     struct why trouble; // something could not be looked up: defer when nothing else is left
     struct why never;   // the domain can never take mail this way
 };
-void walk_free(struct walk *walk);
-void walk_add_host(const struct plan_input *in, struct walk *walk, struct facts *facts,
+void plan_free(struct plan *plan);
+void plan_add_host(const struct plan_input *in, struct plan *plan, struct facts *facts,
                    const struct hop *hop, const char *host, uint16_t preference);
-void walk_add_address(const struct plan_input *in, struct walk *walk, const struct hop *hop,
+void plan_add_address(const struct plan_input *in, struct plan *plan, const struct hop *hop,
                       const char *address);
 
 #endif

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <uv.h>
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
-static void add(struct own_addresses *own, const struct sockaddr_storage *a)
+static void own_addresses_add(struct own_addresses *own, const struct sockaddr_storage *a)
 {
     own->at = mem_grow(own->at, own->n + 1, sizeof *own->at);
     own->at[own->n++] = *a;
@@ -39,7 +39,7 @@ static void add_interfaces(struct own_addresses *own, const struct sockaddr_stor
             ((struct sockaddr_in6 *)&a)->sin6_port =
                 ((const struct sockaddr_in6 *)listener)->sin6_port;
         }
-        add(own, &a);
+        own_addresses_add(own, &a);
     }
     uv_free_interface_addresses(interfaces, n);
 }
@@ -52,7 +52,7 @@ void own_addresses_find(const struct config *config, struct own_addresses *out)
         if (is_wildcard(a))
             add_interfaces(out, a);
         else
-            add(out, a);
+            own_addresses_add(out, a);
     }
 }
 

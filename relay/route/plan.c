@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: ISC
-// The walk from a recipient domain to an ordered list of hosts: next hops, MX, and the verdict. What
+// The plan from a recipient domain to an ordered list of hosts: next hops, MX, and the verdict. What
 // concerns one host (addresses, TLSA, demand) is relay/route/host.c.
 #include "relay/route/plan.h"
 
@@ -9,7 +9,7 @@
 #include <string.h>
 #include "relay/base/clock.h"
 #include "relay/base/maxima.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/route/host.h"
 
 #define FAILED_ROUTE_S 60  // a route made while something failed lives no longer
@@ -64,7 +64,7 @@ static void shuffle(struct dns_mx *mx, size_t n, uint64_t *seed)
     }
 }
 
-static int by_preference(const void *a, const void *b)
+static int plan_by_preference(const void *a, const void *b)
 {
     const struct dns_mx *x = a, *y = b;
     return x->preference != y->preference ? x->preference - y->preference
@@ -83,7 +83,7 @@ static size_t read_mx(const struct plan_input *in, const struct dns_answer *answ
         n += mx[n].host[0] != 0;
     }
     *null_mx = *null_mx && n == 0; // RFC 7505: the only record
-    qsort(mx, n, sizeof *mx, by_preference);
+    qsort(mx, n, sizeof *mx, plan_by_preference);
     uint64_t seed = in->seed;
     for (size_t start = 0, end; start < n; start = end) {
         for (end = start; end < n && mx[end].preference == mx[start].preference;)
@@ -107,22 +107,22 @@ static size_t drop_ourselves(const struct plan_input *in, struct dns_mx *mx, siz
     return kept < MAX_MX_HOSTS ? kept : MAX_MX_HOSTS;
 }
 
-static void mx_failed(struct walk *walk, const char *domain, const struct dns_answer *answer)
+static void mx_failed(struct plan *plan, const char *domain, const struct dns_answer *answer)
 {
     enum why_tls tls = answer->proof == DNS_BOGUS ? WHY_DNSSEC_INVALID : WHY_TLS_NONE;
-    why_set_tls(&walk->trouble, tls, WHY_DOMAIN, "4.4.3", "the MX records of %s cannot be had: %s",
+    why_set_tls(&plan->trouble, tls, WHY_DOMAIN, "4.4.3", "the MX records of %s cannot be had: %s",
                 domain, answer->why.text[0] ? answer->why.text : "lookup failed");
 }
 
 // The MX hosts of one domain, or the domain itself where it has none (RFC 5321 section 5.1).
-static void expand_mx(const struct plan_input *in, struct walk *walk, struct facts *facts,
+static void expand_mx(const struct plan_input *in, struct plan *plan, struct facts *facts,
                       const char *domain, uint16_t port, bool implicit_tls)
 {
     const struct dns_answer *answer = facts_ask(facts, domain, DNS_MX);
     if (!answer)
         return;
     if (answer->outcome == DNS_FAILED) {
-        mx_failed(walk, domain, answer);
+        mx_failed(plan, domain, answer);
         return;
     }
     struct hop hop = {.port = port,
@@ -131,36 +131,36 @@ static void expand_mx(const struct plan_input *in, struct walk *walk, struct fac
                       .next_hop_domain = domain,
                       .canonical =
                           answer->alias && answer->proof == DNS_SECURE ? answer->canonical : "",
-                      .configured = walk->configured,
+                      .configured = plan->configured,
                       .looked_up = true};
     if (answer->outcome == DNS_ABSENT) {
         if (answer->nxdomain)
-            why_set(&walk->never, WHY_DOMAIN, "5.1.2", "the domain %s does not exist", domain);
+            why_set(&plan->never, WHY_DOMAIN, "5.1.2", "the domain %s does not exist", domain);
         else
-            walk_add_host(in, walk, facts, &hop, domain, 0);
+            plan_add_host(in, plan, facts, &hop, domain, 0);
         return;
     }
     struct dns_mx mx[MAX_MX_ANSWERS];
     bool null_mx, own;
     size_t n = read_mx(in, answer, mx, &null_mx);
     if (null_mx) {
-        why_set(&walk->never, WHY_DOMAIN, "5.1.10", "%s accepts no mail (null MX)", domain);
+        why_set(&plan->never, WHY_DOMAIN, "5.1.10", "%s accepts no mail (null MX)", domain);
         return;
     }
     size_t kept = drop_ourselves(in, mx, n, &own);
     if (own && kept == 0)
-        why_set(&walk->never, WHY_DOMAIN, "5.4.6", "the MX records of %s point to this relay",
+        why_set(&plan->never, WHY_DOMAIN, "5.4.6", "the MX records of %s point to this relay",
                 domain);
     else if (n == 0)
-        why_set(&walk->trouble, WHY_DOMAIN, "4.4.4", "the MX records of %s name no host", domain);
+        why_set(&plan->trouble, WHY_DOMAIN, "4.4.4", "the MX records of %s name no host", domain);
     for (size_t i = 0; i < kept; i++)
-        walk_add_host(in, walk, facts, &hop, mx[i].host, mx[i].preference);
+        plan_add_host(in, plan, facts, &hop, mx[i].host, mx[i].preference);
 }
 
-static void expand_hop(const struct plan_input *in, struct walk *walk, struct facts *facts,
+static void expand_hop(const struct plan_input *in, struct plan *plan, struct facts *facts,
                        const struct cfg_next_hop *next)
 {
-    walk->configured = true;
+    plan->configured = true;
     struct hop hop = {.port = next->port,
                       .implicit_tls = next->implicit_tls,
                       .mx_proof = DNS_SECURE, // the operator vouches for the name
@@ -168,17 +168,17 @@ static void expand_hop(const struct plan_input *in, struct walk *walk, struct fa
                       .canonical = "",
                       .configured = true};
     if (next->kind == HOP_MX)
-        expand_mx(in, walk, facts, next->name, next->port, next->implicit_tls);
+        expand_mx(in, plan, facts, next->name, next->port, next->implicit_tls);
     else if (next->kind == HOP_HOST)
-        walk_add_host(in, walk, facts, &hop, next->name, 0);
+        plan_add_host(in, plan, facts, &hop, next->name, 0);
     else
-        walk_add_address(in, walk, &hop, next->name);
+        plan_add_address(in, plan, &hop, next->name);
 }
 
-static void expand_literal(const struct plan_input *in, struct walk *walk)
+static void expand_literal(const struct plan_input *in, struct plan *plan)
 {
     if (!in->setup->config->delivery.address_literals) {
-        why_set(&walk->never, WHY_DOMAIN, "5.1.2", "mail to address literals is not sent (%s)",
+        why_set(&plan->never, WHY_DOMAIN, "5.1.2", "mail to address literals is not sent (%s)",
                 in->domain);
         return;
     }
@@ -191,21 +191,21 @@ static void expand_literal(const struct plan_input *in, struct walk *walk)
                       .mx_proof = DNS_INSECURE,
                       .next_hop_domain = in->domain,
                       .canonical = ""};
-    walk_add_address(in, walk, &hop, text);
+    plan_add_address(in, plan, &hop, text);
 }
 
-static void expand(const struct plan_input *in, struct walk *walk, struct facts *facts)
+static void expand(const struct plan_input *in, struct plan *plan, struct facts *facts)
 {
     const struct cfg_next_hop *hops;
     size_t n = next_hops(in, &hops);
     for (size_t i = 0; i < n; i++)
-        expand_hop(in, walk, facts, &hops[i]);
+        expand_hop(in, plan, facts, &hops[i]);
     if (n)
         return;
     if (in->domain[0] == '[')
-        expand_literal(in, walk);
+        expand_literal(in, plan);
     else
-        expand_mx(in, walk, facts, in->domain, in->setup->config->delivery.port, false);
+        expand_mx(in, plan, facts, in->domain, in->setup->config->delivery.port, false);
 }
 
 static bool is_exception(const struct cfg_destination *rule)
@@ -214,20 +214,20 @@ static bool is_exception(const struct cfg_destination *rule)
 }
 
 // What lifts DANE of this message or destination lifts the wait for it too.
-static bool dane_is_lifted(const struct plan_input *in, const struct walk *walk)
+static bool dane_is_lifted(const struct plan_input *in, const struct plan *plan)
 {
     return in->variant != ROUTE_REQUIRETLS &&
-           (in->variant == ROUTE_TLS_OPTIONAL || walk->shadow || is_exception(walk->rule));
+           (in->variant == ROUTE_TLS_OPTIONAL || plan->shadow || is_exception(plan->rule));
 }
 
 // dns.on_failure: what is known to have DANE waits, the rest goes on (or all waits).
-static bool waits_for_dns(const struct plan_input *in, const struct walk *walk, struct why *why)
+static bool waits_for_dns(const struct plan_input *in, const struct plan *plan, struct why *why)
 {
     if (!in->dns_broken)
         return false;
     bool known = in->setup->config->dns.defer_on_failure;
     int64_t oldest = clock_s() - (int64_t)in->setup->config->delivery.memory_days * 86400;
-    for (size_t i = 0; in->memory && i < in->memory->n && !dane_is_lifted(in, walk); i++)
+    for (size_t i = 0; in->memory && i < in->memory->n && !dane_is_lifted(in, plan); i++)
         known = known || (in->memory->rows[i].dane && in->memory->rows[i].seen_s >= oldest);
     if (!known)
         return false;
@@ -238,7 +238,7 @@ static bool waits_for_dns(const struct plan_input *in, const struct walk *walk, 
 }
 
 // The first host that can be used decides; where none can, the gravest common reason.
-static void give_verdict(const struct plan_input *in, struct walk *walk, struct route *route)
+static void give_verdict(const struct plan_input *in, struct plan *plan, struct route *route)
 {
     bool usable = false, passing = false;
     const struct why *first = NULL;
@@ -252,25 +252,25 @@ static void give_verdict(const struct plan_input *in, struct walk *walk, struct 
         if (why && (!first || (why_permanent(first) && !why_permanent(why))))
             first = why;
     }
-    if (waits_for_dns(in, walk, &route->why)) {
+    if (waits_for_dns(in, plan, &route->why)) {
         route->verdict = ROUTE_DEFER;
     } else if (usable) {
         route->verdict = ROUTE_DELIVER;
-    } else if (why_is_set(&walk->trouble)) {
-        route->why = walk->trouble;
+    } else if (why_is_set(&plan->trouble)) {
+        route->why = plan->trouble;
         route->verdict = ROUTE_DEFER;
     } else if (first) {
         route->why = *first;
         route->verdict = passing ? ROUTE_DEFER : ROUTE_BOUNCE;
     } else {
-        route->why = walk->never;
+        route->why = plan->never;
         if (!why_is_set(&route->why))
             why_set(&route->why, WHY_DOMAIN, "4.4.4", "no host accepts mail for %s", in->domain);
         route->verdict = why_permanent(&route->why) ? ROUTE_BOUNCE : ROUTE_DEFER;
     }
 }
 
-static int by_name(const void *a, const void *b)
+static int plan_by_name(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
@@ -283,7 +283,7 @@ static char *name_site(const struct route *route)
     char **names = mem_new(route->nhosts * sizeof *names);
     for (size_t i = 0; i < route->nhosts; i++)
         names[i] = mem_printf("%s:%u", route->hosts[i].host, route->hosts[i].port);
-    qsort(names, route->nhosts, sizeof *names, by_name);
+    qsort(names, route->nhosts, sizeof *names, plan_by_name);
     struct buf site;
     buf_init(&site, 65536);
     for (size_t i = 0; i < route->nhosts; i++) {
@@ -315,12 +315,12 @@ static uint64_t life_s(const struct plan_input *in, const struct facts *facts,
 
 struct route *route_plan(const struct plan_input *in, struct facts *facts)
 {
-    struct walk walk = {.rule = rule_for(in), .shadow = in_shadow(in, rule_for(in))};
+    struct plan plan = {.rule = rule_for(in), .shadow = in_shadow(in, rule_for(in))};
     char policy_domain[256];
     plan_policy_domain(in, policy_domain);
-    expand(in, &walk, facts);
+    expand(in, &plan, facts);
     if (facts_count_wanted(facts) || (policy_domain[0] && !in->sts)) {
-        walk_free(&walk);
+        plan_free(&plan);
         return NULL;
     }
     struct route *route = mem_new(sizeof *route);
@@ -329,16 +329,16 @@ struct route *route_plan(const struct plan_input *in, struct facts *facts)
     route->next_hop_domain = mem_dup(policy_domain[0] ? policy_domain : in->domain);
     route->variant = in->variant;
     route->setup = setup_ref(in->setup);
-    route->rule = walk.rule;
-    route->shadow = walk.shadow;
+    route->rule = plan.rule;
+    route->shadow = plan.shadow;
     route->sts.mode = -1;
     if (in->sts)
         sts_view_copy(&route->sts, in->sts);
-    route->hosts = walk.hosts;
-    route->nhosts = walk.nhosts;
+    route->hosts = plan.hosts;
+    route->nhosts = plan.nhosts;
     route->site = name_site(route);
-    give_verdict(in, &walk, route);
-    route->ends_s = is_exception(walk.rule) ? walk.rule->until : 0;
+    give_verdict(in, &plan, route);
+    route->ends_s = is_exception(plan.rule) ? plan.rule->until : 0;
     route->expires_ms = clock_mono_ms() + life_s(in, facts, route) * 1000;
     return route;
 }

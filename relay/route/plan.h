@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: ISC
-// How a domain becomes hosts, and what each must prove: the pure walk (RFC 5321 section 5, RFC 7672
+// How a domain becomes hosts, and what each must prove: the pure plan (RFC 5321 section 5, RFC 7672
 // section 2.2, RFC 8461 sections 3 to 5). Asks a `struct facts`; evaluated again until nothing is wanted.
 #ifndef RELAY_ROUTE_PLAN_H
 #define RELAY_ROUTE_PLAN_H

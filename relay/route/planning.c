@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: ISC
-// One route being planned. DNS and MTA-STS are asked at the same time; the walk is evaluated whenever
+// One route being planned. DNS and MTA-STS are asked at the same time; the plan is evaluated whenever
 // something new is known, and ends when it wants nothing more.
 #include "relay/route/planning.h"
 
 #include <stdlib.h>
 #include "relay/base/clock.h"
 #include "relay/base/id.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/route/own_addresses.h"
 
 struct planning {
@@ -15,7 +15,7 @@ struct planning {
     char *domain;
     enum route_variant variant;
     struct facts *facts;
-    struct dns_drive *drive;
+    struct dns_evaluation *evaluation;
     struct sts_request *sts_request;
     struct sts_view sts;
     bool sts_known;
@@ -34,7 +34,7 @@ static bool dns_is_sound(const struct dns_state *state)
     return state->health == DNS_HEALTH_OK || state->health == DNS_HEALTH_OFF;
 }
 
-static struct route *evaluate(struct planning *p)
+static struct route *planning_evaluate(struct planning *p)
 {
     struct plan_input in = {.setup = p->setup,
                             .domain = p->domain,
@@ -49,40 +49,41 @@ static struct route *evaluate(struct planning *p)
     return route_plan(&in, p->facts);
 }
 
-// For the driver: true while DNS facts are wanted. A walk that waits for MTA-STS alone wants none.
-static bool look_again(void *arg)
+// For the driver: true while DNS facts are wanted. A plan that waits for MTA-STS alone wants none.
+static bool planning_look_again(void *arg)
 {
     struct planning *p = arg;
     dns_get_state(p->world->dns, &p->dns); // the self-check of a start may have ended meanwhile
-    p->route = evaluate(p);
+    p->route = planning_evaluate(p);
     return !p->route && facts_count_wanted(p->facts) > 0;
 }
 
-static void drive(struct planning *p);
+static void evaluation(struct planning *p);
 
-static void driven(void *arg)
+static void planning_driven(void *arg)
 {
     struct planning *p = arg;
-    p->drive = NULL;
+    p->evaluation = NULL;
     if (p->route)
         p->done(p->arg);
     else if (p->sts_known)
-        drive(p); // the policy came while the last lookups were under way
+        evaluation(p); // the policy came while the last lookups were under way
 }
 
-static void drive(struct planning *p)
+static void evaluation(struct planning *p)
 {
-    p->drive = dns_drive(p->world->dns, p->world->mail, p->facts, look_again, driven, p);
+    p->evaluation = dns_evaluate(p->world->dns, p->world->mail, p->facts, planning_look_again,
+                                 planning_driven, p);
 }
 
-static void sts_came(const struct sts_view *view, void *arg)
+static void planning_sts_came(const struct sts_view *view, void *arg)
 {
     struct planning *p = arg;
     p->sts_request = NULL;
     sts_view_copy(&p->sts, view);
     p->sts_known = true;
-    if (!p->drive)
-        drive(p);
+    if (!p->evaluation)
+        evaluation(p);
 }
 
 struct planning *planning_start(const struct planning_world *world, struct setup *setup,
@@ -108,10 +109,10 @@ struct planning *planning_start(const struct planning_world *world, struct setup
         tls_memory_get(world->memory, policy_domain, clock_s(), setup->config->delivery.memory_days,
                        &p->memory);
     if (world->sts && policy_domain[0])
-        p->sts_request = sts_cache_get(world->sts, policy_domain, sts_came, p);
+        p->sts_request = sts_cache_get(world->sts, policy_domain, planning_sts_came, p);
     else
         p->sts_known = true;
-    drive(p);
+    evaluation(p);
     return p;
 }
 
@@ -119,7 +120,7 @@ void planning_free(struct planning *p)
 {
     if (!p)
         return;
-    dns_drive_cancel(p->drive);
+    dns_evaluation_cancel(p->evaluation);
     sts_cache_cancel(p->sts_request);
     facts_free(p->facts);
     sts_view_free(&p->sts);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: ISC
-// One route being planned: drives the pure walk (relay/route/plan.h) with lookups, the MTA-STS cache and TLS
+// One route being planned: drives the pure plan (relay/route/plan.h) with lookups, the MTA-STS cache and TLS
 // memory until it is content. The routes thread and `waxwing explain` both plan through here, so what
 // explain says is what a delivery does.
 #ifndef RELAY_ROUTE_PLANNING_H
@@ -12,7 +12,7 @@
 // What a loop has to plan with; lives longer than its plannings.
 struct planning_world {
     struct dns *dns;
-    struct mailbox *mail;      // of the loop
+    struct inbox *mail;        // of the loop
     struct sts_cache *sts;     // of the same loop; NULL: no MTA-STS
     struct tls_memory *memory; // of the same loop; NULL: nothing remembered
 };

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "relay/base/clock.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/log/log.h"
 #include "relay/route/refused.h"
 #include "relay/route/thread.h"
@@ -16,13 +16,13 @@
 #define CACHE_ROUTES 20000 // routes kept; the one planned longest ago goes first
 #define REFRESH_MS   60000 // a domain's records are asked anew at most so often, whatever fails
 
-static void policy_changed(void *arg, const char *domain, const char *what);
+static void routes_policy_changed(void *arg, const char *domain, const char *what);
 
 struct route_request {
     struct item item;
     struct list list; // in its entry's waiters
     struct routes *routes;
-    struct mailbox *reply;
+    struct inbox *reply;
     char *domain;
     enum route_variant variant;
     route_fn *fn;
@@ -32,7 +32,7 @@ struct route_request {
 };
 
 // On the asking thread again.
-static void deliver_answer(struct item *item)
+static void routes_deliver_answer(struct item *item)
 {
     struct route_request *r = list_of(item, struct route_request, item);
     if (!r->cancelled)
@@ -42,12 +42,12 @@ static void deliver_answer(struct item *item)
     free(r);
 }
 
-static void answer(struct route_request *r, struct route *route)
+static void routes_answer(struct route_request *r, struct route *route)
 {
     list_remove(&r->list);
     r->route = route_ref(route);
-    r->item.run = deliver_answer;
-    mailbox_post(r->reply, &r->item);
+    r->item.run = routes_deliver_answer;
+    inbox_post(r->reply, &r->item);
 }
 
 static void forget_entry(struct routes *routes, struct route_entry *e)
@@ -82,12 +82,12 @@ static void tell_gone_tlsa(const struct route_entry *e)
             !had_tlsa(e->route, planning_memory(e->planning), h->host))
             continue;
         char *what = mem_printf("%s has no TLSA records any more that DNSSEC vouches for", h->host);
-        policy_changed(e->routes, e->domain, what);
+        routes_policy_changed(e->routes, e->domain, what);
         free(what);
     }
 }
 
-static void planned(void *arg)
+static void routes_planned(void *arg)
 {
     struct route_entry *e = arg;
     tell_gone_tlsa(e);
@@ -97,14 +97,15 @@ static void planned(void *arg)
     e->planning = NULL;
     e->route->stale = e->stale; // something changed while it was planned
     list_each_safe (it, &e->waiters)
-        answer(list_of(it, struct route_request, list), e->route);
+        routes_answer(list_of(it, struct route_request, list), e->route);
 }
 
 static void start_planning(struct route_entry *e)
 {
     struct routes *routes = e->routes;
     e->stale = false;
-    e->planning = planning_start(&routes->world, routes->setup, e->domain, e->variant, planned, e);
+    e->planning =
+        planning_start(&routes->world, routes->setup, e->domain, e->variant, routes_planned, e);
 }
 
 // NULL: not there.
@@ -137,7 +138,7 @@ static struct route_entry *find_entry(struct routes *routes, const char *domain,
     return e;
 }
 
-static void make_room(struct routes *routes)
+static void routes_make_room(struct routes *routes)
 {
     list_each_safe (it, &routes->entries) {
         struct route_entry *e = list_of(it, struct route_entry, age);
@@ -148,7 +149,7 @@ static void make_room(struct routes *routes)
     }
 }
 
-static void take_request(struct item *item)
+static void routes_take_request(struct item *item)
 {
     struct route_request *r = list_of(item, struct route_request, item);
     struct routes *routes = r->routes;
@@ -158,28 +159,27 @@ static void take_request(struct item *item)
         return;
     if (e->route && !e->stale && e->route->expires_ms > clock_mono_ms() &&
         route_is_fresh(e->route)) {
-        answer(r, e->route);
+        routes_answer(r, e->route);
         return;
     }
     list_append(&routes->entries, &e->age);
     start_planning(e);
-    make_room(routes);
+    routes_make_room(routes);
 }
 
-struct route_request *route_ask(struct routes *routes, struct mailbox *loop_mail,
-                                const char *domain, enum route_variant variant, route_fn *fn,
-                                void *arg)
+struct route_request *route_ask(struct routes *routes, struct inbox *loop_inbox, const char *domain,
+                                enum route_variant variant, route_fn *fn, void *arg)
 {
     struct route_request *r = mem_new(sizeof *r);
     r->routes = routes;
-    r->reply = loop_mail;
+    r->reply = loop_inbox;
     r->domain = mem_dup(domain);
     r->variant = variant;
     r->fn = fn;
     r->arg = arg;
     list_init(&r->list);
-    r->item.run = take_request;
-    mailbox_post(routes->mail, &r->item);
+    r->item.run = routes_take_request;
+    inbox_post(routes->mail, &r->item);
     return r;
 }
 
@@ -207,7 +207,7 @@ static void make_stale(struct route_entry *e)
         e->route->stale = true;
 }
 
-static void take_reload(struct item *item)
+static void routes_take_reload(struct item *item)
 {
     struct order *o = list_of(item, struct order, item);
     setup_unref(o->routes->setup);
@@ -220,8 +220,9 @@ static void take_reload(struct item *item)
 void routes_reload(struct routes *routes, struct setup *setup)
 {
     struct order *o = mem_new(sizeof *o);
-    *o = (struct order){.item = {NULL, take_reload}, .routes = routes, .setup = setup_ref(setup)};
-    mailbox_post(routes->mail, &o->item);
+    *o = (struct order){
+        .item = {NULL, routes_take_reload}, .routes = routes, .setup = setup_ref(setup)};
+    inbox_post(routes->mail, &o->item);
 }
 
 void routes_mark_stale(struct routes *routes, const char *domain)
@@ -240,8 +241,8 @@ void routes_policy_domain(const struct routes *routes, const char *domain, char 
     plan_policy_domain(&in, out);
 }
 
-// The policy has been looked up again. Where it is another, keep_policy has told the routes.
-static void refreshed(const struct sts_view *view, void *arg)
+// The policy has been looked up again. Where it is another, routes_keep_policy has told the routes.
+static void routes_refreshed(const struct sts_view *view, void *arg)
 {
     (void)view;
     struct order *o = arg;
@@ -278,7 +279,7 @@ static bool forget_answers(struct routes *routes, const char *domain)
     return again;
 }
 
-static void take_refresh(struct item *item)
+static void routes_take_refresh(struct item *item)
 {
     struct order *o = list_of(item, struct order, item);
     struct routes *routes = o->routes;
@@ -289,29 +290,30 @@ static void take_refresh(struct item *item)
     list_init(&o->list);
     list_append(&routes->refreshing, &o->list);
     if (policy_domain[0])
-        o->sts = sts_cache_refresh(routes->world.sts, policy_domain, false, refreshed, o);
+        o->sts = sts_cache_refresh(routes->world.sts, policy_domain, false, routes_refreshed, o);
     else
-        refreshed(NULL, o);
+        routes_refreshed(NULL, o);
 }
 
 void routes_refresh(struct routes *routes, const char *domain)
 {
     struct order *o = mem_new(sizeof *o);
-    *o = (struct order){.item = {NULL, take_refresh}, .routes = routes, .domain = mem_dup(domain)};
-    mailbox_post(routes->mail, &o->item);
+    *o = (struct order){
+        .item = {NULL, routes_take_refresh}, .routes = routes, .domain = mem_dup(domain)};
+    inbox_post(routes->mail, &o->item);
 }
 
 // ---- what the MTA-STS cache wants of the relay
 
-static bool is_refused(void *arg, const struct sockaddr *address)
+static bool routes_is_refused(void *arg, const struct sockaddr *address)
 {
     // On the fetcher's thread: the setup that the thread began with, which routes_close outlives.
     const struct setup *setup = arg;
     return refused_address(setup->config, address);
 }
 
-static void keep_policy(void *arg, const struct sts_row *row, void (*stored)(void *),
-                        void *stored_arg)
+static void routes_keep_policy(void *arg, const struct sts_row *row, void (*stored)(void *),
+                               void *stored_arg)
 {
     struct routes *routes = arg;
     list_each (it, &routes->entries) {
@@ -326,7 +328,7 @@ static void keep_policy(void *arg, const struct sts_row *row, void (*stored)(voi
     state_keep_policy(routes->relay->state, row, routes->mail, stored, stored_arg);
 }
 
-static void policy_changed(void *arg, const char *domain, const char *what)
+static void routes_policy_changed(void *arg, const char *domain, const char *what)
 {
     (void)arg;
     struct logline line;
@@ -337,8 +339,8 @@ static void policy_changed(void *arg, const char *domain, const char *what)
 }
 
 // One failing fetch is one fact: there was no connection to a host (RFC 8460 section 4.3.2.2).
-static void fetch_failed(void *arg, const char *domain, const struct sts_view *view,
-                         const struct why *why)
+static void routes_fetch_failed(void *arg, const char *domain, const struct sts_view *view,
+                                const struct why *why)
 {
     struct routes *routes = arg;
     struct logline line;
@@ -350,24 +352,24 @@ static void fetch_failed(void *arg, const char *domain, const struct sts_view *v
     log_end(&line);
     if (!routes->relay->state)
         return;
-    struct ledger_fact *fact = ledger_fact_new();
+    struct ledger_entry *fact = ledger_entry_new();
     fact->policy_type = POLICY_STS;
     fact->result = why->tls;
-    ledger_fact_set(&fact->domain, domain);
-    ledger_fact_set(&fact->policy_domain, domain);
-    ledger_fact_set(&fact->policy_string, view->mode >= 0 ? view->text : "");
-    ledger_fact_set(&fact->source, demand_source_word(SOURCE_STS));
-    ledger_fact_set(&fact->reason, why->text);
-    state_fact(routes->relay->state, fact);
+    ledger_entry_set(&fact->domain, domain);
+    ledger_entry_set(&fact->policy_domain, domain);
+    ledger_entry_set(&fact->policy_string, view->mode >= 0 ? view->text : "");
+    ledger_entry_set(&fact->source, demand_source_word(SOURCE_STS));
+    ledger_entry_set(&fact->reason, why->text);
+    state_ledger_add(routes->relay->state, fact);
 }
 
-static void restore_policy(void *arg, const struct sts_row *row)
+static void routes_restore_policy(void *arg, const struct sts_row *row)
 {
     struct routes *routes = arg;
     sts_cache_restore(routes->world.sts, row);
 }
 
-static void restore_memory(void *arg, const char *domain, const struct memory_row *row)
+static void routes_restore_memory(void *arg, const char *domain, const struct memory_row *row)
 {
     struct routes *routes = arg;
     tls_memory_learn(routes->world.memory, domain, row->host, row->owes, row->dane, row->seen_s,
@@ -379,7 +381,7 @@ static int open_world(struct routes *routes, struct why *why)
     struct https_options https = {.mail = routes->mail,
                                   .dns = routes->relay->dns,
                                   .ca_file = routes->setup->config->delivery.ca_file,
-                                  .refused = is_refused,
+                                  .refused = routes_is_refused,
                                   .arg = setup_ref(routes->setup)};
     routes->https_setup = routes->setup;
     routes->https = https_open(&https, why);
@@ -390,15 +392,15 @@ static int open_world(struct routes *routes, struct why *why)
                                     .dns = routes->relay->dns,
                                     .https = routes->https,
                                     .refresh = true,
-                                    .keep = keep_policy,
-                                    .changed = policy_changed,
-                                    .failed = fetch_failed,
+                                    .keep = routes_keep_policy,
+                                    .changed = routes_policy_changed,
+                                    .failed = routes_fetch_failed,
                                     .arg = routes};
     routes->world = (struct planning_world){.dns = routes->relay->dns,
                                             .mail = routes->mail,
                                             .sts = sts_cache_open(&sts),
                                             .memory = tls_memory_new()};
-    state_restore(routes->relay->state, restore_policy, restore_memory, routes);
+    state_restore(routes->relay->state, routes_restore_policy, routes_restore_memory, routes);
     return 0;
 }
 
@@ -413,7 +415,7 @@ static void free_routes(struct routes *routes)
     free(routes);
 }
 
-static void run_loop(void *arg)
+static void routes_run_loop(void *arg)
 {
     struct routes *routes = arg;
     uv_run(&routes->loop, UV_RUN_DEFAULT);
@@ -428,24 +430,24 @@ struct routes *routes_open(const struct routes_options *options, struct why *why
     list_init(&routes->asked);
     list_init(&routes->refreshing);
     uv_loop_init(&routes->loop);
-    routes->mail = mailbox_open(&routes->loop);
+    routes->mail = inbox_open(&routes->loop);
     if (open_world(routes, why) < 0) {
-        mailbox_close(routes->mail);
+        inbox_close(routes->mail);
         free_routes(routes);
         return NULL;
     }
-    int rc = uv_thread_create(&routes->thread, run_loop, routes);
+    int rc = uv_thread_create(&routes->thread, routes_run_loop, routes);
     if (rc == 0)
         return routes;
     why_set(why, WHY_OURS, "4.3.0", "cannot start a thread: %s", uv_strerror(rc));
     sts_cache_close(routes->world.sts);
     https_close(routes->https);
-    mailbox_close(routes->mail);
+    inbox_close(routes->mail);
     free_routes(routes);
     return NULL;
 }
 
-static void take_close(struct item *item)
+static void routes_take_close(struct item *item)
 {
     struct order *o = list_of(item, struct order, item);
     struct routes *routes = o->routes;
@@ -454,7 +456,7 @@ static void take_close(struct item *item)
         planning_free(e->planning);
         e->planning = NULL;
         list_each_safe (w, &e->waiters) // cancelled ones: freed where they were asked
-            answer(list_of(w, struct route_request, list), NULL);
+            routes_answer(list_of(w, struct route_request, list), NULL);
         forget_entry(routes, e);
     }
     routes_drop_asked(routes);
@@ -466,16 +468,16 @@ static void take_close(struct item *item)
     }
     sts_cache_close(routes->world.sts);
     https_close(routes->https);
-    state_settle(routes->relay->state); // a policy being stored is answered to this mailbox
-    mailbox_close(routes->mail);
+    state_settle(routes->relay->state); // a policy being stored is answered to this inbox
+    inbox_close(routes->mail);
     free(o);
 }
 
 void routes_close(struct routes *routes)
 {
     struct order *o = mem_new(sizeof *o);
-    *o = (struct order){.item = {NULL, take_close}, .routes = routes};
-    mailbox_post(routes->mail, &o->item);
+    *o = (struct order){.item = {NULL, routes_take_close}, .routes = routes};
+    inbox_post(routes->mail, &o->item);
     uv_thread_join(&routes->thread);
     free_routes(routes);
 }

@@ -15,12 +15,11 @@ struct routes *routes_open(const struct routes_options *options, struct why *why
 void routes_reload(struct routes *routes, struct setup *setup); // any thread; forgets cached routes
 void routes_close(struct routes *routes);                       // every request has ended before
 
-// One callback on the loop of `loop_mail`, never inside the call, unless cancelled. The route is counted:
+// One callback on the loop of `loop_inbox`, never inside the call, unless cancelled. The route is counted:
 // take a reference to keep it. Any thread.
 typedef void route_fn(struct route *route, void *arg);
-struct route_request *route_ask(struct routes *routes, struct mailbox *loop_mail,
-                                const char *domain, enum route_variant variant, route_fn *fn,
-                                void *arg);
+struct route_request *route_ask(struct routes *routes, struct inbox *loop_inbox, const char *domain,
+                                enum route_variant variant, route_fn *fn, void *arg);
 void route_cancel(struct route_request *request); // on the asking thread; accepts NULL
 // A policy failed on delivery: look MTA-STS TXT (at most once a minute a domain) and the route up again.
 void routes_refresh(struct routes *routes, const char *domain);
@@ -30,17 +29,17 @@ void routes_refresh(struct routes *routes, const char *domain);
 void routes_learn(struct routes *routes, const char *domain, const char *host,
                   enum memory_owes proved, bool dane);
 // `waxwing explain` of the running relay: plans afresh. `fn` gets the explanation as JSON text (free it) on
-// the loop of loop_mail; also the answers to tls policies, memory, refresh and forget (relay/route/ask.c).
+// the loop of loop_inbox; also the answers to tls policies, memory, refresh and forget (relay/route/ask.c).
 typedef void routes_json_fn(char *json, void *arg);
-void routes_explain(struct routes *routes, struct mailbox *loop_mail, const char *domain,
+void routes_explain(struct routes *routes, struct inbox *loop_inbox, const char *domain,
                     enum route_variant variant, routes_json_fn *fn, void *arg);
-void routes_policies(struct routes *routes, struct mailbox *loop_mail, routes_json_fn *fn,
+void routes_policies(struct routes *routes, struct inbox *loop_inbox, routes_json_fn *fn,
                      void *arg);
 // Fetches the MTA-STS policy whatever the id says.
-void routes_fetch(struct routes *routes, struct mailbox *loop_mail, const char *domain,
+void routes_fetch(struct routes *routes, struct inbox *loop_inbox, const char *domain,
                   routes_json_fn *fn, void *arg);
 // Forgets TLS memory of the domain.
-void routes_forget(struct routes *routes, struct mailbox *loop_mail, const char *domain,
+void routes_forget(struct routes *routes, struct inbox *loop_inbox, const char *domain,
                    routes_json_fn *fn, void *arg);
 
 #endif

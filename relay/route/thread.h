@@ -29,7 +29,7 @@ struct routes {
     struct relay *relay;
     uv_loop_t loop;
     uv_thread_t thread;
-    struct mailbox *mail;
+    struct inbox *mail;
     struct setup *setup;
     struct https *https;
     struct setup *https_setup; // what the fetcher looks refused addresses up in; a reference

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "relay/base/list.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/base/exit.h"
 #include "relay/log/log.h"
 #include "relay/queue/queue.h"
@@ -26,7 +26,7 @@ struct kept_worker {
 struct stop {
     struct item item;
     struct relay *relay;
-    struct mailbox *mail;
+    struct inbox *mail;
     _Atomic unsigned busy;
     uint64_t grace_ms;
     void (*done)(void *arg);
@@ -38,7 +38,7 @@ struct recovered {
     size_t n;
 };
 
-static void collect(struct message *m, void *arg)
+static void lifecycle_collect(struct message *m, void *arg)
 {
     struct recovered *r = arg;
     if ((r->n & (r->n - 1)) == 0)
@@ -46,7 +46,7 @@ static void collect(struct message *m, void *arg)
     r->at[r->n++] = m;
 }
 
-static void alarm_from_spool(void *arg, const char *sentence)
+static void lifecycle_alarm_from_spool(void *arg, const char *sentence)
 {
     (void)arg;
     log_alarm("spool", "%s", sentence);
@@ -58,8 +58,8 @@ static int open_doors(struct relay *relay, struct setup *setup, struct recovered
     const struct config *config = setup->config;
     struct spool_options spool = {.directory = config->spool,
                                   .disk_reserve = config->limits.disk_reserve,
-                                  .alarm = alarm_from_spool};
-    if (spool_open(&relay->spool, &spool, collect, recovered, exit_status, why) < 0)
+                                  .alarm = lifecycle_alarm_from_spool};
+    if (spool_open(&relay->spool, &spool, lifecycle_collect, recovered, exit_status, why) < 0)
         return -1;
     *exit_status = EXIT_CONFIG;
     relay->state = state_open(config->state, config->tls_report.keep, why);
@@ -95,7 +95,7 @@ static struct kept_worker *kept(struct worker *worker)
     return (struct kept_worker *)worker;
 }
 
-static void run_worker(void *arg)
+static void lifecycle_run_worker(void *arg)
 {
     struct kept_worker *k = arg;
     uv_run(&k->worker.loop, UV_RUN_DEFAULT);
@@ -113,7 +113,7 @@ static struct worker *make_worker(struct relay *relay, unsigned index, struct se
         log_alarm("worker", "cannot make an event loop: %s", uv_strerror(rc));
         abort();
     }
-    w->mail = mailbox_open(&w->loop);
+    w->mail = inbox_open(&w->loop);
     return w;
 }
 
@@ -125,7 +125,7 @@ static unsigned count_workers(const struct config *config)
     return cores > 0 ? (unsigned)cores : 1;
 }
 
-static void add_recovered(struct worker *worker, void *arg)
+static void lifecycle_add_recovered(struct worker *worker, void *arg)
 {
     queue_add(worker->queue, arg);
 }
@@ -140,7 +140,7 @@ static void start_workers(struct relay *relay, struct setup *setup, const int *f
     }
     for (unsigned i = 0; i < relay->nworkers; i++) {
         struct kept_worker *k = kept(relay->workers[i]);
-        if (uv_thread_create(&k->thread, run_worker, k) != 0) {
+        if (uv_thread_create(&k->thread, lifecycle_run_worker, k) != 0) {
             log_alarm("worker", "cannot start a thread");
             abort();
         }
@@ -167,12 +167,12 @@ int lifecycle_start(struct relay *relay, struct setup *setup, const int *fds, in
         relay->workers[i] = make_worker(relay, i, setup);
     start_workers(relay, setup, fds);
     for (size_t i = 0; i < recovered.n; i++)
-        worker_call(relay->workers[i % relay->nworkers], add_recovered, recovered.at[i]);
+        worker_call(relay->workers[i % relay->nworkers], lifecycle_add_recovered, recovered.at[i]);
     free(recovered.at);
     return 0;
 }
 
-static void take_setup(struct worker *worker, void *arg)
+static void lifecycle_take_setup(struct worker *worker, void *arg)
 {
     struct setup *setup = arg, *old = worker->setup;
     worker->setup = setup;
@@ -185,10 +185,10 @@ void lifecycle_reload(struct relay *relay, struct setup *setup)
 {
     routes_reload(relay->routes, setup);
     for (unsigned i = 0; i < relay->nworkers; i++)
-        worker_call(relay->workers[i], take_setup, setup_ref(setup));
+        worker_call(relay->workers[i], lifecycle_take_setup, setup_ref(setup));
 }
 
-static void drain_worker(struct worker *worker, void *arg)
+static void lifecycle_drain_worker(struct worker *worker, void *arg)
 {
     (void)arg;
     server_drain(worker->server);
@@ -198,10 +198,10 @@ void lifecycle_drain(struct relay *relay)
 {
     relay->stage = RELAY_DRAINING;
     for (unsigned i = 0; i < relay->nworkers; i++)
-        worker_call(relay->workers[i], drain_worker, NULL);
+        worker_call(relay->workers[i], lifecycle_drain_worker, NULL);
 }
 
-static void all_empty(struct item *item)
+static void lifecycle_all_empty(struct item *item)
 {
     struct stop *stop = list_of(item, struct stop, item);
     void (*done)(void *) = stop->done;
@@ -210,28 +210,28 @@ static void all_empty(struct item *item)
     done(arg);
 }
 
-static void part_gone(void *arg)
+static void lifecycle_part_gone(void *arg)
 {
     struct kept_worker *k = arg;
     if (--k->leaving == 0 && --k->stop->busy == 0)
-        mailbox_post(k->stop->mail, &k->stop->item);
+        inbox_post(k->stop->mail, &k->stop->item);
 }
 
-static void stop_worker(struct worker *worker, void *arg)
+static void lifecycle_stop_worker(struct worker *worker, void *arg)
 {
     struct kept_worker *k = kept(worker);
     k->stop = arg;
     k->leaving = 2;
-    server_stop(worker->server, part_gone, k);
-    queue_stop(worker->queue, k->stop->grace_ms, part_gone, k);
+    server_stop(worker->server, lifecycle_part_gone, k);
+    queue_stop(worker->queue, k->stop->grace_ms, lifecycle_part_gone, k);
 }
 
-void lifecycle_stop(struct relay *relay, struct mailbox *mail, uint64_t grace_ms,
+void lifecycle_stop(struct relay *relay, struct inbox *mail, uint64_t grace_ms,
                     void (*done)(void *arg), void *arg)
 {
     relay->stage = RELAY_STOPPING;
     struct stop *stop = mem_new(sizeof *stop);
-    *stop = (struct stop){.item = {NULL, all_empty},
+    *stop = (struct stop){.item = {NULL, lifecycle_all_empty},
                           .relay = relay,
                           .mail = mail,
                           .busy = relay->nworkers,
@@ -239,26 +239,26 @@ void lifecycle_stop(struct relay *relay, struct mailbox *mail, uint64_t grace_ms
                           .done = done,
                           .arg = arg};
     for (unsigned i = 0; i < relay->nworkers; i++)
-        worker_call(relay->workers[i], stop_worker, stop);
+        worker_call(relay->workers[i], lifecycle_stop_worker, stop);
 }
 
-static void leave(struct worker *worker, void *arg)
+static void lifecycle_leave(struct worker *worker, void *arg)
 {
     (void)arg;
     server_free(worker->server);
     queue_free(worker->queue);
 }
 
-static void arrived(struct worker *worker, void *arg)
+static void lifecycle_arrived(struct worker *worker, void *arg)
 {
     (void)worker;
     uv_sem_post(arg);
 }
 
-static void close_mail(struct worker *worker, void *arg)
+static void lifecycle_close_mail(struct worker *worker, void *arg)
 {
     (void)arg;
-    mailbox_close(worker->mail);
+    inbox_close(worker->mail);
 }
 
 // Until every worker has met all that was posted to it before.
@@ -267,7 +267,7 @@ static void wait_for_workers(struct relay *relay)
     uv_sem_t met;
     uv_sem_init(&met, 0);
     for (unsigned i = 0; i < relay->nworkers; i++)
-        worker_call(relay->workers[i], arrived, &met);
+        worker_call(relay->workers[i], lifecycle_arrived, &met);
     for (unsigned i = 0; i < relay->nworkers; i++)
         uv_sem_wait(&met);
     uv_sem_destroy(&met);
@@ -277,12 +277,12 @@ static void wait_for_workers(struct relay *relay)
 void lifecycle_close(struct relay *relay)
 {
     for (unsigned i = 0; i < relay->nworkers; i++)
-        worker_call(relay->workers[i], leave, NULL);
+        worker_call(relay->workers[i], lifecycle_leave, NULL);
     wait_for_workers(relay); // they have left
     wait_for_workers(relay); // and met what had been posted to them until then
     close_doors(relay);
     for (unsigned i = 0; i < relay->nworkers; i++)
-        worker_call(relay->workers[i], close_mail, NULL);
+        worker_call(relay->workers[i], lifecycle_close_mail, NULL);
     for (unsigned i = 0; i < relay->nworkers; i++) {
         struct kept_worker *k = kept(relay->workers[i]);
         uv_thread_join(&k->thread);

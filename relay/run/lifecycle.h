@@ -15,7 +15,7 @@ void lifecycle_reload(struct relay *relay, struct setup *setup);
 // Closes the listeners; sessions end after their message.
 void lifecycle_drain(struct relay *relay);
 // Sessions finish or get 421, deliveries get grace_ms; then `done` runs on the loop of `mail`.
-void lifecycle_stop(struct relay *relay, struct mailbox *mail, uint64_t grace_ms,
+void lifecycle_stop(struct relay *relay, struct inbox *mail, uint64_t grace_ms,
                     void (*done)(void *arg), void *arg);
 // After `done`: joins the workers and closes the rest. Until it returns, answers may come to `mail`.
 void lifecycle_close(struct relay *relay);

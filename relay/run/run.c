@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include "relay/audit/daily.h"
 #include "relay/base/clock.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/base/exit.h"
 #include "relay/http/http.h"
 #include "relay/run/lifecycle.h"
@@ -30,7 +30,7 @@
 struct run {
     struct relay relay;
     uv_loop_t loop;
-    struct mailbox *mail;
+    struct inbox *mail;
     const char *file; // the configuration's
     struct setup *setup;
     uv_signal_t signals[3];
@@ -184,7 +184,7 @@ int run_reload(struct relay *relay)
 }
 
 // Certificates, users and CA files are read again when they change; the YAML only when asked to.
-static void on_watch(uv_timer_t *timer)
+static void run_on_watch(uv_timer_t *timer)
 {
     struct run *run = timer->data;
     if (run->relay.stage != RELAY_RUNNING)
@@ -213,7 +213,7 @@ static void close_handle(uv_handle_t *handle, void *arg)
         uv_close(handle, NULL);
 }
 
-static void stopped(void *arg)
+static void run_stopped(void *arg)
 {
     struct run *run = arg;
     control_close(run->relay.control);
@@ -224,7 +224,7 @@ static void stopped(void *arg)
     close_handle((uv_handle_t *)&run->watch, NULL);
     publication_close(run->publication);
     audit_daily_stop(run->audit);
-    mailbox_unref(run->mail); // closed when no thread is left that may answer to it
+    inbox_unref(run->mail); // closed when no thread is left that may answer to it
 }
 
 void run_stop(struct relay *relay, const char *reason)
@@ -234,10 +234,10 @@ void run_stop(struct relay *relay, const char *reason)
         return;
     log_event("stop", "%s", reason);
     notify_systemd("STOPPING=1");
-    lifecycle_stop(relay, run->mail, GRACE_MS, stopped, run);
+    lifecycle_stop(relay, run->mail, GRACE_MS, run_stopped, run);
 }
 
-static void on_signal(uv_signal_t *handle, int signum)
+static void run_on_signal(uv_signal_t *handle, int signum)
 {
     struct run *run = handle->data;
     if (signum == SIGHUP)
@@ -275,11 +275,11 @@ static void start_main_loop(struct run *run)
     for (int i = 0; i < 3; i++) {
         uv_signal_init(&run->loop, &run->signals[i]);
         run->signals[i].data = run;
-        uv_signal_start(&run->signals[i], on_signal, numbers[i]);
+        uv_signal_start(&run->signals[i], run_on_signal, numbers[i]);
     }
     uv_timer_init(&run->loop, &run->watch);
     run->watch.data = run;
-    uv_timer_start(&run->watch, on_watch, WATCH_MS, WATCH_MS);
+    uv_timer_start(&run->watch, run_on_watch, WATCH_MS, WATCH_MS);
     run->publication = publication_open(&run->loop, run->mail, run->relay.dns, run->setup);
     run->audit = audit_daily_start(&run->loop, run->mail, run->relay.dns, run->setup);
     if (run->control_fd >= 0) {
@@ -295,11 +295,11 @@ static int serve(struct run *run)
     struct why why;
     int status = EXIT_TEMP;
     uv_loop_init(&run->loop);
-    run->mail = run->relay.mail = mailbox_open(&run->loop);
+    run->mail = run->relay.mail = inbox_open(&run->loop);
     if (bind_all(run, &why) < 0 ||
         lifecycle_start(&run->relay, run->setup, run->fds, &status, &why) < 0) {
         fprintf(stderr, "waxwing: %s\n", why.text);
-        mailbox_close(run->mail);
+        inbox_close(run->mail);
         uv_run(&run->loop, UV_RUN_DEFAULT);
         uv_loop_close(&run->loop);
         return status;
@@ -312,7 +312,7 @@ static int serve(struct run *run)
     notify_systemd("READY=1");
     uv_run(&run->loop, UV_RUN_DEFAULT);
     lifecycle_close(&run->relay);
-    mailbox_close(run->mail);
+    inbox_close(run->mail);
     uv_run(&run->loop, UV_RUN_DEFAULT);
     if (uv_loop_close(&run->loop) != 0)
         log_alarm("run", "the main loop left handles behind");

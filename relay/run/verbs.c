@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include "relay/base/clock.h"
 #include "relay/base/list.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/base/exit.h"
 #include "relay/run/lifecycle.h"
 #include "relay/log/log.h"
@@ -14,7 +14,7 @@
 
 #define DRAIN_LOOK_MS 500 // how often a drain looks whether anything is left to do
 
-static void put(json_t *j, const char *key, uint64_t value)
+static void verbs_put(json_t *j, const char *key, uint64_t value)
 {
     json_object_set_new(j, key, json_integer((json_int_t)value));
 }
@@ -22,23 +22,23 @@ static void put(json_t *j, const char *key, uint64_t value)
 static json_t *describe_counters(const struct counters *c)
 {
     json_t *j = json_object();
-    put(j, "connections", c->connections);
-    put(j, "connections_now", (uint64_t)c->connections_now);
-    put(j, "connections_out", c->connections_out);
-    put(j, "accepted", c->accepted);
-    put(j, "refused", c->refused);
-    put(j, "delivered", c->delivered);
-    put(j, "deferred", c->deferred);
-    put(j, "failed", c->failed);
-    put(j, "expired", c->expired);
-    put(j, "dsn", c->dsn);
-    put(j, "auth_ok", c->auth_ok);
-    put(j, "auth_failed", c->auth_failed);
-    put(j, "tls_refused", c->tls_refused);
-    put(j, "tls_failure", c->tls_failure);
-    put(j, "alarms", log_alarms());
-    put(j, "queued", (uint64_t)c->queued_now);
-    put(j, "memory", (uint64_t)c->memory_now);
+    verbs_put(j, "connections", c->connections);
+    verbs_put(j, "connections_now", (uint64_t)c->connections_now);
+    verbs_put(j, "connections_out", c->connections_out);
+    verbs_put(j, "accepted", c->accepted);
+    verbs_put(j, "refused", c->refused);
+    verbs_put(j, "delivered", c->delivered);
+    verbs_put(j, "deferred", c->deferred);
+    verbs_put(j, "failed", c->failed);
+    verbs_put(j, "expired", c->expired);
+    verbs_put(j, "dsn", c->dsn);
+    verbs_put(j, "auth_ok", c->auth_ok);
+    verbs_put(j, "auth_failed", c->auth_failed);
+    verbs_put(j, "tls_refused", c->tls_refused);
+    verbs_put(j, "tls_failure", c->tls_failure);
+    verbs_put(j, "alarms", log_alarms());
+    verbs_put(j, "queued", (uint64_t)c->queued_now);
+    verbs_put(j, "memory", (uint64_t)c->memory_now);
     return j;
 }
 
@@ -52,9 +52,9 @@ static json_t *describe_dns(struct dns *dns)
     json_object_set_new(j, "text", json_string(state.text));
     json_object_set_new(j, "checked", json_integer(state.checked_ms / 1000));
     json_object_set_new(j, "stuck", json_boolean(state.stuck));
-    put(j, "lookups", state.lookups);
-    put(j, "cache_hits", state.cache_hits);
-    put(j, "failures", state.failures);
+    verbs_put(j, "lookups", state.lookups);
+    verbs_put(j, "cache_hits", state.cache_hits);
+    verbs_put(j, "failures", state.failures);
     return j;
 }
 
@@ -63,12 +63,12 @@ static json_t *describe_spool(struct spool *spool)
     struct spool_state state;
     spool_get_state(spool, &state);
     json_t *j = json_object();
-    put(j, "messages", state.messages);
-    put(j, "bytes", state.bytes);
-    put(j, "segments", state.segments);
-    put(j, "syncs", state.syncs);
-    put(j, "stored", state.stored);
-    put(j, "results", state.results);
+    verbs_put(j, "messages", state.messages);
+    verbs_put(j, "bytes", state.bytes);
+    verbs_put(j, "segments", state.segments);
+    verbs_put(j, "syncs", state.syncs);
+    verbs_put(j, "stored", state.stored);
+    verbs_put(j, "results", state.results);
     json_object_set_new(j, "healthy", json_boolean(state.healthy));
     json_object_set_new(j, "room", json_boolean(state.room));
     return j;
@@ -80,14 +80,14 @@ static json_t *describe_state(struct state *state)
     state_get_health(state, &health);
     json_t *j = json_object();
     json_object_set_new(j, "writable", json_boolean(health.writable));
-    put(j, "waiting", health.waiting);
-    put(j, "dropped", health.dropped);
+    verbs_put(j, "waiting", health.waiting);
+    verbs_put(j, "dropped", health.dropped);
     json_t *lost = json_string(health.lost);
     json_object_set_new(j, "lost", lost ? lost : json_string("policies and memory lost"));
     return j;
 }
 
-static void status(struct control_call *call, struct relay *relay, const json_t *request)
+static void verbs_status(struct control_call *call, struct relay *relay, const json_t *request)
 {
     (void)request;
     static const char *const stages[] = {"starting", "running", "draining", "stopping"};
@@ -100,7 +100,7 @@ static void status(struct control_call *call, struct relay *relay, const json_t 
     json_object_set_new(j, "started", json_string(since));
     json_object_set_new(j, "configuration", json_string(setup->config->file));
     json_object_set_new(j, "hostname", json_string(setup->config->hostname));
-    put(j, "workers", relay->nworkers);
+    verbs_put(j, "workers", relay->nworkers);
     if (setup->creds)
         json_object_set_new(j, "certificate_expires", json_integer(creds_expires(setup->creds)));
     json_object_set_new(j, "counters", describe_counters(&relay->counters));
@@ -110,7 +110,7 @@ static void status(struct control_call *call, struct relay *relay, const json_t 
     control_answer(call, EXIT_YES, j);
 }
 
-static void reload(struct control_call *call, struct relay *relay, const json_t *request)
+static void verbs_reload(struct control_call *call, struct relay *relay, const json_t *request)
 {
     (void)request;
     int exit = run_reload(relay);
@@ -134,12 +134,12 @@ struct drain {
     _Atomic unsigned busy;
 };
 
-static void drain_closed(uv_handle_t *handle)
+static void verbs_drain_closed(uv_handle_t *handle)
 {
     free(handle->data);
 }
 
-static void look_over(struct item *item)
+static void verbs_look_over(struct item *item)
 {
     struct drain *d = list_of(item, struct drain, item);
     d->looking = false;
@@ -148,32 +148,32 @@ static void look_over(struct item *item)
         run_stop(d->relay, "drained");
 }
 
-static void look_at_worker(struct worker *worker, void *arg)
+static void verbs_look_at_worker(struct worker *worker, void *arg)
 {
     struct drain *d = arg;
     if (server_sessions(worker->server) || !queue_idle(worker->queue))
         d->busy++;
     if (--d->waiting == 0)
-        mailbox_post(d->relay->mail, &d->item);
+        inbox_post(d->relay->mail, &d->item);
 }
 
-static void look(uv_timer_t *timer)
+static void verbs_look(uv_timer_t *timer)
 {
     struct drain *d = timer->data;
     if (d->looking)
         return;
     if (d->relay->stage == RELAY_STOPPING) {
-        uv_close((uv_handle_t *)timer, drain_closed);
+        uv_close((uv_handle_t *)timer, verbs_drain_closed);
         return;
     }
     d->looking = true;
     d->busy = 0;
     d->waiting = d->relay->nworkers;
     for (unsigned i = 0; i < d->relay->nworkers; i++)
-        worker_call(d->relay->workers[i], look_at_worker, d);
+        worker_call(d->relay->workers[i], verbs_look_at_worker, d);
 }
 
-static void drain(struct control_call *call, struct relay *relay, const json_t *request)
+static void verbs_drain(struct control_call *call, struct relay *relay, const json_t *request)
 {
     (void)request;
     if (relay->stage != RELAY_RUNNING) {
@@ -183,16 +183,16 @@ static void drain(struct control_call *call, struct relay *relay, const json_t *
     lifecycle_drain(relay);
     struct drain *d = mem_new(sizeof *d);
     d->relay = relay;
-    d->item.run = look_over;
+    d->item.run = verbs_look_over;
     uv_timer_init(control_loop(call), &d->timer);
     d->timer.data = d;
-    uv_timer_start(&d->timer, look, DRAIN_LOOK_MS, DRAIN_LOOK_MS);
+    uv_timer_start(&d->timer, verbs_look, DRAIN_LOOK_MS, DRAIN_LOOK_MS);
     control_answer(call, EXIT_YES, json_object());
 }
 
 const struct control_verb control_run_verbs[] = {
-    {"status", false, status},
-    {"reload", true, reload},
-    {"drain", true, drain},
+    {"status", false, verbs_status},
+    {"reload", true, verbs_reload},
+    {"drain", true, verbs_drain},
     {NULL, false, NULL},
 };

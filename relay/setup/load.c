@@ -3,7 +3,7 @@
 #include "relay/setup/load.h"
 
 #include <stdlib.h>
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/setup/privileges.h"
 
 // The user that the file names. NULL: the second reading says what is wrong with it.

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/base/span.h"
 
 static void name_network(const struct network *n, char out[static PRINCIPAL_NAME])
@@ -89,7 +89,8 @@ static bool same_address(const char *pattern, const char *address, const char *d
     return same;
 }
 
-static bool matches(const struct sender_pattern *p, const char *address, const char *domain)
+static bool principal_matches(const struct sender_pattern *p, const char *address,
+                              const char *domain)
 {
     switch (p->kind) {
     case SENDER_DOMAIN:
@@ -107,7 +108,7 @@ static bool matches(const struct sender_pattern *p, const char *address, const c
 bool principal_may_send(const struct cfg_sender *row, const char *address, const char *domain)
 {
     for (size_t i = 0; row && i < row->nfrom; i++)
-        if (matches(&row->from[i], address, domain))
+        if (principal_matches(&row->from[i], address, domain))
             return true;
     return false;
 }
@@ -115,7 +116,7 @@ bool principal_may_send(const struct cfg_sender *row, const char *address, const
 bool principal_owns(const struct cfg_sender *row, const char *address, const char *domain)
 {
     for (size_t i = 0; row && i < row->nfrom; i++)
-        if (row->from[i].kind != SENDER_ANY && matches(&row->from[i], address, domain))
+        if (row->from[i].kind != SENDER_ANY && principal_matches(&row->from[i], address, domain))
             return true;
     return false;
 }

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 static const struct passwd *find_user(const char *name, struct why *why)
 {

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "relay/base/clock.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/log/log.h"
 
 struct row {
@@ -18,12 +18,12 @@ struct row {
 };
 
 struct publication {
-    struct mailbox *mail;
+    struct inbox *mail;
     struct dns *dns;
     struct setup *setup;
     uv_timer_t timer;
     struct facts *facts; // while a look is under way
-    struct dns_drive *drive;
+    struct dns_evaluation *evaluation;
     struct row *rows; // every key of the setup
     size_t nrows;
 };
@@ -95,7 +95,7 @@ static void tell_missing(const struct publication *p)
     }
 }
 
-static bool look(void *arg)
+static bool publication_look(void *arg)
 {
     struct publication *p = arg;
     bool waits = false;
@@ -107,10 +107,10 @@ static bool look(void *arg)
     return waits;
 }
 
-static void looked(void *arg)
+static void publication_looked(void *arg)
 {
     struct publication *p = arg;
-    p->drive = NULL;
+    p->evaluation = NULL;
     uint64_t now = clock_mono_ms();
     for (size_t i = 0; i < p->nrows; i++) {
         bool first = p->rows[i].known.state == PUBLICATION_UNKNOWN;
@@ -126,16 +126,16 @@ static void looked(void *arg)
 
 static void stop_looking(struct publication *p)
 {
-    dns_drive_cancel(p->drive);
+    dns_evaluation_cancel(p->evaluation);
     facts_free(p->facts);
-    p->drive = NULL;
+    p->evaluation = NULL;
     p->facts = NULL;
 }
 
-static void on_timer(uv_timer_t *timer)
+static void publication_on_timer(uv_timer_t *timer)
 {
     struct publication *p = timer->data;
-    if (p->drive || !p->setup->config->require_published)
+    if (p->evaluation || !p->setup->config->require_published)
         return;
     for (size_t i = 0; i < p->nrows; i++) { // the same answer out of the cache is no second one
         char name[600];
@@ -144,7 +144,8 @@ static void on_timer(uv_timer_t *timer)
         dns_forget(p->dns, name);
     }
     p->facts = facts_new();
-    p->drive = dns_drive(p->dns, p->mail, p->facts, look, looked, p);
+    p->evaluation =
+        dns_evaluate(p->dns, p->mail, p->facts, publication_look, publication_looked, p);
 }
 
 // The same name and the same key.
@@ -174,7 +175,7 @@ static void list_keys(struct publication *p)
         }
 }
 
-struct publication *publication_open(uv_loop_t *loop, struct mailbox *mail, struct dns *dns,
+struct publication *publication_open(uv_loop_t *loop, struct inbox *mail, struct dns *dns,
                                      struct setup *setup)
 {
     struct publication *p = mem_new(sizeof *p);
@@ -184,7 +185,7 @@ struct publication *publication_open(uv_loop_t *loop, struct mailbox *mail, stru
     list_keys(p);
     uv_timer_init(loop, &p->timer);
     p->timer.data = p;
-    uv_timer_start(&p->timer, on_timer, 0, PUBLICATION_AGAIN_MS);
+    uv_timer_start(&p->timer, publication_on_timer, 0, PUBLICATION_AGAIN_MS);
     return p;
 }
 
@@ -210,10 +211,10 @@ void publication_reload(struct publication *p, struct setup *setup)
     free(known);
     setup_unref(old);
     if (fresh) // a key that nobody asked for yet
-        uv_timer_start(&p->timer, on_timer, 0, PUBLICATION_AGAIN_MS);
+        uv_timer_start(&p->timer, publication_on_timer, 0, PUBLICATION_AGAIN_MS);
 }
 
-static void timer_closed(uv_handle_t *handle)
+static void publication_timer_closed(uv_handle_t *handle)
 {
     struct publication *p = handle->data;
     setup_unref(p->setup);
@@ -226,5 +227,5 @@ void publication_close(struct publication *p)
     if (!p)
         return;
     stop_looking(p);
-    uv_close((uv_handle_t *)&p->timer, timer_closed);
+    uv_close((uv_handle_t *)&p->timer, publication_timer_closed);
 }

@@ -18,8 +18,8 @@
 struct publication;
 
 // Looks at once, then every hour. Where the setup does not ask for it (require_published off) nothing is
-// looked up. `mail` is the mailbox of the loop.
-struct publication *publication_open(uv_loop_t *loop, struct mailbox *mail, struct dns *dns,
+// looked up. `mail` is the inbox of the loop.
+struct publication *publication_open(uv_loop_t *loop, struct inbox *mail, struct dns *dns,
                                      struct setup *setup);
 // Takes over what is known of the keys that stay. To be called before the workers get the new setup.
 void publication_reload(struct publication *p, struct setup *setup);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 // What a file looked like when it was read: trust stores are watched so.
 struct watched {
@@ -22,7 +22,7 @@ struct full_setup {
     size_t nwatched;
 };
 
-static void look(struct watched *w)
+static void setup_look(struct watched *w)
 {
     struct stat st;
     if (stat(w->file, &st) < 0)
@@ -32,12 +32,12 @@ static void look(struct watched *w)
     w->inode = st.st_ino;
 }
 
-static void watch(struct full_setup *f, const char *file)
+static void setup_watch(struct full_setup *f, const char *file)
 {
     f->watched = mem_grow(f->watched, f->nwatched + 1, sizeof *f->watched);
     struct watched *w = &f->watched[f->nwatched++];
     *w = (struct watched){.file = mem_dup(file)};
-    look(w);
+    setup_look(w);
 }
 
 bool setup_stale(const struct setup *s)
@@ -49,7 +49,7 @@ bool setup_stale(const struct setup *s)
         return true;
     for (size_t i = 0; i < f->nwatched; i++) {
         struct watched now = f->watched[i];
-        look(&now);
+        setup_look(&now);
         const struct watched *then = &f->watched[i];
         if (now.size != then->size || now.inode != then->inode ||
             now.modified.tv_sec != then->modified.tv_sec ||
@@ -59,7 +59,8 @@ bool setup_stale(const struct setup *s)
     return false;
 }
 
-static void complain(struct config_load *load, const struct config *config, const struct why *why)
+static void setup_complain(struct config_load *load, const struct config *config,
+                           const struct why *why)
 {
     buf_addf(&load->errors, "%s: %s\n", config->file, why->text);
 }
@@ -70,7 +71,7 @@ static struct sign_key *load_key(const struct config *config, const char *file,
     struct why why;
     struct sign_key *key = sign_key_load(file, &why);
     if (!key)
-        complain(load, config, &why);
+        setup_complain(load, config, &why);
     return key;
 }
 
@@ -94,16 +95,16 @@ static void load_trust(struct full_setup *f, struct config_load *load)
     struct why why;
     s->trust = trust_load(config->delivery.ca_file, &why);
     if (!s->trust)
-        complain(load, config, &why);
-    watch(f, config->delivery.ca_file);
+        setup_complain(load, config, &why);
+    setup_watch(f, config->delivery.ca_file);
     for (size_t i = 0; i < config->delivery.ndestinations; i++) {
         const char *file = config->delivery.destinations[i].ca_file;
         if (!file[0])
             continue;
-        watch(f, file);
+        setup_watch(f, file);
         s->destination_trust[i] = trust_load(file, &why);
         if (!s->destination_trust[i])
-            complain(load, config, &why);
+            setup_complain(load, config, &why);
     }
 }
 
@@ -115,7 +116,7 @@ static void load_users(struct full_setup *f, struct config_load *load)
     struct why why;
     f->setup.users = users_load(file, &load->warnings, &why);
     if (!f->setup.users)
-        complain(load, f->setup.config, &why);
+        setup_complain(load, f->setup.config, &why);
 }
 
 static struct full_setup *setup_empty(struct config *config)
@@ -159,7 +160,7 @@ struct setup *setup_new(struct config *config, struct config_load *load)
     if (config->ncertificates) {
         s->creds = creds_load(config->certificates, config->ncertificates, &why);
         if (!s->creds)
-            complain(load, config, &why);
+            setup_complain(load, config, &why);
     }
     load_signing(s, load);
     load_trust(f, load);

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 struct user {
     char *name, *hash;
@@ -71,7 +71,7 @@ static bool hash_ok(const char *hash)
     return crypt_checksalt(hash) != CRYPT_SALT_INVALID;
 }
 
-static void complain(struct buf *complaints, const char *path, size_t line, const char *text)
+static void users_complain(struct buf *complaints, const char *path, size_t line, const char *text)
 {
     if (complaints)
         buf_addf(complaints, "%s:%zu: %s\n", path, line, text);
@@ -85,7 +85,7 @@ static void take_line(struct users *users, struct span text, size_t line, struct
     if (span_trim(text).n == 0 || text.p[0] == '#')
         return;
     if (span_find(text, 0) >= 0 || !span_cut(text, ':', &name, &hash)) {
-        complain(complaints, users->path, line, "not a line of the form name:hash");
+        users_complain(complaints, users->path, line, "not a line of the form name:hash");
         return;
     }
     struct user user = {span_dup(name), span_dup(hash), line};
@@ -94,14 +94,14 @@ static void take_line(struct users *users, struct span text, size_t line, struct
         users->at[users->n++] = user;
         return;
     }
-    complain(complaints, users->path, line,
-             users_name_ok(user.name) ? "no hash that crypt(5) knows behind the name"
-                                      : "not a user name");
+    users_complain(complaints, users->path, line,
+                   users_name_ok(user.name) ? "no hash that crypt(5) knows behind the name"
+                                            : "not a user name");
     free(user.name);
     free(user.hash);
 }
 
-static int by_name(const void *a, const void *b)
+static int users_by_name(const void *a, const void *b)
 {
     const struct user *x = a, *y = b;
     int order = strcmp(x->name, y->name);
@@ -109,18 +109,18 @@ static int by_name(const void *a, const void *b)
 }
 
 // Sorts; of a name's lines the first counts.
-static void settle(struct users *users, struct buf *complaints)
+static void users_settle(struct users *users, struct buf *complaints)
 {
     if (users->n == 0)
         return;
-    qsort(users->at, users->n, sizeof *users->at, by_name);
+    qsort(users->at, users->n, sizeof *users->at, users_by_name);
     size_t kept = 1;
     for (size_t i = 1; i < users->n; i++) {
         if (strcmp(users->at[i].name, users->at[kept - 1].name) != 0) {
             users->at[kept++] = users->at[i];
             continue;
         }
-        complain(complaints, users->path, users->at[i].line, "this name has a line already");
+        users_complain(complaints, users->path, users->at[i].line, "this name has a line already");
         free(users->at[i].name);
         free(users->at[i].hash);
     }
@@ -143,11 +143,11 @@ struct users *users_parse(const char *path, struct span text, struct buf *compla
     }
     // The first line's scheme and cost stand for all: a file is rarely mixed.
     users->decoy = mem_dup(users->n ? users->at[0].hash : no_users_decoy);
-    settle(users, complaints);
+    users_settle(users, complaints);
     return users;
 }
 
-static int read_file(int fd, const char *path, struct buf *text, struct why *why)
+static int users_read_file(int fd, const char *path, struct buf *text, struct why *why)
 {
     for (;;) {
         unsigned char *room;
@@ -177,7 +177,7 @@ struct users *users_load(const char *path, struct buf *complaints, struct why *w
     buf_init(&text, USERS_FILE_SIZE + 1);
     if (fd < 0 || fstat(fd, &st) < 0) {
         why_set(why, WHY_OURS, "4.3.5", "%s: %s", path, strerror(errno));
-    } else if (read_file(fd, path, &text, why) == 0) {
+    } else if (users_read_file(fd, path, &text, why) == 0) {
         users = users_parse(path, buf_span(&text), complaints);
         users->dev = st.st_dev;
         users->ino = st.st_ino;

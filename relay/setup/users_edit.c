@@ -8,7 +8,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/setup/users.h"
 
 #define MODE_MOST 0640 // hashes are nobody else's business
@@ -19,7 +19,7 @@ struct edit {
     struct stat st;
 };
 
-static int failed(struct why *why, const char *path)
+static int users_edit_failed(struct why *why, const char *path)
 {
     return why_set(why, WHY_OURS, "4.3.5", "%s: %s", path, strerror(errno));
 }
@@ -36,10 +36,10 @@ static int lock(struct edit *e, bool create, gid_t group, struct why *why)
                 continue;
             if (e->fd >= 0 && group != (gid_t)-1 &&
                 (fchown(e->fd, (uid_t)-1, group) < 0 || fchmod(e->fd, MODE_MOST) < 0))
-                return failed(why, e->path);
+                return users_edit_failed(why, e->path);
         }
         if (e->fd < 0 || flock(e->fd, LOCK_EX) < 0 || fstat(e->fd, &e->st) < 0)
-            return failed(why, e->path);
+            return users_edit_failed(why, e->path);
         if (stat(e->path, &now) == 0 && now.st_ino == e->st.st_ino && now.st_dev == e->st.st_dev)
             return 0;
         close(e->fd);
@@ -60,7 +60,7 @@ static int read_old(struct edit *e, struct buf *old, struct why *why)
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0)
-            return failed(why, e->path);
+            return users_edit_failed(why, e->path);
         old->len += (size_t)got;
     }
     return 0;
@@ -140,7 +140,7 @@ static int replace(struct edit *e, struct span text, struct why *why)
     rc = sync_folder(e->path);
 done:
     if (rc < 0)
-        failed(why, e->path);
+        users_edit_failed(why, e->path);
     if (fd >= 0) {
         if (rc < 0)
             unlink(temporary); // after the rename there is none, and that is no harm
@@ -182,7 +182,7 @@ enum users_result users_edit(const char *path, enum users_verb verb, const char 
     if (!e.path && errno == ENOENT)
         e.path = mem_dup(path);
     if (!e.path)
-        failed(why, path);
+        users_edit_failed(why, path);
     else if (lock(&e, verb == USERS_ADD, group, why) == 0)
         result = change(&e, verb, name, hash, why);
     if (e.fd >= 0)

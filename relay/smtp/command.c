@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 static const char *const verbs[SMTP_VERBS] = {
     [SMTP_UNKNOWN] = "?",         [SMTP_EHLO] = "EHLO",       [SMTP_HELO] = "HELO",
@@ -48,7 +48,7 @@ int smtp_code(const char *status)
     return status[0] == '4' ? 451 : 550;
 }
 
-static int bad(struct why *why, const char *what)
+static int smtp_command_bad(struct why *why, const char *what)
 {
     return why_set(why, WHY_MESSAGE, "5.5.4", "%s", what);
 }
@@ -305,9 +305,9 @@ int smtp_bdat_parse(struct span args, uint64_t *bytes, bool *last, struct why *w
     struct span number = args, word = {0};
     *last = span_cut(args, ' ', &number, &word);
     if (*last && !span_is_nocase(span_trim(word), "LAST"))
-        return bad(why, "syntax: BDAT size [LAST]");
+        return smtp_command_bad(why, "syntax: BDAT size [LAST]");
     if (number.n > 20 || !span_number(number, UINT64_MAX / 2, bytes))
-        return bad(why, "syntax: BDAT size [LAST]");
+        return smtp_command_bad(why, "syntax: BDAT size [LAST]");
     return 0;
 }
 
@@ -315,10 +315,10 @@ int smtp_helo_parse(struct span args, char out[static MAX_DOMAIN + 1], struct wh
 {
     out[0] = 0;
     if (!args.n || args.n > MAX_DOMAIN)
-        return bad(why, "syntax: EHLO hostname");
+        return smtp_command_bad(why, "syntax: EHLO hostname");
     for (size_t i = 0; i < args.n; i++)
         if (args.p[i] < 33 || args.p[i] > 126)
-            return bad(why, "a host name or address literal is expected behind EHLO");
+            return smtp_command_bad(why, "a host name or address literal is expected behind EHLO");
     memcpy(out, args.p, args.n);
     out[args.n] = 0;
     return 0;

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "config/idn.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 void smtp_path_free(struct smtp_path *path)
 {
@@ -19,7 +19,7 @@ void smtp_path_free(struct smtp_path *path)
     *path = (struct smtp_path){0};
 }
 
-static int bad(struct why *why, const char *what)
+static int path_bad(struct why *why, const char *what)
 {
     return why_set(why, WHY_MESSAGE, "5.1.3", "address syntax: %s", what);
 }
@@ -124,14 +124,14 @@ int smtp_mailbox_parse(struct span text, struct smtp_path *out, struct why *why)
 {
     *out = (struct smtp_path){0};
     if (text.n > MAX_PATH)
-        return bad(why, "too long");
+        return path_bad(why, "too long");
     size_t local = text.n && text.p[0] == '"' ? quoted_string(text) : dot_string(text);
     if (!local)
-        return bad(why, "the local part");
+        return path_bad(why, "the local part");
     if (local >= text.n || text.p[local] != '@')
-        return bad(why, "no domain");
+        return path_bad(why, "no domain");
     if (read_domain(span_from(text, local + 1), &out->domain) < 0)
-        return bad(why, "the domain");
+        return path_bad(why, "the domain");
     out->address = span_dup(text);
     for (size_t i = 0; i < text.n; i++)
         out->utf8 |= text.p[i] > 127;
@@ -187,10 +187,10 @@ int smtp_path_parse(struct span *text, struct smtp_path *out, struct why *why)
 {
     *out = (struct smtp_path){0};
     if (!text->n || text->p[0] != '<')
-        return bad(why, "no '<'");
+        return path_bad(why, "no '<'");
     ptrdiff_t end = path_end(*text);
     if (end < 0)
-        return bad(why, "no '>'");
+        return path_bad(why, "no '>'");
     struct span inner = span_slice(*text, 1, (size_t)end);
     *text = span_from(*text, (size_t)end + 1);
     if (!inner.n || span_is_nocase(inner, "postmaster")) {
@@ -199,6 +199,6 @@ int smtp_path_parse(struct span *text, struct smtp_path *out, struct why *why)
         return 0;
     }
     if (drop_route(&inner) < 0)
-        return bad(why, "the source route");
+        return path_bad(why, "the source route");
     return smtp_mailbox_parse(inner, out, why);
 }

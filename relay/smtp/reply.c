@@ -56,7 +56,7 @@ int smtp_status_parse(struct span text, char out[static 12])
     return 0;
 }
 
-static int bad(struct why *why, const char *what)
+static int reply_bad(struct why *why, const char *what)
 {
     return why_set(why, WHY_HOST, "4.5.0", "the server's reply is not SMTP: %s", what);
 }
@@ -65,16 +65,16 @@ static int bad(struct why *why, const char *what)
 static int take_line(struct smtp_reply *reply, struct span line, struct why *why)
 {
     if (line.n && memchr(line.p, 0, line.n))
-        return bad(why, "it has a NUL");
+        return reply_bad(why, "it has a NUL");
     bool digits = line.n >= 3 && line.p[0] >= '2' && line.p[0] <= '5' &&
                   ascii_is_digit(line.p[1]) && ascii_is_digit(line.p[2]);
     if (!digits || (line.n > 3 && line.p[3] != '-' && line.p[3] != ' '))
-        return bad(why, "a line without reply code");
+        return reply_bad(why, "a line without reply code");
     int code = (line.p[0] - '0') * 100 + (line.p[1] - '0') * 10 + (line.p[2] - '0');
     if (reply->code && reply->code != code)
-        return bad(why, "its code changes between lines");
+        return reply_bad(why, "its code changes between lines");
     if (reply->lines == MAX_REPLY_LINES)
-        return bad(why, "too many lines");
+        return reply_bad(why, "too many lines");
     reply->code = code;
     reply->lines++;
     reply->done = line.n == 3 || line.p[3] == ' ';
@@ -83,7 +83,7 @@ static int take_line(struct smtp_reply *reply, struct span line, struct why *why
     if (smtp_status_parse(text, status) == 0)
         memcpy(reply->status, status, sizeof status);
     if (buf_addspan(&reply->text, text) < 0 || buf_addc(&reply->text, '\n') < 0)
-        return bad(why, "it is too long");
+        return reply_bad(why, "it is too long");
     return 0;
 }
 
@@ -97,7 +97,7 @@ enum smtp_reply_state smtp_reply_feed(struct smtp_reply *reply, struct span in, 
         ptrdiff_t lf = span_find(rest, '\n');
         size_t n = lf < 0 ? rest.n : (size_t)lf + 1;
         if (buf_add(&reply->line, rest.p, n) < 0) {
-            bad(why, "a line is too long");
+            reply_bad(why, "a line is too long");
             return SMTP_REPLY_BAD;
         }
         *used += n;
@@ -147,7 +147,7 @@ const char *smtp_reply_status(const struct smtp_reply *reply, char out[static 12
     return out;
 }
 
-static bool next_word(struct span *rest, struct span *word)
+static bool reply_next_word(struct span *rest, struct span *word)
 {
     *rest = span_trim(*rest);
     size_t n = 0;
@@ -160,7 +160,7 @@ static bool next_word(struct span *rest, struct span *word)
 
 static void read_auth(struct smtp_extensions *out, struct span rest)
 {
-    for (struct span word; next_word(&rest, &word);) {
+    for (struct span word; reply_next_word(&rest, &word);) {
         out->auth_plain |= span_is_nocase(word, "PLAIN");
         out->auth_login |= span_is_nocase(word, "LOGIN");
         out->auth_xoauth2 |= span_is_nocase(word, "XOAUTH2");
@@ -170,7 +170,7 @@ static void read_auth(struct smtp_extensions *out, struct span rest)
 
 static void read_limits(struct smtp_extensions *out, struct span rest)
 {
-    for (struct span word; next_word(&rest, &word);) {
+    for (struct span word; reply_next_word(&rest, &word);) {
         struct span name, value;
         uint64_t number;
         if (!span_cut(word, '=', &name, &value) || !span_number(value, 999999, &number))
@@ -196,7 +196,7 @@ void smtp_extensions_read(const struct smtp_reply *reply, struct smtp_extensions
 {
     *out = (struct smtp_extensions){0};
     struct span word, rest = smtp_reply_line(reply, 0);
-    if (next_word(&rest, &word))
+    if (reply_next_word(&rest, &word))
         snprintf(out->name, sizeof out->name, "%.*s", (int)word.n, (const char *)word.p);
     struct {
         const char *keyword;
@@ -214,7 +214,7 @@ void smtp_extensions_read(const struct smtp_reply *reply, struct smtp_extensions
     };
     for (unsigned i = 1; i < reply->lines; i++) {
         rest = smtp_reply_line(reply, i);
-        if (!next_word(&rest, &word))
+        if (!reply_next_word(&rest, &word))
             continue;
         for (size_t k = 0; k < sizeof plain / sizeof *plain; k++)
             *plain[k].offered |= span_is_nocase(word, plain[k].keyword);

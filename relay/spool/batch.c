@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "relay/base/clock.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/spool/inside.h"
 
 struct job *job_new(enum job_kind kind)
@@ -40,7 +40,7 @@ void job_refuse(struct spool *s, struct job *job)
     if (!why_is_set(&write->why))
         write->why = s->trouble;
     job_free(job);
-    mailbox_post(write->reply, &write->item);
+    inbox_post(write->reply, &write->item);
 }
 
 // What stands behind the text, in the order of the record.
@@ -148,7 +148,7 @@ static void end_job(struct spool *s, struct job *job)
         write->message->record_bytes = SEGMENT_RECORD + job->place.length;
         write->failed = false;
         atomic_fetch_add(&s->stored, 1);
-        mailbox_post(write->reply, &write->item);
+        inbox_post(write->reply, &write->item);
         break;
     case JOB_COPY:
         table_move(s, job->kept, s->head, &job->place, job->damaged);
@@ -164,7 +164,7 @@ static void end_job(struct spool *s, struct job *job)
         }
         break;
     case JOB_BARRIER:
-        mailbox_post(job->reply, job->back);
+        inbox_post(job->reply, job->back);
         break;
     case JOB_STOP:
         break;
@@ -225,7 +225,7 @@ static void batch_failed(struct spool *s)
 }
 
 // The head has room for the batch, or is replaced; an empty one takes a batch of any size.
-static int make_room(struct spool *s)
+static int batch_make_room(struct spool *s)
 {
     struct segment *g = s->head;
     struct batch *b = &s->batch;
@@ -260,7 +260,7 @@ static int put_on_disk(struct spool *s)
 void batch_write(struct spool *s)
 {
     gather(s);
-    if (make_room(s) < 0) {
+    if (batch_make_room(s) < 0) {
         spool_alarm(s, "%s", s->trouble.text);
         batch_failed(s);
         return;

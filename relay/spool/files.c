@@ -11,20 +11,20 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-static int system_open(void *self, const char *path, enum spool_open how)
+static int files_system_open(void *self, const char *path, enum spool_open how)
 {
     (void)self;
     static const int flags[] = {O_RDONLY, O_RDWR, O_RDWR | O_CREAT | O_EXCL};
     return open(path, flags[how] | O_CLOEXEC | O_NOFOLLOW, 0600);
 }
 
-static void system_close(void *self, int fd)
+static void files_system_close(void *self, int fd)
 {
     (void)self;
     close(fd);
 }
 
-static ssize_t system_pread(void *self, int fd, void *out, size_t n, uint64_t offset)
+static ssize_t files_system_pread(void *self, int fd, void *out, size_t n, uint64_t offset)
 {
     (void)self;
     ssize_t got;
@@ -34,8 +34,8 @@ static ssize_t system_pread(void *self, int fd, void *out, size_t n, uint64_t of
     return got;
 }
 
-static ssize_t system_pwritev(void *self, int fd, const struct iovec *pieces, int n,
-                              uint64_t offset)
+static ssize_t files_system_pwritev(void *self, int fd, const struct iovec *pieces, int n,
+                                    uint64_t offset)
 {
     (void)self;
     ssize_t put;
@@ -45,26 +45,26 @@ static ssize_t system_pwritev(void *self, int fd, const struct iovec *pieces, in
     return put;
 }
 
-static int system_datasync(void *self, int fd)
+static int files_system_datasync(void *self, int fd)
 {
     (void)self;
     return fdatasync(fd);
 }
 
-static int system_truncate(void *self, int fd, uint64_t size)
+static int files_system_truncate(void *self, int fd, uint64_t size)
 {
     (void)self;
     return ftruncate(fd, (off_t)size);
 }
 
 // Not posix_fallocate(), which writes zeros where the file system cannot take space ahead.
-static int system_allocate(void *self, int fd, uint64_t size)
+static int files_system_allocate(void *self, int fd, uint64_t size)
 {
     (void)self;
     return fallocate(fd, 0, 0, (off_t)size);
 }
 
-static int system_size(void *self, int fd, uint64_t *bytes)
+static int files_system_size(void *self, int fd, uint64_t *bytes)
 {
     (void)self;
     struct stat st;
@@ -74,19 +74,19 @@ static int system_size(void *self, int fd, uint64_t *bytes)
     return 0;
 }
 
-static int system_rename(void *self, const char *from, const char *to)
+static int files_system_rename(void *self, const char *from, const char *to)
 {
     (void)self;
     return rename(from, to);
 }
 
-static int system_unlink(void *self, const char *path)
+static int files_system_unlink(void *self, const char *path)
 {
     (void)self;
     return unlink(path);
 }
 
-static int system_mkdir(void *self, const char *path)
+static int files_system_mkdir(void *self, const char *path)
 {
     (void)self;
     struct stat st;
@@ -97,7 +97,7 @@ static int system_mkdir(void *self, const char *path)
     return -1;
 }
 
-static int system_sync_dir(void *self, const char *path)
+static int files_system_sync_dir(void *self, const char *path)
 {
     (void)self;
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -109,8 +109,8 @@ static int system_sync_dir(void *self, const char *path)
     return rc;
 }
 
-static int system_list(void *self, const char *path, void (*each)(void *arg, const char *name),
-                       void *arg)
+static int files_system_list(void *self, const char *path,
+                             void (*each)(void *arg, const char *name), void *arg)
 {
     (void)self;
     DIR *dir = opendir(path);
@@ -126,7 +126,7 @@ static int system_list(void *self, const char *path, void (*each)(void *arg, con
     return saved ? -1 : 0;
 }
 
-static int system_free_bytes(void *self, const char *path, uint64_t *bytes)
+static int files_system_free_bytes(void *self, const char *path, uint64_t *bytes)
 {
     (void)self;
     struct statvfs st;
@@ -138,7 +138,7 @@ static int system_free_bytes(void *self, const char *path, uint64_t *bytes)
 
 // An open file description's lock: unlike a process's, it does not vanish when some other descriptor
 // of the file is closed.
-static int system_lock(void *self, const char *path)
+static int files_system_lock(void *self, const char *path)
 {
     (void)self;
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -154,21 +154,21 @@ static int system_lock(void *self, const char *path)
 }
 
 const struct spool_files spool_files_system = {
-    .open = system_open,
-    .close = system_close,
-    .pread = system_pread,
-    .pwritev = system_pwritev,
-    .datasync = system_datasync,
-    .truncate = system_truncate,
-    .allocate = system_allocate,
-    .size = system_size,
-    .rename = system_rename,
-    .unlink = system_unlink,
-    .mkdir = system_mkdir,
-    .sync_dir = system_sync_dir,
-    .list = system_list,
-    .free_bytes = system_free_bytes,
-    .lock = system_lock,
+    .open = files_system_open,
+    .close = files_system_close,
+    .pread = files_system_pread,
+    .pwritev = files_system_pwritev,
+    .datasync = files_system_datasync,
+    .truncate = files_system_truncate,
+    .allocate = files_system_allocate,
+    .size = files_system_size,
+    .rename = files_system_rename,
+    .unlink = files_system_unlink,
+    .mkdir = files_system_mkdir,
+    .sync_dir = files_system_sync_dir,
+    .list = files_system_list,
+    .free_bytes = files_system_free_bytes,
+    .lock = files_system_lock,
 };
 
 ssize_t spool_files_read(const struct spool_files *files, int fd, void *out, size_t n,

@@ -8,12 +8,12 @@
 #include <string.h>
 #include <xxhash.h>
 #include "relay/base/maxima.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 static const unsigned char head_magic[8] = {'W', 'X', 'S', 'P', 'O', 'O', 'L', '\n'};
 static const unsigned char record_magic[4] = {'W', 'X', 'r', 0x1a};
 
-static void put(unsigned char *out, uint64_t value, int bytes)
+static void format_put(unsigned char *out, uint64_t value, int bytes)
 {
     for (int i = 0; i < bytes; i++)
         out[i] = (unsigned char)(value >> 8 * i);
@@ -29,8 +29,8 @@ static uint64_t get(const unsigned char *in, int bytes)
 
 static void put_sum(unsigned char out[static SEGMENT_SUM], XXH128_hash_t hash)
 {
-    put(out, hash.low64, 8);
-    put(out + 8, hash.high64, 8);
+    format_put(out, hash.low64, 8);
+    format_put(out + 8, hash.high64, 8);
 }
 
 // The 16 random bytes are stretched to the secret that the hash wants.
@@ -38,7 +38,7 @@ void segment_key_make(struct segment_key *key, uint64_t number, const unsigned c
 {
     unsigned char seed[16 + 8 + 1];
     memcpy(seed, random, 16);
-    put(seed + 16, number, 8);
+    format_put(seed + 16, number, 8);
     key->number = number;
     memcpy(key->random, random, sizeof key->random);
     for (unsigned i = 0; i < sizeof key->secret / SEGMENT_SUM; i++) {
@@ -51,8 +51,8 @@ void segment_head_encode(const struct segment_key *key, unsigned char out[static
 {
     memset(out, 0, SEGMENT_HEAD);
     memcpy(out, head_magic, 8);
-    put(out + 8, SEGMENT_VERSION, 4);
-    put(out + 16, key->number, 8);
+    format_put(out + 8, SEGMENT_VERSION, 4);
+    format_put(out + 16, key->number, 8);
     memcpy(out + 24, key->random, 16);
     put_sum(out + 40, XXH3_128bits(out, 40));
     memcpy(out + SEGMENT_HEAD / 2, out, SEGMENT_HEAD / 2);
@@ -80,8 +80,8 @@ void segment_sum(const struct segment_key *key, uint64_t offset, enum segment_pa
                  const struct span *pieces, size_t n, unsigned char out[static SEGMENT_SUM])
 {
     unsigned char place[16];
-    put(place, offset, 8);
-    put(place + 8, part, 8);
+    format_put(place, offset, 8);
+    format_put(place + 8, part, 8);
     XXH3_state_t state;
     XXH3_INITSTATE(&state);
     XXH3_128bits_reset_withSecret(&state, key->secret, sizeof key->secret);
@@ -96,11 +96,11 @@ void segment_record_encode(const struct segment_key *key, const struct segment_r
                            unsigned char out[static SEGMENT_RECORD])
 {
     memcpy(out, record_magic, 4);
-    put(out + 4, r->type, 4);
-    put(out + 8, r->length, 8);
-    put(out + 16, r->id, 8);
-    put(out + 24, r->text, 8);
-    put(out + 32, r->synced, 8);
+    format_put(out + 4, r->type, 4);
+    format_put(out + 8, r->length, 8);
+    format_put(out + 16, r->id, 8);
+    format_put(out + 24, r->text, 8);
+    format_put(out + 32, r->synced, 8);
     memcpy(out + 40, r->text_sum, SEGMENT_SUM);
     memcpy(out + 56, r->rest_sum, SEGMENT_SUM);
     struct span head = span_of(out, 72);
@@ -186,11 +186,11 @@ void segment_index_encode(const struct segment_key *key, const struct segment_in
     unsigned char *row = p + SEGMENT_RECORD;
     for (size_t i = 0; i < index->n; i++, row += SEGMENT_ROW) {
         const struct segment_record *r = &index->rows[i];
-        put(row, r->offset, 8);
-        put(row + 8, r->id, 8);
-        put(row + 16, r->length, 8);
-        put(row + 24, r->text, 8);
-        put(row + 32, r->type, 8);
+        format_put(row, r->offset, 8);
+        format_put(row + 8, r->id, 8);
+        format_put(row + 16, r->length, 8);
+        format_put(row + 24, r->text, 8);
+        format_put(row + 32, r->type, 8);
     }
     struct segment_record r = {
         .type = SEGMENT_INDEX, .offset = offset, .length = bytes, .synced = synced};

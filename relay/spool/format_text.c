@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 // Names below spool/large/ are this many hexadecimal digits (relay/spool/large.c).
 #define LARGE_NAME 32
@@ -51,7 +51,8 @@ static void line_time(struct buf *out, const char *key, int64_t ms)
 }
 
 // The next line; false at the end, or with *bad set when what follows is none.
-static bool next_line(struct span *text, struct span *key, struct span *value, bool *bad)
+static bool format_text_next_line(struct span *text, struct span *key, struct span *value,
+                                  bool *bad)
 {
     struct span whole;
     if (!text->n)
@@ -112,7 +113,7 @@ static const char *const body_words[] = {"7bit", "8bitmime", "binarymime"};
 static const char *const ret_words[] = {"unset", "full", "hdrs"};
 static const char *const outcome_words[] = {"delivered", "failed", "deferred", "removed"};
 
-static int word(struct span value, const char *const *words, int n)
+static int format_text_word(struct span value, const char *const *words, int n)
 {
     for (int i = 0; i < n; i++)
         if (span_is(value, words[i]))
@@ -277,7 +278,7 @@ static bool read_recipient(struct span key, struct span value, struct recipient 
 static bool read_word(struct span key, struct span value, struct envelope *env)
 {
     bool ret = span_is(key, "ret");
-    int n = ret ? word(value, ret_words, 3) : word(value, body_words, 3);
+    int n = ret ? format_text_word(value, ret_words, 3) : format_text_word(value, body_words, 3);
     if (n < 0)
         return false;
     if (ret)
@@ -336,7 +337,7 @@ struct message *segment_message_decode(struct span text, uint64_t id, uint64_t r
     m->env.id = id;
     m->in_memory = false;
     *damaged = false;
-    while (!bad && next_line(&text, &key, &value, &bad)) {
+    while (!bad && format_text_next_line(&text, &key, &value, &bad)) {
         struct envelope *env = &m->env;
         if (span_is(key, "rcpt"))
             bad = !read_text(value, &message_add_recipient(m, "", "")->address);
@@ -386,7 +387,7 @@ static bool read_result(struct span key, struct span value, struct spool_result 
     if (span_is(key, "delay-warned"))
         return result->delay_warned = span_is(value, "yes");
     if (span_is(key, "outcome")) {
-        int n = word(value, outcome_words, 4);
+        int n = format_text_word(value, outcome_words, 4);
         result->outcome = (enum spool_outcome)n;
         return n >= 0;
     }
@@ -401,7 +402,7 @@ int segment_result_decode(struct span text, struct spool_result *result, char **
     bool bad = false;
     *result = (struct spool_result){.outcome = (enum spool_outcome) - 1};
     *address = NULL;
-    while (!bad && next_line(&text, &key, &value, &bad))
+    while (!bad && format_text_next_line(&text, &key, &value, &bad))
         bad = !read_result(key, value, result, address);
     if (!bad && *address && (int)result->outcome >= 0) {
         result->address = *address;

@@ -45,7 +45,7 @@ struct kept {
 
 enum job_kind { JOB_STORE, JOB_COPY, JOB_RESULT, JOB_BARRIER, JOB_STOP };
 struct job {
-    struct item item; // in the mailbox, then in the queue
+    struct item item; // in the inbox, then in the queue
     enum job_kind kind;
     struct buf record; // SEGMENT_RECORD bytes of room, then the text
     uint64_t id;
@@ -55,7 +55,7 @@ struct job {
     uint64_t due_ms;            // JOB_RESULT: monotonic
     bool owed;                  // JOB_RESULT: a write of it has failed
     struct item *back;          // JOB_BARRIER
-    struct mailbox *reply;
+    struct inbox *reply;
     struct kept *kept; // JOB_COPY
     struct buf rest;
     bool damaged;
@@ -75,7 +75,7 @@ struct spool {
     char *directory, *large, *damaged;
     uint64_t segment_bytes;
     int lock_fd;
-    struct mailbox *mailbox;
+    struct inbox *inbox;
     pthread_t thread;
     struct batch batch;
     struct job *first, **last; // what waits, in order

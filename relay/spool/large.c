@@ -7,7 +7,7 @@
 #include <string.h>
 #include <xxhash.h>
 #include "relay/base/id.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/spool/inside.h"
 
 struct spool_large {
@@ -25,7 +25,7 @@ static void put_sum(unsigned char out[16], XXH128_hash_t hash)
     memcpy(out, canonical.digest, 16);
 }
 
-static void release(struct spool_large *large)
+static void large_release(struct spool_large *large)
 {
     if (large->fd >= 0)
         large->s->files->close(large->s->files->self, large->fd);
@@ -76,7 +76,7 @@ int spool_large_finish(struct spool_large *large, struct message *m, struct why 
     m->large = mem_dup(large->name);
     m->body_bytes = large->bytes;
     put_sum(m->large_sum, XXH3_128bits_digest(large->hash));
-    release(large);
+    large_release(large);
     return 0;
 }
 
@@ -86,7 +86,7 @@ void spool_large_abort(struct spool_large *large)
         return;
     if (large->fd >= 0)
         large_unlink(large->s, large->name);
-    release(large);
+    large_release(large);
 }
 
 void spool_large_discard(struct spool *s, struct message *m)

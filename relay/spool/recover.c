@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/base/exit.h"
 #include "relay/spool/inside.h"
 
@@ -27,7 +27,7 @@ struct files {
 };
 
 // "00000001.log", "00000001.4096.suspect"; a damaged one only keeps its number from being used again.
-static void see_name(void *arg, const char *name)
+static void recover_see_name(void *arg, const char *name)
 {
     struct files *files = arg;
     struct file f = {.fd = -1};
@@ -46,7 +46,7 @@ static void see_name(void *arg, const char *name)
     files->at[files->n++] = f;
 }
 
-static int by_number(const void *a, const void *b)
+static int recover_by_number(const void *a, const void *b)
 {
     const struct file *x = a, *y = b;
     return x->number < y->number ? -1 : x->number > y->number;
@@ -57,7 +57,7 @@ static char *path_of(struct spool *s, const char *name)
     return mem_printf("%s/%s", s->directory, name);
 }
 
-static int look_at(struct spool *s, struct file *f, struct why *why, int *exit_status)
+static int recover_look_at(struct spool *s, struct file *f, struct why *why, int *exit_status)
 {
     const struct spool_files *files = s->files;
     unsigned char head[SEGMENT_HEAD];
@@ -126,7 +126,7 @@ static bool put_away(struct spool *s, struct file *f, bool newest)
 }
 
 // Recipients that are done leave the envelope, the others say where they stand.
-static void settle(struct kept *k)
+static void recover_settle(struct kept *k)
 {
     struct envelope *env = &k->message->env;
     size_t n = 0;
@@ -156,14 +156,14 @@ struct orphans {
     size_t n;
 };
 
-static void see_large(void *arg, const char *name)
+static void recover_see_large(void *arg, const char *name)
 {
     struct orphans *o = arg;
     o->at = mem_grow(o->at, o->n + 1, sizeof *o->at);
     o->at[o->n++] = (struct orphan){.name = mem_dup(name)};
 }
 
-static int by_name(const void *a, const void *b)
+static int recover_by_name(const void *a, const void *b)
 {
     const struct orphan *x = a, *y = b;
     return strcmp(x->name, y->name);
@@ -172,7 +172,7 @@ static int by_name(const void *a, const void *b)
 static void claim(struct orphans *o, char *name)
 {
     struct orphan key = {.name = name};
-    struct orphan *found = o->n ? bsearch(&key, o->at, o->n, sizeof key, by_name) : NULL;
+    struct orphan *found = o->n ? bsearch(&key, o->at, o->n, sizeof key, recover_by_name) : NULL;
     if (found)
         found->claimed = true;
 }
@@ -191,10 +191,10 @@ static void move_away(struct spool *s, const char *name)
 static void tidy_large(struct spool *s, bool damaged)
 {
     struct orphans o = {0};
-    if (s->files->list(s->files->self, s->large, see_large, &o) < 0)
+    if (s->files->list(s->files->self, s->large, recover_see_large, &o) < 0)
         spool_alarm(s, "%s: %s", s->large, strerror(errno));
     if (o.n)
-        qsort(o.at, o.n, sizeof *o.at, by_name);
+        qsort(o.at, o.n, sizeof *o.at, recover_by_name);
     for (struct kept *k = s->table; k; k = k->hh.next)
         if (k->message->large)
             claim(&o, k->message->large);
@@ -210,12 +210,12 @@ static void tidy_large(struct spool *s, bool damaged)
 
 static int look_at_all(struct spool *s, struct files *found, int *exit_status, struct why *why)
 {
-    if (s->files->list(s->files->self, s->directory, see_name, found) < 0)
+    if (s->files->list(s->files->self, s->directory, recover_see_name, found) < 0)
         return why_set(why, WHY_OURS, "4.3.0", "%s: %s", s->directory, strerror(errno));
     if (found->n)
-        qsort(found->at, found->n, sizeof *found->at, by_number);
+        qsort(found->at, found->n, sizeof *found->at, recover_by_number);
     for (size_t i = 0; i < found->n; i++)
-        if (look_at(s, &found->at[i], why, exit_status) < 0)
+        if (recover_look_at(s, &found->at[i], why, exit_status) < 0)
             return -1;
     return 0;
 }
@@ -238,7 +238,7 @@ int spool_recover(struct spool *s, int *exit_status, struct why *why)
     }
     if (rc == 0) {
         for (struct kept *k = s->table; k; k = k->hh.next)
-            settle(k);
+            recover_settle(k);
         tidy_large(s, damaged);
         s->dir_unsynced = s->files->sync_dir(s->files->self, s->directory) < 0;
     }

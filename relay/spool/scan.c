@@ -4,7 +4,7 @@
 // sync may never have happened. What cannot be understood is stepped over, kept aside and reported.
 #include <stdlib.h>
 #include <string.h>
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/spool/inside.h"
 
 #define STEP 4096 // bytes read at once while hopping from record to record
@@ -142,7 +142,7 @@ static uint64_t next_magic(struct scan *scan, uint64_t from)
     return scan->limit;
 }
 
-static void found(struct scan *scan, const struct segment_record *r)
+static void spool_scan_found(struct scan *scan, const struct segment_record *r)
 {
     if (scan->bad_from)
         set_aside(scan, scan->bad_from, r->offset);
@@ -163,7 +163,7 @@ static void by_record(struct scan *scan)
         struct span text;
         bool head = record_at(scan, at, scan->bad_from ? SPOOL_COPY : STEP, &r);
         if (head && text_at(scan, &r, &text))
-            found(scan, &r);
+            spool_scan_found(scan, &r);
         else if (!scan->bad_from)
             scan->bad_from = at;
         at = head ? at + SEGMENT_RECORD + r.length : next_magic(scan, at + 1);

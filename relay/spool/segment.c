@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include "relay/base/id.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/spool/inside.h"
 
 struct segment *segment_of(struct spool *s, int fd, char *path, const struct segment_key *key)

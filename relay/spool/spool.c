@@ -12,7 +12,7 @@
 #include "relay/base/clock.h"
 #include "relay/base/id.h"
 #include "relay/base/maxima.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/base/exit.h"
 #include "relay/spool/inside.h"
 
@@ -34,7 +34,7 @@ int spool_trouble(struct why *why, int error, const char *what)
 }
 
 // Appends what has come to the queue.
-static void take(struct spool *s, struct item *items)
+static void spool_take(struct spool *s, struct item *items)
 {
     while (items) {
         struct job *job = (struct job *)(void *)items;
@@ -119,7 +119,7 @@ static void *spool_thread(void *arg)
     struct spool *s = arg;
     clean_remove(s);
     for (;;) {
-        take(s, mailbox_wait(s->mailbox, patience(s)));
+        spool_take(s, inbox_wait(s->inbox, patience(s)));
         begin_again(s);
         if (!s->head)
             refuse_stores(s);
@@ -133,7 +133,7 @@ static void *spool_thread(void *arg)
     return NULL;
 }
 
-static void release(struct spool *s)
+static void spool_release(struct spool *s)
 {
     while (s->table)
         table_drop(s, s->table);
@@ -144,7 +144,7 @@ static void release(struct spool *s)
     }
     if (s->lock_fd >= 0)
         s->files->close(s->files->self, s->lock_fd);
-    mailbox_close(s->mailbox);
+    inbox_close(s->inbox);
     pthread_mutex_destroy(&s->lock);
     free(s->directory);
     free(s->large);
@@ -162,7 +162,7 @@ static struct spool *spool_new(const struct spool_options *options)
     s->damaged = mem_printf("%s/damaged", options->directory);
     s->segment_bytes = options->segment_bytes ? options->segment_bytes : SPOOL_SEGMENT;
     s->lock_fd = -1;
-    s->mailbox = mailbox_open_blocking();
+    s->inbox = inbox_open_blocking();
     s->last = &s->first;
     s->next_number = 1;
     pthread_mutex_init(&s->lock, NULL);
@@ -191,7 +191,7 @@ static int take_directory(struct spool *s, int *exit_status, struct why *why)
     return 0;
 }
 
-static int older(const struct kept *a, const struct kept *b)
+static int spool_older(const struct kept *a, const struct kept *b)
 {
     return a->id < b->id ? -1 : a->id > b->id;
 }
@@ -204,18 +204,18 @@ int spool_open(struct spool **spool, const struct spool_options *options,
     struct spool *s = spool_new(options);
     *spool = NULL;
     if (take_directory(s, exit_status, why) < 0 || spool_recover(s, exit_status, why) < 0) {
-        release(s);
+        spool_release(s);
         return -1;
     }
     id_floor(s->last_id);
     begin_again(s);
-    HASH_SORT(s->table, older);
+    HASH_SORT(s->table, spool_older);
     for (struct kept *k = s->table; k; k = k->hh.next)
         if (each)
             each(message_ref(k->message), arg);
     int error = pthread_create(&s->thread, NULL, spool_thread, s);
     if (error) {
-        release(s);
+        spool_release(s);
         return spool_trouble(why, error, "the spool thread could not be started");
     }
     *spool = s;
@@ -226,7 +226,7 @@ void spool_close(struct spool *s)
 {
     if (!s)
         return;
-    mailbox_post(s->mailbox, &job_new(JOB_STOP)->item);
+    inbox_post(s->inbox, &job_new(JOB_STOP)->item);
     pthread_join(s->thread, NULL);
     while (
         s->first) { // only when the disk has failed: what was noted is told again after a restart
@@ -236,7 +236,7 @@ void spool_close(struct spool *s)
     }
     if (s->head && segment_seal(s, s->head) < 0)
         segment_fail(s, s->head);
-    release(s);
+    spool_release(s);
 }
 
 void spool_store(struct spool *s, struct spool_write *write)
@@ -256,7 +256,7 @@ void spool_store(struct spool *s, struct spool_write *write)
         job_refuse(s, job);
         return;
     }
-    mailbox_post(s->mailbox, &job->item);
+    inbox_post(s->inbox, &job->item);
 }
 
 void spool_note(struct spool *s, const struct spool_result *result)
@@ -269,15 +269,15 @@ void spool_note(struct spool *s, const struct spool_result *result)
     job->due_ms = clock_mono_ms() + SPOOL_RESULT_MS;
     int rc = segment_result_encode(result, &job->record);
     assert(rc == 0); // an address and a why are small
-    mailbox_post(s->mailbox, &job->item);
+    inbox_post(s->inbox, &job->item);
 }
 
-void spool_barrier(struct spool *s, struct item *item, struct mailbox *reply)
+void spool_barrier(struct spool *s, struct item *item, struct inbox *reply)
 {
     struct job *job = job_new(JOB_BARRIER);
     job->back = item;
     job->reply = reply;
-    mailbox_post(s->mailbox, &job->item);
+    inbox_post(s->inbox, &job->item);
 }
 
 // Whoever first asks after a second looks at the disk for everybody.

@@ -9,7 +9,7 @@
 #ifndef RELAY_SPOOL_SPOOL_H
 #define RELAY_SPOOL_SPOOL_H
 
-#include "relay/base/mailbox.h"
+#include "relay/base/inbox.h"
 #include "relay/base/why.h"
 #include "relay/message/message.h"
 
@@ -40,7 +40,7 @@ void spool_close(struct spool *spool);
 // The caller owns the struct and its message reference throughout.
 struct spool_write {
     struct item item; // run is called on reply's thread
-    struct mailbox *reply;
+    struct inbox *reply;
     struct message *message; // location fields are filled in on success
     bool failed;
     struct why why; // 4.3.0 write failed, 4.3.1 disk full
@@ -61,7 +61,7 @@ struct spool_result {
 };
 void spool_note(struct spool *spool, const struct spool_result *result);
 // Calls `item` back on `reply` when everything noted before is on disk (clean stop, tests).
-void spool_barrier(struct spool *spool, struct item *item, struct mailbox *reply);
+void spool_barrier(struct spool *spool, struct item *item, struct inbox *reply);
 
 // Brings prefix, header and body (or, for a large body, prefix and header) back into m and verifies the
 // checksums: of the record, and of the whole large file. Nobody else may be using m meanwhile (see

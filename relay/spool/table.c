@@ -9,10 +9,10 @@
 
 static uint64_t hash_seed;
 #define HASH_FUNCTION(key, n, out) ((out) = (unsigned)XXH3_64bits_withSeed(key, n, hash_seed))
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/spool/inside.h"
 
-static void make_seed(void)
+static void spool_table_make_seed(void)
 {
     random_bytes(&hash_seed, sizeof hash_seed);
 }
@@ -43,7 +43,7 @@ struct kept *table_add(struct spool *s, struct message *m, struct segment *g,
                        const struct segment_record *r, bool damaged)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, make_seed);
+    pthread_once(&once, spool_table_make_seed);
     size_t n = m->env.nrcpts;
     struct kept *k = mem_new(sizeof *k + n * sizeof k->now[0]);
     k->id = m->env.id;

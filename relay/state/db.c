@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "relay/base/clock.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/log/log.h"
 
 #define STATE_VERSION 1
@@ -79,7 +79,8 @@ const char *db_column(sqlite3_stmt *st, int at)
 }
 
 // The one number that a query gives.
-static enum db_result number(struct state_db *db, const char *text, int64_t *out, struct why *why)
+static enum db_result db_number(struct state_db *db, const char *text, int64_t *out,
+                                struct why *why)
 {
     sqlite3_stmt *st = db_prepare(db, text, why);
     if (!st)
@@ -117,11 +118,11 @@ static enum db_result refuse_foreign(struct state_db *db, bool *foreign, int64_t
                                      struct why *why)
 {
     int64_t owner, tables;
-    enum db_result rc = number(db, "PRAGMA user_version", version, why);
+    enum db_result rc = db_number(db, "PRAGMA user_version", version, why);
     if (rc == DB_DONE)
-        rc = number(db, "PRAGMA application_id", &owner, why);
+        rc = db_number(db, "PRAGMA application_id", &owner, why);
     if (rc == DB_DONE)
-        rc = number(db, "SELECT count(*) FROM sqlite_schema", &tables, why);
+        rc = db_number(db, "SELECT count(*) FROM sqlite_schema", &tables, why);
     if (rc != DB_DONE)
         return rc;
     *foreign = (owner != STATE_OWNER && tables > 0) || *version > STATE_VERSION;

@@ -9,7 +9,7 @@
 struct state_db {
     char *path;
     sqlite3 *sql;   // NULL: not open
-    int64_t pruned; // the UTC day whose removal of old facts is complete
+    int64_t pruned; // the UTC day whose removal of old entries is complete
     bool stale;     // the last failure may be the connection's: open it anew
     char *loss;     // a sentence that the next database to be opened is to remember
 };
@@ -40,9 +40,9 @@ const char *db_column(sqlite3_stmt *st, int at);          // never NULL
 struct state_write {
     struct state_write *next;
     size_t size;
-    struct ledger_fact *fact; // one of three: a fact,
-    char *domain;             // a memory row or a policy of this domain
-    struct memory_row memory; // host NULL: a policy
+    struct ledger_entry *entry; // one of three: an entry,
+    char *domain;               // a memory row or a policy of this domain
+    struct memory_row memory;   // host NULL: a policy
     struct sts_row policy;
 };
 void state_write_free(struct state_write *w);

@@ -4,13 +4,13 @@
 #include <string.h>
 #include "relay/base/clock.h"
 #include "relay/base/id.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/state/json.h"
 #include "relay/log/json.h"
 #include "tls/report.h"
 #include "tls/sts.h"
 
-static void put(json_t *j, const char *key, const char *value)
+static void state_json_put(json_t *j, const char *key, const char *value)
 {
     json_object_set_new(j, key, json_text(value));
 }
@@ -42,44 +42,45 @@ int tls_query_read(const json_t *request, enum state_view view, struct state_que
     return 0;
 }
 
-static void put_common(json_t *j, const struct ledger_fact *f)
+static void put_common(json_t *j, const struct ledger_entry *f)
 {
-    put(j, "domain", f->domain);
-    put(j, "type",
-        f->result == WHY_TLS_NONE ? (f->refused ? "refused" : "success") : why_tls_word(f->result));
-    put(j, "host", f->mx_host);
+    state_json_put(j, "domain", f->domain);
+    state_json_put(j, "type",
+                   f->result == WHY_TLS_NONE ? (f->refused ? "refused" : "success")
+                                             : why_tls_word(f->result));
+    state_json_put(j, "host", f->mx_host);
     json_object_set_new(j, "refused", json_boolean(f->refused));
     json_object_set_new(j, "shadow", json_boolean(f->shadow));
-    put(j, "policy", policy_type_word(f->policy_type));
-    put(j, "policy_domain", f->policy_domain);
-    put(j, "demand", f->demand);
-    put(j, "source", f->source);
-    put(j, "proof", f->proof);
+    state_json_put(j, "policy", policy_type_word(f->policy_type));
+    state_json_put(j, "policy_domain", f->policy_domain);
+    state_json_put(j, "demand", f->demand);
+    state_json_put(j, "source", f->source);
+    state_json_put(j, "proof", f->proof);
 }
 
 static json_t *failure_json(const struct ledger_row *row)
 {
-    const struct ledger_fact *f = row->fact;
+    const struct ledger_entry *f = row->entry;
     char when[40], id[ID_TEXT] = "";
     json_t *j = json_object();
     clock_rfc3339(f->time_ms, when);
     if (f->id)
         id_text(f->id, id);
-    put(j, "time", when);
+    state_json_put(j, "time", when);
     put_common(j, f);
-    put(j, "ip", f->mx_ip);
-    put(j, "local_ip", f->local_ip);
-    put(j, "helo", f->mx_helo);
-    put(j, "protocol", f->protocol);
-    put(j, "cipher", f->cipher);
-    put(j, "reason", f->reason);
-    put(j, "id", id);
+    state_json_put(j, "ip", f->mx_ip);
+    state_json_put(j, "local_ip", f->local_ip);
+    state_json_put(j, "helo", f->mx_helo);
+    state_json_put(j, "protocol", f->protocol);
+    state_json_put(j, "cipher", f->cipher);
+    state_json_put(j, "reason", f->reason);
+    state_json_put(j, "id", id);
     put_number(j, "number", row->number);
     return j;
 }
 
 // The mode of an MTA-STS policy: `testing` failures are watched, `enforce` ones count.
-static const char *mode_of(const struct ledger_fact *f)
+static const char *mode_of(const struct ledger_entry *f)
 {
     struct span rest = span_text(f->policy_string), line;
     while (f->policy_type == POLICY_STS && rest.n) {
@@ -100,12 +101,12 @@ static json_t *sum_json(const struct ledger_row *row)
     char day[16], last[40];
     json_t *j = json_object();
     ledger_day_text(row->day, day);
-    clock_rfc3339(row->fact->time_ms, last);
-    put(j, "day", day);
-    put_common(j, row->fact);
-    put(j, "mode", mode_of(row->fact));
+    clock_rfc3339(row->entry->time_ms, last);
+    state_json_put(j, "day", day);
+    put_common(j, row->entry);
+    state_json_put(j, "mode", mode_of(row->entry));
     put_number(j, "sessions", (int64_t)row->count);
-    put(j, "last", last);
+    state_json_put(j, "last", last);
     return j;
 }
 
@@ -127,11 +128,11 @@ json_t *tls_reports_json(const struct ledger_rows *rows, int64_t day, const stru
     json_t *list = json_array(), *j = json_object();
     for (size_t i = 0; i < rows->n;) {
         size_t n = report_rows(&rows->at[i], rows->n - i);
-        const char *domain = rows->at[i].fact->domain;
+        const char *domain = rows->at[i].entry->domain;
         char *report = report_json(&sender, domain, day, &rows->at[i], n);
         json_t *one = json_object();
-        put(one, "domain", domain);
-        put(one, "text", report);
+        state_json_put(one, "domain", domain);
+        state_json_put(one, "text", report);
         json_array_append_new(list, one);
         free(report);
         i += n;
@@ -140,31 +141,31 @@ json_t *tls_reports_json(const struct ledger_rows *rows, int64_t day, const stru
     return j;
 }
 
-static void add_policy(void *arg, const struct sts_row *row)
+static void state_json_add_policy(void *arg, const struct sts_row *row)
 {
     struct sts_policy policy;
     struct why why = {0};
     json_t *j = json_object();
     bool sound = sts_policy_parse(span_text(row->text), &policy, &why) == 0;
-    put(j, "domain", row->domain);
-    put(j, "mode", sound ? sts_mode_word(policy.mode) : "");
-    put(j, "id", row->id);
+    state_json_put(j, "domain", row->domain);
+    state_json_put(j, "mode", sound ? sts_mode_word(policy.mode) : "");
+    state_json_put(j, "id", row->id);
     put_number(j, "fetched", row->fetched_s);
     put_number(j, "expires", row->expires_s);
-    put(j, "policy", row->text);
-    put(j, "error", sound ? "" : why.text);
+    state_json_put(j, "policy", row->text);
+    state_json_put(j, "error", sound ? "" : why.text);
     if (sound)
         sts_policy_free(&policy);
     json_array_append_new(json_object_get(arg, "policies"), j);
 }
 
-static void add_memory(void *arg, const char *domain, const struct memory_row *row)
+static void state_json_add_memory(void *arg, const char *domain, const struct memory_row *row)
 {
     static const char *const owes[] = {"nothing", "tls", "certificate"};
     json_t *j = json_object();
-    put(j, "domain", domain);
-    put(j, "host", row->host);
-    put(j, "proved", owes[row->owes]);
+    state_json_put(j, "domain", domain);
+    state_json_put(j, "host", row->host);
+    state_json_put(j, "proved", owes[row->owes]);
     json_object_set_new(j, "dane", json_boolean(row->dane));
     put_number(j, "seen", row->seen_s);
     json_array_append_new(json_object_get(arg, "memory"), j);
@@ -173,7 +174,7 @@ static void add_memory(void *arg, const char *domain, const struct memory_row *r
 json_t *tls_policies_json(const char *state_file, struct why *why)
 {
     json_t *j = json_pack("{s:[], s:[]}", "policies", "memory");
-    if (state_read(state_file, add_policy, add_memory, j, why) == 0)
+    if (state_read(state_file, state_json_add_policy, state_json_add_memory, j, why) == 0)
         return j;
     json_decref(j);
     return NULL;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "relay/base/clock.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 // Runs a prepared query to its end, a call a row.
 static enum db_result each(struct state_db *db, sqlite3_stmt *st,
@@ -25,7 +25,7 @@ struct policies {
     void *arg;
 };
 
-static void policy_row(sqlite3_stmt *st, void *arg)
+static void read_policy_row(sqlite3_stmt *st, void *arg)
 {
     const struct policies *p = arg;
     const struct sts_row row = {.domain = db_column(st, 0),
@@ -42,7 +42,7 @@ enum db_result db_each_policy(struct state_db *db, void (*fn)(void *, const stru
     struct policies p = {fn, arg};
     sqlite3_stmt *st = db_prepare(
         db, "SELECT domain, id, text, fetched_s, expires_s FROM policy ORDER BY domain", why);
-    return st ? each(db, st, policy_row, &p, why) : db_judge(db, "reading", why);
+    return st ? each(db, st, read_policy_row, &p, why) : db_judge(db, "reading", why);
 }
 
 struct memories {
@@ -50,7 +50,7 @@ struct memories {
     void *arg;
 };
 
-static void memory_row(sqlite3_stmt *st, void *arg)
+static void read_memory_row(sqlite3_stmt *st, void *arg)
 {
     const struct memories *m = arg;
     int owes = sqlite3_column_int(st, 3);
@@ -72,10 +72,10 @@ enum db_result db_each_memory(struct state_db *db,
     struct memories m = {fn, arg};
     sqlite3_stmt *st = db_prepare(
         db, "SELECT domain, host, seen_s, owes, dane FROM memory ORDER BY domain, host", why);
-    return st ? each(db, st, memory_row, &m, why) : db_judge(db, "reading", why);
+    return st ? each(db, st, read_memory_row, &m, why) : db_judge(db, "reading", why);
 }
 
-// The columns that every view gives, in the order that ledger_row() reads them.
+// The columns that every view gives, in the order that read_ledger_row() reads them.
 #define KIND_COLUMNS                                                                               \
     "kind.day, kind.domain, type, subject.domain, string, patterns, mx_host, result, refused,"     \
     " shadow, demand, source, proof"
@@ -112,9 +112,9 @@ static const char *const views[] = {
         " WHERE" OF_DOMAIN " AND ?2 IS ?2 AND ?3 = ?3 ORDER BY 2, 3, 4, 7, 8 LIMIT ?5",
 };
 
-static void ledger_row(sqlite3_stmt *st, void *arg)
+static void read_ledger_row(sqlite3_stmt *st, void *arg)
 {
-    struct ledger_fact *f = ledger_fact_new();
+    struct ledger_entry *f = ledger_entry_new();
     f->policy_type = (enum policy_type)sqlite3_column_int(st, 2);
     f->result = why_tls_parse(db_column(st, 7));
     f->refused = sqlite3_column_int(st, 8) != 0;
@@ -144,8 +144,8 @@ static void ledger_row(sqlite3_stmt *st, void *arg)
                            &f->reason};
     for (size_t i = 0; i < sizeof text / sizeof *text; i++)
         if (text[i])
-            ledger_fact_set(text[i], db_column(st, (int)i + 1));
-    ledger_rows_add(arg, &(struct ledger_row){.fact = f,
+            ledger_entry_set(text[i], db_column(st, (int)i + 1));
+    ledger_rows_add(arg, &(struct ledger_row){.entry = f,
                                               .day = sqlite3_column_int64(st, 0),
                                               .count = (uint64_t)sqlite3_column_int64(st, 13),
                                               .number = sqlite3_column_int64(st, 15)});
@@ -164,10 +164,10 @@ enum db_result db_rows(struct state_db *db, const struct state_query *query,
     sqlite3_bind_int64(st, 3, query->since_ms);
     sqlite3_bind_int64(st, 4, query->view == STATE_REPORT ? query->day : query->after);
     sqlite3_bind_int64(st, 5, query->limit ? (int64_t)query->limit : STATE_ROWS);
-    return each(db, st, ledger_row, rows, why);
+    return each(db, st, read_ledger_row, rows, why);
 }
 
-static void loss_row(sqlite3_stmt *st, void *arg)
+static void read_loss_row(sqlite3_stmt *st, void *arg)
 {
     struct state_health *out = arg;
     out->lost_ms = sqlite3_column_int64(st, 0);
@@ -178,7 +178,7 @@ enum db_result db_loss(struct state_db *db, struct state_health *out, struct why
 {
     sqlite3_stmt *st =
         db_prepare(db, "SELECT time_ms, sentence FROM loss ORDER BY time_ms DESC LIMIT 1", why);
-    return st ? each(db, st, loss_row, out, why) : db_judge(db, "reading", why);
+    return st ? each(db, st, read_loss_row, out, why) : db_judge(db, "reading", why);
 }
 
 int state_read(const char *path, void (*policy)(void *arg, const struct sts_row *row),

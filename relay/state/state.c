@@ -10,11 +10,11 @@
 #include <string.h>
 #include "relay/base/clock.h"
 #include "relay/base/list.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/log/log.h"
 #include "relay/state/inside.h"
 
-#define WRITE_MS 1000  // facts and memory wait this long for a transaction
+#define WRITE_MS 1000  // entries and memory wait this long for a transaction
 #define RETRY_MS 5000  // after a failed one
 #define LOOK_MS  60000 // at the date, when nothing else happens
 
@@ -26,14 +26,14 @@ struct waiting {
 
 struct state {
     pthread_t thread;
-    struct mailbox *mail;
+    struct inbox *mail;
     struct state_db db; // the thread's, but for the path
     int64_t keep_days;
     struct waiting rows, policies;     // the thread's
     uint64_t write_at, retry_at;       // monotonic; 0: nothing waits, no failure
     bool failing, told_drops, pruning; // failing: an episode in which nothing can be written
     bool closing;
-    _Atomic uint64_t queued, queued_bytes, dropped; // facts and memory rows, from the post on
+    _Atomic uint64_t queued, queued_bytes, dropped; // entries and memory rows, from the post on
     pthread_mutex_t lock;                           // of what follows
     struct state_health health;
 };
@@ -44,7 +44,7 @@ struct job {
     struct item item;
     enum job_kind kind;
     struct state_write *write; // JOB_ROW, JOB_POLICY
-    struct mailbox *reply;     // JOB_POLICY, JOB_ASK
+    struct inbox *reply;       // JOB_POLICY, JOB_ASK
     void (*stored)(void *arg);
     state_rows_fn *fn;
     void *arg;
@@ -102,7 +102,7 @@ static void note(struct state *state, enum db_result rc, const struct why *why)
     bool failing = rc != DB_DONE;
     if (failing && !state->failing) {
         log_alarm("state",
-                  "%s; policies and memory live on in memory, and up to %d ledger facts wait",
+                  "%s; policies and memory live on in memory, and up to %d ledger entries wait",
                   why->text, STATE_WAITING_MAX);
         set_health(state, false);
     }
@@ -123,7 +123,7 @@ static void tell_drops(struct state *state)
     pthread_mutex_unlock(&state->lock);
     if (more && !state->told_drops) {
         log_alarm("state",
-                  "ledger facts are being dropped: %d of them, or %d MiB, wait to be written",
+                  "ledger entries are being dropped: %d of them, or %d MiB, wait to be written",
                   STATE_WAITING_MAX, STATE_WAITING_BYTES >> 20);
         state->told_drops = true;
     }
@@ -207,7 +207,7 @@ static void prune(struct state *state)
         state->pruning = false; // what is wrong shows at the next write
 }
 
-static void policy_stored(struct item *item)
+static void state_policy_stored(struct item *item)
 {
     struct job *job = list_of(item, struct job, item);
     if (job->stored)
@@ -215,7 +215,7 @@ static void policy_stored(struct item *item)
     free(job);
 }
 
-static void rows_found(struct item *item)
+static void state_rows_found(struct item *item)
 {
     struct job *job = list_of(item, struct job, item);
     job->fn(&job->rows, why_is_set(&job->why) ? &job->why : NULL, job->arg);
@@ -238,8 +238,8 @@ static void answer_query(struct state *state, struct job *job)
         ledger_rows_free(&job->rows);
         job->why = why;
     }
-    job->item.run = rows_found;
-    mailbox_post(job->reply, &job->item);
+    job->item.run = state_rows_found;
+    inbox_post(job->reply, &job->item);
 }
 
 struct chain {
@@ -275,7 +275,7 @@ static void sort(struct state *state, struct item *items, struct chain *stored, 
 }
 
 // Policies first, all that came together in one transaction, so that their deliveries go on.
-static void take(struct state *state, struct item *items)
+static void state_take(struct state *state, struct item *items)
 {
     struct chain stored = {.last = &stored.first}, asked = {.last = &asked.first};
     sort(state, items, &stored, &asked);
@@ -284,9 +284,9 @@ static void take(struct state *state, struct item *items)
     for (struct item *item = stored.first, *next; item; item = next) {
         struct job *job = list_of(item, struct job, item);
         next = item->next;
-        job->item.run = policy_stored;
+        job->item.run = state_policy_stored;
         if (job->reply)
-            mailbox_post(job->reply, &job->item);
+            inbox_post(job->reply, &job->item);
         else
             free(job);
     }
@@ -322,11 +322,11 @@ static void try_again(struct state *state)
     note(state, rc, &why);
 }
 
-static void *run(void *arg)
+static void *state_run(void *arg)
 {
     struct state *state = arg;
     while (!state->closing) {
-        take(state, mailbox_wait(state->mail, idle(state, clock_mono_ms())));
+        state_take(state, inbox_wait(state->mail, idle(state, clock_mono_ms())));
         uint64_t now = clock_mono_ms();
         if (state->rows.first && !state->write_at)
             state->write_at = now + WRITE_MS;
@@ -364,11 +364,11 @@ struct state *state_open(const char *path, uint64_t keep_ms, struct why *why)
         else
             note(state, rc, why);
         prune(state);
-        state->mail = mailbox_open_blocking();
-        if (pthread_create(&state->thread, NULL, run, state) == 0)
+        state->mail = inbox_open_blocking();
+        if (pthread_create(&state->thread, NULL, state_run, state) == 0)
             return state;
         why_set(why, WHY_OURS, "4.3.0", "the state thread cannot be started");
-        mailbox_close(state->mail);
+        inbox_close(state->mail);
         db_close(&state->db);
     }
     pthread_mutex_destroy(&state->lock);
@@ -382,7 +382,7 @@ static void post(struct state *state, const struct job *job)
 {
     struct job *copy = mem_new(sizeof *copy);
     *copy = *job;
-    mailbox_post(state->mail, &copy->item);
+    inbox_post(state->mail, &copy->item);
 }
 
 void state_settle(struct state *state)
@@ -401,11 +401,11 @@ void state_close(struct state *state)
     post(state, &(struct job){.kind = JOB_CLOSE});
     pthread_join(state->thread, NULL);
     if (state->rows.n || state->policies.n)
-        log_alarm("state", "%zu facts and %zu policies could not be written before the end",
+        log_alarm("state", "%zu entries and %zu policies could not be written before the end",
                   state->rows.n, state->policies.n);
     forget_rows(state);
     forget_policies(state);
-    mailbox_close(state->mail);
+    inbox_close(state->mail);
     db_close(&state->db);
     pthread_mutex_destroy(&state->lock);
     free(state->db.loss);
@@ -413,7 +413,7 @@ void state_close(struct state *state)
     free(state);
 }
 
-// Facts and memory rows share a bound; what passes it is counted alone.
+// Entries and memory rows share a bound; what passes it is counted alone.
 static void post_row(struct state *state, struct state_write *write)
 {
     uint64_t rows = atomic_fetch_add(&state->queued, 1);
@@ -428,11 +428,11 @@ static void post_row(struct state *state, struct state_write *write)
     state_write_free(write);
 }
 
-void state_fact(struct state *state, struct ledger_fact *fact)
+void state_ledger_add(struct state *state, struct ledger_entry *entry)
 {
     struct state_write *write = mem_new(sizeof *write);
-    write->fact = fact;
-    write->size = ledger_fact_size(fact);
+    write->entry = entry;
+    write->size = ledger_entry_size(entry);
     post_row(state, write);
 }
 
@@ -446,7 +446,7 @@ void state_keep_memory(struct state *state, const char *domain, const struct mem
     post_row(state, write);
 }
 
-void state_keep_policy(struct state *state, const struct sts_row *row, struct mailbox *reply,
+void state_keep_policy(struct state *state, const struct sts_row *row, struct inbox *reply,
                        void (*stored)(void *arg), void *arg)
 {
     struct state_write *write = mem_new(sizeof *write);
@@ -460,7 +460,7 @@ void state_keep_policy(struct state *state, const struct sts_row *row, struct ma
              .kind = JOB_POLICY, .write = write, .reply = reply, .stored = stored, .arg = arg});
 }
 
-void state_ask(struct state *state, const struct state_query *query, struct mailbox *reply,
+void state_ask(struct state *state, const struct state_query *query, struct inbox *reply,
                state_rows_fn *fn, void *arg)
 {
     struct job job = {.kind = JOB_ASK, .reply = reply, .fn = fn, .arg = arg, .query = *query};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: ISC
-// The state thread: SQLite (WAL) behind a mailbox. Ledger, MTA-STS policies, TLS memory. A transaction a
+// The state thread: SQLite (WAL) behind an inbox. Ledger, MTA-STS policies, TLS memory. A transaction a
 // second, at once for what a delivery is about to rely on.
 //
 // A database that cannot be written is an episode, told once: policies and memory live on with their
@@ -9,14 +9,14 @@
 #define RELAY_STATE_STATE_H
 
 #include "config/config.h"
-#include "relay/base/mailbox.h"
+#include "relay/base/inbox.h"
 #include "tls/ledger.h"
 #include "tls/memory.h"
 #include "tls/sts_cache.h"
 
 struct state;
 
-#define STATE_WAITING_MAX   100000   // facts and memory rows that wait to be written
+#define STATE_WAITING_MAX   100000   // entries and memory rows that wait to be written
 #define STATE_WAITING_BYTES 67108864 // and their size
 #define STATE_POLICIES_MAX  10000    // policies that wait while nothing can be written
 #define STATE_DETAILS       1000 // failures of one kind and day kept in detail; then only counted
@@ -29,11 +29,11 @@ struct state;
 struct state *state_open(const char *path, uint64_t keep_ms, struct why *why);
 void state_close(struct state *state); // writes what waits
 // Returns when everything posted before has been done and its answer posted. Blocks; for a thread that is
-// about to close the mailbox that answers come to.
+// about to close the inbox that answers come to.
 void state_settle(struct state *state);
 
-// Records a fact; takes it over. Any thread; never blocks; drops (and counts) beyond a bound.
-void state_fact(struct state *state, struct ledger_fact *fact);
+// Records an entry; takes it over. Any thread; never blocks; drops (and counts) beyond a bound.
+void state_ledger_add(struct state *state, struct ledger_entry *entry);
 
 // Every policy and memory row, at start, before anything is posted. On the caller's thread.
 void state_restore(struct state *state, void (*policy)(void *arg, const struct sts_row *row),
@@ -46,7 +46,7 @@ int state_read(const char *path, void (*policy)(void *arg, const struct sts_row 
 // Keeps a policy (text NULL: forgets it); `stored` comes back on `reply` after its commit, which happens at
 // once, or after its failure. Memory rows are written with the next transaction; owes OWES_NOTHING and no
 // dane: forgotten. Any thread.
-void state_keep_policy(struct state *state, const struct sts_row *row, struct mailbox *reply,
+void state_keep_policy(struct state *state, const struct sts_row *row, struct inbox *reply,
                        void (*stored)(void *arg), void *arg);
 void state_keep_memory(struct state *state, const char *domain, const struct memory_row *row);
 
@@ -68,7 +68,7 @@ struct state_query {
 // On the loop of `reply`; `rows` belong to the callback until it returns, or until it moves them out. `why` is set when
 // the database cannot be read. What waits is written first, so the answer is complete.
 typedef void state_rows_fn(struct ledger_rows *rows, const struct why *why, void *arg);
-void state_ask(struct state *state, const struct state_query *query, struct mailbox *reply,
+void state_ask(struct state *state, const struct state_query *query, struct inbox *reply,
                state_rows_fn *fn, void *arg);
 // The same from the file. -1 with why.
 int state_ask_file(const char *path, const struct state_query *query, struct ledger_rows *rows,

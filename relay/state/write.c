@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: ISC
-// What is written to the state database: policies, memory, and facts counted by kind (RFC 8460 section 4:
+// What is written to the state database: policies, memory, and entries counted by kind (RFC 8460 section 4:
 // sessions are counted, so a success is a counter, and a failure keeps its detail while there are few).
 #include "relay/state/inside.h"
 
@@ -59,7 +59,7 @@ static sqlite3_stmt *ready(struct writer *w, enum statement which)
     return w->at[which];
 }
 
-static bool step(struct writer *w, sqlite3_stmt *st)
+static bool write_step(struct writer *w, sqlite3_stmt *st)
 {
     int rc = sqlite3_step(st);
     if (rc != SQLITE_ROW && rc != SQLITE_DONE)
@@ -80,7 +80,7 @@ static void write_policy(struct writer *w, const struct state_write *job)
         sqlite3_bind_int64(st, 4, row->fetched_s);
         sqlite3_bind_int64(st, 5, row->expires_s);
     }
-    step(w, st);
+    write_step(w, st);
     sqlite3_reset(st);
 }
 
@@ -98,7 +98,7 @@ static void write_memory(struct writer *w, const struct state_write *job)
         sqlite3_bind_int(st, 4, row->owes);
         sqlite3_bind_int(st, 5, row->dane);
     }
-    step(w, st);
+    write_step(w, st);
     sqlite3_reset(st);
 }
 
@@ -122,14 +122,14 @@ static int64_t subject_of(struct writer *w, const struct subject *s)
     if (!find)
         return 0;
     bind_subject(find, s);
-    if (step(w, find))
+    if (write_step(w, find))
         id = sqlite3_column_int64(find, 0);
     sqlite3_reset(find);
     sqlite3_stmt *add = id || w->result != DB_DONE ? NULL : ready(w, ADD_SUBJECT);
     if (!add)
         return id;
     bind_subject(add, s);
-    step(w, add);
+    write_step(w, add);
     sqlite3_reset(add);
     return w->result == DB_DONE ? sqlite3_last_insert_rowid(w->db->sql) : 0;
 }
@@ -138,8 +138,8 @@ struct kind {
     int64_t id, count, detailed;
 };
 
-// Counts the fact under its kind; `other`: under the one that takes what the bound leaves over.
-static struct kind count_fact(struct writer *w, const struct ledger_fact *f, bool other)
+// Counts the entry under its kind; `other`: under the one that takes what the bound leaves over.
+static struct kind count_fact(struct writer *w, const struct ledger_entry *f, bool other)
 {
     struct kind kind = {0};
     struct subject subject = {f->policy_type, f->policy_domain, f->policy_string, f->mx_patterns};
@@ -160,21 +160,21 @@ static struct kind count_fact(struct writer *w, const struct ledger_fact *f, boo
     db_text(st, 9, other ? "" : f->source);
     db_text(st, 10, other ? "" : f->proof);
     sqlite3_bind_int64(st, 11, f->time_ms);
-    if (step(w, st))
+    if (write_step(w, st))
         kind = (struct kind){sqlite3_column_int64(st, 0), sqlite3_column_int64(st, 1),
                              sqlite3_column_int64(st, 2)};
     sqlite3_reset(st);
     return kind;
 }
 
-static bool too_many_kinds(struct writer *w, const struct ledger_fact *f)
+static bool too_many_kinds(struct writer *w, const struct ledger_entry *f)
 {
     sqlite3_stmt *st = ready(w, COUNT_KINDS);
     if (!st)
         return false;
     db_text(st, 1, f->domain);
     sqlite3_bind_int64(st, 2, ledger_day(f->time_ms));
-    bool many = step(w, st) && sqlite3_column_int64(st, 0) > STATE_KINDS;
+    bool many = write_step(w, st) && sqlite3_column_int64(st, 0) > STATE_KINDS;
     sqlite3_reset(st);
     return many;
 }
@@ -185,11 +185,11 @@ static void run_on_kind(struct writer *w, enum statement which, int64_t kind)
     if (!st)
         return;
     sqlite3_bind_int64(st, 1, kind);
-    step(w, st);
+    write_step(w, st);
     sqlite3_reset(st);
 }
 
-static void write_detail(struct writer *w, const struct ledger_fact *f, int64_t kind)
+static void write_detail(struct writer *w, const struct ledger_entry *f, int64_t kind)
 {
     sqlite3_stmt *st = ready(w, ADD_DETAIL);
     if (!st)
@@ -203,12 +203,12 @@ static void write_detail(struct writer *w, const struct ledger_fact *f, int64_t 
     db_text(st, 7, f->cipher);
     db_text(st, 8, f->reason);
     sqlite3_bind_int64(st, 9, (int64_t)f->id);
-    step(w, st);
+    write_step(w, st);
     sqlite3_reset(st);
     run_on_kind(w, COUNT_DETAIL, kind);
 }
 
-static void write_fact(struct writer *w, const struct ledger_fact *f)
+static void write_entry(struct writer *w, const struct ledger_entry *f)
 {
     struct kind kind = count_fact(w, f, false);
     if (w->result == DB_DONE && kind.count == 1 && too_many_kinds(w, f)) {
@@ -226,8 +226,8 @@ enum db_result db_write(struct state_db *db, const struct state_write *first, st
     if (w.result != DB_DONE)
         return w.result;
     for (const struct state_write *job = first; job && w.result == DB_DONE; job = job->next) {
-        if (job->fact)
-            write_fact(&w, job->fact);
+        if (job->entry)
+            write_entry(&w, job->entry);
         else if (job->memory.host)
             write_memory(&w, job);
         else
@@ -246,7 +246,7 @@ void state_write_free(struct state_write *w)
 {
     if (!w)
         return;
-    ledger_fact_free(w->fact);
+    ledger_entry_free(w->entry);
     free(w->domain);
     free(w->memory.host);
     free((char *)(uintptr_t)w->policy.id);

@@ -5,9 +5,10 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
-static enum submit_state refuse(struct submit *s, int code, const char *status, const char *text)
+static enum submit_state submit_auth_refuse(struct submit *s, int code, const char *status,
+                                            const char *text)
 {
     auth_words_free(&s->words);
     s->bad++;
@@ -19,12 +20,13 @@ static enum submit_state take_answer(struct submit *s, struct span answer)
 {
     struct why why;
     if (!s->login)
-        return auth_plain(answer, &s->words, &why) < 0 ? refuse(s, 501, why.status, why.text)
-                                                       : submit_prove(s);
+        return auth_plain(answer, &s->words, &why) < 0
+                   ? submit_auth_refuse(s, 501, why.status, why.text)
+                   : submit_prove(s);
     bool name = !s->words.user;
     char **to = name ? &s->words.user : &s->words.password;
     if (auth_login(answer, name ? USERS_NAME : USERS_PASSWORD, to, &why) < 0)
-        return refuse(s, 501, why.status, why.text);
+        return submit_auth_refuse(s, 501, why.status, why.text);
     if (!name)
         return submit_prove(s);
     submit_reply(s, 334, "", "UGFzc3dvcmQ6"); // "Password:"
@@ -34,12 +36,12 @@ static enum submit_state take_answer(struct submit *s, struct span answer)
 enum submit_state submit_credentials(struct submit *s, struct span line)
 {
     if (span_is(line, "*"))
-        return refuse(s, 501, "5.7.0", "Authentication cancelled");
+        return submit_auth_refuse(s, 501, "5.7.0", "Authentication cancelled");
     struct buf answer;
     buf_init(&answer, MAX_COMMAND_LINE);
     enum submit_state next;
     if (auth_base64(line, &answer) < 0)
-        next = refuse(s, 501, "5.5.2", "This is not base64");
+        next = submit_auth_refuse(s, 501, "5.5.2", "This is not base64");
     else
         next = take_answer(s, buf_span(&answer));
     if (answer.data)
@@ -53,14 +55,14 @@ enum submit_state submit_auth(struct submit *s, struct span args)
     struct span mechanism = args, initial = {0};
     bool has_initial = span_cut(args, ' ', &mechanism, &initial);
     if (!submit_secure(s))
-        return refuse(s, 538, "5.7.11", "Encryption is needed first: STARTTLS");
+        return submit_auth_refuse(s, 538, "5.7.11", "Encryption is needed first: STARTTLS");
     if (s->user)
-        return refuse(s, 503, "5.5.1", "You are authenticated already");
+        return submit_auth_refuse(s, 503, "5.5.1", "You are authenticated already");
     if (!s->setup->users || !s->esmtp)
-        return refuse(s, 503, "5.5.1", "AUTH is not offered");
+        return submit_auth_refuse(s, 503, "5.5.1", "AUTH is not offered");
     s->login = span_is_nocase(mechanism, "LOGIN");
     if (!s->login && !span_is_nocase(mechanism, "PLAIN"))
-        return refuse(s, 504, "5.5.4", "PLAIN and LOGIN are known here");
+        return submit_auth_refuse(s, 504, "5.5.4", "PLAIN and LOGIN are known here");
     auth_words_free(&s->words);
     if (!has_initial) {
         submit_reply(s, 334, "", "%s", s->login ? "VXNlcm5hbWU6" : ""); // "Username:"
@@ -84,7 +86,7 @@ static void log_auth(struct submit *s, const char *user, const char *result, con
     log_end(&line);
 }
 
-static enum submit_state failed(struct submit *s)
+static enum submit_state submit_auth_failed(struct submit *s)
 {
     const struct config *config = s->setup->config;
     const struct sockaddr *client = (struct sockaddr *)&s->client;
@@ -95,7 +97,7 @@ static enum submit_state failed(struct submit *s)
         limits_failed(s->host->limits, client, s->words.user, config->auth_failures,
                       config->auth_ban);
     bool banned = s->bannable && limits_banned(s->host->limits, client);
-    enum submit_state next = refuse(s, 535, "5.7.8", "Name or password is wrong");
+    enum submit_state next = submit_auth_refuse(s, 535, "5.7.8", "Name or password is wrong");
     if (banned)
         next = submit_leave(s, 421, "4.7.0", "Too many failed logins, try again later");
     return next;
@@ -104,7 +106,7 @@ static enum submit_state failed(struct submit *s)
 static enum submit_state proved(struct submit *s, bool proven)
 {
     if (!proven)
-        return failed(s);
+        return submit_auth_failed(s);
     s->user = s->words.user;
     s->words.user = NULL;
     auth_words_free(&s->words);
@@ -116,7 +118,7 @@ static enum submit_state proved(struct submit *s, bool proven)
     return SUBMIT_READY;
 }
 
-static void answered(bool proven, void *arg)
+static void submit_auth_answered(bool proven, void *arg)
 {
     struct submit *s = arg;
     if (!submit_answered(s))
@@ -137,7 +139,7 @@ enum submit_state submit_prove(struct submit *s)
     struct setup *setup = s->host->setup; // the present users
     if (!setup->users)
         return proved(s, false);
-    switch (auth_prove(s->host->auth, setup->users, &s->words, answered, s)) {
+    switch (auth_prove(s->host->auth, setup->users, &s->words, submit_auth_answered, s)) {
     case AUTH_PROVEN:
         return proved(s, true);
     case AUTH_ASKED:
@@ -147,5 +149,5 @@ enum submit_state submit_prove(struct submit *s)
         break;
     }
     log_auth(s, s->words.user, "deferred", "too many logins at once");
-    return refuse(s, 454, "4.7.0", "Too many logins at once, try again");
+    return submit_auth_refuse(s, 454, "4.7.0", "Too many logins at once, try again");
 }

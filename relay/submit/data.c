@@ -21,7 +21,7 @@ static const char *with_word(const struct submit *s)
     return words[s->message->env.smtputf8][submit_secure(s)][s->user != NULL];
 }
 
-static int header_done(void *arg, struct body_hashes **hashes, struct why *why)
+static int submit_data_header_done(void *arg, struct body_hashes **hashes, struct why *why)
 {
     struct submit *s = arg;
     return ingest_header(s->ingest, hashes, why);
@@ -47,7 +47,7 @@ static void begin_receiving(struct submit *s, bool chunks)
         .chunks = chunks,
         .fix_bare_lf = s->principal.row->fix_bare_lf,
         .expected = s->expected,
-        .header = header_done,
+        .header = submit_data_header_done,
         .arg = s,
     };
     s->receive = receive_new(&options);
@@ -158,7 +158,7 @@ enum submit_state submit_read_chunk(struct submit *s)
     return SUBMIT_CHUNKED;
 }
 
-static void written(void *arg)
+static void submit_data_written(void *arg)
 {
     struct submit *s = arg;
     if (!submit_answered(s))
@@ -170,7 +170,7 @@ static void written(void *arg)
 void submit_write_body(struct submit *s)
 {
     s->pending++;
-    receive_write(s->receive, &s->host->worker->loop, false, written, s);
+    receive_write(s->receive, &s->host->worker->loop, false, submit_data_written, s);
 }
 
 void submit_discarded(void *session)
@@ -180,7 +180,7 @@ void submit_discarded(void *session)
 
 // ---- judgement
 
-static void judged(void *arg)
+static void submit_data_judged(void *arg)
 {
     struct submit *s = arg;
     if (s->state != SUBMIT_JUDGING)
@@ -195,7 +195,7 @@ static enum submit_state end_of_message(struct submit *s)
     struct why why;
     if (receive_verdict(s->receive, &why) < 0)
         return refuse_message(s, &why);
-    if (ingest_ask(s->ingest, worker->relay->dns, worker->mail, judged, s))
+    if (ingest_ask(s->ingest, worker->relay->dns, worker->mail, submit_data_judged, s))
         return SUBMIT_JUDGING;
     return submit_conclude(s);
 }
@@ -214,7 +214,7 @@ enum submit_state submit_conclude(struct submit *s)
     return receive_has_file(s->receive) ? SUBMIT_FILING : SUBMIT_COMMITTING;
 }
 
-static void filed(void *arg)
+static void submit_data_filed(void *arg)
 {
     struct submit *s = arg;
     struct why why;
@@ -228,7 +228,7 @@ static void filed(void *arg)
 void submit_finish_file(struct submit *s)
 {
     s->pending++;
-    receive_write(s->receive, &s->host->worker->loop, true, filed, s);
+    receive_write(s->receive, &s->host->worker->loop, true, submit_data_filed, s);
 }
 
 // ---- the spool
@@ -261,7 +261,7 @@ static void accept_message(struct submit *s)
         queue_add(worker->queue, message_ref(s->message));
 }
 
-static void stored(struct item *item)
+static void submit_data_stored(struct item *item)
 {
     struct spool_write *write = (struct spool_write *)(void *)item; // its first member
     struct submit *s = write->arg;
@@ -290,7 +290,9 @@ void submit_commit(struct submit *s)
 {
     struct worker *worker = s->host->worker;
     s->pending++;
-    s->write = (struct spool_write){
-        .item = {.run = stored}, .reply = worker->mail, .message = s->message, .arg = s};
+    s->write = (struct spool_write){.item = {.run = submit_data_stored},
+                                    .reply = worker->mail,
+                                    .message = s->message,
+                                    .arg = s};
     spool_store(worker->relay->spool, &s->write);
 }

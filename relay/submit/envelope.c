@@ -6,12 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include "relay/base/clock.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 #define MEMORY_SHORT 80 // percent of limits.memory
 
 // A refusal that is a matter of policy: told, logged, not counted as the client's error.
-static enum submit_state refuse(struct submit *s, const char *to, const struct why *why)
+static enum submit_state submit_envelope_refuse(struct submit *s, const char *to,
+                                                const struct why *why)
 {
     submit_log_refuse(s, to, why);
     submit_reply_why(s, why);
@@ -118,7 +119,7 @@ enum submit_state submit_mail(struct submit *s, struct span args)
     struct why why;
     if (find_principal(s, &why) < 0) {
         s->bad++;
-        return refuse(s, NULL, &why);
+        return submit_envelope_refuse(s, NULL, &why);
     }
     if (smtp_mail_parse(args, &mail, &why) < 0) {
         s->bad++;
@@ -131,7 +132,7 @@ enum submit_state submit_mail(struct submit *s, struct span args)
     if (rc < 0) {
         // What was said of a client holds for this transaction, which there will not be.
         s->forward = (struct smtp_forward){0};
-        return refuse(s, NULL, &why);
+        return submit_envelope_refuse(s, NULL, &why);
     }
     submit_reply(s, 250, "2.1.0", "OK");
     return SUBMIT_ENVELOPE;
@@ -204,7 +205,7 @@ enum submit_state submit_rcpt(struct submit *s, struct span args)
         return syntax(s, &why, rcpt.unknown);
     int rc = check_rcpt(s, &rcpt, &why);
     if (rc < 0) {
-        refuse(s, rcpt.to.address, &why);
+        submit_envelope_refuse(s, rcpt.to.address, &why);
     } else if (!is_known(s->message, &rcpt.to)) { // one copy, however often it is named
         struct recipient *r = message_add_recipient(s->message, rcpt.to.address, rcpt.to.domain);
         r->notify = rcpt.notify;

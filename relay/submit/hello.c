@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/net/proxy.h"
-#include "tls/channel.h"
+#include "tls/session.h"
 
 enum submit_state submit_read_proxy(struct submit *s)
 {
@@ -112,14 +112,14 @@ enum submit_state submit_starttls(struct submit *s, struct span args)
 
 // Behind a PROXY header the first bytes of the handshake may be there already: they are not the
 // clear text that RFC 3207 wants dropped.
-static int feed_leftover(struct submit *s, struct channel *channel)
+static int feed_leftover(struct submit *s, struct tls_session *tls_session)
 {
     struct buf in, out;
     struct why why;
-    buf_init(&in, CHANNEL_BUFFER);
-    buf_init(&out, CHANNEL_BUFFER);
+    buf_init(&in, TLS_SESSION_BUFFER);
+    buf_init(&out, TLS_SESSION_BUFFER);
     int rc = buf_addspan(&in, submit_input(s));
-    if (rc == 0 && channel_step(channel, &in, NULL, &out, &why) == CHANNEL_FAILED)
+    if (rc == 0 && tls_session_step(tls_session, &in, NULL, &out, &why) == TLS_SESSION_FAILED)
         rc = -1;
     stream_write(s->stream, out.data, out.len);
     buf_free(&in);
@@ -130,16 +130,16 @@ static int feed_leftover(struct submit *s, struct channel *channel)
 void submit_start_tls(struct submit *s)
 {
     size_t dropped = 0, n = submit_input(s).n;
-    struct channel *channel = s->setup->creds ? channel_server(s->setup->creds) : NULL;
+    struct tls_session *tls_session = s->setup->creds ? tls_session_server(s->setup->creds) : NULL;
     bool first = s->listen->implicit_tls;
-    if (!channel || (first && n && feed_leftover(s, channel) < 0)) {
-        channel_free(channel);
+    if (!tls_session || (first && n && feed_leftover(s, tls_session) < 0)) {
+        tls_session_free(tls_session);
         submit_go(s, SUBMIT_GONE);
         return;
     }
     buf_drop(stream_input(s->stream), first ? stream_input(s->stream)->len : s->used);
     s->used = 0;
-    stream_secure(s->stream, channel, &dropped);
+    stream_secure(s->stream, tls_session, &dropped);
     forget_session(s);
     if (!dropped)
         return;
@@ -153,13 +153,13 @@ void submit_start_tls(struct submit *s)
 
 enum submit_state submit_secured(struct submit *s)
 {
-    const struct channel_facts *facts = channel_facts(stream_tls(s->stream));
-    snprintf(s->tls, sizeof s->tls, "%s %s", facts->protocol, facts->cipher);
+    const struct tls_session_info *info = tls_session_info(stream_tls(s->stream));
+    snprintf(s->tls, sizeof s->tls, "%s %s", info->protocol, info->cipher);
     struct logline line;
     log_begin(&line, LOG_DEBUG, "session", 0);
     log_text(&line, "client", s->client_text);
-    log_text(&line, "tls", facts->protocol);
-    log_text(&line, "cipher", facts->cipher);
+    log_text(&line, "tls", info->protocol);
+    log_text(&line, "cipher", info->cipher);
     log_end(&line);
     return s->listen->implicit_tls ? SUBMIT_GREETING : SUBMIT_CONNECTED;
 }

@@ -13,28 +13,28 @@ static enum submit_state stay(struct submit *s)
     return s->state;
 }
 
-static enum submit_state noop(struct submit *s, struct span args)
+static enum submit_state line_noop(struct submit *s, struct span args)
 {
     (void)args;
     submit_reply(s, 250, "2.0.0", "OK");
     return stay(s);
 }
 
-static enum submit_state vrfy(struct submit *s, struct span args)
+static enum submit_state line_vrfy(struct submit *s, struct span args)
 {
     (void)args;
     submit_reply(s, 252, "2.1.5", "Send some mail, it will be tried");
     return stay(s);
 }
 
-static enum submit_state help(struct submit *s, struct span args)
+static enum submit_state line_help(struct submit *s, struct span args)
 {
     (void)args;
     submit_reply(s, 214, "2.0.0", "RFC 5321 and 6409; this is Waxwing, a mail relay");
     return stay(s);
 }
 
-static enum submit_state not_here(struct submit *s, struct span args)
+static enum submit_state line_not_here(struct submit *s, struct span args)
 {
     (void)args;
     submit_reply(s, 502, "5.5.1", "This command is not served here");
@@ -42,7 +42,7 @@ static enum submit_state not_here(struct submit *s, struct span args)
     return stay(s);
 }
 
-static enum submit_state quit(struct submit *s, struct span args)
+static enum submit_state line_quit(struct submit *s, struct span args)
 {
     (void)args;
     return submit_leave(s, 221, "2.0.0", "Bye");
@@ -63,11 +63,11 @@ static const struct {
     [SMTP_DATA] = {IN(ENVELOPE) | IN(ADDRESSED), submit_data},
     [SMTP_BDAT] = {ANY, submit_bdat}, // its bytes follow, allowed or not
     [SMTP_RSET] = {ANY, submit_rset},
-    [SMTP_NOOP] = {ANY, noop},
-    [SMTP_VRFY] = {ANY, vrfy},
-    [SMTP_EXPN] = {ANY, not_here},
-    [SMTP_HELP] = {ANY, help},
-    [SMTP_QUIT] = {ANY, quit},
+    [SMTP_NOOP] = {ANY, line_noop},
+    [SMTP_VRFY] = {ANY, line_vrfy},
+    [SMTP_EXPN] = {ANY, line_not_here},
+    [SMTP_HELP] = {ANY, line_help},
+    [SMTP_QUIT] = {ANY, line_quit},
     [SMTP_XCLIENT] = {IN(CONNECTED) | IN(READY), submit_xclient},
 };
 
@@ -131,7 +131,7 @@ static bool has_eightbit(struct span line)
     return false;
 }
 
-static enum submit_state run(struct submit *s, struct span line)
+static enum submit_state line_run(struct submit *s, struct span line)
 {
     struct smtp_command command;
     if (line.n < 2 || line.p[line.n - 2] != '\r')
@@ -165,7 +165,7 @@ enum submit_state submit_read_command(struct submit *s)
     }
     if (++s->commands > MAX_COMMANDS)
         return submit_leave(s, 421, "4.7.0", "Too many commands without a message");
-    enum submit_state next = run(s, line);
+    enum submit_state next = line_run(s, line);
     if (next != SUBMIT_GONE && s->bad > MAX_BAD_COMMANDS)
         return submit_leave(s, 421, "4.7.0", "Too many errors");
     return next;

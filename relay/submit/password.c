@@ -9,7 +9,7 @@
 #include <xxhash.h>
 #include "relay/base/clock.h"
 #include "relay/base/id.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 struct proven {
     XXH128_hash_t key;
@@ -19,7 +19,7 @@ struct proven {
 struct auth {
     struct limits *limits;
     uv_loop_t *loop;
-    struct mailbox *mail;
+    struct inbox *mail;
     unsigned char secret[XXH3_SECRET_SIZE_MIN + 56];
     struct proven cache[AUTH_CACHE]; // a place by key; a newcomer takes it over
 };
@@ -36,7 +36,7 @@ struct auth_job {
     void *arg;
 };
 
-struct auth *auth_new(struct limits *limits, uv_loop_t *loop, struct mailbox *mail)
+struct auth *auth_new(struct limits *limits, uv_loop_t *loop, struct inbox *mail)
 {
     struct auth *a = mem_new(sizeof *a);
     a->limits = limits;
@@ -67,24 +67,25 @@ static XXH128_hash_t key_of(const struct auth *a, const char *hash, const struct
     return key;
 }
 
-static struct proven *place(struct auth *a, XXH128_hash_t key)
+static struct proven *password_place(struct auth *a, XXH128_hash_t key)
 {
     return &a->cache[key.low64 % AUTH_CACHE];
 }
 
-static void job_work(uv_work_t *work)
+static void password_job_work(uv_work_t *work)
 {
     struct auth_job *job = work->data;
     job->proven = users_check(job->users, job->words.user, job->words.password);
 }
 
-static void job_done(uv_work_t *work, int status)
+static void password_job_done(uv_work_t *work, int status)
 {
     struct auth_job *job = work->data;
     limits_turn_end(job->auth->limits);
     bool proven = status == 0 && job->proven;
     if (proven)
-        *place(job->auth, job->key) = (struct proven){job->key, clock_mono_ms() + AUTH_CACHE_MS};
+        *password_place(job->auth, job->key) =
+            (struct proven){job->key, clock_mono_ms() + AUTH_CACHE_MS};
     job->fn(proven, job->arg);
     auth_words_free(&job->words);
     users_unref(job->users);
@@ -94,12 +95,12 @@ static void job_done(uv_work_t *work, int status)
 static void job_start(struct auth_job *job)
 {
     job->work.data = job;
-    int rc = uv_queue_work(job->auth->loop, &job->work, job_work, job_done);
+    int rc = uv_queue_work(job->auth->loop, &job->work, password_job_work, password_job_done);
     assert(rc == 0);
     (void)rc;
 }
 
-static void job_turn(struct item *item)
+static void password_job_turn(struct item *item)
 {
     job_start((struct auth_job *)(void *)item); // turn.item is its first member
 }
@@ -111,12 +112,12 @@ enum auth_answer auth_prove(struct auth *a, struct users *users, const struct au
     XXH128_hash_t key = {0};
     if (hash) {
         key = key_of(a, hash, words);
-        const struct proven *p = place(a, key);
+        const struct proven *p = password_place(a, key);
         if (XXH128_isEqual(p->key, key) && p->until_ms > clock_mono_ms())
             return AUTH_PROVEN;
     }
     struct auth_job *job = mem_new(sizeof *job);
-    job->turn.item.run = job_turn;
+    job->turn.item.run = password_job_turn;
     job->turn.mail = a->mail;
     enum limits_answer turn = limits_turn_take(a->limits, &job->turn);
     if (turn == LIMITS_FULL) {

@@ -33,7 +33,7 @@ int auth_plain(struct span message, struct auth_words *out, struct why *why);
 int auth_login(struct span answer, size_t max, char **out, struct why *why);
 
 struct auth;
-struct auth *auth_new(struct limits *limits, uv_loop_t *loop, struct mailbox *mail);
+struct auth *auth_new(struct limits *limits, uv_loop_t *loop, struct inbox *mail);
 void auth_free(struct auth *auth); // every job has called back; accepts NULL
 
 typedef void auth_fn(bool proven, void *arg);

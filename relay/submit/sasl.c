@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 static int sextet(int c)
 {
@@ -55,7 +55,7 @@ void auth_words_free(struct auth_words *words)
     *words = (struct auth_words){0};
 }
 
-static int bad(struct why *why, const char *what)
+static int sasl_bad(struct why *why, const char *what)
 {
     return why_set(why, WHY_MESSAGE, "5.5.2", "%s", what);
 }
@@ -63,10 +63,10 @@ static int bad(struct why *why, const char *what)
 int auth_login(struct span answer, size_t max, char **out, struct why *why)
 {
     if (!answer.n || answer.n > max)
-        return bad(why, "an empty or overlong name or password");
+        return sasl_bad(why, "an empty or overlong name or password");
     for (size_t i = 0; i < answer.n; i++)
         if (answer.p[i] < 32 || answer.p[i] == 127)
-            return bad(why, "a control character in name or password");
+            return sasl_bad(why, "a control character in name or password");
     *out = span_dup(answer);
     return 0;
 }
@@ -76,9 +76,9 @@ int auth_plain(struct span message, struct auth_words *out, struct why *why)
     struct span authzid, authcid, password, rest;
     *out = (struct auth_words){0};
     if (!span_cut(message, 0, &authzid, &rest) || !span_cut(rest, 0, &authcid, &password))
-        return bad(why, "PLAIN takes [authorization] NUL name NUL password");
+        return sasl_bad(why, "PLAIN takes [authorization] NUL name NUL password");
     if (authzid.n && !span_equal(authzid, authcid))
-        return bad(why, "nobody may act as another user here");
+        return sasl_bad(why, "nobody may act as another user here");
     if (auth_login(authcid, USERS_NAME, &out->user, why) < 0 ||
         auth_login(password, USERS_PASSWORD, &out->password, why) < 0) {
         auth_words_free(out);

@@ -5,7 +5,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/log/log.h"
 #include "relay/submit/session.h"
 
@@ -27,7 +27,7 @@ struct server {
     struct item told; // posts `gone`
 };
 
-static void tell_gone(struct item *item)
+static void server_tell_gone(struct item *item)
 {
     struct server *server = (struct server *)(void *)((char *)item - offsetof(struct server, told));
     server->gone(server->arg);
@@ -37,16 +37,16 @@ static void look_whether_gone(struct server *server)
 {
     if (!server->gone || server->host.nsessions || server->open || server->told.run)
         return;
-    server->told.run = tell_gone; // posted once
-    mailbox_post(server->host.worker->mail, &server->told);
+    server->told.run = server_tell_gone; // posted once
+    inbox_post(server->host.worker->mail, &server->told);
 }
 
-static void session_freed(struct submit_host *host)
+static void server_session_freed(struct submit_host *host)
 {
     look_whether_gone((struct server *)(void *)host); // host is its first member
 }
 
-static void connection(uv_stream_t *stream, int status)
+static void server_connection(uv_stream_t *stream, int status)
 {
     struct listener *l = stream->data;
     if (status < 0) {
@@ -66,7 +66,7 @@ static int listen_on(struct listener *l, struct server *server, const struct cfg
     assert(rc == 0);
     server->open++;
     rc = uv_tcp_open(&l->tcp, fd);
-    return rc < 0 ? rc : uv_listen((uv_stream_t *)&l->tcp, BACKLOG, connection);
+    return rc < 0 ? rc : uv_listen((uv_stream_t *)&l->tcp, BACKLOG, server_connection);
 }
 
 struct server *server_new(struct worker *worker, const int *fds, size_t nfds)
@@ -79,7 +79,7 @@ struct server *server_new(struct worker *worker, const int *fds, size_t nfds)
     host->setup = setup_ref(worker->setup);
     host->limits = limits_shared(&worker->relay->limits);
     host->auth = auth_new(host->limits, &worker->loop, worker->mail);
-    host->freed = session_freed;
+    host->freed = server_session_freed;
     list_init(&host->sessions);
     server->listeners = mem_new((nfds ? nfds : 1) * sizeof *server->listeners);
     server->nlisteners = nfds;
@@ -99,7 +99,7 @@ void server_reload(struct server *server, struct setup *setup)
     setup_unref(old);
 }
 
-static void listener_closed(uv_handle_t *handle)
+static void server_listener_closed(uv_handle_t *handle)
 {
     struct listener *l = handle->data;
     l->server->open--;
@@ -111,7 +111,7 @@ static void close_listeners(struct server *server)
     for (size_t i = 0; i < server->nlisteners; i++) {
         uv_handle_t *handle = (uv_handle_t *)&server->listeners[i].tcp;
         if (!uv_is_closing(handle))
-            uv_close(handle, listener_closed);
+            uv_close(handle, server_listener_closed);
     }
 }
 

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "relay/base/clock.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 #define SILENCE_MS   20 // before the banner: enough for bytes that were sent at once
 #define PROXY_MS     10000
@@ -77,7 +77,7 @@ static void log_move(const struct submit *s, enum submit_state to)
     log_end(&line);
 }
 
-static void release(struct submit *s);
+static void submit_session_release(struct submit *s);
 
 void submit_go(struct submit *s, enum submit_state state)
 {
@@ -123,7 +123,7 @@ void submit_end_transaction(struct submit *s)
     s->expected = 0;
 }
 
-static void release(struct submit *s)
+static void submit_session_release(struct submit *s)
 {
     if (s->state != SUBMIT_GONE || s->pending)
         return;
@@ -150,7 +150,7 @@ bool submit_answered(struct submit *s)
     s->pending--;
     if (s->state != SUBMIT_GONE)
         return true;
-    release(s);
+    submit_session_release(s);
     return false;
 }
 
@@ -222,14 +222,14 @@ void submit_turn(struct submit *s)
         submit_go(s, next);
     }
     if (s->state == SUBMIT_GONE) {
-        release(s);
+        submit_session_release(s);
         return;
     }
     buf_drop(stream_input(s->stream), s->used);
     s->used = 0;
     if (s->ended && table[s->state].input && stream_ready(s->stream)) {
         submit_go(s, SUBMIT_GONE); // what it sent has been worked off
-        release(s);
+        submit_session_release(s);
     }
 }
 
@@ -255,7 +255,7 @@ static void log_lost(struct submit *s)
     log_end(&line);
 }
 
-static void on_event(struct stream *stream, enum stream_event event, void *arg)
+static void submit_session_on_event(struct stream *stream, enum stream_event event, void *arg)
 {
     struct submit *s = arg;
     (void)stream;
@@ -307,7 +307,7 @@ void submit_set_client(struct submit *s, const struct sockaddr *address)
 void submit_accept(struct submit_host *host, const struct cfg_listen *listen, uv_stream_t *listener)
 {
     struct submit *s = mem_new(sizeof *s);
-    s->stream = stream_accept(listener, on_event, s);
+    s->stream = stream_accept(listener, submit_session_on_event, s);
     if (!s->stream) {
         free(s);
         return;
@@ -344,7 +344,7 @@ static void end_one(struct submit *s)
     if (s->state != SUBMIT_HANDSHAKE && s->state != SUBMIT_PROXY)
         submit_reply(s, 421, "4.3.2", "%s is going down", s->setup->config->hostname);
     submit_go(s, SUBMIT_GONE);
-    release(s);
+    submit_session_release(s);
 }
 
 void submit_drain(struct submit_host *host)

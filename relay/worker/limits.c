@@ -12,7 +12,7 @@
 #include <xxhash.h>
 #include "relay/base/clock.h"
 #include "relay/base/id.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 static uint64_t hash_seed; // set before the first table is
 #define HASH_FUNCTION(key, length, hash)                                                           \
@@ -68,7 +68,7 @@ struct limits *limits_shared(struct limits *_Atomic *slot)
     return l;
 }
 
-static void forget(struct limits *l, enum table table, struct entry *e)
+static void limits_forget(struct limits *l, enum table table, struct entry *e)
 {
     HASH_DEL(l->tables[table], e);
     free(e);
@@ -87,12 +87,12 @@ void limits_unref(struct limits *l)
         return;
     for (enum table t = 0; t < TABLES; t++)
         while (l->tables[t])
-            forget(l, t, l->tables[t]);
+            limits_forget(l, t, l->tables[t]);
     pthread_mutex_destroy(&l->lock);
     free(l);
 }
 
-static struct entry *find(struct limits *l, enum table table, const char *key)
+static struct entry *limits_find(struct limits *l, enum table table, const char *key)
 {
     struct entry *e;
     HASH_FIND_STR(l->tables[table], key, e);
@@ -101,11 +101,11 @@ static struct entry *find(struct limits *l, enum table table, const char *key)
 
 static struct entry *find_or_add(struct limits *l, enum table table, const char *key)
 {
-    struct entry *e = find(l, table, key);
+    struct entry *e = limits_find(l, table, key);
     if (e)
         return e;
     if (table != CLIENTS && HASH_COUNT(l->tables[table]) >= LIMITS_ENTRIES)
-        forget(l, table, l->tables[table]); // the head is the oldest
+        limits_forget(l, table, l->tables[table]); // the head is the oldest
     size_t n = strlen(key);
     e = mem_new(sizeof *e + n + 1);
     memcpy(e->key, key, n);
@@ -144,7 +144,7 @@ bool limits_enter(struct limits *l, const struct sockaddr *client, uint64_t per_
     if (room)
         e->count++;
     else if (!e->count)
-        forget(l, CLIENTS, e);
+        limits_forget(l, CLIENTS, e);
     pthread_mutex_unlock(&l->lock);
     return room;
 }
@@ -154,10 +154,10 @@ void limits_leave(struct limits *l, const struct sockaddr *client)
     char key[CLIENT_KEY];
     client_key(client, key);
     pthread_mutex_lock(&l->lock);
-    struct entry *e = find(l, CLIENTS, key);
+    struct entry *e = limits_find(l, CLIENTS, key);
     assert(e && e->count);
     if (--e->count == 0)
-        forget(l, CLIENTS, e);
+        limits_forget(l, CLIENTS, e);
     pthread_mutex_unlock(&l->lock);
 }
 
@@ -207,7 +207,7 @@ void limits_failed(struct limits *l, const struct sockaddr *client, const char *
 static bool banned(struct limits *l, char *key)
 {
     pthread_mutex_lock(&l->lock);
-    struct entry *e = find(l, FAILURES, key);
+    struct entry *e = limits_find(l, FAILURES, key);
     bool yes = e && (double)e->count >= e->tokens && e->time_ms > clock_mono_ms();
     pthread_mutex_unlock(&l->lock);
     free(key);
@@ -225,7 +225,7 @@ bool limits_user_banned(struct limits *l, const struct sockaddr *client, const c
         return false;
     char *pair = pair_name(client, user);
     pthread_mutex_lock(&l->lock);
-    struct entry *e = find(l, KNOWN, pair);
+    struct entry *e = limits_find(l, KNOWN, pair);
     bool known = e && e->time_ms > clock_mono_ms();
     pthread_mutex_unlock(&l->lock);
     free(pair);
@@ -236,9 +236,9 @@ void limits_proved(struct limits *l, const struct sockaddr *client, const char *
 {
     char *address = address_name(client), *pair = pair_name(client, user);
     pthread_mutex_lock(&l->lock);
-    struct entry *e = find(l, FAILURES, address);
+    struct entry *e = limits_find(l, FAILURES, address);
     if (e)
-        forget(l, FAILURES, e);
+        limits_forget(l, FAILURES, e);
     find_or_add(l, KNOWN, pair)->time_ms = clock_mono_ms() + KNOWN_MS;
     pthread_mutex_unlock(&l->lock);
     free(address);
@@ -303,5 +303,5 @@ void limits_turn_end(struct limits *l)
     }
     pthread_mutex_unlock(&l->lock);
     if (next)
-        mailbox_post(next->mail, &next->item);
+        inbox_post(next->mail, &next->item);
 }

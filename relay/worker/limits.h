@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 #include "config/config.h"
-#include "relay/base/mailbox.h"
+#include "relay/base/inbox.h"
 
 #define LIMITS_ENTRIES 65536 // of one table; the oldest entry makes room
 
@@ -49,7 +49,7 @@ bool limits_spend(struct limits *limits, enum limits_kind kind, const char *prin
 #define LIMITS_WAITING 100
 struct limits_turn {
     struct item item;
-    struct mailbox *mail;
+    struct inbox *mail;
     struct limits_turn *behind;
 };
 enum limits_answer { LIMITS_GO, LIMITS_WAIT, LIMITS_FULL };

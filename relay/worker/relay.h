@@ -38,8 +38,8 @@ struct relay {
     struct counters counters;
     _Atomic int stage; // enum relay_stage
     int64_t started_ms;
-    struct mailbox *mail; // the main loop's
-    struct setup *setup;  // the present one, as the main thread has it; there only
+    struct inbox *mail;  // the main loop's
+    struct setup *setup; // the present one, as the main thread has it; there only
 };
 
 #endif

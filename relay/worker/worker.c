@@ -6,7 +6,7 @@
 #include <string.h>
 #include <xxhash.h>
 #include "relay/base/list.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/worker/relay.h"
 
 struct call {
@@ -16,7 +16,7 @@ struct call {
     void *arg;
 };
 
-static void run_call(struct item *item)
+static void worker_run_call(struct item *item)
 {
     struct call *call = list_of(item, struct call, item);
     call->fn(call->worker, call->arg);
@@ -26,8 +26,8 @@ static void run_call(struct item *item)
 void worker_call(struct worker *worker, void (*fn)(struct worker *worker, void *arg), void *arg)
 {
     struct call *call = mem_new(sizeof *call);
-    *call = (struct call){{NULL, run_call}, worker, fn, arg};
-    mailbox_post(worker->mail, &call->item);
+    *call = (struct call){{NULL, worker_run_call}, worker, fn, arg};
+    inbox_post(worker->mail, &call->item);
 }
 
 void worker_busy(struct worker *worker, int change)

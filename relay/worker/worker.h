@@ -6,7 +6,7 @@
 #define RELAY_WORKER_WORKER_H
 
 #include <uv.h>
-#include "relay/base/mailbox.h"
+#include "relay/base/inbox.h"
 
 struct relay;
 struct setup;
@@ -17,7 +17,7 @@ struct worker {
     struct relay *relay;
     unsigned index;
     uv_loop_t loop;
-    struct mailbox *mail;
+    struct inbox *mail;
     struct setup *setup; // the present one; sessions and deliveries take references
     struct server *server;
     struct queue *queue;

@@ -115,7 +115,7 @@ static void advance(struct session *s, const char *line, size_t n)
     s->step++;
 }
 
-static void drive(struct session *s)
+static void evaluation(struct session *s)
 {
     for (;;) {
         int rc = wire_turn(&s->wire);
@@ -144,7 +144,7 @@ static void start_all(struct session *sessions)
     began = wire_now();
     for (int i = 0; i < wanted; i++) {
         begin(&sessions[i]);
-        drive(&sessions[i]);
+        evaluation(&sessions[i]);
     }
 }
 
@@ -178,7 +178,7 @@ int main(int argc, char **argv)
             return 1;
         }
         for (int i = 0; i < n; i++)
-            drive(ready[i].data.ptr);
+            evaluation(ready[i].data.ptr);
         if (began == 0 && logged_in == wanted)
             start_all(sessions);
     }

@@ -16,7 +16,7 @@
 #include <unistd.h>
 #include "dns/dns.h"
 #include "relay/base/clock.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 struct question {
     char *name;
@@ -89,7 +89,7 @@ static void look_up(struct dns *dns, struct questions *qs, int repeat)
     for (int i = 0; i < repeat; i++) {
         facts_free(qs->facts);
         qs->facts = facts_new();
-        dns_drive_blocking(dns, qs->facts, again, qs);
+        dns_evaluate_blocking(dns, qs->facts, again, qs);
     }
     uint64_t took = clock_mono_ms() - began;
     for (size_t i = 0; facts_at(qs->facts, i); i++)

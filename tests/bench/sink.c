@@ -82,7 +82,7 @@ static size_t data(struct session *s)
 }
 
 // Everything that can be done now; false when the connection is over.
-static bool drive(struct session *s)
+static bool evaluation(struct session *s)
 {
     for (;;) {
         int rc = wire_turn(&s->wire);
@@ -151,7 +151,7 @@ int main(int argc, char **argv)
             struct session *s = ready[i].data.ptr;
             if (!s) {
                 welcome(poll, listener);
-            } else if (!drive(s)) {
+            } else if (!evaluation(s)) {
                 wire_close(&s->wire);
                 free(s);
             }

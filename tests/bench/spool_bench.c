@@ -6,13 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include "relay/base/clock.h"
-#include "relay/base/mailbox.h"
-#include "relay/base/memory.h"
+#include "relay/base/inbox.h"
+#include "relay/base/mem.h"
 #include "relay/spool/spool.h"
 
 struct load {
     struct spool *spool;
-    struct mailbox *mailbox;
+    struct inbox *inbox;
     size_t left, done, failed;
     char *body;
     size_t bytes;
@@ -29,7 +29,7 @@ static void submit(struct load *load, struct spool_write *write)
     buf_adds(&m->header, "From: sender@example.org\r\nSubject: bench\r\n\r\n");
     buf_add(&m->body, load->body, load->bytes);
     write->message = m;
-    write->reply = load->mailbox;
+    write->reply = load->inbox;
     load->left--;
     spool_store(load->spool, write);
 }
@@ -64,7 +64,7 @@ int main(int argc, char **argv)
     size_t total = strtoul(argv[2], NULL, 10), bytes = strtoul(argv[3], NULL, 10);
     size_t outstanding = strtoul(argv[4], NULL, 10);
     struct spool_options options = {.directory = argv[1], .alarm = alarmed};
-    struct load load = {.left = total, .bytes = bytes, .mailbox = mailbox_open_blocking()};
+    struct load load = {.left = total, .bytes = bytes, .inbox = inbox_open_blocking()};
     struct why why;
     int status;
     load.body = mem_new(bytes + 1);
@@ -81,7 +81,7 @@ int main(int argc, char **argv)
         submit(&load, &writes[i]);
     }
     while (load.done < total) {
-        struct item *item = mailbox_wait(load.mailbox, -1);
+        struct item *item = inbox_wait(load.inbox, -1);
         while (item) {
             struct item *next = item->next;
             item->run(item);
@@ -96,7 +96,7 @@ int main(int argc, char **argv)
            total, bytes, outstanding, (double)total / seconds, (double)state.syncs / seconds,
            (double)(total * bytes) / seconds / 1e6, load.failed);
     spool_close(load.spool);
-    mailbox_close(load.mailbox);
+    inbox_close(load.inbox);
     free(writes);
     free(load.body);
     return 0;

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/smtp/command.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

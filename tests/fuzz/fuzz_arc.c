@@ -3,7 +3,7 @@
 // answers are taken from the last field), and sealed unless the chain is closed.
 #include <assert.h>
 #include <stdlib.h>
-#include "sign/attest.h"
+#include "sign/message_auth.h"
 
 static void answer(struct facts *facts, const struct header *h)
 {
@@ -35,26 +35,26 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     char *ids[] = {(char *)(uintptr_t) "mx.example.org"};
     struct strings trusted = {ids, 1};
-    struct attest_input in = {.header = &h,
-                              .authserv_id = "relay.example",
-                              .trust_results_of = &trusted,
-                              .now_s = 1000000000};
-    struct attest *a = attest_new(&in);
-    body_hashes_feed(attest_hashes(a), data + used, size - used);
-    body_hashes_finish(attest_hashes(a));
+    struct message_auth_input in = {.header = &h,
+                                    .authserv_id = "relay.example",
+                                    .trust_results_of = &trusted,
+                                    .now_s = 1000000000};
+    struct message_auth *a = message_auth_new(&in);
+    body_hashes_feed(message_auth_hashes(a), data + used, size - used);
+    body_hashes_finish(message_auth_hashes(a));
     struct facts *facts = facts_new();
     int rounds = 0;
-    while (attest_evaluate(a, facts) && ++rounds < 100)
+    while (message_auth_evaluate(a, facts) && ++rounds < 100)
         answer(facts, &h);
     assert(rounds < 100);
     struct buf out;
     buf_init(&out, 1 << 20);
     struct seal how = {.domain = "relay.example", .selector = "s", .key = key};
-    if (attest_results(a, &out) == 0)
-        (void)!attest_seal(a, &how, &out, &why);
+    if (message_auth_results(a, &out) == 0)
+        (void)!message_auth_seal(a, &how, &out, &why);
     buf_free(&out);
     facts_free(facts);
-    attest_free(a);
+    message_auth_free(a);
     header_free(&h);
     return 0;
 }

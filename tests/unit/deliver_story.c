@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "relay/base/clock.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/deliver/refusal.h"
 #include "tests/unit/certs.h"
 
@@ -59,8 +59,8 @@ void story_begin(struct story *s, const char *delivery, const struct cert *ca)
     s->relay.nworkers = 1;
     s->worker.setup = s->setup;
     uv_loop_init(&s->worker.loop);
-    s->worker.mail = mailbox_open(&s->worker.loop);
-    mailbox_unref(s->worker.mail);
+    s->worker.mail = inbox_open(&s->worker.loop);
+    inbox_unref(s->worker.mail);
     s->pool = pool_new(&s->worker, freed, NULL);
     s->refusals = refusals_new(&s->relay);
     list_init(&s->idle);
@@ -80,7 +80,7 @@ void story_end(struct story *s)
     route_unref(s->route);
     pool_free(s->pool);
     refusals_free(s->refusals);
-    mailbox_close(s->worker.mail);
+    inbox_close(s->worker.mail);
     uv_run(&s->worker.loop, UV_RUN_DEFAULT);
     assert(uv_loop_close(&s->worker.loop) == 0);
     trust_unref(s->setup->trust);

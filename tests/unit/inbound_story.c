@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "relay/base/clock.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/log/log.h"
 #include "relay/queue/queue.h"
 #include "relay/spool/spool.h"
@@ -44,7 +44,7 @@ static void answer(struct spool_write *write)
         shelf.stored = mem_grow(shelf.stored, shelf.nstored + 1, sizeof *shelf.stored);
         shelf.stored[shelf.nstored++] = message_ref(write->message);
     }
-    mailbox_post(write->reply, &write->item);
+    inbox_post(write->reply, &write->item);
 }
 
 void spool_store(struct spool *spool, struct spool_write *write)
@@ -272,7 +272,7 @@ void story_begin(struct story *s, const char *yaml)
     log_setup(LOG_TEXT, getenv("WAXWING_TEST_LOG") ? LOG_DEBUG : -1, false);
     uv_loop_init(&s->worker.loop);
     s->worker.relay = &s->relay;
-    s->worker.mail = mailbox_open(&s->worker.loop);
+    s->worker.mail = inbox_open(&s->worker.loop);
     s->worker.setup = s->setup;
     char answers[128];
     struct why why;
@@ -323,7 +323,7 @@ void story_end(struct story *s)
     assert_int_equal(s->relay.counters.connections_now, 0);
     server_free(s->server);
     assert_null(s->relay.limits);
-    mailbox_close(s->worker.mail);
+    inbox_close(s->worker.mail);
     uv_run(&s->worker.loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&s->worker.loop), 0);
     dns_close(s->relay.dns);

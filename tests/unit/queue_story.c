@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "relay/base/clock.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/route/routes.h"
 #include "relay/state/state.h"
 
@@ -38,7 +38,7 @@ static void open_workers(struct queue_story *s)
         struct worker *w = s->list[i] = &s->workers[i];
         *w = (struct worker){.relay = &s->relay, .index = i, .setup = s->setup};
         uv_loop_init(&w->loop);
-        w->mail = mailbox_open(&w->loop);
+        w->mail = inbox_open(&w->loop);
     }
     char *path = mem_printf("%s.state", s->directory);
     s->relay.state = state_open(path, 86400000, &why);
@@ -113,9 +113,9 @@ static void close_all(struct queue_story *s)
     dns_close(s->relay.dns);
     state_close(s->relay.state);
     for (unsigned i = 0; i < QUEUE_STORY_WORKERS; i++) {
-        // Answers to questions that were taken back still lie in the mailbox.
+        // Answers to questions that were taken back still lie in the inbox.
         uv_run(&s->workers[i].loop, UV_RUN_NOWAIT);
-        mailbox_close(s->workers[i].mail);
+        inbox_close(s->workers[i].mail);
         uv_run(&s->workers[i].loop, UV_RUN_DEFAULT);
         assert(uv_loop_close(&s->workers[i].loop) == 0);
     }

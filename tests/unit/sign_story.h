@@ -11,7 +11,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include "dns/facts.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "sign/base64.h"
 #include "sign/canon.h"
 #include "sign/key.h"

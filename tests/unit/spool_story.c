@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 char *story_directory(void)
 {
@@ -55,7 +55,7 @@ static void heard(void *arg, const char *sentence)
 void story_begin(struct story *story, const char *directory, const struct spool_files *files,
                  uint64_t segment_bytes)
 {
-    *story = (struct story){.mailbox = mailbox_open_blocking()};
+    *story = (struct story){.inbox = inbox_open_blocking()};
     story->options = (struct spool_options){.directory = directory,
                                             .segment_bytes = segment_bytes,
                                             .files = files,
@@ -87,7 +87,7 @@ void story_close(struct story *story)
 void story_end(struct story *story)
 {
     story_close(story);
-    mailbox_close(story->mailbox);
+    inbox_close(story->inbox);
 }
 
 static void fill(struct buf *out, unsigned seed, size_t n)
@@ -118,13 +118,13 @@ struct message *story_message(unsigned seed, size_t body_bytes, const char *reci
 
 static void wait_for_one(struct story *story)
 {
-    struct item *item = mailbox_wait(story->mailbox, -1);
+    struct item *item = inbox_wait(story->inbox, -1);
     assert(item && !item->next);
 }
 
 int story_store(struct story *story, struct message *m)
 {
-    struct spool_write write = {.reply = story->mailbox, .message = m};
+    struct spool_write write = {.reply = story->inbox, .message = m};
     spool_store(story->spool, &write);
     wait_for_one(story);
     story->why = write.why;
@@ -142,7 +142,7 @@ void story_note(struct story *story, uint64_t id, const char *address, enum spoo
 void story_barrier(struct story *story)
 {
     struct item item = {0};
-    spool_barrier(story->spool, &item, story->mailbox);
+    spool_barrier(story->spool, &item, story->inbox);
     wait_for_one(story);
 }
 

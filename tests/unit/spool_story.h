@@ -13,7 +13,7 @@
 struct story {
     struct spool *spool;
     struct spool_options options;
-    struct mailbox *mailbox;
+    struct inbox *inbox;
     struct message *found[STORY_MESSAGES];
     size_t nfound;
     unsigned alarms;

@@ -67,7 +67,7 @@ static void case_39_plain_messages(void **state)
 
 static struct limits *_Atomic slot;
 static uv_loop_t loop;
-static struct mailbox *mail;
+static struct inbox *mail;
 static struct auth *auth;
 static int answers, proofs;
 
@@ -75,7 +75,7 @@ static int begin(void **state)
 {
     (void)state;
     uv_loop_init(&loop);
-    mail = mailbox_open(&loop);
+    mail = inbox_open(&loop);
     auth = auth_new(limits_shared(&slot), &loop, mail);
     answers = proofs = 0;
     return 0;
@@ -86,7 +86,7 @@ static int end(void **state)
     (void)state;
     auth_free(auth);
     limits_unref(slot);
-    mailbox_close(mail);
+    inbox_close(mail);
     uv_run(&loop, UV_RUN_DEFAULT);
     return uv_loop_close(&loop);
 }

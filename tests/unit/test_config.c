@@ -16,7 +16,7 @@
 #include "config/idn.h"
 #include "config/load.h"
 #include "relay/base/clock.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 static struct config_load load;
 

@@ -21,9 +21,9 @@ static struct message *letter(const char *prefix, const char *header, const char
 
 static void walk_all(const struct content *c, struct buf *out)
 {
-    struct content_walk walk = {0};
+    struct content_cursor cursor = {0};
     struct span piece;
-    while (content_next(c, &walk, &piece))
+    while (content_next(c, &cursor, &piece))
         buf_addspan(out, piece);
 }
 

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <string.h>
 #include <unistd.h>
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "tests/unit/certs.h"
 #include "tests/unit/deliver_story.h"
 

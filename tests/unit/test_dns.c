@@ -10,7 +10,7 @@
 #include <cmocka.h>
 #include "dns/dns.h"
 #include "relay/base/id.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 static char path[] = "/tmp/waxwing-dns-XXXXXX";
 
@@ -41,7 +41,7 @@ enum { ASKS = 300, THREADS = 4 };
 
 struct asker {
     struct dns *dns;
-    struct mailbox *mail;
+    struct inbox *mail;
     struct dns_request *requests[ASKS];
     bool cancelled[ASKS];
     int answered, wanted;
@@ -70,7 +70,7 @@ static void answered(const struct dns_answer *a, void *arg)
         asker->wanted--;
     }
     if (++asker->answered == asker->wanted)
-        mailbox_close(asker->mail);
+        inbox_close(asker->mail);
 }
 
 static void *ask_many(void *arg)
@@ -80,7 +80,7 @@ static void *ask_many(void *arg)
     struct ask asks[ASKS];
     uv_loop_t loop;
     uv_loop_init(&loop);
-    asker.mail = mailbox_open(&loop);
+    asker.mail = inbox_open(&loop);
     for (int i = 0; i < ASKS; i++) {
         asks[i] = (struct ask){&asker, i};
         asker.inside = true;
@@ -125,7 +125,7 @@ static bool again(void *arg)
 static void an_evaluation_is_driven_to_its_end(void **state)
 {
     struct walk w = {.facts = facts_new()};
-    dns_drive_blocking(*state, w.facts, again, &w);
+    dns_evaluate_blocking(*state, w.facts, again, &w);
     assert_int_equal(w.rounds, 3); // the first says what it wants
     const struct dns_answer *c = facts_ask(w.facts, "c.example", DNS_A);
     assert_string_equal(c->canonical, "a.example");
@@ -162,12 +162,12 @@ static void an_eager_evaluation_does_not_wait_for_the_slowest(void **state)
     for (int enough = 1; enough <= 3; enough++) {
         struct eager_walk w = {.facts = facts_new(), .enough = enough};
         uv_loop_init(&w.loop);
-        struct mailbox *mail = mailbox_open(&w.loop);
-        dns_drive_eager(*state, mail, w.facts, again_eager, eager_end, &w);
+        struct inbox *mail = inbox_open(&w.loop);
+        dns_evaluate_eager(*state, mail, w.facts, again_eager, eager_end, &w);
         uv_run(&w.loop, UV_RUN_DEFAULT);
         assert_int_equal(w.rounds, 1 + enough);
         assert_int_equal(facts_count_wanted(w.facts), 3 - enough);
-        mailbox_close(mail);
+        inbox_close(mail);
         uv_run(&w.loop, UV_RUN_DEFAULT);
         assert_int_equal(uv_loop_close(&w.loop), 0);
         facts_free(w.facts);
@@ -177,21 +177,21 @@ static void an_eager_evaluation_does_not_wait_for_the_slowest(void **state)
 static void ended(void *arg)
 {
     (void)arg;
-    fail_msg("a cancelled drive ended");
+    fail_msg("a cancelled evaluation ended");
 }
 
 static void a_cancelled_drive_is_silent(void **state)
 {
     uv_loop_t loop;
     uv_loop_init(&loop);
-    struct mailbox *mail = mailbox_open(&loop);
+    struct inbox *mail = inbox_open(&loop);
     struct walk w = {.facts = facts_new()};
-    dns_drive_cancel(dns_drive(*state, mail, w.facts, again, ended, &w));
+    dns_evaluation_cancel(dns_evaluate(*state, mail, w.facts, again, ended, &w));
     facts_ask(w.facts, "c.example", DNS_A);
-    dns_drive_cancel(dns_drive(*state, mail, w.facts, again, ended, &w));
-    dns_drive_cancel(NULL);
+    dns_evaluation_cancel(dns_evaluate(*state, mail, w.facts, again, ended, &w));
+    dns_evaluation_cancel(NULL);
     dns_cancel(NULL);
-    mailbox_close(mail);
+    inbox_close(mail);
     uv_run(&loop, UV_RUN_DEFAULT);
     uv_loop_close(&loop);
     assert_int_equal(w.rounds, 0);

@@ -9,7 +9,7 @@
 #include "dns/anchor.h"
 #include "dns/cache.h"
 #include "dns/slots.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 static struct dns_answer *answer(const char *name, enum dns_outcome outcome, uint32_t ttl)
 {

@@ -13,7 +13,7 @@
 #include "dns/dns.h"
 #include "dns/resolver.h"
 #include "relay/base/clock.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 // ---- the resolver, as this test plays it
 
@@ -54,7 +54,7 @@ static void reply(struct resolver_lookup *l, enum dns_outcome outcome, enum dns_
     if (outcome == DNS_FAILED)
         why_set(&l->answer->why, WHY_DOMAIN, "4.4.3", "played");
     l->item.run = run_done;
-    mailbox_post(l->home, &l->item);
+    inbox_post(l->home, &l->item);
 }
 
 void resolver_ask(struct resolver *r, struct resolver_lookup *lookup)
@@ -107,7 +107,7 @@ bool resolver_can_prove(const struct resolver *r)
 
 struct asker {
     uv_loop_t loop;
-    struct mailbox *mail;
+    struct inbox *mail;
     size_t found, failed;
     char why[512];
 };
@@ -124,7 +124,7 @@ static void open_asker(struct asker *asker)
 {
     memset(asker, 0, sizeof *asker);
     uv_loop_init(&asker->loop);
-    asker->mail = mailbox_open(&asker->loop);
+    asker->mail = inbox_open(&asker->loop);
 }
 
 static void run_until(struct asker *asker, size_t n)
@@ -135,7 +135,7 @@ static void run_until(struct asker *asker, size_t n)
 
 static void close_asker(struct asker *asker)
 {
-    mailbox_close(asker->mail);
+    inbox_close(asker->mail);
     uv_run(&asker->loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&asker->loop), 0);
 }

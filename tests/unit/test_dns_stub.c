@@ -14,7 +14,7 @@
 #include "dns/dns.h"
 #include "dns/rdata.h"
 #include "relay/base/clock.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 struct server {
     pid_t pid;
@@ -113,7 +113,7 @@ static bool want_all(void *arg)
 static struct facts *ask(struct dns *dns, uint16_t type, const char *const *names)
 {
     struct want want = {facts_new(), names, type};
-    dns_drive_blocking(dns, want.facts, want_all, &want);
+    dns_evaluate_blocking(dns, want.facts, want_all, &want);
     return want.facts;
 }
 
@@ -334,11 +334,11 @@ static void closing_does_not_wait_for_lookups(void **state)
     struct dns *dns = open_stub(&one, 1, DNS_TRUST_AUTO);
     uv_loop_t loop;
     uv_loop_init(&loop);
-    struct mailbox *mail = mailbox_open(&loop);
+    struct inbox *mail = inbox_open(&loop);
     struct dns_request *r = dns_ask(dns, mail, "silent.test", DNS_A, NULL, NULL);
     usleep(100000);
     dns_cancel(r); // a callback would crash
-    mailbox_close(mail);
+    inbox_close(mail);
     uv_run(&loop, UV_RUN_DEFAULT);
     uv_loop_close(&loop);
     dns_close(dns);

@@ -399,16 +399,16 @@ static void strangers_words_are_text(void **state)
 
 static void add_failure(struct ledger_rows *rows, const char *words, bool refused, bool shadow)
 {
-    struct ledger_fact *f = ledger_fact_new();
+    struct ledger_entry *f = ledger_entry_new();
     char **const members[] = {&f->domain, &f->mx_host, &f->mx_ip,
                               &f->demand, &f->source,  &f->reason};
     for (size_t i = 0; i < sizeof members / sizeof *members; i++)
-        ledger_fact_set(members[i], words);
+        ledger_entry_set(members[i], words);
     f->time_ms = 1795300129542;
     f->result = WHY_CERTIFICATE_EXPIRED;
     f->refused = refused;
     f->shadow = shadow;
-    ledger_rows_add(rows, &(struct ledger_row){.fact = f, .count = 1});
+    ledger_rows_add(rows, &(struct ledger_row){.entry = f, .count = 1});
 }
 
 static const char *failures_page(struct ledger_rows *rows, const char *error, size_t max)

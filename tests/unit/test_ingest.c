@@ -12,7 +12,7 @@
 #include <string.h>
 #include "relay/ingest/ingest.h"
 #include "relay/setup/publication.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "tests/unit/inbound_story.h"
 
 #define BODY "\r\nHello.\r\n"

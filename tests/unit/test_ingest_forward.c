@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "relay/base/clock.h"
-#include "relay/base/memory.h"
-#include "sign/attest.h"
+#include "relay/base/mem.h"
+#include "sign/message_auth.h"
 #include "sign/dkim_sign.h"
 #include "tests/unit/inbound_story.h"
 
@@ -154,14 +154,14 @@ static char *sealed_by(const char *domain, const char *text)
     struct buf out;
     buf_init(&out, 16384);
     assert_int_equal(header_parse(&h, span_text(text), &used, &why), 0);
-    struct attest_input in = {.header = &h, .authserv_id = "hop.example", .now_s = clock_s()};
-    struct attest *a = attest_new(&in);
+    struct message_auth_input in = {.header = &h, .authserv_id = "hop.example", .now_s = clock_s()};
+    struct message_auth *a = message_auth_new(&in);
     struct facts *nothing = facts_new();
-    hash(&h, text, attest_hashes(a));
-    attest_give_up(a, nothing);
+    hash(&h, text, message_auth_hashes(a));
+    message_auth_give_up(a, nothing);
     struct seal how = {.domain = domain, .selector = "r", .key = key()};
-    assert_int_equal(attest_seal(a, &how, &out, &why), 0);
-    attest_free(a);
+    assert_int_equal(message_auth_seal(a, &how, &out, &why), 0);
+    message_auth_free(a);
     facts_free(nothing);
     header_free(&h);
     char *whole = mem_printf("%s%s", buf_text(&out), text);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "relay/base/clock.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/queue/lane.h"
 #include "relay/deliver/refusal.h"
 #include "tests/unit/queue_story.h"

@@ -14,21 +14,21 @@ static void a_new_fact_has_a_time_and_no_null(void **state)
 {
     (void)state;
     clock_fix(1234);
-    struct ledger_fact *fact = ledger_fact_new();
-    assert_int_equal(fact->time_ms, 1234);
-    assert_int_equal(fact->result, WHY_TLS_NONE);
-    assert_string_equal(fact->mx_patterns, "");
-    assert_string_equal(fact->reason, "");
-    ledger_fact_set(&fact->reason, "because");
-    ledger_fact_set(&fact->reason, fact->reason + 2);
-    assert_string_equal(fact->reason, "cause");
-    ledger_fact_set(&fact->reason, NULL);
-    assert_string_equal(fact->reason, "");
-    size_t empty = ledger_fact_size(fact);
-    ledger_fact_set(&fact->policy_string, "0123456789");
-    assert_int_equal(ledger_fact_size(fact), empty + 10);
-    ledger_fact_free(fact);
-    ledger_fact_free(NULL);
+    struct ledger_entry *entry = ledger_entry_new();
+    assert_int_equal(entry->time_ms, 1234);
+    assert_int_equal(entry->result, WHY_TLS_NONE);
+    assert_string_equal(entry->mx_patterns, "");
+    assert_string_equal(entry->reason, "");
+    ledger_entry_set(&entry->reason, "because");
+    ledger_entry_set(&entry->reason, entry->reason + 2);
+    assert_string_equal(entry->reason, "cause");
+    ledger_entry_set(&entry->reason, NULL);
+    assert_string_equal(entry->reason, "");
+    size_t empty = ledger_entry_size(entry);
+    ledger_entry_set(&entry->policy_string, "0123456789");
+    assert_int_equal(ledger_entry_size(entry), empty + 10);
+    ledger_entry_free(entry);
+    ledger_entry_free(NULL);
     clock_release();
 }
 

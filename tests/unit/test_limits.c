@@ -155,7 +155,7 @@ static void hashing_is_bounded_and_in_line(void **state)
     static struct limits_turn line[LIMITS_WAITING + 64];
     uv_loop_t loop;
     uv_loop_init(&loop);
-    struct mailbox *mail = mailbox_open(&loop);
+    struct inbox *mail = inbox_open(&loop);
     unsigned going = 0, waiting = 0;
     struct limits_turn *t = line;
     for (;; t++) {
@@ -177,7 +177,7 @@ static void hashing_is_bounded_and_in_line(void **state)
         limits_turn_end(l);
     assert_int_equal(limits_turn_take(l, line), LIMITS_GO);
     limits_turn_end(l);
-    mailbox_close(mail);
+    inbox_close(mail);
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&loop), 0);
 }

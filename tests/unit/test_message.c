@@ -6,7 +6,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/message/message.h"
 #include "relay/spool/spool.h"
 

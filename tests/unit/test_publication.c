@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <cmocka.h>
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/setup/publication.h"
 
 #define HOUR UINT64_C(3600000)
@@ -76,7 +76,7 @@ static void the_last_usable_key_always_signs(void **state)
 struct world {
     char folder[64];
     uv_loop_t loop;
-    struct mailbox *mail;
+    struct inbox *mail;
     struct dns *dns;
     struct setup *setup;
 };
@@ -145,7 +145,7 @@ static int begin(void **state)
     char *file = path(w, "dns.json");
     struct dns_options options = {.answers_file = file};
     uv_loop_init(&w->loop);
-    w->mail = mailbox_open(&w->loop);
+    w->mail = inbox_open(&w->loop);
     w->dns = dns_open(&options, &why);
     assert_non_null(w->dns);
     w->setup = load(w, TWO_KEYS);
@@ -162,7 +162,7 @@ static int end(void **state)
     struct world *w = *state;
     static const char *const files[] = {"a.pem", "b.pem", "dns.json"};
     setup_unref(w->setup);
-    mailbox_close(w->mail);
+    inbox_close(w->mail);
     uv_run(&w->loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&w->loop), 0);
     dns_close(w->dns);

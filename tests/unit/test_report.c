@@ -33,19 +33,19 @@ static int end(void **state)
     return 0;
 }
 
-static struct ledger_fact *add(enum policy_type type, enum why_tls result, uint64_t count)
+static struct ledger_entry *add(enum policy_type type, enum why_tls result, uint64_t count)
 {
-    struct ledger_fact *f = ledger_fact_new();
+    struct ledger_entry *f = ledger_entry_new();
     f->policy_type = type;
     f->result = result;
-    ledger_fact_set(&f->domain, "company-y.example");
-    ledger_fact_set(&f->policy_domain, "company-y.example");
+    ledger_entry_set(&f->domain, "company-y.example");
+    ledger_entry_set(&f->policy_domain, "company-y.example");
     if (type == POLICY_STS) {
-        ledger_fact_set(&f->policy_string, "version: STSv1\nmode: testing\n"
-                                           "mx: *.mail.company-y.example\nmax_age: 86400");
-        ledger_fact_set(&f->mx_patterns, "*.mail.company-y.example");
+        ledger_entry_set(&f->policy_string, "version: STSv1\nmode: testing\n"
+                                            "mx: *.mail.company-y.example\nmax_age: 86400");
+        ledger_entry_set(&f->mx_patterns, "*.mail.company-y.example");
     }
-    ledger_rows_add(&rows, &(struct ledger_row){.fact = f, .day = day, .count = count});
+    ledger_rows_add(&rows, &(struct ledger_row){.entry = f, .day = day, .count = count});
     return f;
 }
 
@@ -77,19 +77,19 @@ static void case_34_the_example_of_the_rfc_comes_out_field_by_field(void **state
 {
     (void)state;
     add(POLICY_STS, WHY_TLS_NONE, 5326);
-    struct ledger_fact *f = add(POLICY_STS, WHY_CERTIFICATE_EXPIRED, 100);
-    ledger_fact_set(&f->local_ip, "2001:db8:abcd:0012::1");
-    ledger_fact_set(&f->mx_host, "mx1.mail.company-y.example");
+    struct ledger_entry *f = add(POLICY_STS, WHY_CERTIFICATE_EXPIRED, 100);
+    ledger_entry_set(&f->local_ip, "2001:db8:abcd:0012::1");
+    ledger_entry_set(&f->mx_host, "mx1.mail.company-y.example");
     f = add(POLICY_STS, WHY_STARTTLS_NOT_SUPPORTED, 200);
-    ledger_fact_set(&f->local_ip, "2001:db8:abcd:0013::1");
-    ledger_fact_set(&f->mx_host, "mx2.mail.company-y.example");
-    ledger_fact_set(&f->mx_ip, "203.0.113.56");
+    ledger_entry_set(&f->local_ip, "2001:db8:abcd:0013::1");
+    ledger_entry_set(&f->mx_host, "mx2.mail.company-y.example");
+    ledger_entry_set(&f->mx_ip, "203.0.113.56");
     f = add(POLICY_STS, WHY_VALIDATION_FAILURE, 3);
-    ledger_fact_set(&f->local_ip, "198.51.100.62");
-    ledger_fact_set(&f->mx_host, "mx-backup.mail.company-y.example");
-    ledger_fact_set(&f->mx_helo, "mx-backup");
-    ledger_fact_set(&f->mx_ip, "203.0.113.58");
-    ledger_fact_set(&f->reason, "a proxy path is too long");
+    ledger_entry_set(&f->local_ip, "198.51.100.62");
+    ledger_entry_set(&f->mx_host, "mx-backup.mail.company-y.example");
+    ledger_entry_set(&f->mx_helo, "mx-backup");
+    ledger_entry_set(&f->mx_ip, "203.0.113.58");
+    ledger_entry_set(&f->reason, "a proxy path is too long");
     json_t *j = expect_policies(
         "[{\"policy\":{\"policy-type\":\"sts\",\"policy-string\":[\"version: STSv1\","
         "\"mode: testing\",\"mx: *.mail.company-y.example\",\"max_age: 86400\"],"
@@ -121,10 +121,10 @@ static void case_34_dane_rows_stand_per_mx_host(void **state)
 {
     (void)state;
     for (int i = 0; i < 2; i++) {
-        struct ledger_fact *f = add(POLICY_TLSA, WHY_TLS_NONE, 2);
-        ledger_fact_set(&f->policy_domain, i ? "mx2.y.example" : "mx1.y.example");
-        ledger_fact_set(&f->policy_string, "3 1 1 aa\n2 0 1 bb");
-        ledger_fact_set(&f->mx_host, i ? "mx2.y.example" : "mx1.y.example");
+        struct ledger_entry *f = add(POLICY_TLSA, WHY_TLS_NONE, 2);
+        ledger_entry_set(&f->policy_domain, i ? "mx2.y.example" : "mx1.y.example");
+        ledger_entry_set(&f->policy_string, "3 1 1 aa\n2 0 1 bb");
+        ledger_entry_set(&f->mx_host, i ? "mx2.y.example" : "mx1.y.example");
     }
     json_decref(expect_policies(
         "[{\"policy\":{\"policy-type\":\"tlsa\",\"policy-string\":[\"3 1 1 aa\",\"2 0 1 bb\"],"
@@ -138,8 +138,8 @@ static void case_34_dane_rows_stand_per_mx_host(void **state)
 static void case_34_no_policy_found_has_a_policy_domain(void **state)
 {
     (void)state;
-    struct ledger_fact *f = add(POLICY_NONE_FOUND, WHY_TLS_NONE, 7);
-    ledger_fact_set(&f->policy_domain, "");
+    struct ledger_entry *f = add(POLICY_NONE_FOUND, WHY_TLS_NONE, 7);
+    ledger_entry_set(&f->policy_domain, "");
     json_decref(expect_policies("[{\"policy\":{\"policy-type\":\"no-policy-found\","
                                 "\"policy-domain\":\"company-y.example\"},"
                                 "\"summary\":{\"total-successful-session-count\":7,"
@@ -151,7 +151,7 @@ static void case_33_rows_of_one_policy_are_summed(void **state)
 {
     (void)state;
     add(POLICY_STS, WHY_TLS_NONE, 2);
-    ledger_fact_set(&add(POLICY_STS, WHY_TLS_NONE, 3)->proof, "webpki");
+    ledger_entry_set(&add(POLICY_STS, WHY_TLS_NONE, 3)->proof, "webpki");
     add(POLICY_STS, WHY_CERTIFICATE_EXPIRED, 4)->refused = true;
     add(POLICY_STS, WHY_CERTIFICATE_EXPIRED, 5)->shadow = true;
     json_t *j = report(), *policies = json_object_get(j, "policies");
@@ -196,8 +196,8 @@ static void case_36_each_cause_has_its_result_type(void **state)
 static void what_a_peer_wrote_stays_json(void **state)
 {
     (void)state;
-    struct ledger_fact *f = add(POLICY_NONE_FOUND, WHY_VALIDATION_FAILURE, 1);
-    ledger_fact_set(&f->mx_helo, "mx\xff\"\\\x01");
+    struct ledger_entry *f = add(POLICY_NONE_FOUND, WHY_VALIDATION_FAILURE, 1);
+    ledger_entry_set(&f->mx_helo, "mx\xff\"\\\x01");
     json_t *j = report();
     char *text = json_dumps(j, 0);
     assert_non_null(strstr(text, "mx\xef\xbf\xbd\\\"\\\\\\u0001"));
@@ -211,7 +211,7 @@ static void details_are_bounded_and_nothing_is_lost(void **state)
     char ip[32];
     for (int i = 0; i < REPORT_DETAILS + 100; i++) {
         snprintf(ip, sizeof ip, "192.0.%d.%d", i / 256, i % 256);
-        ledger_fact_set(&add(POLICY_NONE_FOUND, WHY_CERTIFICATE_EXPIRED, 1)->mx_ip, ip);
+        ledger_entry_set(&add(POLICY_NONE_FOUND, WHY_CERTIFICATE_EXPIRED, 1)->mx_ip, ip);
     }
     json_t *j = report();
     const json_t *details =

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: ISC
-// The walk from a domain to hosts and demands, over written-down DNS: each story says what the world looks
+// The plan from a domain to hosts and demands, over written-down DNS: each story says what the world looks
 // like and what one line of route comes out. No I/O but a configuration in memory.
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,7 +12,7 @@
 #include "config/load.h"
 #include "dns/answers.h"
 #include "relay/base/clock.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/route/plan.h"
 #include "tls/sts.h"
 

@@ -11,14 +11,14 @@
 #include <string.h>
 #include <unistd.h>
 #include "relay/base/clock.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/route/routes.h"
 #include "relay/state/state.h"
 
 static struct relay relay;
 static struct setup *setup;
 static uv_loop_t loop;
-static struct mailbox *mail;
+static struct inbox *mail;
 static char directory[64], database[100];
 
 static struct setup *make_setup(const char *delivery)
@@ -65,14 +65,14 @@ static void begin_with(const char *delivery)
     assert_non_null(mkdtemp(directory));
     snprintf(database, sizeof database, "%s/state.db", directory);
     uv_loop_init(&loop);
-    mail = mailbox_open(&loop);
+    mail = inbox_open(&loop);
     open_routes();
 }
 
 static void end(void)
 {
     close_routes();
-    mailbox_close(mail);
+    inbox_close(mail);
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&loop), 0);
     setup_unref(setup);
@@ -260,8 +260,8 @@ static size_t fetch_errors(void)
     size_t n = 0;
     for (size_t i = 0; i < rows.n; i++) {
         n += rows.at[i].count;
-        assert_int_equal(rows.at[i].fact->policy_type, POLICY_STS);
-        assert_string_equal(rows.at[i].fact->policy_domain, "down.example");
+        assert_int_equal(rows.at[i].entry->policy_type, POLICY_STS);
+        assert_string_equal(rows.at[i].entry->policy_domain, "down.example");
     }
     ledger_rows_free(&rows);
     return n;

@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 #include "relay/base/id.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/command/command.h"
 #include "relay/spool/format.h"
 #include "tests/unit/spool_story.h"

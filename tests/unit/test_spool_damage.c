@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/spool/format.h"
 #include "tests/unit/spool_disk.h"
 #include "tests/unit/spool_story.h"

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "tests/unit/spool_story.h"
 
 #define ROUNDS  5

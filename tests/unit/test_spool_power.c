@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "relay/base/id.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "tests/unit/spool_disk.h"
 #include "tests/unit/spool_story.h"
 
@@ -71,7 +71,7 @@ static void hand_in(struct life *life, struct spool_write *write)
             assert_true(disk_failed(life->disk));
     }
     f->submitted = disk_count(life->disk);
-    *write = (struct spool_write){.reply = life->story.mailbox, .message = f->m, .arg = f};
+    *write = (struct spool_write){.reply = life->story.inbox, .message = f->m, .arg = f};
     spool_store(life->story.spool, write);
 }
 
@@ -82,7 +82,7 @@ static void hand_in_some(struct life *life, size_t n)
     for (size_t i = 0; i < n; i++)
         hand_in(life, &writes[i]);
     for (size_t left = n; left;) {
-        struct item *item = mailbox_wait(life->story.mailbox, -1);
+        struct item *item = inbox_wait(life->story.inbox, -1);
         for (; item; item = item->next, left--) {
             struct spool_write *write = (struct spool_write *)(void *)item;
             if (write->failed)

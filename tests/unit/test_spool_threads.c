@@ -7,7 +7,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "tests/unit/spool_story.h"
 
 #define WORKERS 4
@@ -20,14 +20,14 @@ struct worker {
     bool failed;
 };
 
-static void work_on(struct worker *worker, unsigned seed, struct mailbox *mailbox)
+static void work_on(struct worker *worker, unsigned seed, struct inbox *inbox)
 {
     struct spool *spool = worker->story->spool;
     struct message *m = story_message(seed, 300 + seed % 5 * 100, "a@example.net", NULL);
-    struct spool_write write = {.reply = mailbox, .message = m};
+    struct spool_write write = {.reply = inbox, .message = m};
     struct why why;
     spool_store(spool, &write);
-    while (!mailbox_wait(mailbox, -1))
+    while (!inbox_wait(inbox, -1))
         ;
     struct message *twin = message_twin(m);
     worker->failed |= write.failed || spool_load(spool, twin, &why) < 0 ||
@@ -49,10 +49,10 @@ static void work_on(struct worker *worker, unsigned seed, struct mailbox *mailbo
 static void *work(void *arg)
 {
     struct worker *worker = arg;
-    struct mailbox *mailbox = mailbox_open_blocking();
+    struct inbox *inbox = inbox_open_blocking();
     for (unsigned i = 0; i < MAIL; i++)
-        work_on(worker, i, mailbox);
-    mailbox_close(mailbox);
+        work_on(worker, i, inbox);
+    inbox_close(inbox);
     return NULL;
 }
 

@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "relay/base/clock.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/log/log.h"
 #include "relay/state/state.h"
 
@@ -26,7 +26,7 @@
 
 static char folder[64], path[96];
 static uv_loop_t loop;
-static struct mailbox *mail;
+static struct inbox *mail;
 static struct why why;
 
 static int begin(void **state)
@@ -38,14 +38,14 @@ static int begin(void **state)
     snprintf(path, sizeof path, "%s/state.db", folder);
     clock_fix(NOON);
     uv_loop_init(&loop);
-    mail = mailbox_open(&loop);
+    mail = inbox_open(&loop);
     return 0;
 }
 
 static int end(void **state)
 {
     (void)state;
-    mailbox_close(mail);
+    inbox_close(mail);
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&loop), 0);
     clock_release();
@@ -109,14 +109,14 @@ static const char *restored(struct state *s)
     return said;
 }
 
-static struct ledger_fact *fact(const char *domain, const char *host, enum why_tls result)
+static struct ledger_entry *entry(const char *domain, const char *host, enum why_tls result)
 {
-    struct ledger_fact *f = ledger_fact_new();
-    ledger_fact_set(&f->domain, domain);
-    ledger_fact_set(&f->policy_domain, domain);
-    ledger_fact_set(&f->mx_host, host);
-    ledger_fact_set(&f->mx_ip, "192.0.2.1");
-    ledger_fact_set(&f->demand, "webpki");
+    struct ledger_entry *f = ledger_entry_new();
+    ledger_entry_set(&f->domain, domain);
+    ledger_entry_set(&f->policy_domain, domain);
+    ledger_entry_set(&f->mx_host, host);
+    ledger_entry_set(&f->mx_ip, "192.0.2.1");
+    ledger_entry_set(&f->demand, "webpki");
     f->result = result;
     f->refused = result != WHY_TLS_NONE;
     return f;
@@ -210,23 +210,23 @@ static void case_33_successes_are_counted_by_day_domain_policy_and_host(void **s
     (void)state;
     struct state *s = open_state();
     for (int i = 0; i < 5; i++)
-        state_fact(s, fact("d.example", "mx1.example", WHY_TLS_NONE));
-    state_fact(s, fact("d.example", "mx2.example", WHY_TLS_NONE));
-    state_fact(s, fact("e.example", "mx1.example", WHY_TLS_NONE));
-    struct ledger_fact *f = fact("d.example", "mx1.example", WHY_TLS_NONE);
+        state_ledger_add(s, entry("d.example", "mx1.example", WHY_TLS_NONE));
+    state_ledger_add(s, entry("d.example", "mx2.example", WHY_TLS_NONE));
+    state_ledger_add(s, entry("e.example", "mx1.example", WHY_TLS_NONE));
+    struct ledger_entry *f = entry("d.example", "mx1.example", WHY_TLS_NONE);
     f->policy_type = POLICY_STS;
-    ledger_fact_set(&f->policy_string, "version: STSv1");
-    state_fact(s, f);
+    ledger_entry_set(&f->policy_string, "version: STSv1");
+    state_ledger_add(s, f);
     clock_advance(LEDGER_DAY_MS);
-    state_fact(s, fact("d.example", "mx1.example", WHY_TLS_NONE));
+    state_ledger_add(s, entry("d.example", "mx1.example", WHY_TLS_NONE));
     const struct ledger_rows *rows = ask(s, sums());
     assert_int_equal(rows->n, 5);
     assert_int_equal(rows->at[0].day, 20001);
     assert_int_equal(rows->at[0].count, 1);
     assert_int_equal(rows->at[1].day, 20000);
     assert_int_equal(rows->at[1].count, 5);
-    assert_string_equal(rows->at[1].fact->mx_host, "mx1.example");
-    assert_string_equal(rows->at[1].fact->demand, "webpki");
+    assert_string_equal(rows->at[1].entry->mx_host, "mx1.example");
+    assert_string_equal(rows->at[1].entry->demand, "webpki");
     assert_int_equal(ask(s, failures())->n, 0);
     finish(s);
 }
@@ -235,22 +235,22 @@ static void failures_come_newest_first_and_by_filter(void **state)
 {
     (void)state;
     struct state *s = open_state();
-    state_fact(s, fact("d.example", "mx1.example", WHY_CERTIFICATE_EXPIRED));
+    state_ledger_add(s, entry("d.example", "mx1.example", WHY_CERTIFICATE_EXPIRED));
     clock_advance(1000);
-    state_fact(s, fact("sub.d.example", "mx2.example", WHY_DANE_REQUIRED));
+    state_ledger_add(s, entry("sub.d.example", "mx2.example", WHY_DANE_REQUIRED));
     clock_advance(1000);
-    struct ledger_fact *f = fact("notd.example", "mx3.example", WHY_CERTIFICATE_EXPIRED);
+    struct ledger_entry *f = entry("notd.example", "mx3.example", WHY_CERTIFICATE_EXPIRED);
     f->shadow = true;
     f->id = 99;
-    ledger_fact_set(&f->reason, "because \xff of it");
-    state_fact(s, f);
+    ledger_entry_set(&f->reason, "because \xff of it");
+    state_ledger_add(s, f);
     const struct ledger_rows *rows = ask(s, failures());
     assert_int_equal(rows->n, 3);
-    assert_string_equal(rows->at[0].fact->reason, "because \xff of it");
-    assert_true(rows->at[0].fact->shadow);
-    assert_int_equal(rows->at[0].fact->id, 99);
-    assert_int_equal(rows->at[2].fact->result, WHY_CERTIFICATE_EXPIRED);
-    assert_string_equal(rows->at[2].fact->mx_ip, "192.0.2.1");
+    assert_string_equal(rows->at[0].entry->reason, "because \xff of it");
+    assert_true(rows->at[0].entry->shadow);
+    assert_int_equal(rows->at[0].entry->id, 99);
+    assert_int_equal(rows->at[2].entry->result, WHY_CERTIFICATE_EXPIRED);
+    assert_string_equal(rows->at[2].entry->mx_ip, "192.0.2.1");
     int64_t newest = rows->at[0].number;
     struct state_query q = failures();
     q.domain = "*.d.example";
@@ -278,8 +278,8 @@ static void the_details_of_a_kind_and_day_are_bounded(void **state)
     (void)state;
     struct state *s = open_state();
     for (int i = 0; i < STATE_DETAILS + 20; i++)
-        state_fact(s, fact("d.example", "mx.example", WHY_CERTIFICATE_EXPIRED));
-    state_fact(s, fact("d.example", "mx.example", WHY_VALIDATION_FAILURE));
+        state_ledger_add(s, entry("d.example", "mx.example", WHY_CERTIFICATE_EXPIRED));
+    state_ledger_add(s, entry("d.example", "mx.example", WHY_VALIDATION_FAILURE));
     assert_int_equal(ask(s, failures())->n, STATE_DETAILS + 1);
     const struct ledger_rows *rows = ask(s, sums());
     assert_int_equal(rows->n, 2);
@@ -291,7 +291,7 @@ static void the_details_of_a_kind_and_day_are_bounded(void **state)
         total += rows->at[i].count;
     assert_int_equal(total, STATE_DETAILS + 21);
     clock_advance(LEDGER_DAY_MS);
-    state_fact(s, fact("d.example", "mx.example", WHY_CERTIFICATE_EXPIRED));
+    state_ledger_add(s, entry("d.example", "mx.example", WHY_CERTIFICATE_EXPIRED));
     assert_int_equal(ask(s, failures())->n, STATE_DETAILS + 2);
     finish(s);
 }
@@ -304,7 +304,7 @@ static void the_kinds_of_a_domain_and_day_are_bounded(void **state)
     char host[32];
     for (int i = 0; i < STATE_KINDS + 50; i++) {
         snprintf(host, sizeof host, "mx%d.example", i);
-        state_fact(s, fact("d.example", host, WHY_CERTIFICATE_EXPIRED));
+        state_ledger_add(s, entry("d.example", host, WHY_CERTIFICATE_EXPIRED));
     }
     const struct ledger_rows *rows = ask(s, sums());
     uint64_t total = 0;
@@ -319,10 +319,10 @@ static void facts_older_than_keep_go(void **state)
 {
     (void)state;
     struct state *s = open_state();
-    state_fact(s, fact("old.example", "mx.example", WHY_CERTIFICATE_EXPIRED));
+    state_ledger_add(s, entry("old.example", "mx.example", WHY_CERTIFICATE_EXPIRED));
     assert_int_equal(ask(s, failures())->n, 1);
     clock_advance(30 * LEDGER_DAY_MS);
-    state_fact(s, fact("new.example", "mx.example", WHY_CERTIFICATE_EXPIRED));
+    state_ledger_add(s, entry("new.example", "mx.example", WHY_CERTIFICATE_EXPIRED));
     ask(s, failures());
     ask(s, failures());
     assert_int_equal(ask(s, failures())->n, 2);
@@ -330,7 +330,7 @@ static void facts_older_than_keep_go(void **state)
     ask(s, failures()); // the new day is seen behind this
     const struct ledger_rows *rows = ask(s, failures());
     assert_int_equal(rows->n, 1);
-    assert_string_equal(rows->at[0].fact->domain, "new.example");
+    assert_string_equal(rows->at[0].entry->domain, "new.example");
     assert_int_equal(ask(s, sums())->n, 1);
     finish(s);
 }
@@ -414,9 +414,9 @@ static void fill(struct state *s)
     memset(large, 'x', sizeof large - 1);
     large[sizeof large - 1] = '\0';
     for (int i = 0; i < 900; i++) {
-        struct ledger_fact *f = fact("d.example", "mx.example", WHY_CERTIFICATE_EXPIRED);
-        ledger_fact_set(&f->reason, large);
-        state_fact(s, f);
+        struct ledger_entry *f = entry("d.example", "mx.example", WHY_CERTIFICATE_EXPIRED);
+        ledger_entry_set(&f->reason, large);
+        state_ledger_add(s, f);
     }
 }
 
@@ -507,7 +507,7 @@ static void a_disk_that_cannot_be_written_is_one_episode(void **state)
     allow_bytes(0);
     keep_policy(s, "b.example", "id", "text"); // its delivery is not held up
     for (int i = 0; i < 3; i++) {
-        state_fact(s, fact("d.example", "mx.example", WHY_CERTIFICATE_EXPIRED));
+        state_ledger_add(s, entry("d.example", "mx.example", WHY_CERTIFICATE_EXPIRED));
         ask(s, failures());
     }
     keep_policy(s, "c.example", "id", "text");
@@ -542,9 +542,9 @@ static void what_waits_is_bounded_and_drops_are_counted(void **state)
     char *large = mem_new(1048577);
     memset(large, 'x', 1048576);
     for (int i = 0; i < 80; i++) { // 80 MiB: the bound in bytes is met first
-        struct ledger_fact *f = fact("d.example", "mx.example", WHY_CERTIFICATE_EXPIRED);
-        ledger_fact_set(&f->reason, large);
-        state_fact(s, f);
+        struct ledger_entry *f = entry("d.example", "mx.example", WHY_CERTIFICATE_EXPIRED);
+        ledger_entry_set(&f->reason, large);
+        state_ledger_add(s, f);
     }
     free(large);
     uint64_t alarms = log_alarms();

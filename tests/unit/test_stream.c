@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/net/stream.h"
 #include "tests/unit/certs.h"
 
@@ -136,12 +136,12 @@ static void say(struct actor *a, const char *text)
 static void secure(struct actor *a, const char *priority)
 {
     struct why why;
-    struct channel *ch = a == &server
-                             ? channel_server(creds)
-                             : channel_client(&(struct channel_client){.sni = "mx.example.org",
+    struct tls_session *ch =
+        a == &server ? tls_session_server(creds)
+                     : tls_session_client(&(struct tls_session_client){.sni = "mx.example.org",
                                                                        .tls_min = "1.2",
                                                                        .priority = priority},
-                                              &why);
+                                          &why);
     assert_non_null(ch);
     stream_secure(a->s, ch, &a->dropped);
 }
@@ -194,7 +194,7 @@ static void the_handshake_is_invisible_but_for_one_event(void **state)
     (void)state;
     meet_securely();
     assert_true(stream_is_secure(client.s));
-    assert_string_equal(channel_facts(stream_tls(client.s))->protocol, "TLSv1.3");
+    assert_string_equal(tls_session_info(stream_tls(client.s))->protocol, "TLSv1.3");
     say(&client, "EHLO me\r\n");
     until_bytes(&server, 9);
     say(&server, "250 hello\r\n");

@@ -11,7 +11,7 @@
 #include <string.h>
 #include "dns/rdata.h"
 #include "relay/base/clock.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "tls/sts.h"
 #include "tls/sts_cache.h"
 
@@ -26,7 +26,7 @@
 
 static struct {
     uv_loop_t loop;
-    struct mailbox *mail;
+    struct inbox *mail;
     const char *txt;  // a record; NULL: NXDOMAIN
     const char *txt2; // another beside it
     bool txt_fails;
@@ -65,7 +65,7 @@ static void add_txt(struct dns_answer *a, const char *text)
     dns_answer_add(a, wire, n + 1);
 }
 
-struct dns_request *dns_ask(struct dns *dns, struct mailbox *mail, const char *name, uint16_t type,
+struct dns_request *dns_ask(struct dns *dns, struct inbox *mail, const char *name, uint16_t type,
                             dns_fn *fn, void *arg)
 {
     (void)dns;
@@ -83,7 +83,7 @@ struct dns_request *dns_ask(struct dns *dns, struct mailbox *mail, const char *n
         add_txt(r->answer, w.txt);
     if (!w.txt_fails && w.txt2)
         add_txt(r->answer, w.txt2);
-    mailbox_post(mail, &r->item);
+    inbox_post(mail, &r->item);
     return r;
 }
 
@@ -129,7 +129,7 @@ struct https_request *https_get(struct https *https, const char *host, const cha
     if (w.hangs)
         w.held = r;
     else
-        mailbox_post(w.mail, &r->item);
+        inbox_post(w.mail, &r->item);
     return r;
 }
 
@@ -153,7 +153,7 @@ static void turn(void)
 static void release(void)
 {
     w.hangs = false;
-    mailbox_post(w.mail, &w.held->item);
+    inbox_post(w.mail, &w.held->item);
     w.held = NULL;
     turn();
 }
@@ -244,7 +244,7 @@ static int begin(void **state)
     memset(&w, 0, sizeof w);
     clock_fix((int64_t)NOON * 1000);
     uv_loop_init(&w.loop);
-    w.mail = mailbox_open(&w.loop);
+    w.mail = inbox_open(&w.loop);
     struct sts_cache_options options = {.loop = &w.loop,
                                         .mail = w.mail,
                                         .refresh = true,
@@ -262,7 +262,7 @@ static int end(void **state)
     (void)state;
     sts_cache_close(cache);
     turn();
-    mailbox_close(w.mail);
+    inbox_close(w.mail);
     uv_run(&w.loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&w.loop), 0);
     clock_release();

@@ -101,16 +101,16 @@ static int64_t number_of(const json_t *list, size_t i, const char *key)
     return json_integer_value(json_object_get(json_array_get(list, i), key));
 }
 
-static struct ledger_fact *fact(const char *domain, enum why_tls result)
+static struct ledger_entry *entry(const char *domain, enum why_tls result)
 {
-    struct ledger_fact *f = ledger_fact_new();
-    ledger_fact_set(&f->domain, domain);
-    ledger_fact_set(&f->policy_domain, domain);
-    ledger_fact_set(&f->mx_host, "mx.example");
-    ledger_fact_set(&f->mx_ip, "192.0.2.1");
-    ledger_fact_set(&f->demand, "webpki");
-    ledger_fact_set(&f->source, "mta-sts");
-    ledger_fact_set(&f->proof, result == WHY_TLS_NONE ? "webpki" : "none");
+    struct ledger_entry *f = ledger_entry_new();
+    ledger_entry_set(&f->domain, domain);
+    ledger_entry_set(&f->policy_domain, domain);
+    ledger_entry_set(&f->mx_host, "mx.example");
+    ledger_entry_set(&f->mx_ip, "192.0.2.1");
+    ledger_entry_set(&f->demand, "webpki");
+    ledger_entry_set(&f->source, "mta-sts");
+    ledger_entry_set(&f->proof, result == WHY_TLS_NONE ? "webpki" : "none");
     f->result = result;
     f->refused = result != WHY_TLS_NONE;
     return f;
@@ -128,13 +128,13 @@ static struct state *open_state(void)
 static void make_history(void)
 {
     struct state *s = open_state();
-    state_fact(s, fact("d.example", WHY_TLS_NONE));
-    state_fact(s, fact("d.example", WHY_TLS_NONE));
-    struct ledger_fact *f = fact("d.example", WHY_CERTIFICATE_EXPIRED);
-    ledger_fact_set(&f->reason, "the certificate ended on 2024-10-01\x1b[31m and nobody saw");
-    state_fact(s, f);
+    state_ledger_add(s, entry("d.example", WHY_TLS_NONE));
+    state_ledger_add(s, entry("d.example", WHY_TLS_NONE));
+    struct ledger_entry *f = entry("d.example", WHY_CERTIFICATE_EXPIRED);
+    ledger_entry_set(&f->reason, "the certificate ended on 2024-10-01\x1b[31m and nobody saw");
+    state_ledger_add(s, f);
     clock_advance(LEDGER_DAY_MS);
-    state_fact(s, fact("e.example", WHY_STARTTLS_NOT_SUPPORTED));
+    state_ledger_add(s, entry("e.example", WHY_STARTTLS_NOT_SUPPORTED));
     state_close(s);
 }
 
@@ -258,14 +258,14 @@ static void an_exception_that_is_not_needed_is_told(void **state)
                  "    - {domain: h.example, tls: webpki}\n");
     struct state *s = open_state();
     for (int i = 0; i < 3; i++)
-        state_fact(s, fact("d.example", WHY_TLS_NONE));
-    state_fact(s, fact("e.example", WHY_TLS_NONE));
-    state_fact(s, fact("e.example", WHY_STARTTLS_NOT_SUPPORTED));
-    struct ledger_fact *f = fact("x.g.example", WHY_TLS_NONE);
+        state_ledger_add(s, entry("d.example", WHY_TLS_NONE));
+    state_ledger_add(s, entry("e.example", WHY_TLS_NONE));
+    state_ledger_add(s, entry("e.example", WHY_STARTTLS_NOT_SUPPORTED));
+    struct ledger_entry *f = entry("x.g.example", WHY_TLS_NONE);
     f->policy_type = POLICY_STS;
-    ledger_fact_set(&f->policy_string, "version: STSv1\nmode: enforce\nmax_age: 1");
-    ledger_fact_set(&f->proof, "none");
-    state_fact(s, f);
+    ledger_entry_set(&f->policy_string, "version: STSv1\nmode: enforce\nmax_age: 1");
+    ledger_entry_set(&f->proof, "none");
+    state_ledger_add(s, f);
     state_close(s);
     json_t *j = run_json("exceptions --json");
     assert_int_equal(json_array_size(j), 4);

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 #include "dns/answers.h"
 #include "dns/facts.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 struct zone {
     struct answers *answers;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: ISC
-// MX and TXT answers of any zone as the walk and the MTA-STS cache read them: the input, cut into records, is a
+// MX and TXT answers of any zone as the plan and the MTA-STS cache read them: the input, cut into records, is a
 // domain's MX set and its TXT set. What comes out is a whole route, and an id only of letters and digits.
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include "config/load.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "relay/route/plan.h"
 #include "tls/sts.h"
 

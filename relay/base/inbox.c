@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 // Messages between threads. A mutex around two pointers: held for a few instructions, it costs less
 // than the wake-up beside it.
-#include "relay/base/mailbox.h"
+#include "relay/base/inbox.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -10,9 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
-struct mailbox {
+struct inbox {
     pthread_mutex_t lock;
     pthread_cond_t filled; // blocking kind
     struct item *first, **last;
@@ -20,7 +20,7 @@ struct mailbox {
     bool closed;
 };
 
-static struct item *take_all(struct mailbox *mb)
+static struct item *take_all(struct inbox *mb)
 {
     struct item *items = mb->first;
     mb->first = NULL;
@@ -38,18 +38,18 @@ static void run_all(struct item *item)
     }
 }
 
-static void woken(uv_async_t *wake)
+static void inbox_woken(uv_async_t *wake)
 {
-    struct mailbox *mb = wake->data;
+    struct inbox *mb = wake->data;
     pthread_mutex_lock(&mb->lock);
     struct item *items = take_all(mb);
     pthread_mutex_unlock(&mb->lock);
     run_all(items);
 }
 
-struct mailbox *mailbox_open_blocking(void)
+struct inbox *inbox_open_blocking(void)
 {
-    struct mailbox *mb = mem_new(sizeof *mb);
+    struct inbox *mb = mem_new(sizeof *mb);
     pthread_mutex_init(&mb->lock, NULL);
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);
@@ -60,25 +60,25 @@ struct mailbox *mailbox_open_blocking(void)
     return mb;
 }
 
-struct mailbox *mailbox_open(uv_loop_t *loop)
+struct inbox *inbox_open(uv_loop_t *loop)
 {
-    struct mailbox *mb = mailbox_open_blocking();
+    struct inbox *mb = inbox_open_blocking();
     mb->wake = mem_new(sizeof *mb->wake);
-    int rc = uv_async_init(loop, mb->wake, woken);
+    int rc = uv_async_init(loop, mb->wake, inbox_woken);
     if (rc < 0) {
-        fprintf(stderr, "waxwing: cannot open a mailbox: %s\n", uv_strerror(rc));
+        fprintf(stderr, "waxwing: cannot open an inbox: %s\n", uv_strerror(rc));
         abort();
     }
     mb->wake->data = mb;
     return mb;
 }
 
-void mailbox_unref(struct mailbox *mb)
+void inbox_unref(struct inbox *mb)
 {
     uv_unref((uv_handle_t *)mb->wake);
 }
 
-void mailbox_post(struct mailbox *mb, struct item *item)
+void inbox_post(struct inbox *mb, struct item *item)
 {
     item->next = NULL;
     pthread_mutex_lock(&mb->lock);
@@ -94,7 +94,7 @@ void mailbox_post(struct mailbox *mb, struct item *item)
     pthread_mutex_unlock(&mb->lock);
 }
 
-struct item *mailbox_wait(struct mailbox *mb, int timeout_ms)
+struct item *inbox_wait(struct inbox *mb, int timeout_ms)
 {
     assert(!mb->wake);
     struct timespec until;
@@ -119,20 +119,20 @@ struct item *mailbox_wait(struct mailbox *mb, int timeout_ms)
     return items;
 }
 
-static void release(struct mailbox *mb)
+static void inbox_release(struct inbox *mb)
 {
     pthread_mutex_destroy(&mb->lock);
     pthread_cond_destroy(&mb->filled);
     free(mb);
 }
 
-static void wake_closed(uv_handle_t *handle)
+static void inbox_wake_closed(uv_handle_t *handle)
 {
-    release(handle->data);
+    inbox_release(handle->data);
     free(handle);
 }
 
-void mailbox_close(struct mailbox *mb)
+void inbox_close(struct inbox *mb)
 {
     if (!mb)
         return;
@@ -142,7 +142,7 @@ void mailbox_close(struct mailbox *mb)
     pthread_mutex_unlock(&mb->lock);
     run_all(left);
     if (mb->wake)
-        uv_close((uv_handle_t *)mb->wake, wake_closed);
+        uv_close((uv_handle_t *)mb->wake, inbox_wake_closed);
     else
-        release(mb);
+        inbox_release(mb);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: ISC
 // Small allocations, which end the process when memory is gone: the spool is what keeps the mail safe.
 // What a peer sizes has a limit instead, and fails politely before it comes here.
-#ifndef RELAY_BASE_MEMORY_H
-#define RELAY_BASE_MEMORY_H
+#ifndef RELAY_BASE_MEM_H
+#define RELAY_BASE_MEM_H
 
 #include <stddef.h>
 

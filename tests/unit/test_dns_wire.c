@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
-#include "dns/message.h"
+#include "dns/wire.h"
 #include "dns/rdata.h"
 #include "relay/base/buf.h"
 
@@ -51,7 +51,7 @@ static void record(struct buf *b, const char *owner, size_t nowner, uint16_t typ
 static struct dns_answer *fresh(uint16_t type)
 {
     struct dns_answer *a = dns_answer_new("MX.example.", type);
-    a->ttl = MESSAGE_TTL_FIRST;
+    a->ttl = WIRE_TTL_FIRST;
     return a;
 }
 
@@ -63,7 +63,7 @@ static void names_in_rdata_are_uncompressed(void **state)
     RECORD(&b, SELF, DNS_MX, 300, "\0\5\4HOST\xc0\x0f");
     RECORD(&b, SELF, DNS_MX, 200, "\0\0\0");
     struct dns_answer *a = fresh(DNS_MX);
-    assert_int_equal(message_read(buf_span(&b), a).end, MESSAGE_FOUND);
+    assert_int_equal(wire_read(buf_span(&b), a).end, WIRE_FOUND);
     struct dns_mx mx;
     assert_int_equal(a->nrecords, 2);
     assert_true(rdata_mx(a->records[0].rdata, &mx));
@@ -83,7 +83,7 @@ static void aliases_are_followed_in_any_order(void **state)
     RECORD(&b, SELF, DNS_CNAME, 50, "\1b\xc0\x0f");
     RECORD(&b, "\1B\xc0\x0f", DNS_CNAME, 70, "\1c\7EXAMPLE\0");
     struct dns_answer *a = fresh(DNS_A);
-    assert_int_equal(message_read(buf_span(&b), a).end, MESSAGE_FOUND);
+    assert_int_equal(wire_read(buf_span(&b), a).end, WIRE_FOUND);
     assert_string_equal(a->canonical, "c.example");
     assert_string_equal(a->name, "mx.example");
     assert_true(a->alias);
@@ -99,9 +99,9 @@ static void a_chain_of_replies_is_one_answer(void **state)
     begin(&b, 0, DNS_A, 1, 0);
     RECORD(&b, SELF, DNS_CNAME, 50, "\5other\3net\0");
     struct dns_answer *a = fresh(DNS_A);
-    assert_int_equal(message_read(buf_span(&b), a).end, MESSAGE_ALIAS);
+    assert_int_equal(wire_read(buf_span(&b), a).end, WIRE_ALIAS);
     assert_string_equal(a->canonical, "other.net");
-    assert_int_equal(message_read(buf_span(&b), a).end, MESSAGE_BROKEN); // another question by now
+    assert_int_equal(wire_read(buf_span(&b), a).end, WIRE_BROKEN); // another question by now
     assert_string_equal(a->canonical, "other.net");
     buf_free(&b);
     begin(&b, 3, DNS_A, 1, 1); // NXDOMAIN is about the end of the chain, RFC 6604
@@ -109,7 +109,7 @@ static void a_chain_of_replies_is_one_answer(void **state)
     RECORD(&b, "\xc0\x0f", DNS_SOA, 40, SOA);
     dns_answer_unref(a);
     a = fresh(DNS_A);
-    assert_int_equal(message_read(buf_span(&b), a).end, MESSAGE_ABSENT);
+    assert_int_equal(wire_read(buf_span(&b), a).end, WIRE_ABSENT);
     assert_true(a->nxdomain && a->alias);
     assert_int_equal(a->ttl, 30);
     dns_answer_unref(a);
@@ -122,16 +122,16 @@ static void rcode_and_truncation_are_told(void **state)
     struct buf b;
     struct dns_answer *a = fresh(DNS_A);
     begin(&b, 2, DNS_A, 0, 0);
-    struct message m = message_read(buf_span(&b), a);
-    assert_int_equal(m.end, MESSAGE_FAILED);
-    assert_string_equal(message_rcode_word(m.rcode), "SERVFAIL");
+    struct wire_reply m = wire_read(buf_span(&b), a);
+    assert_int_equal(m.end, WIRE_FAILED);
+    assert_string_equal(wire_rcode_word(m.rcode), "SERVFAIL");
     b.data[2] |= 2;
-    assert_int_equal(message_read(buf_span(&b), a).end, MESSAGE_CUT);
+    assert_int_equal(wire_read(buf_span(&b), a).end, WIRE_CUT);
     buf_free(&b);
     begin(&b, 0, DNS_A, 0, 0);
-    assert_int_equal(message_read(buf_span(&b), a).end, MESSAGE_ABSENT);
+    assert_int_equal(wire_read(buf_span(&b), a).end, WIRE_ABSENT);
     assert_false(a->nxdomain);
-    assert_int_equal(message_read(buf_span(&b), a).end, MESSAGE_ABSENT);
+    assert_int_equal(wire_read(buf_span(&b), a).end, WIRE_ABSENT);
     dns_answer_unref(a);
     buf_free(&b);
 }
@@ -145,9 +145,9 @@ static void hostile_replies_are_refused_whole(void **state)
     RECORD(&b, SELF, DNS_MX, 300, "\0\5\4host\xc0\x0f");
     for (size_t n = 0; n < b.len; n++) { // cut anywhere
         struct dns_answer *a = fresh(DNS_MX);
-        assert_int_equal(message_read(span_of(b.data, n), a).end, MESSAGE_BROKEN);
+        assert_int_equal(wire_read(span_of(b.data, n), a).end, WIRE_BROKEN);
         assert_int_equal(a->nrecords, 0);
-        assert_int_equal(a->ttl, MESSAGE_TTL_FIRST);
+        assert_int_equal(a->ttl, WIRE_TTL_FIRST);
         dns_answer_unref(a);
     }
     static const struct {
@@ -165,14 +165,14 @@ static void hostile_replies_are_refused_whole(void **state)
         begin(&b, 0, DNS_MX, 1, 0);
         record(&b, SELF, 2, DNS_MX, 300, wrong[i].rdata, wrong[i].n);
         struct dns_answer *a = fresh(DNS_MX);
-        assert_int_equal(message_read(buf_span(&b), a).end, MESSAGE_BROKEN);
+        assert_int_equal(wire_read(buf_span(&b), a).end, WIRE_BROKEN);
         dns_answer_unref(a);
     }
     buf_free(&b);
     begin(&b, 0, DNS_A, 1, 0); // an alias of itself
     RECORD(&b, SELF, DNS_CNAME, 50, SELF);
     struct dns_answer *a = fresh(DNS_A);
-    assert_int_equal(message_read(buf_span(&b), a).end, MESSAGE_BROKEN);
+    assert_int_equal(wire_read(buf_span(&b), a).end, WIRE_BROKEN);
     assert_false(a->alias);
     dns_answer_unref(a);
     buf_free(&b);

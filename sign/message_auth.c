@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 // The one door to what is true of a message: runs DKIM, ARC, SPF and DMARC over one table of facts, hears
 // what trusted hosts found before, and writes the sum as Authentication-Results and as an ARC set.
-#include "sign/attest.h"
+#include "sign/message_auth.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -9,14 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include "relay/base/maxima.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "sign/dkim_sign.h"
 #include "sign/dmarc.h"
 #include "sign/selection.h"
 #include "sign/spf.h"
 #include "sign/trusted.h"
 
-struct attest {
+struct message_auth {
     const struct header *header;
     char *authserv_id, *helo, *mail_from;
     bool has_client;
@@ -52,7 +52,7 @@ static char *single_from_domain(const struct header *header)
     return domain;
 }
 
-static void find_ours(struct attest *a)
+static void find_ours(struct message_auth *a)
 {
     for (size_t i = 0; i < a->header->n; i++) {
         const struct field *f = &a->header->fields[i];
@@ -67,9 +67,9 @@ static void find_ours(struct attest *a)
     }
 }
 
-struct attest *attest_new(const struct attest_input *in)
+struct message_auth *message_auth_new(const struct message_auth_input *in)
 {
-    struct attest *a = mem_new(sizeof *a);
+    struct message_auth *a = mem_new(sizeof *a);
     a->header = in->header;
     a->authserv_id = mem_dup(in->authserv_id);
     a->has_client = in->has_client;
@@ -96,7 +96,7 @@ struct attest *attest_new(const struct attest_input *in)
     return a;
 }
 
-void attest_free(struct attest *a)
+void message_auth_free(struct message_auth *a)
 {
     if (!a)
         return;
@@ -112,12 +112,12 @@ void attest_free(struct attest *a)
     free(a);
 }
 
-struct body_hashes *attest_hashes(struct attest *a)
+struct body_hashes *message_auth_hashes(struct message_auth *a)
 {
     return a->hashes;
 }
 
-static bool evaluate_spf(struct attest *a, struct facts *facts)
+static bool evaluate_spf(struct message_auth *a, struct facts *facts)
 {
     if (a->spf_done)
         return false;
@@ -135,13 +135,13 @@ static bool evaluate_spf(struct attest *a, struct facts *facts)
 }
 
 // Passed, or might have while the DNS did not say.
-static bool counts(enum auth_result result, bool hopeful)
+static bool message_auth_counts(enum auth_result result, bool hopeful)
 {
     return result == AUTH_PASS || (hopeful && result == AUTH_TEMPERROR);
 }
 
 // The domain that SPF vouches for; NULL: it does not.
-static const char *spf_domain(const struct attest *a, bool hopeful)
+static const char *spf_domain(const struct message_auth *a, bool hopeful)
 {
     const struct authres_result *theirs = trusted_find(&a->trusted, "spf");
     if (theirs) {
@@ -149,18 +149,18 @@ static const char *spf_domain(const struct attest *a, bool hopeful)
         const char *domain = sender ? address_domain(sender) : "";
         return strcmp(theirs->result, "pass") != 0 || !sender ? NULL : *domain ? domain : sender;
     }
-    if (!a->has_client || !counts(a->spf.result, hopeful))
+    if (!a->has_client || !message_auth_counts(a->spf.result, hopeful))
         return NULL;
     return *a->mail_from ? address_domain(a->mail_from) : a->helo;
 }
 
-static bool compare_dmarc(const struct attest *a, struct facts *facts, bool hopeful,
+static bool compare_dmarc(const struct message_auth *a, struct facts *facts, bool hopeful,
                           struct dmarc_result *out)
 {
     const char *domains[DKIM_MAX_LISTED];
     size_t n = 0;
     for (size_t i = 0; i < dkim_checks_count(a->dkim); i++)
-        if (counts(dkim_checks_at(a->dkim, i)->result, hopeful))
+        if (message_auth_counts(dkim_checks_at(a->dkim, i)->result, hopeful))
             domains[n++] = dkim_checks_at(a->dkim, i)->domain;
     struct dmarc_input in = {
         .from_domain = a->from_domain,
@@ -172,7 +172,7 @@ static bool compare_dmarc(const struct attest *a, struct facts *facts, bool hope
 }
 
 // A failure that is one of the DNS alone must not count as one of the sender.
-static bool evaluate_dmarc(struct attest *a, struct facts *facts)
+static bool evaluate_dmarc(struct message_auth *a, struct facts *facts)
 {
     struct dmarc_result hopeful = {0};
     if (a->dmarc_done)
@@ -189,7 +189,7 @@ static bool evaluate_dmarc(struct attest *a, struct facts *facts)
 
 // Asks for everything it can before it waits: also for the records of DMARC, so that they are there
 // when some key is not at the deadline.
-bool attest_evaluate(struct attest *a, struct facts *facts)
+bool message_auth_evaluate(struct message_auth *a, struct facts *facts)
 {
     bool dkim = dkim_checks_evaluate(a->dkim, a->hashes, facts);
     bool arc = arc_evaluate(a->chain, a->hashes, facts);
@@ -201,7 +201,7 @@ bool attest_evaluate(struct attest *a, struct facts *facts)
     return true;
 }
 
-void attest_give_up(struct attest *a, struct facts *facts)
+void message_auth_give_up(struct message_auth *a, struct facts *facts)
 {
     dkim_checks_give_up(a->dkim);
     arc_give_up(a->chain);
@@ -214,7 +214,7 @@ void attest_give_up(struct attest *a, struct facts *facts)
 }
 
 // What a trusted host said of the method, as a value; false: nobody said anything that is known.
-static bool heard(const struct attest *a, const char *method, enum auth_result *result)
+static bool heard(const struct message_auth *a, const char *method, enum auth_result *result)
 {
     const struct authres_result *theirs = trusted_find(&a->trusted, method);
     for (int r = AUTH_NONE; theirs && r <= AUTH_PERMERROR; r++)
@@ -225,19 +225,19 @@ static bool heard(const struct attest *a, const char *method, enum auth_result *
     return false;
 }
 
-enum auth_result attest_dmarc(const struct attest *a)
+enum auth_result message_auth_dmarc(const struct message_auth *a)
 {
     enum auth_result result;
     // Their trouble with the DNS then is no trouble of ours now.
     return heard(a, "dmarc", &result) && result != AUTH_TEMPERROR ? result : a->dmarc.result;
 }
 
-const char *attest_dmarc_policy(const struct attest *a)
+const char *message_auth_dmarc_policy(const struct message_auth *a)
 {
     return a->dmarc.policy;
 }
 
-enum auth_result attest_spf(const struct attest *a)
+enum auth_result message_auth_spf(const struct message_auth *a)
 {
     enum auth_result result;
     return heard(a, "spf", &result) ? result : a->has_client ? a->spf.result : AUTH_NONE;
@@ -245,7 +245,7 @@ enum auth_result attest_spf(const struct attest *a)
 
 // A trusted host saw the message before anybody here changed it, so its word on the signatures counts; a
 // chain that is broken in itself stays broken.
-static enum arc_cv chain_status(const struct attest *a)
+static enum arc_cv chain_status(const struct message_auth *a)
 {
     enum arc_cv found = arc_result(a->chain);
     enum auth_result theirs;
@@ -254,26 +254,26 @@ static enum arc_cv chain_status(const struct attest *a)
     return theirs == AUTH_PASS ? ARC_PASS : theirs == AUTH_FAIL ? ARC_FAIL : found;
 }
 
-const char *attest_arc(const struct attest *a)
+const char *message_auth_arc(const struct message_auth *a)
 {
     return arc_cv_word(chain_status(a));
 }
 
-bool attest_temporary(const struct attest *a)
+bool message_auth_temporary(const struct message_auth *a)
 {
     for (size_t i = 0; i < dkim_checks_count(a->dkim); i++)
         if (dkim_checks_at(a->dkim, i)->result == AUTH_TEMPERROR)
             return true;
-    return arc_temporary(a->chain) || attest_spf(a) == AUTH_TEMPERROR ||
-           attest_dmarc(a) == AUTH_TEMPERROR;
+    return arc_temporary(a->chain) || message_auth_spf(a) == AUTH_TEMPERROR ||
+           message_auth_dmarc(a) == AUTH_TEMPERROR;
 }
 
-bool attest_arc_temporary(const struct attest *a)
+bool message_auth_arc_temporary(const struct message_auth *a)
 {
     return chain_status(a) == ARC_FAIL && arc_temporary(a->chain);
 }
 
-bool attest_dkim_aligned(const struct attest *a, const char *from_domain)
+bool message_auth_dkim_aligned(const struct message_auth *a, const char *from_domain)
 {
     size_t f = strlen(from_domain);
     for (size_t i = 0; i < dkim_checks_count(a->dkim); i++) {
@@ -287,13 +287,13 @@ bool attest_dkim_aligned(const struct attest *a, const char *from_domain)
     return false;
 }
 
-bool attest_trusted_auth(const struct attest *a)
+bool message_auth_trusted_auth(const struct message_auth *a)
 {
     const struct authres_result *theirs = trusted_find(&a->trusted, "auth");
     return theirs && strcmp(theirs->result, "pass") == 0;
 }
 
-bool attest_left_out(const struct attest *a, size_t i, size_t *field)
+bool message_auth_left_out(const struct message_auth *a, size_t i, size_t *field)
 {
     if (i >= a->nours)
         return false;
@@ -301,7 +301,7 @@ bool attest_left_out(const struct attest *a, size_t i, size_t *field)
     return true;
 }
 
-static enum auth_result dkim_overall(const struct attest *a)
+static enum auth_result dkim_overall(const struct message_auth *a)
 {
     enum auth_result result = AUTH_NONE;
     for (size_t i = 0; i < dkim_checks_count(a->dkim); i++) {
@@ -312,37 +312,37 @@ static enum auth_result dkim_overall(const struct attest *a)
     return result;
 }
 
-void attest_summary(const struct attest *a, struct buf *out)
+void message_auth_summary(const struct message_auth *a, struct buf *out)
 {
     enum auth_result dkim;
     if (!heard(a, "dkim", &dkim))
         dkim = dkim_overall(a);
-    buf_addf(out, "spf=%s dkim=%s", auth_result_word(attest_spf(a)), auth_result_word(dkim));
+    buf_addf(out, "spf=%s dkim=%s", auth_result_word(message_auth_spf(a)), auth_result_word(dkim));
     if (dkim_checks_count(a->dkim) > 1)
         buf_addf(out, "/%zu", dkim_checks_count(a->dkim));
-    buf_addf(out, " arc=%s dmarc=%s", attest_arc(a), auth_result_word(attest_dmarc(a)));
+    buf_addf(out, " arc=%s dmarc=%s", message_auth_arc(a), auth_result_word(message_auth_dmarc(a)));
 }
 
-const struct dkim_checks *attest_dkim(const struct attest *a)
+const struct dkim_checks *message_auth_dkim(const struct message_auth *a)
 {
     return a->dkim;
 }
 
-const struct arc_chain *attest_chain(const struct attest *a)
+const struct arc_chain *message_auth_chain(const struct message_auth *a)
 {
     return a->chain;
 }
 
-enum auth_result attest_spf_found(const struct attest *a, const char **reason,
-                                  const char **explanation)
+enum auth_result message_auth_spf_found(const struct message_auth *a, const char **reason,
+                                        const char **explanation)
 {
     *reason = a->spf.reason;
     *explanation = a->spf.explanation;
     return a->spf.result;
 }
 
-enum auth_result attest_dmarc_found(const struct attest *a, const char **domain,
-                                    const char **organizational)
+enum auth_result message_auth_dmarc_found(const struct message_auth *a, const char **domain,
+                                          const char **organizational)
 {
     *domain = a->dmarc.domain;
     *organizational = a->dmarc.org;
@@ -361,7 +361,7 @@ static void tag_property(struct authres_writer *w, const struct signature *s, co
     free(text);
 }
 
-static void write_dkim(const struct attest *a, struct authres_writer *w)
+static void message_auth_write_dkim(const struct message_auth *a, struct authres_writer *w)
 {
     size_t n = dkim_checks_count(a->dkim);
     if (!n)
@@ -383,7 +383,7 @@ static void write_dkim(const struct attest *a, struct authres_writer *w)
     }
 }
 
-static void write_arc(const struct attest *a, struct authres_writer *w)
+static void message_auth_write_arc(const struct message_auth *a, struct authres_writer *w)
 {
     enum arc_cv cv = chain_status(a);
     authres_result(w, "arc", arc_cv_word(cv));
@@ -405,7 +405,7 @@ static void write_arc(const struct attest *a, struct authres_writer *w)
         authres_property(w, "smtp.remote-ip", text);
 }
 
-static void write_spf(const struct attest *a, struct authres_writer *w)
+static void message_auth_write_spf(const struct message_auth *a, struct authres_writer *w)
 {
     if (!a->has_client)
         return;
@@ -418,7 +418,7 @@ static void write_spf(const struct attest *a, struct authres_writer *w)
         authres_property(w, "smtp.helo", a->helo);
 }
 
-static void write_dmarc(const struct attest *a, struct authres_writer *w)
+static void message_auth_write_dmarc(const struct message_auth *a, struct authres_writer *w)
 {
     authres_result(w, "dmarc", auth_result_word(a->dmarc.result));
     char policy[32];
@@ -430,18 +430,21 @@ static void write_dmarc(const struct attest *a, struct authres_writer *w)
 }
 
 // "authserv-id; results": trusted ones first, then ours for the methods of which they are silent.
-static void write_results(const struct attest *a, struct buf *out)
+static void write_results(const struct message_auth *a, struct buf *out)
 {
     static const struct {
         const char *method;
-        void (*write)(const struct attest *a, struct authres_writer *w);
-    } ours[] = {
-        {"dkim", write_dkim}, {"arc", write_arc}, {"spf", write_spf}, {"dmarc", write_dmarc}};
+        void (*write)(const struct message_auth *a, struct authres_writer *w);
+    } ours[] = {{"dkim", message_auth_write_dkim},
+                {"arc", message_auth_write_arc},
+                {"spf", message_auth_write_spf},
+                {"dmarc", message_auth_write_dmarc}};
 
     struct authres_writer w;
     authres_begin(&w, out, a->authserv_id);
     enum auth_result arc;
-    bool own_arc = !heard(a, "arc", &arc) || strcmp(auth_result_word(arc), attest_arc(a)) != 0;
+    bool own_arc =
+        !heard(a, "arc", &arc) || strcmp(auth_result_word(arc), message_auth_arc(a)) != 0;
     for (size_t i = 0; i < a->trusted.n; i++)
         for (size_t k = 0; k < a->trusted.at[i].n; k++) {
             const struct authres_result *r = &a->trusted.at[i].results[k];
@@ -455,7 +458,7 @@ static void write_results(const struct attest *a, struct buf *out)
     authres_end(&w);
 }
 
-int attest_results(const struct attest *a, struct buf *out)
+int message_auth_results(const struct message_auth *a, struct buf *out)
 {
     buf_adds(out, "Authentication-Results: ");
     write_results(a, out);
@@ -463,7 +466,8 @@ int attest_results(const struct attest *a, struct buf *out)
     return out->full ? -1 : 0;
 }
 
-int attest_seal(const struct attest *a, const struct seal *how, struct buf *out, struct why *why)
+int message_auth_seal(const struct message_auth *a, const struct seal *how, struct buf *out,
+                      struct why *why)
 {
     if (arc_closed(a->chain))
         return 0;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: ISC
 // Replies from wire format: header, question, the chain of aliases, its end. RFC 1035 section 4,
 // RFC 2308 for what is absent and for how long, RFC 6604 for the rcode of a chain.
-#include "dns/message.h"
+#include "dns/wire.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "dns/rdata.h"
 #include "relay/base/maxima.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 #define MAX_RECORDS    2000 // of one section; a message of 64 KiB holds about 5,400
 #define NO_SOA_TTL     30   // seconds that absence counts when nobody says for how long
@@ -174,7 +174,7 @@ static bool add_records(struct span packet, const struct section *s, struct span
     return ok;
 }
 
-static const struct record *find(const struct section *s, struct span owner, uint16_t type)
+static const struct record *wire_find(const struct section *s, struct span owner, uint16_t type)
 {
     for (size_t i = 0; i < s->n; i++)
         if (s->records[i].type == type && owned_by(&s->records[i], owner))
@@ -203,9 +203,9 @@ static bool walk(struct span packet, const struct section *answers, struct dns_a
                  struct buf *at)
 {
     for (int hop = 0;; hop++) {
-        if (find(answers, buf_span(at), a->type) || a->type == DNS_CNAME)
+        if (wire_find(answers, buf_span(at), a->type) || a->type == DNS_CNAME)
             return true;
-        const struct record *cname = find(answers, buf_span(at), DNS_CNAME);
+        const struct record *cname = wire_find(answers, buf_span(at), DNS_CNAME);
         if (!cname)
             return true;
         char target[256];
@@ -222,10 +222,10 @@ static bool walk(struct span packet, const struct section *answers, struct dns_a
     }
 }
 
-static enum message_end finish(struct span packet, uint8_t rcode, const struct section *answers,
-                               const struct section *authority, struct dns_answer *a)
+static enum wire_end wire_finish(struct span packet, uint8_t rcode, const struct section *answers,
+                                 const struct section *authority, struct dns_answer *a)
 {
-    enum message_end end = MESSAGE_BROKEN;
+    enum wire_end end = WIRE_BROKEN;
     bool had_alias = a->alias;
     uint32_t ttl;
     struct buf at;
@@ -237,18 +237,18 @@ static enum message_end finish(struct span packet, uint8_t rcode, const struct s
         goto out;
     if (a->nrecords > 0) {
         a->outcome = DNS_FOUND;
-        end = MESSAGE_FOUND;
+        end = WIRE_FOUND;
         goto out;
     }
     bool soa = absence_ttl(packet, authority, &ttl);
     if (a->alias && !soa && rcode != RCODE_NXDOMAIN) {
         // An authoritative server stops where its knowledge ends. A chain that led nowhere new is
         // its way of saying so once more.
-        end = had_alias && answers->n == 0 ? MESSAGE_ABSENT : MESSAGE_ALIAS;
+        end = had_alias && answers->n == 0 ? WIRE_ABSENT : WIRE_ALIAS;
     } else {
-        end = MESSAGE_ABSENT;
+        end = WIRE_ABSENT;
     }
-    if (end == MESSAGE_ABSENT) {
+    if (end == WIRE_ABSENT) {
         lower_ttl(a, ttl);
         a->outcome = DNS_ABSENT;
         a->nxdomain = rcode == RCODE_NXDOMAIN;
@@ -270,9 +270,9 @@ static bool is_reply_to(struct span packet, size_t *at, const struct dns_answer 
            get16(packet.p + *at) == a->type && get16(packet.p + *at + 2) == CLASS_IN;
 }
 
-struct message message_read(struct span packet, struct dns_answer *answer)
+struct wire_reply wire_read(struct span packet, struct dns_answer *answer)
 {
-    struct message m = {.end = MESSAGE_BROKEN};
+    struct wire_reply m = {.end = WIRE_BROKEN};
     struct section answers = {0}, authority = {0};
     size_t at;
     if (!is_reply_to(packet, &at, answer))
@@ -280,19 +280,19 @@ struct message message_read(struct span packet, struct dns_answer *answer)
     at += 4;
     m.rcode = packet.p[3] & 0x0f;
     if (packet.p[2] & 0x02) {
-        m.end = MESSAGE_CUT;
+        m.end = WIRE_CUT;
         return m;
     }
     if (m.rcode != 0 && m.rcode != RCODE_NXDOMAIN) {
-        m.end = MESSAGE_FAILED;
+        m.end = WIRE_FAILED;
         return m;
     }
     struct dns_answer before = *answer;
     before.canonical = mem_dup(answer->canonical);
     if (take_section(packet, &at, get16(packet.p + 6), &answers) &&
         take_section(packet, &at, get16(packet.p + 8), &authority))
-        m.end = finish(packet, m.rcode, &answers, &authority, answer);
-    if (m.end == MESSAGE_BROKEN) {
+        m.end = wire_finish(packet, m.rcode, &answers, &authority, answer);
+    if (m.end == WIRE_BROKEN) {
         for (size_t i = 0; i < answer->nrecords; i++)
             free((void *)answer->records[i].rdata.p);
         free(answer->records);
@@ -308,7 +308,7 @@ struct message message_read(struct span packet, struct dns_answer *answer)
     return m;
 }
 
-const char *message_rcode_word(uint8_t rcode)
+const char *wire_rcode_word(uint8_t rcode)
 {
     static const char *const words[] = {"NOERROR",  "FORMERR", "SERVFAIL",
                                         "NXDOMAIN", "NOTIMP",  "REFUSED"};

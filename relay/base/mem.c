@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 // Allocation that does not come back empty-handed.
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 
 #include <stdarg.h>
 #include <stdio.h>

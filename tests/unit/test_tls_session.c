@@ -9,16 +9,16 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "tests/unit/certs.h"
-#include "tls/channel.h"
+#include "tls/session.h"
 
 static char folder[64], least[] = "1.2", none[] = "";
 static struct cert ec, rsa, star;
 static struct creds *creds;
 
 struct side {
-    struct channel *ch;
+    struct tls_session *ch;
     struct buf out, plain;
-    enum channel_state state;
+    enum tls_session_state state;
     struct why why;
 };
 struct pair {
@@ -45,7 +45,7 @@ static struct cfg_certificate files(const char *name, bool tickets)
 static int set_up(void **state)
 {
     (void)state;
-    strcpy(folder, "/tmp/test_channel.XXXXXX");
+    strcpy(folder, "/tmp/test_tls_session.XXXXXX");
     assert_non_null(mkdtemp(folder));
     cert_make(&ec, &(struct cert_spec){.cn = "ec", .san = {"mx.example.org"}});
     cert_make(&rsa,
@@ -74,7 +74,7 @@ static int tear_down(void **state)
     return system(command);
 }
 
-static void side_open(struct side *s, struct channel *ch)
+static void side_open(struct side *s, struct tls_session *ch)
 {
     assert_non_null(ch);
     *s = (struct side){.ch = ch};
@@ -82,18 +82,18 @@ static void side_open(struct side *s, struct channel *ch)
     buf_init(&s->plain, 1 << 24);
 }
 
-static void pair_open(struct pair *p, struct creds *server, const struct channel_client *how)
+static void pair_open(struct pair *p, struct creds *server, const struct tls_session_client *how)
 {
     struct why why;
-    side_open(&p->client, channel_client(how, &why));
-    side_open(&p->server, channel_server(server));
+    side_open(&p->client, tls_session_client(how, &why));
+    side_open(&p->server, tls_session_server(server));
 }
 
 static void pair_close(struct pair *p)
 {
     struct side *sides[] = {&p->client, &p->server};
     for (int i = 0; i < 2; i++) {
-        channel_free(sides[i]->ch);
+        tls_session_free(sides[i]->ch);
         buf_free(&sides[i]->out);
         buf_free(&sides[i]->plain);
     }
@@ -110,7 +110,7 @@ static void carry(struct side *from, struct side *to, size_t step)
         buf_init(&piece, 1 << 24);
         size_t n = wire.len - i < step ? wire.len - i : step;
         buf_add(&piece, wire.data + i, n);
-        to->state = channel_step(to->ch, &piece, &to->plain, &to->out, &to->why);
+        to->state = tls_session_step(to->ch, &piece, &to->plain, &to->out, &to->why);
         assert_int_equal(piece.len, 0);
         buf_free(&piece);
     }
@@ -129,15 +129,15 @@ static void talk(struct pair *p, size_t step)
 static void greet(struct pair *p, size_t step)
 {
     talk(p, step);
-    if (p->client.state == CHANNEL_FAILED || p->server.state == CHANNEL_FAILED)
+    if (p->client.state == TLS_SESSION_FAILED || p->server.state == TLS_SESSION_FAILED)
         fail_msg("client: %s, server: %s", p->client.why.text, p->server.why.text);
-    assert_int_equal(p->client.state, CHANNEL_OPEN);
-    assert_int_equal(p->server.state, CHANNEL_OPEN);
+    assert_int_equal(p->client.state, TLS_SESSION_OPEN);
+    assert_int_equal(p->server.state, TLS_SESSION_OPEN);
 }
 
 static void say(struct side *s, const void *bytes, size_t n)
 {
-    assert_int_equal(channel_send(s->ch, bytes, n, &s->out, &s->why), 0);
+    assert_int_equal(tls_session_send(s->ch, bytes, n, &s->out, &s->why), 0);
 }
 
 static void both_sides_understand_each_other_however_the_bytes_are_cut(void **state)
@@ -148,7 +148,8 @@ static void both_sides_understand_each_other_however_the_bytes_are_cut(void **st
     memset(large, 'x', sizeof large);
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
         struct pair p;
-        pair_open(&p, creds, &(struct channel_client){.sni = "mx.example.org", .tls_min = "1.2"});
+        pair_open(&p, creds,
+                  &(struct tls_session_client){.sni = "mx.example.org", .tls_min = "1.2"});
         greet(&p, steps[i]);
         say(&p.client, "EHLO me\r\n", 9);
         say(&p.server, large, sizeof large);
@@ -157,10 +158,10 @@ static void both_sides_understand_each_other_however_the_bytes_are_cut(void **st
         assert_memory_equal(p.server.plain.data, "EHLO me\r\n", 9);
         assert_int_equal(p.client.plain.len, sizeof large);
         assert_memory_equal(p.client.plain.data, large, sizeof large);
-        channel_bye(p.client.ch, &p.client.out);
+        tls_session_bye(p.client.ch, &p.client.out);
         talk(&p, steps[i]);
-        assert_int_equal(p.server.state, CHANNEL_CLOSED);
-        assert_int_equal(p.client.state, CHANNEL_OPEN);
+        assert_int_equal(p.server.state, TLS_SESSION_CLOSED);
+        assert_int_equal(p.client.state, TLS_SESSION_OPEN);
         pair_close(&p);
     }
 }
@@ -169,9 +170,10 @@ static void the_facts_name_protocol_cipher_chain_and_sni(void **state)
 {
     (void)state;
     struct pair p;
-    pair_open(&p, creds, &(struct channel_client){.sni = "mx.example.org", .tls_min = "1.2"});
+    pair_open(&p, creds, &(struct tls_session_client){.sni = "mx.example.org", .tls_min = "1.2"});
     greet(&p, 4096);
-    const struct channel_facts *c = channel_facts(p.client.ch), *s = channel_facts(p.server.ch);
+    const struct tls_session_info *c = tls_session_info(p.client.ch),
+                                  *s = tls_session_info(p.server.ch);
     assert_string_equal(c->protocol, "TLSv1.3");
     assert_string_equal(c->cipher, "TLS_AES_256_GCM_SHA384");
     assert_false(c->resumed);
@@ -186,9 +188,9 @@ static void expect_certificate(const char *sni, const char *priority, const stru
 {
     struct pair p;
     pair_open(&p, creds,
-              &(struct channel_client){.sni = sni, .tls_min = "1.2", .priority = priority});
+              &(struct tls_session_client){.sni = sni, .tls_min = "1.2", .priority = priority});
     greet(&p, 4096);
-    assert_true(span_equal(channel_facts(p.client.ch)->chain[0], cert_span(expected)));
+    assert_true(span_equal(tls_session_info(p.client.ch)->chain[0], cert_span(expected)));
     pair_close(&p);
 }
 
@@ -210,23 +212,24 @@ static void the_certificate_is_chosen_by_name_then_by_key_type(void **state)
 static void resume(const char *priority)
 {
     struct pair p;
-    struct channel_client how = {.sni = "mx.example.org", .tls_min = "1.2", .priority = priority};
+    struct tls_session_client how = {
+        .sni = "mx.example.org", .tls_min = "1.2", .priority = priority};
     struct buf ticket;
     buf_init(&ticket, 65536);
     pair_open(&p, creds, &how);
     greet(&p, 4096);
     say(&p.server, "220 x\r\n", 7);
     talk(&p, 4096);
-    assert_true(channel_ticket(p.client.ch, &ticket));
+    assert_true(tls_session_ticket(p.client.ch, &ticket));
     pair_close(&p);
 
     how.ticket = ticket.data;
     how.ticket_bytes = ticket.len;
     pair_open(&p, creds, &how);
     greet(&p, 1);
-    assert_true(channel_facts(p.client.ch)->resumed);
-    assert_true(channel_facts(p.server.ch)->resumed);
-    assert_int_equal(channel_facts(p.client.ch)->nchain, 0);
+    assert_true(tls_session_info(p.client.ch)->resumed);
+    assert_true(tls_session_info(p.server.ch)->resumed);
+    assert_int_equal(tls_session_info(p.client.ch)->nchain, 0);
     pair_close(&p);
     buf_free(&ticket);
 }
@@ -247,11 +250,11 @@ static void without_tickets_nothing_is_resumed(void **state)
     struct pair p;
     struct buf ticket;
     buf_init(&ticket, 65536);
-    pair_open(&p, plain, &(struct channel_client){.tls_min = "1.2"});
+    pair_open(&p, plain, &(struct tls_session_client){.tls_min = "1.2"});
     greet(&p, 4096);
     say(&p.server, "220 x\r\n", 7);
     talk(&p, 4096);
-    assert_false(channel_ticket(p.client.ch, &ticket));
+    assert_false(tls_session_ticket(p.client.ch, &ticket));
     pair_close(&p);
     creds_unref(plain);
 }
@@ -260,11 +263,11 @@ static void a_damaged_ticket_means_a_full_handshake(void **state)
 {
     (void)state;
     struct pair p;
-    pair_open(
-        &p, creds,
-        &(struct channel_client){.tls_min = "1.2", .ticket = "not a ticket", .ticket_bytes = 12});
+    pair_open(&p, creds,
+              &(struct tls_session_client){
+                  .tls_min = "1.2", .ticket = "not a ticket", .ticket_bytes = 12});
     greet(&p, 4096);
-    assert_false(channel_facts(p.client.ch)->resumed);
+    assert_false(tls_session_info(p.client.ch)->resumed);
     pair_close(&p);
 }
 
@@ -272,10 +275,10 @@ static void versions_below_the_least_are_refused(void **state)
 {
     (void)state;
     struct pair p;
-    pair_open(&p, creds, &(struct channel_client){.priority = "NORMAL:-VERS-ALL:+VERS-TLS1.1"});
+    pair_open(&p, creds, &(struct tls_session_client){.priority = "NORMAL:-VERS-ALL:+VERS-TLS1.1"});
     talk(&p, 4096);
-    assert_int_equal(p.server.state, CHANNEL_FAILED);
-    assert_int_equal(p.client.state, CHANNEL_FAILED);
+    assert_int_equal(p.server.state, TLS_SESSION_FAILED);
+    assert_int_equal(p.client.state, TLS_SESSION_FAILED);
     assert_int_equal(p.client.why.tls, WHY_VALIDATION_FAILURE);
     assert_non_null(strstr(p.client.why.text, "alert"));
     pair_close(&p);
@@ -285,7 +288,8 @@ static void a_priority_string_that_is_none_is_told(void **state)
 {
     (void)state;
     struct why why;
-    assert_null(channel_client(&(struct channel_client){.priority = "NORMAL:+NONSENSE"}, &why));
+    assert_null(
+        tls_session_client(&(struct tls_session_client){.priority = "NORMAL:+NONSENSE"}, &why));
     assert_non_null(strstr(why.text, "NONSENSE"));
 }
 
@@ -293,15 +297,15 @@ static void clear_text_where_tls_belongs_fails_the_handshake(void **state)
 {
     (void)state;
     struct side s;
-    side_open(&s, channel_server(creds));
+    side_open(&s, tls_session_server(creds));
     struct buf in;
     buf_init(&in, 1000);
     buf_adds(&in, "EHLO me\r\nMAIL FROM:<a@b>\r\n");
-    assert_int_equal(channel_step(s.ch, &in, &s.plain, &s.out, &s.why), CHANNEL_FAILED);
+    assert_int_equal(tls_session_step(s.ch, &in, &s.plain, &s.out, &s.why), TLS_SESSION_FAILED);
     assert_int_equal(in.len, 0);
     assert_int_equal(s.plain.len, 0);
     buf_free(&in);
-    channel_free(s.ch);
+    tls_session_free(s.ch);
     buf_free(&s.out);
 }
 
@@ -309,12 +313,12 @@ static void a_flipped_bit_fails_the_session(void **state)
 {
     (void)state;
     struct pair p;
-    pair_open(&p, creds, &(struct channel_client){.tls_min = "1.2"});
+    pair_open(&p, creds, &(struct tls_session_client){.tls_min = "1.2"});
     greet(&p, 4096);
     say(&p.client, "QUIT\r\n", 6);
     p.client.out.data[p.client.out.len - 1] ^= 1;
     carry(&p.client, &p.server, 4096);
-    assert_int_equal(p.server.state, CHANNEL_FAILED);
+    assert_int_equal(p.server.state, TLS_SESSION_FAILED);
     assert_int_equal(p.server.plain.len, 0);
     pair_close(&p);
 }
@@ -323,16 +327,17 @@ static void bytes_behind_the_handshake_wait_until_they_are_wanted(void **state)
 {
     (void)state;
     struct pair p;
-    pair_open(&p, creds, &(struct channel_client){.tls_min = "1.2"});
+    pair_open(&p, creds, &(struct tls_session_client){.tls_min = "1.2"});
     struct buf nothing = {0};
     carry(&p.server, &p.client, 4096);
     carry(&p.client, &p.server, 4096);
     carry(&p.server, &p.client, 1 << 20);
-    assert_int_equal(p.client.state, CHANNEL_OPEN);
+    assert_int_equal(p.client.state, TLS_SESSION_OPEN);
     say(&p.client, "EHLO me\r\n", 9);
-    p.server.state = channel_step(p.server.ch, &p.client.out, NULL, &p.server.out, &p.server.why);
-    assert_int_equal(p.server.state, CHANNEL_OPEN);
-    channel_step(p.server.ch, &nothing, &p.server.plain, &p.server.out, &p.server.why);
+    p.server.state =
+        tls_session_step(p.server.ch, &p.client.out, NULL, &p.server.out, &p.server.why);
+    assert_int_equal(p.server.state, TLS_SESSION_OPEN);
+    tls_session_step(p.server.ch, &nothing, &p.server.plain, &p.server.out, &p.server.why);
     assert_int_equal(p.server.plain.len, 9);
     pair_close(&p);
 }
@@ -409,9 +414,9 @@ static void a_server_key_of_hostile_size_ends_the_handshake(void **state)
                                            "NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+RSA"};
     for (int i = 0; i < 3; i++) {
         struct pair p;
-        pair_open(&p, c, &(struct channel_client){.priority = versions[i]});
+        pair_open(&p, c, &(struct tls_session_client){.priority = versions[i]});
         talk(&p, 1 << 20);
-        assert_int_equal(p.client.state, CHANNEL_FAILED);
+        assert_int_equal(p.client.state, TLS_SESSION_FAILED);
         assert_non_null(strstr(p.client.why.text, "8192"));
         pair_close(&p);
     }
@@ -427,7 +432,7 @@ static void a_prime_of_hostile_size_ends_the_handshake(void **state)
     struct cfg_certificate file = files("rsa", true);
     struct creds *c = creds_load(&file, 1, &why);
     pair_open(&p, c,
-              &(struct channel_client){
+              &(struct tls_session_client){
                   .priority = "NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+DHE-RSA:-GROUP-ALL:"
                               "+GROUP-FFDHE2048"});
     carry(&p.server, &p.client, 4096);
@@ -441,7 +446,7 @@ static void a_prime_of_hostile_size_ends_the_handshake(void **state)
     assert_true(at + 6 < p.server.out.len);
     out[at + 4] = 255;
     carry(&p.server, &p.client, 4096);
-    assert_int_equal(p.client.state, CHANNEL_FAILED);
+    assert_int_equal(p.client.state, TLS_SESSION_FAILED);
     assert_non_null(strstr(p.client.why.text, "prime"));
     pair_close(&p);
     creds_unref(c);

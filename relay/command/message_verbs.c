@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 // `waxwing message`: the signing and verifying engines on one message file. This file reads the options;
 // each verb has a file of its own.
-#include "relay/command/message.h"
+#include "relay/command/message_verbs.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -80,7 +80,7 @@ static bool text_option(struct message_options *o, int option, const char *value
     return false;
 }
 
-static bool number(const char *text, int64_t *value)
+static bool message_verbs_number(const char *text, int64_t *value)
 {
     uint64_t v;
     if (!span_number(span_text(text), INT64_MAX / 1000, &v))
@@ -107,7 +107,7 @@ static bool canon_pair(const char *text, struct message_options *o)
 }
 
 // False: the value cannot be read.
-static bool value_option(void *arg, int option, const char *value)
+static bool message_verbs_value_option(void *arg, int option, const char *value)
 {
     struct message_options *o = arg;
     int64_t n;
@@ -117,14 +117,14 @@ static bool value_option(void *arg, int option, const char *value)
     case OPT_CANON:
         return canon_pair(value, o);
     case OPT_MIN_RSA_BITS:
-        if (!number(value, &n) || n > 65536)
+        if (!message_verbs_number(value, &n) || n > 65536)
             return false;
         o->min_rsa_bits = (unsigned)n;
         return true;
     case OPT_TIME:
-        return number(value, &o->time);
+        return message_verbs_number(value, &o->time);
     case OPT_EXPIRE:
-        return number(value, &o->expire);
+        return message_verbs_number(value, &o->expire);
     case OPT_CV_FROM:
         o->cv_from_results = strcmp(value, "ar") == 0;
         return o->cv_from_results || strcmp(value, "auto") == 0;
@@ -137,9 +137,9 @@ static bool value_option(void *arg, int option, const char *value)
     }
 }
 
-static int read_options(int argc, char **argv, struct message_options *o)
+static int message_verbs_read_options(int argc, char **argv, struct message_options *o)
 {
-    int rc = command_options("message", argc, argv, long_options, value_option, o);
+    int rc = command_options("message", argc, argv, long_options, message_verbs_value_option, o);
     if (rc != EXIT_YES)
         return rc;
     if (optind + 1 != argc)
@@ -162,7 +162,7 @@ int command_message(int argc, char **argv)
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
         if (strcmp(argv[1], verbs[i].word) != 0)
             continue;
-        int rc = read_options(argc - 1, argv + 1, &o);
+        int rc = message_verbs_read_options(argc - 1, argv + 1, &o);
         if (rc != EXIT_YES)
             return rc;
         if (o.time < 0)

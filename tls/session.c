@@ -2,7 +2,7 @@
 // One TLS session over memory. GnuTLS pulls ciphertext from the bytes of the present step and pushes into
 // the caller's buffer; an empty buffer is EAGAIN, so no call ever waits. Never touches a socket and never
 // judges a certificate, but ends a handshake whose keys would cost a hostile amount of arithmetic.
-#include "tls/channel.h"
+#include "tls/session.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -12,31 +12,31 @@
 #include <stdlib.h>
 #include <string.h>
 #include "relay/base/maxima.h"
-#include "relay/base/memory.h"
+#include "relay/base/mem.h"
 #include "tls/certificate.h"
 #include "tls/creds_internal.h"
 
 #define RECORD 16384 // bytes of clear text in one record, RFC 8446 section 5.1
 
-struct channel {
+struct tls_session {
     gnutls_session_t session;
     gnutls_certificate_credentials_t credentials; // client side; the server's are its creds'
     gnutls_priority_t priority;                   // client side
     struct creds *creds;                          // server side
-    enum channel_state state;
+    enum tls_session_state state;
     const char *refusal;       // why our own hook ended the handshake
     struct buf kept;           // ciphertext that came when no clear text was wanted
     const unsigned char *from; // what GnuTLS may pull in this step
     size_t from_n;
     struct buf *to; // where GnuTLS pushes in this step
-    struct channel_facts facts;
+    struct tls_session_info info;
     struct span chain[MAX_CHAIN];
     char sni[MAX_DOMAIN + 1];
 };
 
-static ssize_t pull(gnutls_transport_ptr_t arg, void *out, size_t n)
+static ssize_t tls_session_pull(gnutls_transport_ptr_t arg, void *out, size_t n)
 {
-    struct channel *ch = arg;
+    struct tls_session *ch = arg;
     if (ch->from_n == 0) {
         gnutls_transport_set_errno(ch->session, EAGAIN);
         return -1;
@@ -49,15 +49,15 @@ static ssize_t pull(gnutls_transport_ptr_t arg, void *out, size_t n)
     return (ssize_t)n;
 }
 
-static int pull_ready(gnutls_transport_ptr_t arg, unsigned ms)
+static int tls_session_pull_ready(gnutls_transport_ptr_t arg, unsigned ms)
 {
     (void)ms;
-    return ((struct channel *)arg)->from_n > 0;
+    return ((struct tls_session *)arg)->from_n > 0;
 }
 
-static ssize_t push(gnutls_transport_ptr_t arg, const giovec_t *parts, int n)
+static ssize_t tls_session_push(gnutls_transport_ptr_t arg, const giovec_t *parts, int n)
 {
-    struct channel *ch = arg;
+    struct tls_session *ch = arg;
     ssize_t total = 0;
     for (int i = 0; i < n; i++) {
         if (!ch->to || buf_add(ch->to, parts[i].iov_base, parts[i].iov_len) < 0) {
@@ -84,13 +84,13 @@ static bool leaf_too_large(gnutls_session_t session)
 // Runs ahead of the messages at which GnuTLS would first compute with the peer's keys: nothing in it
 // bounds an RSA modulus or a Diffie-Hellman prime from above, and one of 60 kB would hold the thread for
 // minutes.
-static int before_arithmetic(gnutls_session_t session, unsigned type, unsigned when,
-                             unsigned incoming, const gnutls_datum_t *message)
+static int tls_session_before_arithmetic(gnutls_session_t session, unsigned type, unsigned when,
+                                         unsigned incoming, const gnutls_datum_t *message)
 {
     (void)when;
     if (!incoming)
         return 0;
-    struct channel *ch = gnutls_session_get_ptr(session);
+    struct tls_session *ch = gnutls_session_get_ptr(session);
     if (type == GNUTLS_HANDSHAKE_SERVER_KEY_EXCHANGE) {
         gnutls_kx_algorithm_t kx = gnutls_kx_get(session);
         bool dh = kx == GNUTLS_KX_DHE_RSA || kx == GNUTLS_KX_DHE_DSS || kx == GNUTLS_KX_ANON_DH;
@@ -106,25 +106,25 @@ static int before_arithmetic(gnutls_session_t session, unsigned type, unsigned w
     return ch->refusal ? GNUTLS_E_CERTIFICATE_ERROR : 0;
 }
 
-static struct channel *channel_new(unsigned flags)
+static struct tls_session *tls_session_new(unsigned flags)
 {
-    struct channel *ch = mem_new(sizeof *ch);
+    struct tls_session *ch = mem_new(sizeof *ch);
     if (gnutls_init(&ch->session, flags | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL) < 0) {
         fputs("waxwing: GnuTLS has no memory for a session\n", stderr);
         abort();
     }
-    buf_init(&ch->kept, CHANNEL_BUFFER);
+    buf_init(&ch->kept, TLS_SESSION_BUFFER);
     gnutls_transport_set_ptr(ch->session, ch);
-    gnutls_transport_set_pull_function(ch->session, pull);
-    gnutls_transport_set_pull_timeout_function(ch->session, pull_ready);
-    gnutls_transport_set_vec_push_function(ch->session, push);
+    gnutls_transport_set_pull_function(ch->session, tls_session_pull);
+    gnutls_transport_set_pull_timeout_function(ch->session, tls_session_pull_ready);
+    gnutls_transport_set_vec_push_function(ch->session, tls_session_push);
     gnutls_handshake_set_timeout(ch->session, 0); // deadlines are the stream's
-    ch->facts.chain = ch->chain;
-    ch->facts.sni = ch->sni;
+    ch->info.chain = ch->chain;
+    ch->info.sni = ch->sni;
     return ch;
 }
 
-static void read_sni(struct channel *ch)
+static void read_sni(struct tls_session *ch)
 {
     size_t n = sizeof ch->sni;
     unsigned type;
@@ -132,42 +132,42 @@ static void read_sni(struct channel *ch)
         ch->sni[0] = 0;
 }
 
-static int client_spoke(gnutls_session_t session)
+static int tls_session_client_spoke(gnutls_session_t session)
 {
-    struct channel *ch = gnutls_session_get_ptr(session);
+    struct tls_session *ch = gnutls_session_get_ptr(session);
     read_sni(ch);
     gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, creds_for_name(ch->creds, ch->sni));
     return 0;
 }
 
-struct channel *channel_server(struct creds *creds)
+struct tls_session *tls_session_server(struct creds *creds)
 {
     const gnutls_datum_t *ticket_key = creds_ticket_key(creds);
-    struct channel *ch = channel_new(GNUTLS_SERVER | (ticket_key ? 0 : GNUTLS_NO_TICKETS));
+    struct tls_session *ch = tls_session_new(GNUTLS_SERVER | (ticket_key ? 0 : GNUTLS_NO_TICKETS));
     ch->creds = creds_ref(creds);
     gnutls_session_set_ptr(ch->session, ch);
     gnutls_priority_set(ch->session, creds_priority(creds));
     gnutls_credentials_set(ch->session, GNUTLS_CRD_CERTIFICATE, creds_for_name(creds, ""));
-    gnutls_handshake_set_post_client_hello_function(ch->session, client_spoke);
+    gnutls_handshake_set_post_client_hello_function(ch->session, tls_session_client_spoke);
     gnutls_certificate_server_set_request(ch->session, GNUTLS_CERT_IGNORE);
     if (ticket_key)
         gnutls_session_ticket_enable_server(ch->session, ticket_key);
     return ch;
 }
 
-struct channel *channel_client(const struct channel_client *how, struct why *why)
+struct tls_session *tls_session_client(const struct tls_session_client *how, struct why *why)
 {
     gnutls_priority_t priority;
     if (creds_parse_priority(how->tls_min, how->priority, &priority, why) < 0)
         return NULL;
-    struct channel *ch = channel_new(GNUTLS_CLIENT);
+    struct tls_session *ch = tls_session_new(GNUTLS_CLIENT);
     ch->priority = priority;
     gnutls_session_set_ptr(ch->session, ch);
     gnutls_priority_set(ch->session, priority);
     gnutls_certificate_allocate_credentials(&ch->credentials);
     gnutls_credentials_set(ch->session, GNUTLS_CRD_CERTIFICATE, ch->credentials);
     gnutls_handshake_set_hook_function(ch->session, GNUTLS_HANDSHAKE_ANY, GNUTLS_HOOK_PRE,
-                                       before_arithmetic);
+                                       tls_session_before_arithmetic);
     if (how->sni && *how->sni)
         gnutls_server_name_set(ch->session, GNUTLS_NAME_DNS, how->sni, strlen(how->sni));
     if (how->ticket) // one that GnuTLS does not like means a full handshake, no more
@@ -175,7 +175,7 @@ struct channel *channel_client(const struct channel_client *how, struct why *why
     return ch;
 }
 
-void channel_free(struct channel *ch)
+void tls_session_free(struct tls_session *ch)
 {
     if (!ch)
         return;
@@ -205,31 +205,32 @@ static const char *protocol_word(gnutls_protocol_t version)
     }
 }
 
-static int opened(struct channel *ch, struct why *why)
+static int opened(struct tls_session *ch, struct why *why)
 {
-    struct channel_facts *facts = &ch->facts;
+    struct tls_session_info *info = &ch->info;
     const char *cipher = gnutls_ciphersuite_get(ch->session);
-    facts->protocol = protocol_word(gnutls_protocol_get_version(ch->session));
-    facts->cipher = cipher ? cipher : "unknown";
-    facts->resumed = gnutls_session_is_resumed(ch->session) != 0;
+    info->protocol = protocol_word(gnutls_protocol_get_version(ch->session));
+    info->cipher = cipher ? cipher : "unknown";
+    info->resumed = gnutls_session_is_resumed(ch->session) != 0;
     if (ch->creds)
         read_sni(ch); // a resumed session brings its own
     unsigned n = 0;
     const gnutls_datum_t *list =
-        facts->resumed ? NULL : gnutls_certificate_get_peers(ch->session, &n);
+        info->resumed ? NULL : gnutls_certificate_get_peers(ch->session, &n);
     if (list && n > MAX_CHAIN)
         return why_set_tls(why, WHY_VALIDATION_FAILURE, WHY_HOST, "4.7.5",
                            "the server sent %u certificates, more than %d", n, MAX_CHAIN);
     for (unsigned i = 0; list && i < n; i++)
         ch->chain[i] = span_of(list[i].data, list[i].size);
-    facts->nchain = list ? n : 0;
-    ch->state = CHANNEL_OPEN;
+    info->nchain = list ? n : 0;
+    ch->state = TLS_SESSION_OPEN;
     return 0;
 }
 
-static enum channel_state failed(struct channel *ch, int code, const char *when, struct why *why)
+static enum tls_session_state tls_session_failed(struct tls_session *ch, int code, const char *when,
+                                                 struct why *why)
 {
-    ch->state = CHANNEL_FAILED;
+    ch->state = TLS_SESSION_FAILED;
     gnutls_alert_send_appropriate(ch->session, code);
     if (ch->refusal)
         why_set_tls(why, WHY_VALIDATION_FAILURE, WHY_HOST, "4.7.5", "%s", ch->refusal);
@@ -245,31 +246,31 @@ static enum channel_state failed(struct channel *ch, int code, const char *when,
 }
 
 // True when a call that ended in `code` is worth repeating now: each repetition eats input.
-static bool again(struct channel *ch, int code, size_t before)
+static bool tls_session_again(struct tls_session *ch, int code, size_t before)
 {
     return !gnutls_error_is_fatal(code) && code != GNUTLS_E_REHANDSHAKE && ch->from_n > 0 &&
            ch->from_n < before;
 }
 
-static void shake(struct channel *ch, struct why *why)
+static void shake(struct tls_session *ch, struct why *why)
 {
     int rc;
     size_t before;
     do {
         before = ch->from_n;
         rc = gnutls_handshake(ch->session);
-    } while (rc < 0 && again(ch, rc, before));
+    } while (rc < 0 && tls_session_again(ch, rc, before));
     if (rc == 0 && opened(ch, why) < 0) {
-        ch->state = CHANNEL_FAILED;
+        ch->state = TLS_SESSION_FAILED;
         gnutls_alert_send(ch->session, GNUTLS_AL_FATAL, GNUTLS_A_BAD_CERTIFICATE);
     } else if (rc < 0 && (gnutls_error_is_fatal(rc) || rc == GNUTLS_E_REHANDSHAKE)) {
-        failed(ch, rc, "TLS handshake", why);
+        tls_session_failed(ch, rc, "TLS handshake", why);
     }
 }
 
-static void receive(struct channel *ch, struct buf *plain, struct why *why)
+static void receive(struct tls_session *ch, struct buf *plain, struct why *why)
 {
-    while (ch->state == CHANNEL_OPEN) {
+    while (ch->state == TLS_SESSION_OPEN) {
         size_t before = ch->from_n;
         gnutls_packet_t packet = NULL;
         ssize_t n = gnutls_record_recv_packet(ch->session, &packet);
@@ -279,41 +280,41 @@ static void receive(struct channel *ch, struct buf *plain, struct why *why)
             int rc = buf_add(plain, data.data, data.size);
             gnutls_packet_deinit(packet);
             if (rc < 0)
-                failed(ch, GNUTLS_E_LARGE_PACKET, "TLS", why);
+                tls_session_failed(ch, GNUTLS_E_LARGE_PACKET, "TLS", why);
             continue;
         }
         if (packet)
             gnutls_packet_deinit(packet);
         if (n == 0)
-            ch->state = CHANNEL_CLOSED;
+            ch->state = TLS_SESSION_CLOSED;
         else if (gnutls_error_is_fatal((int)n) || n == GNUTLS_E_REHANDSHAKE)
-            failed(ch, (int)n, "TLS", why);
-        else if (!again(ch, (int)n, before))
+            tls_session_failed(ch, (int)n, "TLS", why);
+        else if (!tls_session_again(ch, (int)n, before))
             return;
     }
 }
 
-enum channel_state channel_step(struct channel *ch, struct buf *in, struct buf *plain,
-                                struct buf *out, struct why *why)
+enum tls_session_state tls_session_step(struct tls_session *ch, struct buf *in, struct buf *plain,
+                                        struct buf *out, struct why *why)
 {
     struct buf *source = in;
     if (ch->kept.len) { // rare: keeps the order of what came earlier and now
         if (buf_add(&ch->kept, in->data, in->len) < 0)
-            return failed(ch, GNUTLS_E_LARGE_PACKET, "TLS", why);
+            return tls_session_failed(ch, GNUTLS_E_LARGE_PACKET, "TLS", why);
         in->len = 0;
         source = &ch->kept;
     }
     ch->from = source->data;
     ch->from_n = source->len;
     ch->to = out;
-    if (ch->state == CHANNEL_HANDSHAKE)
+    if (ch->state == TLS_SESSION_HANDSHAKE)
         shake(ch, why);
-    if (ch->state == CHANNEL_OPEN && plain)
+    if (ch->state == TLS_SESSION_OPEN && plain)
         receive(ch, plain, why);
-    size_t left = ch->state == CHANNEL_OPEN && !plain ? ch->from_n : 0;
+    size_t left = ch->state == TLS_SESSION_OPEN && !plain ? ch->from_n : 0;
     if (source == in) {
         if (left && buf_add(&ch->kept, ch->from, left) < 0)
-            failed(ch, GNUTLS_E_LARGE_PACKET, "TLS", why);
+            tls_session_failed(ch, GNUTLS_E_LARGE_PACKET, "TLS", why);
         in->len = 0;
     } else {
         buf_drop(source, source->len - left);
@@ -323,15 +324,16 @@ enum channel_state channel_step(struct channel *ch, struct buf *in, struct buf *
     return ch->state;
 }
 
-int channel_send(struct channel *ch, const void *bytes, size_t n, struct buf *out, struct why *why)
+int tls_session_send(struct tls_session *ch, const void *bytes, size_t n, struct buf *out,
+                     struct why *why)
 {
-    assert(ch->state == CHANNEL_OPEN || ch->state == CHANNEL_CLOSED);
+    assert(ch->state == TLS_SESSION_OPEN || ch->state == TLS_SESSION_CLOSED);
     const unsigned char *at = bytes;
     ch->to = out;
     while (n) {
         ssize_t sent = gnutls_record_send(ch->session, at, n > RECORD ? RECORD : n);
         if (sent < 0) {
-            failed(ch, (int)sent, "TLS", why);
+            tls_session_failed(ch, (int)sent, "TLS", why);
             ch->to = NULL;
             return -1;
         }
@@ -342,27 +344,27 @@ int channel_send(struct channel *ch, const void *bytes, size_t n, struct buf *ou
     return 0;
 }
 
-void channel_bye(struct channel *ch, struct buf *out)
+void tls_session_bye(struct tls_session *ch, struct buf *out)
 {
-    if (ch->state != CHANNEL_OPEN && ch->state != CHANNEL_CLOSED)
+    if (ch->state != TLS_SESSION_OPEN && ch->state != TLS_SESSION_CLOSED)
         return;
     ch->to = out;
     gnutls_bye(ch->session, GNUTLS_SHUT_WR);
     ch->to = NULL;
 }
 
-const struct channel_facts *channel_facts(struct channel *ch)
+const struct tls_session_info *tls_session_info(struct tls_session *ch)
 {
-    return &ch->facts;
+    return &ch->info;
 }
 
-bool channel_ticket(struct channel *ch, struct buf *out)
+bool tls_session_ticket(struct tls_session *ch, struct buf *out)
 {
     bool tls13 = gnutls_protocol_get_version(ch->session) == GNUTLS_TLS1_3;
     bool received = gnutls_session_get_flags(ch->session) & GNUTLS_SFLAGS_SESSION_TICKET;
     gnutls_datum_t data = {NULL, 0};
-    if (ch->state == CHANNEL_HANDSHAKE || ch->state == CHANNEL_FAILED || (tls13 && !received) ||
-        gnutls_session_get_data2(ch->session, &data) < 0)
+    if (ch->state == TLS_SESSION_HANDSHAKE || ch->state == TLS_SESSION_FAILED ||
+        (tls13 && !received) || gnutls_session_get_data2(ch->session, &data) < 0)
         return false;
     bool ok = buf_add(out, data.data, data.size) == 0;
     gnutls_free(data.data);

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: ISC
 // One TLS session over memory: bytes in, bytes out, never a socket (GnuTLS with our own push and pull).
 // Server or client. Says what was negotiated; whether that is good enough is tls/verify.h's business.
-#ifndef TLS_CHANNEL_H
-#define TLS_CHANNEL_H
+#ifndef TLS_SESSION_H
+#define TLS_SESSION_H
 
 #include "relay/base/buf.h"
 #include "relay/base/why.h"
 #include "tls/creds.h"
 
-#define CHANNEL_BUFFER 262144 // bytes of ciphertext or clear text held at most in one direction
+#define TLS_SESSION_BUFFER 262144 // bytes of ciphertext or clear text held at most in one direction
 
-struct channel;
+struct tls_session;
 
 // Server side: certificate by SNI from creds. Keeps a reference.
-struct channel *channel_server(struct creds *creds);
+struct tls_session *tls_session_server(struct creds *creds);
 
-struct channel_client {
+struct tls_session_client {
     const char *sni;      // NULL: none sent (address literals)
     const char *tls_min;  // "1.2", "1.3", "1.0"
     const char *priority; // GnuTLS priority string, "" or NULL: our own
@@ -23,30 +23,36 @@ struct channel_client {
     size_t ticket_bytes;
 };
 // Never verifies by itself; no renegotiation; no 0-RTT. NULL with why: priority string not accepted.
-struct channel *channel_client(const struct channel_client *how, struct why *why);
-void channel_free(struct channel *ch); // accepts NULL
+struct tls_session *tls_session_client(const struct tls_session_client *how, struct why *why);
+void tls_session_free(struct tls_session *ch); // accepts NULL
 
 // Moves the session on: consumes all of `in` (ciphertext from the peer; may be empty), appends what is to
 // be sent to `out` and clear text received to `plain` (NULL during a handshake one waits for).
-enum channel_state { CHANNEL_HANDSHAKE, CHANNEL_OPEN, CHANNEL_CLOSED, CHANNEL_FAILED };
-enum channel_state channel_step(struct channel *ch, struct buf *in, struct buf *plain,
-                                struct buf *out, struct why *why);
-// Encrypts all n bytes to out. Only when CHANNEL_OPEN.
-int channel_send(struct channel *ch, const void *bytes, size_t n, struct buf *out, struct why *why);
-void channel_bye(struct channel *ch, struct buf *out); // close_notify
+enum tls_session_state {
+    TLS_SESSION_HANDSHAKE,
+    TLS_SESSION_OPEN,
+    TLS_SESSION_CLOSED,
+    TLS_SESSION_FAILED
+};
+enum tls_session_state tls_session_step(struct tls_session *ch, struct buf *in, struct buf *plain,
+                                        struct buf *out, struct why *why);
+// Encrypts all n bytes to out. Only when TLS_SESSION_OPEN.
+int tls_session_send(struct tls_session *ch, const void *bytes, size_t n, struct buf *out,
+                     struct why *why);
+void tls_session_bye(struct tls_session *ch, struct buf *out); // close_notify
 
-struct channel_facts {
+struct tls_session_info {
     const char *protocol; // "TLSv1.3"
     const char *cipher;   // "TLS_AES_256_GCM_SHA384" or GnuTLS's suite name
     bool resumed;
     const struct span
-        *chain;      // DER certificates of the peer as sent, leaf first; owned by the channel
+        *chain;      // DER certificates of the peer as sent, leaf first; owned by the TLS session
     size_t nchain;   // at most MAX_CHAIN; 0 on a resumed session or where none was sent
     const char *sni; // server side: what the client asked for, or ""
 };
-// Valid when CHANNEL_OPEN or later, until channel_free.
-const struct channel_facts *channel_facts(struct channel *ch);
+// Valid when TLS_SESSION_OPEN or later, until tls_session_free.
+const struct tls_session_info *tls_session_info(struct tls_session *ch);
 // Resumption data of this client session (after some application data under TLS 1.3); false: none.
-bool channel_ticket(struct channel *ch, struct buf *out);
+bool tls_session_ticket(struct tls_session *ch, struct buf *out);
 
 #endif

@@ -3,11 +3,11 @@
 //
 // A message file is read in pieces: its header is kept, its body only passes through the hashes, so a
 // large message costs no more memory than a small one.
-#ifndef RELAY_COMMAND_MESSAGE_H
-#define RELAY_COMMAND_MESSAGE_H
+#ifndef RELAY_COMMAND_MESSAGE_VERBS_H
+#define RELAY_COMMAND_MESSAGE_VERBS_H
 
 #include <stdio.h>
-#include "sign/attest.h"
+#include "sign/message_auth.h"
 #include "sign/canon.h"
 #include "sign/header.h"
 

@@ -3,7 +3,7 @@
 #include "tests/unit/sign_story.h"
 
 #include <arpa/inet.h>
-#include "sign/attest.h"
+#include "sign/message_auth.h"
 #include "sign/dkim_sign.h"
 
 #define MX "mx.example.com"
@@ -19,7 +19,7 @@ static const struct strings trusted_list = {trusted_ids, 1};
 
 struct story {
     struct header header;
-    struct attest *attest;
+    struct message_auth *auth;
     char *message;
 };
 
@@ -27,24 +27,24 @@ static void begin(struct story *s, char *message, const struct strings *trust)
 {
     s->message = message;
     s->header = story_header(message);
-    struct attest_input in = {.header = &s->header,
-                              .authserv_id = "relay.example.com",
-                              .mail_from = "a@example.org",
-                              .helo = "client.example.org",
-                              .trust_results_of = trust,
-                              .now_s = 1000};
-    s->attest = attest_new(&in);
-    story_feed(attest_hashes(s->attest), &s->header, message);
+    struct message_auth_input in = {.header = &s->header,
+                                    .authserv_id = "relay.example.com",
+                                    .mail_from = "a@example.org",
+                                    .helo = "client.example.org",
+                                    .trust_results_of = trust,
+                                    .now_s = 1000};
+    s->auth = message_auth_new(&in);
+    story_feed(message_auth_hashes(s->auth), &s->header, message);
     struct facts *zone = facts_new();
     story_publish_key(zone, "s._domainkey.example.org", rsa);
-    while (attest_evaluate(s->attest, zone))
+    while (message_auth_evaluate(s->auth, zone))
         story_nothing_else(zone);
     facts_free(zone);
 }
 
 static void end(struct story *s)
 {
-    attest_free(s->attest);
+    message_auth_free(s->auth);
     header_free(&s->header);
     free(s->message);
 }
@@ -53,7 +53,7 @@ static char *results(const struct story *s)
 {
     struct buf out;
     buf_init(&out, STORY_MAX);
-    assert_int_equal(attest_results(s->attest, &out), 0);
+    assert_int_equal(message_auth_results(s->auth, &out), 0);
     return buf_take(&out);
 }
 
@@ -63,7 +63,7 @@ static char *seal(const struct story *s)
     struct why why;
     buf_init(&out, STORY_MAX);
     struct seal how = {.domain = "example.org", .selector = "s", .key = rsa, .time = 1000};
-    assert_int_equal(attest_seal(s->attest, &how, &out, &why), 0);
+    assert_int_equal(message_auth_seal(s->auth, &how, &out, &why), 0);
     return buf_take(&out);
 }
 
@@ -107,11 +107,11 @@ static void what_is_found_is_told(void **state)
     assert_says(&s, "dkim=pass (1024-bit key) header.d=example.org header.s=s", true);
     assert_says(&s, "arc=none", true);
     assert_says(&s, "spf=", false); // no client, nothing to say
-    assert_string_equal(attest_arc(s.attest), "none");
-    assert_false(attest_temporary(s.attest));
+    assert_string_equal(message_auth_arc(s.auth), "none");
+    assert_false(message_auth_temporary(s.auth));
     struct buf summary;
     buf_init(&summary, 200);
-    attest_summary(s.attest, &summary);
+    message_auth_summary(s.auth, &summary);
     assert_non_null(strstr(buf_text(&summary), "spf=none dkim=pass arc=none dmarc="));
     buf_free(&summary);
     end(&s);
@@ -125,16 +125,16 @@ static void the_origin_test_wants_an_aligned_signature(void **state)
     (void)state;
     struct story s;
     begin(&s, signed_message("", "example.org"), NULL);
-    assert_true(attest_dkim_aligned(s.attest, "example.org"));
-    assert_true(attest_dkim_aligned(s.attest, "sub.example.org"));
-    assert_false(attest_dkim_aligned(s.attest, "notexample.org"));
-    assert_false(attest_dkim_aligned(s.attest, "org"));
-    assert_false(attest_dkim_aligned(s.attest, "example.com"));
+    assert_true(message_auth_dkim_aligned(s.auth, "example.org"));
+    assert_true(message_auth_dkim_aligned(s.auth, "sub.example.org"));
+    assert_false(message_auth_dkim_aligned(s.auth, "notexample.org"));
+    assert_false(message_auth_dkim_aligned(s.auth, "org"));
+    assert_false(message_auth_dkim_aligned(s.auth, "example.com"));
     end(&s);
     char *changed = signed_message("", "example.org");
     strstr(changed, "Hello world")[0] = 'J';
     begin(&s, changed, NULL);
-    assert_false(attest_dkim_aligned(s.attest, "example.org"));
+    assert_false(message_auth_dkim_aligned(s.auth, "example.org"));
     end(&s);
 }
 
@@ -148,9 +148,9 @@ static void case_12_trusted_results_are_read_first(void **state)
           mem_printf("%s", AR(MX, "spf=pass smtp.mailfrom=a@example.org; dkim=fail (odd);"
                                   "\r\n auth=pass smtp.auth=joe; dmarc=pass") RECEIVED MESSAGE),
           &trusted_list);
-    assert_true(attest_trusted_auth(s.attest));
-    assert_int_equal(attest_spf(s.attest), AUTH_PASS);
-    assert_int_equal(attest_dmarc(s.attest), AUTH_PASS);
+    assert_true(message_auth_trusted_auth(s.auth));
+    assert_int_equal(message_auth_spf(s.auth), AUTH_PASS);
+    assert_int_equal(message_auth_dmarc(s.auth), AUTH_PASS);
     assert_says(&s, "spf=pass smtp.mailfrom=a@example.org;", true);
     assert_says(&s, "dkim=fail (odd)", true);
     assert_says(&s, "dkim=none", false);
@@ -166,22 +166,22 @@ static void case_12_only_above_the_first_foreign_received(void **state)
     // Between the trusted host's own Received fields its results count: milters put them there.
     begin(&s, mem_printf("%s", RECEIVED AR(MX, "auth=pass") RECEIVED FOREIGN MESSAGE),
           &trusted_list);
-    assert_true(attest_trusted_auth(s.attest));
+    assert_true(message_auth_trusted_auth(s.auth));
     end(&s);
     // Below a Received of somebody else anybody may have written them, whatever Received comes next.
     begin(&s, mem_printf("%s", RECEIVED FOREIGN AR(MX, "auth=pass") MESSAGE), &trusted_list);
-    assert_false(attest_trusted_auth(s.attest));
+    assert_false(message_auth_trusted_auth(s.auth));
     assert_says(&s, "auth=pass", false);
     end(&s);
     begin(&s, mem_printf("%s", FOREIGN RECEIVED AR(MX, "auth=pass") MESSAGE), &trusted_list);
-    assert_false(attest_trusted_auth(s.attest));
+    assert_false(message_auth_trusted_auth(s.auth));
     end(&s);
     // A host that only claims the name in a comment or as its client did not write it.
     begin(&s,
           mem_printf("%s", "Received: from " MX " (by " MX
                            ") by evil.example; date\r\n" AR(MX, "auth=pass") MESSAGE),
           &trusted_list);
-    assert_false(attest_trusted_auth(s.attest));
+    assert_false(message_auth_trusted_auth(s.auth));
     end(&s);
 }
 
@@ -198,15 +198,15 @@ static void case_12_ids_are_compared_whole(void **state)
     for (size_t i = 0; i < sizeof strangers / sizeof *strangers; i++) {
         struct story s;
         begin(&s, mem_printf("%s%s", strangers[i], MESSAGE), &trusted_list);
-        assert_false(attest_trusted_auth(s.attest));
+        assert_false(message_auth_trusted_auth(s.auth));
         end(&s);
     }
     struct story s;
     begin(&s, mem_printf("%s", AR("MX.Example.COM", "auth=pass") MESSAGE), &trusted_list);
-    assert_true(attest_trusted_auth(s.attest));
+    assert_true(message_auth_trusted_auth(s.auth));
     end(&s);
     begin(&s, mem_printf("%s", AR(MX, "auth=pass") MESSAGE), NULL); // trusted by nobody
-    assert_false(attest_trusted_auth(s.attest));
+    assert_false(message_auth_trusted_auth(s.auth));
     end(&s);
 }
 
@@ -219,11 +219,11 @@ static void case_12_what_claims_to_be_ours_is_left_out(void **state)
                                AR("(x) \"Relay.Example.Com\"", "broken") AR(MX, "none") MESSAGE),
           &trusted_list);
     size_t field;
-    assert_true(attest_left_out(s.attest, 0, &field));
+    assert_true(message_auth_left_out(s.auth, 0, &field));
     assert_int_equal(field, 0);
-    assert_true(attest_left_out(s.attest, 1, &field));
+    assert_true(message_auth_left_out(s.auth, 1, &field));
     assert_int_equal(field, 2);
-    assert_false(attest_left_out(s.attest, 2, &field));
+    assert_false(message_auth_left_out(s.auth, 2, &field));
     assert_says(&s, "dkim=pass", false);
     assert_says(&s, "dkim=none", true);
     end(&s);
@@ -261,11 +261,11 @@ static void case_10_and_13_a_set_on_top_until_the_chain_is_closed(void **state)
             strstr(message, "hello")[0] = 'J';
         begin(&s, mem_dup(message), NULL);
         if (i < 2)
-            assert_string_equal(attest_arc(s.attest), i == 1 ? "fail" : expect[i]);
+            assert_string_equal(message_auth_arc(s.auth), i == 1 ? "fail" : expect[i]);
         end(&s);
     }
     begin(&s, message, NULL);
-    assert_string_equal(attest_arc(s.attest), "fail");
+    assert_string_equal(message_auth_arc(s.auth), "fail");
     char *set = seal(&s);
     assert_string_equal(set, "");
     free(set);
@@ -284,10 +284,10 @@ static void a_trusted_arc_result_is_sealed(void **state)
     end(&s);
     strstr(message, "hello")[0] = 'J';
     begin(&s, mem_dup(message), NULL);
-    assert_string_equal(attest_arc(s.attest), "fail");
+    assert_string_equal(message_auth_arc(s.auth), "fail");
     end(&s);
     begin(&s, mem_dup(message), &trusted_list);
-    assert_string_equal(attest_arc(s.attest), "pass");
+    assert_string_equal(message_auth_arc(s.auth), "pass");
     set = seal(&s);
     assert_non_null(strstr(set, "cv=pass"));
     free(set);
@@ -295,7 +295,7 @@ static void a_trusted_arc_result_is_sealed(void **state)
     // But a set that is torn stays torn.
     memcpy(strstr(message, "ARC-Seal"), "XRC", 3);
     begin(&s, message, &trusted_list);
-    assert_string_equal(attest_arc(s.attest), "fail");
+    assert_string_equal(message_auth_arc(s.auth), "fail");
     end(&s);
 }
 
@@ -304,21 +304,21 @@ static void what_is_not_known_in_time_is_temporary(void **state)
     (void)state;
     struct story s = {.message = signed_message("", "example.org")};
     s.header = story_header(s.message);
-    struct attest_input in = {.header = &s.header,
-                              .authserv_id = "relay.example.com",
-                              .has_client = true,
-                              .mail_from = "",
-                              .now_s = 1000};
+    struct message_auth_input in = {.header = &s.header,
+                                    .authserv_id = "relay.example.com",
+                                    .has_client = true,
+                                    .mail_from = "",
+                                    .now_s = 1000};
     struct sockaddr_in *client = (struct sockaddr_in *)&in.client;
     client->sin_family = AF_INET;
-    s.attest = attest_new(&in);
-    story_feed(attest_hashes(s.attest), &s.header, s.message);
+    s.auth = message_auth_new(&in);
+    story_feed(message_auth_hashes(s.auth), &s.header, s.message);
     struct facts *zone = facts_new();
-    assert_true(attest_evaluate(s.attest, zone));
-    attest_give_up(s.attest, zone);
-    assert_true(attest_temporary(s.attest));
+    assert_true(message_auth_evaluate(s.auth, zone));
+    message_auth_give_up(s.auth, zone);
+    assert_true(message_auth_temporary(s.auth));
     assert_says(&s, "dkim=temperror", true);
-    assert_int_equal(attest_dmarc(s.attest), AUTH_TEMPERROR);
+    assert_int_equal(message_auth_dmarc(s.auth), AUTH_TEMPERROR);
     facts_free(zone);
     end(&s);
 }
@@ -329,17 +329,17 @@ static void begin_without_key(struct story *s, const char *domain, struct facts 
     char key[64];
     s->message = signed_message("", domain);
     s->header = story_header(s->message);
-    struct attest_input in = {.header = &s->header,
-                              .authserv_id = "relay.example.com",
-                              .has_client = true,
-                              .helo = "h.example.org",
-                              .mail_from = "a@example.org",
-                              .now_s = 1000};
+    struct message_auth_input in = {.header = &s->header,
+                                    .authserv_id = "relay.example.com",
+                                    .has_client = true,
+                                    .helo = "h.example.org",
+                                    .mail_from = "a@example.org",
+                                    .now_s = 1000};
     struct sockaddr_in *client = (struct sockaddr_in *)&in.client;
     client->sin_family = AF_INET;
     inet_pton(AF_INET, "192.0.2.1", &client->sin_addr);
-    s->attest = attest_new(&in);
-    story_feed(attest_hashes(s->attest), &s->header, s->message);
+    s->auth = message_auth_new(&in);
+    story_feed(message_auth_hashes(s->auth), &s->header, s->message);
     story_publish(zone, "_dmarc.example.org", "v=DMARC1; p=reject");
     snprintf(key, sizeof key, "s._domainkey.%s", domain);
     story_answer(zone, key, DNS_FAILED);
@@ -356,11 +356,11 @@ static void case_42_what_the_dns_kept_from_us_is_no_failure(void **state)
         struct story s;
         struct facts *zone = facts_new();
         begin_without_key(&s, rows[i].domain, zone);
-        while (attest_evaluate(s.attest, zone))
+        while (message_auth_evaluate(s.auth, zone))
             story_nothing_else(zone);
-        assert_int_equal(attest_dmarc(s.attest), rows[i].dmarc);
-        assert_true(attest_temporary(s.attest));
-        assert_false(attest_arc_temporary(s.attest));
+        assert_int_equal(message_auth_dmarc(s.auth), rows[i].dmarc);
+        assert_true(message_auth_temporary(s.auth));
+        assert_false(message_auth_arc_temporary(s.auth));
         facts_free(zone);
         end(&s);
     }
@@ -375,13 +375,13 @@ static void the_deadline_takes_what_is_known(void **state)
     begin_without_key(&s, "elsewhere.example", zone);
     story_publish(known, "example.org", "v=spf1 ip4:192.0.2.1 -all");
     story_publish(known, "_dmarc.example.org", "v=DMARC1; p=reject");
-    assert_true(attest_evaluate(s.attest, known));
+    assert_true(message_auth_evaluate(s.auth, known));
     story_answer(known, "_dmarc.org", DNS_ABSENT);
-    assert_true(attest_evaluate(s.attest, known)); // for the key alone
+    assert_true(message_auth_evaluate(s.auth, known)); // for the key alone
     assert_int_equal(facts_count_wanted(known), 1);
-    attest_give_up(s.attest, known);
-    assert_int_equal(attest_spf(s.attest), AUTH_PASS);
-    assert_int_equal(attest_dmarc(s.attest), AUTH_PASS);
+    message_auth_give_up(s.auth, known);
+    assert_int_equal(message_auth_spf(s.auth), AUTH_PASS);
+    assert_int_equal(message_auth_dmarc(s.auth), AUTH_PASS);
     assert_says(&s, "dkim=temperror", true);
     facts_free(known);
     facts_free(zone);
@@ -396,7 +396,7 @@ static void from_fields_without_one_domain(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct story s;
         begin(&s, mem_dup(bad[i]), NULL);
-        assert_int_equal(attest_dmarc(s.attest), AUTH_PERMERROR);
+        assert_int_equal(message_auth_dmarc(s.auth), AUTH_PERMERROR);
         assert_says(&s, "dmarc=permerror", true);
         end(&s);
     }
