@@ -23,6 +23,15 @@ struct pool_key {
     unsigned char digest[16];
 };
 
+// What a session ticket stands for: it travels with the connection that offers the ticket, since by the end
+// of the handshake another session may have replaced or dropped what the pool keeps.
+struct ticket_proof {
+    bool given; // a ticket was offered at all
+    enum tls_proof proof;
+    int64_t not_after_s; // end of the certificate that proved it
+    uint64_t expires_ms; // clock_mono_ms(): it proves nothing after
+};
+
 struct connection {
     struct list list; // among the idle of its pool
     struct list same; // among the idle with its key
@@ -39,6 +48,7 @@ struct connection {
     enum tls_proof proof;
     int64_t not_after_s; // end of the peer's certificate, 0 unknown
     bool resumed, ticket_kept;
+    struct ticket_proof offered; // with the ticket that this connection offered its host
     unsigned messages;           // sent over it
     uint64_t opened_ms, used_ms; // clock_mono_ms()
 };
@@ -77,8 +87,7 @@ void pool_close_idle(struct connection *c);
 struct pool_ticket {
     const void *data;
     size_t n;
-    enum tls_proof proof;
-    int64_t not_after_s;
+    struct ticket_proof stands_for;
 };
 // Valid until the next call; false: none.
 bool pool_ticket(struct pool *pool, const struct pool_key *key, struct pool_ticket *out);

@@ -20,9 +20,7 @@ struct pool_kept {
     struct pool_key key;
     struct list list;
     struct buf data;
-    enum tls_proof proof;
-    int64_t not_after_s;
-    uint64_t expires_ms; // clock_mono_ms()
+    struct ticket_proof stands_for;
     UT_hash_handle hh;
 };
 
@@ -113,16 +111,16 @@ bool pool_ticket(struct pool *pool, const struct pool_key *key, struct pool_tick
     struct pool_kept *kept = find_ticket(pool, key);
     if (!kept)
         return false;
-    if (clock_mono_ms() >= kept->expires_ms ||
-        (kept->not_after_s && clock_s() >= kept->not_after_s)) {
+    const struct ticket_proof *proof = &kept->stands_for;
+    if (clock_mono_ms() >= proof->expires_ms ||
+        (proof->not_after_s && clock_s() >= proof->not_after_s)) {
         forget_ticket(pool, kept);
         return false;
     }
     *out = (struct pool_ticket){
         .data = kept->data.data,
         .n = kept->data.len,
-        .proof = kept->proof,
-        .not_after_s = kept->not_after_s,
+        .stands_for = *proof,
     };
     return true;
 }
@@ -139,16 +137,13 @@ void pool_keep_ticket(struct pool *pool, struct connection *c, uint64_t route_ex
     struct tls_session *ch = c->stream ? stream_tls(c->stream) : NULL;
     if (c->ticket_kept || !ch)
         return;
-    // What was resumed carries its proof on only until the first proof's own end.
-    struct pool_kept *before = find_ticket(pool, &c->key);
     uint64_t end = c->opened_ms + POOL_TICKET_MS;
     if (route_expires_ms < end)
         end = route_expires_ms;
-    if (c->resumed) {
-        if (!before)
-            return;
-        end = before->expires_ms < end ? before->expires_ms : end;
-    }
+    // What was resumed carries its proof on only until the first proof's own end.
+    if (c->resumed && c->offered.expires_ms < end)
+        end = c->offered.expires_ms;
+    struct pool_kept *before = find_ticket(pool, &c->key);
     struct buf data;
     buf_init(&data, TLS_SESSION_BUFFER);
     if (!tls_session_ticket(ch, &data) || !data.len) {
@@ -160,9 +155,7 @@ void pool_keep_ticket(struct pool *pool, struct connection *c, uint64_t route_ex
     struct pool_kept *kept = mem_new(sizeof *kept);
     kept->key = c->key;
     buf_move(&kept->data, &data);
-    kept->proof = c->proof;
-    kept->not_after_s = c->not_after_s;
-    kept->expires_ms = end;
+    kept->stands_for = (struct ticket_proof){true, c->proof, c->not_after_s, end};
     list_init(&kept->list);
     list_append(&pool->fresh, &kept->list);
     HASH_ADD(hh, pool->tickets, key, sizeof kept->key, kept);

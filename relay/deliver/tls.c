@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "relay/base/clock.h"
 #include "tls/proof.h"
 
 static const struct demand *deliver_tls_demand(const struct deliver *d)
@@ -18,21 +19,35 @@ bool deliver_clear_allowed(const struct deliver *d)
            !deliver_host(d)->implicit_tls;
 }
 
+// The same address again, on a new connection: nothing has been refused yet, so nothing is told or counted.
+static enum moment once_more(struct deliver *d)
+{
+    connection_close(d->c, true);
+    d->c = NULL;
+    return AT_ADDRESS;
+}
+
+// A ticket is a short cut: whatever went wrong with one is tried again the long way.
+static enum moment without_ticket(struct deliver *d)
+{
+    pool_drop_ticket(d->order.pool, &d->key);
+    d->no_ticket = true;
+    return once_more(d);
+}
+
 enum moment deliver_tls_failed(struct deliver *d, struct why *why, bool answered)
 {
+    if (d->c->offered.given && !d->no_ticket)
+        return without_ticket(d);
     if (why->tls == WHY_TLS_NONE)
         why->tls = WHY_VALIDATION_FAILURE;
     if (!why->host[0])
         why_host(why, d->c->host);
     bool clear = deliver_clear_allowed(d);
     deliver_record_tls(d, why, !clear);
-    pool_drop_ticket(d->order.pool, &d->key); // it may be what the host stumbled over
-    if (clear) {
-        // The same address again, this time without TLS.
-        connection_close(d->c, true);
-        d->c = NULL;
+    if (clear) { // this time without TLS
         d->clear = true;
-        return AT_ADDRESS;
+        return once_more(d);
     }
     why->scope = WHY_HOST;
     bool lacking = answered && d->message->env.requiretls && !d->message->env.dsn;
@@ -96,9 +111,9 @@ enum moment deliver_secure(struct deliver *d)
     struct pool_ticket ticket = {0};
     const struct cfg_delivery *c = &d->config->delivery;
     // What is watched wants to see the certificate, and to be recorded again.
-    if (deliver_tls_demand(d)->observe <= deliver_tls_demand(d)->level &&
-        !why_is_set(&deliver_tls_demand(d)->why))
-        pool_ticket(d->order.pool, &d->key, &ticket);
+    if (!d->no_ticket && deliver_tls_demand(d)->observe <= deliver_tls_demand(d)->level &&
+        !why_is_set(&deliver_tls_demand(d)->why) && pool_ticket(d->order.pool, &d->key, &ticket))
+        d->c->offered = ticket.stands_for;
     struct tls_session_client how = {
         .sni = deliver_tls_demand(d)->sni,
         .tls_min = c->tls_min,
@@ -132,6 +147,12 @@ static void deliver_tls_watch(struct deliver *d, const struct tls_session_info *
     deliver_record_tls(d, &why, false);
 }
 
+static bool still_proves(const struct ticket_proof *offered)
+{
+    return offered->given && clock_mono_ms() < offered->expires_ms &&
+           (!offered->not_after_s || clock_s() < offered->not_after_s);
+}
+
 enum moment deliver_secured(struct deliver *d)
 {
     struct connection *c = d->c;
@@ -140,18 +161,14 @@ enum moment deliver_secured(struct deliver *d)
     snprintf(c->cipher, sizeof c->cipher, "%s", info->cipher ? info->cipher : "");
     c->resumed = info->resumed;
     c->proof = PROOF_NONE;
-    struct pool_ticket ticket;
     struct why why;
     why_clear(&why);
     if (info->resumed) {
         // The ticket was found under an equal key: what it stands for was proved against this demand.
-        if (!pool_ticket(d->order.pool, &d->key, &ticket)) {
-            why_set_tls(&why, WHY_VALIDATION_FAILURE, WHY_HOST, "4.7.5",
-                        "the host resumed a session that is too old to prove anything");
-            return deliver_tls_failed(d, &why, false);
-        }
-        c->proof = ticket.proof;
-        c->not_after_s = ticket.not_after_s;
+        if (!still_proves(&c->offered))
+            return without_ticket(d);
+        c->proof = c->offered.proof;
+        c->not_after_s = c->offered.not_after_s;
     } else {
         c->not_after_s = info->nchain ? verify_not_after(info->chain[0]) : 0;
         if (proof_of_demand(deliver_tls_demand(d), info, &c->proof, &why) < 0) {

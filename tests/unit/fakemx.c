@@ -51,7 +51,8 @@ struct mx {
     size_t nmessages;
     char heard[65536];
     unsigned resumed;
-    bool implicit, stopping;
+    bool implicit, stopping, hold;
+    unsigned held; // handshakes that wait
     gnutls_certificate_credentials_t cred, old[9];
     size_t nold;
     gnutls_datum_t ticket_key;
@@ -146,9 +147,30 @@ static bool answer(struct session *s, const char *step, const char *usual, int *
     return true;
 }
 
+static void wait_while_held(struct session *s)
+{
+    char first;
+    struct mx *mx = s->mx;
+    pthread_mutex_lock(&mx->lock);
+    if (mx->hold) {
+        pthread_mutex_unlock(&mx->lock);
+        recv(s->fd, &first, 1, MSG_PEEK); // the ClientHello is there
+        pthread_mutex_lock(&mx->lock);
+        mx->held++;
+        while (mx->hold && !mx->stopping) {
+            pthread_mutex_unlock(&mx->lock);
+            usleep(1000);
+            pthread_mutex_lock(&mx->lock);
+        }
+        mx->held--;
+    }
+    pthread_mutex_unlock(&mx->lock);
+}
+
 static bool handshake(struct session *s)
 {
     struct mx *mx = s->mx;
+    wait_while_held(s);
     gnutls_init(&s->tls, GNUTLS_SERVER | GNUTLS_NO_SIGNAL);
     gnutls_set_default_priority(s->tls);
     gnutls_credentials_set(s->tls, GNUTLS_CRD_CERTIFICATE, mx->cred);
@@ -448,6 +470,21 @@ void mx_on(struct mx *mx, const char *step, const char *reply)
 void mx_next(struct mx *mx, const char *step, const char *reply)
 {
     add_rule(mx, step, reply, true);
+}
+
+void mx_hold(struct mx *mx, bool hold)
+{
+    pthread_mutex_lock(&mx->lock);
+    mx->hold = hold;
+    pthread_mutex_unlock(&mx->lock);
+}
+
+bool mx_holds(struct mx *mx)
+{
+    pthread_mutex_lock(&mx->lock);
+    bool yes = mx->held > 0;
+    pthread_mutex_unlock(&mx->lock);
+    return yes;
 }
 
 void mx_extensions(struct mx *mx, const char *extensions)

@@ -36,6 +36,9 @@ void mx_on(struct mx *mx, const char *step, const char *reply);
 void mx_next(struct mx *mx, const char *step, const char *reply);
 void mx_extensions(struct mx *mx, const char *extensions);
 void mx_hang_up(struct mx *mx); // closes all connections now
+// TLS handshakes wait, once the client has spoken, until the hold is over; mx_holds: one waits now.
+void mx_hold(struct mx *mx, bool hold);
+bool mx_holds(struct mx *mx);
 
 uint16_t mx_port(const struct mx *mx);
 unsigned mx_connections(struct mx *mx); // so far

@@ -276,6 +276,78 @@ static void a_resumed_session_carries_the_proof_it_had(void **state)
     assert_int_equal(mx_resumed(mx), 1);
 }
 
+static void drop_the_ticket(void)
+{
+    struct route_host *h = &s.route->hosts[0];
+    struct pool_key key = pool_key(s.pool, s.route, h, (void *)&h->addresses[0], NULL);
+    pool_drop_ticket(s.pool, &key);
+}
+
+static void hang_up(void)
+{
+    mx_hang_up(mx);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    void (*meanwhile)(void);
+    memcpy(&meanwhile, timer->data, sizeof meanwhile);
+    if (!mx_holds(mx))
+        return;
+    meanwhile();
+    mx_hold(mx, false);
+    uv_close((uv_handle_t *)timer, NULL);
+}
+
+// A second letter to the same host; `meanwhile` happens once the host has the ticket and is still to answer.
+static void send_with_ticket(enum tls_level level, void (*meanwhile)(void))
+{
+    static uv_timer_t timer;
+    host(&good, level);
+    send_letter();
+    mx_hang_up(mx);
+    story_turn(&s);
+    mx_hold(mx, true);
+    uv_timer_init(&s.worker.loop, &timer);
+    timer.data = &meanwhile;
+    uv_timer_start(&timer, on_timer, 1, 1);
+    send_letter();
+    assert_int_equal(s.relay.counters.tls_refused, 0);
+    assert_int_equal(s.relay.counters.tls_failure, 0);
+}
+
+static void case_70_a_ticket_keeps_its_proof_though_another_session_drops_it(void **state)
+{
+    (void)state;
+    send_with_ticket(TLS_WEBPKI, drop_the_ticket);
+    assert_delivered("webpki");
+    assert_int_equal(mx_resumed(mx), 1);
+    assert_int_equal(mx_connections(mx), 2);
+    // Nor is the next ticket lost, though the first one's place in the pool is empty.
+    mx_hang_up(mx);
+    story_turn(&s);
+    send_letter();
+    assert_delivered("webpki");
+    assert_int_equal(mx_resumed(mx), 2);
+}
+
+static void case_71_a_host_that_stumbles_over_a_ticket_is_asked_without(void **state)
+{
+    (void)state;
+    send_with_ticket(TLS_WEBPKI, hang_up);
+    assert_delivered("webpki");
+    assert_int_equal(mx_resumed(mx), 0);
+    assert_int_equal(mx_connections(mx), 3);
+}
+
+static void case_71_nor_does_a_ticket_lead_to_clear_text(void **state)
+{
+    (void)state;
+    send_with_ticket(TLS_OPPORTUNISTIC, hang_up);
+    assert_int_equal(s.ends[0].standing, STANDING_DELIVERED);
+    assert_true(mx_message(mx, 1)->tls);
+}
+
 static void case_31_a_ticket_serves_no_other_demand(void **state)
 {
     (void)state;
@@ -443,6 +515,9 @@ int main(void)
         STORY(dane_holds_a_host_to_its_key),
         STORY(case_32_a_good_certificate_does_not_mend_a_wrong_key),
         STORY(a_resumed_session_carries_the_proof_it_had),
+        STORY(case_70_a_ticket_keeps_its_proof_though_another_session_drops_it),
+        STORY(case_71_a_host_that_stumbles_over_a_ticket_is_asked_without),
+        STORY(case_71_nor_does_a_ticket_lead_to_clear_text),
         STORY(case_31_a_ticket_serves_no_other_demand),
         STORY(what_is_only_watched_is_delivered_and_told),
         STORY(implicit_tls_has_its_greeting_inside),
