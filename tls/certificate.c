@@ -17,12 +17,12 @@
 // ---- reading
 
 // RSA verification costs modulus squared times exponent: both have a ceiling.
-bool certificate_key_fits(gnutls_pubkey_t key)
+static bool key_fits(gnutls_pubkey_t key, unsigned most)
 {
     unsigned bits = 0;
     int algorithm = gnutls_pubkey_get_pk_algorithm(key, &bits);
     gnutls_datum_t m = {NULL, 0}, e = {NULL, 0};
-    if (bits > MAX_KEY_BITS)
+    if (bits > most)
         return false;
     if (algorithm != GNUTLS_PK_RSA && algorithm != GNUTLS_PK_RSA_PSS)
         return true;
@@ -32,27 +32,46 @@ bool certificate_key_fits(gnutls_pubkey_t key)
     return fits;
 }
 
-static bool own_key_fits(gnutls_x509_crt_t certificate)
+bool certificate_key_fits(gnutls_pubkey_t key)
+{
+    return key_fits(key, MAX_KEY_BITS);
+}
+
+static bool own_key_fits(gnutls_x509_crt_t certificate, unsigned most)
 {
     gnutls_pubkey_t key;
     gnutls_pubkey_init(&key);
     // A key of an algorithm unknown to GnuTLS costs nothing: it never verifies anything.
-    bool fits = gnutls_pubkey_import_x509(key, certificate, 0) < 0 || certificate_key_fits(key);
+    bool fits = gnutls_pubkey_import_x509(key, certificate, 0) < 0 || key_fits(key, most);
     gnutls_pubkey_deinit(key);
     return fits;
 }
 
-gnutls_x509_crt_t certificate_read(struct span der)
+static gnutls_x509_crt_t read_within(struct span der, size_t most_bytes, unsigned most_bits)
 {
     gnutls_datum_t data = {(unsigned char *)der.p, (unsigned)der.n};
     gnutls_x509_crt_t certificate;
-    if (der.n > MAX_CERTIFICATE || gnutls_x509_crt_init(&certificate) < 0)
+    if (der.n > most_bytes || gnutls_x509_crt_init(&certificate) < 0)
         return NULL;
     if (gnutls_x509_crt_import(certificate, &data, GNUTLS_X509_FMT_DER) == 0 &&
-        own_key_fits(certificate))
+        own_key_fits(certificate, most_bits))
         return certificate;
     gnutls_x509_crt_deinit(certificate);
     return NULL;
+}
+
+gnutls_x509_crt_t certificate_read(struct span der)
+{
+    return read_within(der, MAX_CERTIFICATE, MAX_KEY_BITS);
+}
+
+bool certificate_bearable(struct span der, bool any)
+{
+    gnutls_x509_crt_t certificate = any ? read_within(der, MAX_HANDSHAKE, MAX_ANY_KEY_BITS)
+                                        : read_within(der, MAX_CERTIFICATE, MAX_KEY_BITS);
+    if (certificate)
+        gnutls_x509_crt_deinit(certificate);
+    return certificate != NULL;
 }
 
 void certificate_chain_free(gnutls_x509_crt_t *list, size_t n)

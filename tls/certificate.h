@@ -11,6 +11,9 @@
 // One certificate of at most MAX_CERTIFICATE bytes whose key costs no hostile amount of arithmetic (at most
 // MAX_KEY_BITS, an RSA exponent of at most 64 bits). NULL: not one.
 gnutls_x509_crt_t certificate_read(struct span der);
+// Arithmetic with its key costs no hostile amount of time. `any`: where it proves nothing, and the sizes
+// are those that other TLS libraries bear.
+bool certificate_bearable(struct span der, bool any);
 // The limits on the key alone; also for a bare key.
 bool certificate_key_fits(gnutls_pubkey_t key);
 // All of a chain, leaf first, into list[MAX_CHAIN]; free them with certificate_chain_free.

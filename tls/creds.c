@@ -133,12 +133,18 @@ static void forget_pem(struct pair *pair)
     buf_free(&pair->chain_pem);
 }
 
-int creds_parse_priority(const char *tls_min, const char *priority, gnutls_priority_t *out,
-                         struct why *why)
+// What a server may do wrong and still encrypt: key usage, old signatures. DHE goes, since a prime that we
+// cannot bear is chosen by the server alone.
+#define LAX                                                                                        \
+    ":%COMPAT:-DHE-RSA:-DHE-DSS:+RSA:+SIGN-RSA-SHA1:+SIGN-ECDSA-SHA1:%VERIFY_ALLOW_SIGN_WITH_SHA1" \
+    ":%PROFILE_VERY_WEAK"
+
+int creds_parse_priority(const char *tls_min, const char *priority, bool lax,
+                         gnutls_priority_t *out, struct why *why)
 {
     static const char *const versions[] = {"1.0", "1.1", "1.2", "1.3"};
     const char *at = NULL;
-    char own[160] = "NORMAL:-VERS-ALL";
+    char own[320] = "NORMAL:-VERS-ALL";
     int least = 2;
     for (int i = 0; tls_min && i < 4; i++)
         if (strcmp(tls_min, versions[i]) == 0)
@@ -147,6 +153,8 @@ int creds_parse_priority(const char *tls_min, const char *priority, gnutls_prior
         strcat(own, ":+VERS-TLS");
         strcat(own, versions[i]);
     }
+    if (lax)
+        strcat(own, LAX);
     bool given = priority && *priority;
     int rc = gnutls_priority_init(out, given ? priority : own, &at);
     if (rc < 0)
@@ -176,7 +184,7 @@ struct creds *creds_load(const struct cfg_certificate *certificates, size_t n, s
     creds->tickets = certificates[0].tickets;
     if (creds->tickets && gnutls_session_ticket_key_generate(&creds->ticket_key) < 0)
         creds->tickets = false;
-    int rc = creds_parse_priority(certificates[0].tls_min, certificates[0].tls_priority,
+    int rc = creds_parse_priority(certificates[0].tls_min, certificates[0].tls_priority, false,
                                   &creds->priority, why);
     for (size_t i = 0; i < n && rc == 0; i++)
         rc = load_pair(&creds->pairs[creds->npairs++], &certificates[i], why);

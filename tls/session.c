@@ -23,6 +23,7 @@ struct tls_session {
     gnutls_certificate_credentials_t credentials; // client side; the server's are its creds'
     gnutls_priority_t priority;                   // client side
     struct creds *creds;                          // server side
+    enum tls_session_care care;
     enum tls_session_state state;
     const char *refusal;       // why our own hook ended the handshake
     struct buf kept;           // ciphertext that came when no clear text was wanted
@@ -69,16 +70,14 @@ static ssize_t tls_session_push(gnutls_transport_ptr_t arg, const giovec_t *part
     return total;
 }
 
-static bool leaf_too_large(gnutls_session_t session)
+static bool leaf_too_large(const struct tls_session *ch)
 {
     unsigned n = 0;
-    const gnutls_datum_t *list = gnutls_certificate_get_peers(session, &n);
+    const gnutls_datum_t *list = gnutls_certificate_get_peers(ch->session, &n);
     if (!list || n == 0)
         return false;
-    gnutls_x509_crt_t leaf = certificate_read(span_of(list[0].data, list[0].size));
-    if (leaf)
-        gnutls_x509_crt_deinit(leaf);
-    return !leaf;
+    return !certificate_bearable(span_of(list[0].data, list[0].size),
+                                 ch->care != TLS_SESSION_PROOF);
 }
 
 // Runs ahead of the messages at which GnuTLS would first compute with the peer's keys: nothing in it
@@ -101,8 +100,11 @@ static int tls_session_before_arithmetic(gnutls_session_t session, unsigned type
     if ((type == GNUTLS_HANDSHAKE_SERVER_KEY_EXCHANGE ||
          type == GNUTLS_HANDSHAKE_CERTIFICATE_VERIFY ||
          type == GNUTLS_HANDSHAKE_SERVER_HELLO_DONE) &&
-        leaf_too_large(session))
-        ch->refusal = "the server's certificate is not one, or its key is larger than 8192 bits";
+        leaf_too_large(ch))
+        ch->refusal =
+            ch->care == TLS_SESSION_PROOF
+                ? "the server's certificate is not one, or its key is larger than 8192 bits"
+                : "the server's key is larger than 16384 bits";
     return ch->refusal ? GNUTLS_E_CERTIFICATE_ERROR : 0;
 }
 
@@ -119,6 +121,7 @@ static struct tls_session *tls_session_new(unsigned flags)
     gnutls_transport_set_pull_timeout_function(ch->session, tls_session_pull_ready);
     gnutls_transport_set_vec_push_function(ch->session, tls_session_push);
     gnutls_handshake_set_timeout(ch->session, 0); // deadlines are the stream's
+    gnutls_handshake_set_max_packet_length(ch->session, MAX_HANDSHAKE);
     ch->info.chain = ch->chain;
     ch->info.sni = ch->sni;
     return ch;
@@ -158,9 +161,11 @@ struct tls_session *tls_session_server(struct creds *creds)
 struct tls_session *tls_session_client(const struct tls_session_client *how, struct why *why)
 {
     gnutls_priority_t priority;
-    if (creds_parse_priority(how->tls_min, how->priority, &priority, why) < 0)
+    bool lax = how->care == TLS_SESSION_LAX;
+    if (creds_parse_priority(how->tls_min, how->priority, lax, &priority, why) < 0)
         return NULL;
-    struct tls_session *ch = tls_session_new(GNUTLS_CLIENT);
+    struct tls_session *ch = tls_session_new(GNUTLS_CLIENT | (lax ? GNUTLS_NO_EXTENSIONS : 0));
+    ch->care = how->care;
     ch->priority = priority;
     gnutls_session_set_ptr(ch->session, ch);
     gnutls_priority_set(ch->session, priority);
@@ -168,7 +173,7 @@ struct tls_session *tls_session_client(const struct tls_session_client *how, str
     gnutls_credentials_set(ch->session, GNUTLS_CRD_CERTIFICATE, ch->credentials);
     gnutls_handshake_set_hook_function(ch->session, GNUTLS_HANDSHAKE_ANY, GNUTLS_HOOK_PRE,
                                        tls_session_before_arithmetic);
-    if (how->sni && *how->sni)
+    if (how->sni && *how->sni && !lax)
         gnutls_server_name_set(ch->session, GNUTLS_NAME_DNS, how->sni, strlen(how->sni));
     if (how->ticket) // one that GnuTLS does not like means a full handshake, no more
         gnutls_session_set_data(ch->session, how->ticket, how->ticket_bytes);
@@ -205,7 +210,7 @@ static const char *protocol_word(gnutls_protocol_t version)
     }
 }
 
-static int opened(struct tls_session *ch, struct why *why)
+static void opened(struct tls_session *ch)
 {
     struct tls_session_info *info = &ch->info;
     const char *cipher = gnutls_ciphersuite_get(ch->session);
@@ -217,14 +222,12 @@ static int opened(struct tls_session *ch, struct why *why)
     unsigned n = 0;
     const gnutls_datum_t *list =
         info->resumed ? NULL : gnutls_certificate_get_peers(ch->session, &n);
-    if (list && n > MAX_CHAIN)
-        return why_set_tls(why, WHY_VALIDATION_FAILURE, WHY_HOST, "4.7.5",
-                           "the server sent %u certificates, more than %d", n, MAX_CHAIN);
+    if (n > MAX_CHAIN) // the first ones are those that lead from the leaf (RFC 8446 section 4.4.2)
+        n = MAX_CHAIN;
     for (unsigned i = 0; list && i < n; i++)
         ch->chain[i] = span_of(list[i].data, list[i].size);
     info->nchain = list ? n : 0;
     ch->state = TLS_SESSION_OPEN;
-    return 0;
 }
 
 static enum tls_session_state tls_session_failed(struct tls_session *ch, int code, const char *when,
@@ -260,12 +263,10 @@ static void shake(struct tls_session *ch, struct why *why)
         before = ch->from_n;
         rc = gnutls_handshake(ch->session);
     } while (rc < 0 && tls_session_again(ch, rc, before));
-    if (rc == 0 && opened(ch, why) < 0) {
-        ch->state = TLS_SESSION_FAILED;
-        gnutls_alert_send(ch->session, GNUTLS_AL_FATAL, GNUTLS_A_BAD_CERTIFICATE);
-    } else if (rc < 0 && (gnutls_error_is_fatal(rc) || rc == GNUTLS_E_REHANDSHAKE)) {
+    if (rc == 0)
+        opened(ch);
+    else if (gnutls_error_is_fatal(rc) || rc == GNUTLS_E_REHANDSHAKE)
         tls_session_failed(ch, rc, "TLS handshake", why);
-    }
 }
 
 static void receive(struct tls_session *ch, struct buf *plain, struct why *why)

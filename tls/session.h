@@ -15,11 +15,20 @@ struct tls_session;
 // Server side: certificate by SNI from creds. Keeps a reference.
 struct tls_session *tls_session_server(struct creds *creds);
 
+// How much a handshake looks at what the server shows. Nothing that is only good for a proof may cost the
+// encryption where nobody demands a proof.
+enum tls_session_care {
+    TLS_SESSION_PROOF, // the certificate has to prove something
+    TLS_SESSION_ANY,   // any certificate will do, also one whose key is too large for a proof
+    TLS_SESSION_LAX // that failed: no name, no extras, violations of the protocol borne where they can be
+};
+
 struct tls_session_client {
     const char *sni;      // NULL: none sent (address literals)
     const char *tls_min;  // "1.2", "1.3", "1.0"
     const char *priority; // GnuTLS priority string, "" or NULL: our own
-    const void *ticket;   // resumption data of an earlier session under an equal key; NULL: none
+    enum tls_session_care care;
+    const void *ticket; // resumption data of an earlier session under an equal key; NULL: none
     size_t ticket_bytes;
 };
 // Never verifies by itself; no renegotiation; no 0-RTT. NULL with why: priority string not accepted.
@@ -46,8 +55,8 @@ struct tls_session_info {
     const char *cipher;   // "TLS_AES_256_GCM_SHA384" or GnuTLS's suite name
     bool resumed;
     const struct span
-        *chain;      // DER certificates of the peer as sent, leaf first; owned by the TLS session
-    size_t nchain;   // at most MAX_CHAIN; 0 on a resumed session or where none was sent
+        *chain;    // DER certificates of the peer as sent, leaf first; owned by the TLS session
+    size_t nchain; // at most MAX_CHAIN, the surplus is cut; 0 where resumed or where none was sent
     const char *sni; // server side: what the client asked for, or ""
 };
 // Valid when TLS_SESSION_OPEN or later, until tls_session_free.

@@ -26,14 +26,16 @@
 #define MAX_PREFIX        131072 // bytes of fields that we add on top
 
 // routes, design of the DNS walk
-#define MAX_MX_HOSTS    20
-#define MAX_ADDRESSES   20
-#define MAX_TLSA        64
-#define MAX_CNAME       10
-#define MAX_TTL         86400 // seconds
-#define MAX_CHAIN       10    // certificates
-#define MAX_KEY_BITS    8192
-#define MAX_CERTIFICATE 65536 // bytes, DER
+#define MAX_MX_HOSTS     20
+#define MAX_ADDRESSES    20
+#define MAX_TLSA         64
+#define MAX_CNAME        10
+#define MAX_TTL          86400 // seconds
+#define MAX_CHAIN        10    // certificates
+#define MAX_KEY_BITS     8192
+#define MAX_CERTIFICATE  65536  // bytes, DER
+#define MAX_ANY_KEY_BITS 16384  // where the key proves nothing; other TLS libraries stop there too
+#define MAX_HANDSHAKE    262144 // bytes of one TLS handshake message: a chain of certificates
 
 // spool
 #define SPOOL_SEGMENT   67108864 // bytes after which a new segment begins

@@ -116,7 +116,7 @@ static bool next_address(struct deliver *d)
             continue;
         }
         // Clear text was allowed for the address that was left, not for the next one.
-        for (; d->address < host->naddresses; d->address++, d->clear = false) {
+        for (; d->address < host->naddresses; d->address++, d->clear = d->lax = false) {
             struct why why;
             const struct sockaddr *to = address_of(host, d->address);
             enum pool_gate gate = pool_gate(d->order.pool, to, &why);

@@ -47,6 +47,7 @@ struct deliver {
     bool full;         // an address was passed over for its number of connections
     bool no_pool;      // a pooled connection was dead: open one
     bool clear;        // TLS failed at this address and the demand allows clear text
+    bool lax;          // TLS failed at this address and need not prove anything: with less care
     bool no_ticket;    // a session ticket did not serve: whole handshakes from now on
     struct why why;    // of the last host that failed
 

@@ -366,7 +366,7 @@ enum moment deliver_next(struct deliver *d, const struct why *why, bool lacking)
     drop_connection(d, !lacking);
     deliver_reopen(d);
     d->why = *why;
-    d->clear = false;
+    d->clear = d->lax = false;
     if (lacking) {
         d->lacks++;
         d->host++; // its other addresses are the same host

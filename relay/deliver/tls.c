@@ -19,6 +19,12 @@ bool deliver_clear_allowed(const struct deliver *d)
            !deliver_host(d)->implicit_tls;
 }
 
+// Any certificate will do: then no fault of a certificate may cost the encryption.
+static bool proves_nothing(const struct deliver *d)
+{
+    return deliver_tls_demand(d)->level <= TLS_ENCRYPT && !deliver_tls_demand(d)->npins;
+}
+
 // The same address again, on a new connection: nothing has been refused yet, so nothing is told or counted.
 static enum moment once_more(struct deliver *d)
 {
@@ -39,6 +45,11 @@ enum moment deliver_tls_failed(struct deliver *d, struct why *why, bool answered
 {
     if (d->c->offered.given && !d->no_ticket)
         return without_ticket(d);
+    bool spoken = why->tls != WHY_STARTTLS_NOT_SUPPORTED;
+    if (spoken && proves_nothing(d) && !d->lax) {
+        d->lax = true;
+        return once_more(d);
+    }
     if (why->tls == WHY_TLS_NONE)
         why->tls = WHY_VALIDATION_FAILURE;
     if (!why->host[0])
@@ -111,13 +122,15 @@ enum moment deliver_secure(struct deliver *d)
     struct pool_ticket ticket = {0};
     const struct cfg_delivery *c = &d->config->delivery;
     // What is watched wants to see the certificate, and to be recorded again.
-    if (!d->no_ticket && deliver_tls_demand(d)->observe <= deliver_tls_demand(d)->level &&
+    if (!d->no_ticket && !d->lax &&
+        deliver_tls_demand(d)->observe <= deliver_tls_demand(d)->level &&
         !why_is_set(&deliver_tls_demand(d)->why) && pool_ticket(d->order.pool, &d->key, &ticket))
         d->c->offered = ticket.stands_for;
     struct tls_session_client how = {
         .sni = deliver_tls_demand(d)->sni,
         .tls_min = c->tls_min,
         .priority = c->tls_priority,
+        .care = proves_nothing(d) ? d->lax ? TLS_SESSION_LAX : TLS_SESSION_ANY : TLS_SESSION_PROOF,
         .ticket = ticket.data,
         .ticket_bytes = ticket.n,
     };

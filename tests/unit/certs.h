@@ -33,6 +33,7 @@ struct cert_spec {
     unsigned bits;            // 0: P-256, or RSA 2048
     const struct cert *reuse; // the key of that one
     bool client_only;         // extended key usage without servers
+    unsigned usage;           // key usage; 0: none named, certificate signing for a CA
 };
 
 static unsigned cert_serial = 1;
@@ -70,6 +71,8 @@ static inline void cert_make(struct cert *c, const struct cert_spec *s)
         gnutls_x509_crt_set_basic_constraints(c->crt, 1, -1);
         gnutls_x509_crt_set_key_usage(c->crt, GNUTLS_KEY_KEY_CERT_SIGN);
     }
+    if (s->usage)
+        gnutls_x509_crt_set_key_usage(c->crt, s->usage);
     if (s->client_only)
         gnutls_x509_crt_set_key_purpose_oid(c->crt, GNUTLS_KP_TLS_WWW_CLIENT, 0);
     const struct cert *issuer = s->issuer ? s->issuer : c;

@@ -51,7 +51,7 @@ struct mx {
     size_t nmessages;
     char heard[65536];
     unsigned resumed;
-    bool implicit, stopping, hold;
+    bool implicit, stopping, hold, no_names;
     unsigned held; // handshakes that wait
     gnutls_certificate_credentials_t cred, old[9];
     size_t nold;
@@ -167,12 +167,22 @@ static void wait_while_held(struct session *s)
     pthread_mutex_unlock(&mx->lock);
 }
 
+static int refuse_name(gnutls_session_t tls)
+{
+    char name[256];
+    size_t n = sizeof name;
+    unsigned type;
+    return gnutls_server_name_get(tls, name, &n, &type, 0) == 0 ? GNUTLS_E_UNRECOGNIZED_NAME : 0;
+}
+
 static bool handshake(struct session *s)
 {
     struct mx *mx = s->mx;
     wait_while_held(s);
     gnutls_init(&s->tls, GNUTLS_SERVER | GNUTLS_NO_SIGNAL);
     gnutls_set_default_priority(s->tls);
+    if (mx->no_names)
+        gnutls_handshake_set_post_client_hello_function(s->tls, refuse_name);
     gnutls_credentials_set(s->tls, GNUTLS_CRD_CERTIFICATE, mx->cred);
     gnutls_session_ticket_enable_server(s->tls, &mx->ticket_key);
     gnutls_transport_set_int(s->tls, s->fd);
@@ -434,10 +444,22 @@ void mx_stop(struct mx *mx)
 
 void mx_tls(struct mx *mx, const struct cert *leaf, const struct cert *issuer, bool implicit)
 {
-    gnutls_x509_crt_t chain[2] = {leaf->crt, issuer ? issuer->crt : NULL};
+    const struct cert *chain[2] = {leaf, issuer};
+    mx_tls_chain(mx, chain, issuer ? 2 : 1, implicit);
+}
+
+void mx_tls_chain(struct mx *mx, const struct cert *const *chain, size_t n, bool implicit)
+{
+    gnutls_pcert_st list[32]; // as it is: GnuTLS sorts what it gets as certificates
+    gnutls_privkey_t key;
     gnutls_certificate_credentials_t cred;
     gnutls_certificate_allocate_credentials(&cred);
-    assert(gnutls_certificate_set_x509_key(cred, chain, issuer ? 2 : 1, leaf->key) >= 0);
+    assert(n <= 32);
+    for (size_t i = 0; i < n; i++)
+        assert(gnutls_pcert_import_x509(&list[i], chain[i]->crt, 0) == 0);
+    gnutls_privkey_init(&key);
+    assert(gnutls_privkey_import_x509(key, chain[0]->key, GNUTLS_PRIVKEY_IMPORT_COPY) == 0);
+    assert(gnutls_certificate_set_key(cred, NULL, 0, list, (int)n, key) >= 0);
     pthread_mutex_lock(&mx->lock);
     mx->old[mx->nold++] = mx->cred; // a session may still use it
     assert(mx->nold < 8);
@@ -470,6 +492,13 @@ void mx_on(struct mx *mx, const char *step, const char *reply)
 void mx_next(struct mx *mx, const char *step, const char *reply)
 {
     add_rule(mx, step, reply, true);
+}
+
+void mx_knows_no_names(struct mx *mx)
+{
+    pthread_mutex_lock(&mx->lock);
+    mx->no_names = true;
+    pthread_mutex_unlock(&mx->lock);
 }
 
 void mx_hold(struct mx *mx, bool hold)

@@ -32,10 +32,12 @@ struct mx *mx_start(const char *extensions); // one keyword a line
 void mx_stop(struct mx *mx);                 // and frees it
 // Offers STARTTLS with this certificate, from `issuer` (sent too unless it is NULL); `implicit`: at once.
 void mx_tls(struct mx *mx, const struct cert *leaf, const struct cert *issuer, bool implicit);
+void mx_tls_chain(struct mx *mx, const struct cert *const *chain, size_t n, bool implicit);
 void mx_on(struct mx *mx, const char *step, const char *reply);
 void mx_next(struct mx *mx, const char *step, const char *reply);
 void mx_extensions(struct mx *mx, const char *extensions);
-void mx_hang_up(struct mx *mx); // closes all connections now
+void mx_hang_up(struct mx *mx);        // closes all connections now
+void mx_knows_no_names(struct mx *mx); // a handshake that names the server ends in an alert
 // TLS handshakes wait, once the client has spoken, until the hold is over; mx_holds: one waits now.
 void mx_hold(struct mx *mx, bool hold);
 bool mx_holds(struct mx *mx);

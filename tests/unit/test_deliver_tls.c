@@ -122,6 +122,59 @@ static void any_certificate_will_do_for_encrypt(void **state)
     assert_true(mx_message(mx, 0)->tls);
 }
 
+static void sends_twelve_certificates(void)
+{
+    const struct cert *chain[12] = {&good, &ca};
+    for (size_t i = 2; i < 12; i++)
+        chain[i] = &stranger;
+    mx_tls_chain(mx, chain, 12, false);
+}
+
+static void case_72_a_long_chain_is_no_reason_for_clear_text_nor_for_waiting(void **state)
+{
+    (void)state;
+    static const enum tls_level levels[] = {TLS_OPPORTUNISTIC, TLS_ENCRYPT, TLS_WEBPKI};
+    struct route_host *h = host(&good, TLS_OPPORTUNISTIC);
+    sends_twelve_certificates();
+    for (size_t i = 0; i < 3; i++) {
+        h->demand.level = h->demand.observe = levels[i];
+        story_demand_key(h, tls_level_word(levels[i]));
+        send_letter();
+        assert_delivered("webpki"); // the surplus is cut, what is left proves what it proves
+        assert_true(mx_message(mx, i)->tls);
+        assert_int_equal(mx_connections(mx), i + 1);
+    }
+}
+
+// Some servers end a handshake for a name that they do not know.
+static void case_73_what_only_a_proof_would_need_costs_no_encryption(void **state)
+{
+    (void)state;
+    static const enum tls_level levels[] = {TLS_OPPORTUNISTIC, TLS_ENCRYPT, TLS_WEBPKI};
+    mx_knows_no_names(mx);
+    struct route_host *h = host(&good, TLS_OPPORTUNISTIC);
+    for (size_t i = 0; i < 3; i++) {
+        h->demand.level = h->demand.observe = levels[i];
+        story_demand_key(h, tls_level_word(levels[i]));
+        send_letter();
+        assert_int_equal(s.ends[0].standing, i < 2 ? STANDING_DELIVERED : STANDING_REFUSED);
+    }
+    assert_int_equal(mx_count(mx), 2);
+    assert_true(mx_message(mx, 0)->tls && mx_message(mx, 1)->tls);
+    assert_int_equal(s.relay.counters.tls_refused, 1);
+}
+
+static void case_73_a_broken_handshake_is_tried_again_before_clear_text(void **state)
+{
+    (void)state;
+    host(&good, TLS_OPPORTUNISTIC);
+    mx_next(mx, "starttls", MX_CLOSE);
+    send_letter();
+    assert_int_equal(s.ends[0].standing, STANDING_DELIVERED);
+    assert_true(mx_message(mx, 0)->tls);
+    assert_int_equal(s.relay.counters.tls_failure, 0);
+}
+
 static void without_starttls_a_demand_is_never_met_in_clear(void **state)
 {
     (void)state;
@@ -504,6 +557,9 @@ int main(void)
         STORY(a_good_certificate_proves_webpki),
         STORY(bad_certificates_are_refused_each_for_its_reason),
         STORY(any_certificate_will_do_for_encrypt),
+        STORY(case_72_a_long_chain_is_no_reason_for_clear_text_nor_for_waiting),
+        STORY(case_73_what_only_a_proof_would_need_costs_no_encryption),
+        STORY(case_73_a_broken_handshake_is_tried_again_before_clear_text),
         STORY(without_starttls_a_demand_is_never_met_in_clear),
         STORY(starttls_that_is_refused_is_no_starttls),
         STORY(one_bad_host_leaves_the_next),
