@@ -48,7 +48,8 @@ struct config {
     uint64_t dsn_expire;
     struct cfg_tls_report tls_report;
     char *spool, *state, *control;
-    char *http; // "ADDRESS:PORT", "": off
+    char *http;          // "ADDRESS:PORT", "": off
+    char *policy_listen; // the same
     enum log_format log_format;
     int log_level; // 0 error, 1 warning, 2 info, 3 debug
     bool log_mask;

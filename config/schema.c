@@ -226,6 +226,14 @@ static const struct schema_key report_keys[] = {
 };
 static const struct schema_group report_group = {report_keys, NULL};
 
+static const struct schema_key policy_keys[] = {
+    {"listen", KEY_HTTP, AT(config, policy_listen), .initial = "", .flags = KEY_EMPTY,
+     .text = "address where a Postfix that delivers by itself asks for the TLS policy of a domain "
+             "(smtp_tls_policy_maps = socketmap:inet:ADDRESS:PORT:QUERY); empty: off"},
+    END_OF_KEYS,
+};
+static const struct schema_group policy_group = {policy_keys, NULL};
+
 static const struct schema_key log_keys[] = {
     {"format", KEY_CHOICE, AT(config, log_format), .choices = "text json", .initial = "text",
      .text = "one line or one JSON object a moment, on standard error"},
@@ -273,6 +281,8 @@ static const struct schema_key top_keys[] = {
      .flags = KEY_FIXED, .text = "socket for waxwing queue, status and others; mode 0660"},
     {"http", KEY_HTTP, AT(config, http), .initial = "127.0.0.1:9587", .flags = KEY_EMPTY,
      .text = "address of /metrics, /healthz and the page of failures; empty: off"},
+    {"policy", KEY_GROUP, SHARED, .group = &policy_group,
+     .text = "TLS policies for a Postfix that delivers by itself"},
     {"log", KEY_GROUP, SHARED, .group = &log_group, .text = "the log"},
     {"received", KEY_SWITCH, AT(config, hide_client), .choices = "full no-client",
      .initial = "full", .text = "whether the Received field names the submitting client"},

@@ -21,6 +21,7 @@
 #include "relay/setup/privileges.h"
 #include "relay/setup/publication.h"
 #include "relay/run/run.h"
+#include "relay/socketmap/server.h"
 #include "relay/setup/load.h"
 
 #define WATCH_MS 5000  // how often changed files are looked for
@@ -39,8 +40,9 @@ struct run {
     struct audit_daily *audit;
     int64_t doubt_told_s; // when a certificate out of its dates was last told; 0: never
     int *fds;
-    int control_fd, http_fd; // http_fd: bound, until it is served; -1
-    struct http *http;       // NULL: off, or its address could not be had
+    int control_fd, http_fd;  // http_fd: bound, until it is served; -1
+    struct socketmap *policy; // NULL: off, or its address could not be had
+    struct http *http;        // NULL: off, or its address could not be had
 };
 
 // The one running relay of this process, for the verbs of its control socket.
@@ -135,10 +137,30 @@ static void close_http(struct run *run)
     run->http = NULL;
 }
 
+// No reason to stay down either: Postfix defers while nobody answers there.
+static void serve_policy(struct run *run)
+{
+    const char *address = run->setup->config->policy_listen;
+    struct why why;
+    run->policy = address[0] ? socketmap_open(&run->relay, &run->loop, address, &why) : NULL;
+    if (address[0] && !run->policy)
+        log_alarm("policy", "%s", why.text);
+}
+
+static void close_policy(struct run *run)
+{
+    socketmap_close(run->policy);
+    run->policy = NULL;
+}
+
 static void adopt(struct run *run, struct setup *setup)
 {
     struct setup *old = run->setup;
     run->setup = run->relay.setup = setup;
+    if (!run->policy || strcmp(old->config->policy_listen, setup->config->policy_listen) != 0) {
+        close_policy(run);
+        serve_policy(run);
+    }
     if (!run->http || strcmp(old->config->http, setup->config->http) != 0) {
         close_http(run);
         bind_http(run);
@@ -219,6 +241,7 @@ static void run_stopped(void *arg)
     control_close(run->relay.control);
     run->relay.control = NULL;
     close_http(run);
+    close_policy(run);
     for (int i = 0; i < 3; i++)
         close_handle((uv_handle_t *)&run->signals[i], NULL);
     close_handle((uv_handle_t *)&run->watch, NULL);
@@ -288,6 +311,7 @@ static void start_main_loop(struct run *run)
         run->relay.control = control_open(&run->relay, &run->loop, run->control_fd, tables);
     }
     serve_http(run);
+    serve_policy(run);
 }
 
 static int serve(struct run *run)
