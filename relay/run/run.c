@@ -18,10 +18,11 @@
 #include "relay/net/listen.h"
 #include "relay/log/log.h"
 #include "relay/run/notify.h"
+#include "relay/setup/load.h"
+#include "relay/setup/ownership.h"
 #include "relay/setup/privileges.h"
 #include "relay/setup/publication.h"
 #include "relay/run/run.h"
-#include "relay/setup/load.h"
 
 #define WATCH_MS 5000  // how often changed files are looked for
 #define GRACE_MS 10000 // what deliveries under way get on SIGTERM
@@ -49,19 +50,13 @@ static struct run *running(struct relay *relay)
     return (struct run *)relay;
 }
 
-static void print_lines(const char *text)
-{
-    if (text[0])
-        fputs(text, stderr);
-}
-
 // A loader's complaints as lines of the log.
-static void log_lines(enum log_level level, const struct buf *lines)
+static void log_lines(enum log_level level, const char *event, const struct buf *lines)
 {
     struct span rest = buf_span(lines), part;
     while (span_cut(rest, '\n', &part, &rest)) {
         struct logline line;
-        log_begin(&line, level, "reload", 0);
+        log_begin(&line, level, event, 0);
         log_bytes(&line, "text", part);
         log_end(&line);
     }
@@ -84,8 +79,14 @@ static struct setup *load_at_start(const char *file)
     struct config_load load;
     config_load_init(&load);
     struct setup *setup = setup_load(file, true, &load);
-    print_lines(buf_text(&load.warnings));
-    print_lines(buf_text(&load.errors));
+    if (setup) {
+        const struct config *c = setup->config;
+        log_setup(c->log_format, c->log_level, c->log_mask);
+        log_lines(LOG_WARNING, "start", &load.warnings);
+    } else { // in which form the log is wanted cannot be known
+        fputs(buf_text(&load.warnings), stderr);
+        fputs(buf_text(&load.errors), stderr);
+    }
     config_load_free(&load);
     return setup;
 }
@@ -95,8 +96,8 @@ static struct setup *load_again(const char *file)
     struct config_load load;
     config_load_init(&load);
     struct setup *setup = setup_load(file, false, &load);
-    log_lines(LOG_WARNING, &load.warnings);
-    log_lines(LOG_ERROR, &load.errors);
+    log_lines(LOG_WARNING, "reload", &load.warnings);
+    log_lines(LOG_ERROR, "reload", &load.errors);
     config_load_free(&load);
     return setup;
 }
@@ -196,7 +197,7 @@ static void run_on_watch(uv_timer_t *timer)
     config_load_init(&load);
     struct setup *setup = setup_new(run->setup->config, &load);
     if (setup) {
-        log_lines(LOG_WARNING, &load.warnings);
+        log_lines(LOG_WARNING, "reload", &load.warnings);
         adopt(run, setup);
         log_event("reload", "changed files are read again");
     } else {
@@ -256,6 +257,21 @@ static void raise_descriptors(void)
     }
 }
 
+// What another user left there is told whole, with what mends it, before anything is begun.
+static int look_at_folders(const struct config *config, struct why *why)
+{
+    struct buf lines;
+    buf_init(&lines, 65536);
+    ownership_look(config, &lines);
+    int rc = 0;
+    if (lines.len) {
+        log_lines(LOG_ERROR, "start", &lines);
+        rc = why_set(why, WHY_OURS, "4.3.0", "spool or state cannot be used (see above)");
+    }
+    buf_free(&lines);
+    return rc;
+}
+
 static int bind_all(struct run *run, struct why *why)
 {
     const struct config *c = run->setup->config;
@@ -266,7 +282,7 @@ static int bind_all(struct run *run, struct why *why)
     if (c->control[0] && run->control_fd < 0)
         return -1;
     bind_http(run);
-    return privileges_drop(c, why);
+    return privileges_drop(c, why) < 0 ? -1 : look_at_folders(c, why);
 }
 
 static void start_main_loop(struct run *run)
@@ -298,7 +314,7 @@ static int serve(struct run *run)
     run->mail = run->relay.mail = inbox_open(&run->loop);
     if (bind_all(run, &why) < 0 ||
         lifecycle_start(&run->relay, run->setup, run->fds, &status, &why) < 0) {
-        fprintf(stderr, "waxwing: %s\n", why.text);
+        log_alarm("start", "%s", why.text);
         inbox_close(run->mail);
         uv_run(&run->loop, UV_RUN_DEFAULT);
         uv_loop_close(&run->loop);
@@ -335,7 +351,6 @@ int run_relay(const char *config_file)
     run->control_fd = run->http_fd = -1;
     run->relay.started_ms = clock_ms();
     const struct config *c = setup->config;
-    log_setup(c->log_format, c->log_level, c->log_mask);
     log_event("start", "waxwing %s, configuration %s", WAXWING_VERSION, c->file);
     int status = serve(run);
     setup_unref(run->setup);
