@@ -81,6 +81,7 @@ static struct setup *load_at_start(const char *file)
     struct setup *setup = setup_load(file, true, &load);
     if (setup) {
         const struct config *c = setup->config;
+        log_timed();
         log_setup(c->log_format, c->log_level, c->log_mask);
         log_lines(LOG_WARNING, "start", &load.warnings);
     } else { // in which form the log is wanted cannot be known
@@ -282,7 +283,13 @@ static int bind_all(struct run *run, struct why *why)
     if (c->control[0] && run->control_fd < 0)
         return -1;
     bind_http(run);
-    return privileges_drop(c, why) < 0 ? -1 : look_at_folders(c, why);
+    if (privileges_drop(c, why) < 0 || look_at_folders(c, why) < 0)
+        return -1;
+    if (log_start() < 0) // no thread before this line: privileges are a thread's own
+        log_alarm(
+            "log",
+            "there can be no thread that writes this log: a reader that stalls stops the relay");
+    return 0;
 }
 
 static void start_main_loop(struct run *run)
@@ -353,6 +360,7 @@ int run_relay(const char *config_file)
     const struct config *c = setup->config;
     log_event("start", "waxwing %s, configuration %s", WAXWING_VERSION, c->file);
     int status = serve(run);
+    log_stop();
     setup_unref(run->setup);
     free(run->fds);
     free(run);
