@@ -29,7 +29,7 @@ DOORS = [
     (r"unbound\.h", r"dns/resolver\w*\.[ch]"),
     (r"curl/", r"tls/https\w*\.[ch]"),
     (r"yaml\.h", r"config/load\w*\.[ch]"),
-    (r"sqlite3\.h", r"relay/state\w*\.[ch]"),
+    (r"sqlite3\.h", r"relay/state/\w+\.[ch]"),
     (r"gnutls/", r"(tls|sign)/\w+\.[ch]"),
     (r"openssl/", r"(tls|sign)/\w+\.[ch]"),
 ]
@@ -143,7 +143,7 @@ def gate_licence(root):
     for name in c_files(root):
         if not text_of(root, name).startswith("// SPDX-License-Identifier: ISC\n"):
             bad.append(f"{name}:1: no SPDX line")
-    for name in tracked(root, ".py", ".sh", "CMakeLists.txt"):
+    for name in tracked(root, ".py", ".sh", ".cmake", "CMakeLists.txt"):
         if "SPDX-License-Identifier: ISC" not in text_of(root, name)[:200]:
             bad.append(f"{name}:1: no SPDX line")
     return bad
