@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "relay/command/command.h"
+#include "relay/command/terminal.h"
 
 int main(int argc, char **argv)
 {
@@ -33,5 +34,7 @@ int main(int argc, char **argv)
     }
     if (command_help(c->name, argc - i, argv + i))
         return EXIT_YES;
+    if (c->run != command_run) // its log has a grammar of its own
+        terminal_guard();
     return c->run(argc - i, argv + i);
 }

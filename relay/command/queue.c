@@ -12,6 +12,7 @@
 #include "relay/base/mem.h"
 #include "relay/command/command.h"
 #include "relay/command/config_file.h"
+#include "relay/command/terminal.h"
 #include "relay/control/control.h"
 
 struct queue_call {
@@ -172,8 +173,10 @@ static int dispatch(struct queue_call *call, const char *control, const char *ve
     size_t ids = json_array_size(call->ids);
     if ((strcmp(verb, "show") == 0 || strcmp(verb, "export") == 0) && ids != 1)
         return command_usage_error("queue", "%s takes one message id", verb);
-    if (strcmp(verb, "export") == 0)
+    if (strcmp(verb, "export") == 0) {
+        terminal_bytes();
         return run_export(call, control, false);
+    }
     if (changes && !ids && !call->filtered && !call->all)
         return command_usage_error("queue", "%s needs message ids, a filter, or --all", verb);
     int status = run_rows(call, control, verb);
