@@ -45,7 +45,8 @@ def test_case_36_enforce_and_a_bad_host(lab, tls, kind):
 
 def test_case_20_no_host_matches(lab):
     mx, _ = strict(lab, patterns=["elsewhere.test"])
-    refused(lab.relay().start(), mx)
+    line = refused(lab.relay(delivery={"tls": "opportunistic"}).start(), mx)
+    assert line["demand"] == "webpki" and line["source"] == "mta-sts"
 
 
 def test_case_20_only_the_host_that_matches(lab):

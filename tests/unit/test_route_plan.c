@@ -400,7 +400,7 @@ static const struct story stories[] = {
       .dns = "{\"records\":{\"h.example\":{\"MX\":[[10,\"mx.h.example\"]],\"A\":[\"10.0.0.9\"]},"
              "\"_26._tcp.h.example\":{\"TLSA\":[\"" EE "\"]}},\"secure\":[\"*\"]}"}},
     {"case_82_a_name_that_is_no_host_name_is_unusable",
-     "bounce 5.4.4; \\027\\09331mx.d.example unusable 5.4.4; \\195\\188.d.example unusable 5.4.4",
+     "bounce 5.4.4; \\027\\09131mx.d.example unusable 5.4.4; \\195\\188.d.example unusable 5.4.4",
      {.dns = "{\"records\":{\"d.example\":{\"MX\":[[10,\"\\u001b[31mx.d.example\"],"
              "[20,\"\\u00fc.d.example\"]]},\"\\u00fc.d.example\":{\"A\":[\"203.0.113.1\"]}}}"}},
     {"case_82_an_address_is_no_host_name",
