@@ -73,6 +73,8 @@ struct dns {
     pthread_mutex_t lock;
     struct list requests;
     struct dns_state state;
+    void (*changed)(void *arg, const struct dns_state *before, const struct dns_state *now);
+    void *changed_arg;
 };
 
 // ---- requests
@@ -276,6 +278,14 @@ void dns_forget(struct dns *dns, const char *name)
 
 // ---- the self-check, and whether the resolver lives
 
+static void tell_changed(struct dns *dns, const struct dns_state *before)
+{
+    struct dns_state now;
+    dns_get_state(dns, &now);
+    if (dns->changed && (now.health != before->health || now.stuck != before->stuck))
+        dns->changed(dns->changed_arg, before, &now);
+}
+
 static void dns_checked(struct resolver_lookup *base)
 {
     struct lookup *l = list_of(base, struct lookup, base);
@@ -283,10 +293,13 @@ static void dns_checked(struct resolver_lookup *base)
     struct dns_state found;
     health_judge(&dns->facts, base->answer, &found);
     pthread_mutex_lock(&dns->lock);
+    struct dns_state before = dns->state;
     dns->state.health = found.health;
+    dns->state.unreachable = found.unreachable;
     dns->state.checked_ms = found.checked_ms;
     memcpy(dns->state.text, found.text, sizeof found.text);
     pthread_mutex_unlock(&dns->lock);
+    tell_changed(dns, &before);
     dns->checking = false;
     bool ok = found.health == DNS_HEALTH_OK;
     dns->check_ms = clock_mono_ms() + (ok ? CHECK_OK_MS : CHECK_AGAIN_MS);
@@ -308,10 +321,11 @@ static void dns_watch(struct dns *dns)
     uint64_t turned = resolver_turned_ms(dns->resolver), now = clock_mono_ms();
     bool stuck = now > turned && now - turned > STUCK_MS;
     pthread_mutex_lock(&dns->lock);
-    bool was = dns->state.stuck;
+    struct dns_state before = dns->state;
     dns->state.stuck = stuck;
     pthread_mutex_unlock(&dns->lock);
-    if (!stuck || was)
+    tell_changed(dns, &before);
+    if (!stuck || before.stuck)
         return;
     struct list waiters;
     list_init(&waiters);
@@ -480,6 +494,9 @@ struct dns *dns_open(const struct dns_options *options, struct why *why)
         return NULL;
     }
     dns->state.health = dns->self_check ? DNS_HEALTH_UNKNOWN : DNS_HEALTH_OFF;
+    dns->state.can_prove = dns->facts.can_prove;
+    dns->changed = options->changed;
+    dns->changed_arg = options->arg;
     int rc = uv_loop_init(&dns->loop);
     assert(rc == 0);
     dns->mail = inbox_open(&dns->loop);

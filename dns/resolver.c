@@ -45,6 +45,7 @@ struct query {
     bool servfail;     // some server said so
     uint64_t began_ms, until_ms;
     char trouble[300]; // the last one, in words
+    bool heard;        // some server has answered something
 };
 
 struct resolver {
@@ -101,6 +102,7 @@ static void resolver_fail(struct query *q, enum dns_proof proof, const char *tex
     struct dns_answer *a = q->answer;
     a->outcome = DNS_FAILED;
     a->proof = proof;
+    a->silent = !q->heard;
     why_set(&a->why, WHY_DOMAIN, "4.4.3", "looking up %s of %s: %s", dns_type_word(a->type),
             a->name[0] ? a->name : ".", text);
     resolver_finish(q);
@@ -120,7 +122,9 @@ static void trouble(struct query *q, const char *text)
     if (q->purpose != FOR_ANSWER)
         return; // what went wrong before is what matters
     way->describe(way, q->question.server, server, sizeof server);
-    snprintf(q->trouble, sizeof q->trouble, "%.60s: %.200s", server, text);
+    snprintf(q->trouble, sizeof q->trouble, "%.200s", text);
+    free(q->answer->server); // apart from the sentence, which strangers read in reports
+    q->answer->server = mem_dup(server);
 }
 
 static size_t tries(const struct query *q)
@@ -304,6 +308,7 @@ static void resolver_replied(struct way_question *question, const struct way_rep
     struct query *q = list_of(question, struct query, question);
     struct resolver *r = q->resolver;
     q->state = QUERY_WAITING;
+    q->heard = q->heard || reply->packet.n || reply->proof == DNS_BOGUS;
     if (reply->proof == DNS_BOGUS && q->purpose != FOR_ALIAS) {
         char text[300];
         snprintf(text, sizeof text, "DNSSEC validation failed (bogus): %.200s", reply->text);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "relay/command/command.h"
+#include "relay/command/terminal.h"
 
 // What could not be written is an error of every command: a script must not take half an answer for one.
 static int finish(int status)
@@ -44,6 +45,8 @@ static int run(int argc, char **argv)
     }
     if (command_help(c->name, argc - i, argv + i))
         return EXIT_YES;
+    if (c->run != command_run) // its log has a grammar of its own
+        terminal_guard();
     return c->run(argc - i, argv + i);
 }
 

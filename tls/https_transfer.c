@@ -50,6 +50,16 @@ int https_certificate_failed(const char *host, const char *path, struct why *why
 
 // ---- what curl asks
 
+// curl speaks of its TLS session before the handshake begins: the one moment to get hold of it.
+static int transfer_on_debug(CURL *easy, curl_infotype type, char *text, size_t n, void *arg)
+{
+    (void)text, (void)n;
+    struct https_transfer *t = arg;
+    if (type == CURLINFO_TEXT && !t->guarded)
+        t->guarded = https_session_guard(easy);
+    return 0;
+}
+
 // The handshake is done, and nothing has been asked of the host yet.
 static int transfer_on_connected(void *arg, char *to, char *from, int to_port, int from_port)
 {
@@ -79,15 +89,13 @@ static size_t transfer_on_header(char *bytes, size_t size, size_t n, void *arg)
 }
 
 // curl goes round and round inside one call while a host sends, and shows trailers, chunk heads and TLS records to
-// nobody; but it asks here each time round, the first time with its ClientHello just sent.
+// nobody; but it asks here each time round.
 static int transfer_on_progress(void *arg, curl_off_t want, curl_off_t have, curl_off_t put,
                                 curl_off_t out)
 {
     (void)want, (void)have, (void)put, (void)out;
     struct https_transfer *t = arg;
     uint64_t bytes = 0;
-    if (!t->guarded)
-        t->guarded = https_session_guard(t->easy);
     for (size_t i = 0; i < t->nsockets; i++)
         bytes += https_bytes(t->sockets[i]);
     if (bytes > FETCH_BYTES && !why_is_set(t->order.why))
@@ -225,6 +233,9 @@ static void set_callbacks(struct https_transfer *t)
     CURL *easy = t->easy;
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, t->error);
     curl_easy_setopt(easy, CURLOPT_PRIVATE, t);
+    curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, transfer_on_debug); // instead of stderr
+    curl_easy_setopt(easy, CURLOPT_DEBUGDATA, t);
+    curl_easy_setopt(easy, CURLOPT_VERBOSE, 1L);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, transfer_on_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, transfer_on_header);

@@ -11,6 +11,7 @@
 #include "relay/command/command.h"
 #include "relay/command/config_file.h"
 #include "relay/command/queue.h"
+#include "relay/command/terminal.h"
 #include "relay/control/control.h"
 
 static bool is(const struct queue_call *call, const char *verb)
@@ -164,6 +165,8 @@ static int run_export(const struct queue_call *call, const char *control, bool h
 
 static int dispatch(struct queue_call *call, const struct config *config)
 {
+    if (is(call, "export"))
+        terminal_bytes();
     if (call->offline)
         return queue_offline(call, config);
     const char *control = config->control;

@@ -72,6 +72,14 @@ static void print_state(const json_t *state)
         printf("             %s\n", relay_word(state, "lost"));
 }
 
+static const char *validation(const char *relay_word)
+{
+    if (strcmp(relay_word, "unchecked") == 0)
+        return "on, not checked (dns.self_check is off)";
+    return strcmp(relay_word, "off") == 0 ? "off (no DNS server is trusted to validate)"
+                                          : relay_word;
+}
+
 static void print_status(const json_t *answer)
 {
     const json_t *c = json_object_get(answer, "counters");
@@ -98,7 +106,7 @@ static void print_status(const json_t *answer)
            json_is_true(json_object_get(spool, "healthy")) ? "healthy" : "CANNOT WRITE",
            json_is_true(json_object_get(spool, "room")) ? "room left" : "DISK FULL");
     printf("DNS          validation %s%s%s, %lld lookups, %lld from the cache, %lld failed\n",
-           relay_word(dns, "validation"), relay_word(dns, "text")[0] ? ": " : "",
+           validation(relay_word(dns, "validation")), relay_word(dns, "text")[0] ? ": " : "",
            relay_word(dns, "text"), relay_number(dns, "lookups"), relay_number(dns, "cache_hits"),
            relay_number(dns, "failures"));
     print_state(json_object_get(answer, "state"));

@@ -110,6 +110,7 @@ void queue_wait(struct queue *q, struct delivery *d)
 {
     route_unref(d->route);
     d->route = NULL;
+    d->looking = false;
     if (d->next_ms == INT64_MAX) {
         delivery_move(d, QUEUE_HELD, &q->held);
         return;
@@ -207,7 +208,9 @@ static void queue_routed(struct route *route, void *arg)
     d->asking = NULL;
     q->nrouting--;
     list_remove(&d->list);
-    if (route->verdict == ROUTE_DELIVER) {
+    if (d->looking && queue_looked(q, d, route)) {
+        // settled
+    } else if (route->verdict == ROUTE_DELIVER) {
         to_lane(q, d, route);
     } else {
         struct why why = route->why;
@@ -216,6 +219,7 @@ static void queue_routed(struct route *route, void *arg)
             why.scope = WHY_DOMAIN;
         else if (why.scope != WHY_OURS)
             why.scope = WHY_HOST;
+        d->route = route_ref(route);
         tell_refused(q, d, route);
         queue_settle_all(q, d, &why);
     }
@@ -223,7 +227,7 @@ static void queue_routed(struct route *route, void *arg)
     arm(q);
 }
 
-static void queue_ask(struct queue *q, struct delivery *d)
+void queue_ask(struct queue *q, struct delivery *d)
 {
     delivery_move(d, QUEUE_ROUTING, &q->routing);
     q->nrouting++;

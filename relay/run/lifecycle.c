@@ -52,6 +52,21 @@ static void lifecycle_alarm_from_spool(void *arg, const char *sentence)
     log_alarm("spool", "%s", sentence);
 }
 
+// Once for each change: validation that breaks in silence means mail without DANE, or mail that waits.
+static void tell_dns(void *arg, const struct dns_state *before, const struct dns_state *now)
+{
+    (void)arg;
+    if (now->stuck && !before->stuck)
+        log_alarm("dns", "the resolver thread does not turn: lookups fail until it does");
+    else if (before->stuck && !now->stuck)
+        log_event("dns", "the resolver thread turns again");
+    else if (now->health == DNS_HEALTH_BROKEN)
+        log_alarm(now->unreachable ? "dns" : "dnssec", "DNSSEC validation does not work: %s",
+                  now->text);
+    else if (before->health == DNS_HEALTH_BROKEN)
+        log_event("dns", "DNSSEC validation works again");
+}
+
 static int open_doors(struct relay *relay, struct setup *setup, struct recovered *recovered,
                       int *exit_status, struct why *why)
 {
@@ -66,7 +81,7 @@ static int open_doors(struct relay *relay, struct setup *setup, struct recovered
     if (!relay->state)
         return -1;
     *exit_status = EXIT_TEMP;
-    struct dns_options dns = {.config = &config->dns};
+    struct dns_options dns = {.config = &config->dns, .changed = tell_dns};
     relay->dns = dns_open(&dns, why);
     if (!relay->dns)
         return -1;

@@ -48,7 +48,10 @@ static json_t *describe_dns(struct dns *dns)
     struct dns_state state;
     dns_get_state(dns, &state);
     json_t *j = json_object();
-    json_object_set_new(j, "validation", json_string(words[state.health]));
+    const char *word = words[state.health];
+    if (state.health == DNS_HEALTH_OFF && state.can_prove)
+        word = "unchecked"; // the self-check alone is off
+    json_object_set_new(j, "validation", json_string(word));
     json_object_set_new(j, "text", json_string(state.text));
     json_object_set_new(j, "checked", json_integer(state.checked_ms / 1000));
     json_object_set_new(j, "stuck", json_boolean(state.stuck));
