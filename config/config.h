@@ -49,6 +49,7 @@ struct config {
     struct cfg_tls_report tls_report;
     char *spool, *state, *control;
     char *http; // "ADDRESS:PORT", "": off
+    struct strings http_names;
     enum log_format log_format;
     int log_level; // 0 error, 1 warning, 2 info, 3 debug
     bool log_mask;

@@ -272,7 +272,10 @@ static const struct schema_key top_keys[] = {
     {"control", KEY_PATH, AT(config, control), .initial = "/run/waxwing/control.sock",
      .flags = KEY_FIXED, .text = "socket for waxwing queue, status and others; mode 0660"},
     {"http", KEY_HTTP, AT(config, http), .initial = "127.0.0.1:9587", .flags = KEY_EMPTY,
-     .text = "address of /metrics, /healthz and the page of failures; empty: off"},
+     .text = "address of /metrics, /healthz, /readyz and the page of failures; empty: off"},
+    {"http_names", KEY_HOST, .list = true, MANY(config, http_names.at, http_names.n),
+     .text = "further names by which those pages may be asked for; addresses, localhost and the "
+             "hostname always may"},
     {"log", KEY_GROUP, SHARED, .group = &log_group, .text = "the log"},
     {"received", KEY_SWITCH, AT(config, hide_client), .choices = "full no-client",
      .initial = "full", .text = "whether the Received field names the submitting client"},

@@ -434,6 +434,12 @@ static void run_loop(void *arg)
     uv_run(&https->loop, UV_RUN_DEFAULT);
 }
 
+static void https_free(struct https *https)
+{
+    free(https->ca_file);
+    free(https);
+}
+
 struct https *https_open(const struct https_options *options, struct why *why)
 {
     struct https *https = mem_new(sizeof *https);
@@ -445,13 +451,18 @@ struct https *https_open(const struct https_options *options, struct why *why)
     list_init(&https->waiting);
     list_init(&https->running);
     curl_global_init(CURL_GLOBAL_DEFAULT);
-    uv_loop_init(&https->loop);
-    https->mail = inbox_open(&https->loop);
-    https->sockets = https_sockets_new(&https->loop, curl_done);
+    int rc = uv_loop_init(&https->loop);
+    if (rc < 0) {
+        why_set(why, WHY_OURS, "4.3.0", "cannot make an event loop: %s", uv_strerror(rc));
+        https_free(https);
+        return NULL;
+    }
     uv_timer_init(&https->loop, &https->turn);
     https->turn.data = https;
     uv_timer_start(&https->turn, on_turn, FETCH_TURN_MS, FETCH_TURN_MS);
-    int rc = uv_thread_create(&https->thread, run_loop, https);
+    https->mail = inbox_open(&https->loop);
+    https->sockets = https->mail ? https_sockets_new(&https->loop, curl_done) : NULL;
+    rc = https->sockets ? uv_thread_create(&https->thread, run_loop, https) : UV_EMFILE;
     if (rc == 0)
         return https;
     why_set(why, WHY_OURS, "4.3.0", "cannot start a thread: %s", uv_strerror(rc));
@@ -460,8 +471,7 @@ struct https *https_open(const struct https_options *options, struct why *why)
     inbox_close(https->mail);
     uv_run(&https->loop, UV_RUN_DEFAULT);
     uv_loop_close(&https->loop);
-    free(https->ca_file);
-    free(https);
+    https_free(https);
     return NULL;
 }
 
@@ -501,6 +511,5 @@ void https_close(struct https *https)
     inbox_post(https->mail, &order.item);
     uv_thread_join(&https->thread);
     uv_loop_close(&https->loop);
-    free(https->ca_file);
-    free(https);
+    https_free(https);
 }

@@ -9,6 +9,8 @@
 #include <jansson.h>
 #include "relay/worker/relay.h"
 
+#define CONTROL_CALLS       64 // connections at once; then the one that asks nothing for longest goes
+#define CONTROL_DEADLINE_MS 10000 // for a request to come, and for something of an answer to leave
 #define CONTROL_REQUEST_MAX 1048576   // bytes of one request
 #define CONTROL_ANSWER_MAX  268435456 // bytes of one answer (a queue of a million rows)
 
@@ -22,8 +24,9 @@ struct control_verb {
 };
 
 // Listens on an already bound socket. `tables`: NULL-terminated arrays of verbs, the list NULL-terminated.
+// NULL with why when it cannot be served (it is closed then).
 struct control *control_open(struct relay *relay, uv_loop_t *loop, int fd,
-                             const struct control_verb *const *tables);
+                             const struct control_verb *const *tables, struct why *why);
 void control_close(struct control *control); // open calls are dropped; accepts NULL
 
 // Takes over `answer` and ends the call. exit is put into it.

@@ -24,9 +24,10 @@
 #include "relay/setup/publication.h"
 #include "relay/run/run.h"
 
-#define WATCH_MS 5000  // how often changed files are looked for
-#define GRACE_MS 10000 // what deliveries under way get on SIGTERM
-#define DOUBT_S  86400 // how often a certificate out of its dates is told
+#define WATCH_MS          5000  // how often changed files are looked for
+#define GRACE_MS          10000 // what deliveries under way get on SIGTERM
+#define DESCRIPTORS_LEAST 24    // without so many there is no beginning
+#define DOUBT_S           86400 // how often a certificate out of its dates is told
 
 struct run {
     struct relay relay;
@@ -123,8 +124,11 @@ static void serve_http(struct run *run)
     if (run->http_fd < 0)
         return;
     struct why why;
-    const struct http_options options = {
-        .relay = &run->relay, .loop = &run->loop, .fd = run->http_fd, .pages = http_pages};
+    const struct http_options options = {.relay = &run->relay,
+                                         .loop = &run->loop,
+                                         .fd = run->http_fd,
+                                         .pages = http_pages,
+                                         .is_ours = http_is_ours};
     run->http = http_open(&options, &why);
     run->http_fd = -1;
     if (!run->http)
@@ -273,11 +277,25 @@ static int look_at_folders(const struct config *config, struct why *why)
     return rc;
 }
 
+// libuv ends the process where it finds no descriptors for its first loop, so room is made sure of before.
+static int find_room(struct why *why)
+{
+    int fds[DESCRIPTORS_LEAST], n = 0, error = 0;
+    while (n < DESCRIPTORS_LEAST && (fds[n] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0)
+        n++;
+    if (n < DESCRIPTORS_LEAST)
+        error = errno;
+    for (int i = 0; i < n; i++)
+        close(fds[i]);
+    return error ? why_set(why, WHY_OURS, "4.3.0",
+                           "cannot begin: %s: %d descriptors are not enough", strerror(error), n)
+                 : 0;
+}
+
 static int bind_all(struct run *run, struct why *why)
 {
     const struct config *c = run->setup->config;
-    unsigned workers = c->workers ? (unsigned)c->workers : (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
-    if (privileges_folders(c, why) < 0 || listen_workers(c, workers, &run->fds, why) < 0)
+    if (privileges_folders(c, why) < 0 || listen_workers(c, worker_count(c), &run->fds, why) < 0)
         return -1;
     run->control_fd = c->control[0] ? listen_unix(c->control, why) : -1;
     if (c->control[0] && run->control_fd < 0)
@@ -294,12 +312,6 @@ static int bind_all(struct run *run, struct why *why)
 
 static void start_main_loop(struct run *run)
 {
-    static const int numbers[3] = {SIGTERM, SIGINT, SIGHUP};
-    for (int i = 0; i < 3; i++) {
-        uv_signal_init(&run->loop, &run->signals[i]);
-        run->signals[i].data = run;
-        uv_signal_start(&run->signals[i], run_on_signal, numbers[i]);
-    }
     uv_timer_init(&run->loop, &run->watch);
     run->watch.data = run;
     uv_timer_start(&run->watch, run_on_watch, WATCH_MS, WATCH_MS);
@@ -308,23 +320,51 @@ static void start_main_loop(struct run *run)
     if (run->control_fd >= 0) {
         static const struct control_verb *const tables[] = {control_run_verbs, control_queue_verbs,
                                                             control_tls_verbs, NULL};
-        run->relay.control = control_open(&run->relay, &run->loop, run->control_fd, tables);
+        struct why why;
+        run->relay.control = control_open(&run->relay, &run->loop, run->control_fd, tables, &why);
+        if (!run->relay.control)
+            log_alarm("control", "%s", why.text);
     }
     serve_http(run);
+}
+
+// What the main thread's loop needs descriptors for.
+static int fill_loop(struct run *run, struct why *why)
+{
+    static const int numbers[3] = {SIGTERM, SIGINT, SIGHUP};
+    run->mail = run->relay.mail = inbox_open(&run->loop);
+    int rc = run->mail ? 0 : UV_EMFILE;
+    for (int i = 0; i < 3 && rc == 0; i++) {
+        rc = uv_signal_init(&run->loop, &run->signals[i]);
+        run->signals[i].data = run;
+        if (rc == 0)
+            rc = uv_signal_start(&run->signals[i], run_on_signal, numbers[i]);
+    }
+    return rc == 0 ? 0 : why_set(why, WHY_OURS, "4.3.0", "cannot begin: %s", uv_strerror(rc));
+}
+
+static void unmake_loop(struct run *run)
+{
+    inbox_close(run->mail);
+    uv_walk(&run->loop, close_handle, NULL);
+    uv_run(&run->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&run->loop);
 }
 
 static int serve(struct run *run)
 {
     struct why why;
-    int status = EXIT_TEMP;
-    uv_loop_init(&run->loop);
-    run->mail = run->relay.mail = inbox_open(&run->loop);
-    if (bind_all(run, &why) < 0 ||
+    int status = EXIT_TEMP, rc = find_room(&why);
+    if (rc == 0 && uv_loop_init(&run->loop) < 0)
+        rc = why_set(&why, WHY_OURS, "4.3.0", "cannot make an event loop");
+    if (rc < 0) {
+        log_alarm("start", "%s", why.text);
+        return status;
+    }
+    if (fill_loop(run, &why) < 0 || bind_all(run, &why) < 0 ||
         lifecycle_start(&run->relay, run->setup, run->fds, &status, &why) < 0) {
         log_alarm("start", "%s", why.text);
-        inbox_close(run->mail);
-        uv_run(&run->loop, UV_RUN_DEFAULT);
-        uv_loop_close(&run->loop);
+        unmake_loop(run);
         return status;
     }
     start_main_loop(run);

@@ -10,6 +10,7 @@ import shutil
 import socket
 import threading
 import time
+import urllib.request
 
 import pytest
 
@@ -19,6 +20,7 @@ from tests.lab.process import must, run
 from tests.lab.relay import letter, write_private
 from tests.lab.wait import until
 
+HERE = os.path.dirname(os.path.abspath(__file__))
 ROUNDS = int(os.environ.get("LAB_ROUNDS", "1"))
 SENDERS = 12
 
@@ -414,6 +416,85 @@ def test_a_token_command_that_hangs_goes_with_the_relay(lab):
     until(lambda: len(sleepers()) == 2, relay.told)
     relay.stop()
     assert not sleepers()
+
+
+# --- descriptors ---
+
+@pytest.mark.threads
+def test_case_134_clients_cannot_take_every_descriptor(lab):
+    mx = lab.mx("mx.dest.test", domains="dest.test")
+    relay = lab.relay(http="127.0.0.1:9587", limits={"per_client": 10000}, log={"format": "json", "level": "info"})
+    relay.start(wrap=["prlimit", "--nofile=170"])
+    crowd = [Client(relay.address, relay.port) for _ in range(400)]
+    heard = [client.greeting.code for client in crowd]
+    assert set(heard) <= {220, 421} and 421 in heard
+    relay.ask("status")
+    with urllib.request.urlopen("http://127.0.0.1:9587/healthz", timeout=30) as answer:
+        assert answer.status == 200
+    for client in crowd:
+        client.sock.close()
+    until(lambda: relay.json("status")["counters"]["connections_now"] == 0, "an empty relay")
+    relay.send("a@dest.test")
+    mx.wait()
+    assert relay.json("status")["counters"]["log_lost"] == 0
+
+
+def test_case_134_without_any_descriptor_there_is_one_alarm_and_no_flood(lab):
+    mx = lab.mx("mx.dest.test", domains="dest.test")
+    relay = lab.relay(log={"format": "json", "level": "info"}, limits={"per_client": 10000}).start()
+    in_use = len(os.listdir(f"/proc/{relay.process.pid}/fd"))
+    resource.prlimit(relay.process.pid, resource.RLIMIT_NOFILE, (in_use, in_use + 1000))
+    size = os.path.getsize(relay.log_files[-1])
+    crowd = [Client(relay.address, relay.port) for _ in range(50)]
+    told = relay.wait("alarm", what="accept")["text"]
+    assert "Too many open files" in told and "LimitNOFILE" in told
+    assert [c.greeting.code for c in crowd[-5:]] == [421] * 5  # with the spare one
+    assert len(relay.events("alarm", what="accept")) <= 2  # one a listener, whatever the workers
+    assert os.path.getsize(relay.log_files[-1]) - size < 65536
+    resource.prlimit(relay.process.pid, resource.RLIMIT_NOFILE, (in_use + 1000, in_use + 1000))
+    relay.send("a@dest.test")
+    mx.wait()
+    relay.stop()
+
+
+def shim(lab):
+    library = os.path.join(lab.root, "shortage.so")
+    must(["cc", "-shared", "-fPIC", "-O1", "-o", library, os.path.join(HERE, "../lab/shortage.c"), "-ldl"])
+    return library
+
+
+def short_of(relay, library, **settings):
+    """What stands before a program whose opening calls fail now and then."""
+    relay.asan_options = "verify_asan_link_order=0:"
+    return ["env", f"LD_PRELOAD={library}", *(f"SHORTAGE_{k.upper()}={v}" for k, v in settings.items())]
+
+
+def test_case_135_a_shortage_at_the_start_is_told_and_nothing_crashes(lab):
+    relay, library = lab.relay(), shim(lab)
+    for after in range(0, 300, int(os.environ.get("LAB_SHORTAGE_STEP", "12"))):
+        relay.start(ready=False, wrap=short_of(relay, library, every=1, after=after, **{"for": 1}))
+        until(lambda: relay.events("ready", run=relay.runs) or not relay.process.alive(), relay.told)
+        if relay.process.alive():
+            relay.stop()
+            continue
+        assert relay.process.wait() in (75, 78), f"after {after}: {relay.told()}"
+        assert relay.process.output().strip(), f"after {after}: not a word"
+
+
+@pytest.mark.parametrize("every", [2, 3, 7])
+def test_case_135_a_shortage_in_the_middle_of_work_heals(lab, every):
+    mx = lab.mx("mx.dest.test", domains="dest.test")
+    relay = lab.relay(http="127.0.0.1:9587", delivery={"retry": ["1s"]})
+    relay.start(ready=False, wrap=short_of(relay, shim(lab), every=every, after=300, **{"for": 300}))
+    until(lambda: len(relay.events("ready")) == 2 or not relay.process.alive(), relay.told)
+    accepted = 0
+    while relay.json("status") and accepted < 60:
+        try:
+            accepted += relay.submit(f"m{accepted}@dest.test").code == 250
+        except (OSError, Closed, AssertionError):
+            assert relay.process.alive(), relay.told()
+    mx.wait(60)
+    relay.stop()
 
 
 # --- the log ---
