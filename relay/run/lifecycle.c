@@ -59,10 +59,17 @@ static int open_doors(struct relay *relay, struct setup *setup, struct recovered
     struct spool_options spool = {.directory = config->spool,
                                   .disk_reserve = config->limits.disk_reserve,
                                   .alarm = lifecycle_alarm_from_spool};
+    // Before there is a spool: afterwards each relay looks as if it had run before.
+    char *lock = mem_printf("%s/lock", config->spool);
+    bool used_before = access(lock, F_OK) == 0;
+    free(lock);
     if (spool_open(&relay->spool, &spool, lifecycle_collect, recovered, exit_status, why) < 0)
         return -1;
-    *exit_status = EXIT_CONFIG;
-    relay->state = state_open(config->state, config->tls_report.keep, why);
+    const struct state_options state = {.path = config->state,
+                                        .keep_ms = config->tls_report.keep,
+                                        .used_before = used_before,
+                                        .exit_status = exit_status};
+    relay->state = state_open(&state, why);
     if (!relay->state)
         return -1;
     *exit_status = EXIT_TEMP;
