@@ -72,6 +72,25 @@ static void print_state(const json_t *state)
         printf("             %s\n", relay_word(state, "lost"));
 }
 
+static void print_validation(const json_t *dns)
+{
+    bool unchecked = strcmp(relay_word(dns, "validation"), "off") == 0;
+    printf("DNS          validation %s, %lld lookups, %lld from the cache, %lld failed\n",
+           unchecked ? "not checked (dns.self_check is off)" : relay_word(dns, "validation"),
+           relay_number(dns, "lookups"), relay_number(dns, "cache_hits"),
+           relay_number(dns, "failures"));
+    if (relay_word(dns, "text")[0])
+        printf("             %s\n", relay_word(dns, "text"));
+}
+
+static void print_troubles(const json_t *troubles)
+{
+    size_t i;
+    const json_t *line;
+    json_array_foreach (troubles, i, line)
+        printf("%s %s\n", i ? "            " : "TROUBLE     ", json_string_value(line));
+}
+
 static void print_status(const json_t *answer)
 {
     const json_t *c = json_object_get(answer, "counters");
@@ -97,13 +116,14 @@ static void print_status(const json_t *answer)
            relay_number(spool, "syncs"),
            json_is_true(json_object_get(spool, "healthy")) ? "healthy" : "CANNOT WRITE",
            json_is_true(json_object_get(spool, "room")) ? "room left" : "DISK FULL");
-    printf("DNS          validation %s%s%s, %lld lookups, %lld from the cache, %lld failed\n",
-           relay_word(dns, "validation"), relay_word(dns, "text")[0] ? ": " : "",
-           relay_word(dns, "text"), relay_number(dns, "lookups"), relay_number(dns, "cache_hits"),
-           relay_number(dns, "failures"));
+    print_validation(dns);
     print_state(json_object_get(answer, "state"));
     print_certificate(answer);
+    print_troubles(json_object_get(answer, "troubles"));
     printf("alarms       %lld\n", relay_number(c, "alarms"));
+    if (relay_number(c, "log_lost"))
+        printf("log          %lld lines lost: whoever reads it is too slow\n",
+               relay_number(c, "log_lost"));
 }
 
 int command_status(int argc, char **argv)

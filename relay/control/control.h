@@ -38,7 +38,7 @@ struct inbox *control_mail(struct control_call *call);
 uv_loop_t *control_loop(struct control_call *call);
 
 // Client side: sends the request (taken over) to the relay's socket. NULL with *status EXIT_TEMP and a
-// sentence on stderr when nobody answers there. Otherwise the answer, and *status its "exit".
+// sentence on stderr when nobody answers there. Otherwise the answer, and *status its "exit", which is taken out.
 json_t *control_ask(const char *socket_path, json_t *request, int *status);
 // The same, but quiet when no relay runs (explain then looks up itself).
 json_t *control_ask_quietly(const char *socket_path, json_t *request, int *status);

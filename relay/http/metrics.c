@@ -3,6 +3,7 @@
 #include "relay/http/metrics.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include "relay/log/log.h"
 
 void metrics_take(struct metrics *m, struct relay *relay, const struct setup *setup)
@@ -13,6 +14,7 @@ void metrics_take(struct metrics *m, struct relay *relay, const struct setup *se
                           .certificate_expires = setup->creds ? creds_expires(setup->creds) : 0,
                           .alarms = log_alarms(),
                           .log_lost = log_lines_lost(),
+                          .troubles = &relay->troubles,
                           .dns_defers = setup->config->dns.defer_on_failure,
                           .counters = &relay->counters};
     spool_get_state(relay->spool, &m->spool);
@@ -178,6 +180,12 @@ static const char *failing(const struct metrics *m)
 
 static void add_warnings(const struct metrics *m, struct buf *out)
 {
+    struct span rest = m->troubles ? buf_span(m->troubles) : (struct span){0}, line;
+    while (span_cut(rest, '\n', &line, &rest)) {
+        char *text = span_dup(line);
+        warn(out, "a changed file cannot be used, the old one stays", text);
+        free(text);
+    }
     if (m->dns.health == DNS_HEALTH_BROKEN)
         warn(out, "DNSSEC validation does not work", m->dns.text);
     if (!m->state.writable)

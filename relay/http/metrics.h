@@ -15,6 +15,7 @@ struct metrics {
     unsigned workers;
     int64_t certificate_expires; // Unix seconds; 0: no certificate
     uint64_t alarms, log_lost;
+    const struct buf *troubles;      // borrowed; NULL: none
     bool dns_defers;                 // mail waits where validation does not work
     const struct counters *counters; // borrowed
     struct spool_state spool;

@@ -24,10 +24,11 @@
 #include "relay/setup/publication.h"
 #include "relay/run/run.h"
 
-#define WATCH_MS          5000  // how often changed files are looked for
-#define GRACE_MS          10000 // what deliveries under way get on SIGTERM
-#define DESCRIPTORS_LEAST 24    // without so many there is no beginning
-#define DOUBT_S           86400 // how often a certificate out of its dates is told
+#define WATCH_MS          5000    // how often changed files are looked for
+#define GRACE_MS          10000   // what deliveries under way get on SIGTERM
+#define DESCRIPTORS_LEAST 24      // without so many there is no beginning
+#define TROUBLE_MS        3600000 // how often a changed file that cannot be used is told
+#define DOUBT_S           86400   // how often a certificate out of its dates is told
 
 struct run {
     struct relay relay;
@@ -189,6 +190,20 @@ int run_reload(struct relay *relay)
     return setup ? EXIT_YES : EXIT_CONFIG;
 }
 
+// What cannot be read again now is tried at each look, told once in a while, and shown by status and /readyz.
+static void tell_troubles(struct run *run, const struct buf *lines)
+{
+    struct span rest = buf_span(lines), line;
+    buf_reset(&run->relay.troubles);
+    buf_addspan(&run->relay.troubles, rest);
+    while (span_cut(rest, '\n', &line, &rest)) {
+        char *text = span_dup(line);
+        log_alarm_once("reload", text, TROUBLE_MS,
+                       "a changed file cannot be used, the old one stays: %s", text);
+        free(text);
+    }
+}
+
 // Certificates, users and CA files are read again when they change; the YAML only when asked to.
 static void run_on_watch(uv_timer_t *timer)
 {
@@ -196,19 +211,19 @@ static void run_on_watch(uv_timer_t *timer)
     if (run->relay.stage != RELAY_RUNNING)
         return;
     tell_doubtful(run);
-    if (!setup_stale(run->setup))
+    if (!setup_stale(run->setup)) {
+        buf_reset(&run->relay.troubles); // whatever it was is as it was read
         return;
+    }
     struct config_load load;
     config_load_init(&load);
-    struct setup *setup = setup_new(run->setup->config, &load);
+    struct setup *setup = setup_refresh(run->setup, &load);
+    log_lines(LOG_WARNING, "reload", &load.warnings);
     if (setup) {
-        log_lines(LOG_WARNING, "reload", &load.warnings);
         adopt(run, setup);
         log_event("reload", "changed files are read again");
-    } else {
-        log_alarm("reload", "a changed file cannot be used, the old one stays: %s",
-                  buf_text(&load.errors));
     }
+    tell_troubles(run, &load.errors);
     config_load_free(&load);
 }
 
@@ -397,11 +412,13 @@ int run_relay(const char *config_file)
     run->file = config_file;
     run->control_fd = run->http_fd = -1;
     run->relay.started_ms = clock_ms();
+    buf_init(&run->relay.troubles, 65536);
     const struct config *c = setup->config;
     log_event("start", "waxwing %s, configuration %s", WAXWING_VERSION, c->file);
     int status = serve(run);
     log_stop();
     setup_unref(run->setup);
+    buf_free(&run->relay.troubles);
     free(run->fds);
     free(run);
     return status;

@@ -6,6 +6,7 @@
 #include "relay/base/mem.h"
 #include "relay/base/exit.h"
 #include "relay/run/lifecycle.h"
+#include "relay/log/json.h"
 #include "relay/log/log.h"
 #include "relay/queue/queue.h"
 #include "relay/run/run.h"
@@ -88,6 +89,18 @@ static json_t *describe_state(struct state *state)
     return j;
 }
 
+static json_t *describe_troubles(const struct buf *troubles)
+{
+    json_t *lines = json_array();
+    struct span rest = buf_span(troubles), line;
+    while (span_cut(rest, '\n', &line, &rest)) {
+        char *text = span_dup(line);
+        json_array_append_new(lines, json_text(text));
+        free(text);
+    }
+    return lines;
+}
+
 static void verbs_status(struct control_call *call, struct relay *relay, const json_t *request)
 {
     (void)request;
@@ -104,6 +117,7 @@ static void verbs_status(struct control_call *call, struct relay *relay, const j
     verbs_put(j, "workers", relay->nworkers);
     if (setup->creds)
         json_object_set_new(j, "certificate_expires", json_integer(creds_expires(setup->creds)));
+    json_object_set_new(j, "troubles", describe_troubles(&relay->troubles));
     json_object_set_new(j, "counters", describe_counters(&relay->counters));
     json_object_set_new(j, "spool", describe_spool(relay->spool));
     json_object_set_new(j, "dns", describe_dns(relay->dns));

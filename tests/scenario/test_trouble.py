@@ -10,6 +10,7 @@ import shutil
 import socket
 import threading
 import time
+import urllib.error
 import urllib.request
 
 import pytest
@@ -310,6 +311,28 @@ def test_the_spool_is_locked_however_the_rest_differs(lab):
     relay.ask("status")
 
 
+def test_case_139_a_state_database_is_for_one(lab):
+    relay = lab.relay().start()
+    other = lab.relay(state=relay.path("state/state.db"), listen=[{"address": "127.0.0.1:5870"}])
+    assert "another relay is using " + relay.path("state/state.db") in refused_start(other, 75)
+    relay.ask("status")
+
+
+def test_case_138_a_state_database_that_is_gone_is_told(lab):
+    relay = lab.relay().start()
+    relay.stop()
+    assert "lost" not in relay.ctl("check", "--offline").stdout
+    shutil.rmtree(relay.path("state"))
+    relay.start()
+    assert "was gone" in relay.wait("alarm", what="state")["text"]
+    assert "was gone" in relay.ask("status") and "was gone" in relay.ctl("check", "--offline").stdout
+    relay.stop()
+    os.truncate(relay.path("state/state.db"), 0)
+    assert "was empty" in relay.ctl("check", "--offline").stdout
+    relay.start()
+    assert "was empty" in relay.ask("status")
+
+
 @pytest.mark.parametrize("by", ["another program", "another relay"])
 def test_a_port_that_is_taken(lab, by):
     if by == "another relay":
@@ -386,6 +409,48 @@ def test_a_certificate_is_replaced_and_nobody_says_so(lab):
     shutil.copy(fresh.chain_file, relay.path("chain.pem"))
     until(lambda: served(relay) == hashlib.sha256(fresh.der()).digest(), "the new certificate")
     assert served(relay) != old
+
+
+def ready():
+    try:
+        with urllib.request.urlopen("http://127.0.0.1:9587/readyz", timeout=30) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_case_140_a_key_that_cannot_be_read_keeps_no_user_in_or_out(lab):
+    relay = lab.relay(http="127.0.0.1:9587", auth={"failures": 100000}, certificate=[
+        {"chain": "chain.pem", "key": "key.pem"}, {"chain": "chain2.pem", "key": "key2.pem"}])
+    other = lab.ca.leaf("other.example.org")
+    shutil.copy(other.chain_file, relay.path("chain2.pem"))
+    shutil.copy(other.key_file, relay.path("key2.pem"))
+    relay.start()
+    good = open(relay.path("key.pem"), "rb").read()
+    write_private(relay.path("key.pem"), b"no key at all\n")
+    fresh = lab.ca.leaf("other.example.org")  # the other one is renewed as it should be
+    shutil.copy(fresh.key_file, relay.path("key2.pem"))
+    shutil.copy(fresh.chain_file, relay.path("chain2.pem"))
+    relay.set_user("new", "correct-horse")
+    relay.set_user("app", None)
+
+    def may(user):
+        with relay.client(login=False) as client:
+            client.ehlo()
+            client.starttls()
+            return client.plain(user, "correct-horse").code == 235
+    until(lambda: may("new"), relay.told)
+    until(lambda: not may("app"), relay.told)
+    assert served(relay) != hashlib.sha256(fresh.der()).digest()  # the first serves whoever names nobody
+    told = relay.wait("alarm", what="reload")["text"]
+    assert f"{relay.file}:" in told and "key.pem" in told and "the old one stays" in told
+    troubles = relay.json("status")["troubles"]
+    assert len(troubles) == 1 and "key.pem" in troubles[0] and "TROUBLE" in relay.ask("status")
+    status, text = ready()
+    assert status == 200 and "warning: a changed file cannot be used" in text and "key.pem" in text
+    write_private(relay.path("key.pem"), good)
+    until(lambda: relay.json("status")["troubles"] == [], relay.told)
+    assert len(relay.events("alarm", what="reload")) == 1 and ready() == (200, "ok\n")
 
 
 def test_an_expired_certificate_is_served_and_told(lab):
