@@ -20,33 +20,48 @@ static json_t *relay_ask(const char *verb, int *status)
     return answer;
 }
 
-static int simple(const char *verb, int argc, char **argv, const char *done)
+static int simple(const char *verb, int argc, char **argv, void (*told)(const json_t *answer))
 {
     if (argc > 1)
         return command_usage_error(verb, "unexpected argument '%s'", argv[1]);
     int status;
     json_t *answer = relay_ask(verb, &status);
     if (answer && status == EXIT_YES)
-        puts(done);
+        told(answer);
     json_decref(answer);
     return status;
-}
-
-int command_reload(int argc, char **argv)
-{
-    return simple("reload", argc, argv, "the new configuration is in force");
-}
-
-int command_drain(int argc, char **argv)
-{
-    return simple("drain", argc, argv,
-                  "no more is accepted; the relay ends when its queue is empty (held mail stays)");
 }
 
 static const char *relay_word(const json_t *j, const char *key)
 {
     const char *s = json_string_value(json_object_get(j, key));
     return s ? s : "";
+}
+
+static void told_reload(const json_t *answer)
+{
+    const char *restart = relay_word(answer, "restart");
+    if (restart[0])
+        printf("the new configuration is in force, but for what only a restart changes: %s\n",
+               restart);
+    else
+        puts("the new configuration is in force");
+}
+
+static void told_drain(const json_t *answer)
+{
+    (void)answer;
+    puts("no more is accepted; the relay ends when its queue is empty (held mail stays)");
+}
+
+int command_reload(int argc, char **argv)
+{
+    return simple("reload", argc, argv, told_reload);
+}
+
+int command_drain(int argc, char **argv)
+{
+    return simple("drain", argc, argv, told_drain);
 }
 
 static long long relay_number(const json_t *j, const char *key)

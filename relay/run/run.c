@@ -36,6 +36,8 @@ struct run {
     struct inbox *mail;
     const char *file; // the configuration's
     struct setup *setup;
+    struct config *
+        begun; // the configuration that it started with: what a reload does not apply is as it says
     uv_signal_t signals[3];
     uv_timer_t watch;
     struct publication *publication;
@@ -161,18 +163,19 @@ static void adopt(struct run *run, struct setup *setup)
     tell_doubtful(run);
 }
 
-// What a reload cannot change is said, not silently passed over.
-static void tell_unchanged(const struct config *old, const struct config *new)
+// What a reload cannot change is said, not silently passed over; `unchanged` gets the keys. They are held against
+// what runs: a reload before this one has not changed them either.
+static void tell_in_force(const struct run *run, const struct config *config, struct buf *unchanged)
 {
-    struct buf keys;
-    buf_init(&keys, 4096);
-    config_fixed_changes(old, new, &keys);
-    if (keys.len)
-        log_event("reload", "changed at the next start only: %s", buf_text(&keys));
-    buf_free(&keys);
+    config_fixed_changes(run->begun, config, unchanged);
+    if (unchanged->len)
+        log_event("reload", "configuration %s is in force, but for what only a restart changes: %s",
+                  config->file, buf_text(unchanged));
+    else
+        log_event("reload", "configuration %s is in force", config->file);
 }
 
-int run_reload(struct relay *relay)
+int run_reload(struct relay *relay, struct buf *unchanged)
 {
     struct run *run = running(relay);
     if (relay->stage == RELAY_STOPPING)
@@ -180,9 +183,8 @@ int run_reload(struct relay *relay)
     notify_systemd("RELOADING=1");
     struct setup *setup = load_again(run->file);
     if (setup) {
-        tell_unchanged(run->setup->config, setup->config);
         adopt(run, setup);
-        log_event("reload", "configuration %s is in force", setup->config->file);
+        tell_in_force(run, setup->config, unchanged);
     } else {
         log_alarm("reload", "the new configuration has errors; the old one stays in force");
     }
@@ -261,10 +263,14 @@ void run_stop(struct relay *relay, const char *reason)
 static void run_on_signal(uv_signal_t *handle, int signum)
 {
     struct run *run = handle->data;
-    if (signum == SIGHUP)
-        run_reload(&run->relay);
-    else
+    if (signum == SIGHUP) {
+        struct buf unchanged;
+        buf_init(&unchanged, RUN_KEYS_MAX);
+        run_reload(&run->relay, &unchanged);
+        buf_free(&unchanged);
+    } else {
         run_stop(&run->relay, signum == SIGTERM ? "SIGTERM" : "SIGINT");
+    }
 }
 
 // 2,000 sessions and their peers need more than the usual 1,024 descriptors.
@@ -410,6 +416,7 @@ int run_relay(const char *config_file)
     struct run *run = mem_new(sizeof *run);
     run->setup = run->relay.setup = setup;
     run->file = config_file;
+    run->begun = config_ref(setup->config);
     run->control_fd = run->http_fd = -1;
     run->relay.started_ms = clock_ms();
     buf_init(&run->relay.troubles, 65536);
@@ -419,6 +426,7 @@ int run_relay(const char *config_file)
     log_stop();
     setup_unref(run->setup);
     buf_free(&run->relay.troubles);
+    config_unref(run->begun);
     free(run->fds);
     free(run);
     return status;

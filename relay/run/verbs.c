@@ -128,13 +128,16 @@ static void verbs_status(struct control_call *call, struct relay *relay, const j
 static void verbs_reload(struct control_call *call, struct relay *relay, const json_t *request)
 {
     (void)request;
-    int exit = run_reload(relay);
+    struct buf unchanged;
+    buf_init(&unchanged, RUN_KEYS_MAX);
+    int exit = run_reload(relay, &unchanged);
     if (exit == EXIT_YES)
-        control_answer(call, exit, json_object());
+        control_answer(call, exit, json_pack("{s:s}", "restart", buf_text(&unchanged)));
     else
         control_error(call, exit,
                       "the configuration has errors (they are in the relay's log); "
                       "the old one stays in force");
+    buf_free(&unchanged);
 }
 
 // Draining: every look asks each worker whether it still has something to do, retries included. A delivery
