@@ -24,6 +24,7 @@ struct loader {
     bool check_files;
     const char *as_user;
     struct messages *messages;
+    struct config *config; // what is being filled
 };
 
 void config_load_init(struct config_load *load)
@@ -69,6 +70,12 @@ static void check_file(struct loader *l, const struct schema_key *key, const str
     free(mend);
 }
 
+static void note_place(struct config *config, const struct node *node, const char *path)
+{
+    config->places = mem_grow(config->places, config->nplaces + 1, sizeof *config->places);
+    config->places[config->nplaces++] = (struct cfg_place){mem_dup(path), node->line, node->column};
+}
+
 // False: the field is as it was, and an error tells why.
 static bool load_value(struct loader *l, const struct schema_key *key, const struct node *node,
                        void *field)
@@ -90,6 +97,8 @@ static bool load_value(struct loader *l, const struct schema_key *key, const str
         return false;
     }
     const char *const *path = field;
+    if (key->type == KEY_FILE && (*path)[0])
+        note_place(l->config, node, *path);
     if (key->type == KEY_FILE && l->check_files && (*path)[0])
         check_file(l, key, node, *path);
     if (key->unserved && !(key->type == KEY_BOOL && !*(const bool *)field))
@@ -252,6 +261,7 @@ struct config *config_load_text(const char *path, const void *text, size_t n,
         return config_load_finish(&l, NULL, load);
     struct config *config = config_new();
     config->file = mem_dup(l.file);
+    l.config = config;
     if (root && !node_is_null(root))
         load_group(&l, &schema_top, "the file", root, config);
     rules_complete(config, root, load->hostname);

@@ -9,6 +9,7 @@
 
 #include <arpa/inet.h>
 #include <assert.h>
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -498,15 +499,26 @@ struct dns *dns_open(const struct dns_options *options, struct why *why)
     dns->changed = options->changed;
     dns->changed_arg = options->arg;
     int rc = uv_loop_init(&dns->loop);
-    assert(rc == 0);
+    if (rc < 0) {
+        why_set(why, WHY_OURS, "4.3.0", "dns: cannot make an event loop: %s", uv_strerror(rc));
+        resolver_close(dns->resolver);
+        dns_release(dns);
+        return NULL;
+    }
     dns->mail = inbox_open(&dns->loop);
     uv_timer_init(&dns->loop, &dns->timer);
     dns->timer.data = dns;
     if (dns->resolver)
         uv_timer_start(&dns->timer, dns_tick, 0, TICK_MS);
-    rc = pthread_create(&dns->thread, NULL, dns_run, dns);
-    assert(rc == 0);
-    return dns;
+    rc = dns->mail ? pthread_create(&dns->thread, NULL, dns_run, dns) : EMFILE;
+    if (rc == 0)
+        return dns;
+    why_set(why, WHY_OURS, "4.3.0", "dns: cannot start its thread: %s", strerror(rc));
+    dns_run_stop(&dns->stop);
+    uv_run(&dns->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&dns->loop);
+    dns_release(dns);
+    return NULL;
 }
 
 void dns_close(struct dns *dns)

@@ -6,6 +6,7 @@
 #include "dns/resolver.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -431,6 +432,20 @@ static void *resolver_run(void *arg)
     return NULL;
 }
 
+// Before there is a thread: what was opened half closes.
+static void resolver_abandon(struct resolver *r)
+{
+    if (r->way)
+        r->way->close(r->way);
+    if (r->slots)
+        uv_close((uv_handle_t *)&r->timer, NULL);
+    inbox_close(r->mail);
+    uv_run(&r->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&r->loop);
+    slots_free(r->slots);
+    free(r);
+}
+
 struct resolver *resolver_open(const struct cfg_dns *config, struct why *why)
 {
     struct resolver *r = mem_new(sizeof *r);
@@ -443,9 +458,7 @@ struct resolver *resolver_open(const struct cfg_dns *config, struct why *why)
     r->way = config->mode == DNS_STUB ? resolver_stub_open(&r->loop, config, why)
                                       : resolver_recurse_open(&r->loop, config, why);
     if (!r->way) {
-        uv_run(&r->loop, UV_RUN_DEFAULT); // what was opened half closes
-        uv_loop_close(&r->loop);
-        free(r);
+        resolver_abandon(r);
         return NULL;
     }
     r->can_prove = r->way->can_prove;
@@ -457,9 +470,12 @@ struct resolver *resolver_open(const struct cfg_dns *config, struct why *why)
     r->timer.data = r;
     uv_timer_start(&r->timer, resolver_tick, 0, TICK_IDLE_MS);
     atomic_init(&r->turned_ms, clock_mono_ms());
-    rc = pthread_create(&r->thread, NULL, resolver_run, r);
-    assert(rc == 0);
-    return r;
+    rc = r->mail ? pthread_create(&r->thread, NULL, resolver_run, r) : EMFILE;
+    if (rc == 0)
+        return r;
+    why_set(why, WHY_OURS, "4.3.0", "resolver: cannot start its thread: %s", strerror(rc));
+    resolver_abandon(r);
+    return NULL;
 }
 
 void resolver_close(struct resolver *r)

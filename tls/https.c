@@ -382,13 +382,18 @@ struct https *https_open(const struct https_options *options, struct why *why)
     list_init(&https->parked);
     list_init(&https->slow);
     curl_global_init(CURL_GLOBAL_DEFAULT);
-    uv_loop_init(&https->loop);
-    https->mail = inbox_open(&https->loop);
-    https->sockets = https_sockets_new(&https->loop, https_transfer_done);
+    int rc = uv_loop_init(&https->loop);
+    if (rc < 0) {
+        why_set(why, WHY_OURS, "4.3.0", "cannot make an event loop: %s", uv_strerror(rc));
+        https_free(https);
+        return NULL;
+    }
     uv_timer_init(&https->loop, &https->turn);
     https->turn.data = https;
     uv_timer_start(&https->turn, https_on_turn, TURN_MS, TURN_MS);
-    int rc = uv_thread_create(&https->thread, run_loop, https);
+    https->mail = inbox_open(&https->loop);
+    https->sockets = https->mail ? https_sockets_new(&https->loop, https_transfer_done) : NULL;
+    rc = https->sockets ? uv_thread_create(&https->thread, run_loop, https) : UV_EMFILE;
     if (rc == 0)
         return https;
     why_set(why, WHY_OURS, "4.3.0", "cannot start a thread: %s", uv_strerror(rc));

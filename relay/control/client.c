@@ -73,8 +73,10 @@ static json_t *client_ask(const char *path, json_t *request, int *status)
         errno = EPROTO;
     }
     int error = errno;
-    if (answer)
+    if (answer) {
         *status = (int)json_integer_value(json_object_get(answer, "exit"));
+        json_object_del(answer, "exit"); // between the two programs, and nobody else's
+    }
     if (fd >= 0)
         close(fd);
     free(text);

@@ -12,18 +12,25 @@
 #include "relay/base/list.h"
 #include "relay/base/mem.h"
 #include "relay/base/exit.h"
+#include "relay/net/accept.h"
 
 struct control {
     struct relay *relay;
-    uv_pipe_t listener;
+    uv_loop_t *loop;
+    struct acceptor *acceptor;
     const struct control_verb *const *tables;
-    struct list calls;
+    struct list calls; // the oldest first
+    size_t ncalls;     // connections that are not closed
+    bool waiting;      // the next one waits for room
 };
 
 struct control_call {
     struct list list;
     struct control *control; // NULL: the socket has been closed, the answer goes nowhere
     uv_pipe_t pipe;
+    uv_timer_t deadline;
+    unsigned handles; // not yet closed
+    size_t unsent;    // bytes of the answer when the deadline was last looked at
     struct buf in;
     uv_write_t write;
     char *answer;
@@ -34,10 +41,23 @@ struct control_call {
     bool closed; // the client is gone; freed when the verb answers
 };
 
+static void make_way(struct control *control)
+{
+    control->ncalls--;
+    if (!control->waiting)
+        return;
+    control->waiting = false;
+    acceptor_resume(control->acceptor);
+}
+
 static void control_call_gone(uv_handle_t *handle)
 {
     struct control_call *call = handle->data;
+    if (--call->handles)
+        return;
     call->closed = true;
+    if (call->control)
+        make_way(call->control);
     list_remove(&call->list); // harmless where the socket was closed before
     buf_free(&call->in);
     buf_free(&call->piece);
@@ -49,8 +69,28 @@ static void control_call_gone(uv_handle_t *handle)
 
 static void hang_up(struct control_call *call)
 {
-    if (!uv_is_closing((uv_handle_t *)&call->pipe))
-        uv_close((uv_handle_t *)&call->pipe, control_call_gone);
+    if (uv_is_closing((uv_handle_t *)&call->pipe))
+        return;
+    uv_close((uv_handle_t *)&call->pipe, control_call_gone);
+    uv_close((uv_handle_t *)&call->deadline, control_call_gone);
+}
+
+// A request is to come in its time, and of an answer something has to leave in each such time; while the verb
+// works there is none.
+static void control_on_deadline(uv_timer_t *timer)
+{
+    struct control_call *call = timer->data;
+    size_t unsent = uv_stream_get_write_queue_size((uv_stream_t *)&call->pipe);
+    if (unsent && unsent < call->unsent)
+        call->unsent = unsent;
+    else
+        hang_up(call);
+}
+
+static void set_deadline(struct control_call *call)
+{
+    call->unsent = SIZE_MAX;
+    uv_timer_start(&call->deadline, control_on_deadline, CONTROL_DEADLINE_MS, CONTROL_DEADLINE_MS);
 }
 
 static void control_answered(uv_write_t *write, int status)
@@ -78,6 +118,8 @@ void control_answer(struct control_call *call, int exit, json_t *answer)
     call->write.data = call;
     if (uv_write(&call->write, (uv_stream_t *)&call->pipe, &out, 1, control_answered) < 0)
         hang_up(call);
+    else
+        set_deadline(call);
 }
 
 void control_error(struct control_call *call, int exit, const char *format, ...)
@@ -173,6 +215,7 @@ static bool may_change(struct control_call *call)
 static void dispatch(struct control_call *call)
 {
     call->asked = true;
+    uv_timer_stop(&call->deadline);
     uv_read_stop((uv_stream_t *)&call->pipe);
     json_error_t error;
     json_t *request =
@@ -212,44 +255,74 @@ static void control_on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *room
         dispatch(call);
 }
 
-static void control_on_connection(uv_stream_t *listener, int status)
+static void take_connection(struct control *control, int fd)
 {
-    struct control *control = listener->data;
-    if (status < 0)
-        return;
     struct control_call *call = mem_new(sizeof *call);
     call->control = control;
     list_init(&call->list);
     buf_init(&call->in, CONTROL_REQUEST_MAX);
     buf_init(&call->piece, CONTROL_ANSWER_MAX);
-    uv_pipe_init(listener->loop, &call->pipe, 0);
-    call->pipe.data = call;
+    uv_pipe_init(control->loop, &call->pipe, 0);
+    uv_timer_init(control->loop, &call->deadline);
+    call->pipe.data = call->deadline.data = call;
+    call->handles = 2;
     list_append(&control->calls, &call->list);
-    if (uv_accept(listener, (uv_stream_t *)&call->pipe) < 0 ||
-        uv_read_start((uv_stream_t *)&call->pipe, control_give_room, control_on_read) < 0)
+    control->ncalls++;
+    set_deadline(call);
+    int rc = uv_pipe_open(&call->pipe, fd);
+    if (rc < 0)
+        close(fd);
+    if (rc < 0 || uv_read_start((uv_stream_t *)&call->pipe, control_give_room, control_on_read) < 0)
         hang_up(call);
 }
 
+// Whoever has asked nothing for longest makes room for the next.
+static void make_room(struct control *control)
+{
+    list_each (it, &control->calls) {
+        struct control_call *call = list_of(it, struct control_call, list);
+        if (!call->asked && !call->answer && !uv_is_closing((uv_handle_t *)&call->pipe)) {
+            hang_up(call);
+            return;
+        }
+    }
+}
+
+static void control_on_client(void *arg, int fd)
+{
+    struct control *control = arg;
+    if (control->ncalls + 1 >= CONTROL_CALLS)
+        make_room(control);
+    take_connection(control, fd);
+    if (control->ncalls < CONTROL_CALLS)
+        return;
+    control->waiting = true;
+    acceptor_hold(control->acceptor);
+}
+
+static void control_on_closed(void *arg)
+{
+    free(arg);
+}
+
 struct control *control_open(struct relay *relay, uv_loop_t *loop, int fd,
-                             const struct control_verb *const *tables)
+                             const struct control_verb *const *tables, struct why *why)
 {
     struct control *control = mem_new(sizeof *control);
     control->relay = relay;
+    control->loop = loop;
     control->tables = tables;
     list_init(&control->calls);
-    uv_pipe_init(loop, &control->listener, 0);
-    control->listener.data = control;
-    if (uv_pipe_open(&control->listener, fd) < 0 ||
-        uv_listen((uv_stream_t *)&control->listener, 64, control_on_connection) < 0) {
-        fputs("waxwing: the control socket cannot be served\n", stderr);
-        abort(); // bound a moment ago by ourselves
-    }
-    return control;
-}
-
-static void control_listener_gone(uv_handle_t *handle)
-{
-    free(handle->data);
+    const struct acceptor_options options = {.name = "the control socket",
+                                             .insist = true,
+                                             .client = control_on_client,
+                                             .closed = control_on_closed,
+                                             .arg = control};
+    control->acceptor = acceptor_open(loop, fd, &options, why);
+    if (control->acceptor)
+        return control;
+    free(control);
+    return NULL;
 }
 
 void control_close(struct control *control)
@@ -257,8 +330,10 @@ void control_close(struct control *control)
     if (!control)
         return;
     list_each_safe (it, &control->calls) {
+        struct control_call *call = list_of(it, struct control_call, list);
         list_remove(it); // the list may be gone before they are
-        hang_up(list_of(it, struct control_call, list));
+        call->control = NULL;
+        hang_up(call);
     }
-    uv_close((uv_handle_t *)&control->listener, control_listener_gone);
+    acceptor_close(control->acceptor);
 }

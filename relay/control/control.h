@@ -10,6 +10,8 @@
 #include <jansson.h>
 #include "relay/worker/relay.h"
 
+#define CONTROL_CALLS       64 // connections at once; then the one that asks nothing for longest goes
+#define CONTROL_DEADLINE_MS 10000 // for a request to come, and for something of an answer to leave
 #define CONTROL_REQUEST_MAX 1048576   // bytes of one request
 #define CONTROL_ANSWER_MAX  268435456 // bytes of one answer that is not told in pieces
 #define CONTROL_PIECE       65536     // bytes of one piece, about
@@ -24,8 +26,9 @@ struct control_verb {
 };
 
 // Listens on an already bound socket. `tables`: NULL-terminated arrays of verbs, the list NULL-terminated.
+// NULL with why when it cannot be served (it is closed then).
 struct control *control_open(struct relay *relay, uv_loop_t *loop, int fd,
-                             const struct control_verb *const *tables);
+                             const struct control_verb *const *tables, struct why *why);
 void control_close(struct control *control); // open calls are dropped; accepts NULL
 
 // Takes over `answer` and ends the call. exit is put into it.
@@ -44,7 +47,7 @@ struct inbox *control_mail(struct control_call *call);
 uv_loop_t *control_loop(struct control_call *call);
 
 // Client side: sends the request (taken over) to the relay's socket. NULL with *status EXIT_TEMP and a
-// sentence on stderr when nobody answers there. Otherwise the answer, and *status its "exit".
+// sentence on stderr when nobody answers there. Otherwise the answer, and *status its "exit", which is taken out.
 json_t *control_ask(const char *socket_path, json_t *request, int *status);
 // The same, but quiet when no relay runs (explain then looks up itself).
 json_t *control_ask_quietly(const char *socket_path, json_t *request, int *status);

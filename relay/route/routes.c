@@ -435,14 +435,22 @@ struct routes *routes_open(const struct routes_options *options, struct why *why
     list_init(&routes->entries);
     list_init(&routes->asked);
     list_init(&routes->refreshing);
-    uv_loop_init(&routes->loop);
+    int rc = uv_loop_init(&routes->loop);
+    if (rc < 0) {
+        why_set(why, WHY_OURS, "4.3.0", "cannot make an event loop: %s", uv_strerror(rc));
+        setup_unref(routes->setup);
+        free(routes);
+        return NULL;
+    }
     routes->mail = inbox_open(&routes->loop);
-    if (open_world(routes, why) < 0) {
+    if (!routes->mail)
+        why_set(why, WHY_OURS, "4.3.0", "cannot make an event loop: no descriptor is left");
+    if (!routes->mail || open_world(routes, why) < 0) {
         inbox_close(routes->mail);
         free_routes(routes);
         return NULL;
     }
-    int rc = uv_thread_create(&routes->thread, routes_run_loop, routes);
+    rc = uv_thread_create(&routes->thread, routes_run_loop, routes);
     if (rc == 0)
         return routes;
     why_set(why, WHY_OURS, "4.3.0", "cannot start a thread: %s", uv_strerror(rc));

@@ -225,6 +225,19 @@ def test_reload_takes_the_new_configuration(lab, mx, way):
         client.expect(5, "MAIL FROM:<x@example.org>")
 
 
+def test_case_141_reload_says_what_only_a_restart_changes(lab, mx):
+    relay = lab.relay().start()
+    relay.write(spool="elsewhere", workers=3, listen=[{"address": "127.0.0.1:5870"}], received="no-client")
+    for _ in range(2):  # the second time the file has not changed, and what runs is still another
+        said = relay.ask("reload")
+        assert "in force, but for what only a restart changes: listen, spool, workers" in said
+    relay.reload()
+    found = until(lambda: [e["text"] for e in relay.events("reload") if "only a restart" in e["text"]][2:], relay.told)
+    assert "listen, spool, workers" in found[0]
+    relay.write(spool="spool", workers=2, listen=relay._defaults()["listen"])
+    assert relay.ask("reload") == "the new configuration is in force\n"
+
+
 def test_a_bad_reload_keeps_the_old_configuration(lab, mx):
     relay = lab.relay().start()
     good = open(relay.file, encoding="utf-8").read()

@@ -41,7 +41,7 @@ static void open_workers(struct queue_story *s)
         w->mail = inbox_open(&w->loop);
     }
     char *path = mem_printf("%s.state", s->directory);
-    s->relay.state = state_open(path, 86400000, &why);
+    s->relay.state = state_open(&(struct state_options){.path = path, .keep_ms = 86400000}, &why);
     assert(s->relay.state);
     free(path);
     struct dns_options dns = {.answers_file = "unit/data/queue-dns.json"};
