@@ -60,7 +60,7 @@ void queue_check_gone(struct queue *q);
 void queue_stop_soon(struct queue *q); // stopping, and the last session has ended
 
 // relay/queue/settle.c: the results of an attempt, recipient by recipient.
-void queue_settle(struct delivery *d, const struct attempt *attempt, void *queue);
+void queue_settle(struct delivery *d, void *queue);
 // Every recipient of d gets this reason without a connection.
 void queue_settle_all(struct queue *q, struct delivery *d, const struct why *why);
 // An operator's bounce.

@@ -301,8 +301,18 @@ static bool command(struct session *s, char *text)
         return code != 354 || (read_data(s) && take_message(s, "dot"));
     }
     if (strncasecmp(text, "BDAT ", 5) == 0) {
+        char reply[256];
+        if (scripted(s, "bdat?", reply)) { // what a chunk is, it does not know
+            mx_next(s->mx, "again", reply);
+            return answer(s, "again", "", &code);
+        }
         s->now.bdat = true;
-        return read_chunk(s, strtoul(text + 5, NULL, 10)) && take_message(s, "bdat");
+        if (!read_chunk(s, strtoul(text + 5, NULL, 10)))
+            return false;
+        if (strcasestr(text, " LAST"))
+            return take_message(s, "bdat");
+        return answer(s, "chunk", s->now.nrcpts ? "250 2.0.0 chunk" : "503 5.5.1 RCPT first",
+                      &code);
     }
     if (strncasecmp(text, "RSET", 4) == 0) {
         clear(s);
