@@ -149,6 +149,9 @@ enum deliver_state deliver_data_reply(struct deliver *d)
 {
     int code = d->link.c->reply.code;
     bool asked = d->trans.taken > 0;
+    // One command at a time, a success is no answer to DATA but one too many to what was before.
+    if (code < 300 && pool_out_of_step(d->link.c))
+        return DELIVER_WAIT;
     if (deliver_unasked(d) || (code < 400 && code != 354))
         return deliver_out_of_step(d);
     if (code == 354 && asked)

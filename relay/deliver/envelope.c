@@ -203,7 +203,8 @@ static bool may_ride(const struct deliver *d)
 static bool in_step(struct deliver *d)
 {
     struct connection *c = d->link.c;
-    if (d->trans.written > d->trans.answered || !deliver_unasked(d))
+    bool asked = d->trans.written > d->trans.answered || d->trans.body_out; // an early body too
+    if (asked || !deliver_unasked(d))
         return true;
     if (!pool_out_of_step(c))
         return false;

@@ -472,6 +472,11 @@ static const char *helo_name(const struct deliver *d)
 
 static enum deliver_state deliver_session_enter_ehlo(struct deliver *d)
 {
+    // A greeting too many: nothing of the mail was said yet, so it may be passed over.
+    if (deliver_unasked(d)) {
+        pool_note_out_of_step(d->link.c);
+        buf_reset(stream_input(d->link.c->stream));
+    }
     deliver_command(d, "EHLO %s\r\n", helo_name(d));
     return DELIVER_WAIT;
 }

@@ -16,6 +16,7 @@
 #include "tests/unit/certs.h"
 
 #define RULES    64
+#define WAIT_US  50000
 #define SESSIONS 64
 #define MESSAGES 256
 
@@ -138,7 +139,14 @@ static bool answer(struct session *s, const char *step, const char *usual, int *
         return false;
     if (strcmp(reply, MX_SILENT) == 0)
         return true;
-    for (char *p = strtok(reply, "\n"); p; p = strtok(NULL, "\n")) {
+    char *rest = NULL;
+    for (char *p = strtok_r(reply, "\n", &rest); p; p = strtok_r(NULL, "\n", &rest)) {
+        if (strcmp(p, MX_WAIT) == 0) {
+            put(s, text, strlen(text));
+            text[0] = '\0';
+            usleep(WAIT_US);
+            continue;
+        }
         strcat(text, p);
         strcat(text, "\r\n");
     }

@@ -17,6 +17,7 @@
 
 #define MX_CLOSE  "!close"
 #define MX_SILENT "!silent"
+#define MX_WAIT   "!wait" // a line of a reply: what follows comes later
 
 struct cert;
 struct mx;
