@@ -62,7 +62,7 @@ void queue_check_gone(struct queue *q);
 void queue_stop_soon(struct queue *q); // stopping, and the last session has ended
 
 // relay/queue/settle.c: the results of an attempt, recipient by recipient.
-void queue_settle(struct delivery *d, const struct attempt *attempt, void *queue);
+void queue_settle(struct delivery *d, void *queue);
 // A TLS failure was looked into: true when nothing had changed, and d is settled with what it had. Otherwise
 // it is as if never tried, and goes where the new route leads.
 bool queue_looked(struct queue *q, struct delivery *d, const struct route *route);

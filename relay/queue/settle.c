@@ -18,7 +18,6 @@
 struct settling {
     struct queue *q;
     struct delivery *d;
-    const struct attempt *attempt; // NULL: no connection was reached
     const struct cfg_delivery *config;
     int64_t now, expires;
     struct why worst; // of those that stay: TLS before anything else
@@ -48,17 +47,16 @@ static void note(struct settling *s, const struct delivery_rcpt *r, enum spool_o
 static void log_outcome(const struct settling *s, const struct delivery_rcpt *r, const char *event,
                         enum log_level level, const struct why *why)
 {
-    const struct attempt *a = s->attempt;
+    const struct attempt *a = r->attempt; // NULL: no host was chosen
     struct logline line;
     log_begin(&line, level, event, s->d->message->env.id);
     log_address(&line, "to", r->recipient->address);
-    bool reached = a && a->host[0];
-    log_text(&line, "host", reached ? a->host : why && why->host[0] ? why->host : NULL);
-    log_text(&line, "ip", reached ? a->ip : NULL);
-    log_text(&line, "tls", reached ? a->tls : NULL);
-    log_text(&line, "demand", reached ? a->demand : NULL);
-    log_text(&line, "source", reached ? a->source : NULL);
-    log_text(&line, "proof", reached ? a->proof : NULL);
+    log_text(&line, "host", a && a->host[0] ? a->host : why && why->host[0] ? why->host : NULL);
+    log_text(&line, "ip", a ? a->ip : NULL);
+    log_text(&line, "tls", a ? a->tls : NULL);
+    log_text(&line, "demand", a ? a->demand : NULL);
+    log_text(&line, "source", a ? a->source : NULL);
+    log_text(&line, "proof", a ? a->proof : NULL);
     if (why) {
         log_why(&line, why);
     } else {
@@ -83,7 +81,7 @@ static void delivered(struct settling *s, const struct delivery_rcpt *r)
     settle_count(&c->delivered);
     settle_ended(s);
     // RFC 3461 section 6.2.5: the next hop will not tell of success, so we say how far it came.
-    if (!s->attempt->dsn && outcome_owes(&s->d->message->env, r->recipient, DSN_RELAYED))
+    if (!r->attempt->dsn && outcome_owes(&s->d->message->env, r->recipient, DSN_RELAYED))
         queue_report(s->q, s->d, r, DSN_RELAYED, OUTCOME_DELIVERED, NULL);
 }
 
@@ -177,29 +175,20 @@ static void look(struct settling *s)
 {
     struct delivery *d = s->d;
     d->looking = d->looked = true;
-    free(d->attempt);
-    d->attempt = NULL;
-    if (s->attempt) {
-        d->attempt = mem_new(sizeof *d->attempt);
-        *d->attempt = *s->attempt;
-    }
     queue_ask(s->q, d);
 }
 
 bool queue_looked(struct queue *q, struct delivery *d, const struct route *route)
 {
-    struct attempt *attempt = d->attempt;
     bool same = d->route && d->route->verdict == route->verdict && route_agree(d->route, route);
     d->looking = false;
-    d->attempt = NULL;
     if (same) {
-        queue_settle(d, attempt, q);
+        queue_settle(d, q);
     } else {
         route_unref(d->route);
         d->route = NULL;
         delivery_reset(d);
     }
-    free(attempt);
     return same;
 }
 
@@ -226,19 +215,19 @@ static void later(struct settling *s)
         note(s, r, SPOOL_DEFERRED, r->why);
     }
     keep_reason(d, &s->worst);
+    delivery_forget_attempts(d);
     // What waits keeps no bytes in memory.
     content_unref(d->content);
     d->content = NULL;
     queue_wait(s->q, d);
 }
 
-void queue_settle(struct delivery *d, const struct attempt *attempt, void *queue)
+void queue_settle(struct delivery *d, void *queue)
 {
     struct queue *q = queue;
     struct settling s = {
         .q = q,
         .d = d,
-        .attempt = attempt,
         .config = &q->setup->config->delivery,
         .now = clock_ms(),
     };
@@ -264,7 +253,7 @@ void queue_settle_all(struct queue *q, struct delivery *d, const struct why *why
     delivery_reset(d);
     for (size_t i = 0; i < d->nrcpts; i++)
         delivery_refuse(&d->rcpts[i], why);
-    queue_settle(d, NULL, q);
+    queue_settle(d, q);
 }
 
 void queue_bounce(struct queue *q, struct delivery *d, const struct why *why)
