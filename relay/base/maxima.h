@@ -6,6 +6,7 @@
 // SMTP, RFC 5321 section 4.5.3.1 and its extensions
 #define MAX_COMMAND_LINE  12288 // bytes with CRLF: AUTH's limit (RFC 4954 section 4); others 2048
 #define MAX_PLAIN_COMMAND 2048  // bytes: 512 plus what the extensions add
+#define MAX_TEXT_LINE     998   // octets of message text without CRLF, RFC 5321 4.5.3.1.6
 #define MAX_LOCAL_PART    64    // octets, RFC 5321 4.5.3.1.1
 #define MAX_DOMAIN        255   // octets, RFC 5321 4.5.3.1.2
 #define MAX_PATH          320   // local part, @, domain

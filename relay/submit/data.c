@@ -117,6 +117,33 @@ static enum submit_state refuse_message(struct submit *s, const struct why *why)
     return SUBMIT_READY;
 }
 
+// 250, and that was it.
+static enum submit_state end_accepted(struct submit *s)
+{
+    char id[ID_TEXT];
+    id_text(s->message->env.id, id);
+    submit_reply(s, 250, "2.0.0", "queued as %s", id);
+    submit_end_transaction(s);
+    s->commands = s->bad = 0;
+    if (s->host->draining)
+        return submit_leave(s, 421, "4.3.2", "The relay is going down");
+    return SUBMIT_READY;
+}
+
+// The client is not to learn what became of it: it would tell somebody whose address is forged.
+static enum submit_state discard_message(struct submit *s)
+{
+    struct logline line;
+    log_begin(&line, LOG_INFO, "discard", s->message->env.id);
+    log_text(&line, "client", s->client_text);
+    log_text(&line, "user", s->user ? s->user : s->principal.name);
+    log_address(&line, "from", s->message->env.from);
+    log_text(&line, "reason", "From is in an own domain and nothing shows that it came from there");
+    log_text(&line, "results", ingest_results(s->ingest));
+    log_end(&line);
+    return end_accepted(s);
+}
+
 // A chunk that came where none may: read and thrown away, and told so.
 static enum submit_state end_of_void(struct submit *s)
 {
@@ -209,8 +236,11 @@ enum submit_state submit_give_up(struct submit *s)
 enum submit_state submit_conclude(struct submit *s)
 {
     struct why why;
+    ingest_longest_line(s->ingest, receive_longest_line(s->receive));
     if (ingest_finish(s->ingest, &why) < 0)
         return refuse_message(s, &why);
+    if (ingest_discarded(s->ingest))
+        return discard_message(s);
     return receive_has_file(s->receive) ? SUBMIT_FILING : SUBMIT_COMMITTING;
 }
 
@@ -246,6 +276,8 @@ static void log_accept(struct submit *s)
     log_text(&line, "sign", ingest_sign(s->ingest));
     if (*ingest_results(s->ingest))
         log_text(&line, "results", ingest_results(s->ingest));
+    if (*ingest_warning(s->ingest))
+        log_text(&line, "warning", ingest_warning(s->ingest));
     log_end(&line);
 }
 
@@ -276,13 +308,7 @@ static void submit_data_stored(struct item *item)
         submit_turn(s);
         return;
     }
-    char id[ID_TEXT];
-    id_text(s->message->env.id, id);
-    submit_reply(s, 250, "2.0.0", "queued as %s", id);
-    submit_end_transaction(s);
-    s->commands = s->bad = 0;
-    submit_go(s, s->host->draining ? submit_leave(s, 421, "4.3.2", "The relay is going down")
-                                   : SUBMIT_READY);
+    submit_go(s, end_accepted(s));
     submit_turn(s);
 }
 
