@@ -15,6 +15,8 @@
 #define MAX_REPLY_LINES   100
 #define MAX_COMMANDS      10000 // commands in one session without a message
 #define MAX_BAD_COMMANDS  20    // errors before 421
+#define MAX_VOID_CHUNK    65536 // bytes of a BDAT outside a transaction that are read and dropped
+#define MAX_SKIPPED       65536 // bytes of a line that is too long
 #define MAX_RECEIVED      50    // Received fields before it is a loop
 #define MAX_DSN_ENVID     100   // RFC 3461 section 4.4
 #define MAX_DSN_ORCPT     500   // RFC 3461 section 4.2

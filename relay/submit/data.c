@@ -8,6 +8,8 @@
 #include "relay/base/id.h"
 #include "relay/queue/queue.h"
 
+#define MAX_VOID_S 300 // seconds for bytes that nobody wants
+
 // ---- beginning
 
 static const char *with_word(const struct submit *s)
@@ -69,6 +71,15 @@ enum submit_state submit_data(struct submit *s, struct span args)
     return SUBMIT_DATA;
 }
 
+// A client that pipelines sends its message behind a MAIL or RCPT that was refused; who may not send at all
+// has no message.
+static uint64_t void_limit(const struct submit *s)
+{
+    bool known = s->message || s->user ||
+                 principal_trusts(s->setup->config, (const struct sockaddr *)&s->client);
+    return known ? s->setup->config->limits.message_size : MAX_VOID_CHUNK;
+}
+
 enum submit_state submit_bdat(struct submit *s, struct span args)
 {
     struct why why;
@@ -78,8 +89,12 @@ enum submit_state submit_bdat(struct submit *s, struct span args)
         return submit_leave(s, 421, "4.7.0", "Cannot tell message from commands");
     }
     s->chunk_void = s->state != SUBMIT_ADDRESSED && s->state != SUBMIT_CHUNKED;
-    if (s->chunk_void)
-        s->ends_ms = clock_mono_ms() + (uint64_t)MAX_TRANSACTION_S * 1000;
+    if (s->chunk_void && s->chunk_left > void_limit(s)) {
+        submit_reply(s, 503, "5.5.1", "BDAT comes at the wrong time");
+        return submit_leave(s, 421, "4.7.0", "So much is not read for nothing");
+    }
+    if (s->chunk_void && !s->message)
+        s->ends_ms = clock_mono_ms() + (uint64_t)MAX_VOID_S * 1000;
     else if (s->state == SUBMIT_ADDRESSED)
         begin_receiving(s, true);
     return SUBMIT_CHUNK;
@@ -94,6 +109,24 @@ static struct span next_piece(struct submit *s)
 
 static enum submit_state end_of_message(struct submit *s);
 
+// A message that is refused already is read on to its end, that the reply comes where the client expects it,
+// but not for ever.
+static bool is_endless(const struct submit *s)
+{
+    struct why why;
+    return receive_bytes(s->receive) > 2 * s->setup->config->limits.message_size &&
+           receive_fault(s->receive, &why) < 0;
+}
+
+static enum submit_state leave_endless(struct submit *s)
+{
+    struct why why;
+    receive_fault(s->receive, &why);
+    submit_log_refuse(s, NULL, &why);
+    submit_reply_why(s, &why);
+    return submit_leave(s, 421, "4.7.0", "The message does not end");
+}
+
 enum submit_state submit_read_data(struct submit *s)
 {
     while (!receive_ended(s->receive)) {
@@ -101,6 +134,8 @@ enum submit_state submit_read_data(struct submit *s)
         if (!in.n)
             return SUBMIT_WAIT;
         s->used += receive_data(s->receive, in);
+        if (is_endless(s))
+            return leave_endless(s);
         if (receive_must_write(s->receive))
             return SUBMIT_WRITING;
     }
@@ -153,9 +188,7 @@ static enum submit_state end_of_void(struct submit *s)
         submit_reply(s, 554, "5.5.1", "No valid recipients");
     else
         submit_reply(s, 503, "5.5.1", "BDAT comes at the wrong time");
-    if (s->message)
-        return SUBMIT_ENVELOPE;
-    return s->helo[0] ? SUBMIT_READY : SUBMIT_CONNECTED;
+    return s->message ? SUBMIT_ENVELOPE : submit_idle(s);
 }
 
 enum submit_state submit_read_chunk(struct submit *s)
@@ -171,6 +204,8 @@ enum submit_state submit_read_chunk(struct submit *s)
         if (s->chunk_void)
             continue;
         receive_chunk(s->receive, in);
+        if (is_endless(s))
+            return leave_endless(s);
         if (receive_must_write(s->receive))
             return SUBMIT_WRITING;
     }
