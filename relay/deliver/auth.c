@@ -14,7 +14,7 @@
 #include "relay/log/log.h"
 #include "sign/base64.h"
 
-#define SECRET_MAX    8192  // bytes of a password or token
+#define SECRET_MAX    65536 // bytes of a password or token
 #define TOKEN_WAIT_MS 30000 // the command's time
 
 bool deliver_must_auth(const struct deliver *d)
