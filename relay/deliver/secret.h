@@ -7,7 +7,7 @@
 #include <uv.h>
 #include "relay/base/why.h"
 
-#define SECRET_MAX     8192  // bytes of a password or token
+#define SECRET_MAX     65536 // bytes of a password or token
 #define SECRET_WAIT_MS 30000 // a token command's time
 
 char *secret_read(const char *path, struct why *why); // NULL with why

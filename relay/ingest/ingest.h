@@ -43,6 +43,12 @@ void ingest_give_up(struct ingest *g);
 // Judges, signs or seals: message->prefix and left_out are final. -1 refuses (why says whether for
 // good).
 int ingest_finish(struct ingest *g, struct why *why);
+// The longest line of the message in octets without its line end; said before ingest_finish.
+void ingest_longest_line(struct ingest *g, uint64_t octets);
+// After ingest_finish: the message is taken and goes nowhere (senders.on_own_fail: discard).
+bool ingest_discarded(const struct ingest *g);
+// What its recipients may stumble over, for the accept line; "" without.
+const char *ingest_warning(struct ingest *g);
 // For the accept line: "example.org/r2026,example.org/e2026", "arc:example.org/r2026" or "none".
 const char *ingest_sign(struct ingest *g);
 

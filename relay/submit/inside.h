@@ -51,6 +51,7 @@ struct submit {
     bool counted;                    // among its client's connections
     bool bannable;                   // neither trusted network nor proxy
     unsigned commands, bad;          // since the last message
+    size_t skipped;                  // bytes of a line that is too long
 
     bool esmtp; // facts of the session, forgotten at STARTTLS
     char helo[MAX_DOMAIN + 1];
@@ -86,6 +87,8 @@ void submit_set_client(struct submit *s, const struct sockaddr *address);
 struct span submit_input(struct submit *s); // what is not used yet
 bool submit_secure(const struct submit *s);
 void submit_end_transaction(struct submit *s); // forgets message and XFORWARD
+enum submit_state
+submit_idle(const struct submit *s); // between transactions: EHLO was said, or is due
 void submit_log_refuse(struct submit *s, const char *to, const struct why *why);
 
 // submit_line.c

@@ -187,6 +187,31 @@ static void rcpt_parameters(void **state)
     }
 }
 
+// What Postfix sends with SMTPUTF8 mail (RFC 3461 section 4: +XX stands for any octet).
+static void case_100_an_original_recipient_in_utf8(void **state)
+{
+    (void)state;
+    struct smtp_rcpt r;
+    struct smtp_mail m;
+    struct why why;
+    assert_int_equal(
+        smtp_rcpt_parse(span_text("TO:<j\xc3\xb6rg@b.example> ORCPT=rfc822;j+C3+B6rg@b.example"),
+                        &r, &why),
+        0);
+    assert_string_equal(r.orcpt, "rfc822;j\xc3\xb6rg@b.example");
+    smtp_rcpt_free(&r);
+    static const char *const bad[] = {"TO:<a@b.example> ORCPT=rfc822;j\xc3\xb6rg@b.example",
+                                      "TO:<a@b.example> ORCPT=rfc822;j+C3rg@b.example",
+                                      "TO:<a@b.example> ORCPT=rfc822;j+FFrg@b.example",
+                                      "TO:<a@b.example> ORCPT=rfc822;j+C3+0D+0Arg@b.example",
+                                      "TO:<a@b.example> ORCPT=rfc822;j+7Frg@b.example",
+                                      "TO:<a@b.example> ORCPT=rfc822;j+c3+b6rg@b.example"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(smtp_rcpt_parse(span_text(bad[i]), &r, &why), -1);
+    assert_int_equal(smtp_mail_parse(span_text("FROM:<a@b.example> ENVID=j+C3+B6rg"), &m, &why),
+                     -1);
+}
+
 static void bdat_and_helo(void **state)
 {
     (void)state;
@@ -447,6 +472,7 @@ int main(void)
         cmocka_unit_test(case_40_what_is_no_path),
         cmocka_unit_test(mail_parameters),
         cmocka_unit_test(rcpt_parameters),
+        cmocka_unit_test(case_100_an_original_recipient_in_utf8),
         cmocka_unit_test(bdat_and_helo),
         cmocka_unit_test(xforward_attributes),
         cmocka_unit_test(replies_in_pieces),
