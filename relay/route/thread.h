@@ -4,8 +4,8 @@
 #ifndef RELAY_ROUTE_THREAD_H
 #define RELAY_ROUTE_THREAD_H
 
-#include <uthash.h>
 #include "relay/base/list.h"
+#include "relay/base/table.h"
 #include "relay/route/planning.h"
 #include "relay/route/routes.h"
 
