@@ -87,8 +87,8 @@ struct seal {
     const char *headers;        // NULL: the default list
     int64_t time;               // Unix seconds; 0: no t=
 };
-// The three ARC fields, whole, newest on top (cases.md 13). Adds nothing and returns 0 where the chain
-// is closed (cases.md 10).
+// The three ARC fields, whole, newest on top (case 13). Adds nothing and returns 0 where the chain
+// is closed (case 10).
 int message_auth_seal(const struct message_auth *a, const struct seal *how, struct buf *out,
                       struct why *why);
 

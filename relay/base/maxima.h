@@ -30,7 +30,7 @@
 #define MAX_HEADER_FIELDS 2000
 #define MAX_PREFIX        131072 // bytes of fields that we add on top
 
-// routes, design of the DNS walk
+// routes: what one domain may make of a lookup
 #define MAX_MX_HOSTS     20
 #define MAX_ADDRESSES    20
 #define MAX_TLSA         64

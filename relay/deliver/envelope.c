@@ -74,7 +74,7 @@ static void add_xtext(struct buf *out, const char *text)
     }
 }
 
-// An IDN domain goes out as its A-label, which every host takes (cases.md 43).
+// An IDN domain goes out as its A-label, which every host takes (case 43).
 static void add_path(struct buf *out, const char *address)
 {
     size_t n = local_part(address);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
-// Who may say what in From, and whose message it is (design.md 11): the rule against laundering
-// among them.
+// Who may say what in From, and whose message it is (ARCHITECTURE.md, Who may say what): the rule
+// against laundering among them.
 #include "relay/ingest/inside.h"
 
 #include <stdlib.h>

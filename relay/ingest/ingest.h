@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 // From a received message to what goes on: may this principal send it, is it of our making or
 // somebody else's, what is put in front (Received, DKIM-Signature; Authentication-Results, ARC),
-// what is left out (design.md 3 step 4, and 11). Never touches a received byte.
+// what is left out (ARCHITECTURE.md: A message's walk, Who may say what). Never touches a received byte.
 //
 // Life: ingest_new → ingest_header when the header is complete → the body is fed to its hashes →
 // ingest_ask (and its callback) where it says so → ingest_finish → ingest_free.

@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: ISC
-// What relay/ingest/*.c share and nobody else includes.
+// The inside of relay/ingest/. The room owns a message from its first byte until the spool has it: what is kept
+// of it, whose it is, and the fields that go in front.
+//
+// - Received bytes never change. What is ours goes into message->prefix, what goes away into message->left_out,
+//   and both are final before a signature is made.
+// - The kind is decided once the header is there, and only an evaluation moves it: CLAIMED becomes OWN where
+//   origin is shown, else FOREIGN. Nothing that is not OWN is signed with DKIM.
+// - What the DNS could not tell now is a refusal with class 4, never one with class 5.
 #ifndef RELAY_INGEST_INSIDE_H
 #define RELAY_INGEST_INSIDE_H
 

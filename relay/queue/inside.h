@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: ISC
-// The inside of a worker's queue, shared by relay/queue/*.c (and, for queue_busy, relay/deliver/content.c).
+// The inside of relay/queue/. The room owns the deliveries of its worker and when each is due; nobody else's thread
+// touches them, they cross whole (queue.c, arrive).
+//
+// - A delivery is in exactly one place: routing, waiting (the heap), ready or active in a lane, held, or in no list
+//   while it is settled. delivery_move is the one mover.
+// - A recipient ends once: a final RESULT is noted for it, after its report is on disk where one is owed.
+// - What waits keeps neither header nor body in memory.
+// - While results cannot be recorded no delivery starts.
 #ifndef RELAY_QUEUE_INSIDE_H
 #define RELAY_QUEUE_INSIDE_H
 

@@ -104,7 +104,7 @@ static bool settle_is_over(const struct delivery_rcpt *r)
     return r->standing == STANDING_DELIVERED || !r->recipient;
 }
 
-// MTA-STS and TLSA are looked up again before a TLS failure becomes final (cases.md 21).
+// MTA-STS and TLSA are looked up again before a TLS failure becomes final (case 21).
 static bool second_look(struct settling *s, enum outcome outcome, const struct why *why)
 {
     if (why->tls == WHY_TLS_NONE || s->d->second_look)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 // Who sends, and as whom: the rows of `senders` against users, client addresses and mail addresses
-// (design.md 11). Pure: configuration and facts in, answers out.
+// (ARCHITECTURE.md, Who may say what). Pure: configuration and facts in, answers out.
 #ifndef RELAY_SETUP_PRINCIPAL_H
 #define RELAY_SETUP_PRINCIPAL_H
 

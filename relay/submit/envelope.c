@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 // MAIL, RCPT and RSET: who sends, from whom, to whom (RFC 5321 section 4.1.1, RFC 6409;
-// design.md 11).
+// ARCHITECTURE.md, Who may say what).
 #include "relay/submit/inside.h"
 
 #include <stdlib.h>

@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: ISC
-// What relay/submit/*.c share and nobody else includes: the session, its states, its mover.
+// The inside of relay/submit/: the session, its states, its mover. The room owns the inbound connections of a
+// worker, on that worker's thread.
+//
+// - submit_go alone changes the state. A handler returns the next one, or SUBMIT_WAIT for more bytes.
+// - What belongs to the transaction goes with submit_end_transaction; what belongs to the session is forgotten
+//   when STARTTLS is through.
+// - A session is freed when it is GONE and nothing is pending: a hash, a file, the spool.
+// - 250 to a message is said after the spool has answered, and by nobody else.
 #ifndef RELAY_SUBMIT_INSIDE_H
 #define RELAY_SUBMIT_INSIDE_H
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
-// Mail that a principal forwards, through the relay (design.md 11, RFC 8617): what shows origin, what
-// is sealed, what is refused, and what is put off because the DNS does not answer.
+// Mail that a principal forwards, through the relay (ARCHITECTURE.md, Who may say what; RFC 8617): what
+// shows origin, what is sealed, what is refused, and what is put off because the DNS does not answer.
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
