@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -38,6 +39,16 @@ void config_load_free(struct config_load *load)
     buf_free(&load->warnings);
 }
 
+// What lets this process's user read a file of another's; NULL: a folder on the way is what hides it.
+static char *how_to_read(const char *path)
+{
+    struct stat st;
+    const struct group *group = getgrgid(getegid());
+    if (!group || getegid() == 0 || stat(path, &st) < 0)
+        return NULL;
+    return mem_printf("; this mends it: chgrp %s %s && chmod g+r %s", group->gr_name, path, path);
+}
+
 // A file that the relay reads: there, no folder, readable by this process. `at` NULL: by default.
 static void check_file(struct loader *l, const struct schema_key *key, const struct node *at,
                        const char *path)
@@ -45,15 +56,17 @@ static void check_file(struct loader *l, const struct schema_key *key, const str
     struct stat st;
     char quoted[VALUE_QUOTE];
     value_quote(span_text(path), quoted);
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), error = errno;
+    char *mend = fd < 0 && error == EACCES ? how_to_read(path) : NULL;
     if (fd < 0)
-        messages_error(l->messages, at, "%s: %s cannot be read%s%s: %s", key->name, quoted,
-                       l->as_user ? " by user " : "", l->as_user ? l->as_user : "",
-                       strerror(errno));
+        messages_error(l->messages, at, "%s: %s cannot be read%s%s: %s%s", key->name, quoted,
+                       l->as_user ? " by user " : "", l->as_user ? l->as_user : "", strerror(error),
+                       mend ? mend : "");
     else if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
         messages_error(l->messages, at, "%s: %s is a directory", key->name, quoted);
     if (fd >= 0)
         close(fd);
+    free(mend);
 }
 
 // False: the field is as it was, and an error tells why.

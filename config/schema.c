@@ -288,9 +288,10 @@ static const struct schema_key top_keys[] = {
      .initial = "full", .text = "whether the Received field names the submitting client"},
     {"workers", KEY_NUMBER, AT(config, workers), .initial = "0", .min = 0, .max = 256,
      .flags = KEY_FIXED, .text = "threads that take and deliver mail; 0: one a core"},
-    {"user", KEY_TEXT, AT(config, user), .otherwise = "waxwing when started by root",
-     .flags = KEY_FIXED | KEY_EMPTY,
-     .text = "the user that root becomes after binding its ports; empty: stay"},
+    {"user", KEY_TEXT, AT(config, user), .initial = "waxwing", .flags = KEY_FIXED | KEY_EMPTY,
+     .text =
+         "the user that root becomes after binding its ports; root stays root only where this says "
+         "root; nobody else looks at it"},
     END_OF_KEYS,
 };
 const struct schema_group schema_top = {top_keys, NULL};

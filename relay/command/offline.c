@@ -46,11 +46,8 @@ static int open_world(struct offline *o, const struct offline_options *options, 
     o->dns = dns_open(&dns, why);
     if (!o->dns)
         return -1;
-    struct https_options https = {.mail = o->mail,
-                                  .dns = o->dns,
-                                  .ca_file = options->config->delivery.ca_file,
-                                  .refused = offline_is_refused,
-                                  .arg = o};
+    struct https_options https = {
+        .mail = o->mail, .dns = o->dns, .rules = {o->setup->trust, offline_is_refused, o, NULL}};
     o->https = https_open(&https, why);
     if (!o->https)
         return -1;

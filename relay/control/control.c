@@ -2,6 +2,7 @@
 // The server side of the control socket.
 #include "relay/control/control.h"
 
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,9 @@ struct control_call {
     struct buf in;
     uv_write_t write;
     char *answer;
+    struct buf piece; // of a long answer, being written
+    control_next *next;
+    void *next_arg;
     bool asked;  // the verb has it
     bool closed; // the client is gone; freed when the verb answers
 };
@@ -36,6 +40,7 @@ static void control_call_gone(uv_handle_t *handle)
     call->closed = true;
     list_remove(&call->list); // harmless where the socket was closed before
     buf_free(&call->in);
+    buf_free(&call->piece);
     free(call->answer);
     call->answer = NULL;
     if (!call->asked)
@@ -87,6 +92,56 @@ void control_error(struct control_call *call, int exit, const char *format, ...)
     control_answer(call, exit, answer);
 }
 
+static void piece_written(uv_write_t *write, int status)
+{
+    struct control_call *call = write->data;
+    buf_free(&call->piece);
+    if (status < 0)
+        hang_up(call);
+    call->next(call->next_arg);
+}
+
+bool control_piece(struct control_call *call, struct buf *piece, control_next *next, void *arg)
+{
+    if (call->closed || uv_is_closing((uv_handle_t *)&call->pipe)) {
+        buf_free(piece);
+        return false;
+    }
+    buf_move(&call->piece, piece);
+    call->next = next;
+    call->next_arg = arg;
+    call->write.data = call;
+    uv_buf_t out = uv_buf_init((char *)call->piece.data, (unsigned)call->piece.len);
+    if (uv_write(&call->write, (uv_stream_t *)&call->pipe, &out, 1, piece_written) == 0)
+        return true;
+    hang_up(call);
+    return false;
+}
+
+static int peer_of(struct control_call *call, struct ucred *peer)
+{
+    socklen_t n = sizeof *peer;
+    uv_os_fd_t fd;
+    if (uv_fileno((uv_handle_t *)&call->pipe, &fd) < 0)
+        return -1;
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &n);
+}
+
+void control_by(struct control_call *call, char *out, size_t size)
+{
+    struct ucred peer;
+    struct passwd user, *found = NULL;
+    char room[4096];
+    if (call->closed || peer_of(call, &peer) < 0) {
+        snprintf(out, size, "unknown");
+        return;
+    }
+    if (getpwuid_r(peer.uid, &user, room, sizeof room, &found) == 0 && found)
+        snprintf(out, size, "%s", found->pw_name);
+    else
+        snprintf(out, size, "uid %u", (unsigned)peer.uid);
+}
+
 struct inbox *control_mail(struct control_call *call)
 {
     return call->control->relay->mail;
@@ -110,10 +165,7 @@ static const struct control_verb *find_verb(const struct control *control, const
 static bool may_change(struct control_call *call)
 {
     struct ucred peer;
-    socklen_t n = sizeof peer;
-    uv_os_fd_t fd;
-    if (uv_fileno((uv_handle_t *)&call->pipe, &fd) < 0 ||
-        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) < 0)
+    if (peer_of(call, &peer) < 0)
         return false;
     return peer.uid == 0 || peer.uid == geteuid();
 }
@@ -169,6 +221,7 @@ static void control_on_connection(uv_stream_t *listener, int status)
     call->control = control;
     list_init(&call->list);
     buf_init(&call->in, CONTROL_REQUEST_MAX);
+    buf_init(&call->piece, CONTROL_ANSWER_MAX);
     uv_pipe_init(listener->loop, &call->pipe, 0);
     call->pipe.data = call;
     list_append(&control->calls, &call->list);

@@ -33,6 +33,7 @@ struct queue {
     struct lanes *lanes;
     struct refusals *refusals;
     struct queue_heap waiting;
+    int64_t latest_ms;   // no waiting one is due later
     struct list all;     // every delivery of this worker
     struct list routing; // ask for a route
     struct list held;

@@ -65,7 +65,8 @@ static void log_outcome(const struct settling *s, const struct delivery_rcpt *r,
         log_text(&line, "status", a->status);
         log_text(&line, "reply", a->reply);
     }
-    log_seconds(&line, "delay", s->now - s->d->message->env.created_ms);
+    int64_t age = s->now - s->d->message->env.created_ms; // a clock may have been set back
+    log_seconds(&line, "delay", age > 0 ? age : 0);
     log_end(&line);
 }
 

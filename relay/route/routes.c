@@ -207,24 +207,6 @@ static void make_stale(struct route_entry *e)
         e->route->stale = true;
 }
 
-static void routes_take_reload(struct item *item)
-{
-    struct order *o = list_of(item, struct order, item);
-    setup_unref(o->routes->setup);
-    o->routes->setup = o->setup;
-    list_each (it, &o->routes->entries)
-        make_stale(list_of(it, struct route_entry, age));
-    free(o);
-}
-
-void routes_reload(struct routes *routes, struct setup *setup)
-{
-    struct order *o = mem_new(sizeof *o);
-    *o = (struct order){
-        .item = {NULL, routes_take_reload}, .routes = routes, .setup = setup_ref(setup)};
-    inbox_post(routes->mail, &o->item);
-}
-
 void routes_mark_stale(struct routes *routes, const char *domain)
 {
     list_each (it, &routes->entries) {
@@ -307,9 +289,38 @@ void routes_refresh(struct routes *routes, const char *domain)
 
 static bool routes_is_refused(void *arg, const struct sockaddr *address)
 {
-    // On the fetcher's thread: the setup that the thread began with, which routes_close outlives.
-    const struct setup *setup = arg;
+    const struct setup *setup = arg; // on the fetcher's thread
     return refused_address(setup->config, address);
+}
+
+static void drop_setup(void *arg)
+{
+    setup_unref(arg);
+}
+
+static struct https_rules https_rules_of(struct setup *setup)
+{
+    return (struct https_rules){setup->trust, routes_is_refused, setup_ref(setup), drop_setup};
+}
+
+static void routes_take_reload(struct item *item)
+{
+    struct order *o = list_of(item, struct order, item);
+    setup_unref(o->routes->setup);
+    o->routes->setup = o->setup;
+    struct https_rules rules = https_rules_of(o->setup);
+    https_reload(o->routes->https, &rules);
+    list_each (it, &o->routes->entries)
+        make_stale(list_of(it, struct route_entry, age));
+    free(o);
+}
+
+void routes_reload(struct routes *routes, struct setup *setup)
+{
+    struct order *o = mem_new(sizeof *o);
+    *o = (struct order){
+        .item = {NULL, routes_take_reload}, .routes = routes, .setup = setup_ref(setup)};
+    inbox_post(routes->mail, &o->item);
 }
 
 static void routes_keep_policy(void *arg, const struct sts_row *row, void (*stored)(void *),
@@ -378,12 +389,8 @@ static void routes_restore_memory(void *arg, const char *domain, const struct me
 
 static int open_world(struct routes *routes, struct why *why)
 {
-    struct https_options https = {.mail = routes->mail,
-                                  .dns = routes->relay->dns,
-                                  .ca_file = routes->setup->config->delivery.ca_file,
-                                  .refused = routes_is_refused,
-                                  .arg = setup_ref(routes->setup)};
-    routes->https_setup = routes->setup;
+    struct https_options https = {
+        .mail = routes->mail, .dns = routes->relay->dns, .rules = https_rules_of(routes->setup)};
     routes->https = https_open(&https, why);
     if (!routes->https)
         return -1;
@@ -410,7 +417,6 @@ static void free_routes(struct routes *routes)
     uv_run(&routes->loop, UV_RUN_DEFAULT);
     uv_loop_close(&routes->loop);
     tls_memory_free(routes->world.memory);
-    setup_unref(routes->https_setup);
     setup_unref(routes->setup);
     free(routes);
 }

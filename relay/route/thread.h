@@ -32,7 +32,6 @@ struct routes {
     struct inbox *mail;
     struct setup *setup;
     struct https *https;
-    struct setup *https_setup; // what the fetcher looks refused addresses up in; a reference
     struct planning_world world;
     struct route_entry *table;
     struct list entries;

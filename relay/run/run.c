@@ -18,11 +18,12 @@
 #include "relay/net/listen.h"
 #include "relay/log/log.h"
 #include "relay/run/notify.h"
+#include "relay/setup/load.h"
+#include "relay/setup/ownership.h"
 #include "relay/setup/privileges.h"
 #include "relay/setup/publication.h"
 #include "relay/run/run.h"
 #include "relay/socketmap/server.h"
-#include "relay/setup/load.h"
 
 #define WATCH_MS 5000  // how often changed files are looked for
 #define GRACE_MS 10000 // what deliveries under way get on SIGTERM
@@ -51,19 +52,13 @@ static struct run *running(struct relay *relay)
     return (struct run *)relay;
 }
 
-static void print_lines(const char *text)
-{
-    if (text[0])
-        fputs(text, stderr);
-}
-
 // A loader's complaints as lines of the log.
-static void log_lines(enum log_level level, const struct buf *lines)
+static void log_lines(enum log_level level, const char *event, const struct buf *lines)
 {
     struct span rest = buf_span(lines), part;
     while (span_cut(rest, '\n', &part, &rest)) {
         struct logline line;
-        log_begin(&line, level, "reload", 0);
+        log_begin(&line, level, event, 0);
         log_bytes(&line, "text", part);
         log_end(&line);
     }
@@ -86,8 +81,15 @@ static struct setup *load_at_start(const char *file)
     struct config_load load;
     config_load_init(&load);
     struct setup *setup = setup_load(file, true, &load);
-    print_lines(buf_text(&load.warnings));
-    print_lines(buf_text(&load.errors));
+    if (setup) {
+        const struct config *c = setup->config;
+        log_timed();
+        log_setup(c->log_format, c->log_level, c->log_mask);
+        log_lines(LOG_WARNING, "start", &load.warnings);
+    } else { // in which form the log is wanted cannot be known
+        fputs(buf_text(&load.warnings), stderr);
+        fputs(buf_text(&load.errors), stderr);
+    }
     config_load_free(&load);
     return setup;
 }
@@ -97,8 +99,8 @@ static struct setup *load_again(const char *file)
     struct config_load load;
     config_load_init(&load);
     struct setup *setup = setup_load(file, false, &load);
-    log_lines(LOG_WARNING, &load.warnings);
-    log_lines(LOG_ERROR, &load.errors);
+    log_lines(LOG_WARNING, "reload", &load.warnings);
+    log_lines(LOG_ERROR, "reload", &load.errors);
     config_load_free(&load);
     return setup;
 }
@@ -218,7 +220,7 @@ static void run_on_watch(uv_timer_t *timer)
     config_load_init(&load);
     struct setup *setup = setup_new(run->setup->config, &load);
     if (setup) {
-        log_lines(LOG_WARNING, &load.warnings);
+        log_lines(LOG_WARNING, "reload", &load.warnings);
         adopt(run, setup);
         log_event("reload", "changed files are read again");
     } else {
@@ -279,6 +281,21 @@ static void raise_descriptors(void)
     }
 }
 
+// What another user left there is told whole, with what mends it, before anything is begun.
+static int look_at_folders(const struct config *config, struct why *why)
+{
+    struct buf lines;
+    buf_init(&lines, 65536);
+    ownership_look(config, &lines);
+    int rc = 0;
+    if (lines.len) {
+        log_lines(LOG_ERROR, "start", &lines);
+        rc = why_set(why, WHY_OURS, "4.3.0", "spool or state cannot be used (see above)");
+    }
+    buf_free(&lines);
+    return rc;
+}
+
 static int bind_all(struct run *run, struct why *why)
 {
     const struct config *c = run->setup->config;
@@ -289,7 +306,13 @@ static int bind_all(struct run *run, struct why *why)
     if (c->control[0] && run->control_fd < 0)
         return -1;
     bind_http(run);
-    return privileges_drop(c, why);
+    if (privileges_drop(c, why) < 0 || look_at_folders(c, why) < 0)
+        return -1;
+    if (log_start() < 0) // no thread before this line: privileges are a thread's own
+        log_alarm(
+            "log",
+            "there can be no thread that writes this log: a reader that stalls stops the relay");
+    return 0;
 }
 
 static void start_main_loop(struct run *run)
@@ -322,7 +345,7 @@ static int serve(struct run *run)
     run->mail = run->relay.mail = inbox_open(&run->loop);
     if (bind_all(run, &why) < 0 ||
         lifecycle_start(&run->relay, run->setup, run->fds, &status, &why) < 0) {
-        fprintf(stderr, "waxwing: %s\n", why.text);
+        log_alarm("start", "%s", why.text);
         inbox_close(run->mail);
         uv_run(&run->loop, UV_RUN_DEFAULT);
         uv_loop_close(&run->loop);
@@ -359,9 +382,9 @@ int run_relay(const char *config_file)
     run->control_fd = run->http_fd = -1;
     run->relay.started_ms = clock_ms();
     const struct config *c = setup->config;
-    log_setup(c->log_format, c->log_level, c->log_mask);
     log_event("start", "waxwing %s, configuration %s", WAXWING_VERSION, c->file);
     int status = serve(run);
+    log_stop();
     setup_unref(run->setup);
     free(run->fds);
     free(run);

@@ -2,6 +2,7 @@
 """Trouble in the running relay: ends, reloads and drains under load; disks that fill up; files, ports and
 users that are not as they should be. LAB_ROUNDS says how often the stories of load go round."""
 import hashlib
+import json
 import os
 import random
 import resource
@@ -413,6 +414,36 @@ def test_a_token_command_that_hangs_goes_with_the_relay(lab):
     until(lambda: len(sleepers()) == 2, relay.told)
     relay.stop()
     assert not sleepers()
+
+
+# --- the log ---
+
+@pytest.mark.threads
+def test_case_133_a_log_that_nobody_reads_stops_nothing(lab):
+    mx = lab.mx("mx.dest.test", domains="dest.test")
+    relay = lab.relay()
+    os.mkfifo(relay.path("fifo"))
+    reader = os.open(relay.path("fifo"), os.O_RDWR)  # and it does not read
+    lab.at_end(lambda: os.close(reader))
+    relay.start(ready=False, wrap=["sh", "-c", f'exec "$@" 2> {relay.path("fifo")}', "sh"])
+    until(lambda: os.path.exists(relay.path("control.sock")) and relay.ctl("status").returncode == 0, "the relay")
+    with relay.client() as client:
+        for n in range(150):  # far more lines than a pipe holds
+            client.envelope("app@example.org", [f"m{n}@dest.test"])
+            assert client.data(letter()).code == 250
+    mx.wait(150)
+    relay.ask("status")
+    os.set_blocking(reader, False)
+    text = b""
+    while b"m149@dest.test" not in text:
+        try:
+            text += os.read(reader, 65536)
+        except BlockingIOError:
+            time.sleep(0.05)
+    lines = [json.loads(line) for line in text.splitlines()[:-1]]
+    accepted = [line["id"] for line in lines if line["event"] == "accept"]
+    assert len(accepted) == 150 and accepted == sorted(accepted)
+    relay.stop()
 
 
 # The end waits for nobody who does not listen.
