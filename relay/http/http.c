@@ -95,6 +95,7 @@ static void add_headers(struct MHD_Response *response)
     MHD_add_response_header(response, "Content-Security-Policy",
                             "default-src 'none'; style-src 'self'; form-action 'self'; "
                             "frame-ancestors 'none'; base-uri 'none'");
+    MHD_add_response_header(response, "Connection", "close");
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
     MHD_add_response_header(response, "Cache-Control", "no-store");
@@ -138,8 +139,8 @@ bool http_host_is_ours(const char *field, const char *hostname, char *const *hos
         return false;
     if (n && field[n - 1] == '.')
         n--;
-    bool ours = is_address(field, n) || same_name(field, n, "localhost") ||
-                same_name(field, n, hostname);
+    bool ours =
+        is_address(field, n) || same_name(field, n, "localhost") || same_name(field, n, hostname);
     for (size_t i = 0; !ours && hosts && hosts[i]; i++)
         ours = same_name(field, n, hosts[i]);
     return ours;
@@ -193,38 +194,44 @@ static enum MHD_Result refuse(struct http_call *call, unsigned status, const cha
     return send_answer(call);
 }
 
+static struct http_call *call_new(struct http *http, struct MHD_Connection *connection)
+{
+    struct http_call *call = mem_new(sizeof *call);
+    call->http = http;
+    call->connection = connection;
+    list_init(&call->list);
+    list_append(&http->calls, &call->list);
+    return call;
+}
+
+static enum MHD_Result run_page(struct http_call *call, const char *url)
+{
+    call->rest = mem_dup(url + strlen(call->page->path));
+    call->running = true;
+    call->page->run(call, call->http->o.relay);
+    if (!call->running)
+        return send_answer(call);
+    call->suspended = true;
+    MHD_suspend_connection(call->connection);
+    return MHD_YES;
+}
+
 // Called once when the head is there, again when there is no body left to read, and again after a resume.
 static enum MHD_Result http_on_request(void *arg, struct MHD_Connection *connection,
                                        const char *url, const char *method, const char *version,
                                        const char *upload, size_t *upload_size, void **per_request)
 {
     (void)version, (void)upload;
-    struct http *http = arg;
     struct http_call *call = *per_request;
-    unsigned status;
     if (!call) {
-        call = *per_request = mem_new(sizeof *call);
-        call->http = http;
-        call->connection = connection;
-        list_init(&call->list);
-        list_append(&http->calls, &call->list);
-        return MHD_YES;
+        unsigned status;
+        call = *per_request = call_new(arg, connection);
+        const char *text = objection(call, url, method, &status);
+        return text ? refuse(call, status, text) : MHD_YES;
     }
     if (*upload_size)
         return MHD_NO; // a body, which no page takes
-    if (call->response)
-        return send_answer(call);
-    const char *text = objection(call, url, method, &status);
-    if (text)
-        return refuse(call, status, text);
-    call->rest = mem_dup(url + strlen(call->page->path));
-    call->running = true;
-    call->page->run(call, http->o.relay);
-    if (!call->running)
-        return send_answer(call);
-    call->suspended = true;
-    MHD_suspend_connection(connection);
-    return MHD_YES;
+    return call->response ? send_answer(call) : run_page(call, url);
 }
 
 static void http_on_completed(void *arg, struct MHD_Connection *connection, void **per_request,

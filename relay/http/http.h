@@ -24,6 +24,8 @@ struct http_page {
     void (*run)(struct http_call *call, struct relay *relay);
 };
 
+extern const struct http_page http_pages[]; // relay/http/pages.c
+
 struct http_options {
     struct relay *relay; // for the pages
     uv_loop_t *loop;

@@ -1,35 +1,22 @@
 // SPDX-License-Identifier: ISC
-// The three pages: the newest TLS failures for people, health for whoever watches, numbers for Prometheus. The
-// failures are asked of the state thread, as `waxwing tls failures` does through the control socket.
+// All pages: those for people (relay/http/views.h), health for whoever watches, numbers for Prometheus.
 #include <stdlib.h>
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
 #include "relay/http/http.h"
-#include "relay/http/failures.h"
 #include "relay/http/metrics.h"
+#include "relay/http/views.h"
 
-struct question {
-    struct http_call *call;
-    struct relay *relay;
-};
+extern const unsigned char http_style[]; // relay/http/style.css
+extern const size_t http_style_size;
 
-static void pages_found(struct ledger_rows *rows, const struct why *why, void *arg)
+static void pages_style(struct http_call *call, struct relay *relay)
 {
-    struct question *q = arg;
-    struct buf page;
-    buf_init(&page, HTTP_CONTENT_MAX);
-    http_failures(rows, why ? why->text : NULL, q->relay->setup->config->hostname, clock_ms(),
-                  &page);
-    http_answer(q->call, why ? 503 : 200, "text/html; charset=utf-8", &page);
-    free(q);
-}
-
-static void pages_failures(struct http_call *call, struct relay *relay)
-{
-    const struct state_query query = {.view = STATE_FAILURES, .result = -1, .limit = HTTP_FAILURES};
-    struct question *q = mem_new(sizeof *q);
-    *q = (struct question){.call = call, .relay = relay};
-    state_ask(relay->state, &query, relay->mail, pages_found, q);
+    (void)relay;
+    struct buf text;
+    buf_init(&text, HTTP_CONTENT_MAX);
+    buf_add(&text, http_style, http_style_size);
+    http_answer(call, 200, "text/css; charset=utf-8", &text);
 }
 
 static void pages_health(struct http_call *call, struct relay *relay)
@@ -53,7 +40,15 @@ static void pages_numbers(struct http_call *call, struct relay *relay)
 }
 
 const struct http_page http_pages[] = {
-    {"/", pages_failures},
+    {"/", overview},
+    {"/queue", views_queue},
+    {"/message/", views_message},
+    {"/domain/", views_domain},
+    {"/failures", views_failures},
+    {"/policies", views_policies},
+    {"/exceptions", views_exceptions},
+    {"/shadow", views_shadow},
+    {"/style.css", pages_style},
     {"/healthz", pages_health},
     {"/metrics", pages_numbers},
     {NULL, NULL},

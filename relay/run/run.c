@@ -13,6 +13,7 @@
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
 #include "relay/base/exit.h"
+#include "relay/http/history.h"
 #include "relay/http/http.h"
 #include "relay/run/lifecycle.h"
 #include "relay/net/listen.h"
@@ -244,6 +245,8 @@ static void run_stopped(void *arg)
     run->relay.control = NULL;
     close_http(run);
     close_policy(run);
+    history_stop(run->relay.history);
+    run->relay.history = NULL;
     for (int i = 0; i < 3; i++)
         close_handle((uv_handle_t *)&run->signals[i], NULL);
     close_handle((uv_handle_t *)&run->watch, NULL);
@@ -333,6 +336,7 @@ static void start_main_loop(struct run *run)
                                                             control_tls_verbs, NULL};
         run->relay.control = control_open(&run->relay, &run->loop, run->control_fd, tables);
     }
+    run->relay.history = history_start(&run->loop, &run->relay.counters);
     serve_http(run);
     serve_policy(run);
 }
