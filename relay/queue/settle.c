@@ -73,12 +73,23 @@ static void settle_ended(struct settling *s)
     atomic_fetch_sub_explicit(&s->q->worker->relay->counters.queued_now, 1, memory_order_relaxed);
 }
 
+// From the words of the log line, so that page, metrics and log say the same.
+static enum protection protection_of(const struct attempt *a)
+{
+    if (strncmp(a->proof, "dane", 4) == 0)
+        return PROTECTION_DANE;
+    if (strcmp(a->proof, "none") != 0)
+        return strcmp(a->source, "mta-sts") == 0 ? PROTECTION_STS : PROTECTION_PROVED;
+    return a->tls[0] && strcmp(a->tls, "none") != 0 ? PROTECTION_ENCRYPT : PROTECTION_CLEAR;
+}
+
 static void delivered(struct settling *s, const struct delivery_rcpt *r)
 {
     struct counters *c = &s->q->worker->relay->counters;
     log_outcome(s, r, "delivered", LOG_INFO, NULL);
     note(s, r, SPOOL_DELIVERED, NULL);
     settle_count(&c->delivered);
+    settle_count(&c->delivered_by[protection_of(r->attempt)]);
     settle_ended(s);
     // RFC 3461 section 6.2.5: the next hop will not tell of success, so we say how far it came.
     if (!r->attempt->dsn && outcome_owes(&s->d->message->env, r->recipient, DSN_RELAYED))

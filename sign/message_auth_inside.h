@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 // What sign/message_auth*.c share and nobody else includes.
-#ifndef SIGN_ATTEST_INSIDE_H
-#define SIGN_ATTEST_INSIDE_H
+#ifndef SIGN_MESSAGE_AUTH_INSIDE_H
+#define SIGN_MESSAGE_AUTH_INSIDE_H
 
 #include "sign/message_auth.h"
 #include "sign/dmarc.h"
