@@ -15,6 +15,7 @@
 #include "relay/base/list.h"
 #include "relay/base/mem.h"
 #include "tls/https_bytes.h"
+#include "tls/https_inside.h"
 #include "tls/https_sockets.h"
 #include "tls/sts.h"
 
@@ -47,6 +48,8 @@ struct https_request {
     struct list list;
     struct https *https;
     char *host, *path;
+    uint16_t port;
+    struct https_posting *posting; // NULL: a policy is fetched
     https_fn *fn;
     void *arg;
     bool cancelled; // on the asking thread
@@ -69,6 +72,7 @@ struct https_request {
 static void request_free(struct https_request *r)
 {
     buf_free(&r->body);
+    https_posting_free(r->posting);
     free(r->host);
     free(r->path);
     free(r);
@@ -78,8 +82,11 @@ static void request_free(struct https_request *r)
 static void https_run_answer(struct item *item)
 {
     struct https_request *r = list_of(item, struct https_request, item);
-    if (!r->cancelled)
-        r->fn(buf_span(&r->body), why_is_set(&r->why) ? &r->why : NULL, r->arg);
+    const struct why *why = why_is_set(&r->why) ? &r->why : NULL;
+    if (!r->cancelled && r->posting)
+        https_posting_answer(r->posting, buf_span(&r->body), why);
+    else if (!r->cancelled)
+        r->fn(buf_span(&r->body), why, r->arg);
     request_free(r);
 }
 
@@ -117,7 +124,10 @@ static int certificate_failed(struct https_request *r, const char *detail)
 static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
 {
     struct https_request *r = arg;
-    return buf_add(&r->body, bytes, size * n) < 0 ? 0 : size * n; // 0: curl gives up
+    size_t all = size * n, room = r->body.max - r->body.len;
+    if (r->posting) // of what a host says to a POST the beginning will do
+        return buf_add(&r->body, bytes, all < room ? all : room) < 0 ? 0 : all;
+    return buf_add(&r->body, bytes, all) < 0 ? 0 : all; // 0: curl gives up
 }
 
 // curl goes round and round inside one call while a host sends, and shows trailers, chunk heads and TLS records to
@@ -173,6 +183,8 @@ static bool is_text_plain(const char *type)
 
 static void judge_response(struct https_request *r, long status, const char *type)
 {
+    if (r->posting)
+        return; // whoever posts judges the status
     if (status != 200)
         https_fetch_failed(r, "HTTP status %ld, where 200 is wanted", status);
     else if (!is_text_plain(type))
@@ -199,7 +211,9 @@ static void https_judge(struct https_request *r, CURLcode code)
     } else {
         https_fetch_failed(r, "%s", detail);
     }
-    if (why_is_set(&r->why))
+    if (r->posting)
+        https_posting_note(r->posting, r->easy);
+    else if (why_is_set(&r->why))
         buf_reset(&r->body);
 }
 
@@ -220,7 +234,7 @@ static void set_addresses(struct https_request *r)
 {
     struct buf line;
     buf_init(&line, 4096);
-    buf_addf(&line, "%s:443:", r->host);
+    buf_addf(&line, "%s:%u:", r->host, (unsigned)r->port);
     for (size_t i = 0; i < r->nat; i++) {
         char text[INET6_ADDRSTRLEN];
         const struct sockaddr_in *in = (const void *)&r->at[i];
@@ -238,7 +252,7 @@ static void set_addresses(struct https_request *r)
 
 static void start_curl(struct https_request *r)
 {
-    char *url = mem_printf("https://%s%s", r->host, r->path);
+    char *url = mem_printf("https://%s:%u%s", r->host, (unsigned)r->port, r->path);
     r->easy = curl_easy_init();
     curl_easy_setopt(r->easy, CURLOPT_URL, url);
     curl_easy_setopt(r->easy, CURLOPT_PROTOCOLS_STR, "https");
@@ -266,6 +280,8 @@ static void start_curl(struct https_request *r)
     curl_easy_setopt(r->easy, CURLOPT_BUFFERSIZE, (long)FETCH_READ);
     curl_easy_setopt(r->easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(r->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    if (r->posting)
+        https_posting_options(r->posting, r->easy);
     set_addresses(r);
     free(url);
     https_sockets_add(r->https->sockets, r->easy);
@@ -342,7 +358,7 @@ static bool answer_from_file(struct https_request *r)
 {
     int status;
     const char *type, *body, *error;
-    if (!dns_file_https(r->https->dns, r->host, &status, &type, &body, &error))
+    if (r->posting || !dns_file_https(r->https->dns, r->host, &status, &type, &body, &error))
         return false;
     bool certificate = strcmp(error, "expired") == 0 || strcmp(error, "name") == 0 ||
                        strcmp(error, "untrusted") == 0;
@@ -409,14 +425,23 @@ static void run_request(struct item *item)
 struct https_request *https_get(struct https *https, const char *host, const char *path,
                                 https_fn *fn, void *arg)
 {
+    return https_begin(https, host, 443, path, NULL, fn, arg);
+}
+
+struct https_request *https_begin(struct https *https, const char *host, uint16_t port,
+                                  const char *path, struct https_posting *posting, https_fn *fn,
+                                  void *arg)
+{
     struct https_request *r = mem_new(sizeof *r);
     r->https = https;
     r->host = mem_dup(host);
+    r->port = port;
     r->path = mem_dup(path);
+    r->posting = posting;
     r->fn = fn;
     r->arg = arg;
     list_init(&r->list);
-    buf_init(&r->body, STS_POLICY_MAX);
+    buf_init(&r->body, posting ? HTTPS_POST_WORDS : STS_POLICY_MAX);
     r->item.run = run_request;
     inbox_post(https->mail, &r->item);
     return r;
