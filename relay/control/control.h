@@ -40,8 +40,9 @@ json_t *control_ask(const char *socket_path, json_t *request, int *status);
 // The same, but quiet when no relay runs (explain then looks up itself).
 json_t *control_ask_quietly(const char *socket_path, json_t *request, int *status);
 
-extern const struct control_verb control_queue_verbs[]; // relay/control/verbs_queue.c
-extern const struct control_verb control_run_verbs[];   // relay/run/verbs.c: status, reload, drain
-extern const struct control_verb control_tls_verbs[];   // relay/control/verbs_tls.c
+extern const struct control_verb control_queue_verbs[];  // relay/control/verbs_queue.c
+extern const struct control_verb control_run_verbs[];    // relay/run/verbs.c: status, reload, drain
+extern const struct control_verb control_tls_verbs[];    // relay/control/verbs_tls.c
+extern const struct control_verb control_report_verbs[]; // relay/control/verbs_report.c
 
 #endif
