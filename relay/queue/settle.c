@@ -81,6 +81,8 @@ static void tell_report(const struct settling *s, enum sending_state end, const 
                        : mem_dup(s->attempt->reply);
     state_sendings_mailed(relay->state, m->env.id, end, answer);
     free(answer);
+    if (end == SENDING_FAILED)
+        settle_count(&s->q->worker->relay->counters.reports_failed);
 }
 
 static void settle_ended(struct settling *s)

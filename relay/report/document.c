@@ -27,7 +27,7 @@ int report_pack(struct span json, struct buf *out)
     z_stream z = {0};
     unsigned char *room;
     int rc = -1;
-    if (deflateInit2(&z, Z_BEST_COMPRESSION, Z_DEFLATED, GZIP_WINDOW, 9, Z_DEFAULT_STRATEGY) !=
+    if (deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, GZIP_WINDOW, 9, Z_DEFAULT_STRATEGY) !=
         Z_OK)
         return -1;
     size_t bound = deflateBound(&z, (uLong)json.n);

@@ -8,7 +8,7 @@
 #include "relay/state/reports.h"
 
 #define REPORTER_AT_ONCE 8     // rows on their way
-#define REPORTER_REST_MS 60000 // after the database could not be read or written
+#define REPORTER_REST_MS 15000 // after the database could not be read or written
 #define REPORTER_SAVE_MS 5000  // a result that could not be noted is tried again
 
 struct outgoing;

@@ -98,8 +98,7 @@ static int parse_mail(struct span rua, struct report_target *out, struct why *wh
 static bool is_path(struct span path)
 {
     for (size_t i = 0; i < path.n; i++)
-        if (!path.p[i] ||
-            (!ascii_is_alnum(path.p[i]) && !strchr("-._~%$&'()*+;=:@/?", path.p[i])))
+        if (!path.p[i] || (!ascii_is_alnum(path.p[i]) && !strchr("-._~%$&'()*+;=:@/?", path.p[i])))
             return false;
     return true;
 }

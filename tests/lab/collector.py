@@ -24,12 +24,13 @@ RESULT_TYPES = {"starttls-not-supported", "certificate-host-mismatch", "certific
 
 class Collector:
     """https://HOST/…: takes POSTs. Fields may be changed while it runs: status, words (of the answer), location,
-    cut (takes the request and hangs up), hang (takes it and says nothing). `posts`: (path, headers, body)."""
+    cut (takes the request and hangs up), hang (takes it and says nothing), before (called with each body, before
+    the answer). `posts`: (path, headers, body)."""
 
     def __init__(self, lab, host, tls="good", address=None, port=443):
         self.host, self.address, self.port = host, address or lab.address(host), port
         self.status, self.words, self.location, self.cut, self.hang = 200, "thank you", None, False, False
-        self.posts, self.errors = [], []
+        self.posts, self.errors, self.before = [], [], None
         self.certificate = lab.certificate(tls, host)
         lab.names.set(host, "A", self.address)
         self.closing, self.listener = threading.Event(), None
@@ -87,6 +88,8 @@ class Collector:
         method, path, _ = lines[0].split(" ")
         assert method == "POST", lines[0]
         self.posts.append((path, headers, body))
+        if self.before:
+            self.before(body)
         if self.hang:
             self.closing.wait(120)
         if self.hang or self.cut:

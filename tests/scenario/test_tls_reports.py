@@ -4,14 +4,15 @@ import collections
 import datetime
 import os
 import random
+import signal
 import sqlite3
+import threading
 import time
 
 import pytest
 
 from tests.lab import collector as rpt
 from tests.lab import verify
-from tests.lab.mx import CLOSE
 from tests.lab.policyhost import policy
 from tests.lab.wait import until
 
@@ -178,8 +179,8 @@ def test_case_152_killed_while_the_collector_has_it(lab):
     relay.kill()
     relay.start()
     until(lambda: states(relay, state="unknown"), lambda: str(states(relay)))
-    relay.json_ = relay.ctl("tls", "report", "--send", "--day", days_ago(2), "--json")
-    assert relay.json_.returncode == 75 and len(web.posts) == 2
+    again = relay.ctl("tls", "report", "--send", "--day", days_ago(2), "--json")
+    assert again.returncode == 75 and len(web.posts) == 2
     assert len({doc["report-id"] for doc in web.reports()}) == 1
 
 
@@ -193,6 +194,88 @@ def test_case_152_an_answer_that_a_collector_keeps_to_itself(lab):
     relay.write(tls_report=SEND).start()
     line = relay.wait("report-failed", domain="dest.test")
     assert len(web.posts) == 2 and line["attempts"] == 2 and states(relay, state="unknown")
+
+
+def test_case_151_a_stop_waits_for_the_collectors_answer(lab):
+    """SIGTERM while a collector has the report: its answer is awaited, and the next start sends nothing."""
+    lab.mx("mx.dest.test", domains="dest.test")
+    web = lab.collector("collect.reports.test")
+    ask(lab, "dest.test", "https://collect.reports.test/")
+    relay = lab.relay(delivery=APART)
+    a_day(relay, "dest.test")
+    go_on = threading.Event()
+    web.before = lambda _: go_on.wait(60)
+    relay.write(tls_report=SEND).start()
+    web.wait(1)
+    relay.process.send(signal.SIGTERM)
+    relay.wait("stop")
+    go_on.set()
+    assert relay.process.wait() == 0, relay.told()
+    relay.start()
+    settled(relay, 1)
+    assert len(web.posts) == 1
+
+
+def test_case_151_an_answer_that_cannot_be_noted_yet(lab):
+    """The collector has it, and the state database is locked: noted when that is over, and nothing is posted again."""
+    lab.mx("mx.dest.test", domains="dest.test")
+    web = lab.collector("collect.reports.test")
+    ask(lab, "dest.test", "https://collect.reports.test/")
+    relay = lab.relay(delivery=APART)
+    a_day(relay, "dest.test")
+    locked = []
+
+    def lock(_):
+        db = sqlite3.connect(relay.path("state/state.db"), isolation_level=None, check_same_thread=False)
+        db.execute("BEGIN EXCLUSIVE")
+        locked.append(db)
+
+    web.before = lock
+    relay.write(tls_report=SEND).start()
+    until(lambda: relay.events("alarm", what="state"), relay.told)
+    assert not relay.events("report-sent")
+    locked[0].execute("ROLLBACK")
+    locked[0].close()
+    settled(relay, 1)
+    assert len(web.posts) == 1 and len(relay.events("report-sent")) == 1
+
+
+def test_case_150_a_report_larger_than_what_stays_in_memory(lab):
+    lab.mx("mx.dest.test", domains="dest.test")
+    box = lab.mx("mx.reports.test", domains="reports.test")
+    ask(lab, "dest.test", "mailto:x@reports.test")
+    relay = lab.relay(delivery=APART)
+    a_day(relay, "dest.test")
+    change(relay, *(f"INSERT INTO subject(type, domain, string, patterns) VALUES(1, 'dest.test', 'mode: {n}', '')"
+                    for n in range(9)),
+           "INSERT INTO kind(day, domain, subject, mx_host, result, refused, shadow, demand, source, proof, count,"
+           " detailed, last_ms) SELECT k.day, k.domain, s.id, 'mx.dest.test', 'certificate-expired', 1, 0, '', '', '',"
+           " 900, 900, k.last_ms FROM (SELECT * FROM kind LIMIT 1) k, subject s WHERE s.string LIKE 'mode: %'",
+           "INSERT INTO detail(kind, time_ms, mx_ip, local_ip, mx_helo, protocol, cipher, reason, message)"
+           " WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 900)"
+           " SELECT k.id, k.last_ms, '192.0.2.1', '', '', '', '', hex(randomblob(60)), 0 FROM kind k, n"
+           " WHERE k.refused")
+    relay.write(tls_report=SEND).start()
+    mail = box.wait()
+    report = rpt.Mailed(mail.data).report
+    assert len(mail.data) > 400000 and rpt.sessions(report) == (1, 8100)
+    assert verify.dkimpy(lab.names, mail.data) == [True, True]
+    settled(relay, 1)
+    assert not os.listdir(relay.path("spool/large"))
+
+
+def test_case_157_a_reload_begins_to_send(lab):
+    lab.mx("mx.dest.test", domains="dest.test")
+    web = lab.collector("collect.reports.test")
+    ask(lab, "dest.test", "https://collect.reports.test/")
+    relay = lab.relay(delivery=APART)
+    a_day(relay, "dest.test")
+    relay.start()
+    relay.wait("ready", 2)
+    assert relay.json("tls", "reports") == []
+    relay.write(tls_report=SEND).reload()
+    web.wait(1)
+    settled(relay, 1)
 
 
 @pytest.mark.parametrize("seed", range(4))
