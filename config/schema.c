@@ -235,6 +235,14 @@ static const struct schema_key report_keys[] = {
 };
 static const struct schema_group report_group = {report_keys, NULL};
 
+static const struct schema_key policy_keys[] = {
+    {"listen", KEY_HTTP, AT(config, policy_listen), .initial = "", .flags = KEY_EMPTY,
+     .text = "address where a Postfix that delivers by itself asks for the TLS policy of a domain "
+             "(smtp_tls_policy_maps = socketmap:inet:ADDRESS:PORT:QUERY); empty: off"},
+    END_OF_KEYS,
+};
+static const struct schema_group policy_group = {policy_keys, NULL};
+
 static const struct schema_key log_keys[] = {
     {"format", KEY_CHOICE, AT(config, log_format), .choices = "text json", .initial = "text",
      .text = "one line or one JSON object a moment, on standard error"},
@@ -251,7 +259,7 @@ static const struct schema_key top_keys[] = {
      .text = "the relay's name in HELO, Received and Message-ID"},
     {"postmaster", KEY_MAILBOX, AT(config, postmaster), .flags = KEY_EMPTY,
      .text = "where mail to <postmaster>, and to postmaster and abuse at the hostname, goes"},
-    {"listen", KEY_ROWS, MANY(config, listen, nlisten), .group = &listen_group,
+    {"listen", KEY_ROWS, MANY(config, listen, nlisten), .group = &listen_group, .flags = KEY_FIXED,
      .otherwise = "0.0.0.0:587 and [::]:587 with a certificate, else 127.0.0.1:587",
      .text = "where mail is taken"},
     {"certificate", KEY_ROWS, MANY(config, certificates, ncertificates),
@@ -281,15 +289,21 @@ static const struct schema_key top_keys[] = {
     {"control", KEY_PATH, AT(config, control), .initial = "/run/waxwing/control.sock",
      .flags = KEY_FIXED, .text = "socket for waxwing queue, status and others; mode 0660"},
     {"http", KEY_HTTP, AT(config, http), .initial = "127.0.0.1:9587", .flags = KEY_EMPTY,
-     .text = "address of /metrics, /healthz and the page of failures; empty: off"},
+     .text = "address of /metrics, /healthz, /readyz and the pages; empty: off"},
+    {"http_names", KEY_HOST, .list = true, MANY(config, http_names.at, http_names.n),
+     .text = "further names by which those pages may be asked for; addresses, localhost and the "
+             "hostname always may"},
+    {"policy", KEY_GROUP, SHARED, .group = &policy_group,
+     .text = "TLS policies for a Postfix that delivers by itself"},
     {"log", KEY_GROUP, SHARED, .group = &log_group, .text = "the log"},
     {"received", KEY_SWITCH, AT(config, hide_client), .choices = "full no-client",
      .initial = "full", .text = "whether the Received field names the submitting client"},
     {"workers", KEY_NUMBER, AT(config, workers), .initial = "0", .min = 0, .max = 256,
      .flags = KEY_FIXED, .text = "threads that take and deliver mail; 0: one a core"},
-    {"user", KEY_TEXT, AT(config, user), .otherwise = "waxwing when started by root",
-     .flags = KEY_FIXED | KEY_EMPTY,
-     .text = "the user that root becomes after binding its ports; empty: stay"},
+    {"user", KEY_TEXT, AT(config, user), .initial = "waxwing", .flags = KEY_FIXED | KEY_EMPTY,
+     .text =
+         "the user that root becomes after binding its ports; root stays root only where this says "
+         "root; nobody else looks at it"},
     END_OF_KEYS,
 };
 const struct schema_group schema_top = {top_keys, NULL};

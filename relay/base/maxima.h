@@ -38,14 +38,16 @@
 #define MAX_HANDSHAKE    262144 // bytes of one TLS handshake message: a chain of certificates
 
 // spool
-#define SPOOL_SEGMENT   67108864 // bytes after which a new segment begins
-#define SPOOL_BATCH     4194304  // bytes written under one sync
-#define SPOOL_RESULT_MS 100      // a result waits this long for somebody else's sync
-#define SPOOL_PIECES    1024     // parts of one vector write (IOV_MAX)
-#define SPOOL_TEXT      67108864 // bytes of one envelope or result as text
-#define SPOOL_COPY      1048576 // bytes copied to the head with one batch, to empty the oldest segment
-#define SPOOL_GARBAGE   4       // segments' worth of dead records left alone
-#define SPOOL_RETRY_MS  1000    // between attempts to begin a segment, or to tidy, after a failure
-#define SPOOL_ROOM_MS   1000    // between two looks at the free space
+#define SPOOL_SEGMENT     67108864 // bytes after which a new segment begins
+#define SPOOL_BATCH       4194304  // bytes written under one sync
+#define SPOOL_RESULT_MS   100      // a result waits this long for somebody else's sync
+#define SPOOL_PIECES      1024     // parts of one vector write (IOV_MAX)
+#define SPOOL_TEXT        67108864 // bytes of one envelope or result as text
+#define SPOOL_COPY        1048576 // bytes copied to the head with one batch, to empty the oldest segment
+#define SPOOL_GARBAGE     4       // segments' worth of dead records left alone
+#define SPOOL_RETRY_MS    1000 // between attempts to begin a segment, or to tidy, after a failure
+#define SPOOL_RESERVES    8    // files that keep space for results on a full disk
+#define SPOOL_RESERVE_MAX 2097152 // bytes of each
+#define SPOOL_ROOM_MS     1000    // between two looks at the free space
 
 #endif

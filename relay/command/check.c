@@ -160,11 +160,11 @@ static void check_state(struct report *r, const struct config *config)
 {
     struct state_health health;
     struct why why;
-    if (access(config->state, F_OK) < 0)
-        return;
-    if (state_look(config->state, &health, &why) < 0)
-        say(r, "ERROR", "the state database: %s", why.text);
-    else if (health.lost_ms)
+    bool there = access(config->state, F_OK) == 0;
+    if (state_look(config->state, &health, &why) < 0) {
+        if (there)
+            say(r, "ERROR", "the state database: %s", why.text);
+    } else if (health.lost_ms)
         say(r, "warning", "%s", health.lost);
     else
         say(r, "ok", "state database %s", config->state);

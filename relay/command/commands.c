@@ -44,12 +44,16 @@ const struct command commands[] = {
      "       waxwing queue show ID\n"
      "       waxwing queue export ID\n"
      "       waxwing queue retry|hold|release|remove|bounce ID ... | FILTER ... | --all\n"
+     "                     [--dry-run] [--yes]\n"
      "filters:\n"
      "  --domain D      recipients at D\n"
      "  --sender A      envelope sender A\n"
      "  --state S       routing, waiting, ready, active or held\n"
      "  --older AGE     accepted longer ago than 90s, 15m, 4h, 5d\n"
-     "remove drops without a word to the sender; bounce tells the sender.\n",
+     "remove drops without a word to the sender; bounce tells the sender.\n"
+     "Filters and --all are counted first, and asked about on a terminal.\n"
+     "  --dry-run       only say how many\n"
+     "  --yes           do not ask\n",
      command_queue},
     {"tls", "what failed, what is known of others' policies, what is reported",
      "usage: waxwing tls failures [--domain D] [--since AGE|DAY] [--type T] [--follow]\n"

@@ -66,8 +66,13 @@ static int key_new(const struct key_options *o)
     struct sign_key *key = sign_key_new(o->type, o->bits, &why);
     if (!key)
         return command_key_failed(&why, EXIT_FAULT);
-    int rc = sign_key_save(key, o->out, &why) < 0 ? command_key_failed(&why, EXIT_DATA)
-                                                  : print_record(o, key);
+    int rc = EXIT_YES;
+    if (sign_key_save(key, o->out, &why) < 0) {
+        rc = command_key_failed(&why, EXIT_DATA);
+    } else {
+        command_give_to_relay("key", o->out);
+        rc = print_record(o, key);
+    }
     sign_key_unref(key);
     return rc;
 }

@@ -40,6 +40,7 @@ void delivery_free(struct delivery *d)
         free(d->rcpts[i].why);
     free(d->rcpts);
     free(d->reason);
+    free(d->attempt);
     message_unref(d->message);
     free(d);
 }

@@ -51,6 +51,9 @@ struct delivery {
     struct route_request *asking;
     struct route *route; // while ready or active
     char *reason;        // the last failure in words, NULL if none
+    // A TLS failure waits for policy and records to be looked up again, and then for its next time.
+    bool looking, looked;    // now; since it last waited for its time
+    struct attempt *attempt; // while looking: what failed; NULL: before any connection
 };
 
 // Recipients first..first+n-1 of the message's list are its recipients; takes references.

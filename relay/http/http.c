@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "relay/base/list.h"
 #include "relay/base/mem.h"
+#include "relay/net/accept.h"
 
 #define READ_ROOM HTTP_REQUEST_MAX
 
@@ -18,10 +19,10 @@ enum call_state { CALL_READING, CALL_ASKED, CALL_WRITING, CALL_LINGERING, CALL_C
 
 struct http {
     struct http_options o;
-    uv_tcp_t listener;
-    struct list calls;
-    size_t ncalls; // until they are freed: one that a page still holds counts
-    bool waiting;  // the next connection waits for room
+    struct acceptor *acceptor;
+    struct list calls; // the oldest first
+    size_t ncalls;     // until they are freed: one that a page still holds counts
+    bool waiting;      // the next connection waits for room
     bool closing, closed;
 };
 
@@ -38,8 +39,6 @@ struct http_call {
     uv_shutdown_t shutdown;
     struct buf in, header, content;
 };
-
-static void take_connection(struct http *http);
 
 static void free_when_done(struct http *http)
 {
@@ -60,7 +59,7 @@ static void call_free(struct http_call *call)
     http->ncalls--;
     if (http->waiting && !http->closing) {
         http->waiting = false;
-        take_connection(http);
+        acceptor_resume(http->acceptor);
     }
     free_when_done(http);
 }
@@ -108,6 +107,8 @@ static const char *status_words(int status)
         return "404 Not Found";
     case 405:
         return "405 Method Not Allowed";
+    case 421:
+        return "421 Misdirected Request"; // RFC 9110 section 15.5.20
     case 503:
         return "503 Service Unavailable";
     default:
@@ -186,12 +187,17 @@ static void serve(struct http_call *call, const struct http_request *request)
 {
     const struct http *http = call->http;
     call->head = request->head;
-    for (const struct http_page *page = http->o.pages; page->path; page++)
-        if (span_is(request->path, page->path)) {
-            page->run(call, http->o.relay);
-            return;
-        }
-    http_answer_line(call, 404, "there is no such page");
+    const struct http_page *page = http->o.pages;
+    while (page->path && !span_is(request->path, page->path))
+        page++;
+    bool any = !http->o.is_ours || (page->path && page->any_host);
+    if (!any && request->host.n && !http->o.is_ours(http->o.relay, request->host))
+        http_answer_line(
+            call, 421, "this is no name of this relay; http_names in its configuration adds some");
+    else if (page->path)
+        page->run(call, http->o.relay);
+    else
+        http_answer_line(call, 404, "there is no such page");
 }
 
 static void http_look(struct http_call *call)
@@ -237,7 +243,7 @@ static void http_on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *room)
 
 // ---- connections
 
-static void take_connection(struct http *http)
+static void take_connection(struct http *http, int fd)
 {
     struct http_call *call = mem_new(sizeof *call);
     call->http = http;
@@ -252,27 +258,49 @@ static void take_connection(struct http *http)
     list_append(&http->calls, &call->list);
     http->ncalls++;
     uint64_t ms = http->o.deadline_ms ? http->o.deadline_ms : HTTP_DEADLINE_MS;
-    if (uv_accept((uv_stream_t *)&http->listener, (uv_stream_t *)&call->tcp) < 0 ||
-        uv_timer_start(&call->deadline, http_too_late, ms, 0) < 0 ||
+    int rc = uv_tcp_open(&call->tcp, fd);
+    if (rc < 0)
+        close(fd);
+    if (rc < 0 || uv_timer_start(&call->deadline, http_too_late, ms, 0) < 0 ||
         uv_read_start((uv_stream_t *)&call->tcp, http_give_room, http_on_read) < 0)
         hang_up(call);
 }
 
-// libuv takes no further connection until this one has been accepted: the rest stay with the kernel.
-static void http_on_connection(uv_stream_t *listener, int status)
+static bool drop_oldest(struct http *http, enum call_state one, enum call_state other)
 {
-    struct http *http = listener->data;
-    if (status < 0)
-        return;
-    if (http->ncalls >= HTTP_CONNECTIONS)
-        http->waiting = true;
-    else
-        take_connection(http);
+    list_each (it, &http->calls) {
+        struct http_call *call = list_of(it, struct http_call, list);
+        if (call->state == one || call->state == other) {
+            hang_up(call);
+            return true;
+        }
+    }
+    return false;
 }
 
-static void http_listener_closed(uv_handle_t *handle)
+// Whoever has said nothing for longest, or has been answered and stays, makes room, then whoever reads slowly:
+// idle connections keep nobody from asking.
+static void make_room(struct http *http)
 {
-    struct http *http = handle->data;
+    if (!drop_oldest(http, CALL_READING, CALL_LINGERING))
+        drop_oldest(http, CALL_WRITING, CALL_WRITING);
+}
+
+static void http_on_client(void *arg, int fd)
+{
+    struct http *http = arg;
+    if (http->ncalls + 1 >= HTTP_CONNECTIONS)
+        make_room(http);
+    take_connection(http, fd);
+    if (http->ncalls < HTTP_CONNECTIONS)
+        return;
+    http->waiting = true; // until one is freed, which a closed one is in this turn of the loop
+    acceptor_hold(http->acceptor);
+}
+
+static void http_on_closed(void *arg)
+{
+    struct http *http = arg;
     http->closed = true;
     free_when_done(http);
 }
@@ -282,17 +310,15 @@ struct http *http_open(const struct http_options *options, struct why *why)
     struct http *http = mem_new(sizeof *http);
     http->o = *options;
     list_init(&http->calls);
-    uv_tcp_init(options->loop, &http->listener);
-    http->listener.data = http;
-    int rc = uv_tcp_open(&http->listener, options->fd);
-    if (rc < 0)
-        close(options->fd);
-    else
-        rc = uv_listen((uv_stream_t *)&http->listener, HTTP_CONNECTIONS, http_on_connection);
-    if (rc == 0)
+    const struct acceptor_options acceptor = {.name = "http",
+                                              .insist = true,
+                                              .client = http_on_client,
+                                              .closed = http_on_closed,
+                                              .arg = http};
+    http->acceptor = acceptor_open(options->loop, options->fd, &acceptor, why);
+    if (http->acceptor)
         return http;
-    why_set(why, WHY_OURS, "4.3.0", "the status pages cannot be served: %s", uv_strerror(rc));
-    http_close(http);
+    free(http);
     return NULL;
 }
 
@@ -303,5 +329,5 @@ void http_close(struct http *http)
     http->closing = true;
     list_each_safe (it, &http->calls)
         hang_up(list_of(it, struct http_call, list));
-    uv_close((uv_handle_t *)&http->listener, http_listener_closed);
+    acceptor_close(http->acceptor);
 }

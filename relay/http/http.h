@@ -10,8 +10,8 @@
 #include "relay/http/request.h"
 #include "relay/worker/relay.h"
 
-#define HTTP_CONNECTIONS 32      // at once; more wait in the kernel's queue
-#define HTTP_DEADLINE_MS 10000   // from accepting a connection to dropping it
+#define HTTP_CONNECTIONS 64    // at once; then the one that has been silent for longest is dropped
+#define HTTP_DEADLINE_MS 10000 // from accepting a connection to dropping it
 #define HTTP_CONTENT_MAX 4194304 // bytes of a page
 
 struct http;
@@ -21,9 +21,13 @@ struct http_page {
     const char *path;
     // Answers with http_answer exactly once, inside the call or later on the loop.
     void (*run)(struct http_call *call, struct relay *relay);
+    bool any_host; // tells nothing that matters: answered whatever name it was asked by
 };
-// /, /healthz, /metrics (relay/http/pages.c)
+// /, /healthz, /readyz, /metrics (relay/http/pages.c)
 extern const struct http_page http_pages[];
+// Whether a page may be read under this name (RFC 9110 section 7.2): an address, localhost, the hostname, and what
+// http_names adds. A stranger's page whose name suddenly leads here reads nothing (DNS rebinding).
+bool http_is_ours(const struct relay *relay, struct span host);
 
 struct http_options {
     struct relay *relay; // for the pages
@@ -31,6 +35,8 @@ struct http_options {
     int fd;                        // bound and listening; taken over
     const struct http_page *pages; // ends with a NULL path
     uint64_t deadline_ms;          // 0: HTTP_DEADLINE_MS
+    // Whether `host` (with its port) is a name to answer to; NULL: every name is.
+    bool (*is_ours)(const struct relay *relay, struct span host);
 };
 
 // NULL with why when the socket cannot be served (it is closed then).

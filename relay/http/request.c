@@ -39,9 +39,9 @@ static bool is_token(struct span s)
     return s.n > 0;
 }
 
-// Origin form, or absolute form, which a server must take too (RFC 9112 section 3.2.2): the authority in it is
-// worth as little as the Host field.
-static bool parse_target(struct span target, struct span *path)
+// Origin form, or absolute form, which a server must take too, and whose authority stands for the Host field
+// (RFC 9112 section 3.2.2).
+static bool parse_target(struct span target, struct span *path, struct span *authority)
 {
     static const char scheme[] = "http://";
     for (size_t i = 0; i < target.n; i++)
@@ -52,6 +52,7 @@ static bool parse_target(struct span target, struct span *path)
         ptrdiff_t slash = span_find(target, '/');
         if (slash < 1)
             return false;
+        *authority = span_slice(target, 0, (size_t)slash);
         target = span_from(target, (size_t)slash);
     }
     if (target.n == 0 || target.p[0] != '/')
@@ -63,6 +64,7 @@ static bool parse_target(struct span target, struct span *path)
 
 struct fields {
     unsigned hosts;
+    struct span host;
     bool body;
 };
 
@@ -72,7 +74,10 @@ static bool parse_field(struct span line, struct fields *fields)
     if (!span_cut(line, ':', &name, &value) || !is_token(name))
         return false;
     value = span_trim(value);
-    fields->hosts += span_is_nocase(name, "Host");
+    if (span_is_nocase(name, "Host")) {
+        fields->hosts++;
+        fields->host = value;
+    }
     fields->body |= span_is_nocase(name, "Transfer-Encoding") ||
                     (span_is_nocase(name, "Content-Length") && !span_is(value, "0"));
     return true;
@@ -80,19 +85,19 @@ static bool parse_field(struct span line, struct fields *fields)
 
 // RFC 9112 section 3: method SP target SP version.
 static bool parse_request_line(struct span line, struct span *method, struct span *path,
-                               bool *needs_host)
+                               struct span *authority, bool *needs_host)
 {
     struct span target, version;
     if (!span_cut(line, ' ', method, &line) || !span_cut(line, ' ', &target, &version))
         return false;
     *needs_host = span_is(version, "HTTP/1.1");
-    return is_token(*method) && parse_target(target, path) &&
+    return is_token(*method) && parse_target(target, path, authority) &&
            (*needs_host || span_is(version, "HTTP/1.0"));
 }
 
 enum http_verdict http_request_parse(struct span in, struct http_request *out)
 {
-    struct span rest = in, line, method, path;
+    struct span rest = in, line, method, path, authority = {0};
     struct fields fields = {0};
     bool needs_host;
     if (!is_text(in) || in.n > HTTP_REQUEST_MAX)
@@ -100,7 +105,7 @@ enum http_verdict http_request_parse(struct span in, struct http_request *out)
     enum http_verdict wait = in.n < HTTP_REQUEST_MAX ? HTTP_INCOMPLETE : HTTP_BAD;
     if (!request_next_line(&rest, &line))
         return wait;
-    if (!parse_request_line(line, &method, &path, &needs_host))
+    if (!parse_request_line(line, &method, &path, &authority, &needs_host))
         return HTTP_BAD;
     for (;;) {
         if (!request_next_line(&rest, &line))
@@ -114,6 +119,7 @@ enum http_verdict http_request_parse(struct span in, struct http_request *out)
         return HTTP_BAD;
     out->head = span_is(method, "HEAD");
     out->path = path;
+    out->host = authority.n ? authority : fields.host;
     if (!out->head && !span_is(method, "GET"))
         return HTTP_METHOD;
     return fields.body ? HTTP_BAD : HTTP_OK;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: ISC
-// The head of an HTTP/1.x request, read strictly (RFC 9112): one GET or HEAD, no body, no folding. The Host
-// field must be there as the RFC says, and is used for nothing. Pure.
+// The head of an HTTP/1.x request, read strictly (RFC 9112): one GET or HEAD, no body, no folding. Pure.
 #ifndef RELAY_HTTP_REQUEST_H
 #define RELAY_HTTP_REQUEST_H
 
@@ -18,7 +17,9 @@ enum http_verdict {
 
 struct http_request {
     struct span path; // begins with '/', without the query; as it came, nothing is decoded
-    bool head;        // HEAD: answered without the content
+    struct span
+        host;  // the name asked for, with its port, of the target or the Host field; may be empty
+    bool head; // HEAD: answered without the content
 };
 
 // Looks at all the bytes that have come so far. `out` is filled on HTTP_OK alone and points into `in`.

@@ -18,7 +18,6 @@
 // What is known of the session. Everything lives as long as the ingest.
 struct ingest_session {
     struct setup *setup;
-    struct limits *limits; // for the alarm a day; may be NULL
     const struct principal *principal;
     const struct smtp_forward *forward; // the original client; NULL: nothing was said of one
     const char *helo;

@@ -16,7 +16,7 @@
 #include "sign/dkim_sign.h"
 #include "sign/trusted.h"
 
-#define ALARM_MS 86400000 // one alarm a day for a domain without keys
+#define UNSIGNED_MS 86400000 // between two alarms about a domain without keys
 
 static void leave_out(struct message *m, const struct header *header, const struct field *field)
 {
@@ -145,10 +145,8 @@ static int unsigned_mail(struct ingest *g, struct why *why)
     if (g->s.principal->row->require_signature)
         return why_set(why, WHY_MESSAGE, "5.7.1", "there is no key to sign mail of %s with",
                        g->from_domain);
-    struct rate daily = {1, ALARM_MS};
-    if (!g->s.limits || limits_spend(g->s.limits, LIMITS_ALARMS, g->from_domain, daily, 1))
-        log_alarm("unsigned", "mail of %s goes out unsigned: there is no key for it",
-                  g->from_domain);
+    log_alarm_once("unsigned", g->from_domain, UNSIGNED_MS,
+                   "mail of %s goes out unsigned: there is no key for it", g->from_domain);
     return 0;
 }
 

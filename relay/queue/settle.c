@@ -66,7 +66,8 @@ static void log_outcome(const struct settling *s, const struct delivery_rcpt *r,
         log_text(&line, "status", a->status);
         log_text(&line, "reply", a->reply);
     }
-    log_seconds(&line, "delay", s->now - s->d->message->env.created_ms);
+    int64_t age = s->now - s->d->message->env.created_ms; // a clock may have been set back
+    log_seconds(&line, "delay", age > 0 ? age : 0);
     log_end(&line);
 }
 
@@ -182,11 +183,50 @@ static void warn(struct settling *s, struct delivery_rcpt *r, int64_t at)
         queue_report(s->q, s->d, r, DSN_DELAYED, OUTCOME_LATER, r->why);
 }
 
+// What stopped it may be a policy or a record that is no longer so (RFC 8461 section 5.1, RFC 7671 section 8.1):
+// before it waits for its next time, that is looked up again, and the fetch waited for.
+static bool may_look(const struct settling *s)
+{
+    return s->worst.tls != WHY_TLS_NONE && !s->d->looked && !s->q->stopping && s->d->route &&
+           s->d->next_ms != INT64_MAX;
+}
+
+static void look(struct settling *s)
+{
+    struct delivery *d = s->d;
+    d->looking = d->looked = true;
+    free(d->attempt);
+    d->attempt = NULL;
+    if (s->attempt) {
+        d->attempt = mem_new(sizeof *d->attempt);
+        *d->attempt = *s->attempt;
+    }
+    queue_ask(s->q, d);
+}
+
+bool queue_looked(struct queue *q, struct delivery *d, const struct route *route)
+{
+    struct attempt *attempt = d->attempt;
+    bool same = d->route && d->route->verdict == route->verdict && route_agree(d->route, route);
+    d->looking = false;
+    d->attempt = NULL;
+    if (same) {
+        queue_settle(d, attempt, q);
+    } else {
+        route_unref(d->route);
+        d->route = NULL;
+        delivery_reset(d);
+    }
+    free(attempt);
+    return same;
+}
+
 // What remains waits for its next time.
 static void later(struct settling *s)
 {
     struct delivery *d = s->d;
     d->attempts++;
+    d->looked = false;
     int64_t warn_ms = warn_at(s);
     uint64_t wait =
         retry_wait(s->config->retry, s->config->nretry, d->attempts, random_below(UINT64_MAX));
@@ -225,10 +265,13 @@ void queue_settle(struct delivery *d, const struct attempt *attempt, void *queue
     why_clear(&s.worst);
     for (size_t i = 0; i < d->nrcpts; i++)
         one(&s, &d->rcpts[i]);
-    if (s.worst.tls != WHY_TLS_NONE)
+    bool again = may_look(&s);
+    if (s.worst.tls != WHY_TLS_NONE && (again || !d->looked))
         routes_refresh(q->worker->relay->routes, d->domain);
     if (delivery_prune(d, settle_is_over))
         delivery_free(d);
+    else if (again)
+        look(&s);
     else
         later(&s);
     if (q->stopping && !lanes_sessions(q->lanes))

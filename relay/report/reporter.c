@@ -77,11 +77,10 @@ static void close_https(struct reporter *r)
 struct https *reporter_https(struct reporter *r, struct why *why)
 {
     struct config *config = r->setup->config;
-    const struct https_options options = {.mail = r->mail,
-                                          .dns = r->relay->dns,
-                                          .ca_file = config->delivery.ca_file,
-                                          .refused = reporter_is_refused,
-                                          .arg = config};
+    const struct https_options options = {
+        .mail = r->mail,
+        .dns = r->relay->dns,
+        .rules = {.trust = r->setup->trust, .refused = reporter_is_refused, .arg = config}};
     if (!r->https) {
         r->https = https_open(&options, why);
         if (r->https)

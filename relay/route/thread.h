@@ -4,8 +4,8 @@
 #ifndef RELAY_ROUTE_THREAD_H
 #define RELAY_ROUTE_THREAD_H
 
-#include <uthash.h>
 #include "relay/base/list.h"
+#include "relay/base/table.h"
 #include "relay/route/planning.h"
 #include "relay/route/routes.h"
 
@@ -32,7 +32,6 @@ struct routes {
     struct inbox *mail;
     struct setup *setup;
     struct https *https;
-    struct setup *https_setup; // what the fetcher looks refused addresses up in; a reference
     struct planning_world world;
     struct route_entry *table;
     struct list entries;

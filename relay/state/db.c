@@ -211,6 +211,8 @@ enum db_result db_open(struct state_db *db, bool *foreign, struct why *why)
     }
     if (result != DB_DONE)
         db_close(db);
+    else
+        presence_note(db);
     return result;
 }
 

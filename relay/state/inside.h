@@ -4,6 +4,7 @@
 #define RELAY_STATE_INSIDE_H
 
 #include <sqlite3.h>
+#include <sys/types.h>
 #include "relay/state/state.h"
 
 struct state_db {
@@ -12,6 +13,8 @@ struct state_db {
     int64_t pruned; // the UTC day whose removal of old entries is complete
     bool stale;     // the last failure may be the connection's: open it anew
     char *loss;     // a sentence that the next database to be opened is to remember
+    dev_t dev;      // of the open file, by which it is known again
+    ino_t ino;
 };
 
 enum db_result {
@@ -21,6 +24,16 @@ enum db_result {
 };
 
 #define STATE_WITH_REPORTS 2 // the version since which daily reports have their tables
+
+// relay/state/presence.c: whether the file is there, and whose it is.
+// A lock beside the database, for as long as the descriptor is open; it stays there and so tells that there was a
+// database. *fd -1: nothing can be locked there now. -1 with why: another process has it.
+int presence_lock(const char *path, int *fd, bool *used_before, struct why *why);
+// A sentence, for the caller to free, where a database that was there is empty or gone; NULL: all is well.
+char *presence_lost(const char *path, bool used_before);
+// The file behind the open database is no longer the one of this name.
+bool presence_changed(const struct state_db *db);
+void presence_note(struct state_db *db);
 
 // relay/state/db.c
 // Opens for writing and makes the tables. DB_FAILED also for a version or an owner that is not ours, then with

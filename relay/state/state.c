@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "relay/base/clock.h"
+#include "relay/base/exit.h"
 #include "relay/base/list.h"
 #include "relay/base/mem.h"
 #include "relay/log/log.h"
@@ -28,6 +30,7 @@ struct state {
     pthread_t thread;
     struct inbox *mail;
     struct state_db db; // the thread's, but for the path
+    int lock_fd;        // -1: nothing could be locked
     _Atomic int64_t keep_days;
     struct waiting rows, policies;     // the thread's
     uint64_t write_at, retry_at;       // monotonic; 0: nothing waits, no failure
@@ -142,21 +145,42 @@ static void look_at_loss(struct state *state)
     pthread_mutex_unlock(&state->lock);
 }
 
+// A file that is empty or gone is known for lost before SQLite makes a new one of it.
+static void look_for_file(struct state *state, bool used_before)
+{
+    char *loss = state->db.loss ? NULL : presence_lost(state->db.path, used_before);
+    if (!loss)
+        return;
+    log_alarm("state", "%s", loss);
+    state->db.loss = loss;
+}
+
+// Somebody took the file away under the open database: what is written now would go with it.
+static void look_for_change(struct state *state)
+{
+    if (!state->db.sql || !presence_changed(&state->db))
+        return;
+    db_close(&state->db);
+    look_for_file(state, true);
+}
+
 // Opens the file where an earlier failure left it closed.
 static enum db_result reopen(struct state *state, struct why *why)
 {
     bool foreign;
-    enum db_result rc = state->db.sql ? DB_DONE : db_open(&state->db, &foreign, why);
+    look_for_change(state);
+    bool was_open = state->db.sql != NULL;
+    enum db_result rc = was_open ? DB_DONE : db_open(&state->db, &foreign, why);
     if (rc == DB_DAMAGED)
         rc = db_replace(&state->db, why, why);
-    if (rc == DB_DONE)
+    if (rc == DB_DONE && !was_open)
         look_at_loss(state);
     return rc;
 }
 
 static enum db_result write_list(struct state *state, const struct waiting *w, struct why *why)
 {
-    enum db_result rc = state->db.sql ? DB_DONE : reopen(state, why);
+    enum db_result rc = reopen(state, why);
     if (rc != DB_DONE)
         return rc;
     rc = db_write(&state->db, w->first, why);
@@ -377,6 +401,7 @@ static void *state_run(void *arg)
             if (state->failing && !state->rows.first && !state->policies.first)
                 try_again(state);
         }
+        look_for_change(state);
         prune(state);
         tell_drops(state);
     }
@@ -388,36 +413,68 @@ void state_set_keep(struct state *state, uint64_t keep_ms)
     state->keep_days = (int64_t)((keep_ms + (uint64_t)LEDGER_DAY_MS - 1) / (uint64_t)LEDGER_DAY_MS);
 }
 
-struct state *state_open(const char *path, uint64_t keep_ms, struct why *why)
+static void state_release(struct state *state)
 {
-    struct state *state = mem_new(sizeof *state);
-    bool foreign = false;
-    state->db.path = mem_dup(path);
-    state_set_keep(state, keep_ms);
-    state->rows.last = &state->rows.first;
-    state->policies.last = &state->policies.first;
-    pthread_mutex_init(&state->lock, NULL);
-    state->health.writable = true;
-    enum db_result rc = db_open(&state->db, &foreign, why);
-    if (rc == DB_DAMAGED)
-        rc = db_replace(&state->db, why, why);
-    if (!foreign) {
-        if (rc == DB_DONE)
-            look_at_loss(state);
-        else
-            note(state, rc, why);
-        prune(state);
-        state->mail = inbox_open_blocking();
-        if (pthread_create(&state->thread, NULL, state_run, state) == 0)
-            return state;
-        why_set(why, WHY_OURS, "4.3.0", "the state thread cannot be started");
-        inbox_close(state->mail);
-        db_close(&state->db);
-    }
+    db_close(&state->db);
+    if (state->lock_fd >= 0)
+        close(state->lock_fd);
     pthread_mutex_destroy(&state->lock);
     free(state->db.loss);
     free(state->db.path);
     free(state);
+}
+
+static struct state *state_new(const struct state_options *options)
+{
+    struct state *state = mem_new(sizeof *state);
+    state->db.path = mem_dup(options->path);
+    state_set_keep(state, options->keep_ms);
+    state->rows.last = &state->rows.first;
+    state->policies.last = &state->policies.first;
+    pthread_mutex_init(&state->lock, NULL);
+    state->health.writable = true;
+    return state;
+}
+
+// -1: a database that is not ours to write.
+static int open_first(struct state *state, struct why *why)
+{
+    bool foreign;
+    enum db_result rc = db_open(&state->db, &foreign, why);
+    if (foreign)
+        return -1;
+    if (rc == DB_DAMAGED)
+        rc = db_replace(&state->db, why, why);
+    if (rc == DB_DONE)
+        look_at_loss(state);
+    else
+        note(state, rc, why);
+    prune(state);
+    return 0;
+}
+
+struct state *state_open(const struct state_options *options, struct why *why)
+{
+    int none, *exit_status = options->exit_status ? options->exit_status : &none;
+    struct state *state = state_new(options);
+    bool used_before;
+    *exit_status = EXIT_TEMP;
+    if (presence_lock(options->path, &state->lock_fd, &used_before, why) < 0) {
+        state_release(state);
+        return NULL;
+    }
+    look_for_file(state, used_before || options->used_before);
+    if (open_first(state, why) < 0) {
+        *exit_status = EXIT_CONFIG;
+        state_release(state);
+        return NULL;
+    }
+    state->mail = inbox_open_blocking();
+    if (pthread_create(&state->thread, NULL, state_run, state) == 0)
+        return state;
+    why_set(why, WHY_OURS, "4.3.0", "the state thread cannot be started");
+    inbox_close(state->mail);
+    state_release(state);
     return NULL;
 }
 
@@ -449,11 +506,7 @@ void state_close(struct state *state)
     forget_rows(state);
     forget_policies(state);
     inbox_close(state->mail);
-    db_close(&state->db);
-    pthread_mutex_destroy(&state->lock);
-    free(state->db.loss);
-    free(state->db.path);
-    free(state);
+    state_release(state);
 }
 
 // Entries and memory rows share a bound; what passes it is counted alone.

@@ -31,7 +31,6 @@ static void begin_receiving(struct submit *s, bool chunks)
 {
     struct ingest_session facts = {
         .setup = s->setup,
-        .limits = s->host->limits,
         .principal = &s->principal,
         .forward = submit_original(s),
         .helo = s->helo,

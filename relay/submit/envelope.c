@@ -51,8 +51,14 @@ static int find_principal(struct submit *s, struct why *why)
     return 0;
 }
 
+// What a message that begins may need on disk; one that does not say is small, as most are.
+static uint64_t promise(const struct smtp_mail *mail)
+{
+    return mail->has_size ? mail->size : MAX_MEMORY_BODY;
+}
+
 // The relay can take a message now.
-static int check_room(struct submit *s, struct why *why)
+static int check_room(struct submit *s, uint64_t bytes, struct why *why)
 {
     struct relay *relay = s->host->worker->relay;
     const struct cfg_limits *limits = &s->setup->config->limits;
@@ -60,7 +66,7 @@ static int check_room(struct submit *s, struct why *why)
         return why_set(why, WHY_OURS, "4.3.2", "The relay is going down");
     if (receive_memory(relay, limits) >= MEMORY_SHORT)
         return why_set(why, WHY_OURS, "4.3.1", "Memory is short, try again later");
-    if (!spool_room(relay->spool))
+    if (!spool_room_for(relay->spool, bytes))
         return why_set(why, WHY_OURS, "4.3.1", "The disk is full, try again later");
     if (atomic_load(&relay->counters.queued_now) >= (int64_t)limits->queued)
         return why_set(why, WHY_OURS, "4.3.1", "The queue is full, try again later");
@@ -80,7 +86,7 @@ static int check_mail(struct submit *s, const struct smtp_mail *mail, struct why
         !principal_may_send(row, mail->from.address, mail->from.domain))
         return why_set(why, WHY_MESSAGE, "5.7.1", "%s may not send as <%s>", s->principal.name,
                        mail->from.address);
-    if (check_room(s, why) < 0)
+    if (check_room(s, promise(mail), why) < 0)
         return -1;
     if (!limits_spend(s->host->limits, LIMITS_MESSAGES, s->principal.name, row->messages, 1))
         return why_set(why, WHY_MESSAGE, "4.7.1", "%s has sent too many messages, try again later",
@@ -108,6 +114,7 @@ static void begin_message(struct submit *s, struct smtp_mail *mail)
     env->body = mail->body;
     env->smtputf8 = mail->smtputf8;
     env->requiretls = mail->requiretls || s->principal.row->require_tls;
+    spool_promise(s->host->worker->relay->spool, m, promise(mail));
     s->message = m;
     s->expected = mail->has_size ? mail->size : 0;
     s->ends_ms = clock_mono_ms() + (uint64_t)MAX_TRANSACTION_S * 1000;

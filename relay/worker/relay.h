@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include "config/config.h"
 #include "dns/dns.h"
+#include "relay/base/buf.h"
 #include "relay/setup/setup.h"
 #include "relay/spool/spool.h"
 #include "relay/worker/worker.h"
@@ -43,6 +44,7 @@ struct relay {
     int64_t started_ms;
     struct inbox *mail;  // the main loop's
     struct setup *setup; // the present one, as the main thread has it; there only
+    struct buf troubles; // changed files that cannot be used, a line each; the main thread's only
 };
 
 #endif

@@ -94,12 +94,62 @@ def test_a_failed_self_check_is_told(lab):
     assert status == 200 and re.search(r"^warning: DNSSEC validation does not work: \S", text, re.M)
 
 
-def test_a_relay_that_drains_is_not_healthy(lab, mx, relay):
+def test_a_relay_that_drains_is_alive_and_not_ready(lab, mx, relay):
+    assert get("/readyz")[0] == 200 and get("/readyz")[2] == "ok\n"
     mx.on("mail", HANG)
     relay.send("a@dest.test")
     relay.ask("drain")
-    status, _, text = get("/healthz")
+    status, _, text = get("/readyz")
     assert status == 503 and "draining" in text and len(text.splitlines()) == 1
+    assert get("/healthz")[0] == 200 and "draining" in get("/healthz")[2]
+
+
+def asked_as(host, path="/"):
+    """The status of the answer to a request for this Host."""
+    connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=30)
+    connection.request("GET", path, headers={"Host": host})
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+def test_case_136_pages_are_read_under_our_own_names_alone(lab, relay):
+    for host in ("127.0.0.1", f"127.0.0.1:{PORT}", "[::1]:80", "localhost", "LOCALHOST:9587", "relay.example.org",
+                 "relay.example.org.:9587"):
+        assert asked_as(host) == 200, host
+    for host in ("evil.example", "evil.example:9587", "127.0.0.1.evil.example", "localhost.evil.example",
+                 "[::1].evil.example", "xrelay.example.org", "[evil]", "monitor.lan"):
+        assert asked_as(host) == 421 and asked_as(host, "/metrics") == 421, host
+        assert asked_as(host, "/healthz") == 200 and asked_as(host, "/readyz") == 200
+    relay.write(http_names=["monitor.lan"])
+    relay.ask("reload")
+    assert asked_as("monitor.lan:9587") == 200 and asked_as("evil.example") == 421
+
+
+def test_case_137_idle_connections_keep_nobody_from_asking(lab, relay):
+    idle = [socket.create_connection(("127.0.0.1", PORT)) for _ in range(300)]
+    for s in idle[:100]:
+        s.sendall(b"GET /heal")
+    for _ in range(20):
+        assert get("/healthz")[0] == 200
+    for s in idle:
+        s.close()
+
+
+def test_case_137_idle_questions_keep_nobody_from_asking(lab, relay):
+    idle = []
+    for n in range(300):
+        s = socket.socket(socket.AF_UNIX)
+        s.connect(relay.path("control.sock"))
+        if n % 2:
+            s.sendall(b'{"verb":')
+        idle.append(s)
+    relay.ask("status")
+    idle[-1].settimeout(60)
+    try:
+        assert idle[-1].recv(1) == b""  # whoever asks nothing is not waited for
+    except ConnectionResetError:
+        pass
 
 
 @pytest.mark.threads

@@ -244,7 +244,7 @@ static void an_empty_file_has_the_defaults(void **state)
     assert_true(c->require_published);
     assert_string_equal(c->dns.self_check, ".");
     assert_int_equal(c->log_level, 2);
-    assert_string_equal(c->user, geteuid() == 0 ? "waxwing" : "");
+    assert_string_equal(c->user, "waxwing");
     assert_string_equal(c->file, "/etc/waxwing/w.yaml");
     config_unref(c);
 }

@@ -29,7 +29,7 @@ static bool came;
 
 static void open_state(void)
 {
-    state = state_open(path, KEEP, &why);
+    state = state_open(&(struct state_options){.path = path, .keep_ms = KEEP}, &why);
     if (!state)
         fail_msg("%s", why.text);
 }
