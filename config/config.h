@@ -21,7 +21,8 @@ struct cfg_limits {
 struct cfg_tls_report {
     bool send;
     char *organization, *contact, *from;
-    uint64_t keep;
+    uint64_t keep, spread;   // ms
+    struct strings suppress; // domains, "*.domain" or "*"
 };
 
 enum log_format { LOG_TEXT, LOG_JSON };

@@ -213,6 +213,19 @@ static void check_limits(const struct config *c, const struct node *root, struct
                        "header_size: is more than message_size");
 }
 
+// RFC 8460 section 3: collectors drop what comes by mail and is not signed.
+static void check_report(const struct config *c, const struct node *root, struct messages *m)
+{
+    const struct node *report = node_get(root, "tls_report"), *from = node_get(report, "from");
+    const char *at = strrchr(c->tls_report.from, '@');
+    if (!c->tls_report.send || !at || config_dkim_for(c, at + 1))
+        return;
+    messages_warning(m, from ? from : node_get(report, "send"),
+                     "%s: reports by mail come from %s unsigned, and receivers drop them; "
+                     "dkim.domains has no key for %s",
+                     from ? "from" : "send", c->tls_report.from, at + 1);
+}
+
 static void check_names(const struct config *c, const struct node *root, struct messages *m)
 {
     if (!strchr(c->hostname, '.'))
@@ -232,5 +245,6 @@ void rules_check(const struct config *config, const struct node *root, struct me
     check_dkim(config, root, m);
     check_dns(config, root, m);
     check_limits(config, root, m);
+    check_report(config, root, m);
     rules_check_delivery(config, root, m);
 }

@@ -252,8 +252,9 @@ static const struct schema_group dsn_group = {dsn_keys, NULL};
 
 static const struct schema_key report_keys[] = {
     {"send", KEY_BOOL, AT(cfg_tls_report, send), .initial = "false",
-     .unserved = "reports are not sent yet; 'waxwing tls report' prints them",
-     .text = "send daily TLS reports (RFC 8460) to the domains that ask for them"},
+     .text = "send a report (RFC 8460) of each day's TLS sessions to the domains that ask for it "
+             "with a "
+             "_smtp._tls record, by mail or HTTPS; see waxwing tls reports"},
     {"organization", KEY_TEXT, AT(cfg_tls_report, organization), .otherwise = "the hostname",
      .text = "organization-name in the reports"},
     {"contact", KEY_TEXT, AT(cfg_tls_report, contact), .otherwise = "mailto: and the postmaster",
@@ -261,7 +262,15 @@ static const struct schema_key report_keys[] = {
     {"from", KEY_MAILBOX, AT(cfg_tls_report, from), .otherwise = "tls-reports@ and the hostname",
      .text = "the address that reports come from; its domain should be one that is DKIM-signed"},
     {"keep", KEY_DURATION, AT(cfg_tls_report, keep), .initial = "30d", .min = 2 * DAY_MS,
-     .max = 3650 * DAY_MS, .text = "how long TLS facts are kept"},
+     .max = 3650 * DAY_MS, .text = "how long TLS facts, and what became of reports, are kept"},
+    {"spread", KEY_DURATION, AT(cfg_tls_report, spread), .initial = "6h", .min = 0,
+     .max = 20 * HOUR_MS,
+     .text =
+         "the reports of a day go out from one o'clock (UTC) of the next, each at a random time "
+         "within this"},
+    {"suppress", KEY_RULE, .list = true, MANY(cfg_tls_report, suppress.at, suppress.n),
+     .text = "domains about which, and to whose addresses, no report is sent: example.org is that "
+             "domain, *.example.org what is below it"},
     END_OF_KEYS,
 };
 static const struct schema_group report_group = {report_keys, NULL};

@@ -16,6 +16,7 @@
 #include "relay/base/buf.h"
 #include "relay/base/list.h"
 #include "relay/base/mem.h"
+#include "tls/https_inside.h"
 #include "tls/https_transfer.h"
 #include "tls/sts.h"
 
@@ -45,6 +46,8 @@ struct https_request {
     struct list list;
     struct https *https;
     char *host, *path;
+    uint16_t port;
+    struct https_posting *posting; // NULL: a policy is fetched
     https_fn *fn;
     void *arg;
     bool cancelled; // on the asking thread
@@ -63,6 +66,7 @@ struct https_request {
 static void request_free(struct https_request *r)
 {
     buf_free(&r->body);
+    https_posting_free(r->posting);
     free(r->host);
     free(r->path);
     free(r);
@@ -72,8 +76,11 @@ static void request_free(struct https_request *r)
 static void https_run_answer(struct item *item)
 {
     struct https_request *r = list_of(item, struct https_request, item);
-    if (!r->cancelled)
-        r->fn(buf_span(&r->body), why_is_set(&r->why) ? &r->why : NULL, r->arg);
+    const struct why *why = why_is_set(&r->why) ? &r->why : NULL;
+    if (!r->cancelled && r->posting)
+        https_posting_answer(r->posting, buf_span(&r->body), why);
+    else if (!r->cancelled)
+        r->fn(buf_span(&r->body), why, r->arg);
     request_free(r);
 }
 
@@ -167,6 +174,8 @@ static void transferred(void *arg)
 static void start_transfer(struct https_request *r)
 {
     struct https_transfer_order order = {.host = r->host,
+                                         .port = r->port,
+                                         .posting = r->posting,
                                          .path = r->path,
                                          .at = r->at,
                                          .nat = r->nat,
@@ -240,7 +249,7 @@ static bool answer_from_file(struct https_request *r)
 {
     int status;
     const char *type, *body, *error;
-    if (!dns_file_https(r->https->dns, r->host, &status, &type, &body, &error))
+    if (r->posting || !dns_file_https(r->https->dns, r->host, &status, &type, &body, &error))
         return false;
     bool certificate = strcmp(error, "expired") == 0 || strcmp(error, "name") == 0 ||
                        strcmp(error, "untrusted") == 0;
@@ -331,14 +340,23 @@ static void run_request(struct item *item)
 struct https_request *https_get(struct https *https, const char *host, const char *path,
                                 https_fn *fn, void *arg)
 {
+    return https_begin(https, host, 443, path, NULL, fn, arg);
+}
+
+struct https_request *https_begin(struct https *https, const char *host, uint16_t port,
+                                  const char *path, struct https_posting *posting, https_fn *fn,
+                                  void *arg)
+{
     struct https_request *r = mem_new(sizeof *r);
     r->https = https;
     r->host = mem_dup(host);
+    r->port = port;
     r->path = mem_dup(path);
+    r->posting = posting;
     r->fn = fn;
     r->arg = arg;
     list_init(&r->list);
-    buf_init(&r->body, STS_POLICY_MAX);
+    buf_init(&r->body, posting ? HTTPS_POST_WORDS : STS_POLICY_MAX);
     r->item.run = run_request;
     inbox_post(https->mail, &r->item);
     return r;

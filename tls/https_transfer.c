@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include "relay/base/mem.h"
 #include "tls/https_bytes.h"
+#include "tls/https_inside.h"
 #include "tls/https_session.h"
 
 #define FETCH_MS      60000  // for one fetch, curl's part (RFC 8461 section 3.3 says a minute)
@@ -76,6 +77,12 @@ static int transfer_on_connected(void *arg, char *to, char *from, int to_port, i
 static size_t transfer_on_body(char *bytes, size_t size, size_t n, void *arg)
 {
     struct https_transfer *t = arg; // 0: curl gives up
+    struct buf *body = t->order.body;
+    size_t room = body->max - body->len;
+    if (t->proved && t->order.posting && size * n > room) {
+        buf_add(body, bytes, room); // of what a host says to a POST the beginning will do
+        return size * n;
+    }
     return !t->proved || buf_add(t->order.body, bytes, size * n) < 0 ? 0 : size * n;
 }
 
@@ -150,6 +157,8 @@ int https_judge_response(const char *host, const char *path, long status, const 
 
 static void judge(struct https_transfer *t, CURLcode code)
 {
+    if (t->order.posting)
+        https_posting_note(t->order.posting, t->easy);
     const struct https_transfer_order *o = &t->order;
     long status = 0;
     char *type = NULL;
@@ -161,7 +170,8 @@ static void judge(struct https_transfer *t, CURLcode code)
     } else if (code == CURLE_OK) {
         curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
         curl_easy_getinfo(t->easy, CURLINFO_CONTENT_TYPE, &type);
-        https_judge_response(o->host, o->path, status, type, o->why);
+        if (!o->posting) // whoever posts judges the status
+            https_judge_response(o->host, o->path, status, type, o->why);
     } else if (t->header_bytes > FETCH_HEADERS) {
         https_failed(o->host, o->path, o->why, "more than %d bytes of headers", FETCH_HEADERS);
     } else if (code == CURLE_WRITE_ERROR && o->body->full) {
@@ -176,7 +186,7 @@ void https_transfer_done(void *easy, int code)
     struct https_transfer *t;
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, &t);
     judge(t, (CURLcode)code);
-    if (why_is_set(t->order.why))
+    if (why_is_set(t->order.why) && !t->order.posting)
         buf_reset(t->order.body);
     t->order.done(t->order.arg);
 }
@@ -199,7 +209,7 @@ static void set_addresses(struct https_transfer *t)
 {
     struct buf line;
     buf_init(&line, 4096);
-    buf_addf(&line, "%s:443:", t->order.host);
+    buf_addf(&line, "%s:%u:", t->order.host, (unsigned)t->order.port);
     for (size_t i = 0; i < t->order.nat; i++) {
         char text[INET6_ADDRSTRLEN];
         const struct sockaddr_storage *a = &t->order.at[i];
@@ -252,7 +262,7 @@ static void set_callbacks(struct https_transfer *t)
 struct https_transfer *https_transfer_start(const struct https_transfer_order *order)
 {
     struct https_transfer *t = mem_new(sizeof *t);
-    char *url = mem_printf("https://%s%s", order->host, order->path);
+    char *url = mem_printf("https://%s:%u%s", order->host, (unsigned)order->port, order->path);
     t->order = *order;
     t->trust = order->trust ? trust_ref(order->trust) : NULL;
     t->easy = curl_easy_init();
@@ -272,6 +282,8 @@ struct https_transfer *https_transfer_start(const struct https_transfer_order *o
     set_tls(t);
     set_callbacks(t);
     set_addresses(t);
+    if (order->posting)
+        https_posting_options(order->posting, t->easy);
     free(url);
     https_sockets_add(order->sockets, t->easy);
     return t;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: ISC
-// One GET over curl: to given addresses alone, the certificate judged before any byte of the answer counts,
+// One GET (or the POST of tls/https_post.h) over curl: to given addresses alone, the certificate judged before any byte of the answer counts,
 // every byte counted. Never follows a redirect, keeps no connection, asks no resolver.
 #ifndef TLS_HTTPS_TRANSFER_H
 #define TLS_HTTPS_TRANSFER_H
@@ -13,8 +13,11 @@
 #define TRANSFER_ADDRESSES 8 // tried for one host
 
 struct https_transfer;
+struct https_posting; // tls/https_inside.h
 struct https_transfer_order {
     const char *host, *path; // borrowed
+    uint16_t port;
+    struct https_posting *posting; // NULL: a policy is fetched; else its body goes out
     const struct sockaddr_storage *at;
     size_t nat; // at most TRANSFER_ADDRESSES
     struct trust *trust;

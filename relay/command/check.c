@@ -99,6 +99,14 @@ static void check_certificate(struct report *r, const struct setup *s)
             "certificates valid for %lld more days", (long long)(left / 86400));
 }
 
+// Where no key signs them the loader has said so.
+static void check_reports(struct report *r, const struct config *c)
+{
+    const char *at = strrchr(c->tls_report.from, '@');
+    if (c->tls_report.send && at && config_dkim_for(c, at + 1))
+        say(r, "ok", "TLS reports are sent, by mail from %s and signed", c->tls_report.from);
+}
+
 static void check_exceptions(struct report *r, const struct config *c)
 {
     for (size_t i = 0; i < c->delivery.ndestinations; i++) {
@@ -236,6 +244,7 @@ static int check(const char *dns_file, bool offline)
     check_certificate(&r, setup);
     check_exceptions(&r, setup->config);
     check_senders(&r, setup->config);
+    check_reports(&r, setup->config);
     check_state(&r, setup->config);
     struct why why;
     struct dns_options options = {.config = &setup->config->dns, .answers_file = dns_file};

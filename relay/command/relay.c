@@ -129,6 +129,8 @@ static void print_status(const json_t *answer)
            relay_number(c, "expired"), relay_number(c, "dsn"));
     printf("TLS          %lld refused, %lld failed and delivered all the same\n",
            relay_number(c, "tls_refused"), relay_number(c, "tls_failure"));
+    printf("TLS reports  %lld sent, %lld given up\n", relay_number(c, "reports_sent"),
+           relay_number(c, "reports_failed"));
     printf("queue        %lld recipients to serve, %lld bytes of messages in memory\n",
            relay_number(c, "queued"), relay_number(c, "memory"));
     printf("spool        %lld bytes in %lld segments, %lld syncs, %s, %s\n",

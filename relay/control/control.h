@@ -63,8 +63,9 @@ typedef bool control_line(const json_t *line, void *arg);
 json_t *control_ask_lines(const char *socket_path, json_t *request, control_line *line, void *arg,
                           int *status);
 
-extern const struct control_verb control_queue_verbs[]; // relay/control/verbs_queue.c
-extern const struct control_verb control_run_verbs[];   // relay/run/verbs.c: status, reload, drain
-extern const struct control_verb control_tls_verbs[];   // relay/control/verbs_tls.c
+extern const struct control_verb control_queue_verbs[];  // relay/control/verbs_queue.c
+extern const struct control_verb control_run_verbs[];    // relay/run/verbs.c: status, reload, drain
+extern const struct control_verb control_tls_verbs[];    // relay/control/verbs_tls.c
+extern const struct control_verb control_report_verbs[]; // relay/control/verbs_report.c
 
 #endif

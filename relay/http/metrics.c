@@ -95,6 +95,9 @@ static void print_outbound(const struct counters *c, struct buf *out)
     counter(out, "dsn_total", c->dsn, "Delivery status notifications made.");
     counter(out, "tls_refused_total", c->tls_refused, "Hosts refused by TLS policy.");
     counter(out, "tls_failure_total", c->tls_failure, "TLS failures that delivery survived.");
+    counter(out, "tls_reports_sent_total", c->reports_sent,
+            "TLS reports taken by a collector or, by mail, by the queue.");
+    counter(out, "tls_reports_failed_total", c->reports_failed, "TLS reports given up.");
 }
 
 static void print_spool(const struct spool_state *s, struct buf *out)

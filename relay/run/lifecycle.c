@@ -11,6 +11,7 @@
 #include "relay/queue/queue.h"
 #include "relay/route/routes.h"
 #include "relay/submit/server.h"
+#include "relay/state/reports.h"
 #include "relay/state/state.h"
 
 // A worker and what only its keeper needs to know.
@@ -177,6 +178,18 @@ static void lifecycle_add_recovered(struct worker *worker, void *arg)
     queue_add(worker->queue, arg);
 }
 
+// Before any of it is delivered: which of our own reports the spool still has.
+static void recover_reports(struct relay *relay, const struct recovered *recovered)
+{
+    uint64_t *mails = mem_new((recovered->n + 1) * sizeof *mails);
+    size_t n = 0;
+    for (size_t i = 0; i < recovered->n; i++)
+        if (recovered->at[i]->env.uncounted)
+            mails[n++] = recovered->at[i]->env.id;
+    state_sendings_recover(relay->state, mails, n);
+    free(mails);
+}
+
 static void start_workers(struct relay *relay, struct setup *setup, const int *fds)
 {
     size_t nlisten = setup->config->nlisten;
@@ -212,6 +225,7 @@ int lifecycle_start(struct relay *relay, struct setup *setup, const int *fds, in
         unmake_workers(relay);
         return -1;
     }
+    recover_reports(relay, &recovered);
     start_workers(relay, setup, fds);
     for (size_t i = 0; i < recovered.n; i++)
         worker_call(relay->workers[i % relay->nworkers], lifecycle_add_recovered, recovered.at[i]);
@@ -231,6 +245,7 @@ static void lifecycle_take_setup(struct worker *worker, void *arg)
 void lifecycle_reload(struct relay *relay, struct setup *setup)
 {
     routes_reload(relay->routes, setup);
+    state_set_keep(relay->state, setup->config->tls_report.keep);
     for (unsigned i = 0; i < relay->nworkers; i++)
         worker_call(relay->workers[i], lifecycle_take_setup, setup_ref(setup));
 }

@@ -19,6 +19,7 @@
 #include "relay/net/listen.h"
 #include "relay/log/log.h"
 #include "relay/run/notify.h"
+#include "relay/report/reporter.h"
 #include "relay/setup/load.h"
 #include "relay/setup/ownership.h"
 #include "relay/setup/privileges.h"
@@ -178,6 +179,7 @@ static void adopt(struct run *run, struct setup *setup)
     publication_reload(run->publication, setup); // before anybody signs with it
     lifecycle_reload(&run->relay, setup);
     audit_daily_reload(run->audit, setup);
+    reporter_reload(run->relay.reporter, setup);
     setup_unref(old);
     run->doubt_told_s = 0;
     tell_doubtful(run);
@@ -256,9 +258,11 @@ static void close_handle(uv_handle_t *handle, void *arg)
         uv_close(handle, NULL);
 }
 
+// No worker is left that delivers, and no report is on its way.
 static void run_stopped(void *arg)
 {
     struct run *run = arg;
+    run->relay.reporter = NULL;
     control_close(run->relay.control);
     run->relay.control = NULL;
     close_http(run);
@@ -273,6 +277,12 @@ static void run_stopped(void *arg)
     inbox_unref(run->mail); // closed when no thread is left that may answer to it
 }
 
+static void run_idle(void *arg)
+{
+    struct run *run = arg;
+    reporter_stop(run->relay.reporter, run_stopped, run);
+}
+
 void run_stop(struct relay *relay, const char *reason)
 {
     struct run *run = running(relay);
@@ -280,7 +290,7 @@ void run_stop(struct relay *relay, const char *reason)
         return;
     log_event("stop", "%s", reason);
     notify_systemd("STOPPING=1");
-    lifecycle_stop(relay, run->mail, GRACE_MS, run_stopped, run);
+    lifecycle_stop(relay, run->mail, GRACE_MS, run_idle, run);
 }
 
 static void run_on_signal(uv_signal_t *handle, int signum)
@@ -361,9 +371,10 @@ static void start_main_loop(struct run *run)
     uv_timer_start(&run->watch, run_on_watch, WATCH_MS, WATCH_MS);
     run->publication = publication_open(&run->loop, run->mail, run->relay.dns, run->setup);
     run->audit = audit_daily_start(&run->loop, run->mail, run->relay.dns, run->setup);
+    run->relay.reporter = reporter_open(&run->relay, &run->loop, run->mail, run->setup);
     if (run->control_fd >= 0) {
-        static const struct control_verb *const tables[] = {control_run_verbs, control_queue_verbs,
-                                                            control_tls_verbs, NULL};
+        static const struct control_verb *const tables[] = {
+            control_run_verbs, control_queue_verbs, control_tls_verbs, control_report_verbs, NULL};
         struct why why;
         run->relay.control = control_open(&run->relay, &run->loop, run->control_fd, tables, &why);
         if (!run->relay.control)

@@ -37,6 +37,8 @@ static json_t *describe_counters(const struct counters *c)
     verbs_put(j, "auth_failed", c->auth_failed);
     verbs_put(j, "tls_refused", c->tls_refused);
     verbs_put(j, "tls_failure", c->tls_failure);
+    verbs_put(j, "reports_sent", c->reports_sent);
+    verbs_put(j, "reports_failed", c->reports_failed);
     verbs_put(j, "alarms", log_alarms());
     verbs_put(j, "log_lost", log_lines_lost());
     verbs_put(j, "queued", (uint64_t)c->queued_now);

@@ -28,6 +28,8 @@ enum db_result {
     DB_FAILED   // it cannot be read or written now
 };
 
+#define STATE_WITH_REPORTS 2 // the version since which daily reports have their tables
+
 // relay/state/presence.c: whether the file is there, and whose it is.
 // A lock beside the database, for as long as the descriptor is open; it stays there and so tells that there was a
 // database. *fd -1: nothing can be locked there now. -1 with why: another process has it.
@@ -49,10 +51,23 @@ enum db_result db_replace(struct state_db *db, const struct why *damage, struct 
 // What the return code of the last call means; fills why.
 enum db_result db_judge(struct state_db *db, const char *doing, struct why *why);
 enum db_result db_do(struct state_db *db, const char *text, struct why *why); // no rows
+// The one number that a query gives.
+enum db_result db_number(struct state_db *db, const char *text, int64_t *out, struct why *why);
 // NULL with why; bind and step it, then sqlite3_finalize.
 sqlite3_stmt *db_prepare(struct state_db *db, const char *text, struct why *why);
 void db_text(sqlite3_stmt *st, int at, const char *text); // NULL counts as ""; copied by sqlite
 const char *db_column(sqlite3_stmt *st, int at);          // never NULL
+
+// relay/state/state.c: something else that the thread does with the database, as one transaction, behind all
+// that waits. The item is posted to `reply`, or without one run on the state thread; `why` is set where
+// nothing was done. Any thread.
+struct state_work {
+    struct item item;
+    enum db_result (*run)(struct state_db *db, struct state_work *work, struct why *why);
+    struct inbox *reply;
+    struct why why;
+};
+void state_do(struct state *state, struct state_work *work);
 
 // relay/state/write.c: what waits, in one transaction. After anything but DB_DONE nothing was written.
 struct state_write {

@@ -31,7 +31,7 @@ struct state {
     struct inbox *mail;
     struct state_db db; // the thread's, but for the path
     int lock_fd;        // -1: nothing could be locked
-    int64_t keep_days;
+    _Atomic int64_t keep_days;
     struct waiting rows, policies;     // the thread's
     uint64_t write_at, retry_at;       // monotonic; 0: nothing waits, no failure
     bool failing, told_drops, pruning; // failing: an episode in which nothing can be written
@@ -41,12 +41,13 @@ struct state {
     struct state_health health;
 };
 
-enum job_kind { JOB_ROW, JOB_POLICY, JOB_ASK, JOB_SETTLE, JOB_CLOSE };
+enum job_kind { JOB_ROW, JOB_POLICY, JOB_ASK, JOB_WORK, JOB_SETTLE, JOB_CLOSE };
 
 struct job {
     struct item item;
     enum job_kind kind;
     struct state_write *write; // JOB_ROW, JOB_POLICY
+    struct state_work *work;   // JOB_WORK
     struct inbox *reply;       // JOB_POLICY, JOB_ASK
     void (*stored)(void *arg);
     state_rows_fn *fn;
@@ -266,6 +267,40 @@ static void answer_query(struct state *state, struct job *job)
     inbox_post(job->reply, &job->item);
 }
 
+// As one transaction: all of it, or nothing.
+static enum db_result do_whole(struct state *state, struct state_work *work, struct why *why)
+{
+    enum db_result rc = reopen(state, why);
+    if (rc == DB_DONE)
+        rc = db_do(&state->db, "BEGIN IMMEDIATE", why);
+    if (rc == DB_DONE)
+        rc = work->run(&state->db, work, why);
+    if (rc == DB_DONE)
+        rc = db_do(&state->db, "COMMIT", why);
+    if (state->db.sql && rc != DB_DONE && !sqlite3_get_autocommit(state->db.sql))
+        sqlite3_exec(state->db.sql, "ROLLBACK", NULL, NULL, NULL);
+    return rc;
+}
+
+static void do_work(struct state *state, struct state_work *work)
+{
+    struct why why;
+    write_rows(state);
+    why_clear(&work->why);
+    enum db_result rc = do_whole(state, work, &why);
+    if (rc != DB_DONE)
+        work->why = why;
+    if (rc == DB_FAILED && state->db.sql && state->db.stale)
+        db_close(&state->db);
+    if (rc == DB_DAMAGED && db_replace(&state->db, &why, &why) == DB_DONE)
+        look_at_loss(state);
+    note(state, rc == DB_DAMAGED && state->db.sql ? DB_DONE : rc, &why);
+    if (work->reply)
+        inbox_post(work->reply, &work->item);
+    else
+        work->item.run(&work->item);
+}
+
 struct chain {
     struct item *first, **last;
 };
@@ -286,7 +321,7 @@ static void sort(struct state *state, struct item *items, struct chain *stored, 
         if (job->kind == JOB_POLICY) {
             wait_for(&state->policies, job->write);
             chain_add(stored, item);
-        } else if (job->kind == JOB_ASK || job->kind == JOB_SETTLE) {
+        } else if (job->kind == JOB_ASK || job->kind == JOB_WORK || job->kind == JOB_SETTLE) {
             chain_add(asked, item);
         } else {
             if (job->kind == JOB_ROW)
@@ -319,10 +354,13 @@ static void state_take(struct state *state, struct item *items)
         next = item->next;
         if (job->kind == JOB_ASK) {
             answer_query(state, job);
-        } else {
-            uv_sem_post(job->settled);
-            free(job);
+            continue;
         }
+        if (job->kind == JOB_WORK)
+            do_work(state, job->work);
+        else
+            uv_sem_post(job->settled);
+        free(job);
     }
 }
 
@@ -370,6 +408,11 @@ static void *state_run(void *arg)
     return NULL;
 }
 
+void state_set_keep(struct state *state, uint64_t keep_ms)
+{
+    state->keep_days = (int64_t)((keep_ms + (uint64_t)LEDGER_DAY_MS - 1) / (uint64_t)LEDGER_DAY_MS);
+}
+
 static void state_release(struct state *state)
 {
     db_close(&state->db);
@@ -385,8 +428,7 @@ static struct state *state_new(const struct state_options *options)
 {
     struct state *state = mem_new(sizeof *state);
     state->db.path = mem_dup(options->path);
-    state->keep_days =
-        (int64_t)((options->keep_ms + (uint64_t)LEDGER_DAY_MS - 1) / (uint64_t)LEDGER_DAY_MS);
+    state_set_keep(state, options->keep_ms);
     state->rows.last = &state->rows.first;
     state->policies.last = &state->policies.first;
     pthread_mutex_init(&state->lock, NULL);
@@ -512,6 +554,11 @@ void state_keep_policy(struct state *state, const struct sts_row *row, struct in
     post(state,
          &(struct job){
              .kind = JOB_POLICY, .write = write, .reply = reply, .stored = stored, .arg = arg});
+}
+
+void state_do(struct state *state, struct state_work *work)
+{
+    post(state, &(struct job){.kind = JOB_WORK, .work = work});
 }
 
 void state_ask(struct state *state, const struct state_query *query, struct inbox *reply,

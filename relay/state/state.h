@@ -35,6 +35,8 @@ struct state_options {
 // that another relay is using.
 struct state *state_open(const struct state_options *options, struct why *why);
 void state_close(struct state *state); // writes what waits
+void state_set_keep(struct state *state,
+                    uint64_t keep_ms); // counts from the next UTC day on; any thread
 // Returns when everything posted before has been done and its answer posted. Blocks; for a thread that is
 // about to close the inbox that answers come to.
 void state_settle(struct state *state);

@@ -13,11 +13,12 @@
 #include "relay/spool/spool.h"
 #include "relay/worker/worker.h"
 
-struct routes;  // relay/route/routes.h: the routes thread
-struct state;   // relay/state/state.h: the state thread (SQLite)
-struct control; // relay/control/control.h
-struct history; // relay/http/history.h
-struct limits;  // relay/worker/limits.h
+struct routes;   // relay/route/routes.h: the routes thread
+struct state;    // relay/state/state.h: the state thread (SQLite)
+struct control;  // relay/control/control.h
+struct reporter; // relay/report/reporter.h: on the main loop
+struct history;  // relay/http/history.h
+struct limits;   // relay/worker/limits.h
 
 enum relay_stage { RELAY_STARTING, RELAY_RUNNING, RELAY_DRAINING, RELAY_STOPPING };
 
@@ -34,7 +35,8 @@ enum protection {
 // Counters for status, metrics and limits; relaxed atomics. (Alarms are counted by relay/log/log.h.)
 struct counters {
     _Atomic uint64_t connections, connections_out, sessions, accepted, refused, delivered, deferred,
-        failed, expired, dsn, auth_ok, auth_failed, tls_refused, tls_failure;
+        failed, expired, dsn, auth_ok, auth_failed, tls_refused, tls_failure, reports_sent,
+        reports_failed;
     _Atomic uint64_t delivered_by[PROTECTIONS];
     _Atomic int64_t connections_now, queued_now, memory_now; // memory_now: message and I/O bytes
 };
@@ -45,6 +47,7 @@ struct relay {
     struct routes *routes;
     struct state *state;
     struct control *control;
+    struct reporter *reporter;
     struct limits *_Atomic limits; // made by the first server, gone with the last
     struct worker **workers;
     unsigned nworkers;
