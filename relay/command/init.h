@@ -76,12 +76,16 @@ int init_folders(struct init *in, struct why *why);
 int init_keys(struct init *in, struct why *why);
 int init_certificate(struct init *in, struct why *why);
 int init_login(struct init *in, struct why *why);
+
+// init_io.c.
 // Whole or not at all, in place of what is there. uid -1: whoever runs this.
 int init_write(const char *path, struct span text, mode_t mode, uid_t uid, gid_t gid,
                struct why *why);
 // -1 with why: there, and unreadable or too large. 1: there is none.
 int init_read(const char *path, struct buf *out, struct why *why);
 bool init_exists(const char *path);
+// Fills why from errno: "cannot VERB PATH: …", and what helps where rights are missing. -1.
+int init_refuse(struct why *why, const char *verb, const char *path);
 // Runs a program to its end; its exit status, -1: it could not be run. `out`, where not NULL, gets what it prints.
 int init_run(const char *const *argv, struct buf *out);
 

@@ -2,16 +2,13 @@
 // What `waxwing init` makes on disk: the user that the relay runs as, folders, keys, a certificate, a login. All
 // of it is what the configuration names, and all of it stays as it is where it is there.
 #include <errno.h>
-#include <fcntl.h>
 #include <pwd.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
+#include "relay/base/id.h"
 #include "relay/base/mem.h"
 #include "relay/command/init.h"
 #include "relay/setup/privileges.h"
@@ -22,104 +19,6 @@
 #define CERTIFICATE_DAYS 365
 #define RSA_BITS         2048
 #define PASSWORD_LENGTH  20 // of 32 letters: 100 bits
-
-bool init_exists(const char *path)
-{
-    struct stat st;
-    return lstat(path, &st) == 0;
-}
-
-static int refuse(struct why *why, const char *verb, const char *path)
-{
-    int error = errno;
-    return why_set(why, WHY_OURS, "4.3.5", "cannot %s %s: %s%s", verb, path, strerror(error),
-                   error == EACCES || error == EPERM
-                       ? "; run it as root, or name a folder of your own with --directory"
-                       : "");
-}
-
-int init_read(const char *path, struct buf *out, struct why *why)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    unsigned char *room;
-    ssize_t n = 0;
-    if (fd < 0)
-        return errno == ENOENT ? 1 : refuse(why, "read", path);
-    while (buf_reserve(out, 4096, &room) == 0 && (n = read(fd, room, 4096)) > 0)
-        out->len += (size_t)n;
-    if (n < 0)
-        refuse(why, "read", path);
-    else if (n > 0)
-        why_set(why, WHY_OURS, "4.3.5", "%s is too large to be what it should be", path);
-    close(fd);
-    return n == 0 ? 0 : -1;
-}
-
-static int fill(int fd, struct span text)
-{
-    while (text.n) {
-        ssize_t done = write(fd, text.p, text.n);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done < 0)
-            return -1;
-        text = span_from(text, (size_t)done);
-    }
-    return fsync(fd);
-}
-
-int init_write(const char *path, struct span text, mode_t mode, uid_t uid, gid_t gid,
-               struct why *why)
-{
-    char *temporary = mem_printf("%s.XXXXXX", path);
-    int fd = mkostemp(temporary, O_CLOEXEC), rc = -1;
-    if (fd >= 0 && (uid == (uid_t)-1 || fchown(fd, uid, gid) == 0) && fchmod(fd, mode) == 0 &&
-        fill(fd, text) == 0 && rename(temporary, path) == 0)
-        rc = 0;
-    if (rc < 0) {
-        refuse(why, "write", path);
-        if (fd >= 0)
-            unlink(temporary);
-    }
-    if (fd >= 0)
-        close(fd);
-    free(temporary);
-    return rc;
-}
-
-// Reads to the end even where there is no more room, so that the program is not stopped.
-static void drain(int fd, struct buf *out)
-{
-    char piece[4096];
-    ssize_t n;
-    while ((n = read(fd, piece, sizeof piece)) > 0 || (n < 0 && errno == EINTR))
-        if (n > 0)
-            buf_add(out, piece, (size_t)n);
-}
-
-int init_run(const char *const *argv, struct buf *out)
-{
-    posix_spawn_file_actions_t actions;
-    int ends[2] = {-1, -1}, status = -1;
-    pid_t pid;
-    fflush(stdout);
-    if (out && pipe2(ends, O_CLOEXEC) < 0)
-        return -1;
-    posix_spawn_file_actions_init(&actions);
-    if (out)
-        posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
-    int failed = posix_spawnp(&pid, argv[0], &actions, NULL, (char *const *)argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    if (out) {
-        close(ends[1]);
-        if (!failed)
-            drain(ends[0], out);
-        close(ends[0]);
-    }
-    while (!failed && waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    return !failed && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
 
 // The first line of the file; there are secrets with and without a line break at their end.
 static int read_password(struct init *in, const char *file, struct why *why)
@@ -193,7 +92,7 @@ static int make_folder(const char *path, mode_t mode, uid_t uid, gid_t gid, stru
     free(part);
     if (mkdir(path, mode) < 0 || chmod(path, mode) < 0 ||
         (uid != (uid_t)-1 && chown(path, uid, gid) < 0))
-        return refuse(why, "make", path);
+        return init_refuse(why, "make", path);
     init_say("made", "%s, mode %04o", path, (unsigned)mode);
     return 0;
 }
@@ -229,7 +128,7 @@ int init_folders(struct init *in, struct why *why)
 static int give(const struct init *in, const char *path, struct why *why)
 {
     return in->uid != (uid_t)-1 && chown(path, in->uid, in->gid) < 0
-               ? refuse(why, "give away", path)
+               ? init_refuse(why, "give away", path)
                : 0;
 }
 
@@ -325,18 +224,15 @@ int init_certificate(struct init *in, struct why *why)
 }
 
 // Letters that nobody mistakes for another; 32 of them, so that each is five whole bits.
-static int make_password(struct init *in, struct why *why)
+static void make_password(struct init *in)
 {
     static const char letters[] = "abcdefghijkmnpqrstuvwxyz23456789";
     unsigned char bits[PASSWORD_LENGTH];
-    if (getrandom(bits, sizeof bits, 0) != (ssize_t)sizeof bits)
-        return why_set(why, WHY_OURS, "4.3.0", "no random bytes for a password: %s",
-                       strerror(errno));
+    random_bytes(bits, sizeof bits);
     in->password = mem_new(PASSWORD_LENGTH + 1);
     for (size_t i = 0; i < PASSWORD_LENGTH; i++)
         in->password[i] = letters[bits[i] % 32];
     in->password_made = true;
-    return 0;
 }
 
 // Whether it is there. -1 with why: the file cannot be read.
@@ -357,8 +253,8 @@ static int has_login(const char *file, const char *name, const char *password, b
 static int add_login(struct init *in, const char *name, struct why *why)
 {
     char hash[USERS_HASH];
-    if (!in->password && make_password(in, why) < 0)
-        return -1;
+    if (!in->password)
+        make_password(in);
     if (users_hash(in->password, hash, why) < 0 ||
         users_edit(in->config->users, USERS_ADD, name, hash, in->gid, why) != USERS_DONE ||
         give(in, in->config->users, why) < 0)

@@ -182,6 +182,27 @@ def test_case_165_a_container_says_all_by_its_environment(lab):
     assert "waxwing user passwd shop <" in changed.stdout
 
 
+def test_case_165_a_container_has_neither_root_nor_a_name_for_its_user(lab):
+    place = Place(lab)
+    os.chown(os.path.dirname(place.folder), 12345, 12345)
+    env = {"PATH": os.environ["PATH"], "WAXWING_DOMAIN": "example.org", "WAXWING_LISTEN": "127.0.0.1:2587",
+           "WAXWING_DIRECTORY": place.folder, "WAXWING_DNS_SERVER": "127.0.0.1", "WAXWING_HTTP": "127.0.0.1:0"}
+    nobody = ["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups"]
+    done = run([*nobody, PROGRAM, "init", "--from-env", "--offline"], env=env)
+    assert done.returncode == 0 and "\nuser:" not in place.text(), done.stdout + done.stderr
+    process = Process([*nobody, PROGRAM, "-c", place.file, "run"], lab.folder("log") + "/log", env=env)
+    lab.at_end(process.kill)
+    until(lambda: " ready " in process.output() or not process.alive(), process.output)
+    assert run([*nobody, PROGRAM, "-c", place.file, "health"]).returncode == 0, process.output()
+    assert process.stop() == 0
+
+
+def test_case_166_where_there_is_no_configuration_init_is_named(lab):
+    for command in (["check"], ["run"], ["health"]):
+        done = run([PROGRAM, "-c", lab.root + "/none.yaml", *command])
+        assert done.returncode == 78 and "No such file or directory; waxwing init lays one down" in done.stdout + done.stderr
+
+
 MISTAKES = [  # (options, exit, what is told)
     ((), 64, "--domain is needed, the domain that mail is sent from"),
     (("--domain", "localhost"), 64, "--domain: 'localhost' has no dot: a full name is wanted, as in example.org"),
