@@ -91,11 +91,15 @@ static void say_next(const struct init *in)
                in->config->hostname);
     if (!is_first(in))
         return;
+    char *command = in->system_places ? mem_dup("systemctl enable --now waxwing")
+                                      : mem_printf("waxwing -c %s run", in->file);
     printf("\nNext\n  1. publish the records; `waxwing check` says when they are seen,\n"
            "     `waxwing audit %s` how receivers see the domain\n  2. %s\n",
-           init_one(&in->domain),
-           in->system_places ? "systemctl enable --now waxwing" : "waxwing run, with this -c FILE");
-    if (!in->postfix)
+           init_one(&in->domain), command);
+    free(command);
+    if (in->postfix)
+        puts("  3. try it: echo hello | sendmail you@elsewhere.example");
+    else
         init_postfix_hint(in);
 }
 
@@ -108,6 +112,8 @@ static int check(const struct init *in)
     printf("Checking %s\n", in->file);
     fflush(stdout);
     int status = command_check(in->offline ? 2 : 1, argv);
+    if (status == EXIT_NO && !in->offline && is_first(in))
+        puts("A key that is not published is no mistake yet: its record is among those above.");
     return status == EXIT_CONFIG ? status : EXIT_YES;
 }
 

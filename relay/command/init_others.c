@@ -205,7 +205,8 @@ void init_postfix_hint(const struct init *in)
     char *hop = submission(in);
     if (hop)
         printf("  3. programs send to port %s of %s with STARTTLS and this login;\n"
-               "     a Postfix on this machine: waxwing init --postfix --user postfix\n",
+               "     the Postfix of this machine gets one of its own: waxwing init --postfix "
+               "--user postfix\n",
                strrchr(hop, ':') + 1, in->config->hostname);
     free(hop);
 }

@@ -70,7 +70,7 @@ class Newcomer:
         return process
 
 
-def world(lab, newcomer):
+def world(lab):
     """A signed DNS from the root down, which the relay resolves itself, and a host that takes mail."""
     dns = lab.zones()
     for name in ("org", DOMAIN, "example", "dest.example"):
@@ -79,9 +79,13 @@ def world(lab, newcomer):
     lab.use(dns)
     mx = lab.mx("mx.dest.example", domains="dest.example", tls="self-signed")
     dns.start()
+    return dns, mx
+
+
+def below_our_root(dns, newcomer):
+    """The root of the lab in the place of the world's, where dns-root-data keeps that."""
     shutil.copy(dns.root_hints, newcomer.path("/usr/share/dns/root.hints"))
     shutil.copy(dns.trust_anchor, newcomer.path("/usr/share/dns/root.key"))
-    return dns, mx
 
 
 def published(newcomer):
@@ -104,10 +108,12 @@ def signed(dns, message):
 
 
 def road(lab, newcomer):
-    dns, mx = world(lab, newcomer)
-    assert newcomer.quietly("postfix start").returncode == 0
+    dns, mx = world(lab)
+    began = newcomer.quietly("postconf -e inet_interfaces=loopback-only && postfix start")
+    assert began.returncode == 0, began.stdout + began.stderr
     lab.at_end(lambda: newcomer.quietly("postfix stop"))
     newcomer.does("apt install -y /root/waxwing_*.deb", lambda text: "\n".join(text.splitlines()[-8:]))
+    below_our_root(dns, newcomer)
     printed = newcomer.does(f"waxwing init --domain {DOMAIN} --hostname {HOST} --postfix --yes")
     published(newcomer)
     relay = newcomer.starts_the_unit()
