@@ -24,12 +24,25 @@ void init_say(const char *verdict, const char *format, ...)
     putchar('\n');
 }
 
-static struct config *parse(const struct init *in, struct span text)
+// What is wrong with a file that is there, or with one that would only have been made: that has no lines yet.
+static void say_errors(const struct init *in, struct buf *errors, bool there)
+{
+    struct span rest = buf_span(errors), line;
+    while (span_cut(rest, '\n', &line, &rest)) {
+        const char *text = there ? NULL : memmem(line.p, line.n, ": ", 2);
+        if (text && line.n > strlen(in->file) && memcmp(line.p, in->file, strlen(in->file)) == 0)
+            line = span_from(line, (size_t)(text + 2 - (const char *)line.p));
+        fprintf(stderr, "%s%.*s\n", there ? "" : "waxwing init: ", (int)line.n,
+                (const char *)line.p);
+    }
+}
+
+static struct config *parse(const struct init *in, struct span text, bool there)
 {
     struct config_load load;
     config_load_init(&load);
     struct config *config = config_load_text(in->file, text.p, text.n, &load);
-    fputs(buf_text(&load.errors), stderr);
+    say_errors(in, &load.errors, there);
     config_load_free(&load);
     return config;
 }
@@ -127,7 +140,7 @@ static int init_all(struct init *in)
     why_clear(&why);
     if (init_look_at_given(in, &why) < 0 || settle_text(in, &text, &write, &why) < 0)
         goto out;
-    in->config = parse(in, buf_span(&text));
+    in->config = parse(in, buf_span(&text), !write);
     if (!in->config) {
         fputs(write
                   ? "waxwing init: these answers make no configuration\n"

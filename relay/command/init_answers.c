@@ -268,9 +268,11 @@ static const char *wrong(const char *field, char **value)
 {
     char ascii[IDN_NAME];
     const char *why = NULL;
-    if (has_control(*value))
+    if (has_control(*value)) {
+        free(*value);
+        *value = mem_dup("");
         why = "holds a control character";
-    else if (strcmp(field, "domain") == 0 || strcmp(field, "hostname") == 0) {
+    } else if (strcmp(field, "domain") == 0 || strcmp(field, "hostname") == 0) {
         why = wrong_name(*value, ascii);
         if (!why) {
             free(*value);
@@ -327,13 +329,17 @@ static int judge(struct init *in)
     if (!in->domain.n)
         return command_usage_error("init",
                                    "--domain is needed, the domain that mail is sent from%s",
-                                   in->from_env ? " (or " VARIABLE "DOMAIN)" : "");
+                                   in->from_env ? " (or " VARIABLE "DOMAIN)"
+                                   : in->yes    ? ""
+                                                : "; there is no terminal to ask on");
     for (const struct init_field *f = init_fields; f->name; f++) {
         struct init_list *list = init_list_of(in, f);
         for (size_t i = 0; i < list->n; i++) {
             const char *why = wrong(f->name, &list->at[i]);
             if (why)
-                rc = command_usage_error("init", "--%s: '%s' %s", f->name, list->at[i], why);
+                rc = command_usage_error("init",
+                                         *list->at[i] ? "--%s: '%s' %s" : "--%s: the value%s %s",
+                                         f->name, list->at[i], why);
         }
     }
     if (rc == EXIT_YES && in->tls_chain_file.n != in->tls_key_file.n)

@@ -70,9 +70,8 @@ int init_user(struct init *in, struct why *why)
     if (!pw && *name)
         pw = make_user(name);
     if (!pw)
-        return why_set(
-            why, WHY_OURS, "4.3.0",
-            "there is no user '%s' for the relay to run as, and useradd could not make it", name);
+        return why_set(why, WHY_OURS, "4.3.0", "there is no user '%s' for the relay to run as%s",
+                       name, strcmp(name, "waxwing") == 0 ? ", and useradd could not make it" : "");
     in->uid = pw->pw_uid;
     in->gid = pw->pw_gid;
     return 0;

@@ -212,15 +212,15 @@ MISTAKES = [  # (options, exit, what is told)
     (("--domain", "example.org", "--user", "a:b"), 64, "--user: 'a:b' is no user name"),
     (("--domain", "example.org", "--user", "a\nb"), 64, "holds a control character"),
     (("--domain", "example.org", "--selector", "a b"), 64, "is no selector"),
-    (("--domain", "example.org", "--listen", "1.2.3.4"), 64, "1.2.3.4"),
-    (("--domain", "example.org", "--listen", "70000"), 64, "70000"),
-    (("--domain", "example.org", "--network", "10.0.0.1/8"), 64, "10.0.0.1/8"),
-    (("--domain", "example.org", "--smarthost", "[smtp.example.net"), 64, "smtp.example.net"),
+    (("--domain", "example.org", "--listen", "1.2.3.4"), 64, "waxwing init: address: '1.2.3.4' is not an address and port"),
+    (("--domain", "example.org", "--listen", "70000"), 64, "waxwing init: address: '0.0.0.0:70000' is not an address and port"),
+    (("--domain", "example.org", "--network", "10.0.0.1/8"), 64, "waxwing init: network: '10.0.0.1/8' has address bits behind its prefix length"),
+    (("--domain", "example.org", "--smarthost", "[smtp.example.net"), 64, "waxwing init: smarthost: '[smtp.example.net' is not a next hop"),
     (("--domain", "example.org", "--smarthost-user", "u"), 64, "--smarthost-user and --smarthost-password-file come together"),
     (("--domain", "example.org", "--tls-chain-file", "/x"), 64, "--tls-chain-file and --tls-key-file come together"),
     (("--domain", "example.org", "--password-file", "/nowhere"), 65, "the password file /nowhere is not there"),
     (("--domain", "example.org", "--password-file", "/dev/null"), 65, "the password file /dev/null holds no password"),
-    (("--domain", "example.org", "--run-as", "nobody-here!"), 65, "there is no user 'nobody-here!' for the relay to run as"),
+    (("--domain", "example.org", "--run-as", "nobody-here!"), 65, "there is no user 'nobody-here!' for the relay to run as\n"),
     (("--domain", "example.org", "--tls-chain-file", "/x", "--tls-key-file", "/y"), 65, "the certificate /x cannot be read: No such file"),
     (("--domain", "example.org", "--dkim-key-file", "/x"), 65, "key file /x: No such file or directory"),
     (("--domain", "example.org", "--dkim-key-file", "/etc/passwd"), 65, "/etc/passwd"),
@@ -238,6 +238,36 @@ def test_case_166_a_mistake_is_told_before_anything_is_made(lab, options, status
     done = place.init(*options)
     assert (done.returncode, told in done.stderr) == (status, True), done.stdout + done.stderr
     assert not os.path.exists(place.folder)
+
+
+AFTERWARDS = [  # (what somebody does to what init laid down, what `check` tells)
+    ("sed -i s/postmaster:/postmastr:/ waxwing.yaml", r"waxwing.yaml:\d+:1: unknown key 'postmastr'; did you mean 'postmaster'"),
+    ("sed -i 's/  mode:/  mod:/' waxwing.yaml", r"waxwing.yaml:\d+:3: unknown key 'mod'; did you mean 'mode'"),
+    ("sed -i 's/mode: enforce/mode: enforced/' waxwing.yaml", r"waxwing.yaml:\d+:9: mode: 'enforced' is not one of: enforce or shadow"),
+    ("echo 'hostname: b.example' >> waxwing.yaml", r"waxwing.yaml:\d+:1: hostname: given twice, first in line \d+"),
+    ("sed -i s/:587/:smtp/ waxwing.yaml", r"waxwing.yaml:\d+:14: address: '127.0.0.1:smtp' is not an address and port: IP:PORT"),
+    ("echo 'auth: {ban: 15}' >> waxwing.yaml", r"waxwing.yaml:\d+:13: ban: '15' is not a duration such as 90s, 15m"),
+    ("echo 'limits: {message_size: 25MB}' >> waxwing.yaml", r"waxwing.yaml:\d+:24: message_size: '25MB' is not a size such as 64KiB"),
+    ("sed -i 's/  mode: enforce/  smarthost: \"[smtp.example.net\"/' waxwing.yaml", r"waxwing.yaml:\d+:14: smarthost: '\[smtp.example.net' is not a next hop"),
+    ("sed -i 's/^user: daemon/user: waxwng/' waxwing.yaml", r"user: there is no user 'waxwng' on this system"),
+    ("rm dkim/*r2*", r"waxwing.yaml:\d+:\d+: file: '\S+' cannot be read by user daemon: No such file"),
+    ("chown root dkim/*r2*", r"waxwing.yaml:\d+:\d+: file: '\S+' cannot be read by user daemon: Permission denied"),
+    ("openssl ecparam -genkey -name prime256v1 -noout > tls/key.pem", r"tls/key.pem: the key does not belong to the certificate in \S+fullchain.pem"),
+    ("echo nonsense > tls/fullchain.pem", r"tls/fullchain.pem"),
+    ("chmod 644 dkim/*r2*", r"signing key \S+ can be read by everybody \(mode 644\)"),
+    ("chmod 644 users", r"users file \S+ can be read by everybody \(mode 644\)"),
+    ("echo joe:plain >> users", r"users:2: no hash that crypt\(5\) knows behind the name"),
+]
+
+
+@pytest.mark.parametrize("slip, told", AFTERWARDS)
+def test_case_166_a_slip_afterwards_is_told_with_its_place(lab, slip, told):
+    place = Place(lab)
+    place.made("--domain", "example.org")
+    must(["sh", "-c", slip], cwd=place.folder)
+    done = run([PROGRAM, "-c", place.file, "check", "--offline"])
+    assert re.search(told, done.stdout + done.stderr), done.stdout + done.stderr
+    assert done.returncode in (1, 78) or "warning" in done.stdout
 
 
 def test_case_166_what_is_there_and_wrong_is_told(lab):
@@ -365,3 +395,36 @@ def test_case_169_shells_complete_what_the_table_of_commands_has():
         version = re.search(r"VERSION ([\d.]+) LANG", f.read())[1]
     assert must([PROGRAM, "version"]) == f"waxwing {version}\n"
     assert must([PROGRAM, "version", "--json"]) == '{"version":"%s"}\n' % version
+
+
+def failed_logins(relay):
+    """(address, user) of three logins that fail; the last user tries to write log lines of its own."""
+    tried = [("127.0.0.1", "app"), ("::1", "app"), ("127.0.0.1", "x mechanism=PLAIN result=failed - auth client=[192.0.2.1] user=y")]
+    for address, user in tried:
+        relay.address = address
+        with relay.client(login=False) as client:
+            client.ehlo()
+            client.starttls()
+            assert client.plain(user, "wrong").code == 535
+    return tried
+
+
+def test_the_filters_of_the_package_read_the_log_as_it_is(lab):
+    lab.mx("mx.dest.test", domains="dest.test")
+    relay = lab.relay()
+    relay.write(log={"format": "text", "level": "info"}, listen=[{"address": "127.0.0.1:587"}, {"address": "[::1]:587"}])
+    relay.start(ready=False)
+    until(lambda: relay.process.output().count(" ready ") == 2, relay.told)
+    tried = failed_logins(relay)
+    relay.address = "127.0.0.1"
+    assert relay.submit(["someone@dest.test"]).code == 250
+    until(lambda: " delivered " in relay.process.output(), relay.told)
+    lines = relay.process.output().splitlines()
+    with open(os.path.join(TREE, "debian/fail2ban/waxwing.conf"), encoding="utf-8") as f:
+        pattern = re.search(r"^failregex = (.*)$", f.read(), re.M)[1]
+    pattern = pattern.replace("%(__prefix_line)s", r"\S+ ").replace("<ADDR>", r"(?P<address>[0-9a-fA-F:.]+)")
+    found = [m["address"] for m in (re.match(pattern, line) for line in lines) if m]
+    assert found == [address for address, _ in tried], lines
+    log = "".join(f"Nov 27 01:02:03 web1 waxwing[12]: {re.sub('^[0-9T:Z.-]+ - ', '- ', line)}\n" for line in lines)
+    left = run(["grep", "-E", "-v", "-f", os.path.join(TREE, "debian/waxwing.logcheck.ignore.server")], input=log).stdout
+    assert left.count("reason=") == 3 and " delivered " not in left and " accept " not in left, left
