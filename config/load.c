@@ -306,9 +306,9 @@ struct config *config_load_file(const char *path, struct config_load *load)
     struct config *config = NULL;
     buf_init(&text, CONFIG_FILE_SIZE + 1);
     if (config_load_read_all(path, &text) < 0)
-        buf_addf(&load->errors, "%s:1:1: cannot be read%s%s: %s\n", path,
+        buf_addf(&load->errors, "%s:1:1: cannot be read%s%s: %s%s\n", path,
                  load->as_user ? " by user " : "", load->as_user ? load->as_user : "",
-                 strerror(errno));
+                 strerror(errno), errno == ENOENT ? "; waxwing init lays one down" : "");
     else
         config = config_load_text(path, text.data, text.len, load);
     buf_free(&text);

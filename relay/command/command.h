@@ -35,6 +35,7 @@ bool command_help(const char *name, int argc, char **argv);
 void command_list(FILE *out); // all of them, a line each
 
 int command_help_all(int argc, char **argv);
+int command_init(int argc, char **argv);    // relay/command/init.c
 int command_run(int argc, char **argv);     // relay/run/run.c
 int command_check(int argc, char **argv);   // relay/command/check.c
 int command_explain(int argc, char **argv); // relay/explain.c
@@ -45,6 +46,9 @@ int command_key(int argc, char **argv);     // relay/command/key.c
 int command_user(int argc, char **argv);    // relay/command/user.c
 int command_reload(int argc, char **argv);  // relay/command/relay.c
 int command_status(int argc, char **argv);
+int command_health(int argc, char **argv);     // relay/command/health.c
+int command_version(int argc, char **argv);    // relay/command/version.c
+int command_completion(int argc, char **argv); // relay/command/completion.c
 int command_drain(int argc, char **argv);
 int command_message(int argc, char **argv); // relay/command/message.c
 int command_spf(int argc, char **argv);     // relay/command/spf.c

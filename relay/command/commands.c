@@ -5,6 +5,35 @@
 
 const struct command commands[] = {
     {"help", "list the commands, or show one", "usage: waxwing help [COMMAND]\n", command_help_all},
+    {"init", "lay down a configuration with keys, a login and a certificate; say what to publish",
+     "usage: waxwing init [OPTION ...]\n"
+     "Asks on a terminal for what no option says. Leaves alone what is there: run it again "
+     "freely.\n"
+     "  --domain D           mail is sent from this domain; may be repeated\n"
+     "  --hostname NAME      the relay's own name in the DNS (relay.DOMAIN)\n"
+     "  --user NAME          the login for programs (app); its password is made and shown once\n"
+     "  --password-file F    the password is the first line of F instead\n"
+     "  --listen A           a port or ADDRESS:PORT; may be repeated (587 and 465)\n"
+     "  --network N          these clients need no login, as in 10.0.0.0/24; may be repeated\n"
+     "  --smarthost HOP      everything goes through this host, as in [smtp.example.net]:587\n"
+     "  --smarthost-user U, --smarthost-password-file F   its login\n"
+     "  --postmaster A       where mail to postmaster goes (postmaster@DOMAIN)\n"
+     "  --selector S         of the DKIM key (r and the year)\n"
+     "  --dkim-key-file F    sign with this key, make none\n"
+     "  --tls-chain-file F, --tls-key-file F   this certificate, make none\n"
+     "  --dns-server A       ask this server and trust its validation as dns.dnssec says\n"
+     "  --log-format F       text or json\n"
+     "  --http A             where metrics and pages are, as in 127.0.0.1:9587; empty: off\n"
+     "  --spool DIR, --state FILE   where queue and memory are\n"
+     "  --directory DIR      where the configuration goes (/etc/waxwing)\n"
+     "  --run-as NAME        the system user of the relay (root: waxwing)\n"
+     "  --certbot            install the hook that hands certbot's certificate over\n"
+     "  --postfix            let the Postfix of this machine send everything through the relay\n"
+     "  --from-env           each option is a variable, as WAXWING_PASSWORD_FILE is "
+     "--password-file\n"
+     "  --yes                ask nothing\n"
+     "  --offline            check without the DNS\n",
+     command_init},
     {"run", "the relay, in the foreground",
      "usage: waxwing run [--print-config]\n"
      "Runs in the foreground until SIGTERM; SIGHUP reads the configuration again.\n"
@@ -37,6 +66,11 @@ const struct command commands[] = {
      "  --resolver IP:PORT  ask this server\n"
      "  --now EPOCH      set the clock\n",
      command_audit},
+    {"health", "is the relay ready? for scripts and containers",
+     "usage: waxwing health [--json]\n"
+     "Exit: 0 it takes and delivers mail, 1 it does not, 75 no relay answers; one sentence says "
+     "why.\n",
+     command_health},
     {"status", "one screen about the running relay", "usage: waxwing status [--json]\n",
      command_status},
     {"queue", "list, show, export, retry, hold, release, remove, bounce what waits",
@@ -150,5 +184,11 @@ const struct command commands[] = {
      "  --resolver IP:PORT   ask this server\n"
      "  --now EPOCH          set the clock\n",
      command_dane},
+    {"completion", "a script that completes these commands in a shell",
+     "usage: waxwing completion bash|zsh\n"
+     "  bash: waxwing completion bash > /usr/share/bash-completion/completions/waxwing\n"
+     "  zsh:  waxwing completion zsh > /usr/share/zsh/vendor-completions/_waxwing\n",
+     command_completion},
+    {"version", "print the version", "usage: waxwing version [--json]\n", command_version},
     {NULL, NULL, NULL, NULL},
 };

@@ -139,7 +139,7 @@ class Zones:
         zones = "".join(f"  - domain: \"{z.name or ''}.\"\n    file: \"{self._file(z)}\"\n"
                         f"    dnssec-signing: {'on' if z.signed else 'off'}\n"
                         f"    zonefile-sync: -1\n    zonefile-load: difference-no-serial\n"
-                        f"    journal-content: all\n"
+                        f"    journal-content: all\n    acl: all\n"
                         + ("    dnssec-policy: lab\n" if z.signed else "") for z in self.served())
         with open(self.conf, "w", encoding="ascii") as f:
             f.write(f"server:\n  rundir: {self.folder}\n  listen: [ {SERVER}@53 ]\n"
@@ -149,6 +149,7 @@ class Zones:
                     f"  kasp-db-max-size: 64M\n"
                     f"policy:\n  - id: lab\n    algorithm: ecdsap256sha256\n    single-type-signing: on\n"
                     f"    nsec3: off\n    manual: on\n"
+                    f"acl:\n  - id: all\n    action: update\n"
                     f"zone:\n{zones}")
 
     def _make_key(self, zone):

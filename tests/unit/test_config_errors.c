@@ -345,8 +345,8 @@ static void files_must_be_there_and_readable(void **state)
     config_load_free(&load);
     config_load_init(&load);
     assert_null(config_load_file("/nowhere/w.yaml", &load));
-    assert_string_equal(buf_text(&load.errors),
-                        "/nowhere/w.yaml:1:1: cannot be read: No such file or directory\n");
+    assert_string_equal(buf_text(&load.errors), "/nowhere/w.yaml:1:1: cannot be read: No such file "
+                                                "or directory; waxwing init lays one down\n");
     config_load_free(&load);
 }
 

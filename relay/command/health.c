@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: ISC
+// `waxwing health`: whether the relay takes mail and can keep and deliver it, as one exit status and one sentence.
+// Exit: 0 ready, 1 not, 75 no relay answers.
+#include <stdio.h>
+#include <string.h>
+#include "config/load.h"
+#include "relay/command/command.h"
+#include "relay/command/config_file.h"
+#include "relay/control/control.h"
+
+static bool is_true(const json_t *answer, const char *part, const char *key)
+{
+    return json_is_true(json_object_get(json_object_get(answer, part), key));
+}
+
+static const char *word(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text ? text : "";
+}
+
+// What is in the way, the gravest first; NULL: nothing.
+static const char *find_trouble(const json_t *answer)
+{
+    const char *stage = word(answer, "stage");
+    if (strcmp(stage, "starting") == 0)
+        return "the relay is starting";
+    if (strcmp(stage, "draining") == 0)
+        return "the relay is draining: it accepts no more";
+    if (strcmp(stage, "running") != 0)
+        return "the relay is stopping";
+    if (!is_true(answer, "spool", "healthy"))
+        return "the spool cannot be written: no mail is accepted";
+    if (!is_true(answer, "spool", "room"))
+        return "the spool's disk is full: no mail is accepted";
+    if (!is_true(answer, "state", "writable"))
+        return "the state database cannot be written: policies and memory are not kept";
+    return NULL;
+}
+
+static void tell(bool ready, const char *text, bool as_json)
+{
+    if (!as_json) {
+        printf("%s\n", text);
+        return;
+    }
+    json_t *out = json_pack("{s:b, s:s}", "ready", ready, "text", text);
+    json_dumpf(out, stdout, JSON_COMPACT);
+    putchar('\n');
+    json_decref(out);
+}
+
+// A resolver in trouble is told and is no reason to take the relay away: mail is taken and waits.
+static int judge(const json_t *answer, bool as_json)
+{
+    const char *trouble = find_trouble(answer);
+    const json_t *dns = json_object_get(answer, "dns");
+    if (trouble)
+        tell(false, trouble, as_json);
+    else if (strcmp(word(dns, "validation"), "broken") == 0)
+        tell(true, "ready, but DNSSEC validation does not work: waxwing status", as_json);
+    else
+        tell(true, "ready", as_json);
+    return trouble ? EXIT_NO : EXIT_YES;
+}
+
+int command_health(int argc, char **argv)
+{
+    bool json = argc == 2 && strcmp(argv[1], "--json") == 0;
+    if (argc > 1 && !json)
+        return command_usage_error("health", "unexpected argument '%s'", argv[1]);
+    int status;
+    struct config *config = command_load_config(&status);
+    if (!config)
+        return status;
+    json_t *answer = control_ask(config->control, json_pack("{s:s}", "verb", "status"), &status);
+    if (answer && status == EXIT_YES)
+        status = judge(answer, json);
+    json_decref(answer);
+    config_unref(config);
+    return status;
+}

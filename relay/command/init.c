@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: ISC
+// `waxwing init`: lays down a complete configuration with keys, a login and a certificate, says what to publish,
+// and has it checked. What is there it leaves alone, and says so. Exit: 0 laid down; 64 an answer is missing; 65
+// something could not be made; 78 the configuration that is there cannot be read.
+#include "relay/command/init.h"
+
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "config/load.h"
+#include "relay/base/mem.h"
+#include "relay/command/command.h"
+
+void init_say(const char *verdict, const char *format, ...)
+{
+    va_list args;
+    printf("%-8s ", verdict);
+    va_start(args, format);
+    vprintf(format, args);
+    va_end(args);
+    putchar('\n');
+}
+
+// What is wrong with a file that is there, or with one that would only have been made: that has no lines yet.
+static void say_errors(const struct init *in, struct buf *errors, bool there)
+{
+    struct span rest = buf_span(errors), line;
+    while (span_cut(rest, '\n', &line, &rest)) {
+        const char *text = there ? NULL : memmem(line.p, line.n, ": ", 2);
+        if (text && line.n > strlen(in->file) && memcmp(line.p, in->file, strlen(in->file)) == 0)
+            line = span_from(line, (size_t)(text + 2 - (const char *)line.p));
+        fprintf(stderr, "%s%.*s\n", there ? "" : "waxwing init: ", (int)line.n,
+                (const char *)line.p);
+    }
+}
+
+static struct config *parse(const struct init *in, struct span text, bool there)
+{
+    struct config_load load;
+    config_load_init(&load);
+    struct config *config = config_load_text(in->file, text.p, text.n, &load);
+    say_errors(in, &load.errors, there);
+    config_load_free(&load);
+    return config;
+}
+
+// Decides which text counts: the one that is there, or the one of the answers. `write`: it is to be written.
+static int settle_text(struct init *in, struct buf *text, bool *write, struct why *why)
+{
+    struct buf there;
+    buf_init(&there, INIT_TEXT_MAX);
+    int found = init_read(in->file, &there, why);
+    init_text(in, text);
+    *write = found == 1;
+    if (found == 0 && (!in->given || !init_text_untouched(buf_span(&there)))) {
+        init_say("kept", "%s%s", in->file,
+                 init_text_untouched(buf_span(&there))
+                     ? ""
+                     : ", which somebody has edited; what was asked for just now is not in it");
+        buf_move(text, &there);
+    } else if (found == 0) {
+        *write = !span_equal(buf_span(text), buf_span(&there));
+        if (!*write)
+            init_say("kept", "%s", in->file);
+    }
+    buf_free(&there);
+    return found < 0 ? -1 : 0;
+}
+
+static int lay_down(struct init *in, struct span text, bool write, struct why *why)
+{
+    if (init_user(in, why) < 0 || init_folders(in, why) < 0 || init_keys(in, why) < 0 ||
+        init_certificate(in, why) < 0 || init_login(in, why) < 0)
+        return -1;
+    // The configuration comes last: where it is, everything is.
+    if (write) {
+        if (init_write(in->file, text, 0644, (uid_t)-1, (gid_t)-1, why) < 0)
+            return -1;
+        init_say("made", "%s", in->file);
+    }
+    if ((in->certbot && init_certbot(in, why) < 0) || (in->postfix && init_postfix(in, why) < 0))
+        return -1;
+    putchar('\n');
+    return init_records(in, why);
+}
+
+static bool is_first(const struct init *in)
+{
+    return in->password_made || in->certificate_made;
+}
+
+static void say_next(const struct init *in)
+{
+    if (in->password_made)
+        printf("\nThe login, shown this once (only its hash is kept):\n  user      %s\n  password  "
+               "%s\n",
+               init_login_name(in), in->password);
+    if (in->certificate_made && !in->certbot)
+        printf("\nThe certificate vouches for itself. With certbot (--certbot installs its hook):\n"
+               "  certbot certonly --standalone -d %s\n",
+               in->config->hostname);
+    if (!is_first(in))
+        return;
+    char *command = in->system_places ? mem_dup("systemctl enable --now waxwing")
+                                      : mem_printf("waxwing -c %s run", in->file);
+    printf("\nNext\n  1. publish the records; `waxwing check` says when they are seen,\n"
+           "     `waxwing audit %s` how receivers see the domain\n  2. %s\n",
+           init_one(&in->domain), command);
+    free(command);
+    if (in->postfix)
+        puts("  3. try it: echo hello | sendmail you@elsewhere.example");
+    else
+        init_postfix_hint(in);
+}
+
+// What `check` finds (records that nobody has published yet, above all) is news and no failure of init.
+static int check(const struct init *in)
+{
+    char name[] = "check", option[] = "--offline",
+         *argv[] = {name, in->offline ? option : NULL, NULL};
+    putchar('\n');
+    printf("Checking %s\n", in->file);
+    fflush(stdout);
+    int status = command_check(in->offline ? 2 : 1, argv);
+    if (status == EXIT_NO && !in->offline && is_first(in))
+        puts("A key that is not published is no mistake yet: its record is among those above.");
+    return status == EXIT_CONFIG ? status : EXIT_YES;
+}
+
+static int init_all(struct init *in)
+{
+    struct why why;
+    struct buf text;
+    bool write;
+    buf_init(&text, INIT_TEXT_MAX);
+    int status = EXIT_DATA;
+    why_clear(&why);
+    if (init_look_at_given(in, &why) < 0 || settle_text(in, &text, &write, &why) < 0)
+        goto out;
+    in->config = parse(in, buf_span(&text), !write);
+    if (!in->config) {
+        fputs(write
+                  ? "waxwing init: these answers make no configuration\n"
+                  : "waxwing init: mend this configuration or move it away, then run init again\n",
+              stderr);
+        status = write ? EXIT_USAGE : EXIT_CONFIG;
+        goto out;
+    }
+    if (lay_down(in, buf_span(&text), write, &why) < 0)
+        goto out;
+    command_config_file = in->file;
+    status = check(in);
+    say_next(in);
+out:
+    if (why_is_set(&why))
+        fprintf(stderr, "waxwing init: %s\n", why.text);
+    buf_free(&text);
+    return status;
+}
+
+static void init_free(struct init *in)
+{
+    for (const struct init_field *f = init_fields; f->name; f++) {
+        struct init_list *list = init_list_of(in, f);
+        for (size_t i = 0; i < list->n; i++)
+            free(list->at[i]);
+        free(list->at);
+    }
+    if (in->password)
+        explicit_bzero(in->password, strlen(in->password));
+    free(in->password);
+    free(in->file);
+    config_unref(in->config);
+}
+
+int command_init(int argc, char **argv)
+{
+    struct init in = {.uid = (uid_t)-1, .gid = (gid_t)-1};
+    int status = init_answers(&in, argc, argv);
+    if (status == EXIT_YES)
+        status = init_all(&in);
+    if (command_config_file == in.file)
+        command_config_file = CONFIG_DEFAULT_FILE; // the name goes with the answers
+    init_free(&in);
+    return status;
+}
