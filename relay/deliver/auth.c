@@ -48,8 +48,11 @@ static char *read_password(const char *path, struct why *why)
     ssize_t n = fd < 0 ? -1 : read(fd, bytes, sizeof bytes);
     if (fd >= 0)
         close(fd);
-    if (n <= 0) {
-        why_set(why, WHY_OURS, "4.3.5", "the password file %s cannot be read", path);
+    if (n <= 0 || n == SECRET_MAX) {
+        why_set(why, WHY_OURS, "4.3.5",
+                n > 0 ? "the password file %s is larger than a password can be"
+                      : "the password file %s cannot be read",
+                path);
         return NULL;
     }
     return secret_of(bytes, (size_t)n);
@@ -122,7 +125,8 @@ static void token_over(struct deliver_token *t, bool in_time)
         return;
     t->d = NULL;
     d->token = NULL;
-    d->secret = t->n ? secret_of(t->bytes, t->n) : NULL;
+    bool whole = t->n < sizeof t->bytes; // part of a token is none
+    d->secret = t->n && whole ? secret_of(t->bytes, t->n) : NULL;
     token_close(t);
     struct why why;
     if (d->secret && d->secret[0]) {
@@ -130,7 +134,9 @@ static void token_over(struct deliver_token *t, bool in_time)
         return;
     }
     why_set(&why, WHY_OURS, "4.3.5", "the token command %s",
-            in_time ? "gave no token" : "did not end in time");
+            !in_time ? "did not end in time"
+            : whole  ? "gave no token"
+                     : "gave more than a token can be (64 KiB)");
     deliver_continue(d, AT_TOKEN, &why);
 }
 
