@@ -56,6 +56,7 @@ struct submit {
     enum submit_state state;
     size_t used;       // bytes of the input that this turn has used
     unsigned pending;  // answers that will come: hash, file, spool
+    uint64_t began_ms; // when the connection was taken
     uint64_t armed_ms; // when the deadline was last set
     bool ended;        // the peer has ended its side
 

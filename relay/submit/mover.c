@@ -10,21 +10,30 @@
 #include <string.h>
 #include "relay/base/clock.h"
 
-#define REARM_MS 1000 // a deadline is moved at most so often
+#define LOGIN_MS 600000 // for a stranger to log in
+#define REARM_MS 1000   // a deadline is moved at most so often
 
 static bool in_transaction(const struct submit *s)
 {
     return s->message != NULL || s->state == SUBMIT_CHUNK;
 }
 
-// The state's time, or what is left of the transaction's where that is less (a slow sender).
+static uint64_t at_most(uint64_t ms, uint64_t end, uint64_t now)
+{
+    uint64_t left = end > now ? end - now : 1;
+    return ms < left ? ms : left;
+}
+
+// The state's time, or what is left of the transaction's where that is less (a slow sender); who has not
+// logged in and comes from nowhere that is trusted has so long for all it says.
 static void arm(struct submit *s)
 {
     uint64_t ms = s->rows[s->state].ms, now = clock_mono_ms();
-    if (ms && in_transaction(s) && s->rows[s->state].input) {
-        uint64_t left = s->ends_ms > now ? s->ends_ms - now : 1;
-        ms = ms < left ? ms : left;
-    }
+    bool reads = ms && s->rows[s->state].input;
+    if (reads && in_transaction(s))
+        ms = at_most(ms, s->ends_ms, now);
+    if (reads && s->bannable && !s->user)
+        ms = at_most(ms, s->began_ms + LOGIN_MS, now);
     s->armed_ms = now;
     stream_deadline(s->stream, ms);
 }

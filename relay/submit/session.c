@@ -98,6 +98,7 @@ void submit_accept(struct submit_host *host, const struct cfg_listen *listen, uv
         return;
     }
     s->rows = table;
+    s->began_ms = clock_mono_ms();
     s->host = host;
     s->listen = listen;
     s->setup = setup_ref(host->setup);
