@@ -11,6 +11,7 @@
 
 static atomic_bool fixed;
 static _Atomic int64_t fixed_ms;
+static _Atomic int64_t mono_ahead_ms;
 
 static int64_t system_ns(clockid_t id)
 {
@@ -31,7 +32,7 @@ int64_t clock_s(void)
 
 uint64_t clock_mono_ns(void)
 {
-    return (uint64_t)system_ns(CLOCK_MONOTONIC);
+    return (uint64_t)(system_ns(CLOCK_MONOTONIC) + atomic_load(&mono_ahead_ms) * 1000000);
 }
 
 uint64_t clock_mono_ms(void)
@@ -48,6 +49,11 @@ void clock_fix(int64_t ms)
 void clock_advance(int64_t ms)
 {
     atomic_fetch_add(&fixed_ms, ms);
+}
+
+void clock_mono_advance(int64_t ms)
+{
+    atomic_fetch_add(&mono_ahead_ms, ms);
 }
 
 void clock_release(void)

@@ -13,9 +13,10 @@ int64_t clock_s(void);        // the same in seconds
 uint64_t clock_mono_ms(void); // monotonic, milliseconds
 uint64_t clock_mono_ns(void);
 
-void clock_fix(int64_t ms);     // from now on the wall clock stands at ms
-void clock_advance(int64_t ms); // moves a fixed clock
-void clock_release(void);       // back to the system's clock
+void clock_fix(int64_t ms);          // from now on the wall clock stands at ms
+void clock_advance(int64_t ms);      // moves a fixed clock
+void clock_release(void);            // back to the system's clock
+void clock_mono_advance(int64_t ms); // tests: so much later, for whatever waits by this clock
 
 // "Sat, 21 Nov 2026 20:49:00 +0000" (RFC 5322), "2026-11-21T20:49:00Z" (RFC 3339); at most 40 bytes.
 void clock_rfc5322(int64_t ms, char out[static 40]);

@@ -36,8 +36,11 @@ char *secret_read(const char *path, struct why *why)
     ssize_t n = fd < 0 ? -1 : read(fd, bytes, sizeof bytes);
     if (fd >= 0)
         close(fd);
-    if (n <= 0) {
-        why_set(why, WHY_OURS, "4.3.5", "the password file %s cannot be read", path);
+    if (n <= 0 || n == SECRET_MAX) {
+        why_set(why, WHY_OURS, "4.3.5",
+                n > 0 ? "the password file %s is larger than a password can be"
+                      : "the password file %s cannot be read",
+                path);
         return NULL;
     }
     return secret_of(bytes, (size_t)n);
@@ -83,7 +86,8 @@ static void over(struct secret_command *t, bool in_time)
     if (!fn || (in_time && (!t->exited || !t->ended)))
         return;
     t->fn = NULL;
-    char *secret = t->n ? secret_of(t->bytes, t->n) : NULL;
+    bool whole = t->n < sizeof t->bytes; // part of a token is none
+    char *secret = t->n && whole ? secret_of(t->bytes, t->n) : NULL;
     void *arg = t->arg;
     close_all(t);
     if (secret && secret[0]) {
@@ -93,7 +97,9 @@ static void over(struct secret_command *t, bool in_time)
     free(secret);
     struct why why;
     why_set(&why, WHY_OURS, "4.3.5", "the token command %s",
-            in_time ? "gave no token" : "did not end in time");
+            !in_time ? "did not end in time"
+            : whole  ? "gave no token"
+                     : "gave more than a token can be (64 KiB)");
     fn(NULL, &why, arg);
 }
 

@@ -234,11 +234,6 @@ void submit_write_body(struct submit *s)
     receive_write(s->receive, &s->host->worker->loop, false, submit_data_written, s);
 }
 
-void submit_discarded(void *session)
-{
-    submit_answered(session);
-}
-
 // ---- judgement
 
 static void submit_data_judged(void *arg)

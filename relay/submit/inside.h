@@ -41,8 +41,21 @@ enum submit_state {
     SUBMIT_WAIT         // no state: the handler needs more bytes
 };
 
+struct submit;
+typedef enum submit_state submit_step_fn(struct submit *s);
+
+// What a state is: session.c has one a state, in a table.
+struct submit_row {
+    const char *name;
+    void (*enter)(struct submit *s);
+    submit_step_fn *input;   // NULL: the session is not read
+    submit_step_fn *timeout; // NULL: 421
+    uint64_t ms;             // 0: no deadline of its own
+};
+
 struct submit {
-    struct list list; // of host->sessions
+    struct list list;              // of host->sessions
+    const struct submit_row *rows; // by state
     struct submit_host *host;
     struct setup *setup; // reference
     const struct cfg_listen *listen;
@@ -50,6 +63,7 @@ struct submit {
     enum submit_state state;
     size_t used;       // bytes of the input that this turn has used
     unsigned pending;  // answers that will come: hash, file, spool
+    uint64_t began_ms; // when the connection was taken
     uint64_t armed_ms; // when the deadline was last set
     bool ended;        // the peer has ended its side
 
@@ -80,9 +94,10 @@ struct submit {
     struct spool_write write;
 };
 
-// submit.c
+// mover.c
 void submit_go(struct submit *s, enum submit_state state); // the one mover
 void submit_turn(struct submit *s);                        // works off the input
+void submit_release(struct submit *s); // frees one that is GONE and awaits nothing
 // An answer came for a session: pending falls, and a GONE session may go. False: it is GONE.
 bool submit_answered(struct submit *s);
 void submit_reply(struct submit *s, int code, const char *status, const char *format, ...)
@@ -98,20 +113,20 @@ enum submit_state
 submit_idle(const struct submit *s); // between transactions: EHLO was said, or is due
 void submit_log_refuse(struct submit *s, const char *to, const struct why *why);
 
-// submit_line.c
+// line.c
 enum submit_state submit_read_command(struct submit *s);
 enum submit_state submit_read_credentials(struct submit *s);
 enum submit_state submit_skip_line(struct submit *s);
 
 // Handlers of commands; they return the next state.
 typedef enum submit_state submit_command_fn(struct submit *s, struct span args);
-submit_command_fn submit_ehlo, submit_helo, submit_starttls; // submit_hello.c
-submit_command_fn submit_auth;                               // submit_auth.c
-submit_command_fn submit_mail, submit_rcpt, submit_rset;     // submit_mail.c
-submit_command_fn submit_xforward, submit_xclient;           // submit_forward.c
-submit_command_fn submit_data, submit_bdat;                  // submit_data.c
+submit_command_fn submit_ehlo, submit_helo, submit_starttls; // hello.c
+submit_command_fn submit_auth;                               // auth.c
+submit_command_fn submit_mail, submit_rcpt, submit_rset;     // envelope.c
+submit_command_fn submit_xforward, submit_xclient;           // forward.c
+submit_command_fn submit_data, submit_bdat;                  // data.c
 
-// submit_hello.c: the beginning of a connection.
+// hello.c: the beginning of a connection.
 enum submit_state submit_read_proxy(struct submit *s);
 enum submit_state submit_read_early(struct submit *s);
 enum submit_state
@@ -120,14 +135,14 @@ void submit_start_tls(struct submit *s);
 enum submit_state submit_banner(struct submit *s);
 enum submit_state submit_secured(struct submit *s);
 
-// submit_auth.c: one line of answer; and the proof.
+// auth.c: one line of answer; and the proof.
 enum submit_state submit_credentials(struct submit *s, struct span line);
 enum submit_state submit_prove(struct submit *s);
 
-// submit_forward.c: what the principal may say of the original client; NULL: nothing was said.
+// forward.c: what the principal may say of the original client; NULL: nothing was said.
 const struct smtp_forward *submit_original(struct submit *s);
 
-// submit_data.c
+// data.c
 enum submit_state submit_read_data(struct submit *s);
 enum submit_state submit_read_chunk(struct submit *s);
 void submit_write_body(struct submit *s);
@@ -135,6 +150,5 @@ enum submit_state submit_conclude(struct submit *s);
 enum submit_state submit_give_up(struct submit *s);
 void submit_finish_file(struct submit *s);
 void submit_commit(struct submit *s);
-void submit_discarded(void *session); // a file nobody wants is gone
 
 #endif

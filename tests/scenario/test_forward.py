@@ -342,3 +342,46 @@ def test_case_92_mail_that_a_filter_hands_back_is_not_local(lab):
     said = b"Authentication-Results: mx.example.org; dmarc=fail header.from=example.org\r\n"
     assert through_xforward(relay, said + letter(), "app@example.org", OWN["local"]).code == 550
     assert through_xforward(relay, letter(), "app@example.org", OWN["local"]).code == 250
+
+
+# --- what a real Postfix hands over ---
+
+def inside(lab, **more):
+    """A Postfix that hands its users' mail and its own notices to the relay; its host lies below no own domain."""
+    sender = {"user": "postfix", "from": ["example.org"], **more}
+    relay = lab.relay(senders=[sender]).start()
+    postfix = lab.postfix_client("mta.inside.test", relay, address=lab.address("mta.inside.test"), port=25,
+                                 smtp_sasl_password_maps=f"static:postfix:{relay.password}",
+                                 mynetworks="198.51.100.0/24", smtpd_client_restrictions="")
+    return relay, postfix
+
+
+def test_case_100_postfix_hands_over_smtputf8_mail(lab):
+    final = lab.mx("mx.dest.test", domains="dest.test", extensions=("PIPELINING", "8BITMIME", "SMTPUTF8", "DSN", "STARTTLS"))
+    relay, postfix = inside(lab)
+    with smtplib.SMTP(postfix.address, 25, source_address=("198.51.100.50", 0)) as smtp:
+        smtp.sendmail("app@example.org", ["j\u00f6rg@dest.test"], letter(to="j\u00f6rg@dest.test"), ["SMTPUTF8"],
+                      ["NOTIFY=FAILURE"])
+    message = final.wait()
+    assert message.to() == ["j\u00f6rg@dest.test"], message.to()
+    assert "ORCPT=rfc822;j+C3+B6rg@dest.test" in str(message.session.commands), message.session.commands
+
+
+def test_case_100_postfix_s_own_bounces_pass_where_its_host_is_named(lab):
+    final = lab.mx("mx.example.org", domains="example.org")
+    relay, postfix = inside(lab, bounces_from=["mta.inside.test"])
+    postfix.submit("app@example.org", ["nobody@[999.1.2.3]"], letter().replace(b"\r\n", b"\n"))
+    message = final.wait()
+    assert message.to() == ["app@example.org"] and b"MAILER-DAEMON@mta.inside.test" in message.data
+    relay.write(senders=[{"user": "postfix", "from": ["example.org"]}]).reload()
+    relay.wait("reload")
+    postfix.submit("app@example.org", ["nobody@[999.1.2.3]"], letter().replace(b"\r\n", b"\n"))
+    assert "mta.inside.test is not in its senders.bounces_from" in str(relay.wait("refuse"))
+
+
+def test_case_90_check_says_what_the_other_host_has_to_see_to(lab):
+    relay = lab.relay(senders=[dict(FORWARDER, trust_results_of=["mx.example.org"], trusted_hops=1),
+                               {"user": "app", "from": ["example.org"], "forward": True}])
+    told = relay.ctl("check", "--offline").stdout
+    assert "mx.example.org has to remove every Authentication-Results field" in told
+    assert "senders: app: needs 'xforward: true'" in told

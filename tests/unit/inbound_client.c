@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gnutls/gnutls.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,11 +25,20 @@
 struct client {
     struct story *s;
     int fd;
+    uv_poll_t *poll; // wakes the loop; freed when it is closed
     gnutls_session_t tls;
     gnutls_certificate_credentials_t cred;
     struct buf in;
     char *reply;
 };
+
+// The loop turns; what there is to read is read by whoever waits for it.
+static void client_on_readable(uv_poll_t *poll, int status, int events)
+{
+    (void)poll;
+    (void)status;
+    (void)events;
+}
 
 struct client *client_open(struct story *s, unsigned listener, unsigned from)
 {
@@ -43,7 +53,17 @@ struct client *client_open(struct story *s, unsigned listener, unsigned from)
     sin.sin_port = htons((uint16_t)s->ports[listener]);
     assert_int_equal(connect(c->fd, (struct sockaddr *)&sin, sizeof sin), 0);
     fcntl(c->fd, F_SETFL, O_NONBLOCK);
+    int on = 1; // else a command in two writes waits for a delayed acknowledgement
+    assert_int_equal(setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on), 0);
+    c->poll = mem_new(sizeof *c->poll);
+    assert_int_equal(uv_poll_init(&s->worker.loop, c->poll, c->fd), 0);
+    assert_int_equal(uv_poll_start(c->poll, UV_READABLE, client_on_readable), 0);
     return c;
+}
+
+static void client_on_closed(uv_handle_t *handle)
+{
+    free(handle);
 }
 
 void client_close(struct client *c)
@@ -52,6 +72,8 @@ void client_close(struct client *c)
         gnutls_deinit(c->tls);
     if (c->cred)
         gnutls_certificate_free_credentials(c->cred);
+    uv_poll_stop(c->poll);
+    uv_close((uv_handle_t *)c->poll, client_on_closed);
     close(c->fd);
     buf_free(&c->in);
     free(c->reply);

@@ -17,6 +17,7 @@ struct story {
     struct setup *setup;
     unsigned ports[4]; // one a listener
     bool stopped, gone;
+    uv_timer_t tick;
 };
 
 // The shelf.
@@ -43,7 +44,7 @@ void story_reload(struct story *s, const char *yaml);
 void story_write_users(const char *text);
 void story_stop(struct story *s); // server_stop; story->gone when it is done
 void story_end(struct story *s);
-void story_turn(struct story *s); // the loop, once, without waiting long
+void story_turn(struct story *s); // the loop, once; waits for what comes, a few ms at most
 
 // The last message: what would be sent (prefix, header without what is left out, body),
 // NUL-terminated. Caller frees.

@@ -531,6 +531,19 @@ static void login_is_spoken_where_plain_is_not(void **state)
     unlink(secret_file);
 }
 
+// A part of a token is none: the host would only call it wrong.
+static void a_token_that_is_too_long_is_not_cut(void **state)
+{
+    (void)state;
+    mx_extensions(mx, "AUTH XOAUTH2");
+    host(&good, TLS_WEBPKI);
+    log_in_as("unused", "head -c 70000 /dev/zero | tr '\\0' x");
+    send_letter();
+    assert_non_null(strstr(s.ends[0].why.text, "gave more than a token can be"));
+    assert_int_equal(mx_lines(mx, "AUTH"), 0);
+    unlink(secret_file);
+}
+
 static void a_token_comes_from_its_command(void **state)
 {
     (void)state;
@@ -583,6 +596,7 @@ int main(void)
         STORY(a_password_never_goes_to_a_host_that_proved_nothing),
         STORY(a_refused_password_makes_mail_wait),
         STORY(login_is_spoken_where_plain_is_not),
+        STORY(a_token_that_is_too_long_is_not_cut),
         STORY(a_token_comes_from_its_command),
     };
     return cmocka_run_group_tests(tests, make_certificates, drop_certificates);

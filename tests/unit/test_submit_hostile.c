@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "relay/base/clock.h"
 #include "relay/base/maxima.h"
 #include "relay/base/mem.h"
 
@@ -128,6 +129,25 @@ static void case_101_a_message_that_is_refused_does_not_go_on_for_ever(void **st
     free(piece);
 }
 
+static void case_101_a_stranger_has_ten_minutes_to_log_in(void **state)
+{
+    (void)state;
+    greet();
+    clock_mono_advance(590000);
+    client_say(c, "NOOP", "250");
+    client_say(c, "NOOP", "250");
+    clock_mono_advance(11000);
+    client_say(c, "NOOP", "250");
+    client_expect(c, "421 4.4.2");
+    client_closed(c);
+    client_close(c);
+    c = client_open(&story, 0, 0);
+    client_login(c, "app", "secret");
+    clock_mono_advance(700000);
+    client_say(c, "NOOP", "250");
+    client_mail(c, "a@example.org", HELLO, "250");
+}
+
 static void case_102_who_may_not_speak_in_clear_hears_of_starttls(void **state)
 {
     (void)state;
@@ -229,6 +249,7 @@ int main(void)
         STORY(case_101_a_stranger_s_chunk_is_not_read),
         STORY(case_101_a_small_chunk_keeps_the_replies_in_step),
         STORY(case_101_a_message_that_is_refused_does_not_go_on_for_ever),
+        STORY(case_101_a_stranger_has_ten_minutes_to_log_in),
         STORY(case_102_who_may_not_speak_in_clear_hears_of_starttls),
         STORY(case_100_bounces_of_a_host_that_is_named),
         STORY(case_98_more_fields_than_a_signature_takes_is_final),
