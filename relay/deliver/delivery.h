@@ -46,6 +46,7 @@ struct delivery {
     unsigned attempts; // ended so far
     int64_t next_ms;   // wall clock: when due; INT64_MAX: held
     unsigned heap;     // 1-based position among the waiting, 0: not there
+    unsigned underway; // its number in the spool while a session has it; 0: none
     bool siblings;     // the message has other deliveries as well
     bool second_look;  // a TLS policy was looked up again before the last attempt
     struct route_request *asking;

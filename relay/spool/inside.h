@@ -90,6 +90,7 @@ struct spool {
     uint64_t reserve_bytes;            // of one, as they were last made
     bool reserve_told;                 // that the disk is full
     uint64_t reserve_at_ms;            // monotonic: the next look whether the disk is well again
+    struct underway *underway;         // NULL: it cannot be had
     unsigned failures;                 // batches in a row
     struct why trouble;                // why there is no head
     pthread_mutex_t lock;
@@ -150,6 +151,9 @@ bool scan_segment(struct spool *s, struct segment *g, uint64_t limit, bool newes
 bool clean_wanted(struct spool *s);
 void clean_copy(struct spool *s); // adds copies to the batch
 void clean_remove(struct spool *s);
+
+void underway_open(struct spool *s); // underway.c
+void underway_close(struct spool *s);
 
 // reserve.c: space for results on a full disk
 void reserve_find(struct spool *s);

@@ -88,6 +88,16 @@ int spool_large_finish(struct spool_large *large, struct message *m, struct why 
 void spool_large_abort(struct spool_large *large); // accepts NULL
 void spool_large_discard(struct spool *spool, struct message *m);
 
+// Which deliveries are under way (a message and a recipient domain), known to the next start also after a crash of the
+// program. Any thread.
+//
+// begin: a number for end; 0: not known (there are too many, or no space). end: `whole` where the attempt came to its
+// end, whatever that was; then nothing is held against it any more.
+unsigned spool_begin(struct spool *spool, uint64_t id, const char *domain);
+void spool_end(struct spool *spool, unsigned number, bool whole);
+// At how many unclean ends it was under way, since it last came to an end.
+unsigned spool_crashes(struct spool *spool, uint64_t id, const char *domain);
+
 // Any thread, cheap.
 // False: with what is on its way in, less than the reserve would be free → 452 4.3.1.
 bool spool_room(struct spool *spool);
