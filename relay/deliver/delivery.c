@@ -3,17 +3,22 @@
 #include "relay/deliver/delivery.h"
 
 #include <stdlib.h>
+#include "relay/base/words.h"
 #include "relay/base/mem.h"
 #include "relay/route/routes.h"
 
+#define HEAP 32 // what its memory and its place in a heap cost besides
+
 struct delivery *delivery_new(struct message *m, const size_t *which, size_t n)
 {
-    struct delivery *d = mem_new(sizeof *d);
+    struct delivery *d = mem_new(sizeof *d + n * sizeof d->rcpts[0]);
+    d->metered = m->meter ? (int64_t)(sizeof *d + n * sizeof d->rcpts[0] + HEAP) : 0;
+    if (m->meter)
+        atomic_fetch_add_explicit(m->meter, d->metered, memory_order_relaxed);
     list_init(&d->list);
     list_init(&d->all);
     d->place = QUEUE_WAITING;
     d->message = message_ref(m);
-    d->rcpts = mem_new(n * sizeof *d->rcpts);
     d->nrcpts = n;
     for (size_t i = 0; i < n; i++) {
         const struct recipient *r = &m->env.rcpts[which[i]];
@@ -38,8 +43,9 @@ void delivery_free(struct delivery *d)
     content_unref(d->content);
     for (size_t i = 0; i < d->nrcpts; i++)
         free(d->rcpts[i].why);
-    free(d->rcpts);
-    free(d->reason);
+    words_drop(d->reason);
+    if (d->metered)
+        atomic_fetch_sub_explicit(d->message->meter, d->metered, memory_order_relaxed);
     message_unref(d->message);
     free(d);
 }

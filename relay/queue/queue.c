@@ -9,6 +9,7 @@
 #include "relay/base/clock.h"
 #include "relay/base/id.h"
 #include "relay/base/mem.h"
+#include "relay/base/words.h"
 #include "relay/deliver/retry.h"
 #include "relay/log/log.h"
 #include "relay/queue/inside.h"
@@ -280,8 +281,11 @@ static void suspect(struct queue *q, struct delivery *d)
     char id[ID_TEXT];
     id_text(d->message->env.id, id);
     d->next_ms = INT64_MAX;
-    d->reason =
+    char *reason =
         mem_printf("4.3.0 held: the relay ended uncleanly %u times in the middle of it", crashes);
+    words_drop(d->reason);
+    d->reason = words_keep(reason);
+    free(reason);
     queue_note(q, d, SPOOL_DEFERRED);
     log_alarm("crash",
               "the relay ended uncleanly %u times in the middle of the delivery of %s to "
@@ -296,6 +300,8 @@ void queue_add(struct queue *q, struct message *m)
     size_t *which = mem_new((env->nrcpts ? env->nrcpts : 1) * sizeof *which);
     bool *done = mem_new(env->nrcpts ? env->nrcpts : 1);
     uint64_t size = message_size(m);
+    message_meter(m, &q->worker->relay->counters.queue_memory,
+                  (int64_t)(message_footprint(m) + spool_footprint(env->nrcpts)));
     for (size_t i = 0; i < env->nrcpts; i++) {
         size_t n = 0;
         for (size_t j = i; j < env->nrcpts && !done[i]; j++)

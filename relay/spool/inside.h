@@ -6,9 +6,9 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <uthash.h>
 #include "relay/base/list.h"
 #include "relay/base/maxima.h"
+#include "relay/base/table.h"
 #include "relay/spool/format.h"
 #include "relay/spool/format_text.h"
 #include "relay/spool/spool.h"

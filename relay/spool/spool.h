@@ -98,6 +98,9 @@ void spool_end(struct spool *spool, unsigned number, bool whole);
 // At how many unclean ends it was under way, since it last came to an end.
 unsigned spool_crashes(struct spool *spool, uint64_t id, const char *domain);
 
+// Bytes of memory that the spool keeps for a stored message with so many open recipients, besides the message.
+size_t spool_footprint(size_t nrcpts);
+
 // Any thread, cheap.
 // False: with what is on its way in, less than the reserve would be free → 452 4.3.1.
 bool spool_room(struct spool *spool);

@@ -4,18 +4,9 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
-#include "relay/base/id.h"
-
-static uint64_t hash_seed;
-#define HASH_FUNCTION(key, n, out) ((out) = (unsigned)XXH3_64bits_withSeed(key, n, hash_seed))
+#include "relay/base/table.h" // before whoever includes uthash
 #include "relay/base/mem.h"
 #include "relay/spool/inside.h"
-
-static void spool_table_make_seed(void)
-{
-    random_bytes(&hash_seed, sizeof hash_seed);
-}
 
 static uint64_t record_bytes(uint64_t length)
 {
@@ -42,8 +33,6 @@ static struct segment *take_out(struct kept *k)
 struct kept *table_add(struct spool *s, struct message *m, struct segment *g,
                        const struct segment_record *r, bool damaged)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, spool_table_make_seed);
     size_t n = m->env.nrcpts;
     struct kept *k = mem_new(sizeof *k + n * sizeof k->now[0]);
     k->id = m->env.id;
@@ -61,6 +50,12 @@ struct kept *table_add(struct spool *s, struct message *m, struct segment *g,
     HASH_ADD(hh, s->table, id, sizeof k->id, k);
     pthread_mutex_unlock(&s->lock);
     return k;
+}
+
+size_t spool_footprint(size_t nrcpts)
+{
+    size_t heap = 16, bucket = 16; // what an allocation, and a place in a table, cost besides
+    return sizeof(struct kept) + nrcpts * sizeof(struct segment_standing) + heap + bucket;
 }
 
 // Without the lock: for the spool thread, which alone changes the table.

@@ -24,6 +24,7 @@ struct counters {
     _Atomic uint64_t connections, connections_out, sessions, accepted, refused, delivered, deferred,
         failed, expired, dsn, auth_ok, auth_failed, tls_refused, tls_failure;
     _Atomic int64_t connections_now, queued_now, memory_now; // memory_now: message and I/O bytes
+    _Atomic int64_t queue_memory; // bytes for what is queued, contents apart
 };
 
 struct relay {
