@@ -11,6 +11,7 @@
 #include "relay/worker/relay.h"
 
 #define CONTROL_REQUEST_MAX 1048576   // bytes of one request
+#define CONTROL_OWNER_MAX   268435456 // of one by root or the relay's user: an imported message
 #define CONTROL_ANSWER_MAX  268435456 // bytes of one answer that is not told in pieces
 #define CONTROL_PIECE       65536     // bytes of one piece, about
 

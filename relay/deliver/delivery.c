@@ -12,7 +12,7 @@
 struct delivery *delivery_new(struct message *m, const size_t *which, size_t n)
 {
     struct delivery *d = mem_new(sizeof *d + n * sizeof d->rcpts[0]);
-    d->metered = m->meter ? (int64_t)(sizeof *d + n * sizeof d->rcpts[0] + HEAP) : 0;
+    d->metered = m->meter ? (unsigned)(sizeof *d + n * sizeof d->rcpts[0] + HEAP) : 0;
     if (m->meter)
         atomic_fetch_add_explicit(m->meter, d->metered, memory_order_relaxed);
     list_init(&d->list);

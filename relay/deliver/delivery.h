@@ -36,28 +36,28 @@ struct delivery {
     struct list list; // its place: routing, ready in a lane, in a session, held; times: in the heap
     struct list all;  // every delivery of this worker
     enum queue_state place;
+    unsigned attempts;     // ended so far
     struct worker *worker; // whose it is
     struct message *message;
     struct content *content; // NULL: not in memory
     uint64_t size;           // as sent
     const char *domain;      // the recipients' domain; the message's memory
-    size_t nrcpts;
-    unsigned attempts; // ended so far
-    int64_t next_ms;   // wall clock: when due; INT64_MAX: held
-    unsigned heap;     // 1-based position among the waiting, 0: not there
-    int64_t metered;   // counted in message->meter
-    unsigned underway; // its number in the spool while a session has it; 0: none
-    bool siblings;     // the message has other deliveries as well
-    bool second_look;  // a TLS policy was looked up again before the last attempt
+    int64_t next_ms;         // wall clock: when due; INT64_MAX: held
+    unsigned heap;           // 1-based position among the waiting, 0: not there
+    unsigned underway;       // its number in the spool while a session has it; 0: none
+    unsigned metered;        // bytes counted in message->meter
+    bool siblings;           // the message has other deliveries as well
+    bool second_look;        // a TLS policy was looked up again before the last attempt
     struct route_request *asking;
     struct route *route; // while ready or active
     const char *reason;  // the last failure in words, shared (relay/base/words.h); NULL if none
-    struct delivery_rcpt rcpts[]; // nrcpts of them
+    size_t nrcpts;
+    struct delivery_rcpt rcpts[];
 };
 
 // Recipients first..first+n-1 of the message's list are its recipients; takes references.
 struct delivery *delivery_new(struct message *m, const size_t *which, size_t n);
-// Counted where the message is (message_meter), until they are freed.
+
 void delivery_free(struct delivery *d); // out of every list; accepts NULL
 // The one mover: into `list` (NULL: none) as `place`.
 void delivery_move(struct delivery *d, enum queue_state place, struct list *list);

@@ -55,13 +55,13 @@ struct range {
 
 struct message {
     atomic_uint refs;
+    bool in_memory; // prefix, header and body (unless large) are here; true at birth
     struct envelope env;
     struct buf prefix;      // whole header fields with CRLF, sent first
     struct range *left_out; // ascending, apart
     size_t nleft_out;
     struct buf header; // as received, up to and with the empty line (if there is one)
     struct buf body;   // as received (dot-unstuffed); empty when `large` names a file
-    bool in_memory;    // prefix, header and body (unless large) are here; true at birth
     // Sizes as received, also when not in memory (prefix_bytes is kept by message_forget and the spool).
     uint64_t header_bytes, body_bytes, prefix_bytes;
     char *large;                 // name below spool/large/, NULL: the body is in the record

@@ -37,10 +37,11 @@ struct kept {
     UT_hash_handle hh;
     struct list link; // in segment->messages
     struct segment *segment;
-    uint64_t offset, length, text;
+    uint64_t offset, length;
     struct message *message;
-    bool damaged; // its content cannot be read any more
-    size_t open;
+    unsigned text : 31;   // bytes; at most SPOOL_TEXT
+    unsigned damaged : 1; // its content cannot be read any more
+    unsigned open;
     struct segment_standing now[]; // one a recipient of message->env
 };
 
@@ -129,11 +130,14 @@ struct kept *table_add(struct spool *s, struct message *m, struct segment *g,
 struct kept *table_find(struct spool *s, uint64_t id);
 void table_move(struct spool *s, struct kept *k, struct segment *g, const struct segment_record *r,
                 bool damaged);
-bool table_result(struct kept *k, const struct spool_result *result); // true: no recipient is open
+bool table_result(struct spool *s, struct kept *k,
+                  const struct spool_result *result); // true: no recipient is open
 void table_drop(struct spool *s, struct kept *k);
 bool table_place(struct spool *s, uint64_t id,
                  struct kept *place); // a copy; place->segment is referenced
 void table_damaged(struct spool *s, uint64_t id);
+// The message with a reference, and a copy of how its recipients stand (the caller frees it); NULL: not there.
+struct message *table_standing(struct spool *s, uint64_t id, struct segment_standing **now);
 
 // spool_batch.c
 void batch_write(struct spool *s);

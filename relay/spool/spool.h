@@ -74,6 +74,13 @@ struct message *spool_find(struct spool *spool, uint64_t id, struct why *why);
 // Up to n bytes of a large body from `offset`; 0 at the end, -1 on failure. Blocking.
 ssize_t spool_read_large(struct spool *spool, const struct message *m, uint64_t offset, void *out,
                          size_t n, struct why *why);
+// A message as it travels from spool to spool: the words of its envelope with the recipients that are open now, as they
+// stand (the text of a MESSAGE record, without a large file), and its content: prefix, header and body as received.
+// export: the words; -1 with why. import: a new message of the words and the content, in memory or with its large body
+// on disk, to be stored; NULL with why. Blocking.
+int spool_export_words(struct spool *spool, uint64_t id, struct buf *words, struct why *why);
+struct message *spool_import(struct spool *spool, struct span words, struct span content,
+                             struct why *why);
 // Frees prefix, header and body of a message that waits.
 void message_forget(struct message *m);
 

@@ -18,7 +18,7 @@ static void put_in(struct kept *k, struct segment *g, const struct segment_recor
     k->segment = segment_ref(g);
     k->offset = r->offset;
     k->length = r->length;
-    k->text = r->text;
+    k->text = r->text & 0x7fffffff;
     list_append(&g->messages, &k->link);
     g->live += record_bytes(r->length);
 }
@@ -38,7 +38,7 @@ struct kept *table_add(struct spool *s, struct message *m, struct segment *g,
     k->id = m->env.id;
     k->message = m;
     k->damaged = damaged;
-    k->open = n;
+    k->open = (unsigned)n;
     for (size_t i = 0; i < n; i++)
         k->now[i] = (struct segment_standing){.open = true,
                                               .attempts = m->env.rcpts[i].attempts,
@@ -73,14 +73,15 @@ void table_move(struct spool *s, struct kept *k, struct segment *g, const struct
     pthread_mutex_lock(&s->lock);
     struct segment *old = take_out(k);
     put_in(k, g, r);
-    k->damaged |= damaged;
+    k->damaged = k->damaged || damaged;
     pthread_mutex_unlock(&s->lock);
     segment_unref(old);
 }
 
 // An address that the envelope has twice stands for as many recipients: each result ends one.
-bool table_result(struct kept *k, const struct spool_result *result)
+bool table_result(struct spool *s, struct kept *k, const struct spool_result *result)
 {
+    pthread_mutex_lock(&s->lock);
     const struct envelope *env = &k->message->env;
     for (size_t i = 0; i < env->nrcpts; i++) {
         struct segment_standing *now = &k->now[i];
@@ -96,7 +97,9 @@ bool table_result(struct kept *k, const struct spool_result *result)
         }
         break;
     }
-    return k->open == 0;
+    bool done = k->open == 0;
+    pthread_mutex_unlock(&s->lock);
+    return done;
 }
 
 void table_drop(struct spool *s, struct kept *k)
@@ -129,4 +132,20 @@ void table_damaged(struct spool *s, uint64_t id)
     if (k)
         k->damaged = true;
     pthread_mutex_unlock(&s->lock);
+}
+
+struct message *table_standing(struct spool *s, uint64_t id, struct segment_standing **now)
+{
+    struct message *m = NULL;
+    *now = NULL;
+    pthread_mutex_lock(&s->lock);
+    struct kept *k = table_find(s, id);
+    if (k) {
+        m = message_ref(k->message);
+        size_t bytes = m->env.nrcpts * sizeof k->now[0];
+        *now = mem_new(bytes);
+        memcpy(*now, k->now, bytes);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return m;
 }
