@@ -98,6 +98,13 @@ static void complete_delivery(struct cfg_delivery *delivery, const struct node *
     }
 }
 
+// What one recipient takes at the most, with a message of its own, is below a KiB.
+static void complete_limits(struct cfg_limits *limits)
+{
+    if (!limits->queue_memory)
+        limits->queue_memory = limits->queued * 1024;
+}
+
 static void complete_report(struct config *c)
 {
     struct cfg_tls_report *report = &c->tls_report;
@@ -114,6 +121,7 @@ void rules_complete(struct config *config, const struct node *root, const char *
     fill_in(&config->authserv_id, mem_dup(config->hostname));
     fill_in(&config->dsn_from, mem_printf("MAILER-DAEMON@%s", config->hostname));
     complete_report(config);
+    complete_limits(&config->limits);
     if (config->nlisten == 0 && config->ncertificates > 0) {
         add_value("listen", "address", config, "0.0.0.0:587");
         add_value("listen", "address", config, "[::]:587");

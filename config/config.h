@@ -15,7 +15,7 @@
 
 struct cfg_limits {
     uint64_t message_size, header_size, recipients, connections, per_client, memory, queued,
-        disk_reserve;
+        queue_memory, disk_reserve;
 };
 
 struct cfg_tls_report {

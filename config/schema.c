@@ -223,7 +223,11 @@ static const struct schema_key limit_keys[] = {
     {"memory", KEY_SIZE, AT(cfg_limits, memory), .initial = "512MiB", .min = 16 * MIB,
      .max = 1024 * TIB, .text = "memory for message bytes and I/O buffers"},
     {"queued", KEY_NUMBER, AT(cfg_limits, queued), .initial = "1000000", COUNT,
-     .text = "messages in the queue; more are refused with 452"},
+     .text = "recipients in the queue; more are refused with 452"},
+    {"queue_memory", KEY_SIZE, AT(cfg_limits, queue_memory), .initial = "0", .min = 0,
+     .max = 1024 * TIB,
+     .text = "memory for what is queued, contents apart; more is refused with 452. 0: 1 KiB for "
+             "each of queued"},
     {"disk_reserve", KEY_SIZE, AT(cfg_limits, disk_reserve), .initial = "1GiB", .min = 0,
      .max = 1024 * TIB, .text = "free space kept on the spool's disk"},
     END_OF_KEYS,

@@ -73,10 +73,14 @@ const struct command commands[] = {
      command_health},
     {"status", "one screen about the running relay", "usage: waxwing status [--json]\n",
      command_status},
-    {"queue", "list, show, export, retry, hold, release, remove, bounce what waits",
+    {"queue", "list, show, export, import, retry, hold, release, remove, bounce what waits",
      "usage: waxwing queue list [FILTER ...] [--json]\n"
      "       waxwing queue show ID\n"
-     "       waxwing queue export ID\n"
+     "       waxwing queue export ID [> FILE]\n"
+     "       waxwing queue export --envelope ID ... | FILTER ... | --all > FILE\n"
+     "       waxwing queue import FILE\n"
+     "       waxwing queue import FILE --sender A --to B ...\n"
+     "       waxwing queue list|export|import|remove ... --offline\n"
      "       waxwing queue retry|hold|release|remove|bounce ID ... | FILTER ... | --all\n"
      "                     [--dry-run] [--yes]\n"
      "filters:\n"
@@ -84,6 +88,9 @@ const struct command commands[] = {
      "  --sender A      envelope sender A\n"
      "  --state S       routing, waiting, ready, active or held\n"
      "  --older AGE     accepted longer ago than 90s, 15m, 4h, 5d\n"
+     "export of one id is the message; with envelopes it is a file that import takes, on any "
+     "relay.\n"
+     "--offline works on the spool of a relay that is stopped.\n"
      "remove drops without a word to the sender; bounce tells the sender.\n"
      "Filters and --all are counted first, and asked about on a terminal.\n"
      "  --dry-run       only say how many\n"

@@ -19,7 +19,7 @@ static bool is(const struct queue_call *call, const char *verb)
     return strcmp(call->verb, verb) == 0;
 }
 
-static json_t *request_for(const struct queue_call *call, const char *verb)
+json_t *queue_request(const struct queue_call *call, const char *verb)
 {
     const struct queue_filter *f = &call->filter;
     json_t *request = json_object(), *ids = json_array();
@@ -60,7 +60,7 @@ static int run_list(const struct queue_call *call, const char *control)
     struct rows rows = {.call = call};
     int status;
     json_t *last =
-        control_ask_lines(control, request_for(call, "list"), queue_on_row, &rows, &status);
+        control_ask_lines(control, queue_request(call, "list"), queue_on_row, &rows, &status);
     if (last && !json_object_get(last, "error"))
         queue_print_end(call, rows.n);
     if (last && status == EXIT_NO)
@@ -78,7 +78,7 @@ static bool queue_on_nothing(const json_t *line, void *arg)
 
 static json_t *ask_change(const struct queue_call *call, const char *control, bool dry, int *status)
 {
-    json_t *request = request_for(call, call->verb);
+    json_t *request = queue_request(call, call->verb);
     json_object_set_new(request, "dry", json_boolean(dry));
     return control_ask_lines(control, request, queue_on_nothing, NULL, status);
 }
@@ -89,7 +89,7 @@ static uint64_t number(const json_t *j, const char *key)
 }
 
 // Only a terminal is asked: a script has said what it wants.
-static bool agreed(const struct queue_call *call, uint64_t recipients)
+bool queue_agreed(const struct queue_call *call, uint64_t recipients)
 {
     char answer[16];
     if (call->yes || !isatty(STDIN_FILENO))
@@ -108,7 +108,7 @@ static int run_change(struct queue_call *call, const char *control)
     if (call->dry || (chosen && !call->yes)) {
         last = ask_change(call, control, true, &status);
         bool go = last && status == EXIT_YES && !call->dry;
-        if (go && !agreed(call, number(last, "recipients"))) {
+        if (go && !queue_agreed(call, number(last, "recipients"))) {
             fputs("nothing was done\n", stderr);
             status = EXIT_NO;
             go = false;
@@ -170,6 +170,10 @@ static int dispatch(struct queue_call *call, const struct config *config)
     if (call->offline)
         return queue_offline(call, config);
     const char *control = config->control;
+    if (is(call, "import"))
+        return queue_import_online(call, control);
+    if (is(call, "export") && queue_is_many(call))
+        return queue_export_many(call, control);
     if (is(call, "export"))
         return run_export(call, control, false);
     if (!is(call, "list") && !is(call, "show"))
@@ -183,22 +187,31 @@ static int dispatch(struct queue_call *call, const struct config *config)
 // What the words must and must not say together.
 static int check_words(const struct queue_call *call)
 {
-    bool list = is(call, "list"), one = is(call, "show") || is(call, "export");
-    bool change = !list && !one && !is(call, "import");
+    bool list = is(call, "list"), import = is(call, "import"), export = is(call, "export");
+    bool one = is(call, "show") || (export && !queue_is_many(call));
+    bool change = !list && !one && !import && !export;
     if (one && (call->filter.nids != 1 || call->filtered || call->all))
         return command_usage_error("queue", "%s takes one message id", call->verb);
     if (change && !call->filter.nids && !call->filtered && !call->all)
         return command_usage_error("queue", "%s needs message ids, a filter, or --all", call->verb);
     if (!change && (call->dry || call->yes))
-        return command_usage_error("queue", "%s changes nothing: no --dry-run, no --yes",
-                                   call->verb);
+        return command_usage_error("queue", "%s knows no --dry-run and no --yes", call->verb);
+    if (import && !call->file)
+        return command_usage_error("queue", "import needs a file, or - for standard input");
+    if (!import && call->nto)
+        return command_usage_error("queue", "--to is for import");
+    if (!export && call->envelope)
+        return command_usage_error("queue", "--envelope is for export");
+    bool offline = list || import || export || is(call, "remove");
+    if (call->offline && !offline)
+        return command_usage_error("queue", "%s needs the running relay: no --offline", call->verb);
     return EXIT_YES;
 }
 
 int command_queue(int argc, char **argv)
 {
-    static const char *const verbs[] = {"list", "show",    "export", "retry",
-                                        "hold", "release", "remove", "bounce"};
+    static const char *const verbs[] = {"list",    "show",   "export", "retry", "hold",
+                                        "release", "remove", "bounce", "import"};
     struct queue_call *call = mem_new(sizeof *call);
     call->verb = argc > 1 ? argv[1] : "list";
     bool known = false;

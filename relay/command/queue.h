@@ -26,6 +26,15 @@ struct queue_call {
 // EXIT_YES, or EXIT_USAGE with a sentence on stderr.
 int queue_read_arguments(struct queue_call *call, int argc, char **argv); // queue_options.c
 
+// An export with envelopes, which import takes, rather than the bytes of one message.
+static inline bool queue_is_many(const struct queue_call *call)
+{
+    return call->envelope || call->all || call->filtered || call->filter.nids > 1;
+}
+
+bool queue_agreed(const struct queue_call *call, uint64_t recipients);  // asks, on a terminal
+json_t *queue_request(const struct queue_call *call, const char *verb); // to the control socket
+
 // Rows come one by one; `n` counts them. (queue_text.c)
 void queue_print_row(const struct queue_call *call, const json_t *row, size_t n);
 void queue_print_end(const struct queue_call *call, size_t n);
@@ -35,5 +44,19 @@ void queue_print_envelope(const json_t *envelope);
 
 // On the spool of a relay that is stopped. (queue_offline.c)
 int queue_offline(struct queue_call *call, const struct config *config);
+
+// A file of exported messages: a first line, then for each message a line with the sizes of its words and its content, the
+// words (those of a MESSAGE record of the spool), the content, and an end of line. (queue_exchange.c)
+void queue_put_magic(void);
+void queue_put_entry(struct span words,
+                     uint64_t content_bytes); // the content and queue_put_end follow
+void queue_put_end(void);
+// Calls `take` for each message of call->file: of an exported queue, or the one bare message with --sender and --to.
+// EXIT_YES and the count printed, or a status with a sentence on stderr; `take` returns a status too.
+typedef int queue_take(void *arg, struct span words, struct span content);
+int queue_import_file(const struct queue_call *call, queue_take *take, void *arg);
+// With the running relay.
+int queue_export_many(const struct queue_call *call, const char *control);
+int queue_import_online(const struct queue_call *call, const char *control);
 
 #endif

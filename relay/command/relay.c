@@ -131,8 +131,10 @@ static void print_status(const json_t *answer)
            relay_number(c, "tls_refused"), relay_number(c, "tls_failure"));
     printf("TLS reports  %lld sent, %lld given up\n", relay_number(c, "reports_sent"),
            relay_number(c, "reports_failed"));
-    printf("queue        %lld recipients to serve, %lld bytes of messages in memory\n",
-           relay_number(c, "queued"), relay_number(c, "memory"));
+    printf("queue        %lld recipients to serve, %lld of %lld bytes of memory; %lld bytes of "
+           "messages in memory\n",
+           relay_number(c, "queued"), relay_number(c, "queue_memory"),
+           relay_number(answer, "queue_memory_limit"), relay_number(c, "memory"));
     printf("spool        %lld bytes in %lld segments, %lld syncs, %s, %s\n",
            relay_number(spool, "bytes"), relay_number(spool, "segments"),
            relay_number(spool, "syncs"),

@@ -252,8 +252,8 @@ static void dispatch(struct control_call *call)
     uv_timer_stop(&call->deadline);
     uv_read_stop((uv_stream_t *)&call->pipe);
     json_error_t error;
-    json_t *request =
-        json_loadb((char *)call->in.data, call->in.len, JSON_REJECT_DUPLICATES, &error);
+    json_t *request = json_loadb((char *)call->in.data, call->in.len,
+                                 JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
     const char *name = json_string_value(json_object_get(request, "verb"));
     const struct control_verb *verb = name ? find_verb(call->control, name) : NULL;
     if (!verb)
@@ -300,8 +300,9 @@ static void control_on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *room
         hang_up(call);
         return;
     }
+    bool whole = n > 0 && memchr(call->in.data + call->in.len, '\n', (size_t)n);
     call->in.len += (size_t)n;
-    if (span_find(buf_span(&call->in), '\n') >= 0)
+    if (whole)
         dispatch(call);
 }
 
@@ -324,6 +325,8 @@ static void take_connection(struct control *control, int fd)
     int rc = uv_pipe_open(&call->pipe, fd);
     if (rc < 0)
         close(fd);
+    else if (may_change(call))
+        call->in.max = CONTROL_OWNER_MAX;
     if (rc < 0 || uv_read_start((uv_stream_t *)&call->pipe, control_give_room, control_on_read) < 0)
         hang_up(call);
 }

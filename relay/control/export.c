@@ -18,7 +18,8 @@ struct export
     struct control_call *call;
     struct spool *spool;
     uint64_t id;
-    bool header_only;
+    bool header_only, whole; // whole: as it travels to another spool
+    struct buf words;        // whole: its envelope
     struct message *message; // NULL: not read yet
     struct buf content;      // what is sent of it, without a large body
     uint64_t at;             // how far it has been told
@@ -68,7 +69,18 @@ static void export_begin(struct export *e)
         return;
     const struct message *m = e->message;
     buf_init(&e->content, SIZE_MAX / 4);
-    message_sent_header(m, &e->content);
+    buf_init(&e->words, CONTROL_ANSWER_MAX / 4);
+    if (e->whole && spool_export_words(e->spool, e->id, &e->words, &e->why) < 0) {
+        message_unref(e->message);
+        e->message = NULL;
+        return;
+    }
+    if (e->whole) {
+        buf_addspan(&e->content, buf_span(&m->prefix));
+        buf_addspan(&e->content, buf_span(&m->header));
+    } else {
+        message_sent_header(m, &e->content);
+    }
     if (!m->large && !e->header_only)
         buf_addspan(&e->content, buf_span(&m->body));
 }
@@ -102,8 +114,14 @@ static void export_end(struct export *e, int exit)
         control_error(e->call, exit, "%s", e->why.text);
     message_unref(e->message);
     buf_free(&e->content);
+    buf_free(&e->words);
     free(e->room);
     free(e);
+}
+
+static uint64_t content_bytes(const struct export *e)
+{
+    return e->content.len + (e->message->large ? e->message->body_bytes : 0);
 }
 
 static void export_on_done(uv_work_t *work, int status);
@@ -118,9 +136,8 @@ static void export_next(void *arg)
 static void export_on_done(uv_work_t *work, int status)
 {
     struct export *e = work->data;
-    bool whole = e->n != 0 || e->header_only || !e->message ||
-                 e->at == e->content.len + (e->message->large ? e->message->body_bytes : 0);
-    if (status == 0 && !whole) {
+    bool complete = e->n != 0 || e->header_only || !e->message || e->at == content_bytes(e);
+    if (status == 0 && !complete) {
         why_set(&e->why, WHY_MESSAGE, "5.3.0", "the stored body of the message is cut off");
         e->n = -1;
     }
@@ -134,6 +151,10 @@ static void export_on_done(uv_work_t *work, int status)
     }
     json_t *line = e->at ? json_object() : envelope(e->message);
     json_object_set_new(line, "content", as_json_bytes(span_of(e->room, (size_t)e->n)));
+    if (!e->at && e->whole) {
+        json_object_set_new(line, "words", as_json_bytes(buf_span(&e->words)));
+        json_object_set_new(line, "bytes", json_integer((json_int_t)content_bytes(e)));
+    }
     char *text = json_dumps(line, JSON_COMPACT);
     struct buf piece;
     buf_init(&piece, CONTROL_ANSWER_MAX);
@@ -160,6 +181,7 @@ void control_export(struct control_call *call, struct relay *relay, const json_t
     e->spool = relay->spool;
     e->id = id;
     e->room = mem_new(EXPORT_READ);
+    e->whole = json_is_true(json_object_get(request, "whole"));
     e->header_only = json_is_true(json_object_get(request, "header_only"));
     why_clear(&e->why);
     export_next(e);

@@ -3,8 +3,11 @@
 #include "relay/deliver/delivery.h"
 
 #include <stdlib.h>
+#include "relay/base/words.h"
 #include "relay/base/mem.h"
 #include "relay/route/routes.h"
+
+#define HEAP 32 // what its memory and its place in a heap cost besides
 
 struct attempt *attempt_ref(struct attempt *a)
 {
@@ -30,12 +33,14 @@ static void clear(struct delivery_rcpt *r)
 
 struct delivery *delivery_new(struct message *m, const size_t *which, size_t n)
 {
-    struct delivery *d = mem_new(sizeof *d);
+    struct delivery *d = mem_new(sizeof *d + n * sizeof d->rcpts[0]);
+    d->metered = m->meter ? (unsigned)(sizeof *d + n * sizeof d->rcpts[0] + HEAP) : 0;
+    if (m->meter)
+        atomic_fetch_add_explicit(m->meter, d->metered, memory_order_relaxed);
     list_init(&d->list);
     list_init(&d->all);
     d->place = QUEUE_WAITING;
     d->message = message_ref(m);
-    d->rcpts = mem_new(n * sizeof *d->rcpts);
     d->nrcpts = n;
     for (size_t i = 0; i < n; i++) {
         const struct recipient *r = &m->env.rcpts[which[i]];
@@ -60,8 +65,9 @@ void delivery_free(struct delivery *d)
     content_unref(d->content);
     for (size_t i = 0; i < d->nrcpts; i++)
         clear(&d->rcpts[i]);
-    free(d->rcpts);
-    free(d->reason);
+    words_drop(d->reason);
+    if (d->metered)
+        atomic_fetch_sub_explicit(d->message->meter, d->metered, memory_order_relaxed);
     message_unref(d->message);
     free(d);
 }

@@ -52,27 +52,30 @@ struct delivery {
     struct list list; // its place: routing, ready in a lane, in a session, held; times: in the heap
     struct list all;  // every delivery of this worker
     enum queue_state place;
+    unsigned attempts;     // ended so far
     struct worker *worker; // whose it is
     struct message *message;
     struct content *content; // NULL: not in memory
     uint64_t size;           // as sent
     const char *domain;      // the recipients' domain; the message's memory
-    struct delivery_rcpt *rcpts;
-    size_t nrcpts;
-    unsigned attempts; // ended so far
-    int64_t next_ms;   // wall clock: when due; INT64_MAX: held
-    unsigned heap;     // 1-based position among the waiting, 0: not there
-    bool siblings;     // the message has other deliveries as well
-    bool second_look;  // a TLS policy was looked up again before the last attempt
+    int64_t next_ms;         // wall clock: when due; INT64_MAX: held
+    unsigned heap;           // 1-based position among the waiting, 0: not there
+    unsigned underway;       // its number in the spool while a session has it; 0: none
+    unsigned metered;        // bytes counted in message->meter
+    bool siblings;           // the message has other deliveries as well
+    bool second_look;        // a TLS policy was looked up again before the last attempt
     struct route_request *asking;
     struct route *route; // while ready or active
-    char *reason;        // the last failure in words, NULL if none
+    const char *reason;  // the last failure in words, shared (relay/base/words.h); NULL if none
     // A TLS failure waits for policy and records to be looked up again, and then for its next time.
     bool looking, looked; // now; since it last waited for its time
+    size_t nrcpts;
+    struct delivery_rcpt rcpts[];
 };
 
 // Recipients first..first+n-1 of the message's list are its recipients; takes references.
 struct delivery *delivery_new(struct message *m, const size_t *which, size_t n);
+
 void delivery_free(struct delivery *d); // out of every list; accepts NULL
 // The one mover: into `list` (NULL: none) as `place`.
 void delivery_move(struct delivery *d, enum queue_state place, struct list *list);

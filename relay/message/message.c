@@ -42,15 +42,12 @@ struct message *message_ref(struct message *m)
     return m;
 }
 
-void message_unref(struct message *m)
+static void free_envelope(struct message *m)
 {
-    if (!m)
+    if (m->packed) {
+        free(m->packed);
         return;
-    unsigned before = atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel);
-    assert(before > 0);
-    if (before > 1)
-        return;
-    message_meter(m, NULL, 0);
+    }
     for (size_t i = 0; i < m->env.nrcpts; i++) {
         free(m->env.rcpts[i].address);
         free(m->env.rcpts[i].domain);
@@ -61,10 +58,85 @@ void message_unref(struct message *m)
     free(m->env.envid);
     free(m->env.principal);
     free(m->env.client);
+    free(m->left_out);
+}
+
+// The end of `text` that is `tail`, or NULL: most domains are the end of their addresses.
+static char *ending(char *text, const char *tail)
+{
+    size_t n = strlen(text), k = strlen(tail);
+    return k <= n && strcmp(text + n - k, tail) == 0 ? text + n - k : NULL;
+}
+
+static size_t text_bytes(const struct envelope *env)
+{
+    size_t n =
+        strlen(env->from) + strlen(env->envid) + strlen(env->principal) + strlen(env->client) + 4;
+    for (size_t i = 0; i < env->nrcpts; i++) {
+        const struct recipient *r = &env->rcpts[i];
+        n += strlen(r->address) + 1 + strlen(r->orcpt) + 1;
+        n += ending(r->address, r->domain) ? 0 : strlen(r->domain) + 1;
+    }
+    return n;
+}
+
+static char *put_text(char **at, const char *text)
+{
+    size_t n = strlen(text) + 1;
+    char *here = memcpy(*at, text, n);
+    *at += n;
+    return here;
+}
+
+void message_pack(struct message *m)
+{
+    if (m->packed)
+        return;
+    struct envelope old = m->env, *env = &m->env;
+    size_t rcpts = old.nrcpts * sizeof *old.rcpts, ranges = m->nleft_out * sizeof *m->left_out;
+    unsigned char *block = mem_new(rcpts + ranges + text_bytes(&old));
+    char *at = (char *)block + rcpts + ranges;
+    struct message former = {.env = old, .left_out = m->left_out};
+    env->rcpts = (struct recipient *)(void *)block;
+    m->left_out = (struct range *)(void *)(block + rcpts);
+    if (ranges)
+        memcpy(m->left_out, former.left_out, ranges);
+    env->from = put_text(&at, old.from);
+    env->envid = put_text(&at, old.envid);
+    env->principal = put_text(&at, old.principal);
+    env->client = put_text(&at, old.client);
+    for (size_t i = 0; i < old.nrcpts; i++) {
+        struct recipient *r = &env->rcpts[i];
+        *r = old.rcpts[i];
+        r->address = put_text(&at, r->address);
+        char *end = ending(r->address, r->domain);
+        r->domain = end ? end : put_text(&at, r->domain);
+        r->orcpt = put_text(&at, r->orcpt);
+    }
+    free_envelope(&former);
+    m->packed = block;
+}
+
+size_t message_footprint(const struct message *m)
+{
+    size_t heap = 16; // what an allocation costs besides
+    return sizeof *m + heap + m->env.nrcpts * sizeof *m->env.rcpts +
+           m->nleft_out * sizeof *m->left_out + text_bytes(&m->env) + heap;
+}
+
+void message_unref(struct message *m)
+{
+    if (!m)
+        return;
+    unsigned before = atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel);
+    assert(before > 0);
+    if (before > 1)
+        return;
+    message_meter(m, NULL, 0);
+    free_envelope(m);
     buf_free(&m->prefix);
     buf_free(&m->header);
     buf_free(&m->body);
-    free(m->left_out);
     free(m->large);
     free(m);
 }
@@ -72,6 +144,7 @@ void message_unref(struct message *m)
 struct recipient *message_add_recipient(struct message *m, const char *address, const char *domain)
 {
     struct envelope *env = &m->env;
+    assert(!m->packed);
     if ((env->nrcpts & (env->nrcpts - 1)) == 0) // full at every power of two
         env->rcpts = mem_grow(env->rcpts, env->nrcpts ? 2 * env->nrcpts : 1, sizeof *env->rcpts);
     struct recipient *r = &env->rcpts[env->nrcpts++];
@@ -150,6 +223,7 @@ struct message *message_twin(const struct message *m)
 
 void message_leave_out(struct message *m, uint64_t start, uint64_t end)
 {
+    assert(!m->packed);
     assert(start <= end && (!m->nleft_out || m->left_out[m->nleft_out - 1].end <= start));
     m->left_out = mem_grow(m->left_out, m->nleft_out + 1, sizeof *m->left_out);
     m->left_out[m->nleft_out++] = (struct range){start, end};

@@ -18,14 +18,14 @@ enum dsn_ret { RET_UNSET, RET_FULL, RET_HDRS };
 enum body_kind { BODY_7BIT, BODY_8BITMIME, BODY_BINARYMIME };
 
 struct recipient {
-    char *address;   // as given, without angle brackets; the domain may be a U-label (SMTPUTF8)
-    char *domain;    // lower-case A-label, or "[address literal]"
-    char *orcpt;     // xtext-decoded "rfc822;x@y", "" if none
-    unsigned notify; // enum dsn_notify bits; 0: not given
+    char *address; // as given, without angle brackets; the domain may be a U-label (SMTPUTF8)
+    char *domain;  // lower-case A-label, or "[address literal]"
+    char *orcpt;   // xtext-decoded "rfc822;x@y", "" if none
     // Where it stood when the message was last written to the spool; deliveries carry on from here.
+    int64_t next_ms; // wall clock; INT64_MAX: held
     unsigned attempts;
-    int64_t next_ms;   // wall clock; INT64_MAX: held
-    bool delay_warned; // a delay DSN has been sent
+    unsigned char notify; // enum dsn_notify bits; 0: not given
+    bool delay_warned;    // a delay DSN has been sent
 };
 
 struct envelope {
@@ -55,13 +55,13 @@ struct range {
 
 struct message {
     atomic_uint refs;
+    bool in_memory; // prefix, header and body (unless large) are here; true at birth
     struct envelope env;
     struct buf prefix;      // whole header fields with CRLF, sent first
     struct range *left_out; // ascending, apart
     size_t nleft_out;
     struct buf header; // as received, up to and with the empty line (if there is one)
     struct buf body;   // as received (dot-unstuffed); empty when `large` names a file
-    bool in_memory;    // prefix, header and body (unless large) are here; true at birth
     // Sizes as received, also when not in memory (prefix_bytes is kept by message_forget and the spool).
     uint64_t header_bytes, body_bytes, prefix_bytes;
     char *large;                 // name below spool/large/, NULL: the body is in the record
@@ -69,6 +69,7 @@ struct message {
     uint64_t segment, offset, record_bytes; // where the spool has it; 0 before
     _Atomic int64_t *meter; // what `metered` is counted in, until it is freed; NULL: nothing
     int64_t metered;
+    void *packed; // message_pack: the one piece of memory of envelope and ranges
 };
 
 struct message *message_new(void); // one reference, everything empty, id chosen
@@ -78,6 +79,11 @@ struct recipient *message_add_recipient(struct message *m, const char *address, 
 // Counts the message with `amount` in `meter`, and no more where it was counted before; NULL: nowhere. Whose it is
 // at the moment calls this; the last message_unref takes it out by itself.
 void message_meter(struct message *m, _Atomic int64_t *meter, int64_t amount);
+// Moves the envelope and the ranges, which do not change any more, into one piece of memory: a million of them wait.
+// No recipient is added afterwards.
+void message_pack(struct message *m);
+// Bytes of memory that it holds, its content apart.
+size_t message_footprint(const struct message *m);
 // Bytes that DATA would carry before dot-stuffing.
 uint64_t message_size(const struct message *m);
 // Adds a range of the received header that is not sent; in ascending order.

@@ -20,6 +20,8 @@
 #define QUEUE_TICK_MS      1000  // how often a queue held up by the spool looks again
 #define QUEUE_SWEEP_MS     30000 // how often unused lanes go, and the longest sleep
 #define QUEUE_SECOND_MS    10000 // the second look at a TLS policy before anything final
+#define QUEUE_CRASHES      3     // unclean ends in the middle of a delivery after which it is held
+#define QUEUE_CRASH_MS     15000 // how long it waits after the first; four times that after the next
 #define QUEUE_GATHER_MS    5     // deliveries of one message wait so long for each other
 #define QUEUE_REPORT_MS    50    // failures of one message within this time share a DSN
 #define QUEUE_REPORT_RETRY 60000 // a DSN that could not be stored: when its cause is tried again
@@ -65,6 +67,8 @@ void queue_wait(struct queue *q,
                 struct delivery *d); // among the waiting, by d->next_ms; INT64_MAX: held
 void queue_ask(struct queue *q, struct delivery *d);     // for its route; answered in queue.c
 void queue_unplace(struct queue *q, struct delivery *d); // out of wherever it stands, unless active
+// An outcome of all its recipients into the spool, by d->attempts and d->next_ms. (rows.c)
+void queue_note(struct queue *q, const struct delivery *d, enum spool_outcome outcome);
 void queue_check_gone(struct queue *q);
 void queue_stop_soon(struct queue *q); // stopping, and the last session has ended
 

@@ -180,6 +180,7 @@ static void lane_session_done(struct list *deliveries, bool attempted, void *arg
     struct run *run = arg;
     struct lane *lane = run->lane;
     struct lanes *lanes = lane->lanes;
+    struct spool *spool = lanes->worker->relay->spool;
     list_remove(&run->list);
     lane->nsessions--;
     lanes->nsessions--;
@@ -187,6 +188,8 @@ static void lane_session_done(struct list *deliveries, bool attempted, void *arg
     if (!attempted && !lanes->stopping) {
         list_each_safe (it, deliveries) {
             struct delivery *d = list_of(it, struct delivery, list);
+            spool_end(spool, d->underway, false);
+            d->underway = 0;
             delivery_move(d, QUEUE_READY, &lane->ready);
         }
         list_append(&lanes->blocked, &lane->place);
@@ -195,13 +198,25 @@ static void lane_session_done(struct list *deliveries, bool attempted, void *arg
     while (!list_empty(deliveries)) {
         struct delivery *d = list_of(deliveries->next, struct delivery, list);
         list_remove(&d->list);
+        unsigned underway = d->underway;
+        d->underway = 0;
         lanes->done(d, lanes->arg);
+        spool_end(spool, underway, true); // what became of it is settled, and d may be gone
     }
     if (!list_empty(&lane->ready))
         mark(lane);
     // Its connection may be idle now, and make room for another lane's.
     if (!list_empty(&lanes->blocked))
         mark(list_of(lanes->blocked.next, struct lane, place));
+}
+
+// The spool knows what is under way, so that the next start knows what a crash interrupted.
+static void begin_all(struct spool *spool, struct list *batch)
+{
+    list_each (it, batch) {
+        struct delivery *d = list_of(it, struct delivery, list);
+        d->underway = spool_begin(spool, d->message->env.id, d->domain);
+    }
 }
 
 // A session opens a connection: within the limits, idle connections make room for it.
@@ -233,6 +248,7 @@ static void lane_start(struct lane *lane, struct list *batch)
     list_append(&lane->sessions, &run->list);
     lane->nsessions++;
     lane->lanes->nsessions++;
+    begin_all(lane->lanes->worker->relay->spool, batch);
     run->deliver = deliver_new(&order, batch);
     deliver_run(run->deliver); // may end at once: run is gone then
 }

@@ -7,8 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include "relay/base/clock.h"
+#include "relay/base/id.h"
 #include "relay/base/mem.h"
+#include "relay/base/words.h"
 #include "relay/deliver/retry.h"
+#include "relay/log/log.h"
 #include "relay/queue/inside.h"
 #include "relay/route/routes.h"
 
@@ -263,6 +266,37 @@ static bool together(const struct recipient *a, const struct recipient *b)
            a->next_ms == b->next_ms;
 }
 
+// A delivery in the middle of which the relay ended uncleanly may be why: it starts with back-off, and after some times
+// an operator has to say so.
+static void suspect(struct queue *q, struct delivery *d)
+{
+    const struct cfg_delivery *c = &q->setup->config->delivery;
+    unsigned crashes = spool_crashes(q->worker->relay->spool, d->message->env.id, d->domain);
+    if (!crashes || d->next_ms == INT64_MAX)
+        return;
+    if (crashes < QUEUE_CRASHES) {
+        uint64_t wait = QUEUE_CRASH_MS << 2 * (crashes - 1), last = c->retry[c->nretry - 1];
+        wait = wait < last ? wait : last;
+        // Apart from what was under way with it, so that they do not meet again.
+        int64_t next = clock_ms() + (int64_t)(wait / 2 + random_below(wait / 2 + 1));
+        d->next_ms = next > d->next_ms ? next : d->next_ms;
+        return;
+    }
+    char id[ID_TEXT];
+    id_text(d->message->env.id, id);
+    d->next_ms = INT64_MAX;
+    char *reason =
+        mem_printf("4.3.0 held: the relay ended uncleanly %u times in the middle of it", crashes);
+    words_drop(d->reason);
+    d->reason = words_keep(reason);
+    free(reason);
+    queue_note(q, d, SPOOL_DEFERRED);
+    log_alarm("crash",
+              "the relay ended uncleanly %u times in the middle of the delivery of %s to "
+              "%s; it is held until 'waxwing queue release %s'",
+              crashes, id, d->domain, id);
+}
+
 void queue_add(struct queue *q, struct message *m)
 {
     struct envelope *env = &m->env;
@@ -270,6 +304,8 @@ void queue_add(struct queue *q, struct message *m)
     size_t *which = mem_new((env->nrcpts ? env->nrcpts : 1) * sizeof *which);
     bool *done = mem_new(env->nrcpts ? env->nrcpts : 1);
     uint64_t size = message_size(m);
+    message_meter(m, &q->worker->relay->counters.queue_memory,
+                  (int64_t)(message_footprint(m) + spool_footprint(env->nrcpts)));
     for (size_t i = 0; i < env->nrcpts; i++) {
         size_t n = 0;
         for (size_t j = i; j < env->nrcpts && !done[i]; j++)
@@ -285,6 +321,7 @@ void queue_add(struct queue *q, struct message *m)
         d->siblings = n < env->nrcpts;
         d->content = content ? content_ref(content) : NULL;
         list_append(&q->all, &d->all);
+        suspect(q, d);
         queue_wait(q, d);
     }
     atomic_fetch_add_explicit(&q->worker->relay->counters.queued_now, (int64_t)env->nrcpts,

@@ -28,6 +28,8 @@ struct report {
     struct content *content;
     enum dsn_kind kind;
     int64_t tried_ms, until_ms;
+    unsigned
+        underway; // its number in the spool while it is made: a crash in it counts for the delivery
     struct report_row *rows;
     size_t nrows;
     struct spool_write write;
@@ -36,6 +38,7 @@ struct report {
 static void report_free(struct report *report)
 {
     struct queue *q = report->q;
+    spool_end(q->worker->relay->spool, report->underway, true);
     content_unref(report->content);
     message_unref(report->message);
     message_unref(report->write.message);
@@ -204,6 +207,8 @@ void queue_reports_flush(struct queue *q)
     while (!list_empty(&q->reports)) {
         struct report *report = list_of(q->reports.next, struct report, list);
         list_remove(&report->list);
+        report->underway = spool_begin(q->worker->relay->spool, report->message->env.id,
+                                       report->rows[0].recipient->domain);
         if (report->content)
             submit(report);
         else

@@ -71,7 +71,7 @@ static void log_operator(const struct queue_walk *walk, const struct delivery *d
     }
 }
 
-static void note_all(struct queue *q, struct delivery *d, enum spool_outcome outcome)
+void queue_note(struct queue *q, const struct delivery *d, enum spool_outcome outcome)
 {
     for (size_t i = 0; i < d->nrcpts; i++) {
         struct spool_result result = {
@@ -91,7 +91,7 @@ static void reschedule(struct queue *q, struct delivery *d, int64_t next_ms)
 {
     queue_unplace(q, d);
     d->next_ms = next_ms;
-    note_all(q, d, SPOOL_DEFERRED);
+    queue_note(q, d, SPOOL_DEFERRED);
     content_unref(d->content);
     d->content = NULL;
     queue_wait(q, d);
@@ -100,7 +100,7 @@ static void reschedule(struct queue *q, struct delivery *d, int64_t next_ms)
 static void remove_it(struct queue *q, struct delivery *d)
 {
     queue_unplace(q, d);
-    note_all(q, d, SPOOL_REMOVED);
+    queue_note(q, d, SPOOL_REMOVED);
     atomic_fetch_sub_explicit(&q->worker->relay->counters.queued_now, (int64_t)d->nrcpts,
                               memory_order_relaxed);
     delivery_free(d);

@@ -10,6 +10,7 @@
 #include "relay/base/clock.h"
 #include "relay/base/id.h"
 #include "relay/base/mem.h"
+#include "relay/base/words.h"
 #include "relay/log/log.h"
 #include "relay/deliver/retry.h"
 #include "relay/route/routes.h"
@@ -179,9 +180,11 @@ static int64_t warn_at(const struct settling *s)
 
 static void keep_reason(struct delivery *d, const struct why *why)
 {
-    free(d->reason);
-    d->reason = mem_printf("%s %s%s%s%s%s", why->status, why->text, why->host[0] ? " at " : "",
-                           why->host, why->reply[0] ? ": " : "", why->reply);
+    char *reason = mem_printf("%s %s%s%s%s%s", why->status, why->text, why->host[0] ? " at " : "",
+                              why->host, why->reply[0] ? ": " : "", why->reply);
+    words_drop(d->reason);
+    d->reason = words_keep(reason);
+    free(reason);
 }
 
 static void warn(struct settling *s, struct delivery_rcpt *r, int64_t at)
@@ -246,8 +249,8 @@ static void later(struct settling *s)
         note(s, r, SPOOL_DEFERRED, r->why);
     }
     keep_reason(d, &s->worst);
-    delivery_forget_attempts(d);
-    // What waits keeps no bytes in memory.
+    // What waits keeps neither reasons nor bytes in memory.
+    delivery_reset(d);
     content_unref(d->content);
     d->content = NULL;
     queue_wait(s->q, d);

@@ -43,6 +43,7 @@ static json_t *describe_counters(const struct counters *c)
     verbs_put(j, "log_lost", log_lines_lost());
     verbs_put(j, "queued", (uint64_t)c->queued_now);
     verbs_put(j, "memory", (uint64_t)c->memory_now);
+    verbs_put(j, "queue_memory", (uint64_t)c->queue_memory);
     return j;
 }
 
@@ -120,6 +121,7 @@ static void verbs_status(struct control_call *call, struct relay *relay, const j
     json_object_set_new(j, "configuration", json_string(setup->config->file));
     json_object_set_new(j, "hostname", json_string(setup->config->hostname));
     verbs_put(j, "workers", relay->nworkers);
+    verbs_put(j, "queue_memory_limit", setup->config->limits.queue_memory);
     if (setup->creds)
         json_object_set_new(j, "certificate_expires", json_integer(creds_expires(setup->creds)));
     json_object_set_new(j, "troubles", describe_troubles(&relay->troubles));

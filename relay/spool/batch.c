@@ -163,6 +163,7 @@ static void end_job(struct spool *s, struct job *job)
     struct spool_write *write = job->write;
     switch (job->kind) {
     case JOB_STORE:
+        message_pack(write->message); // nothing of it changes any more
         table_add(s, message_ref(write->message), s->head, &job->place, false);
         write->message->segment = s->head->key.number;
         write->message->offset = job->place.offset;
@@ -180,7 +181,7 @@ static void end_job(struct spool *s, struct job *job)
         s->owed -= job->owed;
         atomic_fetch_add(&s->results, 1);
         k = table_find(s, job->id);
-        if (k && table_result(k, &job->result)) {
+        if (k && table_result(s, k, &job->result)) {
             if (k->message->large)
                 large_unlink(s, k->message->large);
             table_drop(s, k);

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -153,6 +154,38 @@ static int files_system_lock(void *self, const char *path)
     return -1;
 }
 
+static void *system_map(void *self, const char *path, size_t bytes)
+{
+    (void)self;
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return NULL;
+    void *memory = MAP_FAILED;
+    int error = posix_fallocate(fd, 0, (off_t)bytes);
+    if (error == 0)
+        memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    close(fd);
+    if (error)
+        errno = error;
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+static void system_unmap(void *self, void *memory, size_t bytes)
+{
+    (void)self;
+    munmap(memory, bytes);
+}
+
+static void system_boot(void *self, char *out, size_t size)
+{
+    (void)self;
+    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? 0 : read(fd, out, size - 1);
+    memset(out + (n > 0 ? n : 0), 0, size - (size_t)(n > 0 ? n : 0));
+    if (fd >= 0)
+        close(fd);
+}
+
 const struct spool_files spool_files_system = {
     .open = files_system_open,
     .close = files_system_close,
@@ -168,6 +201,9 @@ const struct spool_files spool_files_system = {
     .sync_dir = files_system_sync_dir,
     .list = files_system_list,
     .free_bytes = files_system_free_bytes,
+    .map = system_map,
+    .unmap = system_unmap,
+    .boot = system_boot,
     .lock = files_system_lock,
 };
 

@@ -32,6 +32,11 @@ struct spool_files {
     // Names in a directory, without "." and ".."; the callback may not touch the directory.
     int (*list)(void *self, const char *path, void (*each)(void *arg, const char *name), void *arg);
     int (*free_bytes)(void *self, const char *path, uint64_t *bytes); // for an ordinary user
+    // A file of that size, made where it is not there, in memory that outlives the program; real blocks, so that no
+    // store into it can fail. Never synced. NULL with errno set.
+    void *(*map)(void *self, const char *path, size_t bytes);
+    void (*unmap)(void *self, void *memory, size_t bytes);
+    void (*boot)(void *self, char *out, size_t size); // a name for this boot of the machine
     // An fd that holds the lock until it is closed; EAGAIN when another process has it.
     int (*lock)(void *self, const char *path);
 };

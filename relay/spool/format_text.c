@@ -258,6 +258,15 @@ int segment_message_encode(const struct message *m, const struct segment_standin
     return out->full ? -1 : 0;
 }
 
+static bool read_notify(struct span value, struct recipient *r)
+{
+    uint64_t bits;
+    bool ok = read_number(value, 15, &bits);
+    if (ok)
+        r->notify = (unsigned char)bits;
+    return ok;
+}
+
 static bool read_recipient(struct span key, struct span value, struct recipient *r)
 {
     if (span_is(key, "domain"))
@@ -265,7 +274,7 @@ static bool read_recipient(struct span key, struct span value, struct recipient 
     if (span_is(key, "orcpt"))
         return read_text(value, &r->orcpt);
     if (span_is(key, "notify"))
-        return read_unsigned(value, &r->notify);
+        return read_notify(value, r);
     if (span_is(key, "attempts"))
         return read_unsigned(value, &r->attempts);
     if (span_is(key, "next"))
@@ -346,8 +355,10 @@ struct message *segment_message_decode(struct span text, uint64_t id, uint64_t r
         else
             bad = !read_field(key, value, m, damaged);
     }
-    if (!bad && adds_up(m, rest, *damaged))
+    if (!bad && adds_up(m, rest, *damaged)) {
+        message_pack(m);
         return m;
+    }
     message_unref(m);
     return NULL;
 }

@@ -8,9 +8,9 @@
 
 // A recipient as it stands: what a copied MESSAGE says instead of its first words.
 struct segment_standing {
-    bool open; // false: left out of the copy
-    unsigned attempts;
     int64_t next_ms;
+    unsigned attempts;
+    bool open; // false: left out of the copy
     bool delay_warned;
 };
 

@@ -11,9 +11,9 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <uthash.h>
 #include "relay/base/list.h"
 #include "relay/base/maxima.h"
+#include "relay/base/table.h"
 #include "relay/spool/format.h"
 #include "relay/spool/format_text.h"
 #include "relay/spool/spool.h"
@@ -42,10 +42,11 @@ struct kept {
     UT_hash_handle hh;
     struct list link; // in segment->messages
     struct segment *segment;
-    uint64_t offset, length, text;
+    uint64_t offset, length;
     struct message *message;
-    bool damaged; // its content cannot be read any more
-    size_t open;
+    unsigned text : 31;   // bytes; at most SPOOL_TEXT
+    unsigned damaged : 1; // its content cannot be read any more
+    unsigned open;
     struct segment_standing now[]; // one a recipient of message->env
 };
 
@@ -95,6 +96,7 @@ struct spool {
     uint64_t reserve_bytes;            // of one, as they were last made
     bool reserve_told;                 // that the disk is full
     uint64_t reserve_at_ms;            // monotonic: the next look whether the disk is well again
+    struct underway *underway;         // NULL: it cannot be had
     unsigned failures;                 // batches in a row
     struct why trouble;                // why there is no head
     pthread_mutex_t lock;
@@ -133,11 +135,14 @@ struct kept *table_add(struct spool *s, struct message *m, struct segment *g,
 struct kept *table_find(struct spool *s, uint64_t id);
 void table_move(struct spool *s, struct kept *k, struct segment *g, const struct segment_record *r,
                 bool damaged);
-bool table_result(struct kept *k, const struct spool_result *result); // true: no recipient is open
+bool table_result(struct spool *s, struct kept *k,
+                  const struct spool_result *result); // true: no recipient is open
 void table_drop(struct spool *s, struct kept *k);
 bool table_place(struct spool *s, uint64_t id,
                  struct kept *place); // a copy; place->segment is referenced
 void table_damaged(struct spool *s, uint64_t id);
+// The message with a reference, and a copy of how its recipients stand (the caller frees it); NULL: not there.
+struct message *table_standing(struct spool *s, uint64_t id, struct segment_standing **now);
 
 // spool_batch.c
 void batch_write(struct spool *s);
@@ -155,6 +160,9 @@ bool scan_segment(struct spool *s, struct segment *g, uint64_t limit, bool newes
 bool clean_wanted(struct spool *s);
 void clean_copy(struct spool *s); // adds copies to the batch
 void clean_remove(struct spool *s);
+
+void underway_open(struct spool *s); // underway.c
+void underway_close(struct spool *s);
 
 // reserve.c: space for results on a full disk
 void reserve_find(struct spool *s);

@@ -41,7 +41,7 @@ static bool words_of(const struct kept *place, const struct buf *head, struct se
 {
     const struct segment_key *key = &place->segment->key;
     struct span bytes = buf_span(head);
-    if (bytes.n != SEGMENT_RECORD + place->text ||
+    if (bytes.n != SEGMENT_RECORD + (size_t)place->text ||
         !segment_record_decode(key, place->offset, UINT64_MAX, bytes.p, r) ||
         r->length != place->length || r->text != place->text ||
         !segment_text_whole(key, r, span_from(bytes, SEGMENT_RECORD)))
@@ -60,8 +60,8 @@ static int read_record(const struct kept *place, struct message **m)
     struct buf head;
     uint64_t at = place->offset;
     *m = NULL;
-    buf_init(&head, SEGMENT_RECORD + place->text);
-    int rc = read_part(g, &head, SEGMENT_RECORD + place->text, &at);
+    buf_init(&head, SEGMENT_RECORD + (size_t)place->text);
+    int rc = read_part(g, &head, SEGMENT_RECORD + (size_t)place->text, &at);
     bool known = rc == 0 && words_of(place, &head, &r, m);
     buf_free(&head);
     if (known) {

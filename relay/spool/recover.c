@@ -144,12 +144,8 @@ static void recover_settle(struct kept *k)
     size_t n = 0;
     for (size_t i = 0; i < env->nrcpts; i++) {
         struct recipient *r = &env->rcpts[i];
-        if (!k->now[i].open) {
-            free(r->address);
-            free(r->domain);
-            free(r->orcpt);
+        if (!k->now[i].open) // its texts lie in the message's one piece of memory
             continue;
-        }
         r->attempts = k->now[i].attempts;
         r->next_ms = k->now[i].next_ms;
         r->delay_warned = k->now[i].delay_warned;

@@ -229,7 +229,7 @@ static void apply_result(struct scan *scan, const struct segment_record *r, stru
         return;
     }
     struct kept *k = table_find(scan->s, r->id);
-    if (k && table_result(k, &result))
+    if (k && table_result(scan->s, k, &result))
         table_drop(scan->s, k);
     free(address);
 }

@@ -150,6 +150,7 @@ static void spool_release(struct spool *s)
         list_remove(it);
         segment_unref(g);
     }
+    underway_close(s);
     if (s->lock_fd >= 0)
         s->files->close(s->files->self, s->lock_fd);
     inbox_close(s->inbox);
@@ -216,6 +217,7 @@ int spool_open(struct spool **spool, const struct spool_options *options,
         return -1;
     }
     id_floor(s->last_id);
+    underway_open(s);
     reserve_find(s);
     reserve_fill(s);
     begin_again(s);

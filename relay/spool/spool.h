@@ -74,6 +74,13 @@ struct message *spool_find(struct spool *spool, uint64_t id, struct why *why);
 // Up to n bytes of a large body from `offset`; 0 at the end, -1 on failure. Blocking.
 ssize_t spool_read_large(struct spool *spool, const struct message *m, uint64_t offset, void *out,
                          size_t n, struct why *why);
+// A message as it travels from spool to spool: the words of its envelope with the recipients that are open now, as they
+// stand (the text of a MESSAGE record, without a large file), and its content: prefix, header and body as received.
+// export: the words; -1 with why. import: a new message of the words and the content, in memory or with its large body
+// on disk, to be stored; NULL with why. Blocking.
+int spool_export_words(struct spool *spool, uint64_t id, struct buf *words, struct why *why);
+struct message *spool_import(struct spool *spool, struct span words, struct span content,
+                             struct why *why);
 // Frees prefix, header and body of a message that waits.
 void message_forget(struct message *m);
 
@@ -87,6 +94,19 @@ int spool_large_write(struct spool_large *large, const void *bytes, size_t n, st
 int spool_large_finish(struct spool_large *large, struct message *m, struct why *why);
 void spool_large_abort(struct spool_large *large); // accepts NULL
 void spool_large_discard(struct spool *spool, struct message *m);
+
+// Which deliveries are under way (a message and a recipient domain), known to the next start also after a crash of the
+// program. Any thread.
+//
+// begin: a number for end; 0: not known (there are too many, or no space). end: `whole` where the attempt came to its
+// end, whatever that was; then nothing is held against it any more.
+unsigned spool_begin(struct spool *spool, uint64_t id, const char *domain);
+void spool_end(struct spool *spool, unsigned number, bool whole);
+// At how many unclean ends it was under way, since it last came to an end.
+unsigned spool_crashes(struct spool *spool, uint64_t id, const char *domain);
+
+// Bytes of memory that the spool keeps for a stored message with so many open recipients, besides the message.
+size_t spool_footprint(size_t nrcpts);
 
 // Any thread, cheap.
 // False: with what is on its way in, less than the reserve would be free → 452 4.3.1.

@@ -4,18 +4,9 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
-#include "relay/base/id.h"
-
-static uint64_t hash_seed;
-#define HASH_FUNCTION(key, n, out) ((out) = (unsigned)XXH3_64bits_withSeed(key, n, hash_seed))
+#include "relay/base/table.h" // before whoever includes uthash
 #include "relay/base/mem.h"
 #include "relay/spool/inside.h"
-
-static void spool_table_make_seed(void)
-{
-    random_bytes(&hash_seed, sizeof hash_seed);
-}
 
 static uint64_t record_bytes(uint64_t length)
 {
@@ -27,7 +18,7 @@ static void put_in(struct kept *k, struct segment *g, const struct segment_recor
     k->segment = segment_ref(g);
     k->offset = r->offset;
     k->length = r->length;
-    k->text = r->text;
+    k->text = r->text & 0x7fffffff;
     list_append(&g->messages, &k->link);
     g->live += record_bytes(r->length);
 }
@@ -42,14 +33,12 @@ static struct segment *take_out(struct kept *k)
 struct kept *table_add(struct spool *s, struct message *m, struct segment *g,
                        const struct segment_record *r, bool damaged)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, spool_table_make_seed);
     size_t n = m->env.nrcpts;
     struct kept *k = mem_new(sizeof *k + n * sizeof k->now[0]);
     k->id = m->env.id;
     k->message = m;
     k->damaged = damaged;
-    k->open = n;
+    k->open = (unsigned)n;
     for (size_t i = 0; i < n; i++)
         k->now[i] = (struct segment_standing){.open = true,
                                               .attempts = m->env.rcpts[i].attempts,
@@ -61,6 +50,12 @@ struct kept *table_add(struct spool *s, struct message *m, struct segment *g,
     HASH_ADD(hh, s->table, id, sizeof k->id, k);
     pthread_mutex_unlock(&s->lock);
     return k;
+}
+
+size_t spool_footprint(size_t nrcpts)
+{
+    size_t heap = 16, bucket = 16; // what an allocation, and a place in a table, cost besides
+    return sizeof(struct kept) + nrcpts * sizeof(struct segment_standing) + heap + bucket;
 }
 
 // Without the lock: for the spool thread, which alone changes the table.
@@ -78,14 +73,15 @@ void table_move(struct spool *s, struct kept *k, struct segment *g, const struct
     pthread_mutex_lock(&s->lock);
     struct segment *old = take_out(k);
     put_in(k, g, r);
-    k->damaged |= damaged;
+    k->damaged = k->damaged || damaged;
     pthread_mutex_unlock(&s->lock);
     segment_unref(old);
 }
 
 // An address that the envelope has twice stands for as many recipients: each result ends one.
-bool table_result(struct kept *k, const struct spool_result *result)
+bool table_result(struct spool *s, struct kept *k, const struct spool_result *result)
 {
+    pthread_mutex_lock(&s->lock);
     const struct envelope *env = &k->message->env;
     for (size_t i = 0; i < env->nrcpts; i++) {
         struct segment_standing *now = &k->now[i];
@@ -101,7 +97,9 @@ bool table_result(struct kept *k, const struct spool_result *result)
         }
         break;
     }
-    return k->open == 0;
+    bool done = k->open == 0;
+    pthread_mutex_unlock(&s->lock);
+    return done;
 }
 
 void table_drop(struct spool *s, struct kept *k)
@@ -134,4 +132,20 @@ void table_damaged(struct spool *s, uint64_t id)
     if (k)
         k->damaged = true;
     pthread_mutex_unlock(&s->lock);
+}
+
+struct message *table_standing(struct spool *s, uint64_t id, struct segment_standing **now)
+{
+    struct message *m = NULL;
+    *now = NULL;
+    pthread_mutex_lock(&s->lock);
+    struct kept *k = table_find(s, id);
+    if (k) {
+        m = message_ref(k->message);
+        size_t bytes = m->env.nrcpts * sizeof k->now[0];
+        *now = mem_new(bytes);
+        memcpy(*now, k->now, bytes);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return m;
 }

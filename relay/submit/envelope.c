@@ -71,6 +71,8 @@ static int check_room(struct submit *s, uint64_t bytes, struct why *why)
         return why_set(why, WHY_OURS, "4.3.1", "Memory is short, try again later");
     if (!spool_room_for(relay->spool, bytes))
         return why_set(why, WHY_OURS, "4.3.1", "The disk is full, try again later");
+    if (atomic_load(&relay->counters.queue_memory) >= (int64_t)limits->queue_memory)
+        return why_set(why, WHY_OURS, "4.3.1", "The queue's memory is full, try again later");
     if (atomic_load(&relay->counters.queued_now) >= (int64_t)limits->queued)
         return why_set(why, WHY_OURS, "4.3.1", "The queue is full, try again later");
     return 0;

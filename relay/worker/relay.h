@@ -39,6 +39,7 @@ struct counters {
         reports_failed;
     _Atomic uint64_t delivered_by[PROTECTIONS];
     _Atomic int64_t connections_now, queued_now, memory_now; // memory_now: message and I/O bytes
+    _Atomic int64_t queue_memory; // bytes for what is queued, contents apart
 };
 
 struct relay {

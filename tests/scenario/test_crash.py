@@ -4,12 +4,14 @@ under way (case 46)."""
 import os
 import random
 import re
+import signal
 import threading
 import time
 
 import pytest
 
 from tests.lab.client import Client, Closed
+from tests.lab.mx import HANG
 from tests.lab.relay import letter
 from tests.lab.wait import until
 
@@ -130,3 +132,43 @@ def test_a_client_without_its_250_may_send_again(lab):
         client.ehlo()
     relay.start()
     relay.send("a@dest.test")
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSEGV])
+def test_case_119_no_message_makes_a_crash_loop(lab, how):
+    """The relay dies whenever it delivers one message: it starts with back-off, is held at last, and others go on."""
+    poison = lab.mx("mx.poison.test", domains="poison.test").on("dot", HANG)
+    mx = lab.mx("mx.dest.test", domains="dest.test").on("rcpt", "450 4.2.1 wait")
+    relay = lab.relay(delivery={"retry": ["3s"]})
+    relay.asan_options = "handle_segv=0"
+    relay.start()
+    one = relay.send("x@poison.test")
+    for n in range(3):
+        until(lambda k=n: len(poison.sessions) > k, relay.told)
+        time.sleep(0.5)  # up to its end, where it hangs
+        if n == 0:
+            relay.send("y@dest.test")
+        relay.process.send(how)
+        assert relay.process.wait() == -how
+        began = time.time()
+        relay.start()
+        if n < 2:
+            before = len(poison.sessions)
+            until(lambda b=before: len(poison.sessions) > b, relay.told)
+            assert time.time() - began > 1.0, "without back-off"
+    alarm = relay.wait("alarm", what="crash")
+    assert one in alarm["text"] and "poison.test" in alarm["text"]
+    rows = {row["id"]: row for row in relay.json("queue", "list")}
+    assert rows[one]["state"] == "held" and "ended uncleanly 3 times" in rows[one]["reason"]
+    mx.on("rcpt", None)
+    assert mx.wait().to() == ["y@dest.test"]
+    relay.restart()
+    assert relay.json("queue", "list")[0]["state"] == "held"
+    poison.on("dot", None)
+    relay.ask("queue", "release", one)
+    assert poison.wait().to() == ["x@poison.test"]
+    relay.wait("delivered", to="x@poison.test")
+    time.sleep(0.5)  # results ride with the next sync
+    relay.kill()
+    relay.start()
+    assert relay.json("queue", "list") == []

@@ -48,6 +48,8 @@ struct disk {
     size_t fail_times;
     bool failed;
     uint64_t free_bytes;
+    unsigned char *mapped; // the one mapped file
+    size_t nmapped;
     size_t full_at; // the operation from which on nothing grows
 };
 
@@ -332,6 +334,30 @@ static int disk_free_bytes(void *self, const char *path, uint64_t *bytes)
     return 0;
 }
 
+static void *disk_map(void *self, const char *path, size_t bytes)
+{
+    struct disk *d = self;
+    (void)path;
+    assert(!d->mapped || d->nmapped == bytes);
+    if (!d->mapped)
+        d->mapped = mem_new(bytes);
+    d->nmapped = bytes;
+    return d->mapped;
+}
+
+static void disk_unmap(void *self, void *memory, size_t bytes)
+{
+    (void)self;
+    (void)memory;
+    (void)bytes;
+}
+
+static void disk_boot(void *self, char *out, size_t size)
+{
+    (void)self;
+    memset(out, 'b', size);
+}
+
 static int disk_lock(void *self, const char *path)
 {
     struct disk *d = self;
@@ -363,6 +389,9 @@ struct disk *disk_new(void)
                                     .sync_dir = disk_sync_dir,
                                     .list = disk_list,
                                     .free_bytes = disk_free_bytes,
+                                    .map = disk_map,
+                                    .unmap = disk_unmap,
+                                    .boot = disk_boot,
                                     .lock = disk_lock};
     return d;
 }
@@ -378,6 +407,7 @@ void disk_free(struct disk *d)
         free(d->trace[i].to);
         free(d->trace[i].data);
     }
+    free(d->mapped);
     free(d->nodes);
     free(d->names);
     free(d->trace);
@@ -546,6 +576,11 @@ struct disk *disk_copy(struct disk *d)
     }
     for (size_t i = 0; i < d->nnames; i++)
         add_name(copy, d->names[i].path, d->names[i].node);
+    if (d->mapped) {
+        copy->mapped = mem_new(d->nmapped);
+        memcpy(copy->mapped, d->mapped, d->nmapped);
+        copy->nmapped = d->nmapped;
+    }
     return copy;
 }
 
@@ -556,6 +591,12 @@ unsigned char *disk_bytes(struct disk *d, const char *path, size_t *n)
         return NULL;
     *n = d->nodes[name->node].n;
     return d->nodes[name->node].bytes;
+}
+
+unsigned char *disk_mapped(struct disk *d, size_t *n)
+{
+    *n = d->nmapped;
+    return d->mapped;
 }
 
 void disk_resize(struct disk *d, const char *path, size_t n)

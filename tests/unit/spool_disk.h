@@ -46,6 +46,7 @@ struct disk *disk_copy(struct disk *disk);
 // The bytes of a file; NULL when there is none. Valid while nobody writes it.
 unsigned char *disk_bytes(struct disk *disk, const char *path, size_t *n);
 void disk_resize(struct disk *disk, const char *path, size_t n);
+unsigned char *disk_mapped(struct disk *disk, size_t *n);    // the one file that is mapped
 size_t disk_below(struct disk *disk, const char *directory); // how many files a directory has
 
 #endif
