@@ -61,6 +61,7 @@ bool deliver_all_out(const struct deliver *d); // the whole message is with the 
 // Bytes are waiting that nobody asked for. (421 may come at any time.)
 bool deliver_unasked(const struct deliver *d);
 void deliver_heard_add(struct deliver *d, size_t i); // remembers the envelope's i-th reply
+bool deliver_addressed(const struct deliver *d);     // the reply speaks of an address
 bool deliver_suspicious(const struct deliver *d);    // the reply may be one of the envelope's
 // The host's replies are out of step: nothing they said counts. The host is asked again, one command at a time.
 enum deliver_state deliver_out_of_step(struct deliver *d);
@@ -96,6 +97,8 @@ enum deliver_state deliver_early_body(struct deliver *d);
 enum deliver_state deliver_data_reply(struct deliver *d);
 enum deliver_state deliver_prefix(struct deliver *d);
 enum deliver_state deliver_prefix_reply(struct deliver *d);
+enum deliver_state deliver_probe(struct deliver *d);
+enum deliver_state deliver_probe_reply(struct deliver *d);
 enum deliver_state deliver_body(struct deliver *d);
 enum deliver_state deliver_body_reply(struct deliver *d);
 enum deliver_state deliver_final_reply(struct deliver *d);

@@ -93,6 +93,11 @@ static bool names_a_recipient(const struct deliver *d)
     return false;
 }
 
+bool deliver_addressed(const struct deliver *d)
+{
+    return strncmp(d->link.c->reply.status, "2.1.", 4) == 0 || names_a_recipient(d);
+}
+
 // Where the message follows its envelope there is no 354 between them that would show a reply too many. What looks
 // like an answer to MAIL or RCPT is taken for one until the host has shown that it waits for a command.
 bool deliver_suspicious(const struct deliver *d)
@@ -100,7 +105,7 @@ bool deliver_suspicious(const struct deliver *d)
     const struct deliver_transaction *t = &d->trans;
     if (t->way == WAY_DATA)
         return false;
-    if (t->suspect || strncmp(d->link.c->reply.status, "2.1.", 4) == 0 || names_a_recipient(d))
+    if (t->suspect || deliver_addressed(d))
         return true;
     uint64_t now = digest(d);
     for (size_t i = 0; i < t->answered; i++)

@@ -36,6 +36,8 @@ struct session {
     size_t n;
     struct mx_message now;
     bool mail;
+    uint64_t luck; // chaos: the state of its dice, 0: none
+    bool erred;    // the reply at hand is a wrong one
 };
 
 struct mx {
@@ -51,7 +53,9 @@ struct mx {
     struct mx_message *messages[MESSAGES];
     size_t nmessages;
     char heard[65536];
-    unsigned resumed;
+    unsigned resumed, clear_mails;
+    uint64_t chaos; // seed, 0: a good server
+    unsigned percent;
     bool implicit, stopping;
     gnutls_certificate_credentials_t cred, old[9];
     size_t nold;
@@ -69,8 +73,16 @@ static ssize_t get(struct session *s, void *to, size_t n)
     return got;
 }
 
+// With FAKEMX_WIRE in the environment, what passes is told.
+static void tell(const struct session *s, const char *way, const char *bytes, size_t n)
+{
+    if (getenv("FAKEMX_WIRE"))
+        fprintf(stderr, "mx %u %s %.*s\n", (unsigned)s->mx->port, way, (int)n, bytes);
+}
+
 static void put(struct session *s, const char *bytes, size_t n)
 {
+    tell(s, ">", bytes, n);
     while (n) {
         ssize_t done =
             s->tls ? gnutls_record_send(s->tls, bytes, n) : send(s->fd, bytes, n, MSG_NOSIGNAL);
@@ -98,6 +110,117 @@ static void drop(struct session *s, size_t n)
     s->n -= n;
 }
 
+// Chaos: what a reply is, and how it leaves.
+
+static unsigned roll(struct session *s, unsigned sides)
+{
+    s->luck ^= s->luck << 13; // xorshift: the same dice for the same seed
+    s->luck ^= s->luck >> 7;
+    s->luck ^= s->luck << 17;
+    return (unsigned)((s->luck >> 16) % sides);
+}
+
+static bool unlucky(struct session *s)
+{
+    return s->luck && roll(s, 100) < s->mx->percent;
+}
+
+static bool wrong(struct session *s, char out[256])
+{
+    static const char *const replies[] = {
+        "250 2.0.0 wrong",
+        "251 elsewhere",
+        "354 go",
+        "421 4.3.2 bye",
+        "450 4.2.0 later",
+        "451 4.7.1 later",
+        "452 4.5.3 many",
+        "500 5.5.1 what?",
+        "502 5.5.1 not so",
+        "503 5.5.1 order",
+        "504 5.5.4 param",
+        "550 5.1.1 nobody",
+        "552 5.2.2 full",
+        "554 5.7.1 spam",
+        "220 hello",
+        "235 2.7.0 you",
+        "334 dGVzdA==",
+        "hello",
+        "550denied",
+        "250ok",
+        "550-one\n250 other",
+        "25",
+        "250-a\n250 b",
+        MX_CLOSE,
+        "552 too many",
+        "999 no",
+        "250 2.1.5 ok",
+        "221 2.0.0 bye",
+    };
+    s->erred = unlucky(s) && roll(s, 2);
+    if (!s->erred)
+        return false;
+    snprintf(out, 256, "%s", replies[roll(s, sizeof replies / sizeof *replies)]);
+    return true;
+}
+
+static void pause_some(struct session *s)
+{
+    usleep(500 + roll(s, 20000));
+}
+
+// Late, doubled (at once or late), split, missing, with a word too many; false: the session ends behind it. A
+// verdict that nobody is told is the usual one, and a word too many, which could pass for the answer to anything,
+// comes behind the end of a message alone.
+static bool put_unluckily(struct session *s, bool final, const char *text, size_t n)
+{
+    size_t cut;
+    switch (roll(s, 14)) {
+    case 0:
+    case 1:
+        pause_some(s);
+        put(s, text, n);
+        return true;
+    case 2:
+    case 3:
+        put(s, text, n);
+        put(s, text, n);
+        return true;
+    case 4:
+    case 5:
+        put(s, text, n);
+        pause_some(s);
+        put(s, text, n);
+        return true;
+    case 6:
+    case 7:
+    case 8:
+        cut = n ? roll(s, (unsigned)n) : 0;
+        put(s, text, cut);
+        pause_some(s);
+        put(s, text + cut, n - cut);
+        return true;
+    case 9:
+        if (s->erred)
+            put(s, text, n);
+        return true; // else missing
+    case 10:
+        put(s, text, n);
+        put(s, "421 4.3.2 bye\r\n", 15);
+        return false;
+    case 11:
+        put(s, text, n);
+        return false;
+    case 12:
+        put(s, text, n > 4 ? n - 3 : n);
+        return false;
+    default:
+        put(s, text, n);
+        put(s, "250 2.0.0 more\r\n", final ? 16 : 0);
+        return true;
+    }
+}
+
 // One line without its end.
 static bool line(struct session *s, char *out, size_t room)
 {
@@ -113,6 +236,8 @@ static bool line(struct session *s, char *out, size_t room)
 
 static bool scripted(struct session *s, const char *step, char out[256])
 {
+    if (s->luck && strcmp(step, "bdat?") != 0 && strcmp(step, "none") != 0 && wrong(s, out))
+        return true;
     struct mx *mx = s->mx;
     bool found = false;
     pthread_mutex_lock(&mx->lock);
@@ -150,6 +275,8 @@ static bool answer(struct session *s, const char *step, const char *usual, int *
         strcat(text, p);
         strcat(text, "\r\n");
     }
+    if (unlucky(s))
+        return put_unluckily(s, strcmp(step, "none") == 0, text, strlen(text));
     put(s, text, strlen(text));
     return true;
 }
@@ -293,13 +420,16 @@ static bool command(struct session *s, char *text)
     if (strncasecmp(text, "MAIL", 4) == 0) {
         clear(s);
         snprintf(s->now.mail, sizeof s->now.mail, "%s", text);
+        pthread_mutex_lock(&s->mx->lock);
+        s->mx->clear_mails += !s->tls;
+        pthread_mutex_unlock(&s->mx->lock);
         bool open = answer(s, "mail", "250 2.1.0 ok", &code);
-        s->mail = code == 250;
+        s->mail = code / 100 == 2;
         return open;
     }
     if (strncasecmp(text, "RCPT", 4) == 0) {
         bool open = answer(s, "rcpt", s->mail ? "250 2.1.5 ok" : "503 5.5.1 MAIL first", &code);
-        if (code == 250 && s->now.nrcpts < 16)
+        if (s->mail && code / 100 == 2 && s->now.nrcpts < 16)
             snprintf(s->now.rcpts[s->now.nrcpts++], 512, "%s", text);
         return open;
     }
@@ -341,6 +471,7 @@ static void *serve(void *arg)
     bool open = !s->mx->implicit || handshake(s);
     open = open && answer(s, "connect", "220 mx.test ESMTP", &code);
     while (open && line(s, text, sizeof text)) {
+        tell(s, "<", text, strlen(text));
         pthread_mutex_lock(&s->mx->lock);
         size_t at = strlen(s->mx->heard);
         snprintf(s->mx->heard + at, sizeof s->mx->heard - at, "%s\n", text);
@@ -364,6 +495,7 @@ static void *accepting(void *arg)
             s->mx = mx;
             s->fd = fd;
             s->in = s->room;
+            s->luck = mx->chaos ? mx->chaos * 64 + mx->nsessions + 1 : 0;
             setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
             mx->sessions[mx->nsessions++] = s;
             pthread_create(&s->thread, NULL, serve, s);
@@ -388,6 +520,22 @@ struct mx *mx_start(const char *extensions)
     gnutls_session_ticket_key_generate(&mx->ticket_key);
     pthread_create(&mx->thread, NULL, accepting, mx);
     return mx;
+}
+
+void mx_chaos(struct mx *mx, uint64_t seed, unsigned percent)
+{
+    pthread_mutex_lock(&mx->lock);
+    mx->chaos = seed;
+    mx->percent = percent;
+    pthread_mutex_unlock(&mx->lock);
+}
+
+unsigned mx_clear_mails(struct mx *mx)
+{
+    pthread_mutex_lock(&mx->lock);
+    unsigned n = mx->clear_mails;
+    pthread_mutex_unlock(&mx->lock);
+    return n;
 }
 
 void mx_hang_up(struct mx *mx)
