@@ -54,12 +54,13 @@ struct pool_key pool_key(const struct pool *pool, const struct route *route,
                          const struct route_host *host, const struct sockaddr *to,
                          const struct sockaddr *from);
 
-// May a connection to this address be opened now? BACKOFF fills why (the failure that is remembered).
+// May a connection to this address be opened now? The relay's connections count, not this worker's. FULL: `freed`
+// comes when another worker's has ended. BACKOFF fills why (the failure that is remembered).
 enum pool_gate { POOL_YES, POOL_FULL, POOL_BACKOFF };
 enum pool_gate pool_gate(struct pool *pool, const struct sockaddr *to, struct why *why);
-bool pool_has_room(const struct pool *pool); // below delivery.connections.total
+bool pool_has_room(struct pool *pool); // below delivery.connections.total
 
-// A connection about to be opened; counted until connection_close.
+// A connection about to be opened; counted until connection_close. NULL: the address has its full number after all.
 struct connection *connection_open(struct pool *pool, const struct sockaddr *to);
 void connection_close(struct connection *c, bool now); // closes its stream; frees it; accepts NULL
 void connection_failed(struct connection *c, const struct why *why); // did not answer
@@ -83,6 +84,7 @@ void pool_give(struct pool *pool, struct connection *c, struct list *site, size_
 void pool_shut(struct pool *pool); // from now on nothing idles
 bool pool_has_idle(const struct pool *pool);
 bool pool_evict(struct pool *pool); // closes the idle one that is idle longest
+bool pool_evict_at(struct pool *pool, const struct sockaddr *to); // of those to this address
 void pool_close_idle(struct connection *c);
 
 struct pool_ticket {

@@ -16,6 +16,7 @@ struct routes;  // relay/route/routes.h: the routes thread
 struct state;   // relay/state/state.h: the state thread (SQLite)
 struct control; // relay/control/control.h
 struct limits;  // relay/worker/limits.h
+struct quota;   // relay/deliver/quota.h
 
 enum relay_stage { RELAY_STARTING, RELAY_RUNNING, RELAY_DRAINING, RELAY_STOPPING };
 
@@ -33,6 +34,8 @@ struct relay {
     struct state *state;
     struct control *control;
     struct limits *_Atomic limits; // made by the first server, gone with the last
+    struct quota
+        *quota; // relay/deliver/quota.h: made by the first worker's pool, gone with the last
     struct worker **workers;
     unsigned nworkers;
     struct counters counters;
