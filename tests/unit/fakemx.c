@@ -16,13 +16,14 @@
 #include "tests/unit/certs.h"
 
 #define RULES    64
+#define REPLY    2048 // bytes of one
 #define WAIT_US  50000
 #define SESSIONS 64
 #define MESSAGES 256
 
 struct rule {
     char step[16];
-    char reply[256];
+    char reply[REPLY];
     bool once, used;
 };
 
@@ -125,7 +126,7 @@ static bool unlucky(struct session *s)
     return s->luck && roll(s, 100) < s->mx->percent;
 }
 
-static bool wrong(struct session *s, char out[256])
+static bool wrong(struct session *s, char out[REPLY])
 {
     static const char *const replies[] = {
         "250 2.0.0 wrong",
@@ -160,7 +161,7 @@ static bool wrong(struct session *s, char out[256])
     s->erred = unlucky(s) && roll(s, 2);
     if (!s->erred)
         return false;
-    snprintf(out, 256, "%s", replies[roll(s, sizeof replies / sizeof *replies)]);
+    snprintf(out, REPLY, "%s", replies[roll(s, sizeof replies / sizeof *replies)]);
     return true;
 }
 
@@ -234,7 +235,7 @@ static bool line(struct session *s, char *out, size_t room)
     return true;
 }
 
-static bool scripted(struct session *s, const char *step, char out[256])
+static bool scripted(struct session *s, const char *step, char out[REPLY])
 {
     if (s->luck && strcmp(step, "bdat?") != 0 && strcmp(step, "none") != 0 && wrong(s, out))
         return true;
@@ -256,7 +257,7 @@ static bool scripted(struct session *s, const char *step, char out[256])
 // Sends what the script or habit says; *code is the reply's. False: the session ends.
 static bool answer(struct session *s, const char *step, const char *usual, int *code)
 {
-    char reply[256], text[512] = "";
+    char reply[REPLY], text[2 * REPLY] = "";
     if (!scripted(s, step, reply))
         snprintf(reply, sizeof reply, "%s", usual);
     *code = atoi(reply);
@@ -376,7 +377,7 @@ static bool ehlo(struct session *s)
     snprintf(list, sizeof list, "%s%s", s->mx->extensions,
              s->mx->cred && !s->tls ? "\nSTARTTLS" : "");
     pthread_mutex_unlock(&s->mx->lock);
-    char reply[256];
+    char reply[REPLY];
     if (scripted(s, "ehlo", reply)) {
         mx_next(s->mx, "again", reply);
         return answer(s, "again", "", &code);
@@ -396,7 +397,7 @@ static bool take_message(struct session *s, const char *step)
 {
     int code;
     const char *usual = s->now.nrcpts ? "250 2.0.0 taken" : "554 5.5.1 nobody";
-    char reply[256];
+    char reply[REPLY];
     if (!scripted(s, step, reply))
         snprintf(reply, sizeof reply, "%s", usual);
     // Kept before it is answered, so that whoever saw the answer sees the message.
@@ -439,7 +440,7 @@ static bool command(struct session *s, char *text)
         return code != 354 || (read_data(s) && take_message(s, "dot"));
     }
     if (strncasecmp(text, "BDAT ", 5) == 0) {
-        char reply[256];
+        char reply[REPLY];
         if (scripted(s, "bdat?", reply)) { // what a chunk is, it does not know
             mx_next(s->mx, "again", reply);
             return answer(s, "again", "", &code);
