@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "tests/unit/certs.h"
+#include "tests/unit/chaos.h"
 
 #define RULES    64
 #define REPLY    2048 // bytes of one
@@ -37,8 +38,7 @@ struct session {
     size_t n;
     struct mx_message now;
     bool mail;
-    uint64_t luck; // chaos: the state of its dice, 0: none
-    bool erred;    // the reply at hand is a wrong one
+    struct chaos chaos;
 };
 
 struct mx {
@@ -111,115 +111,9 @@ static void drop(struct session *s, size_t n)
     s->n -= n;
 }
 
-// Chaos: what a reply is, and how it leaves.
-
-static unsigned roll(struct session *s, unsigned sides)
+static void mx_put(void *to, const char *bytes, size_t n)
 {
-    s->luck ^= s->luck << 13; // xorshift: the same dice for the same seed
-    s->luck ^= s->luck >> 7;
-    s->luck ^= s->luck << 17;
-    return (unsigned)((s->luck >> 16) % sides);
-}
-
-static bool unlucky(struct session *s)
-{
-    return s->luck && roll(s, 100) < s->mx->percent;
-}
-
-static bool wrong(struct session *s, char out[REPLY])
-{
-    static const char *const replies[] = {
-        "250 2.0.0 wrong",
-        "251 elsewhere",
-        "354 go",
-        "421 4.3.2 bye",
-        "450 4.2.0 later",
-        "451 4.7.1 later",
-        "452 4.5.3 many",
-        "500 5.5.1 what?",
-        "502 5.5.1 not so",
-        "503 5.5.1 order",
-        "504 5.5.4 param",
-        "550 5.1.1 nobody",
-        "552 5.2.2 full",
-        "554 5.7.1 spam",
-        "220 hello",
-        "235 2.7.0 you",
-        "334 dGVzdA==",
-        "hello",
-        "550denied",
-        "250ok",
-        "550-one\n250 other",
-        "25",
-        "250-a\n250 b",
-        MX_CLOSE,
-        "552 too many",
-        "999 no",
-        "250 2.1.5 ok",
-        "221 2.0.0 bye",
-    };
-    s->erred = unlucky(s) && roll(s, 2);
-    if (!s->erred)
-        return false;
-    snprintf(out, REPLY, "%s", replies[roll(s, sizeof replies / sizeof *replies)]);
-    return true;
-}
-
-static void pause_some(struct session *s)
-{
-    usleep(500 + roll(s, 20000));
-}
-
-// Late, doubled (at once or late), split, missing, with a word too many; false: the session ends behind it. A
-// verdict that nobody is told is the usual one, and a word too many, which could pass for the answer to anything,
-// comes behind the end of a message alone.
-static bool put_unluckily(struct session *s, bool final, const char *text, size_t n)
-{
-    size_t cut;
-    switch (roll(s, 14)) {
-    case 0:
-    case 1:
-        pause_some(s);
-        put(s, text, n);
-        return true;
-    case 2:
-    case 3:
-        put(s, text, n);
-        put(s, text, n);
-        return true;
-    case 4:
-    case 5:
-        put(s, text, n);
-        pause_some(s);
-        put(s, text, n);
-        return true;
-    case 6:
-    case 7:
-    case 8:
-        cut = n ? roll(s, (unsigned)n) : 0;
-        put(s, text, cut);
-        pause_some(s);
-        put(s, text + cut, n - cut);
-        return true;
-    case 9:
-        if (s->erred)
-            put(s, text, n);
-        return true; // else missing
-    case 10:
-        put(s, text, n);
-        put(s, "421 4.3.2 bye\r\n", 15);
-        return false;
-    case 11:
-        put(s, text, n);
-        return false;
-    case 12:
-        put(s, text, n > 4 ? n - 3 : n);
-        return false;
-    default:
-        put(s, text, n);
-        put(s, "250 2.0.0 more\r\n", final ? 16 : 0);
-        return true;
-    }
+    put(to, bytes, n);
 }
 
 // One line without its end.
@@ -237,7 +131,8 @@ static bool line(struct session *s, char *out, size_t room)
 
 static bool scripted(struct session *s, const char *step, char out[REPLY])
 {
-    if (s->luck && strcmp(step, "bdat?") != 0 && strcmp(step, "none") != 0 && wrong(s, out))
+    if (strcmp(step, "bdat?") != 0 && strcmp(step, "none") != 0 &&
+        chaos_wrong(&s->chaos, out, REPLY))
         return true;
     struct mx *mx = s->mx;
     bool found = false;
@@ -276,8 +171,8 @@ static bool answer(struct session *s, const char *step, const char *usual, int *
         strcat(text, p);
         strcat(text, "\r\n");
     }
-    if (unlucky(s))
-        return put_unluckily(s, strcmp(step, "none") == 0, text, strlen(text));
+    if (chaos_strikes(&s->chaos))
+        return chaos_put(&s->chaos, strcmp(step, "none") == 0, text, strlen(text), mx_put, s);
     put(s, text, strlen(text));
     return true;
 }
@@ -496,7 +391,8 @@ static void *accepting(void *arg)
             s->mx = mx;
             s->fd = fd;
             s->in = s->room;
-            s->luck = mx->chaos ? mx->chaos * 64 + mx->nsessions + 1 : 0;
+            s->chaos.luck = mx->chaos ? mx->chaos * 64 + mx->nsessions + 1 : 0;
+            s->chaos.percent = mx->percent;
             setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
             mx->sessions[mx->nsessions++] = s;
             pthread_create(&s->thread, NULL, serve, s);
