@@ -10,6 +10,8 @@
 #include "relay/base/clock.h"
 #include "tests/unit/queue_story.h"
 
+#define QUEUE_SECOND_LOOK 10000 // ms; the first step of `retry` is an hour here
+
 static struct queue_story s;
 
 static int begin(void **state)
@@ -233,6 +235,26 @@ static void a_success_inside_a_body_is_none(void **state)
     assert_int_equal(s.relay.counters.deferred, 1);
 }
 
+// Policies are looked up again before TLS makes anything final.
+static void a_tls_failure_has_a_second_look_before_it_bounces(void **state)
+{
+    (void)state;
+    struct message *m = queue_story_message("a@us.test", "b@example.test", NULL);
+    m->env.requiretls = true;
+    uint64_t id = queue_story_accept(&s, m);
+    queue_story_until(&s, ended);
+    assert_int_equal(s.relay.counters.failed, 0);
+    assert_int_equal(s.relay.counters.deferred, 1);
+    assert_int_equal(mx_count(s.home), 0);
+    struct queue_row row = {0};
+    assert_int_equal(queue_story_do(&s, QUEUE_LIST, id, &row), 1);
+    assert_true(row.next_ms <= clock_ms() + QUEUE_SECOND_LOOK); // soon, not after an hour
+    queue_story_do(&s, QUEUE_RETRY, id, NULL);
+    queue_story_until(&s, told_home);
+    assert_int_equal(s.relay.counters.failed, 1);
+    assert_int_equal(s.relay.counters.deferred, 1);
+}
+
 static void success_is_told_where_the_next_hop_will_not(void **state)
 {
     (void)state;
@@ -392,6 +414,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(case_58_what_is_delayed_has_a_status_of_class_4,
                                         begin_warning, end),
         STORY(case_64_a_long_reply_keeps_the_address_at_its_end),
+        STORY(a_tls_failure_has_a_second_look_before_it_bounces),
         STORY(a_refusal_inside_a_body_is_the_answer),
         STORY(a_success_inside_a_body_is_none),
         STORY(success_is_told_where_the_next_hop_will_not),
