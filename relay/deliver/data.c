@@ -7,7 +7,6 @@
 #include "relay/deliver/steps_inside.h"
 
 #include <stdio.h>
-#include <xxhash.h>
 
 static void data_put(void *to, const void *bytes, size_t n)
 {
@@ -237,8 +236,6 @@ enum deliver_state deliver_final_reply(struct deliver *d)
 {
     int code = d->link.c->reply.code;
     bool surplus = deliver_unasked(d), same = surplus && repeated(d);
-    d->link.final =
-        XXH3_64bits_withSeed(d->link.c->reply.text.data, d->link.c->reply.text.len, (uint64_t)code);
     if ((surplus && !same) || (code >= 300 && code < 400))
         return deliver_out_of_step(d);
     if (!d->trans.taken)
@@ -252,6 +249,7 @@ enum deliver_state deliver_final_reply(struct deliver *d)
         d->trans.final = attempt;
         return DELIVER_CONFIRM;
     }
+    deliver_said(d);
     enum deliver_state next = accepted(d, attempt, same ? AFTER_CLOSE : AFTER_CLEAN);
     attempt_unref(attempt);
     return next;

@@ -58,7 +58,6 @@ struct deliver_link {
     bool pooled;      // was idle before: its peer may be gone
     unsigned replies; // heard by this session
     bool counted;     // its fact is in the ledger
-    uint64_t final;   // digest of the last final reply
     unsigned auth_step;
     char *secret; // password or token, while it logs in
     struct secret_command *token;

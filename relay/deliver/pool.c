@@ -262,6 +262,14 @@ void connection_worked(struct connection *c)
 
 // How an address speaks
 
+bool connection_unasked(const struct connection *c)
+{
+    static const char leave[] = "421";
+    const struct buf *in = stream_input(c->stream);
+    size_t n = in->len < sizeof leave - 1 ? in->len : sizeof leave - 1;
+    return n && memcmp(in->data, leave, n) != 0;
+}
+
 static bool in_time(uint64_t *until_ms)
 {
     if (*until_ms && clock_mono_ms() >= *until_ms)
@@ -324,6 +332,8 @@ static void pool_idle_event(struct stream *s, enum stream_event event, void *arg
     struct connection *c = arg;
     if (event == STREAM_DRAINED)
         return;
+    if (event == STREAM_DATA && connection_unasked(c))
+        pool_note_out_of_step(c);
     if (event == STREAM_TIMEOUT)
         pool_close_idle(c);
     else
@@ -335,6 +345,8 @@ void pool_give(struct pool *pool, struct connection *c, struct list *site, size_
     const struct cfg_delivery *d = &pool->setup->config->delivery;
     uint64_t now = clock_mono_ms(), age = now - c->opened_ms;
     bool spoke = stream_input(c->stream)->len > 0; // nobody asked: replies would be out of step
+    if (connection_unasked(c))
+        pool_note_out_of_step(c);
     if (spoke || pool->closed || !d->idle || c->messages >= d->messages || age >= POOL_LIFE_MS) {
         stream_write(c->stream, "QUIT\r\n", 6);
         connection_close(c, spoke);

@@ -39,6 +39,7 @@ struct connection {
     enum tls_proof proof;
     int64_t not_after_s; // end of the peer's certificate, 0 unknown
     bool resumed, ticket_kept;
+    uint64_t said[3];            // digests of the last answers to MAIL, RCPT and a message
     bool dirty;                  // a transaction was left unfinished: RSET comes first
     unsigned messages;           // sent over it
     uint64_t opened_ms, used_ms; // clock_mono_ms()
@@ -70,6 +71,8 @@ void connection_worked(struct connection *c);
 // was asked. No chunking: it offers CHUNKING and does not know BDAT, or its answers do not tell what they answer. Takes chunks: it answered a BDAT with 250
 // under this connection's key.
 void pool_note_out_of_step(struct connection *c);
+// Bytes are waiting that nobody asked for. (421 may come at any time.)
+bool connection_unasked(const struct connection *c);
 bool pool_out_of_step(const struct connection *c);
 void pool_note_no_chunking(struct connection *c);
 bool pool_no_chunking(const struct connection *c);
