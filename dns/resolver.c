@@ -332,11 +332,17 @@ static void pump(struct resolver *r)
         dns_resolver_ask(list_of(slot, struct query, slot));
 }
 
+static uint64_t lookup_ms(const struct query *q)
+{
+    bool second = q->purpose == FOR_ANSWER && q->answer->type == DNS_AAAA;
+    return second ? RESOLVER_AAAA_MS : RESOLVER_LOOKUP_MS;
+}
+
 static void check_deadlines(struct resolver *r, uint64_t now_ms)
 {
     list_each_safe (it, &r->queries) {
         struct query *q = list_of(it, struct query, all);
-        if (now_ms - q->began_ms >= RESOLVER_LOOKUP_MS) {
+        if (now_ms - q->began_ms >= lookup_ms(q)) {
             if (q->purpose == FOR_ALIAS) {
                 resolver_finish(q);
             } else {

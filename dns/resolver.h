@@ -13,6 +13,7 @@
 #include "relay/base/inbox.h"
 
 #define RESOLVER_LOOKUP_MS 20000
+#define RESOLVER_AAAA_MS   5000 // of an AAAA: a host has mostly an A as well, and waits for both
 
 struct resolver;
 

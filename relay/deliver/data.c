@@ -7,7 +7,6 @@
 #include "relay/deliver/steps_inside.h"
 
 #include <stdio.h>
-#include <xxhash.h>
 
 static void data_put(void *to, const void *bytes, size_t n)
 {
@@ -141,7 +140,30 @@ enum deliver_state deliver_prefix_reply(struct deliver *d)
         return deliver_out_of_step(d);
     if (code >= 400)
         return refused(d, STAGE_DATA, AFTER_DOUBT);
+    bool doubtful = deliver_suspicious(d);
+    deliver_heard_add(d, d->trans.answered++);
+    if (doubtful) {
+        d->trans.suspect = true;
+        return DELIVER_PROBE;
+    }
     pool_note_chunks(d->link.c);
+    return DELIVER_BODY;
+}
+
+enum deliver_state deliver_probe(struct deliver *d)
+{
+    deliver_command(d, "NOOP\r\n");
+    return DELIVER_WAIT;
+}
+
+// If the answer before was another's, this one is the chunk's: a success either way shows that it was taken.
+enum deliver_state deliver_probe_reply(struct deliver *d)
+{
+    int code = d->link.c->reply.code;
+    if (deliver_chunking_refused(d))
+        return deliver_without_chunking(d);
+    if (code < 200 || code >= 300 || deliver_unasked(d))
+        return deliver_out_of_step(d);
     return DELIVER_BODY;
 }
 
@@ -205,7 +227,7 @@ static enum deliver_state accepted(struct deliver *d, struct attempt *attempt,
                                    enum deliver_after after)
 {
     if (d->trans.way == WAY_BDAT)
-        pool_note_chunks(d->link.c);
+        pool_note_chunks(d->link.c); // which a probe could not say
     deliver_settle(d, NULL, attempt);
     return deliver_transaction_over(d, after);
 }
@@ -214,8 +236,6 @@ enum deliver_state deliver_final_reply(struct deliver *d)
 {
     int code = d->link.c->reply.code;
     bool surplus = deliver_unasked(d), same = surplus && repeated(d);
-    d->link.final =
-        XXH3_64bits_withSeed(d->link.c->reply.text.data, d->link.c->reply.text.len, (uint64_t)code);
     if ((surplus && !same) || (code >= 300 && code < 400))
         return deliver_out_of_step(d);
     if (!d->trans.taken)
@@ -229,6 +249,7 @@ enum deliver_state deliver_final_reply(struct deliver *d)
         d->trans.final = attempt;
         return DELIVER_CONFIRM;
     }
+    deliver_said(d);
     enum deliver_state next = accepted(d, attempt, same ? AFTER_CLOSE : AFTER_CLEAN);
     attempt_unref(attempt);
     return next;
@@ -240,10 +261,14 @@ enum deliver_state deliver_confirm(struct deliver *d)
     return DELIVER_WAIT;
 }
 
+// The host waits for commands, and its answers cannot be told apart: from now on 354 does it. The connection may be
+// a reply behind.
 enum deliver_state deliver_confirm_reply(struct deliver *d)
 {
     int code = d->link.c->reply.code;
-    if (code < 200 || code >= 300 || deliver_unasked(d))
+    if (code < 200 || code >= 300 || deliver_unasked(d) || deliver_addressed(d))
         return deliver_out_of_step(d);
-    return accepted(d, d->trans.final, AFTER_CLEAN);
+    deliver_settle(d, NULL, d->trans.final);
+    pool_note_no_chunking(d->link.c);
+    return deliver_transaction_over(d, AFTER_CLOSE);
 }

@@ -73,11 +73,14 @@ enum deliver_state deliver_from_pool(struct deliver *d)
     return DELIVER_ADDRESS;
 }
 
-static void begin(struct deliver *d, const struct sockaddr *to)
+// False: the address has its full number after all.
+static bool begin(struct deliver *d, const struct sockaddr *to)
 {
     d->order.opening(d->order.arg);
     struct route_host *host = deliver_host(d);
     struct connection *c = connection_open(d->order.pool, to);
+    if (!c)
+        return false;
     struct attempt *attempt = deliver_attempt(d, NULL);
     snprintf(c->ip, sizeof c->ip, "%s", attempt->ip);
     attempt_unref(attempt);
@@ -86,6 +89,7 @@ static void begin(struct deliver *d, const struct sockaddr *to)
         (struct deliver_link){.c = c, .key = key_of(d, host, d->address), .counted = d->clear};
     c->key = d->link.key;
     snprintf(c->host, sizeof c->host, "%s", host->host);
+    return true;
 }
 
 // Why this host cannot even be tried; a trouble, since DNS or policy may say otherwise tomorrow.
@@ -120,11 +124,12 @@ static bool next_address(struct deliver *d)
             struct why why;
             const struct sockaddr *to = address_of(host, d->address);
             enum pool_gate gate = pool_gate(d->order.pool, to, &why);
-            if (gate == POOL_YES) {
-                begin(d, to);
+            // Idle connections there serve other names: they make room.
+            if (gate == POOL_FULL && pool_evict_at(d->order.pool, to))
+                gate = pool_gate(d->order.pool, to, &why);
+            if (gate == POOL_YES && begin(d, to))
                 return true;
-            }
-            if (gate == POOL_FULL) {
+            if (gate != POOL_BACKOFF) {
                 d->busy++;
                 continue;
             }

@@ -35,6 +35,7 @@ enum deliver_state {
     DELIVER_RCPT,
     DELIVER_DATA,
     DELIVER_PREFIX, // a first chunk of our own lines alone is out, to a host that has not taken a BDAT yet
+    DELIVER_PROBE, // NOOP behind an answer to that chunk which may have been another's
     DELIVER_BODY,
     DELIVER_FINAL,
     DELIVER_CONFIRM, // RSET behind a final answer that may have been another's
@@ -57,7 +58,6 @@ struct deliver_link {
     bool pooled;      // was idle before: its peer may be gone
     unsigned replies; // heard by this session
     bool counted;     // its fact is in the ledger
-    uint64_t final;   // digest of the last final reply
     unsigned auth_step;
     char *secret; // password or token, while it logs in
     struct secret_command *token;
@@ -72,7 +72,7 @@ struct deliver_transaction {
     enum deliver_way way;
     size_t written, answered; // commands and replies of the envelope: MAIL, RCPT ..., DATA
     size_t taken, again;      // recipients accepted; and those that belong into another transaction
-    bool suspect;             // MAIL's answer may have been an earlier command's
+    bool suspect;             // an answer may have been an earlier command's
     struct verdict refused;   // set: MAIL was refused
     struct attempt *final;    // of a success that awaits its confirmation
     struct content_reader *reader;
@@ -105,7 +105,7 @@ struct deliver {
     struct delivery_rcpt **rcpts; // all recipients of all deliveries
     size_t nrcpts;
     size_t *batch;   // indexes into rcpts
-    uint64_t *heard; // digests of the envelope's replies, one more than batch has room for
+    uint64_t *heard; // digests of the transaction's replies but the last
     size_t batch_max;
     struct buf out; // the envelope being written
 

@@ -16,6 +16,12 @@ enum outcome outcome(const struct why *why, int64_t now_ms, int64_t expire_ms)
     return now_ms >= expire_ms ? OUTCOME_EXPIRED : OUTCOME_LATER;
 }
 
+void outcome_agree(struct why *why)
+{
+    if (why_permanent(why))
+        why->status[0] = '4';
+}
+
 // What each stage is about when it goes wrong for good, and for a while.
 static const struct {
     const char *command;

@@ -16,6 +16,10 @@ enum outcome { OUTCOME_DELIVERED, OUTCOME_LATER, OUTCOME_NEVER, OUTCOME_EXPIRED 
 // our own fault is always later. Later past expire_ms (wall clock) is expired.
 enum outcome outcome(const struct why *why, int64_t now_ms, int64_t expire_ms);
 
+// What is tried again is not permanent, whatever class a host gave: the status says so too (RFC 3463 section 2; an
+// action "delayed" goes with class 4). The reply keeps its own code.
+void outcome_agree(struct why *why);
+
 // Where in the dialogue a reply came.
 enum smtp_stage {
     STAGE_GREETING,

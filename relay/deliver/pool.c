@@ -13,6 +13,30 @@
 #include "relay/deliver/pool_inside.h"
 #include "relay/deliver/retry.h"
 
+static void pool_quota_freed(void *arg)
+{
+    struct pool *pool = arg;
+    pool->freed(pool->arg);
+}
+
+// n 0: any.
+static bool evict_key(struct pool *pool, const void *key, size_t n)
+{
+    list_each (it, &pool->idle) {
+        struct connection *c = list_of(it, struct connection, list);
+        if (n && (c->to->key_bytes != n || memcmp(c->to->key, key, n) != 0))
+            continue;
+        pool_close_idle(c);
+        return true;
+    }
+    return false;
+}
+
+static void pool_quota_evict(const void *key, size_t n, void *arg)
+{
+    evict_key(arg, key, n);
+}
+
 struct pool *pool_new(struct worker *worker, void (*freed)(void *arg), void *arg)
 {
     struct pool *pool = mem_new(sizeof *pool);
@@ -24,6 +48,8 @@ struct pool *pool_new(struct worker *worker, void (*freed)(void *arg), void *arg
     list_init(&pool->quiet);
     list_init(&pool->fresh);
     random_bytes(pool->secret, sizeof pool->secret);
+    struct quota_calls calls = {.freed = pool_quota_freed, .evict = pool_quota_evict, .arg = pool};
+    pool->quota = quota_join(worker, &calls);
     return pool;
 }
 
@@ -44,6 +70,7 @@ void pool_free(struct pool *pool)
     list_each_safe (it, &pool->idle)
         pool_close_idle(list_of(it, struct connection, list));
     assert(pool->open == 0);
+    quota_leave(pool->quota);
     pool_forget_tickets(pool);
     list_each_safe (it, &pool->quiet)
         pool_forget_host(pool, list_of(it, struct pool_host, quiet));
@@ -143,25 +170,29 @@ static void settle_host(struct pool *pool, struct pool_host *host)
 enum pool_gate pool_gate(struct pool *pool, const struct sockaddr *to, struct why *why)
 {
     struct pool_host *host = find_host(pool, to, false);
-    if (!host)
-        return POOL_YES;
-    if (host->failures && clock_mono_ms() < host->until_ms) {
+    unsigned char key[QUOTA_KEY];
+    size_t n = address_bytes(to, key);
+    if (host && host->failures && clock_mono_ms() < host->until_ms) {
         *why = *host->why;
         return POOL_BACKOFF;
     }
-    return host->open < pool->setup->config->delivery.per_host ? POOL_YES : POOL_FULL;
+    uint64_t per_host = pool->setup->config->delivery.per_host;
+    return quota_full(pool->quota, key, n, per_host) ? POOL_FULL : POOL_YES;
 }
 
-bool pool_has_room(const struct pool *pool)
+bool pool_has_room(struct pool *pool)
 {
-    uint64_t share = pool->setup->config->delivery.total / pool->worker->relay->nworkers;
-    return pool->open < (share ? share : 1);
+    return quota_has_room(pool->quota, pool->setup->config->delivery.total);
 }
 
 // Connections
 
 struct connection *connection_open(struct pool *pool, const struct sockaddr *to)
 {
+    unsigned char key[QUOTA_KEY];
+    size_t n = address_bytes(to, key);
+    if (!quota_take(pool->quota, key, n, pool->setup->config->delivery.per_host))
+        return NULL;
     struct connection *c = mem_new(sizeof *c);
     list_init(&c->list);
     list_init(&c->same);
@@ -201,6 +232,7 @@ void connection_close(struct connection *c, bool now)
         stream_close(c->stream, now);
     c->to->open--;
     pool->open--;
+    quota_give(pool->quota, c->to->key, c->to->key_bytes);
     settle_host(pool, c->to);
     smtp_reply_free(&c->reply);
     free(c);
@@ -229,6 +261,14 @@ void connection_worked(struct connection *c)
 }
 
 // How an address speaks
+
+bool connection_unasked(const struct connection *c)
+{
+    static const char leave[] = "421";
+    const struct buf *in = stream_input(c->stream);
+    size_t n = in->len < sizeof leave - 1 ? in->len : sizeof leave - 1;
+    return n && memcmp(in->data, leave, n) != 0;
+}
 
 static bool in_time(uint64_t *until_ms)
 {
@@ -292,6 +332,8 @@ static void pool_idle_event(struct stream *s, enum stream_event event, void *arg
     struct connection *c = arg;
     if (event == STREAM_DRAINED)
         return;
+    if (event == STREAM_DATA && connection_unasked(c))
+        pool_note_out_of_step(c);
     if (event == STREAM_TIMEOUT)
         pool_close_idle(c);
     else
@@ -303,6 +345,8 @@ void pool_give(struct pool *pool, struct connection *c, struct list *site, size_
     const struct cfg_delivery *d = &pool->setup->config->delivery;
     uint64_t now = clock_mono_ms(), age = now - c->opened_ms;
     bool spoke = stream_input(c->stream)->len > 0; // nobody asked: replies would be out of step
+    if (connection_unasked(c))
+        pool_note_out_of_step(c);
     if (spoke || pool->closed || !d->idle || c->messages >= d->messages || age >= POOL_LIFE_MS) {
         stream_write(c->stream, "QUIT\r\n", 6);
         connection_close(c, spoke);
@@ -317,6 +361,7 @@ void pool_give(struct pool *pool, struct connection *c, struct list *site, size_
     stream_rebind(c->stream, pool_idle_event, c);
     uint64_t left = POOL_LIFE_MS - age;
     stream_deadline(c->stream, d->idle < left ? d->idle : left);
+    quota_idle(pool->quota, c->to->key, c->to->key_bytes);
 }
 
 struct connection *pool_take(struct pool *pool, const struct pool_key *key)
@@ -334,10 +379,14 @@ bool pool_has_idle(const struct pool *pool)
 
 bool pool_evict(struct pool *pool)
 {
-    if (list_empty(&pool->idle))
-        return false;
-    pool_close_idle(list_of(pool->idle.next, struct connection, list));
-    return true;
+    return evict_key(pool, NULL, 0);
+}
+
+bool pool_evict_at(struct pool *pool, const struct sockaddr *to)
+{
+    unsigned char key[QUOTA_KEY];
+    size_t n = address_bytes(to, key);
+    return evict_key(pool, key, n);
 }
 
 void pool_shut(struct pool *pool)

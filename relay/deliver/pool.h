@@ -49,6 +49,7 @@ struct connection {
     enum tls_proof proof;
     int64_t not_after_s; // end of the peer's certificate, 0 unknown
     bool resumed, ticket_kept;
+    uint64_t said[3];            // digests of the last answers to MAIL, RCPT and a message
     bool dirty;                  // a transaction was left unfinished: RSET comes first
     struct ticket_proof offered; // with the ticket that this connection offered its host
     unsigned messages;           // sent over it
@@ -65,21 +66,24 @@ struct pool_key pool_key(const struct pool *pool, const struct route *route,
                          const struct route_host *host, const struct sockaddr *to,
                          const struct sockaddr *from);
 
-// May a connection to this address be opened now? BACKOFF fills why (the failure that is remembered).
+// May a connection to this address be opened now? The relay's connections count, not this worker's. FULL: `freed`
+// comes when another worker's has ended. BACKOFF fills why (the failure that is remembered).
 enum pool_gate { POOL_YES, POOL_FULL, POOL_BACKOFF };
 enum pool_gate pool_gate(struct pool *pool, const struct sockaddr *to, struct why *why);
-bool pool_has_room(const struct pool *pool); // below delivery.connections.total
+bool pool_has_room(struct pool *pool); // below delivery.connections.total
 
-// A connection about to be opened; counted until connection_close.
+// A connection about to be opened; counted until connection_close. NULL: the address has its full number after all.
 struct connection *connection_open(struct pool *pool, const struct sockaddr *to);
 void connection_close(struct connection *c, bool now); // closes its stream; frees it; accepts NULL
 void connection_failed(struct connection *c, const struct why *why); // did not answer
 void connection_worked(struct connection *c);
 
 // How the connection's address speaks, remembered for a month. Out of step: it once answered more, or less, than
-// was asked. No chunking: it offers CHUNKING and does not know BDAT. Takes chunks: it answered a BDAT with 250
+// was asked. No chunking: it offers CHUNKING and does not know BDAT, or its answers do not tell what they answer. Takes chunks: it answered a BDAT with 250
 // under this connection's key.
 void pool_note_out_of_step(struct connection *c);
+// Bytes are waiting that nobody asked for. (421 may come at any time.)
+bool connection_unasked(const struct connection *c);
 bool pool_out_of_step(const struct connection *c);
 void pool_note_no_chunking(struct connection *c);
 bool pool_no_chunking(const struct connection *c);
@@ -94,6 +98,7 @@ void pool_give(struct pool *pool, struct connection *c, struct list *site, size_
 void pool_shut(struct pool *pool); // from now on nothing idles
 bool pool_has_idle(const struct pool *pool);
 bool pool_evict(struct pool *pool); // closes the idle one that is idle longest
+bool pool_evict_at(struct pool *pool, const struct sockaddr *to); // of those to this address
 void pool_close_idle(struct connection *c);
 
 struct pool_ticket {

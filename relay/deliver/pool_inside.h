@@ -5,6 +5,7 @@
 
 #include "relay/deliver/pool.h"
 #include "relay/base/table.h"
+#include "relay/deliver/quota.h"
 
 #define POOL_PROVEN   4           // keys remembered at one address
 #define POOL_HABIT_MS 2592000000u // how a host speaks is remembered for 30 days
@@ -12,7 +13,7 @@
 struct pool_host {
     unsigned char key[20]; // address and port
     size_t key_bytes;
-    size_t open;       // connections
+    size_t open;       // connections of this pool
     unsigned failures; // in a row
     uint64_t until_ms; // clock_mono_ms(): not tried before
     struct why *why;   // the last failure, owned; NULL: none
@@ -32,6 +33,7 @@ struct pool {
     struct list idle; // connections, idle longest first
     size_t open;
     bool closed;
+    struct quota_member *quota;
     struct pool_host *hosts; // table by address
     struct list quiet;       // hosts without connections that failed, oldest first
     size_t nquiet;

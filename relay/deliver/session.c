@@ -61,6 +61,8 @@ static const struct row {
     [DELIVER_DATA] = {"data", TRANSACTION, NULL, deliver_data_reply, COMMAND, "after DATA"},
     [DELIVER_PREFIX] = {"prefix", TRANSACTION, deliver_prefix, deliver_prefix_reply, COMMAND,
                         "after BDAT"},
+    [DELIVER_PROBE] = {"probe", TRANSACTION, deliver_probe, deliver_probe_reply, COMMAND,
+                       "after BDAT"},
     [DELIVER_BODY] = {"body", TRANSACTION, deliver_body, deliver_body_reply, COMMAND,
                       "while the message was sent"},
     [DELIVER_FINAL] = {"final", TRANSACTION, NULL, deliver_final_reply, DATA,
@@ -186,7 +188,7 @@ struct deliver *deliver_new(const struct deliver_order *order, struct list *deli
     d->batch_max = DELIVER_BATCH;
     size_t batch = d->nrcpts < DELIVER_BATCH ? d->nrcpts : DELIVER_BATCH;
     d->batch = mem_new(batch * sizeof *d->batch);
-    d->heard = mem_new((batch + 1) * sizeof *d->heard);
+    d->heard = mem_new((batch + 2) * sizeof *d->heard); // MAIL and a first chunk besides
     buf_init(&d->out, DELIVER_BATCH * MAX_PLAIN_COMMAND);
     d->resume = resume;
     d->on_event = session_on_event;
@@ -294,6 +296,7 @@ static enum deliver_state lost(struct deliver *d, struct why *why)
     case DELIVER_RCPT:
     case DELIVER_DATA:
     case DELIVER_PREFIX:
+    case DELIVER_PROBE:
     case DELIVER_BODY:
     case DELIVER_FINAL:
         return lost_in_transaction(d, why);

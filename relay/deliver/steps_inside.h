@@ -58,10 +58,12 @@ static inline bool deliver_mail_refused(const struct deliver *d)
 }
 bool deliver_utf8_local(const char *address);  // its local part is not ASCII
 bool deliver_all_out(const struct deliver *d); // the whole message is with the stream
-// Bytes are waiting that nobody asked for. (421 may come at any time.)
 bool deliver_unasked(const struct deliver *d);
 void deliver_heard_add(struct deliver *d, size_t i); // remembers the envelope's i-th reply
-bool deliver_suspicious(const struct deliver *d);    // the reply may be one of the envelope's
+void deliver_said(
+    struct deliver *d); // remembers what the transaction was answered, final reply included
+bool deliver_addressed(const struct deliver *d);  // the reply speaks of an address
+bool deliver_suspicious(const struct deliver *d); // the reply may be one of the envelope's
 // The host's replies are out of step: nothing they said counts. The host is asked again, one command at a time.
 enum deliver_state deliver_out_of_step(struct deliver *d);
 // BDAT was refused as a command. It is remembered, and the message goes by DATA on a new connection.
@@ -96,6 +98,8 @@ enum deliver_state deliver_early_body(struct deliver *d);
 enum deliver_state deliver_data_reply(struct deliver *d);
 enum deliver_state deliver_prefix(struct deliver *d);
 enum deliver_state deliver_prefix_reply(struct deliver *d);
+enum deliver_state deliver_probe(struct deliver *d);
+enum deliver_state deliver_probe_reply(struct deliver *d);
 enum deliver_state deliver_body(struct deliver *d);
 enum deliver_state deliver_body_reply(struct deliver *d);
 enum deliver_state deliver_final_reply(struct deliver *d);

@@ -9,6 +9,8 @@
 #include <strings.h>
 #include <xxhash.h>
 
+enum said { SAID_MAIL, SAID_RCPT, SAID_FINAL };
+
 bool deliver_utf8_local(const char *address)
 {
     const char *at = strrchr(address, '@');
@@ -61,10 +63,7 @@ bool deliver_all_out(const struct deliver *d)
 
 bool deliver_unasked(const struct deliver *d)
 {
-    static const char leave[] = "421";
-    const struct buf *in = stream_input(d->link.c->stream);
-    size_t n = in->len < sizeof leave - 1 ? in->len : sizeof leave - 1;
-    return n && memcmp(in->data, leave, n) != 0;
+    return connection_unasked(d->link.c);
 }
 
 static uint64_t digest(const struct deliver *d)
@@ -75,9 +74,18 @@ static uint64_t digest(const struct deliver *d)
 
 void deliver_heard_add(struct deliver *d, size_t i)
 {
+    struct connection *c = d->link.c;
     d->heard[i] = digest(d);
-    if (i == 0 && d->heard[0] == d->link.final)
+    if (i == 0 && d->heard[0] == c->said[SAID_FINAL])
         d->trans.suspect = true;
+}
+
+void deliver_said(struct deliver *d)
+{
+    struct connection *c = d->link.c;
+    c->said[SAID_MAIL] = d->heard[0];
+    c->said[SAID_RCPT] = d->heard[d->trans.nbatch];
+    c->said[SAID_FINAL] = digest(d);
 }
 
 static bool names_a_recipient(const struct deliver *d)
@@ -93,6 +101,11 @@ static bool names_a_recipient(const struct deliver *d)
     return false;
 }
 
+bool deliver_addressed(const struct deliver *d)
+{
+    return strncmp(d->link.c->reply.status, "2.1.", 4) == 0 || names_a_recipient(d);
+}
+
 // Where the message follows its envelope there is no 354 between them that would show a reply too many. What looks
 // like an answer to MAIL or RCPT is taken for one until the host has shown that it waits for a command.
 bool deliver_suspicious(const struct deliver *d)
@@ -100,9 +113,12 @@ bool deliver_suspicious(const struct deliver *d)
     const struct deliver_transaction *t = &d->trans;
     if (t->way == WAY_DATA)
         return false;
-    if (t->suspect || strncmp(d->link.c->reply.status, "2.1.", 4) == 0 || names_a_recipient(d))
+    if (t->suspect || deliver_addressed(d))
         return true;
     uint64_t now = digest(d);
+    const uint64_t *said = d->link.c->said; // in the transaction before
+    if (now == said[SAID_MAIL] || now == said[SAID_RCPT])
+        return true;
     for (size_t i = 0; i < t->answered; i++)
         if (d->heard[i] == now)
             return true;

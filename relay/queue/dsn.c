@@ -41,6 +41,11 @@ static bool returns_all(const struct dsn *dsn)
     return content_size(dsn->content) <= (env->ret == RET_FULL ? DSN_FULL_MAX : DSN_RETURN_MAX);
 }
 
+const char *dsn_reply(const struct dsn_row *row)
+{
+    return row->reply && row->reply[0] ? row->reply : row->why->reply;
+}
+
 static void add_status_group(const struct dsn *dsn, const struct dsn_row *row, bool wide,
                              struct buf *out)
 {
@@ -64,7 +69,7 @@ static void add_status_group(const struct dsn *dsn, const struct dsn_row *row, b
             buf_addf(out, "Remote-MTA: dns; %s\r\n", row->why->host);
         bool smtp = row->why->reply[0];
         buf_addf(out, "Diagnostic-Code: %s; ", smtp ? "smtp" : "X-Waxwing");
-        dsn_fold(out, smtp ? row->why->reply : row->why->text, 24, " ");
+        dsn_fold(out, smtp ? dsn_reply(row) : row->why->text, 24, " ");
         buf_adds(out, "\r\n");
     }
     clock_rfc5322(row->tried_ms, date);

@@ -14,6 +14,7 @@
 struct dsn_row {
     const struct recipient *recipient;
     const struct why *why; // NULL: relayed
+    const char *reply;     // in full, where why has one; NULL: what why has of it
     bool expired;
     unsigned attempts;
     int64_t tried_ms, until_ms; // wall clock: the last attempt; delayed: how long it goes on

@@ -9,5 +9,6 @@
 void dsn_text(const struct dsn *dsn, struct buf *out);
 // What a peer wrote, as printable ASCII in lines of at most 76 with `indent` before each further one.
 void dsn_fold(struct buf *out, const char *text, size_t column, const char *indent);
+const char *dsn_reply(const struct dsn_row *row); // all that is known of it
 
 #endif

@@ -106,7 +106,7 @@ static void row_text(const struct dsn *dsn, const struct dsn_row *row, struct bu
     buf_adds(out, "\r\n");
     if (row->why->reply[0]) {
         buf_adds(out, "    It said: ");
-        dsn_fold(out, row->why->reply, 13, "    ");
+        dsn_fold(out, dsn_reply(row), 13, "    ");
         buf_adds(out, "\r\n");
     }
     buf_adds(out, "\r\n");

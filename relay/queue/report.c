@@ -17,6 +17,7 @@
 struct report_row {
     const struct recipient *recipient;
     struct why why;
+    char *reply; // in full; owned, NULL without
     bool has_why, expired, delay_warned;
     unsigned attempts;
 };
@@ -42,6 +43,8 @@ static void report_free(struct report *report)
     content_unref(report->content);
     message_unref(report->message);
     message_unref(report->write.message);
+    for (size_t i = 0; i < report->nrows; i++)
+        free(report->rows[i].reply);
     free(report->rows);
     free(report);
     q->nreports--;
@@ -59,6 +62,7 @@ static void note_failed(struct report *report)
             .attempts = row->attempts,
             .delay_warned = row->delay_warned,
             .why = &row->why,
+            .reply = row->reply,
         };
         spool_note(report->q->worker->relay->spool, &result);
     }
@@ -128,6 +132,7 @@ static struct message *compose(struct report *report, const char *postmaster)
         rows[i] = (struct dsn_row){
             .recipient = row->recipient,
             .why = row->has_why ? &row->why : NULL,
+            .reply = row->reply,
             .expired = row->expired,
             .attempts = row->attempts,
             .tried_ms = report->tried_ms,
@@ -258,6 +263,7 @@ void queue_report(struct queue *q, struct delivery *d, const struct delivery_rcp
         .delay_warned = r->delay_warned,
         .attempts = d->attempts + 1,
         .has_why = why != NULL,
+        .reply = why && r->attempt ? mem_dup(r->attempt->reply) : NULL,
     };
     if (why)
         row->why = *why;

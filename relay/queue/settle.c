@@ -42,6 +42,7 @@ static void note(struct settling *s, const struct delivery_rcpt *r, enum spool_o
         .next_ms = s->d->next_ms,
         .delay_warned = r->delay_warned,
         .why = why,
+        .reply = r->attempt && r->attempt->reply[0] ? r->attempt->reply : NULL,
     };
     spool_note(s->q->worker->relay->spool, &result);
 }
@@ -161,6 +162,7 @@ static void one(struct settling *s, struct delivery_rcpt *r)
         o = OUTCOME_LATER;
     }
     if (o == OUTCOME_LATER) {
+        outcome_agree(r->why);
         if (!why_is_set(&s->worst) || (r->why->tls != WHY_TLS_NONE && !s->worst.tls))
             s->worst = *r->why;
         return;
@@ -248,6 +250,7 @@ static void later(struct settling *s)
         settle_count(&s->q->worker->relay->counters.deferred);
         note(s, r, SPOOL_DEFERRED, r->why);
     }
+    delivery_forget_attempts(d);
     keep_reason(d, &s->worst);
     // What waits keeps neither reasons nor bytes in memory.
     delivery_reset(d);

@@ -380,7 +380,7 @@ int segment_result_encode(const struct spool_result *result, struct buf *out)
         if (why->host[0])
             line(out, "host", why->host);
         if (why->reply[0])
-            line(out, "reply", why->reply);
+            line(out, "reply", result->reply ? result->reply : why->reply);
         line(out, "why", why->text);
     }
     return out->full ? -1 : 0;

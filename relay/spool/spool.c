@@ -278,6 +278,7 @@ void spool_note(struct spool *s, const struct spool_result *result)
     job->result = *result;
     job->result.address = mem_dup(result->address);
     job->result.why = NULL;
+    job->result.reply = NULL;
     job->due_ms = clock_mono_ms() + SPOOL_RESULT_MS;
     int rc = segment_result_encode(result, &job->record);
     assert(rc == 0); // an address and a why are small

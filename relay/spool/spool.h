@@ -58,6 +58,7 @@ struct spool_result {
     int64_t next_ms; // SPOOL_DEFERRED: wall clock; INT64_MAX: held
     bool delay_warned;
     const struct why *why; // copied; may be NULL
+    const char *reply; // copied; the host's reply where why has no room for all of it, else NULL
 };
 void spool_note(struct spool *spool, const struct spool_result *result);
 // Calls `item` back on `reply` when everything noted before is on disk (clean stop, tests).

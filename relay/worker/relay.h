@@ -19,6 +19,7 @@ struct control;  // relay/control/control.h
 struct reporter; // relay/report/reporter.h: on the main loop
 struct history;  // relay/http/history.h
 struct limits;   // relay/worker/limits.h
+struct quota;    // relay/deliver/quota.h
 
 enum relay_stage { RELAY_STARTING, RELAY_RUNNING, RELAY_DRAINING, RELAY_STOPPING };
 
@@ -50,6 +51,8 @@ struct relay {
     struct control *control;
     struct reporter *reporter;
     struct limits *_Atomic limits; // made by the first server, gone with the last
+    struct quota
+        *quota; // relay/deliver/quota.h: made by the first worker's pool, gone with the last
     struct worker **workers;
     unsigned nworkers;
     struct counters counters;

@@ -27,6 +27,12 @@ static void opening(void *arg)
 
 void story_begin(struct story *s, const char *delivery, const struct cert *ca)
 {
+    story_begin_timed(s, 5, delivery, ca);
+}
+
+void story_begin_timed(struct story *s, unsigned seconds, const char *delivery,
+                       const struct cert *ca)
+{
     memset(s, 0, sizeof *s);
     char text[2048];
     const char *ca_file = "/dev/null";
@@ -38,9 +44,9 @@ void story_begin(struct story *s, const char *delivery, const struct cert *ca)
     }
     snprintf(text, sizeof text,
              "hostname: relay.test\nspool: /tmp/s\nstate: /tmp/t\n"
-             "delivery: {ca_file: %s, timeouts: {connect: 5s, greeting: 5s, command: 5s, data: "
-             "5s}%s%s}\n",
-             ca_file, delivery[0] ? ", " : "", delivery);
+             "delivery: {ca_file: %s, timeouts: {connect: %us, greeting: %us, command: %us, data: "
+             "%us}%s%s}\n",
+             ca_file, seconds, seconds, seconds, seconds, delivery[0] ? ", " : "", delivery);
     struct config_load load;
     config_load_init(&load);
     s->config = config_load_text("/tmp/story.yaml", text, strlen(text), &load);

@@ -38,6 +38,8 @@ struct story {
 // `delivery`: what stands between the braces of the configuration's delivery, "" for none.
 // ca NULL: no trust. rule: further YAML lines below `delivery`, for destinations; NULL: none.
 void story_begin(struct story *s, const char *delivery, const struct cert *ca);
+void story_begin_timed(struct story *s, unsigned seconds, const char *delivery,
+                       const struct cert *ca); // `seconds`: every timeout; 5 otherwise
 void story_end(struct story *s);
 // A further host of the route, on 127.0.0.1, less preferred than the one before.
 struct route_host *story_host(struct story *s, struct mx *mx, const char *name,

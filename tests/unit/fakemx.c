@@ -14,15 +14,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "tests/unit/certs.h"
+#include "tests/unit/chaos.h"
 
 #define RULES    64
+#define REPLY    2048 // bytes of one
 #define WAIT_US  50000
 #define SESSIONS 64
 #define MESSAGES 256
 
 struct rule {
     char step[16];
-    char reply[256];
+    char reply[REPLY];
     bool once, used;
 };
 
@@ -36,6 +38,7 @@ struct session {
     size_t n;
     struct mx_message now;
     bool mail;
+    struct chaos chaos;
 };
 
 struct mx {
@@ -51,7 +54,9 @@ struct mx {
     struct mx_message *messages[MESSAGES];
     size_t nmessages;
     char heard[65536];
-    unsigned resumed;
+    unsigned resumed, clear_mails;
+    uint64_t chaos; // seed, 0: a good server
+    unsigned percent;
     bool implicit, stopping, hold, no_names;
     unsigned held; // handshakes that wait
     gnutls_certificate_credentials_t cred, old[9];
@@ -70,8 +75,16 @@ static ssize_t get(struct session *s, void *to, size_t n)
     return got;
 }
 
+// With FAKEMX_WIRE in the environment, what passes is told.
+static void tell(const struct session *s, const char *way, const char *bytes, size_t n)
+{
+    if (getenv("FAKEMX_WIRE"))
+        fprintf(stderr, "mx %u %s %.*s\n", (unsigned)s->mx->port, way, (int)n, bytes);
+}
+
 static void put(struct session *s, const char *bytes, size_t n)
 {
+    tell(s, ">", bytes, n);
     while (n) {
         ssize_t done =
             s->tls ? gnutls_record_send(s->tls, bytes, n) : send(s->fd, bytes, n, MSG_NOSIGNAL);
@@ -99,6 +112,11 @@ static void drop(struct session *s, size_t n)
     s->n -= n;
 }
 
+static void mx_put(void *to, const char *bytes, size_t n)
+{
+    put(to, bytes, n);
+}
+
 // One line without its end.
 static bool line(struct session *s, char *out, size_t room)
 {
@@ -112,8 +130,11 @@ static bool line(struct session *s, char *out, size_t room)
     return true;
 }
 
-static bool scripted(struct session *s, const char *step, char out[256])
+static bool scripted(struct session *s, const char *step, char out[REPLY])
 {
+    if (strcmp(step, "bdat?") != 0 && strcmp(step, "none") != 0 &&
+        chaos_wrong(&s->chaos, out, REPLY))
+        return true;
     struct mx *mx = s->mx;
     bool found = false;
     pthread_mutex_lock(&mx->lock);
@@ -132,7 +153,7 @@ static bool scripted(struct session *s, const char *step, char out[256])
 // Sends what the script or habit says; *code is the reply's. False: the session ends.
 static bool answer(struct session *s, const char *step, const char *usual, int *code)
 {
-    char reply[256], text[512] = "";
+    char reply[REPLY], text[2 * REPLY] = "";
     if (!scripted(s, step, reply))
         snprintf(reply, sizeof reply, "%s", usual);
     *code = atoi(reply);
@@ -151,6 +172,8 @@ static bool answer(struct session *s, const char *step, const char *usual, int *
         strcat(text, p);
         strcat(text, "\r\n");
     }
+    if (chaos_strikes(&s->chaos))
+        return chaos_put(&s->chaos, strcmp(step, "none") == 0, text, strlen(text), mx_put, s);
     put(s, text, strlen(text));
     return true;
 }
@@ -281,7 +304,7 @@ static bool ehlo(struct session *s)
     snprintf(list, sizeof list, "%s%s", s->mx->extensions,
              s->mx->cred && !s->tls ? "\nSTARTTLS" : "");
     pthread_mutex_unlock(&s->mx->lock);
-    char reply[256];
+    char reply[REPLY];
     if (scripted(s, "ehlo", reply)) {
         mx_next(s->mx, "again", reply);
         return answer(s, "again", "", &code);
@@ -301,7 +324,7 @@ static bool take_message(struct session *s, const char *step)
 {
     int code;
     const char *usual = s->now.nrcpts ? "250 2.0.0 taken" : "554 5.5.1 nobody";
-    char reply[256];
+    char reply[REPLY];
     if (!scripted(s, step, reply))
         snprintf(reply, sizeof reply, "%s", usual);
     // Kept before it is answered, so that whoever saw the answer sees the message.
@@ -325,13 +348,16 @@ static bool command(struct session *s, char *text)
     if (strncasecmp(text, "MAIL", 4) == 0) {
         clear(s);
         snprintf(s->now.mail, sizeof s->now.mail, "%s", text);
+        pthread_mutex_lock(&s->mx->lock);
+        s->mx->clear_mails += !s->tls;
+        pthread_mutex_unlock(&s->mx->lock);
         bool open = answer(s, "mail", "250 2.1.0 ok", &code);
-        s->mail = code == 250;
+        s->mail = code / 100 == 2;
         return open;
     }
     if (strncasecmp(text, "RCPT", 4) == 0) {
         bool open = answer(s, "rcpt", s->mail ? "250 2.1.5 ok" : "503 5.5.1 MAIL first", &code);
-        if (code == 250 && s->now.nrcpts < 16)
+        if (s->mail && code / 100 == 2 && s->now.nrcpts < 16)
             snprintf(s->now.rcpts[s->now.nrcpts++], 512, "%s", text);
         return open;
     }
@@ -341,7 +367,7 @@ static bool command(struct session *s, char *text)
         return code != 354 || (read_data(s) && take_message(s, "dot"));
     }
     if (strncasecmp(text, "BDAT ", 5) == 0) {
-        char reply[256];
+        char reply[REPLY];
         if (scripted(s, "bdat?", reply)) { // what a chunk is, it does not know
             mx_next(s->mx, "again", reply);
             return answer(s, "again", "", &code);
@@ -373,6 +399,7 @@ static void *serve(void *arg)
     bool open = !s->mx->implicit || handshake(s);
     open = open && answer(s, "connect", "220 mx.test ESMTP", &code);
     while (open && line(s, text, sizeof text)) {
+        tell(s, "<", text, strlen(text));
         pthread_mutex_lock(&s->mx->lock);
         size_t at = strlen(s->mx->heard);
         snprintf(s->mx->heard + at, sizeof s->mx->heard - at, "%s\n", text);
@@ -396,6 +423,8 @@ static void *accepting(void *arg)
             s->mx = mx;
             s->fd = fd;
             s->in = s->room;
+            s->chaos.luck = mx->chaos ? mx->chaos * 64 + mx->nsessions + 1 : 0;
+            s->chaos.percent = mx->percent;
             setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
             mx->sessions[mx->nsessions++] = s;
             pthread_create(&s->thread, NULL, serve, s);
@@ -420,6 +449,22 @@ struct mx *mx_start(const char *extensions)
     gnutls_session_ticket_key_generate(&mx->ticket_key);
     pthread_create(&mx->thread, NULL, accepting, mx);
     return mx;
+}
+
+void mx_chaos(struct mx *mx, uint64_t seed, unsigned percent)
+{
+    pthread_mutex_lock(&mx->lock);
+    mx->chaos = seed;
+    mx->percent = percent;
+    pthread_mutex_unlock(&mx->lock);
+}
+
+unsigned mx_clear_mails(struct mx *mx)
+{
+    pthread_mutex_lock(&mx->lock);
+    unsigned n = mx->clear_mails;
+    pthread_mutex_unlock(&mx->lock);
+    return n;
 }
 
 void mx_hang_up(struct mx *mx)

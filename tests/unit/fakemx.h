@@ -38,6 +38,8 @@ void mx_tls_chain(struct mx *mx, const struct cert *const *chain, size_t n, bool
 void mx_on(struct mx *mx, const char *step, const char *reply);
 void mx_next(struct mx *mx, const char *step, const char *reply);
 void mx_extensions(struct mx *mx, const char *extensions);
+// From the next connection on, of 100 replies so many are wrong, late, doubled, split or missing.
+void mx_chaos(struct mx *mx, uint64_t seed, unsigned percent);
 void mx_hang_up(struct mx *mx);        // closes all connections now
 void mx_knows_no_names(struct mx *mx); // a handshake that names the server ends in an alert
 // TLS handshakes wait, once the client has spoken, until the hold is over; mx_holds: one waits now.
@@ -46,6 +48,7 @@ bool mx_holds(struct mx *mx);
 
 uint16_t mx_port(const struct mx *mx);
 unsigned mx_connections(struct mx *mx); // so far
+unsigned mx_clear_mails(struct mx *mx); // MAIL commands that came without TLS
 unsigned mx_resumed(struct mx *mx);     // TLS sessions resumed
 size_t mx_count(struct mx *mx);         // messages whose final reply was 2xx
 // The i-th of them; valid until mx_stop.

@@ -134,6 +134,40 @@ static void case_51_nor_where_it_names_the_recipient(void **state)
                            MX_WAIT "\n554 spam");
 }
 
+// A surplus of the message before comes when the next is out, and no answer says what it answers.
+static void case_51_nor_where_the_shift_began_with_the_message_before(void **state)
+{
+    (void)state;
+    mx_on(mx, "mail", "250 sender fine");
+    mx_on(mx, "rcpt", "250 recipient fine");
+    mx_next(mx, "bdat", "250 queued as 1");
+    letter(LETTER, "a@example.test");
+    assert_delivered("a@example.test");
+    mx_next(mx, "bdat", "250 queued as 2\n" MX_WAIT "\n250 and queued as 3");
+    mx_on(mx, "bdat", MX_WAIT "\n554 5.7.1 spam");
+    mx_on(mx, "dot", "554 5.7.1 spam");
+    for (int i = 0; i < 3; i++) { // there is something to send at once
+        letter(LETTER, i ? "c@example.test" : "b@example.test");
+        if (i)
+            assert_int_equal(story_of(&s, "c@example.test")->standing, STANDING_REFUSED);
+    }
+}
+
+// Nor is it forgotten when it comes while the connection is idle.
+static void case_52_what_an_idle_host_says_is_remembered(void **state)
+{
+    (void)state;
+    proven();
+    mx_next(mx, "bdat", "250 2.0.0 fine\n" MX_WAIT "\n250 2.0.0 fine");
+    letter(LETTER, "b@example.test");
+    assert_delivered("b@example.test");
+    story_turn(&s);
+    assert_int_equal(s.nidle, 0);
+    letter(LETTER, "c@example.test");
+    assert_delivered("c@example.test");
+    assert_false(mx_message(mx, mx_count(mx) - 1)->bdat);
+}
+
 static void case_51_a_host_whose_answers_all_look_alike_is_believed_after_a_reset(void **state)
 {
     (void)state;
@@ -144,9 +178,12 @@ static void case_51_a_host_whose_answers_all_look_alike_is_believed_after_a_rese
     letter(LETTER, "b@example.test");
     assert_delivered("b@example.test");
     assert_int_equal(mx_lines(mx, "RSET"), 1);
-    letter(LETTER, "c@example.test");
-    assert_delivered("c@example.test");
-    assert_int_equal(mx_connections(mx), 1);
+    for (int i = 0; i < 3; i++) {
+        letter(LETTER, "c@example.test"); // by DATA, whose 354 tells
+        assert_delivered("c@example.test");
+    }
+    assert_int_equal(mx_connections(mx), 2);
+    assert_int_equal(mx_lines(mx, "RSET"), 1);
 }
 
 static void case_51_a_refusal_pipelined_behind_a_surplus_is_nobodys_bounce(void **state)
@@ -404,6 +441,8 @@ int main(void)
         STORY(case_51_nor_where_the_host_is_proven),
         STORY(case_51_nor_where_all_of_it_is_late),
         STORY(case_51_nor_where_it_names_the_recipient),
+        STORY(case_51_nor_where_the_shift_began_with_the_message_before),
+        STORY(case_52_what_an_idle_host_says_is_remembered),
         STORY(case_51_a_host_whose_answers_all_look_alike_is_believed_after_a_reset),
         STORY(case_51_a_refusal_pipelined_behind_a_surplus_is_nobodys_bounce),
         STORY(case_52_a_host_out_of_step_is_asked_one_command_at_a_time),

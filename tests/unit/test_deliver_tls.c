@@ -196,6 +196,56 @@ static void starttls_that_is_refused_is_no_starttls(void **state)
     assert_refused(WHY_STARTTLS_NOT_SUPPORTED);
 }
 
+static void case_57_ehlo_refused_inside_tls_is_answered_by_helo(void **state)
+{
+    (void)state;
+    host(&good, TLS_WEBPKI);
+    mx_next(mx, "ehlo", "250-mx.test\n250 STARTTLS");
+    mx_next(mx, "ehlo", "502 5.5.1 what?");
+    send_letter();
+    assert_delivered("webpki");
+    assert_true(mx_message(mx, 0)->tls);
+    assert_int_equal(mx_lines(mx, "HELO"), 1);
+}
+
+static void case_64_who_demands_tls_is_named(void **state)
+{
+    (void)state;
+    static const struct {
+        enum demand_source source;
+        const char *text;
+    } rows[] = {
+        {SOURCE_DEFAULT,
+         "TLS is demanded by this relay (delivery.tls), but the host does not offer it"},
+        {SOURCE_STS,
+         "TLS is demanded by the domain's MTA-STS policy, but the host does not offer it"},
+        {SOURCE_REQUIRETLS,
+         "TLS is demanded by the sender (REQUIRETLS), but the host does not offer it"},
+    };
+    struct route_host *h = host(NULL, TLS_ENCRYPT);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        h->demand.source = rows[i].source;
+        send_letter();
+        assert_string_equal(s.ends[0].why.text, rows[i].text);
+    }
+}
+
+// Refused before any MAIL, the attempt is told all the same.
+static void case_59_a_refusal_has_the_facts_of_its_attempt(void **state)
+{
+    (void)state;
+    host(&wrong, TLS_WEBPKI);
+    send_letter();
+    assert_refused(WHY_CERTIFICATE_HOST_MISMATCH);
+    assert_string_equal(s.attempt.host, "mx1.test");
+    assert_string_equal(s.attempt.ip, "127.0.0.1");
+    assert_string_equal(s.attempt.tls, "TLSv1.3");
+    assert_string_equal(s.attempt.demand, "webpki");
+    assert_string_equal(s.attempt.source, "default");
+    assert_string_equal(s.attempt.proof, "none");
+    assert_string_equal(s.attempt.reply, "");
+}
+
 static void one_bad_host_leaves_the_next(void **state)
 {
     (void)state;
@@ -575,6 +625,9 @@ int main(void)
         STORY(case_73_a_broken_handshake_is_tried_again_before_clear_text),
         STORY(without_starttls_a_demand_is_never_met_in_clear),
         STORY(starttls_that_is_refused_is_no_starttls),
+        STORY(case_57_ehlo_refused_inside_tls_is_answered_by_helo),
+        STORY(case_64_who_demands_tls_is_named),
+        STORY(case_59_a_refusal_has_the_facts_of_its_attempt),
         STORY(one_bad_host_leaves_the_next),
         STORY(opportunistic_goes_on_in_clear_when_tls_breaks),
         STORY(clear_text_for_one_host_is_none_for_the_next),

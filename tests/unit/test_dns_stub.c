@@ -327,6 +327,36 @@ static void a_burst_is_answered(void **state)
     dns_close(dns);
 }
 
+static void first_of_two(const struct dns_answer *answer, void *arg)
+{
+    uint16_t *first = arg;
+    if (!*first)
+        *first = answer->type;
+    assert_int_equal(answer->outcome, DNS_FAILED);
+}
+
+// A host whose A is there does not wait as long for its AAAA as for an answer that nothing goes without.
+static void case_62_a_late_aaaa_is_given_up_before_an_a(void **state)
+{
+    (void)state;
+    struct cfg_dns_server one = at("127.0.0.1", server.port);
+    struct dns *dns = open_stub(&one, 1, DNS_TRUST_AUTO);
+    uv_loop_t loop;
+    uv_loop_init(&loop);
+    struct inbox *mail = inbox_open(&loop);
+    uint16_t first = 0;
+    struct dns_request *a = dns_ask(dns, mail, "silent.test", DNS_A, first_of_two, &first);
+    dns_ask(dns, mail, "silent.test", DNS_AAAA, first_of_two, &first);
+    while (!first)
+        uv_run(&loop, UV_RUN_ONCE);
+    assert_int_equal(first, DNS_AAAA);
+    dns_cancel(a);
+    inbox_close(mail);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    uv_loop_close(&loop);
+    dns_close(dns);
+}
+
 static void closing_does_not_wait_for_lookups(void **state)
 {
     (void)state;
@@ -354,6 +384,7 @@ int main(void)
         cmocka_unit_test(the_self_check_says_what_is_wrong),
         cmocka_unit_test(one_lookup_serves_many_and_is_kept),
         cmocka_unit_test(a_burst_is_answered),
+        cmocka_unit_test(case_62_a_late_aaaa_is_given_up_before_an_a),
         cmocka_unit_test(closing_does_not_wait_for_lookups),
     };
     return cmocka_run_group_tests(tests, start_all, stop_all);

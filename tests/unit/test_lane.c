@@ -17,13 +17,14 @@
 static struct queue_story s;
 static struct refusals *refusals;
 static struct lanes *lanes;
-static size_t delivered, sent_back;
+static size_t delivered, settled, sent_back;
 static struct content *contents[64];
 static size_t ncontents;
 
 static void done(struct delivery *d, void *arg)
 {
     (void)arg;
+    settled++;
     for (size_t i = 0; i < d->nrcpts; i++)
         delivered += d->rcpts[i].standing == STANDING_DELIVERED;
     delivery_free(d);
@@ -39,10 +40,10 @@ static void stale(struct delivery *d, void *arg)
 static int begin(void **state)
 {
     (void)state;
-    queue_story_begin(&s, "  connections: {per_site: 3, per_host: 2, total: 100}", "");
+    queue_story_begin(&s, "  connections: {per_site: 3, per_host: 2, total: 100, idle: 60s}", "");
     refusals = refusals_new(&s.relay);
     lanes = lanes_new(&s.workers[0], refusals, done, stale, NULL);
-    delivered = sent_back = ncontents = 0;
+    delivered = settled = sent_back = ncontents = 0;
     return 0;
 }
 
@@ -138,6 +139,66 @@ static void case_20_a_domain_that_demands_more_does_not_share(void **state)
     drop(m);
 }
 
+// Two next-hop credentials never share a session, whatever else agrees.
+static void logins_that_differ_do_not_share(void **state)
+{
+    (void)state;
+    static struct cfg_destination one = {.auth_user = (char *)"one",
+                                         .auth_password_file = (char *)"/nonexistent/1",
+                                         .auth_token_command = (char *)""};
+    static struct cfg_destination two = {.auth_user = (char *)"two",
+                                         .auth_password_file = (char *)"/nonexistent/2",
+                                         .auth_token_command = (char *)""};
+    const struct cfg_destination *rules[][2] = {{&one, &two}, {&one, NULL}, {NULL, &two}};
+    for (size_t i = 0; i < 3; i++) {
+        struct message *m = letter();
+        size_t before = settled;
+        for (size_t k = 0; k < 2; k++) {
+            struct route *r = route("site", "mx.test", s.mx, "k");
+            r->rule = rules[i][k];
+            add(m, k, r);
+        }
+        unsigned connections = mx_connections(s.mx);
+        while (settled < before + 2)
+            queue_story_turn(&s);
+        assert_int_equal(mx_connections(s.mx), connections + 2);
+        mx_hang_up(s.mx);
+        drop(m);
+    }
+}
+
+static void logins_that_agree_share(void **state)
+{
+    (void)state;
+    static struct cfg_destination none = {.auth_user = (char *)""};
+    struct message *m = letter();
+    for (size_t k = 0; k < 3; k++) {
+        struct route *r = route("site", "mx.test", s.mx, "k");
+        r->rule = k == 0 ? NULL : &none;
+        add(m, k, r);
+    }
+    until_idle(3);
+    assert_int_equal(mx_count(s.mx), 1);
+    drop(m);
+}
+
+// A hundred domains with host names of their own on one address do not wait for each other's idle connections.
+static void case_60_lanes_that_meet_at_an_address_do_not_wait(void **state)
+{
+    (void)state;
+    struct message *m[20];
+    for (size_t i = 0; i < 20; i++) {
+        char site[16], host[32];
+        snprintf(site, sizeof site, "site%zu", i);
+        snprintf(host, sizeof host, "mx%zu.test", i);
+        m[i] = letter();
+        add(m[i], 0, route(site, host, s.mx, "k"));
+    }
+    until_idle(20);
+    for (size_t i = 0; i < 20; i++)
+        drop(m[i]);
+}
+
 static void a_site_has_its_number_of_sessions_and_an_address_its_own(void **state)
 {
     (void)state;
@@ -213,6 +274,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         STORY(domains_whose_hosts_agree_share_a_transaction),
         STORY(case_20_a_domain_that_demands_more_does_not_share),
+        STORY(logins_that_differ_do_not_share),
+        STORY(logins_that_agree_share),
+        STORY(case_60_lanes_that_meet_at_an_address_do_not_wait),
         STORY(a_site_has_its_number_of_sessions_and_an_address_its_own),
         STORY(a_delivery_whose_route_no_longer_holds_asks_again),
         STORY(a_fresh_delivery_does_not_take_a_stale_one_along),

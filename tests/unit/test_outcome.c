@@ -69,6 +69,17 @@ static struct why of(enum smtp_stage stage, const char *text)
     return why;
 }
 
+static void case_58_what_is_tried_again_has_class_4(void **state)
+{
+    (void)state;
+    struct why why = of(STAGE_GREETING, "554 5.3.2 no service");
+    outcome_agree(&why);
+    assert_string_equal(why.status, "4.3.2");
+    assert_string_equal(why.reply, "554 5.3.2 no service");
+    outcome_agree(&why);
+    assert_string_equal(why.status, "4.3.2");
+}
+
 static void a_reply_touches_what_its_stage_is_about(void **state)
 {
     (void)state;
@@ -149,6 +160,7 @@ int main(void)
         cmocka_unit_test(only_the_mail_itself_can_fail_for_good),
         cmocka_unit_test(case_42_4xx_and_dns_trouble_never_become_5xx),
         cmocka_unit_test(no_reason_is_success),
+        cmocka_unit_test(case_58_what_is_tried_again_has_class_4),
         cmocka_unit_test(a_reply_touches_what_its_stage_is_about),
         cmocka_unit_test(case_41_too_many_recipients_is_told_from_a_full_mailbox),
         cmocka_unit_test(case_45_who_is_told_what),

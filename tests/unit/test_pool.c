@@ -30,6 +30,31 @@ static int end(void **state)
     return 0;
 }
 
+static unsigned nwoken;
+
+static void woken(void *arg)
+{
+    (void)arg;
+    nwoken++;
+}
+
+static void nothing(uv_idle_t *idle)
+{
+    (void)idle;
+}
+
+// Words between workers arrive; the loop has nothing else to live for.
+static void words_arrive(void)
+{
+    uv_idle_t idle;
+    uv_idle_init(&s.worker.loop, &idle);
+    uv_idle_start(&idle, nothing);
+    for (int i = 0; i < 5; i++)
+        uv_run(&s.worker.loop, UV_RUN_NOWAIT);
+    uv_close((uv_handle_t *)&idle, NULL);
+    uv_run(&s.worker.loop, UV_RUN_NOWAIT);
+}
+
 static const struct sockaddr *address(unsigned i)
 {
     static struct sockaddr_in a[4];
@@ -131,6 +156,98 @@ static void what_an_idle_peer_says_ends_it(void **state)
     assert_int_equal(pool_open_count(s.pool), 0);
 }
 
+static void case_61_the_limits_are_the_relays_not_a_workers(void **state)
+{
+    (void)state;
+    struct why why;
+    struct worker second = {.relay = &s.relay, .setup = s.setup, .index = 1, .mail = s.worker.mail};
+    struct pool *other = pool_new(&second, woken, NULL);
+    struct connection *a = connection_open(s.pool, address(0));
+    struct connection *b = connection_open(other, address(0));
+    assert_int_equal(pool_gate(s.pool, address(0), &why), POOL_FULL);
+    assert_int_equal(pool_gate(other, address(0), &why), POOL_FULL);
+    assert_null(connection_open(other, address(0)));
+    struct connection *c = connection_open(other, address(1));
+    assert_false(pool_has_room(s.pool));
+    assert_false(pool_has_room(other));
+    nwoken = 0;
+    connection_close(a, true); // wakes who waits on the other worker
+    words_arrive();
+    assert_true(nwoken > 0);
+    assert_int_equal(pool_gate(other, address(0), &why), POOL_YES);
+    assert_true(pool_has_room(other));
+    connection_close(b, true);
+    connection_close(c, true);
+    pool_free(other);
+    words_arrive();
+}
+
+static void case_60_an_idle_connection_ends_for_who_waits_on_another_worker(void **state)
+{
+    (void)state;
+    struct why why;
+    const struct sockaddr *to = (const void *)&s.route->hosts[0].addresses[0];
+    struct worker second = {.relay = &s.relay, .setup = s.setup, .index = 1, .mail = s.worker.mail};
+    struct pool *other = pool_new(&second, woken, NULL);
+    struct connection *a = connection_open(other, to);
+    story_message(&s, "a@us.test", "A: 1\r\n\r\nhi\r\n", "b@example.test", NULL);
+    story_run(&s);
+    assert_int_equal(s.nidle, 1);
+    assert_int_equal(pool_gate(other, to, &why), POOL_FULL);
+    nwoken = 0;
+    story_turn(&s);
+    assert_int_equal(s.nidle, 0);
+    words_arrive();
+    assert_true(nwoken > 0);
+    struct connection *b = connection_open(other, to);
+    assert_non_null(b);
+    // What becomes idle while another waits does not stay so.
+    assert_int_equal(pool_gate(other, to, &why), POOL_FULL);
+    connection_close(b, true);
+    assert_int_equal(pool_gate(other, to, &why), POOL_YES);
+    story_run(&s);
+    assert_int_equal(s.nidle, 1);
+    connection_close(a, true);
+    pool_free(other);
+    words_arrive();
+}
+
+static void case_60_idle_connections_to_an_address_make_room_for_other_names(void **state)
+{
+    (void)state;
+    story_message(&s, "a@us.test", "A: 1\r\n\r\nhi\r\n", "b@example.test", NULL);
+    for (int i = 0; i < 5; i++) { // per_host is 2
+        char key[] = {(char)('a' + i), 0};
+        story_demand_key(&s.route->hosts[0], key);
+        story_run(&s);
+        assert_int_equal(story_of(&s, "b@example.test")->standing, STANDING_DELIVERED);
+    }
+    assert_int_equal(mx_connections(mx), 5);
+    assert_int_equal(s.nidle, 2);
+}
+
+static void a_host_that_answered_again_is_not_left_alone(void **state)
+{
+    (void)state;
+    struct why why;
+    struct route_host *host = &s.route->hosts[0];
+    const struct sockaddr *to = (const void *)&host->addresses[0];
+    struct connection *c = connection_open(s.pool, to);
+    why_set(&why, WHY_HOST, "4.4.1", "nobody answers");
+    connection_failed(c, &why);
+    // A session that connected meanwhile says otherwise.
+    struct connection *b = connection_open(s.pool, to);
+    connection_worked(b);
+    connection_failed(b, &why);
+    assert_int_equal(pool_gate(s.pool, to, &why), POOL_BACKOFF);
+    connection_worked(b);
+    connection_close(b, true);
+    connection_close(c, true);
+    story_message(&s, "a@us.test", "A: 1\r\n\r\nhi\r\n", "b@example.test", NULL);
+    story_run(&s);
+    assert_int_equal(story_of(&s, "b@example.test")->standing, STANDING_DELIVERED);
+}
+
 static void idle_connections_make_room(void **state)
 {
     (void)state;
@@ -152,6 +269,10 @@ int main(void)
         STORY(an_address_that_does_not_answer_is_left_alone),
         STORY(a_connection_serves_only_so_many_messages),
         STORY(what_an_idle_peer_says_ends_it),
+        STORY(case_61_the_limits_are_the_relays_not_a_workers),
+        STORY(case_60_an_idle_connection_ends_for_who_waits_on_another_worker),
+        STORY(case_60_idle_connections_to_an_address_make_room_for_other_names),
+        STORY(a_host_that_answered_again_is_not_left_alone),
         STORY(idle_connections_make_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

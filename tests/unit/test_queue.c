@@ -10,6 +10,8 @@
 #include "relay/base/clock.h"
 #include "tests/unit/queue_story.h"
 
+#define QUEUE_SECOND_LOOK 10000 // ms; the first step of `retry` is an hour here
+
 static struct queue_story s;
 
 static int begin(void **state)
@@ -169,6 +171,88 @@ static void a_delay_is_told_once(void **state)
     assert_int_equal(mx_count(s.home), 1);
     for (size_t i = 0; i < s.nfound; i++)
         assert_int_equal(s.found[i]->env.rcpts[0].delay_warned, s.found[i]->env.id == id);
+}
+
+// A host's class 5 is for another day: what is delayed is not permanent (RFC 3463 section 2).
+static void case_58_what_is_delayed_has_a_status_of_class_4(void **state)
+{
+    (void)state;
+    mx_on(s.mx, "connect", "554 5.3.2 no service here");
+    struct message *m = queue_story_message("a@us.test", "b@example.test", NULL);
+    m->env.created_ms -= 5 * 3600000;
+    uint64_t id = queue_story_accept(&s, m);
+    queue_story_until(&s, told_of_delay);
+    const struct mx_message *told = mx_message(s.home, 0);
+    assert_true(contains(told, "Action: delayed\r\nStatus: 4.3.2\r\n"));
+    assert_true(contains(told, "Diagnostic-Code: smtp; 554 5.3.2 no service here"));
+    struct queue_row row = {0};
+    assert_int_equal(queue_story_do(&s, QUEUE_LIST, id, &row), 1);
+}
+
+static void case_64_a_long_reply_keeps_the_address_at_its_end(void **state)
+{
+    (void)state;
+    static char reply[1600];
+    size_t n = 0;
+    for (int i = 0; i < 15; i++)
+        n += (size_t)snprintf(reply + n, sizeof reply - n, "550-5.7.1 %090d\n", i);
+    snprintf(reply + n, sizeof reply - n, "550 5.7.1 see https://example.test/why");
+    mx_on(s.mx, "rcpt", reply);
+    queue_story_accept(&s, queue_story_message("a@us.test", "b@example.test", NULL));
+    queue_story_until(&s, told_home);
+    assert_true(contains(mx_message(s.home, 0), "https://example.test/why"));
+}
+
+static bool ended(struct queue_story *story)
+{
+    return story->relay.counters.failed + story->relay.counters.deferred > 0;
+}
+
+static void large(void)
+{
+    struct message *m = queue_story_message("a@us.test", "b@example.test", NULL);
+    queue_story_large(&s, m, 20000000); // more than sockets hold
+    queue_story_accept(&s, m);
+    queue_story_until(&s, ended);
+}
+
+static void a_refusal_inside_a_body_is_the_answer(void **state)
+{
+    (void)state;
+    mx_on(s.mx, "data", "354 go\n" MX_WAIT "\n552 5.3.4 too much");
+    large();
+    queue_story_until(&s, told_home);
+    assert_true(contains(mx_message(s.home, 0), "Status: 5.3.4\r\n"));
+    assert_int_equal(mx_count(s.mx), 0);
+}
+
+static void a_success_inside_a_body_is_none(void **state)
+{
+    (void)state;
+    mx_on(s.mx, "data", "354 go\n" MX_WAIT "\n250 2.0.0 fine");
+    large();
+    assert_int_equal(s.relay.counters.delivered, 0);
+    assert_int_equal(s.relay.counters.deferred, 1);
+}
+
+// Policies are looked up again before TLS makes anything final.
+static void a_tls_failure_has_a_second_look_before_it_bounces(void **state)
+{
+    (void)state;
+    struct message *m = queue_story_message("a@us.test", "b@example.test", NULL);
+    m->env.requiretls = true;
+    uint64_t id = queue_story_accept(&s, m);
+    queue_story_until(&s, ended);
+    assert_int_equal(s.relay.counters.failed, 0);
+    assert_int_equal(s.relay.counters.deferred, 1);
+    assert_int_equal(mx_count(s.home), 0);
+    struct queue_row row = {0};
+    assert_int_equal(queue_story_do(&s, QUEUE_LIST, id, &row), 1);
+    assert_true(row.next_ms <= clock_ms() + QUEUE_SECOND_LOOK); // soon, not after an hour
+    queue_story_do(&s, QUEUE_RETRY, id, NULL);
+    queue_story_until(&s, told_home);
+    assert_int_equal(s.relay.counters.failed, 1);
+    assert_int_equal(s.relay.counters.deferred, 1);
 }
 
 static void success_is_told_where_the_next_hop_will_not(void **state)
@@ -414,6 +498,12 @@ int main(void)
         STORY(case_45_the_null_sender_is_told_nothing),
         STORY(what_is_too_old_expires_and_is_told),
         cmocka_unit_test_setup_teardown(a_delay_is_told_once, begin_warning, end),
+        cmocka_unit_test_setup_teardown(case_58_what_is_delayed_has_a_status_of_class_4,
+                                        begin_warning, end),
+        STORY(case_64_a_long_reply_keeps_the_address_at_its_end),
+        STORY(a_tls_failure_has_a_second_look_before_it_bounces),
+        STORY(a_refusal_inside_a_body_is_the_answer),
+        STORY(a_success_inside_a_body_is_none),
         STORY(success_is_told_where_the_next_hop_will_not),
         STORY(a_report_that_fails_is_dropped_with_a_copy_for_the_postmaster),
         STORY(what_is_held_stays_held_over_a_restart),
