@@ -99,16 +99,6 @@ static void check_certificate(struct report *r, const struct setup *s)
             "certificates valid for %lld more days", (long long)(left / 86400));
 }
 
-static void check_exceptions(struct report *r, const struct config *c)
-{
-    for (size_t i = 0; i < c->delivery.ndestinations; i++) {
-        const struct cfg_destination *d = &c->delivery.destinations[i];
-        if (d->until && d->until < clock_s())
-            say(r, "warning", "the exception for %s has run out and no longer counts (%s)",
-                d->domain, d->reason);
-    }
-}
-
 // One key against the DNS, as an evaluation that can be driven.
 struct key_check {
     const char *domain, *selector;
@@ -188,7 +178,6 @@ static int check(const char *dns_file, bool offline)
         return EXIT_CONFIG;
     check_rights(&r, setup->config);
     check_certificate(&r, setup);
-    check_exceptions(&r, setup->config);
     check_state(&r, setup->config);
     struct why why;
     struct dns_options options = {.config = &setup->config->dns, .answers_file = dns_file};

@@ -52,6 +52,7 @@ enum moment deliver_tls_failed(struct deliver *d, struct why *why, bool answered
     }
     if (why->tls == WHY_TLS_NONE)
         why->tls = WHY_VALIDATION_FAILURE;
+    why->asker = demand_source_word(deliver_tls_demand(d)->source);
     if (!why->host[0])
         why_host(why, d->c->host);
     bool clear = deliver_clear_allowed(d);
@@ -67,12 +68,16 @@ enum moment deliver_tls_failed(struct deliver *d, struct why *why, bool answered
     return deliver_next(d, why, lacking);
 }
 
-static enum moment no_starttls(struct deliver *d, const char *text)
+// `what` the host does instead.
+static enum moment no_starttls(struct deliver *d, const char *what)
 {
     struct why why;
-    why_set_tls(&why, WHY_STARTTLS_NOT_SUPPORTED, WHY_HOST, "4.7.4", "%s", text);
+    bool clear = deliver_clear_allowed(d);
+    why_set_tls(&why, WHY_STARTTLS_NOT_SUPPORTED, WHY_HOST, "4.7.4", "the host %s%s%s", what,
+                clear ? "" : ", and TLS is demanded by ",
+                clear ? "" : demand_asker(deliver_tls_demand(d)));
     why_host(&why, d->c->host);
-    if (!deliver_clear_allowed(d))
+    if (!clear)
         return deliver_tls_failed(d, &why, true);
     deliver_record_tls(d, &why, false);
     return deliver_auth_begin(d);
@@ -88,7 +93,7 @@ enum moment deliver_ehlo_heard(struct deliver *d)
         if (!old || secure)
             return deliver_refused(d, MOMENT_EHLO);
         if (!deliver_clear_allowed(d))
-            return no_starttls(d, "TLS is demanded, but the host does not know EHLO");
+            return no_starttls(d, "does not know EHLO");
         return AT_HELO; // opportunistic, and in clear
     }
     smtp_extensions_read(&c->reply, &c->ext);
@@ -96,9 +101,7 @@ enum moment deliver_ehlo_heard(struct deliver *d)
         return deliver_auth_begin(d);
     if (c->ext.starttls)
         return AT_STARTTLS;
-    return no_starttls(d, deliver_clear_allowed(d)
-                              ? "the host does not offer STARTTLS"
-                              : "TLS is demanded, but the host does not offer it");
+    return no_starttls(d, "does not offer STARTTLS");
 }
 
 enum moment deliver_starttls(struct deliver *d)
@@ -112,7 +115,7 @@ enum moment deliver_starttls_heard(struct deliver *d)
     if (d->c->reply.code == 220)
         return AT_SECURE;
     char reply[256], text[400];
-    snprintf(text, sizeof text, "the host offers STARTTLS and refuses it: %s",
+    snprintf(text, sizeof text, "offers STARTTLS and refuses it: %s",
              smtp_reply_text(&d->c->reply, reply, sizeof reply));
     return no_starttls(d, text);
 }
