@@ -124,9 +124,9 @@ static void print_host(const json_t *host, FILE *out)
     print_lists(host, out);
 }
 
-static void print_sts(const json_t *sts, FILE *out)
+static void print_sts(const char *domain, const json_t *sts, FILE *out)
 {
-    fputs("\n  MTA-STS\n", out);
+    fprintf(out, "\n  MTA-STS%s%s\n", domain[0] ? " of " : "", domain);
     struct buf mx;
     buf_init(&mx, 65536);
     join(json_object_get(sts, "mx"), &mx);
@@ -150,12 +150,12 @@ static void print_sts(const json_t *sts, FILE *out)
     buf_free(&mx);
 }
 
-static void print_memory(const json_t *memory, FILE *out)
+static void print_memory(const char *domain, const json_t *memory, FILE *out)
 {
     size_t i;
     const json_t *row;
     if (json_array_size(memory))
-        fputs("\n  TLS memory\n", out);
+        fprintf(out, "\n  TLS memory%s%s\n", domain[0] ? " of " : "", domain);
     json_array_foreach (memory, i, row) {
         char age[32];
         span_of_time(clock_s() - explain_text_number(row, "seen"), age);
@@ -287,8 +287,15 @@ void explain_print(const json_t *e, FILE *out)
     json_array_foreach (json_object_get(e, "mx"), i, host)
         print_host(host, out);
     print_connections(json_object_get(e, "connect"), out);
-    print_sts(json_object_get(e, "sts"), out);
+    const json_t *hops = json_object_get(e, "next_hops"), *hop;
+    json_array_foreach (hops, i, hop) {
+        print_sts(explain_text_word(hop, "domain"), json_object_get(hop, "sts"), out);
+        print_memory(explain_text_word(hop, "domain"), json_object_get(hop, "memory"), out);
+    }
+    if (!hops)
+        print_sts("", json_object_get(e, "sts"), out);
     print_rule(json_object_get(e, "rule"), out);
-    print_memory(json_object_get(e, "memory"), out);
+    if (!hops)
+        print_memory("", json_object_get(e, "memory"), out);
     print_records(json_object_get(e, "records"), out);
 }
