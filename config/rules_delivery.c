@@ -27,7 +27,8 @@ static void check_exception(const struct cfg_destination *d, const struct node *
                        "until: an exception says in 'tls' what is demanded instead");
     if (d->until > 0 && d->until < clock_s())
         messages_warning(m, node_get(row, "until"),
-                         "until: this exception is over and does not count");
+                         "until: the exception for %s is over and does not count (%s)", d->domain,
+                         d->reason);
 }
 
 static void check_proof(const struct config *c, const struct cfg_destination *d,

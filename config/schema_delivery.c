@@ -116,7 +116,8 @@ static const struct schema_key delivery_keys[] = {
      .text = "what is remembered of hosts seen before"},
     {"ca_file", KEY_FILE, AT(cfg_delivery, ca_file),
      .initial = "/etc/ssl/certs/ca-certificates.crt",
-     .text = "PEM file of the certificate authorities that count"},
+     .text = "PEM file of the certificate authorities that count, for MX hosts and for the hosts "
+             "of MTA-STS policies; no other store does"},
     {"tls_min", KEY_WORD, AT(cfg_delivery, tls_min), .choices = "1.2 1.3", .initial = "1.2",
      .text = "the oldest TLS version used"},
     {"tls_priority", KEY_TEXT, AT(cfg_delivery, tls_priority), .flags = KEY_EMPTY,

@@ -24,6 +24,23 @@ const char *demand_source_word(enum demand_source s)
     return source_words[s];
 }
 
+const char *demand_asker(const struct demand *d)
+{
+    static const char *const askers[] = {
+        [SOURCE_DEFAULT] = "this relay for all mail (delivery.tls)",
+        [SOURCE_RULE] = "this relay's rule for the domain (delivery.destinations)",
+        [SOURCE_MEMORY] = "this relay, since the domain had TLS before (delivery.memory)",
+        [SOURCE_STS] = "the receiving domain (MTA-STS)",
+        [SOURCE_DANE] = "the receiving domain (DANE)",
+        [SOURCE_DANE_UNUSABLE] = "the receiving domain (DANE)",
+        [SOURCE_EXCEPTION] = "this relay's exception for the domain (delivery.destinations)",
+        [SOURCE_REQUIRETLS] = "the message (REQUIRETLS)",
+    };
+    if (d->npins && d->level == TLS_OPPORTUNISTIC)
+        return askers[SOURCE_RULE];
+    return askers[d->source];
+}
+
 const char *tls_level_word(enum tls_level level)
 {
     return level_words[level];
@@ -279,6 +296,7 @@ void policy_decide(const struct policy_input *in, struct demand *out)
     copy_tlsa(in, out);
     if (in->tlsa_base && in->tlsa_state != TLSA_NONE)
         out->tlsa_base = mem_dup(in->tlsa_base);
+    out->why.asker = demand_source_word(out->shadowed ? out->observe_source : out->source);
     choose_names(in, out);
     bool dane = out->level == TLS_DANE || out->observe == TLS_DANE;
     const char *sni = dane ? in->tlsa_base : in->host; // RFC 7672 section 8.1

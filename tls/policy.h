@@ -20,6 +20,9 @@ enum demand_source {
     SOURCE_REQUIRETLS
 };
 const char *demand_source_word(enum demand_source s); // "default", …, "mta-sts", "dane-unusable", …
+// Who demands the level of it, for sentences: "the receiving domain (DANE)", "this relay (delivery.tls)", …
+struct demand;
+const char *demand_asker(const struct demand *d);
 const char *tls_level_word(enum tls_level level); // "opportunistic", "encrypt", "webpki", "dane"
 
 #define MAX_NAMES 8 // reference identifiers of one host

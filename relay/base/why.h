@@ -40,6 +40,8 @@ struct why {
     enum why_scope scope;
     char status[12]; // enhanced status code, RFC 3463: "4.7.5"; its class says whether to retry
     enum why_tls tls;
+    const char *
+        asker; // of a TLS failure: who demanded what failed, a word of tls/policy.h; NULL: not known
     char host[256];  // remote host name or address, "" if none
     char reply[512]; // the last SMTP reply, one line, as it came; "" if none
     char text[512];  // one sentence for people, without final full stop

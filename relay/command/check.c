@@ -107,16 +107,6 @@ static void check_reports(struct report *r, const struct config *c)
         say(r, "ok", "TLS reports are sent, by mail from %s and signed", c->tls_report.from);
 }
 
-static void check_exceptions(struct report *r, const struct config *c)
-{
-    for (size_t i = 0; i < c->delivery.ndestinations; i++) {
-        const struct cfg_destination *d = &c->delivery.destinations[i];
-        if (d->until && d->until < clock_s())
-            say(r, "warning", "the exception for %s has run out and no longer counts (%s)",
-                d->domain, d->reason);
-    }
-}
-
 static const char *sender_name(const struct cfg_sender *s)
 {
     return s->user[0] ? s->user : "a network row";
@@ -242,7 +232,6 @@ static int check(const char *dns_file, bool offline)
         return EXIT_CONFIG;
     check_rights(&r, setup->config);
     check_certificate(&r, setup);
-    check_exceptions(&r, setup->config);
     check_senders(&r, setup->config);
     check_reports(&r, setup->config);
     check_state(&r, setup->config);

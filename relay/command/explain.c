@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "config/idn.h"
+#include "relay/base/clock.h"
 #include "relay/base/mem.h"
 #include "relay/command/command.h"
 #include "relay/command/config_file.h"
@@ -14,6 +15,9 @@
 #include "relay/route/explain.h"
 #include "relay/command/offline.h"
 #include "relay/command/probe.h"
+
+#define LATELY_MS   3600000 // failures younger than this are told
+#define LATELY_ROWS 5
 
 struct explain_options {
     const char *domain, *dns_file, *resolver, *state;
@@ -96,6 +100,29 @@ static int explain_read_options(struct explain_options *o, int argc, char **argv
     return 0;
 }
 
+// What the present plan does not show: what failed when it was last tried.
+static void add_lately(const struct explain_options *o, const struct config *config,
+                       json_t *explanation)
+{
+    int status;
+    json_t *waiting = control_ask_quietly(
+        config->control, json_pack("{s:s, s:s}", "verb", "waiting", "domain", o->ascii), &status);
+    if (status == EXIT_YES && json_integer_value(json_object_get(waiting, "recipients"))) {
+        json_object_del(waiting, "exit");
+        json_object_set(explanation, "waiting", waiting);
+    }
+    json_decref(waiting);
+    json_t *failures = control_ask_quietly(
+        config->control,
+        json_pack("{s:s, s:s, s:I, s:i}", "verb", "tls-failures", "domain", o->ascii, "since",
+                  (json_int_t)(clock_ms() - LATELY_MS), "limit", LATELY_ROWS),
+        &status);
+    json_t *rows = status == EXIT_YES ? json_object_get(failures, "rows") : NULL;
+    if (json_array_size(rows))
+        json_object_set(explanation, "failures", rows);
+    json_decref(failures);
+}
+
 static json_t *ask_relay(const struct explain_options *o, const struct config *config, int *status)
 {
     json_t *request = json_pack("{s:s, s:s, s:i}", "verb", "explain", "domain", o->ascii, "variant",
@@ -106,6 +133,8 @@ static json_t *ask_relay(const struct explain_options *o, const struct config *c
         answer = NULL;
     }
     json_object_del(answer, "exit"); // of the socket, not of the explanation
+    if (answer)
+        add_lately(o, config, answer);
     return answer;
 }
 
@@ -115,6 +144,34 @@ static void show(const struct explain_options *o, json_t *explanation)
         json_dumpf(explanation, stdout, JSON_INDENT(2)), putchar('\n');
     else
         explain_print(explanation, stdout);
+}
+
+// The plan says what may happen, the hosts what does: the first that lets mail pass decides, as in a delivery;
+// where none does, the first that does not.
+static void add_connections(json_t *explanation, json_t *connect)
+{
+    size_t i;
+    json_t *c, *first = NULL;
+    const char *verdict = json_string_value(json_object_get(explanation, "verdict"));
+    bool passes = false;
+    json_object_set_new(explanation, "connect", connect);
+    json_array_foreach (connect, i, c) {
+        const char *result = json_string_value(json_object_get(c, "result"));
+        passes = passes || strcmp(result, "proved") == 0 || strcmp(result, "clear") == 0;
+        if (!first || (strcmp(result, "failed") == 0 &&
+                       strcmp(json_string_value(json_object_get(first, "result")), "failed") != 0))
+            first = c; // a host that answers says more than one that does not
+    }
+    if (strcmp(verdict, "deliver") != 0 || passes || !first)
+        return;
+    const char *reason = json_string_value(json_object_get(first, "reason"));
+    const char *type = json_string_value(json_object_get(first, "type"));
+    json_object_set_new(explanation, "verdict", json_string("defer"));
+    json_object_set_new(explanation, "status", json_string(type && type[0] ? "4.7.5" : "4.4.1"));
+    char *text = mem_printf("%s: %s", json_string_value(json_object_get(first, "host")),
+                            reason && reason[0] ? reason : "no connection");
+    json_object_set_new(explanation, "reason", json_string(text));
+    free(text);
 }
 
 static int explain_here(const struct explain_options *o, struct config *config)
@@ -134,8 +191,9 @@ static int explain_here(const struct explain_options *o, struct config *config)
     struct planning *planning = offline_plan(offline, o->ascii, o->variant);
     json_t *explanation = explain_json(planning, o->ascii);
     if (o->connect)
-        json_object_set_new(explanation, "connect",
-                            probe_route(offline_loop(offline), planning_route(planning)));
+        add_connections(explanation, probe_route(offline_loop(offline), planning_route(planning)));
+    if (!o->alone)
+        add_lately(o, config, explanation);
     show(o, explanation);
     int status = verdict_status(explanation);
     json_decref(explanation);

@@ -124,9 +124,9 @@ static void print_host(const json_t *host, FILE *out)
     print_lists(host, out);
 }
 
-static void print_sts(const json_t *sts, FILE *out)
+static void print_sts(const char *domain, const json_t *sts, FILE *out)
 {
-    fputs("\n  MTA-STS\n", out);
+    fprintf(out, "\n  MTA-STS%s%s\n", domain[0] ? " of " : "", domain);
     struct buf mx;
     buf_init(&mx, 65536);
     join(json_object_get(sts, "mx"), &mx);
@@ -150,12 +150,12 @@ static void print_sts(const json_t *sts, FILE *out)
     buf_free(&mx);
 }
 
-static void print_memory(const json_t *memory, FILE *out)
+static void print_memory(const char *domain, const json_t *memory, FILE *out)
 {
     size_t i;
     const json_t *row;
     if (json_array_size(memory))
-        fputs("\n  TLS memory\n", out);
+        fprintf(out, "\n  TLS memory%s%s\n", domain[0] ? " of " : "", domain);
     json_array_foreach (memory, i, row) {
         char age[32];
         span_of_time(clock_s() - explain_text_number(row, "seen"), age);
@@ -239,6 +239,31 @@ static void print_connections(const json_t *connect, FILE *out)
         print_connection(c, out);
 }
 
+// What the queue and the ledger know of the last attempts; the plan above is about the next one.
+static void print_lately(const json_t *e, FILE *out)
+{
+    const json_t *waiting = json_object_get(e, "waiting"), *row;
+    const json_t *failures = json_object_get(e, "failures");
+    size_t i;
+    char in[32];
+    if (waiting) {
+        long long n = explain_text_number(waiting, "recipients");
+        const json_t *next = json_object_get(waiting, "next");
+        span_of_time(json_is_integer(next) ? json_integer_value(next) - clock_s() : 0, in);
+        paragraph(out, 2, "BUT %lld recipient%s here wait%s after failing%s%s: %s", n,
+                  n == 1 ? "" : "s", n == 1 ? "s" : "",
+                  json_is_integer(next) ? ", to be tried again in " : "",
+                  json_is_integer(next) ? in : "", explain_text_word(waiting, "reason"));
+    }
+    if (json_array_size(failures))
+        paragraph(out, 2, "TLS failures of the last hour:");
+    json_array_foreach (failures, i, row)
+        paragraph(out, 4, "%.19sZ %s%s%s [%s]: %s", explain_text_word(row, "time"),
+                  json_is_true(json_object_get(row, "refused")) ? "refused" : "not refused",
+                  explain_text_word(row, "host")[0] ? " at " : "", explain_text_word(row, "host"),
+                  explain_text_word(row, "type"), explain_text_word(row, "reason"));
+}
+
 void explain_print(const json_t *e, FILE *out)
 {
     const char *verdict = explain_text_word(e, "verdict");
@@ -253,6 +278,7 @@ void explain_print(const json_t *e, FILE *out)
         paragraph(out, 2, "%s %s", explain_text_word(e, "status"), explain_text_word(e, "reason"));
     if (strcmp(verdict, "defer") == 0)
         paragraph(out, 2, "It is tried again until it expires; the sender is told after a while.");
+    print_lately(e, out);
     if (explain_text_word(e, "dns")[0])
         paragraph(out, 2, "ALARM: DNSSEC validation does not work here: %s",
                   explain_text_word(e, "dns"));
@@ -261,8 +287,15 @@ void explain_print(const json_t *e, FILE *out)
     json_array_foreach (json_object_get(e, "mx"), i, host)
         print_host(host, out);
     print_connections(json_object_get(e, "connect"), out);
-    print_sts(json_object_get(e, "sts"), out);
+    const json_t *hops = json_object_get(e, "next_hops"), *hop;
+    json_array_foreach (hops, i, hop) {
+        print_sts(explain_text_word(hop, "domain"), json_object_get(hop, "sts"), out);
+        print_memory(explain_text_word(hop, "domain"), json_object_get(hop, "memory"), out);
+    }
+    if (!hops)
+        print_sts("", json_object_get(e, "sts"), out);
     print_rule(json_object_get(e, "rule"), out);
-    print_memory(json_object_get(e, "memory"), out);
+    if (!hops)
+        print_memory("", json_object_get(e, "memory"), out);
     print_records(json_object_get(e, "records"), out);
 }

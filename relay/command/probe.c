@@ -18,6 +18,8 @@ struct probe {
     const struct route_host *host;
     size_t address; // which of the host's
     enum probe_state state;
+    bool shook; // TLS failed in the handshake
+    bool lax;   // with less care, as a delivery tries where nothing is to be proved
     struct stream *stream;
     struct smtp_reply reply;
     json_t *result;
@@ -59,8 +61,14 @@ static void start_tls(struct probe *p)
 {
     struct why why;
     const struct cfg_delivery *d = &p->route->setup->config->delivery;
-    struct tls_session_client how = {
-        .sni = p->host->demand.sni, .tls_min = d->tls_min, .priority = d->tls_priority};
+    const struct demand *demand = &p->host->demand;
+    bool any = demand->level <= TLS_ENCRYPT && !demand->npins;
+    struct tls_session_client how = {.sni = demand->sni,
+                                     .tls_min = d->tls_min,
+                                     .priority = d->tls_priority,
+                                     .care = !any     ? TLS_SESSION_PROOF
+                                             : p->lax ? TLS_SESSION_LAX
+                                                      : TLS_SESSION_ANY};
     struct tls_session *tls_session = tls_session_client(&how, &why);
     size_t dropped;
     if (!tls_session) {
@@ -209,6 +217,7 @@ static void probe_on_event(struct stream *s, enum stream_event event, void *arg)
         else
             why_set(&why, WHY_HOST, "4.4.2", "%s",
                     event == STREAM_EOF ? "the host closed the connection" : "no answer in time");
+        p->shook = p->state == HANDSHAKE;
         if (p->state == STARTTLS || p->state == HANDSHAKE)
             tls_failed(p, &why);
         else
@@ -226,20 +235,33 @@ static const char *print_address(const struct sockaddr_storage *a, char out[stat
     return out;
 }
 
+static void run_probe(struct probe *p, uv_loop_t *loop)
+{
+    char text[64];
+    const struct sockaddr_storage *to = &p->host->addresses[p->address];
+    p->result = json_object();
+    p->state = CONNECTING;
+    smtp_reply_init(&p->reply);
+    probe_put(p, "host", p->host->host);
+    probe_put(p, "address", print_address(to, text));
+    p->stream = stream_connect(loop, (const struct sockaddr *)to, NULL, probe_on_event, p);
+    stream_deadline(p->stream, PROBE_TIMEOUT_MS);
+    while (p->state != FINISHED)
+        uv_run(loop, UV_RUN_ONCE);
+    smtp_reply_free(&p->reply);
+}
+
 static json_t *probe_address(uv_loop_t *loop, const struct route *route,
                              const struct route_host *host, size_t i)
 {
-    char text[64];
-    struct probe p = {.route = route, .host = host, .address = i, .result = json_object()};
-    smtp_reply_init(&p.reply);
-    probe_put(&p, "host", host->host);
-    probe_put(&p, "address", print_address(&host->addresses[i], text));
-    p.stream = stream_connect(loop, (const struct sockaddr *)&host->addresses[i], NULL,
-                              probe_on_event, &p);
-    stream_deadline(p.stream, PROBE_TIMEOUT_MS);
-    while (p.state != FINISHED)
-        uv_run(loop, UV_RUN_ONCE);
-    smtp_reply_free(&p.reply);
+    struct probe p = {.route = route, .host = host, .address = i};
+    run_probe(&p, loop);
+    bool any = host->demand.level <= TLS_ENCRYPT && !host->demand.npins;
+    if (p.shook && any) {
+        json_decref(p.result);
+        p.lax = true;
+        run_probe(&p, loop);
+    }
     return p.result;
 }
 

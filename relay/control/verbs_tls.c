@@ -6,6 +6,7 @@
 #include "relay/base/mem.h"
 #include "relay/base/exit.h"
 #include "relay/control/control.h"
+#include "relay/control/waiting.h"
 #include "relay/route/routes.h"
 #include "relay/state/json.h"
 
@@ -109,8 +110,13 @@ static void verbs_tls_explain(struct control_call *call, struct relay *relay, co
 }
 
 const struct control_verb control_tls_verbs[] = {
-    {"explain", false, verbs_tls_explain},       {"tls-failures", false, verbs_tls_failures},
-    {"tls-sums", false, verbs_tls_sums},         {"tls-report", false, verbs_tls_report},
-    {"tls-policies", false, verbs_tls_policies}, {"tls-refresh", true, verbs_tls_refresh},
-    {"tls-forget", true, verbs_tls_forget},      {NULL, false, NULL},
+    {"explain", false, verbs_tls_explain},
+    {"tls-failures", false, verbs_tls_failures},
+    {"tls-sums", false, verbs_tls_sums},
+    {"tls-report", false, verbs_tls_report},
+    {"tls-policies", false, verbs_tls_policies},
+    {"tls-refresh", true, verbs_tls_refresh},
+    {"tls-forget", true, verbs_tls_forget},
+    {"waiting", false, control_waiting},
+    {NULL, false, NULL},
 };

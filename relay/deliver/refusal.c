@@ -39,6 +39,7 @@ static void policy_of(const struct route *route, const struct route_host *host,
                       struct ledger_entry *entry)
 {
     const struct demand *demand = &host->demand;
+    const struct sts_view *sts = route_sts(route, host);
     bool watched = demand->observe > demand->level;
     enum demand_source source = watched ? demand->observe_source : demand->source;
     struct buf text;
@@ -49,11 +50,11 @@ static void policy_of(const struct route *route, const struct route_host *host,
             ledger_entry_set(&entry->policy_domain, demand->tlsa_base);
         tlsa_lines(demand, &text);
         ledger_entry_set(&entry->policy_string, buf_text(&text));
-    } else if (route->sts.mode >= 0 && route->sts.text) {
+    } else if (sts && sts->mode >= 0 && sts->text) {
         entry->policy_type = POLICY_STS;
-        ledger_entry_set(&entry->policy_string, route->sts.text);
-        for (size_t i = 0; i < route->sts.nmx; i++)
-            buf_addf(&text, "%s%s", i ? "\n" : "", route->sts.mx[i]);
+        ledger_entry_set(&entry->policy_string, sts->text);
+        for (size_t i = 0; i < sts->nmx; i++)
+            buf_addf(&text, "%s%s", i ? "\n" : "", sts->mx[i]);
         ledger_entry_set(&entry->mx_patterns, buf_text(&text));
     } else {
         entry->policy_type = POLICY_NONE_FOUND;
@@ -64,7 +65,9 @@ static void policy_of(const struct route *route, const struct route_host *host,
 struct ledger_entry *refusal_entry(const struct route *route, const struct route_host *host)
 {
     struct ledger_entry *entry = ledger_entry_new();
-    const char *domain = route->next_hop_domain ? route->next_hop_domain : route->domain;
+    const char *domain = route_policy_domain(route, host);
+    if (!domain[0])
+        domain = route->next_hop_domain ? route->next_hop_domain : route->domain;
     ledger_entry_set(&entry->domain, domain);
     ledger_entry_set(&entry->policy_domain, domain);
     if (!host)

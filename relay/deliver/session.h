@@ -8,7 +8,7 @@
 #include "relay/deliver/delivery.h"
 #include "relay/deliver/pool.h"
 
-#define DELIVER_TRIES      10    // connections that one session opens, all hosts together
+#define DELIVER_TRIES      16    // connections that one session opens, all hosts together
 #define DELIVER_BATCH      100   // recipients in one transaction (RFC 5321 section 4.5.3.1.8)
 #define DELIVER_EARLY_BODY 65536 // bytes of a body that may follow its envelope unasked (BDAT)
 

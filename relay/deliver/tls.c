@@ -51,6 +51,7 @@ enum deliver_state deliver_tls_failed(struct deliver *d, struct why *why, bool a
     }
     if (why->tls == WHY_TLS_NONE)
         why->tls = WHY_VALIDATION_FAILURE;
+    why->asker = demand_source_word(deliver_tls_demand(d)->source);
     if (!why->host[0])
         why_host(why, d->link.c->host);
     bool clear = deliver_clear_allowed(d);
@@ -66,40 +67,19 @@ enum deliver_state deliver_tls_failed(struct deliver *d, struct why *why, bool a
     return deliver_next(d, why, lacking);
 }
 
-static enum deliver_state no_starttls(struct deliver *d, const char *text)
+// `what` the host does instead.
+static enum deliver_state no_starttls(struct deliver *d, const char *what)
 {
     struct why why;
-    why_set_tls(&why, WHY_STARTTLS_NOT_SUPPORTED, WHY_HOST, "4.7.4", "%s", text);
+    bool clear = deliver_clear_allowed(d);
+    why_set_tls(&why, WHY_STARTTLS_NOT_SUPPORTED, WHY_HOST, "4.7.4", "the host %s%s%s", what,
+                clear ? "" : ", and TLS is demanded by ",
+                clear ? "" : demand_asker(deliver_tls_demand(d)));
     why_host(&why, d->link.c->host);
-    if (!deliver_clear_allowed(d))
+    if (!clear)
         return deliver_tls_failed(d, &why, true);
     deliver_record_tls(d, &why, false);
     return deliver_auth_begin(d);
-}
-
-// Who demands TLS, for the sentence that says that a host has none.
-static const char *by_whom(const struct deliver *d)
-{
-    static const char *const words[] = {
-        [SOURCE_DEFAULT] = "by this relay (delivery.tls)",
-        [SOURCE_RULE] = "by this relay's rule for the domain (delivery.destinations)",
-        [SOURCE_MEMORY] = "by this relay's memory (the host had TLS before)",
-        [SOURCE_STS] = "by the domain's MTA-STS policy",
-        [SOURCE_DANE] = "by the host's TLSA records (DANE)",
-        [SOURCE_DANE_UNUSABLE] = "by the host's TLSA records (DANE), although none can be used",
-        [SOURCE_EXCEPTION] = "by this relay's exception for the domain (delivery.destinations)",
-        [SOURCE_REQUIRETLS] = "by the sender (REQUIRETLS)",
-    };
-    // A next hop with implicit TLS or a pin is the operator's word, whatever the level.
-    return deliver_tls_demand(d)->level == TLS_OPPORTUNISTIC ? words[SOURCE_RULE]
-                                                             : words[deliver_tls_demand(d)->source];
-}
-
-static enum deliver_state demanded(struct deliver *d, const char *but)
-{
-    char text[400];
-    snprintf(text, sizeof text, "TLS is demanded %s, but %s", by_whom(d), but);
-    return no_starttls(d, text);
 }
 
 enum deliver_state deliver_ehlo_reply(struct deliver *d)
@@ -112,7 +92,7 @@ enum deliver_state deliver_ehlo_reply(struct deliver *d)
         if (!old)
             return deliver_refused(d, STAGE_EHLO);
         if (!secure && !deliver_clear_allowed(d))
-            return demanded(d, "the host does not know EHLO");
+            return no_starttls(d, "does not know EHLO");
         return DELIVER_HELO;
     }
     smtp_extensions_read(&c->reply, &c->ext);
@@ -120,8 +100,7 @@ enum deliver_state deliver_ehlo_reply(struct deliver *d)
         return deliver_auth_begin(d);
     if (c->ext.starttls)
         return DELIVER_STARTTLS;
-    return deliver_clear_allowed(d) ? no_starttls(d, "the host does not offer STARTTLS")
-                                    : demanded(d, "the host does not offer it");
+    return no_starttls(d, "does not offer STARTTLS");
 }
 
 enum deliver_state deliver_starttls(struct deliver *d)
@@ -135,7 +114,7 @@ enum deliver_state deliver_starttls_reply(struct deliver *d)
     if (d->link.c->reply.code == 220)
         return DELIVER_SECURE;
     char reply[256], text[400];
-    snprintf(text, sizeof text, "the host offers STARTTLS and refuses it: %s",
+    snprintf(text, sizeof text, "offers STARTTLS and refuses it: %s",
              smtp_reply_text(&d->link.c->reply, reply, sizeof reply));
     return no_starttls(d, text);
 }

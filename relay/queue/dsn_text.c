@@ -2,6 +2,7 @@
 // The words of a delivery report: what happened to whom, in the peer's and our words, and what can be done.
 #include "relay/queue/dsn_inside.h"
 
+#include <stdio.h>
 #include <string.h>
 #include "relay/base/clock.h"
 
@@ -64,12 +65,65 @@ static const struct {
      "can tell more."},
 };
 
+// What stood in the way when TLS failed, and whose postmaster can mend it.
+static const struct {
+    const char *asker; // struct why
+    const char *advice;
+} tls_advices[] = {
+    {"mta-sts",
+     "as the receiving\ndomain asks (MTA-STS). Its postmaster can mend that; please tell him in "
+     "another way."},
+    {"dane",
+     "as the receiving\ndomain asks (DANE). Its postmaster can mend that; please tell him in "
+     "another way."},
+    {"dane-unusable",
+     "as the receiving\ndomain asks (DANE). Its postmaster can mend that; please tell him "
+     "in another way."},
+    {"memory",
+     "as it was for earlier\nmail to this domain. The receiving postmaster knows whether that is "
+     "meant; yours, at %s,\ncan let the message go."},
+    {"rule", "as a rule of this\nrelay demands for this domain. Your postmaster, at %s,\ncan tell "
+             "more."},
+    {"exception",
+     "as a rule of this\nrelay demands for this domain. Your postmaster, at %s,\ncan tell "
+     "more."},
+    {"requiretls",
+     "as the message\nitself asks (REQUIRETLS). The receiving postmaster can mend that."},
+    {"default",
+     "as this relay\ndemands for all mail; the receiving domain itself asks for nothing. Your "
+     "postmaster, at\n%s, can make an exception for it."},
+};
+
+static void lines(struct buf *out, const char *text);
+
+static void tls_advice(const struct dsn *dsn, const struct dsn_row *row, struct buf *out)
+{
+    const char *asker = row->why->asker ? row->why->asker : "", *more = NULL;
+    for (size_t i = 0; i < sizeof tls_advices / sizeof *tls_advices; i++)
+        if (strcmp(tls_advices[i].asker, asker) == 0)
+            more = tls_advices[i].advice;
+    if (!more && row->why->tls == WHY_DNSSEC_INVALID)
+        more = "since the\nDNS records of the receiving domain are not valid (DNSSEC). Its "
+               "postmaster can mend "
+               "that.";
+    if (!more)
+        more = "as is\ndemanded. Your postmaster, at %s, can tell by whom.";
+    char own[320], text[800];
+    const struct config *config = dsn->config;
+    if (config->postmaster && config->postmaster[0])
+        snprintf(own, sizeof own, "%s", config->postmaster);
+    else
+        snprintf(own, sizeof own, "postmaster@%s", config->hostname);
+    const char *hole = strstr(more, "%s");
+    snprintf(text, sizeof text,
+             "The message was not sent, because the connection could not be protected %.*s%s%s",
+             hole ? (int)(hole - more) : (int)strlen(more), more, hole ? own : "",
+             hole ? hole + 2 : "");
+    lines(out, text);
+}
+
 static const char *advice(const struct dsn_row *row)
 {
-    if (row->why->tls != WHY_TLS_NONE)
-        return "The message was not sent, because the connection could not be protected as the\n"
-               "receiving domain asks. Its postmaster can mend that; please tell him in another "
-               "way.";
     if (row->expired)
         return "The receiving system could not be reached, or did not take the message, for too "
                "long.\n"
@@ -111,7 +165,10 @@ static void row_text(const struct dsn *dsn, const struct dsn_row *row, struct bu
     }
     buf_adds(out, "\r\n");
     if (dsn->kind == DSN_FAILED && !dsn->postmaster) {
-        lines(out, advice(row));
+        if (row->why->tls != WHY_TLS_NONE)
+            tls_advice(dsn, row, out);
+        else
+            lines(out, advice(row));
         buf_adds(out, "\r\n");
     }
 }

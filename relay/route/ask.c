@@ -206,7 +206,7 @@ static void ask_run_learn(struct item *item)
     struct tls_memory *memory = routes->world.memory;
     // Where the next hop is configured, what it proves is known under its own name: there it is recalled.
     char domain[256];
-    routes_policy_domain(routes, q->domain, domain);
+    routes_policy_domain_of(routes, q->domain, q->host, domain);
     if (!domain[0]) {
         drop(q);
         return;

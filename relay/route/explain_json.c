@@ -11,6 +11,9 @@
 
 static json_t *describe_sts(const struct sts_view *sts)
 {
+    static const struct sts_view none = {.mode = -1};
+    if (!sts)
+        sts = &none;
     static const char *const sources[] = {"none", "cache", "fetch"};
     json_t *j = json_object(), *mx = json_array();
     json_object_set_new(j, "mode",
@@ -114,7 +117,7 @@ static json_t *describe_memory(const struct memory_view *memory)
 {
     static const char *const owes[] = {"nothing", "tls", "certificate"};
     json_t *j = json_array();
-    for (size_t i = 0; i < memory->n; i++) {
+    for (size_t i = 0; memory && i < memory->n; i++) {
         json_t *row = json_object();
         json_object_set_new(row, "host", json_text(memory->rows[i].host));
         json_object_set_new(row, "proved", json_text(owes[memory->rows[i].owes]));
@@ -123,6 +126,21 @@ static json_t *describe_memory(const struct memory_view *memory)
         json_array_append_new(j, row);
     }
     return j;
+}
+
+// Where a rule names several next hops: each with its policy and its memory.
+static json_t *describe_policies(const struct planning *planning)
+{
+    const struct route *route = planning_route(planning);
+    json_t *list = json_array();
+    for (size_t i = 0; i < route->npolicies; i++) {
+        json_t *j = json_object();
+        json_object_set_new(j, "domain", json_text(route->policies[i].domain));
+        json_object_set_new(j, "sts", describe_sts(&route->policies[i].sts));
+        json_object_set_new(j, "memory", describe_memory(planning_memory(planning, i)));
+        json_array_append_new(list, j);
+    }
+    return list;
 }
 
 static json_t *describe_rule(const struct cfg_destination *rule)
@@ -156,7 +174,9 @@ json_t *explain_json(const struct planning *planning, const char *domain)
     json_object_set_new(j, "status", json_text(delivers ? "" : route->why.status));
     json_object_set_new(j, "next_hop_domain", json_text(route->next_hop_domain));
     json_object_set_new(j, "shadow", json_boolean(route->shadow));
-    json_object_set_new(j, "sts", describe_sts(&route->sts));
+    json_object_set_new(j, "sts", describe_sts(route_sts(route, NULL)));
+    if (route->npolicies > 1)
+        json_object_set_new(j, "next_hops", describe_policies(planning));
     for (size_t i = 0; i < route->nhosts; i++)
         json_array_append_new(mx, describe_host(&route->hosts[i]));
     json_object_set_new(j, "mx", mx);
@@ -164,7 +184,7 @@ json_t *explain_json(const struct planning *planning, const char *domain)
     for (size_t i = 0; (a = facts_at(planning_facts(planning), i)); i++)
         json_array_append_new(records, describe_answer(a));
     json_object_set_new(j, "records", records);
-    json_object_set_new(j, "memory", describe_memory(planning_memory(planning)));
+    json_object_set_new(j, "memory", describe_memory(planning_memory(planning, 0)));
     json_object_set_new(j, "rule", describe_rule(route->rule));
     bool broken = dns->health == DNS_HEALTH_BROKEN;
     json_object_set_new(j, "dns", json_text(broken ? dns->text : ""));

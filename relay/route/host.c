@@ -209,16 +209,17 @@ static void look_up_tlsa(struct facts *facts, const struct route_host *h,
 }
 
 // An unknown host of a known domain owes the lowest level that every known host of it proved.
-static enum memory_owes recall(const struct plan_input *in, const char *host)
+static enum memory_owes recall(const struct plan_input *in, const struct memory_view *memory,
+                               const char *host)
 {
     const struct cfg_delivery *d = &in->setup->config->delivery;
-    if (!in->memory || d->memory == MEMORY_OFF)
+    if (!memory || d->memory == MEMORY_OFF)
         return OWES_NOTHING;
     int64_t oldest = clock_s() - (int64_t)d->memory_days * 86400;
     enum memory_owes lowest = OWES_CERTIFICATE;
     bool any = false;
-    for (size_t i = 0; i < in->memory->n; i++) {
-        const struct memory_row *row = &in->memory->rows[i];
+    for (size_t i = 0; i < memory->n; i++) {
+        const struct memory_row *row = &memory->rows[i];
         if (row->seen_s < oldest)
             continue;
         enum memory_owes owes = row->owes;
@@ -249,14 +250,23 @@ static struct trust *trust_for(const struct plan_input *in, const struct cfg_des
     return own ? own : s->trust;
 }
 
+// Each next hop has a policy and a memory of its own; what the operator names as a host has none.
+static int policy_index(const struct plan_input *in, const struct hop *hop)
+{
+    char domains[MAX_POLICIES][256];
+    size_t n = hop->looked_up ? plan_policy_domains(in, domains) : 0;
+    for (size_t i = 0; i < n && i < in->npolicies; i++)
+        if (strcmp(domains[i], hop->next_hop_domain) == 0)
+            return (int)i;
+    return -1;
+}
+
 static void decide(const struct plan_input *in, const struct plan *plan, const struct hop *hop,
                    struct route_host *h, const struct tlsa_set *set, bool literal)
 {
-    // The policy and memory given are of one domain; of several next hops the others have neither.
-    char policy_domain[256];
-    plan_policy_domain(in, policy_domain);
-    bool ours = strcmp(hop->next_hop_domain, policy_domain) == 0;
-    const struct sts_view *sts = hop->looked_up && ours ? in->sts : NULL;
+    h->policy = policy_index(in, hop);
+    const struct plan_policy *ours = h->policy < 0 ? NULL : &in->policies[h->policy];
+    const struct sts_view *sts = ours ? ours->sts : NULL;
     bool sts_names = sts && sts->mode == STS_ENFORCE && !literal;
     if (sts_names) { // RFC 8689: an MTA-STS enforce match makes the name authentic
         sts_names = false;
@@ -280,7 +290,7 @@ static void decide(const struct plan_input *in, const struct plan *plan, const s
         .ntlsa = set->n,
         .tlsa_why = set->why,
         .sts = sts,
-        .owes = literal || !ours ? OWES_NOTHING : recall(in, h->host),
+        .owes = literal || !ours ? OWES_NOTHING : recall(in, ours->memory, h->host),
         .trust = trust_for(in, plan->rule),
         .now_s = clock_s(),
     };

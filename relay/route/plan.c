@@ -4,6 +4,7 @@
 #include "relay/route/plan.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,18 +34,26 @@ static size_t next_hops(const struct plan_input *in, const struct cfg_next_hop *
     return delivery->nsmarthost;
 }
 
-void plan_policy_domain(const struct plan_input *in, char out[256])
+static size_t add_domain(char out[MAX_POLICIES][256], size_t n, const char *domain)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(out[i], domain) == 0)
+            return n;
+    if (n < MAX_POLICIES)
+        snprintf(out[n++], 256, "%s", domain);
+    return n;
+}
+
+size_t plan_policy_domains(const struct plan_input *in, char out[MAX_POLICIES][256])
 {
     const struct cfg_next_hop *hops;
-    size_t n = next_hops(in, &hops);
-    const char *domain = in->domain[0] == '[' ? "" : in->domain;
-    if (n) { // several next hops: the policy of the first that is looked up as a domain
-        domain = "";
-        for (size_t i = n; i-- > 0;)
-            if (hops[i].kind == HOP_MX)
-                domain = hops[i].name;
-    }
-    snprintf(out, 256, "%s", domain);
+    size_t n = next_hops(in, &hops), found = 0;
+    if (!n)
+        return in->domain[0] == '[' ? 0 : add_domain(out, 0, in->domain);
+    for (size_t i = 0; i < n; i++)
+        if (hops[i].kind == HOP_MX)
+            found = add_domain(out, found, hops[i].name);
+    return found;
 }
 
 static bool is_own_name(const struct plan_input *in, const char *host)
@@ -227,8 +236,11 @@ static bool waits_for_dns(const struct plan_input *in, const struct plan *plan, 
         return false;
     bool known = in->setup->config->dns.defer_on_failure;
     int64_t oldest = clock_s() - (int64_t)in->setup->config->delivery.memory_days * 86400;
-    for (size_t i = 0; in->memory && i < in->memory->n && !dane_is_lifted(in, plan); i++)
-        known = known || (in->memory->rows[i].dane && in->memory->rows[i].seen_s >= oldest);
+    for (size_t p = 0; p < in->npolicies && !dane_is_lifted(in, plan); p++) {
+        const struct memory_view *memory = in->policies[p].memory;
+        for (size_t i = 0; memory && i < memory->n; i++)
+            known = known || (memory->rows[i].dane && memory->rows[i].seen_s >= oldest);
+    }
     if (!known)
         return false;
     why_set_tls(why, WHY_DNSSEC_INVALID, WHY_OURS, "4.7.5",
@@ -307,36 +319,57 @@ static uint64_t life_s(const struct plan_input *in, const struct facts *facts,
                        const struct route *route)
 {
     uint64_t life = facts_ttl(facts, ROUTE_S), most = ROUTE_S;
-    if (route->verdict != ROUTE_DELIVER || in->dns_broken || route->sts.error.tls != WHY_TLS_NONE)
+    if (route->verdict != ROUTE_DELIVER || in->dns_broken)
         most = FAILED_ROUTE_S;
-    int64_t left = route->sts.mode < 0 ? 0 : route->sts.expires_s - clock_s();
-    if (left > 0 && (uint64_t)left < most)
-        most = (uint64_t)left;
+    for (size_t i = 0; i < route->npolicies; i++) {
+        const struct sts_view *sts = &route->policies[i].sts;
+        int64_t left = sts->mode < 0 ? 0 : sts->expires_s - clock_s();
+        if (sts->error.tls != WHY_TLS_NONE && most > FAILED_ROUTE_S)
+            most = FAILED_ROUTE_S;
+        if (left > 0 && (uint64_t)left < most)
+            most = (uint64_t)left;
+    }
     life = life < most ? life : most;
     return life < 1 ? 1 : life;
+}
+
+static bool policies_known(const struct plan_input *in)
+{
+    for (size_t i = 0; i < in->npolicies; i++)
+        if (!in->policies[i].sts)
+            return false;
+    return true;
+}
+
+static void keep_policies(const struct plan_input *in, struct route *route)
+{
+    char domains[MAX_POLICIES][256];
+    route->npolicies = plan_policy_domains(in, domains);
+    assert(route->npolicies == in->npolicies);
+    route->policies = mem_new((route->npolicies + 1) * sizeof *route->policies);
+    for (size_t i = 0; i < route->npolicies; i++) {
+        route->policies[i].domain = mem_dup(domains[i]);
+        sts_view_copy(&route->policies[i].sts, in->policies[i].sts);
+    }
 }
 
 struct route *route_plan(const struct plan_input *in, struct facts *facts)
 {
     struct plan plan = {.rule = rule_for(in), .shadow = in_shadow(in, rule_for(in))};
-    char policy_domain[256];
-    plan_policy_domain(in, policy_domain);
     expand(in, &plan, facts);
-    if (facts_count_wanted(facts) || (policy_domain[0] && !in->sts)) {
+    if (facts_count_wanted(facts) || !policies_known(in)) {
         plan_free(&plan);
         return NULL;
     }
     struct route *route = mem_new(sizeof *route);
     route->refs = 1;
     route->domain = mem_dup(in->domain);
-    route->next_hop_domain = mem_dup(policy_domain[0] ? policy_domain : in->domain);
+    keep_policies(in, route);
+    route->next_hop_domain = mem_dup(route->npolicies ? route->policies[0].domain : in->domain);
     route->variant = in->variant;
     route->setup = setup_ref(in->setup);
     route->rule = plan.rule;
     route->shadow = plan.shadow;
-    route->sts.mode = -1;
-    if (in->sts)
-        sts_view_copy(&route->sts, in->sts);
     route->hosts = plan.hosts;
     route->nhosts = plan.nhosts;
     route->site = name_site(route);

@@ -8,25 +8,30 @@
 #include "relay/setup/setup.h"
 #include "tls/memory.h"
 
+// What is known of one of the domains that plan_policy_domains names; in that order.
+struct plan_policy {
+    const struct sts_view *sts;       // NULL: not yet looked up (the plan then wants it)
+    const struct memory_view *memory; // NULL: nothing remembered
+};
+
 struct plan_input {
     struct setup *setup;
     const char *domain; // recipient domain, A-label or "[literal]"
     enum route_variant variant;
     const struct sockaddr_storage *own; // addresses where a connection would reach ourselves
     size_t nown;
-    bool dns_broken;      // the validation self-check failed
-    const char *dns_text; // and says why
-    // Looked up by the driver for plan_policy_domain(); NULL: not yet (the plan then wants it).
-    const struct sts_view *sts;
-    const struct memory_view *memory; // NULL: nothing remembered
-    uint64_t seed;                    // shuffles equal preferences
+    bool dns_broken;                    // the validation self-check failed
+    const char *dns_text;               // and says why
+    const struct plan_policy *policies; // for plan_policy_domains()
+    size_t npolicies;
+    uint64_t seed; // shuffles equal preferences
 };
 
-// The domain whose MTA-STS policy and memory count: the domain, the next hop where one is configured, ""
-// where nothing is looked up (a host or an address is configured, or an address literal).
-void plan_policy_domain(const struct plan_input *in, char out[256]);
+// The domains whose MTA-STS policy and memory count: the recipient domain, or each configured next hop that is
+// looked up as a domain, once, at most MAX_POLICIES. None for configured hosts and address literals.
+size_t plan_policy_domains(const struct plan_input *in, char out[MAX_POLICIES][256]);
 
-// NULL while facts are wanted. Otherwise a route with one reference; `sts` must have been given.
+// NULL while facts are wanted. Otherwise a route with one reference; every `sts` must have been given.
 struct route *route_plan(const struct plan_input *in, struct facts *facts);
 
 #endif

@@ -9,6 +9,15 @@
 #include "relay/base/mem.h"
 #include "relay/route/own_addresses.h"
 
+// One of the domains whose policy counts.
+struct subject {
+    struct planning *planning;
+    struct sts_request *request; // NULL: not asked, or answered
+    struct sts_view sts;
+    bool known;
+    struct memory_view memory;
+};
+
 struct planning {
     const struct planning_world *world;
     struct setup *setup;
@@ -16,10 +25,8 @@ struct planning {
     enum route_variant variant;
     struct facts *facts;
     struct dns_evaluation *evaluation;
-    struct sts_request *sts_request;
-    struct sts_view sts;
-    bool sts_known;
-    struct memory_view memory;
+    struct subject subjects[MAX_POLICIES];
+    size_t nsubjects;
     struct own_addresses own;
     struct dns_state dns;
     uint64_t seed;
@@ -36,6 +43,10 @@ static bool dns_is_sound(const struct dns_state *state)
 
 static struct route *planning_evaluate(struct planning *p)
 {
+    struct plan_policy policies[MAX_POLICIES];
+    for (size_t i = 0; i < p->nsubjects; i++)
+        policies[i] = (struct plan_policy){p->subjects[i].known ? &p->subjects[i].sts : NULL,
+                                           &p->subjects[i].memory};
     struct plan_input in = {.setup = p->setup,
                             .domain = p->domain,
                             .variant = p->variant,
@@ -43,8 +54,8 @@ static struct route *planning_evaluate(struct planning *p)
                             .nown = p->own.n,
                             .dns_broken = !dns_is_sound(&p->dns),
                             .dns_text = p->dns.text[0] ? p->dns.text : "it was not checked yet",
-                            .sts = p->sts_known ? &p->sts : NULL,
-                            .memory = &p->memory,
+                            .policies = policies,
+                            .npolicies = p->nsubjects,
                             .seed = p->seed};
     return route_plan(&in, p->facts);
 }
@@ -66,7 +77,7 @@ static void planning_driven(void *arg)
     p->evaluation = NULL;
     if (p->route)
         p->done(p->arg);
-    else if (p->sts_known)
+    else if (!planning_waits_for_policy(p))
         evaluation(p); // the policy came while the last lookups were under way
 }
 
@@ -78,12 +89,30 @@ static void evaluation(struct planning *p)
 
 static void planning_sts_came(const struct sts_view *view, void *arg)
 {
-    struct planning *p = arg;
-    p->sts_request = NULL;
-    sts_view_copy(&p->sts, view);
-    p->sts_known = true;
-    if (!p->evaluation)
-        evaluation(p);
+    struct subject *s = arg;
+    s->request = NULL;
+    sts_view_copy(&s->sts, view);
+    s->known = true;
+    if (!s->planning->evaluation && !planning_waits_for_policy(s->planning))
+        evaluation(s->planning);
+}
+
+static void ask_subjects(struct planning *p)
+{
+    char domains[MAX_POLICIES][256];
+    struct plan_input in = {.setup = p->setup, .domain = p->domain, .variant = p->variant};
+    uint64_t days = p->setup->config->delivery.memory_days;
+    p->nsubjects = plan_policy_domains(&in, domains);
+    for (size_t i = 0; i < p->nsubjects; i++) {
+        struct subject *s = &p->subjects[i];
+        s->planning = p;
+        s->sts = (struct sts_view){.mode = -1};
+        s->known = !p->world->sts;
+        if (p->world->memory)
+            tls_memory_get(p->world->memory, domains[i], clock_s(), days, &s->memory);
+        if (p->world->sts)
+            s->request = sts_cache_get(p->world->sts, domains[i], planning_sts_came, s);
+    }
 }
 
 struct planning *planning_start(const struct planning_world *world, struct setup *setup,
@@ -96,22 +125,12 @@ struct planning *planning_start(const struct planning_world *world, struct setup
     p->domain = mem_dup(domain);
     p->variant = variant;
     p->facts = facts_new();
-    p->sts = (struct sts_view){.mode = -1};
     p->done = done;
     p->arg = arg;
     own_addresses_find(setup->config, &p->own);
     dns_get_state(world->dns, &p->dns);
     random_bytes(&p->seed, sizeof p->seed);
-    struct plan_input in = {.setup = setup, .domain = domain, .variant = variant};
-    char policy_domain[256];
-    plan_policy_domain(&in, policy_domain);
-    if (world->memory)
-        tls_memory_get(world->memory, policy_domain, clock_s(), setup->config->delivery.memory_days,
-                       &p->memory);
-    if (world->sts && policy_domain[0])
-        p->sts_request = sts_cache_get(world->sts, policy_domain, planning_sts_came, p);
-    else
-        p->sts_known = true;
+    ask_subjects(p);
     evaluation(p);
     return p;
 }
@@ -121,10 +140,12 @@ void planning_free(struct planning *p)
     if (!p)
         return;
     dns_evaluation_cancel(p->evaluation);
-    sts_cache_cancel(p->sts_request);
     facts_free(p->facts);
-    sts_view_free(&p->sts);
-    memory_view_free(&p->memory);
+    for (size_t i = 0; i < p->nsubjects; i++) {
+        sts_cache_cancel(p->subjects[i].request);
+        sts_view_free(&p->subjects[i].sts);
+        memory_view_free(&p->subjects[i].memory);
+    }
     own_addresses_free(&p->own);
     route_unref(p->route);
     setup_unref(p->setup);
@@ -142,9 +163,9 @@ const struct facts *planning_facts(const struct planning *p)
     return p->facts;
 }
 
-const struct memory_view *planning_memory(const struct planning *p)
+const struct memory_view *planning_memory(const struct planning *p, size_t policy)
 {
-    return &p->memory;
+    return policy < p->nsubjects ? &p->subjects[policy].memory : NULL;
 }
 
 const struct dns_state *planning_dns(const struct planning *p)
@@ -154,5 +175,8 @@ const struct dns_state *planning_dns(const struct planning *p)
 
 bool planning_waits_for_policy(const struct planning *p)
 {
-    return p->sts_request != NULL;
+    for (size_t i = 0; i < p->nsubjects; i++)
+        if (p->subjects[i].request)
+            return true;
+    return false;
 }

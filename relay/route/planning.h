@@ -31,7 +31,8 @@ bool planning_waits_for_policy(const struct planning *planning);
 // After `done`, owned by the planning: the route and what it was made from.
 struct route *planning_route(const struct planning *planning);
 const struct facts *planning_facts(const struct planning *planning);
-const struct memory_view *planning_memory(const struct planning *planning);
+// Of the route's policy with this number; NULL: there is none.
+const struct memory_view *planning_memory(const struct planning *planning, size_t policy);
 const struct dns_state *planning_dns(const struct planning *planning);
 
 #endif

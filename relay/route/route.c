@@ -29,7 +29,11 @@ void route_unref(struct route *route)
     free(route->domain);
     free(route->next_hop_domain);
     free(route->site);
-    sts_view_free(&route->sts);
+    for (size_t i = 0; i < route->npolicies; i++) {
+        free(route->policies[i].domain);
+        sts_view_free(&route->policies[i].sts);
+    }
+    free(route->policies);
     setup_unref(route->setup);
     free(route);
 }
@@ -66,6 +70,33 @@ bool route_agree(const struct route *a, const struct route *b)
             return false;
     }
     return true;
+}
+
+static const struct route_policy *policy_of(const struct route *route,
+                                            const struct route_host *host)
+{
+    int i = host ? host->policy : 0;
+    return i >= 0 && (size_t)i < route->npolicies ? &route->policies[i] : NULL;
+}
+
+const struct sts_view *route_sts(const struct route *route, const struct route_host *host)
+{
+    const struct route_policy *p = policy_of(route, host);
+    return p ? &p->sts : NULL;
+}
+
+const char *route_policy_domain(const struct route *route, const struct route_host *host)
+{
+    const struct route_policy *p = policy_of(route, host);
+    return p ? p->domain : "";
+}
+
+bool route_has_policy_of(const struct route *route, const char *domain)
+{
+    for (size_t i = 0; i < route->npolicies; i++)
+        if (strcmp(route->policies[i].domain, domain) == 0)
+            return true;
+    return false;
 }
 
 bool route_count_refusal(struct route *route, const struct route_host *host)

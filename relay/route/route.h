@@ -30,7 +30,15 @@ struct route_host {
     struct demand demand;  // tls/policy.h: level, source, names, SNI, TLSA set, or refused with why
     struct why unusable;   // set: this host cannot be used now (no address, TLSA bogus, …)
     bool authentic;        // its name is authentic for REQUIRETLS
+    int policy; // whose MTA-STS policy and memory count: of route->policies; -1: nobody's
 };
+
+// What MTA-STS says of one next hop that is looked up: the recipient domain, or each that a rule names.
+struct route_policy {
+    char *domain;
+    struct sts_view sts;
+};
+#define MAX_POLICIES 8 // of one route
 
 struct route {
     _Atomic unsigned refs;
@@ -47,7 +55,8 @@ struct route {
         *notes; // relay/route/route.c: what shadow mode would have refused; may be NULL
     const struct cfg_destination *rule; // of the setup held below; NULL without
     struct setup *setup;                // reference
-    struct sts_view sts; // tls/policy.h: what MTA-STS said, for explain and the ledger
+    struct route_policy *policies;      // in the order of the next hops; none for configured hosts
+    size_t npolicies;
     uint64_t expires_ms; // clock_mono_ms(): not handed out from then on
     int64_t ends_s;      // clock_s(): the last second of the exception it relies on; 0: none
     // Not part of the value: set once by the routes thread when policy, memory or configuration changed
@@ -65,6 +74,11 @@ void route_unref(struct route *route); // accepts NULL
 bool route_is_fresh(const struct route *route);
 // They lead to the same hosts, in whatever order, with the same demands and the same login.
 bool route_agree(const struct route *a, const struct route *b);
+// What MTA-STS says of a host (NULL: of the first next hop), and whose policy that is. NULL and "": nobody's.
+const struct sts_view *route_sts(const struct route *route, const struct route_host *host);
+const char *route_policy_domain(const struct route *route, const struct route_host *host);
+// One of its policies is this domain's.
+bool route_has_policy_of(const struct route *route, const char *domain);
 // True once for each host (NULL: the whole domain) of a route, whoever asks: a refusal before connecting
 // counts one per route decision (RFC 8460 section 4.3).
 bool route_count_refusal(struct route *route, const struct route_host *host);

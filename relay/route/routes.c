@@ -13,8 +13,7 @@
 #include "relay/state/state.h"
 #include "tls/ledger.h"
 
-#define CACHE_ROUTES 20000 // routes kept; the one planned longest ago goes first
-#define REFRESH_MS   60000 // a domain's records are asked anew at most so often, whatever fails
+#define REFRESH_MS 60000 // a domain's records are asked anew at most so often, whatever fails
 
 static void routes_policy_changed(void *arg, const char *domain, const char *what);
 
@@ -50,26 +49,21 @@ static void routes_answer(struct route_request *r, struct route *route)
     inbox_post(r->reply, &r->item);
 }
 
-static void forget_entry(struct routes *routes, struct route_entry *e)
-{
-    HASH_DEL(routes->table, e);
-    list_remove(&e->age);
-    routes->nentries--;
-    route_unref(e->route);
-    free(e->key);
-    free(e->domain);
-    free(e);
-}
-
 static bool had_tlsa(const struct route *before, const struct memory_view *memory, const char *host)
 {
     for (size_t i = 0; before && i < before->nhosts; i++)
         if (strcmp(before->hosts[i].host, host) == 0)
             return before->hosts[i].demand.ntlsa_usable > 0;
-    for (size_t i = 0; !before && i < memory->n; i++)
+    for (size_t i = 0; !before && memory && i < memory->n; i++)
         if (strcmp(memory->rows[i].host, host) == 0)
             return memory->rows[i].dane;
     return false;
+}
+
+static const struct memory_view *memory_of(const struct planning *planning,
+                                           const struct route_host *h)
+{
+    return h->policy < 0 ? NULL : planning_memory(planning, (size_t)h->policy);
 }
 
 // A host that had TLSA records has none now: its owner may want that, but mail owes it less from here on.
@@ -79,7 +73,7 @@ static void tell_gone_tlsa(const struct route_entry *e)
     for (size_t i = 0; i < now->nhosts && e->variant == ROUTE_PLAIN; i++) {
         const struct route_host *h = &now->hosts[i];
         if (h->demand.ntlsa || h->demand.refuse || why_is_set(&h->unusable) ||
-            !had_tlsa(e->route, planning_memory(e->planning), h->host))
+            !had_tlsa(e->route, memory_of(e->planning, h), h->host))
             continue;
         char *what = mem_printf("%s has no TLSA records any more that DNSSEC vouches for", h->host);
         routes_policy_changed(e->routes, e->domain, what);
@@ -108,52 +102,11 @@ static void start_planning(struct route_entry *e)
         planning_start(&routes->world, routes->setup, e->domain, e->variant, routes_planned, e);
 }
 
-// NULL: not there.
-static struct route_entry *look_up_entry(struct routes *routes, const char *domain,
-                                         enum route_variant variant)
-{
-    struct route_entry *e;
-    char *key = mem_printf("%d %s", (int)variant, domain);
-    HASH_FIND_STR(routes->table, key, e);
-    free(key);
-    return e;
-}
-
-static struct route_entry *find_entry(struct routes *routes, const char *domain,
-                                      enum route_variant variant)
-{
-    struct route_entry *e = look_up_entry(routes, domain, variant);
-    if (e)
-        return e;
-    e = mem_new(sizeof *e);
-    e->key = mem_printf("%d %s", (int)variant, domain);
-    e->domain = mem_dup(domain);
-    e->variant = variant;
-    e->routes = routes;
-    list_init(&e->waiters);
-    list_init(&e->age);
-    HASH_ADD_KEYPTR(hh, routes->table, e->key, strlen(e->key), e);
-    list_append(&routes->entries, &e->age);
-    routes->nentries++;
-    return e;
-}
-
-static void routes_make_room(struct routes *routes)
-{
-    list_each_safe (it, &routes->entries) {
-        struct route_entry *e = list_of(it, struct route_entry, age);
-        if (routes->nentries <= CACHE_ROUTES)
-            return;
-        if (!e->planning)
-            forget_entry(routes, e);
-    }
-}
-
 static void routes_take_request(struct item *item)
 {
     struct route_request *r = list_of(item, struct route_request, item);
     struct routes *routes = r->routes;
-    struct route_entry *e = find_entry(routes, r->domain, r->variant);
+    struct route_entry *e = entry_find(routes, r->domain, r->variant);
     list_append(&e->waiters, &r->list);
     if (e->planning)
         return;
@@ -164,7 +117,7 @@ static void routes_take_request(struct item *item)
     }
     list_append(&routes->entries, &e->age);
     start_planning(e);
-    routes_make_room(routes);
+    entries_make_room(routes);
 }
 
 struct route_request *route_ask(struct routes *routes, struct inbox *loop_inbox, const char *domain,
@@ -199,30 +152,6 @@ struct order {
     char *domain;
 };
 
-// Those who hold its route ask again before they connect.
-static void make_stale(struct route_entry *e)
-{
-    e->stale = true;
-    if (e->route)
-        e->route->stale = true;
-}
-
-void routes_mark_stale(struct routes *routes, const char *domain)
-{
-    list_each (it, &routes->entries) {
-        struct route_entry *e = list_of(it, struct route_entry, age);
-        const char *hop = e->route ? e->route->next_hop_domain : "";
-        if (strcmp(e->domain, domain) == 0 || strcmp(hop, domain) == 0)
-            make_stale(e);
-    }
-}
-
-void routes_policy_domain(const struct routes *routes, const char *domain, char out[256])
-{
-    struct plan_input in = {.setup = routes->setup, .domain = domain};
-    plan_policy_domain(&in, out);
-}
-
 // The policy has been looked up again. Where it is another, routes_keep_policy has told the routes.
 static void routes_refreshed(const struct sts_view *view, void *arg)
 {
@@ -239,7 +168,7 @@ static bool forget_answers(struct routes *routes, const char *domain)
 {
     bool again = false;
     for (int variant = ROUTE_PLAIN; variant <= ROUTE_TLS_OPTIONAL; variant++) {
-        struct route_entry *e = look_up_entry(routes, domain, (enum route_variant)variant);
+        struct route_entry *e = entry_look_up(routes, domain, (enum route_variant)variant);
         uint64_t now = clock_mono_ms();
         if (!e || !e->route || (e->refreshed_ms && now - e->refreshed_ms < REFRESH_MS))
             continue;
@@ -261,20 +190,28 @@ static bool forget_answers(struct routes *routes, const char *domain)
     return again;
 }
 
+static void refresh_policy(struct routes *routes, const char *domain)
+{
+    struct order *o = mem_new(sizeof *o);
+    o->routes = routes;
+    o->domain = mem_dup(domain);
+    list_init(&o->list);
+    list_append(&routes->refreshing, &o->list);
+    o->sts = sts_cache_refresh(routes->world.sts, domain, false, routes_refreshed, o);
+}
+
 static void routes_take_refresh(struct item *item)
 {
     struct order *o = list_of(item, struct order, item);
     struct routes *routes = o->routes;
-    char policy_domain[256];
-    routes_policy_domain(routes, o->domain, policy_domain);
+    char domains[MAX_POLICIES][256];
+    size_t n = routes_policy_domains(routes, o->domain, domains);
     if (forget_answers(routes, o->domain))
         routes_mark_stale(routes, o->domain);
-    list_init(&o->list);
-    list_append(&routes->refreshing, &o->list);
-    if (policy_domain[0])
-        o->sts = sts_cache_refresh(routes->world.sts, policy_domain, false, routes_refreshed, o);
-    else
-        routes_refreshed(NULL, o);
+    for (size_t i = 0; i < n; i++)
+        refresh_policy(routes, domains[i]);
+    free(o->domain);
+    free(o);
 }
 
 void routes_refresh(struct routes *routes, const char *domain)
@@ -311,7 +248,7 @@ static void routes_take_reload(struct item *item)
     struct https_rules rules = https_rules_of(o->setup);
     https_reload(o->routes->https, &rules);
     list_each (it, &o->routes->entries)
-        make_stale(list_of(it, struct route_entry, age));
+        entry_make_stale(list_of(it, struct route_entry, age));
     free(o);
 }
 
@@ -329,11 +266,10 @@ static void routes_keep_policy(void *arg, const struct sts_row *row, void (*stor
     struct routes *routes = arg;
     list_each (it, &routes->entries) {
         struct route_entry *e = list_of(it, struct route_entry, age);
-        const char *hop = e->route ? e->route->next_hop_domain : "";
-        if (strcmp(e->domain, row->domain) != 0 && strcmp(hop, row->domain) != 0)
+        if (!entry_concerns(e, row->domain))
             continue;
         bool waits = e->planning && planning_waits_for_policy(e->planning); // for this one
-        make_stale(e);
+        entry_make_stale(e);
         e->stale = !waits;
     }
     state_keep_policy(routes->relay->state, row, routes->mail, stored, stored_arg);
@@ -471,7 +407,7 @@ static void routes_take_close(struct item *item)
         e->planning = NULL;
         list_each_safe (w, &e->waiters) // cancelled ones: freed where they were asked
             routes_answer(list_of(w, struct route_request, list), NULL);
-        forget_entry(routes, e);
+        entry_forget(routes, e);
     }
     routes_drop_asked(routes);
     list_each_safe (it, &routes->refreshing) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: ISC
-// The inside of the routes thread, shared by relay/route/routes.c (routes) and relay/route/ask.c (questions about
-// policies and memory). The thread owns all of this: cached routes, the MTA-STS cache, what hosts proved before.
+// The inside of the routes thread, shared by relay/route/routes.c (routes), relay/route/ask.c (questions about
+// policies and memory) and, below both, relay/route/entries.c (their table). The thread owns all of this: cached
+// routes, the MTA-STS cache, what hosts proved before.
 //
 // - A route is immutable once it is answered; a change of policy, memory or configuration marks it stale, and it is
 //   planned again when somebody asks.
@@ -40,14 +41,31 @@ struct routes {
     struct route_entry *table;
     struct list entries;
     size_t nentries;
-    struct list asked;      // questions of routes_ask.c under way
+    struct list asked;      // questions of relay/route/ask.c under way
     struct list refreshing; // policies looked up again for a delivery
 };
 
-// Every route of the domain (or that it is the next hop of) is planned again when next asked for.
+// relay/route/entries.c
+struct route_entry *entry_look_up(struct routes *routes, const char *domain,
+                                  enum route_variant variant); // NULL: not there
+struct route_entry *entry_find(struct routes *routes, const char *domain,
+                               enum route_variant variant); // made where there is none
+void entry_forget(struct routes *routes, struct route_entry *e);
+void entries_make_room(struct routes *routes);
+void entry_make_stale(
+    struct route_entry *e); // those who hold its route ask again before they connect
+// The domain is its own, or one whose policy counts for it.
+bool entry_concerns(const struct route_entry *e, const char *domain);
+// Every route that the domain concerns is planned again when next asked for.
 void routes_mark_stale(struct routes *routes, const char *domain);
-// The domain whose MTA-STS policy and memory count for mail to `domain`; "" where none does.
-void routes_policy_domain(const struct routes *routes, const char *domain, char out[256]);
+// The domains whose MTA-STS policies and memory count for mail to `domain`.
+size_t routes_policy_domains(const struct routes *routes, const char *domain,
+                             char out[MAX_POLICIES][256]);
+// The one of them that counts for this host; "" where none does.
+void routes_policy_domain_of(struct routes *routes, const char *domain, const char *host,
+                             char out[256]);
+
+// relay/route/ask.c
 void routes_drop_asked(struct routes *routes); // on close
 
 #endif

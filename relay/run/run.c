@@ -18,6 +18,7 @@
 #include "relay/run/lifecycle.h"
 #include "relay/net/listen.h"
 #include "relay/log/log.h"
+#include "relay/run/exceptions.h"
 #include "relay/run/notify.h"
 #include "relay/report/reporter.h"
 #include "relay/setup/load.h"
@@ -45,6 +46,7 @@ struct run {
     uv_timer_t watch;
     struct publication *publication;
     struct audit_daily *audit;
+    int64_t exceptions_s; // when their ends were last looked for
     int64_t doubt_told_s; // when a certificate out of its dates was last told; 0: never
     int *fds;
     int control_fd, http_fd;  // http_fd: bound, until it is served; -1
@@ -235,6 +237,7 @@ static void run_on_watch(uv_timer_t *timer)
     if (run->relay.stage != RELAY_RUNNING)
         return;
     tell_doubtful(run);
+    exceptions_look(run->setup->config, &run->exceptions_s);
     if (!setup_stale(run->setup)) {
         buf_reset(&run->relay.troubles); // whatever it was is as it was read
         return;
@@ -426,6 +429,7 @@ static int serve(struct run *run)
     }
     start_main_loop(run);
     tell_doubtful(run);
+    exceptions_look(run->setup->config, &run->exceptions_s);
     run->relay.stage = RELAY_RUNNING;
     for (size_t i = 0; i < run->setup->config->nlisten; i++)
         log_event("ready", "listening on %s", run->setup->config->listen[i].text);

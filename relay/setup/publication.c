@@ -107,19 +107,25 @@ static bool publication_look(void *arg)
     return waits;
 }
 
+static void publication_on_timer(uv_timer_t *timer);
+
 static void publication_looked(void *arg)
 {
     struct publication *p = arg;
     p->evaluation = NULL;
     uint64_t now = clock_mono_ms();
+    bool unknown = false;
     for (size_t i = 0; i < p->nrows; i++) {
         bool first = p->rows[i].known.state == PUBLICATION_UNKNOWN;
         bool changed = publication_hear(&p->rows[i].known, p->rows[i].answer, now);
         mark(&p->rows[i]);
+        unknown |= p->rows[i].known.state == PUBLICATION_UNKNOWN;
         if (changed && !(first && p->rows[i].known.state == PUBLICATION_SEEN))
             tell_change(&p->rows[i]);
     }
     tell_missing(p);
+    if (unknown) // the DNS could not tell
+        uv_timer_start(&p->timer, publication_on_timer, PUBLICATION_SOON_MS, PUBLICATION_AGAIN_MS);
     facts_free(p->facts);
     p->facts = NULL;
 }
@@ -194,7 +200,8 @@ void publication_reload(struct publication *p, struct setup *setup)
     struct setup *old = p->setup;
     struct row *known = p->rows;
     size_t nknown = p->nrows;
-    bool fresh = !old->config->require_published;
+    bool fresh =
+        !old->config->require_published || p->evaluation; // a look that ends here is made again
     stop_looking(p);
     p->setup = setup_ref(setup);
     list_keys(p);
@@ -202,15 +209,15 @@ void publication_reload(struct publication *p, struct setup *setup)
         size_t k = 0;
         while (k < nknown && !same_key(&p->rows[i], &known[k]))
             k++;
-        fresh |= k == nknown;
         if (k < nknown)
             p->rows[i].known = known[k].known;
+        fresh |= p->rows[i].known.state == PUBLICATION_UNKNOWN;
         if (setup->config->require_published)
             mark(&p->rows[i]);
     }
     free(known);
     setup_unref(old);
-    if (fresh) // a key that nobody asked for yet
+    if (fresh) // a key of which nothing is known yet
         uv_timer_start(&p->timer, publication_on_timer, 0, PUBLICATION_AGAIN_MS);
 }
 

@@ -12,6 +12,7 @@
 #include "relay/setup/setup.h"
 #include "sign/published.h"
 
+#define PUBLICATION_SOON_MS 60000 // after a look at which the DNS could not tell
 #define PUBLICATION_AGAIN_MS                                                                       \
     3600000 // between two looks, and between two answers that change something
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "config/load.h"
+#include "dns/name.h"
 #include "relay/base/mem.h"
 #include "relay/route/plan.h"
 #include "tls/sts.h"
@@ -62,7 +63,12 @@ static void read_txt(const struct dns_answer *a)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct sts_view none = {.mode = -1};
-    struct plan_input in = {.setup = setup_once(), .domain = "d.example", .sts = &none, .seed = 1};
+    struct plan_policy policy = {.sts = &none};
+    struct plan_input in = {.setup = setup_once(),
+                            .domain = "d.example",
+                            .policies = &policy,
+                            .npolicies = 1,
+                            .seed = 1};
     struct facts *facts = facts_new();
     struct route *route;
     const char *name;
@@ -78,6 +84,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     assert(route->nhosts > 0 || route->verdict != ROUTE_DELIVER);
     assert(route->nhosts <= 20);
+    for (size_t i = 0; i < route->nhosts;
+         i++) // what is shown and connected to is a name, or escaped
+        assert(name_is_host(route->hosts[i].host) || why_is_set(&route->hosts[i].unusable));
+    for (size_t i = 0; i < route->nhosts; i++)
+        for (const char *c = route->hosts[i].host; *c; c++)
+            assert(*c > 32 && *c < 127);
     route_unref(route);
     facts_free(facts);
     return 0;

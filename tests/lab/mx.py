@@ -283,6 +283,7 @@ class Mx:
         if certificate is None and "STARTTLS" in self.extensions:
             self.extensions.remove("STARTTLS")
         self.tls_versions, self.ciphers = None, None  # (minimum, maximum) of ssl.TLSVersion
+        self.name_alert = None  # the alert that answers a client which names the server
         self.always, self.queue, self.lock = {}, {}, threading.Lock()
         self.sessions, self.messages, self.seen, self.tls_errors = [], [], [], []
         self.closing, self.listeners = threading.Event(), []
@@ -354,19 +355,19 @@ class Mx:
         context = self.contexts.get(certificate.chain_file)
         if context is None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            if self.ciphers:  # first: they say which keys may be loaded
+                context.set_ciphers(self.ciphers)
             context.load_cert_chain(certificate.chain_file, certificate.key_file)
             if self.tls_versions:
                 context.minimum_version, context.maximum_version = self.tls_versions
-            if self.ciphers:
-                context.set_ciphers(self.ciphers)
             context.sni_callback = self._name_asked
             context.sslsocket_class = NamedSocket
             self.contexts[certificate.chain_file] = context
         return context
 
-    @staticmethod
-    def _name_asked(sock, name, _context):
+    def _name_asked(self, sock, name, _context):
         sock.session_of_lab.sni = name
+        return self.name_alert if name else None
 
     # --- what a story asks ---
 

@@ -2,6 +2,7 @@
 """Policy hosts as enemies: what their certificates must prove, what they may cost, whom they may delay."""
 import json
 import os
+import random
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -121,3 +122,66 @@ def test_case_79_an_answer_that_is_no_http_proves_nothing(lab):
     web.raw = policy(mx=["mx.dest.test"]).encode()
     status, told = get(lab.relay())
     assert status == 75 and told["type"] == "sts-policy-fetch-error"
+
+
+def answer(body, status="200 OK", type="text/plain", more=()):
+    head = [f"HTTP/1.1 {status}", f"Content-Type: {type}", *more]
+    if not any(m.startswith(("Content-Length", "Transfer-Encoding")) for m in more):
+        head.append(f"Content-Length: {len(body)}")
+    return ("\r\n".join(head) + "\r\n\r\n").encode() + body
+
+
+# Each takes (policy host, body, other header lines) and changes what is answered; two of them at once.
+FAULTS = {
+    "status": lambda w, a: a.update(status="503 No"), "redirect": lambda w, a: a.update(
+        status="302 There", more=a["more"] + ["Location: https://mta-sts.dest.test/other"]),
+    "type": lambda w, a: a.update(type="text/html"), "no type": lambda w, a: a.update(type=""),
+    "gzip": lambda w, a: a.update(more=a["more"] + ["Content-Encoding: gzip"]),
+    "negative length": lambda w, a: a.update(more=["Content-Length: -5"]),
+    "two lengths": lambda w, a: a.update(more=["Content-Length: 5", "Content-Length: 50"]),
+    "too long a length": lambda w, a: a.update(more=["Content-Length: 999999999999"]),
+    "chunk of a terabyte": lambda w, a: a.update(more=["Transfer-Encoding: chunked"],
+                                                 body=b"FFFFFFFFFF\r\n" + a["body"]),
+    "chunk that is none": lambda w, a: a.update(more=["Transfer-Encoding: chunked"], body=b"zz\r\n" + a["body"]),
+    "large": lambda w, a: a.update(body=a["body"] + b"x: " + b"y" * 70000),
+    "header without end": lambda w, a: a.update(more=a["more"] + ["X-%d: %s" % (n, "y" * 1000) for n in range(200)]),
+    "a hundred continues": lambda w, a: setattr(w, "before", b"HTTP/1.1 100 Continue\r\n\r\n" * 3000),
+    "zeros": lambda w, a: a.update(body=a["body"].replace(b"mode", b"mo\0de")),
+    "other encoding": lambda w, a: a.update(body=a["body"].decode().encode("utf-16")),
+    "no mode": lambda w, a: a.update(body=a["body"].replace(b"mode", b"mood")),
+    "flood": lambda w, a: setattr(w, "flood", b"\x1b[31m" * 3000),
+    "slow": lambda w, a: setattr(w, "pause", 0.0002), "cut off": lambda w, a: a.update(cut=True),
+    "expired": lambda w, a: setattr(w, "certificate", w.lab_certificate("expired")),
+    "another name": lambda w, a: setattr(w, "certificate", w.lab_certificate("wrong-name")),
+}
+
+
+def test_case_90_two_faults_at_once_never_make_a_policy(lab):
+    """Whatever two of them come together: no policy, a reason with its type, and no harm."""
+    seed = int(os.environ.get("LAB_SEED", 0)) or random.SystemRandom().getrandbits(32)
+    print("LAB_SEED =", seed)
+    chance = random.Random(seed)
+    web = host(lab)
+    web.lab_certificate = lambda kind: lab.certificate(kind, "mta-sts.dest.test")
+    sound, relay = web.certificate, lab.relay().start()
+    for _ in range(25):
+        chosen = chance.sample(sorted(FAULTS), 2)
+        print(chosen)
+        web.certificate, web.pause, web.flood, web.before = sound, 0.0, None, b""
+        said = {"body": policy(mx=["mx.dest.test"]).encode(), "status": "200 OK", "type": "text/plain", "more": [],
+                "cut": False}
+        for fault in chosen:
+            FAULTS[fault](web, said)
+        cut = said.pop("cut")
+        web.raw = web.before + answer(**said)
+        web.raw = web.raw[:len(web.raw) // 2] if cut else web.raw
+        status, told = get(relay)
+        if status == 0:  # borne: what was sent is the policy all the same
+            assert told["mode"] == "enforce" and set(chosen) <= {"slow", "flood", "gzip"}, told
+        else:
+            assert status in (1, 75) and told["error"] and told["type"].startswith("sts-"), told
+    web.certificate, web.pause, web.flood, web.raw = sound, 0.0, None, None
+    web.body = policy("testing", ["elsewhere.test"])
+    relay.send("a@dest.test")
+    relay.wait("delivered", to="a@dest.test")
+    assert "testing" in relay.ask("tls", "policies")

@@ -164,3 +164,49 @@ def test_what_is_only_watched_is_told(lab):
                           timeout=60).stdout)
     look = told["connect"][0]
     assert look["result"] == "proved" and look["watched"]["type"] == "certificate-not-trusted"
+
+
+def explain(relay, *more):
+    done = run([PROGRAM, "-c", relay.file, "explain", "dest.test", *more], timeout=60)
+    print(done.stdout, done.stderr)
+    return done.returncode, done.stdout
+
+
+def test_case_88_connect_decides_the_verdict(lab):
+    """The plan is sound; what the host shows is not."""
+    mx = lab.mx("mx.dest.test", domains="dest.test", tls="expired")
+    lab.policy_host("dest.test", body=policy(mx=["mx.dest.test"]))
+    relay = lab.relay()
+    assert explain(relay)[0] == 0
+    status, told = explain(relay, "--connect")
+    assert status == 75 and told.startswith("dest.test: mail would WAIT") and "expired" in told.split("MX")[0]
+    assert json.loads(explain(relay, "--connect", "--json")[1])["verdict"] == "defer"
+    mx.certificate = lab.certificate("good", "mx.dest.test")
+    assert explain(relay, "--connect")[0] == 0
+    mx.close()
+    status, told = explain(relay, "--connect")
+    assert status == 75 and "WAIT" in told
+
+
+def test_case_88_fresh_failures_are_told_beside_the_plan(lab):
+    """What stands in the way is not in any record: mail waits, and the plan alone would say it goes."""
+    lab.mx("mx.dest.test", domains="dest.test").on("rcpt", "451 4.3.0 come back later")
+    relay = lab.relay(delivery={"retry": ["1h"]}).start()
+    relay.send("a@dest.test")
+    relay.wait("deferred", to="a@dest.test")
+    status, told = explain(relay)
+    told = " ".join(told.split())
+    assert status == 0 and "BUT 1 recipient here waits after failing" in told and "come back later" in told
+    told = json.loads(explain(relay, "--json")[1])
+    assert told["verdict"] == "deliver" and told["waiting"]["recipients"] == 1
+
+
+def test_case_88_fresh_tls_failures_too(lab):
+    lab.mx("mx.dest.test", domains="dest.test", tls="self-signed")
+    lab.policy_host("dest.test", body=policy(mx=["mx.dest.test"]))
+    relay = lab.relay(delivery={"retry": ["1h"]}).start()
+    relay.send("a@dest.test")
+    relay.wait("deferred", to="a@dest.test")
+    told = explain(relay)[1]
+    assert "BUT 1 recipient" in told and "TLS failures of the last hour" in told
+    assert "certificate-not-trusted" in told

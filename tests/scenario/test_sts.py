@@ -323,3 +323,22 @@ def test_explain_tells_the_policy(lab):
     # The relay itself was asked: it answers from the policy it keeps, a look of our own would fetch it.
     assert told["sts"]["source"] == "cache"
     assert relay.json("explain", "--offline", "dest.test")["sts"]["source"] == "fetch"
+
+
+def test_case_89_each_next_hop_of_a_rule_has_its_own_policy(lab):
+    """The first has none and is down; the second demands what its host cannot show, and the ledger says whose
+    policy that was."""
+    lab.mx("mx.first.test", domains="first.test").close()
+    mx, _ = strict(lab, "second.test", tls="self-signed")
+    rule = {"domain": "dest.test", "next_hop": ["first.test", "second.test"]}
+    relay = lab.relay(delivery={"destinations": [rule], "port": 25, "retry": ["1h"]}).start()
+    line = refused(relay, mx)
+    assert line["host"] == "mx.second.test" and line["source"] == "mta-sts"
+    rows = relay.json("tls", "failures")
+    assert [r["policy_domain"] for r in rows if r["host"] == "mx.second.test"] == ["second.test"]
+    told = relay.json("explain", "dest.test")
+    assert [(h["domain"], h["sts"]["mode"]) for h in told["next_hops"]] == [("first.test", ""), ("second.test", "enforce")]
+    mx.certificate = lab.certificate("good", "mx.second.test")
+    relay.ctl("queue", "retry", "--all")
+    relay.wait("delivered", to="a@dest.test")
+    assert "MTA-STS of second.test" in relay.ask("explain", "dest.test")

@@ -75,7 +75,6 @@ void story_begin_timed(struct story *s, unsigned seconds, const char *delivery,
     s->route->domain = mem_dup("example.test");
     s->route->next_hop_domain = mem_dup("example.test");
     s->route->site = mem_dup("site");
-    s->route->sts.mode = -1;
     s->route->setup = setup_ref(s->setup);
     s->route->expires_ms = clock_mono_ms() + 3600000;
 }

@@ -309,7 +309,7 @@ static void what_is_doubtful_is_a_warning(void **state)
         {DESTINATION "      tls: dane\n      auth: {user: u, password_file: c}\n",
          "w:5:7: auth: whoever the DNS names as MX gets the password; name the 'next_hop'\n"},
         {DESTINATION "      tls: encrypt\n      until: 2026-09-20\n      reason: x\n",
-         "w:5:14: until: this exception is over and does not count\n"},
+         "w:5:14: until: the exception for a.example is over and does not count (x)\n"},
         {DESTINATION "      tls: encrypt\n      until: 2026-09-21\n      reason: x\n", ""},
         {USERS "senders: [{network: 10.0.0.1, forward: true}]\n",
          "w:4:40: forward: whoever has such an address may send mail from any domain\n"},

@@ -231,6 +231,33 @@ static void a_delay_says_until_when(void **state)
     release();
 }
 
+static void case_86_a_report_names_who_demanded_what_failed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *asker, *says;
+        bool ours; // our postmaster is the one to turn to
+    } all[] = {{"mta-sts", "domain asks (MTA-STS). Its postmaster", false},
+               {"dane", "domain asks (DANE). Its postmaster", false},
+               {"memory", "as it was for earlier", true},
+               {"rule", "as a rule of this", true},
+               {"default", "asks for nothing", true},
+               {"requiretls", "(REQUIRETLS)", false},
+               {NULL, "can tell by whom", true}};
+    for (int given = 0; given < 2; given++)
+        for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+            config.postmaster = given ? (char *)(uintptr_t) "admin@us.test" : NULL;
+            why_set_tls(&why, WHY_CERTIFICATE_EXPIRED, WHY_HOST, "5.7.5", "it expired");
+            why.asker = all[i].asker;
+            compose();
+            assert_true(has(0, all[i].says));
+            assert_int_equal(has(0, given ? "admin@us.test" : "postmaster@relay.test"),
+                             all[i].ours);
+            assert_int_equal(has(0, "domain asks"), !strncmp(all[i].says, "domain asks", 11));
+            release();
+        }
+}
+
 static void what_expired_never_claims_class_5(void **state)
 {
     (void)state;
@@ -322,6 +349,7 @@ int main(void)
         STORY(tls_required_no_is_copied),
         STORY(case_45_international_addresses_have_their_own_types),
         STORY(a_delay_says_until_when),
+        STORY(case_86_a_report_names_who_demanded_what_failed),
         STORY(what_expired_never_claims_class_5),
         STORY(a_relayed_report_has_no_reason),
         STORY(hostile_replies_stay_inside_their_field),

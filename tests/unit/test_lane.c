@@ -64,7 +64,6 @@ static struct route *route(const char *site, const char *host, struct mx *mx, co
     r->refs = 1;
     r->domain = mem_dup("example.test");
     r->site = mem_dup(site);
-    r->sts.mode = -1;
     r->setup = setup_ref(s.setup);
     r->expires_ms = clock_mono_ms() + 3600000;
     r->hosts = mem_new(sizeof *r->hosts);

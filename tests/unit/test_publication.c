@@ -206,6 +206,20 @@ static void a_reload_keeps_what_is_known(void **state)
     setup_unref(other);
 }
 
+static void case_85_a_reload_in_the_middle_of_a_look_looks_again(void **state)
+{
+    struct world *w = *state;
+    struct publication *p = publication_open(&w->loop, w->mail, w->dns, w->setup);
+    uv_run(&w->loop, UV_RUN_NOWAIT); // questions are out
+    struct setup *next = load(w, TWO_KEYS);
+    publication_reload(p, next);
+    run_until_known(w, next, 1);
+    assert_int_equal(next->domains[0].published[0], PUBLICATION_SEEN);
+    assert_int_equal(next->domains[0].published[1], PUBLICATION_MISSING);
+    publication_close(p);
+    setup_unref(next);
+}
+
 static void it_can_be_closed_while_it_looks(void **state)
 {
     struct world *w = *state;
@@ -223,6 +237,8 @@ int main(void)
         cmocka_unit_test(an_answer_that_agrees_takes_the_doubt_away),
         cmocka_unit_test(the_last_usable_key_always_signs),
         cmocka_unit_test_setup_teardown(a_reload_keeps_what_is_known, begin, end),
+        cmocka_unit_test_setup_teardown(case_85_a_reload_in_the_middle_of_a_look_looks_again, begin,
+                                        end),
         cmocka_unit_test_setup_teardown(it_can_be_closed_while_it_looks, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

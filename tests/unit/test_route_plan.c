@@ -89,9 +89,16 @@ static struct route *plan(const struct world *w, struct setup *setup, const stru
                             .nown = 1,
                             .dns_broken = w->dns_broken,
                             .dns_text = "the root cannot be validated",
-                            .sts = sts,
-                            .memory = &memory,
                             .seed = 1};
+    char domains[MAX_POLICIES][256];
+    struct sts_view none = {.mode = -1};
+    struct plan_policy policies[MAX_POLICIES] = {{sts, &memory}};
+    in.npolicies = plan_policy_domains(&in, domains);
+    in.policies = policies;
+    for (size_t i = 1; i < in.npolicies; i++) // the story tells of the last one, if of several
+        policies[i] = policies[0];
+    for (size_t i = 0; i + 1 < in.npolicies; i++)
+        policies[i] = (struct plan_policy){&none, NULL};
     struct facts *facts = facts_new();
     struct route *route;
     for (int rounds = 0; !(route = route_plan(&in, facts)); rounds++) {
@@ -394,6 +401,25 @@ static const struct story stories[] = {
       .sts = "version: STSv1\nmode: enforce\nmx: mx.h.example\nmax_age: 86400\n",
       .dns = "{\"records\":{\"h.example\":{\"MX\":[[10,\"mx.h.example\"]]},"
              "\"mx.h.example\":{\"A\":[\"203.0.113.1\"]}}}"}},
+    {"case_89_each_next_hop_has_a_policy_of_its_own",
+     "deliver; mx.g.example encrypt default; mx.h.example webpki mta-sts",
+     {.yaml = RULE("next_hop: [g.example, h.example]"),
+      .sts = "version: STSv1\nmode: enforce\nmx: mx.h.example\nmax_age: 86400\n",
+      .dns = "{\"records\":{\"h.example\":{\"MX\":[[10,\"mx.h.example\"]]},"
+             "\"g.example\":{\"MX\":[[10,\"mx.g.example\"]]},"
+             "\"mx.g.example\":{\"A\":[\"203.0.113.2\"]},"
+             "\"mx.h.example\":{\"A\":[\"203.0.113.1\"]}}}"}},
+    {"case_89_and_a_memory_of_its_own",
+     "deliver; mx.g.example opportunistic default; mx.h.example webpki memory",
+     {.yaml =
+          "delivery: {tls: opportunistic, memory: {level: certificate, days: 30}, destinations: "
+          "[{domain: d.example, next_hop: [g.example, h.example]}]}\n",
+      .memory = {{(char *)"mx.h.example", NOW - 1, OWES_CERTIFICATE, false}},
+      .nmemory = 1,
+      .dns = "{\"records\":{\"h.example\":{\"MX\":[[10,\"mx.h.example\"]]},"
+             "\"g.example\":{\"MX\":[[10,\"mx.g.example\"]]},"
+             "\"mx.g.example\":{\"A\":[\"203.0.113.2\"]},"
+             "\"mx.h.example\":{\"A\":[\"203.0.113.1\"]}}}"}},
     {"bracketed_host_has_no_mx",
      "deliver; h.example dane dane tlsa@h.example",
      {.yaml = RULE("next_hop: \"[h.example]:26\""),
@@ -499,7 +525,7 @@ static void a_route_lives_no_longer_than_what_it_was_made_from(void **state)
     struct world literal = {.dns = "{\"records\":{}}",
                             .yaml = "delivery: {smarthost: [\"[192.0.2.1]\"]}\n"};
     assert_int_equal(life_of(&literal, WHY_TLS_NONE, &ends), 300);
-    assert_int_equal(life_of(&literal, WHY_STS_POLICY_FETCH_ERROR, &ends), 60);
+    assert_int_equal(life_of(&literal, WHY_STS_POLICY_FETCH_ERROR, &ends), 300); // no policy counts
     literal.dns_broken = true;
     assert_int_equal(life_of(&literal, WHY_TLS_NONE, &ends), 60);
 }

@@ -6,14 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include "dns/rdata.h"
-#include "relay/base/clock.h"
-#include "relay/base/mem.h"
-#include "tls/sts.h"
-#include "tls/sts_cache.h"
+#include "tests/unit/sts_world.h"
 
 #define NOON    1763726400 // 2025-11-21
 #define HOUR    3600
@@ -21,142 +14,6 @@
 #define ENFORCE "version: STSv1\nmode: enforce\nmx: mx.d.example\nmax_age: 604800\n"
 #define TESTING "version: STSv1\nmode: testing\nmx: mx.d.example\nmax_age: 604800\n"
 #define NONE    "version: STSv1\nmode: none\nmax_age: 86400\n"
-
-// ---- the world, as this test plays it
-
-static struct {
-    uv_loop_t loop;
-    struct inbox *mail;
-    const char *txt;  // a record; NULL: NXDOMAIN
-    const char *txt2; // another beside it
-    bool txt_fails;
-    const char *body; // of the policy; NULL: HTTPS is blocked
-    bool hangs;       // the policy host says nothing until `release`
-    unsigned lookups, fetches, forgotten, kept, told, failures;
-    char last_told[200];
-    struct https_request *held;
-} w;
-
-struct dns_request {
-    struct item item;
-    dns_fn *fn;
-    void *arg;
-    bool cancelled;
-    struct dns_answer *answer;
-};
-
-static void dns_answered(struct item *item)
-{
-    struct dns_request *r = (struct dns_request *)(void *)item;
-    if (!r->cancelled)
-        r->fn(r->answer, r->arg);
-    dns_answer_unref(r->answer);
-    free(r);
-}
-
-static void add_txt(struct dns_answer *a, const char *text)
-{
-    unsigned char wire[256];
-    size_t n = strlen(text);
-    if (!n)
-        return;
-    wire[0] = (unsigned char)n;
-    memcpy(wire + 1, text, n);
-    dns_answer_add(a, wire, n + 1);
-}
-
-struct dns_request *dns_ask(struct dns *dns, struct inbox *mail, const char *name, uint16_t type,
-                            dns_fn *fn, void *arg)
-{
-    (void)dns;
-    assert_string_equal(name, "_mta-sts.d.example");
-    assert_int_equal(type, DNS_TXT);
-    w.lookups++;
-    struct dns_request *r = mem_new(sizeof *r);
-    *r = (struct dns_request){.item = {NULL, dns_answered}, .fn = fn, .arg = arg};
-    r->answer = dns_answer_new(name, type);
-    r->answer->proof = DNS_INSECURE;
-    r->answer->outcome = w.txt_fails ? DNS_FAILED : w.txt ? DNS_FOUND : DNS_ABSENT;
-    if (w.txt_fails)
-        why_set(&r->answer->why, WHY_DOMAIN, "4.4.3", "SERVFAIL");
-    else if (w.txt)
-        add_txt(r->answer, w.txt);
-    if (!w.txt_fails && w.txt2)
-        add_txt(r->answer, w.txt2);
-    inbox_post(mail, &r->item);
-    return r;
-}
-
-void dns_cancel(struct dns_request *r)
-{
-    if (r)
-        r->cancelled = true;
-}
-
-void dns_forget(struct dns *dns, const char *name)
-{
-    (void)dns;
-    assert_string_equal(name, "_mta-sts.d.example");
-    w.forgotten++;
-}
-
-struct https_request {
-    struct item item;
-    https_fn *fn;
-    void *arg;
-    bool cancelled;
-};
-
-static void https_answered(struct item *item)
-{
-    struct https_request *r = (struct https_request *)(void *)item;
-    struct why why;
-    why_set_tls(&why, WHY_STS_POLICY_FETCH_ERROR, WHY_DOMAIN, "4.7.5", "no connection");
-    if (!r->cancelled)
-        r->fn(w.body ? span_text(w.body) : span_text(""), w.body ? NULL : &why, r->arg);
-    free(r);
-}
-
-struct https_request *https_get(struct https *https, const char *host, const char *path,
-                                https_fn *fn, void *arg)
-{
-    (void)https;
-    assert_string_equal(host, "mta-sts.d.example");
-    assert_string_equal(path, "/.well-known/mta-sts.txt");
-    w.fetches++;
-    struct https_request *r = mem_new(sizeof *r);
-    *r = (struct https_request){.item = {NULL, https_answered}, .fn = fn, .arg = arg};
-    if (w.hangs)
-        w.held = r;
-    else
-        inbox_post(w.mail, &r->item);
-    return r;
-}
-
-void https_cancel(struct https_request *r)
-{
-    if (!r)
-        return;
-    r->cancelled = true;
-    if (w.held == r) {
-        free(r);
-        w.held = NULL;
-    }
-}
-
-static void turn(void)
-{
-    for (int i = 0; i < 20; i++)
-        uv_run(&w.loop, UV_RUN_NOWAIT);
-}
-
-static void release(void)
-{
-    w.hangs = false;
-    inbox_post(w.mail, &w.held->item);
-    w.held = NULL;
-    turn();
-}
 
 // ---- who asks
 
@@ -238,6 +95,18 @@ static void failed(void *arg, const char *domain, const struct sts_view *view,
     w.failures++;
 }
 
+static void open_cache(uint64_t tick_ms)
+{
+    struct sts_cache_options options = {.loop = &w.loop,
+                                        .mail = w.mail,
+                                        .refresh = true,
+                                        .tick_ms = tick_ms,
+                                        .keep = keep,
+                                        .changed = changed,
+                                        .failed = failed};
+    cache = sts_cache_open(&options);
+}
+
 static int begin(void **state)
 {
     (void)state;
@@ -245,13 +114,7 @@ static int begin(void **state)
     clock_fix((int64_t)NOON * 1000);
     uv_loop_init(&w.loop);
     w.mail = inbox_open(&w.loop);
-    struct sts_cache_options options = {.loop = &w.loop,
-                                        .mail = w.mail,
-                                        .refresh = true,
-                                        .keep = keep,
-                                        .changed = changed,
-                                        .failed = failed};
-    cache = sts_cache_open(&options);
+    open_cache(0);
     w.txt = "v=STSv1; id=1;";
     w.body = ENFORCE;
     return 0;
@@ -481,14 +344,7 @@ static void let_it_tick(unsigned fetches)
 static void case_80_policies_are_refreshed_daily_though_nobody_sends(void **state)
 {
     sts_cache_close(cache);
-    struct sts_cache_options options = {.loop = &w.loop,
-                                        .mail = w.mail,
-                                        .refresh = true,
-                                        .tick_ms = 1,
-                                        .keep = keep,
-                                        .changed = changed,
-                                        .failed = failed};
-    cache = sts_cache_open(&options);
+    open_cache(1);
     get();
     let_it_tick(1);
     later(DAY);
@@ -511,9 +367,7 @@ static void case_80_policies_are_refreshed_daily_though_nobody_sends(void **stat
 static void case_80_a_policy_of_minutes_is_not_refreshed_for_nobody(void **state)
 {
     sts_cache_close(cache);
-    struct sts_cache_options options = {
-        .loop = &w.loop, .mail = w.mail, .refresh = true, .tick_ms = 1, .keep = keep};
-    cache = sts_cache_open(&options);
+    open_cache(1);
     w.body = "version: STSv1\nmode: enforce\nmx: mx.d.example\nmax_age: 30\n";
     get();
     for (int i = 0; i < 4; i++) {
