@@ -6,10 +6,16 @@
 
 int main(int argc, char **argv)
 {
+    bool json = false;
     int i = 1;
     for (; i < argc && argv[i][0] == '-'; i++) {
-        if (strcmp(argv[i], "-c") == 0 && i + 1 < argc) {
-            command_config_file = argv[++i];
+        int took = command_take_config(argc - i, argv + i);
+        if (took < 0)
+            return EXIT_USAGE;
+        if (took > 0) {
+            i += took - 1;
+        } else if (strcmp(argv[i], "--json") == 0) {
+            json = true;
         } else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             command_list(stdout);
             return EXIT_YES;
@@ -26,12 +32,5 @@ int main(int argc, char **argv)
         command_list(stderr);
         return EXIT_USAGE;
     }
-    const struct command *c = command_find(argv[i]);
-    if (!c) {
-        fprintf(stderr, "waxwing: there is no command '%s'; 'waxwing help' lists them\n", argv[i]);
-        return EXIT_USAGE;
-    }
-    if (command_help(c->name, argc - i, argv + i))
-        return EXIT_YES;
-    return c->run(argc - i, argv + i);
+    return command_main(argc - i, argv + i, json);
 }

@@ -4,10 +4,61 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "config/load.h"
+#include "relay/base/mem.h"
 
 const char *command_config_file = CONFIG_DEFAULT_FILE;
+
+int command_take_config(int argc, char **argv)
+{
+    if (strncmp(argv[0], "-c", 2) != 0)
+        return 0;
+    bool apart = argv[0][2] == 0;
+    if (apart && argc < 2) {
+        fputs("waxwing: -c needs the name of a file behind it\n", stderr);
+        return -1;
+    }
+    command_config_file = apart ? argv[1] : argv[0] + 2;
+    return apart ? 2 : 1;
+}
+
+// The arguments that are left for the command, NULL behind the last; what stands behind "--" is its own.
+static int sift(int argc, char **argv, bool json, char **out)
+{
+    int n = 0, i = 0;
+    for (; i < argc && (i == 0 || strcmp(argv[i], "--") != 0); i++) {
+        int took = i ? command_take_config(argc - i, argv + i) : 0;
+        if (took < 0)
+            return -1;
+        if (took)
+            i += took - 1;
+        else
+            out[n++] = argv[i];
+    }
+    if (json)
+        out[n++] = (char *)"--json";
+    for (; i < argc; i++)
+        out[n++] = argv[i];
+    out[n] = NULL;
+    return n;
+}
+
+int command_main(int argc, char **argv, bool json)
+{
+    const struct command *c = command_find(argv[0]);
+    if (!c) {
+        fprintf(stderr, "waxwing: there is no command '%s'; 'waxwing help' lists them\n", argv[0]);
+        return EXIT_USAGE;
+    }
+    char **own = mem_new(((size_t)argc + 2) * sizeof *own);
+    int n = sift(argc, argv, json, own), status = EXIT_USAGE;
+    if (n >= 0)
+        status = command_help(c->name, n, own) ? EXIT_YES : c->run(n, own);
+    free(own);
+    return status;
+}
 
 const struct command *command_find(const char *name)
 {
@@ -41,11 +92,11 @@ bool command_help(const char *name, int argc, char **argv)
 
 void command_list(FILE *out)
 {
-    fputs("usage: waxwing [-c FILE] COMMAND [ARGUMENT ...]\n\n", out);
+    fputs("usage: waxwing [-c FILE] [--json] COMMAND [ARGUMENT ...]\n\n", out);
     for (const struct command *c = commands; c->name; c++)
         fprintf(out, "  %-9s %s\n", c->name, c->summary);
     fprintf(out,
-            "\n-c FILE names the configuration (default %s).\n"
+            "\n-c FILE names the configuration (default %s), before or behind the command.\n"
             "'waxwing COMMAND --help' explains one.\n",
             CONFIG_DEFAULT_FILE);
 }

@@ -235,6 +235,27 @@ def test_help_and_usage(lab):
     assert relay.ctl("frobnicate").returncode == 64
 
 
+def test_case_142_options_before_and_behind_the_subcommand(lab, mx):
+    relay = lab.relay().start()
+    from tests.lab.process import run
+
+    def both(*argv):
+        done = run([relay.program, *argv])
+        assert done.returncode == 0, (argv, done.stderr)
+        return done.stdout
+    c = ["-c", relay.file]
+    assert both(*c, "queue", "list") == both("queue", "list", *c) == both("queue", *c, "list") == \
+        both("-c" + relay.file, "queue", "list")
+    for argv in ([*c, "--json", "status"], ["--json", *c, "status"], ["status", "--json", *c],
+                 ["--json", "status", *c], [*c, "status", "--json"]):
+        told = json.loads(both(*argv))
+        assert told["stage"] == "running" and "exit" not in told
+    done = run([relay.program, "status", "-c"])
+    assert done.returncode == 64 and "-c needs the name of a file" in done.stderr
+    assert run([relay.program, "--json", "message", "verify", "--dns-file", lab.file("none.json", "{}"), "-"],
+               input="From: a@b.test\r\n\r\nx\r\n").stdout.startswith("{")
+
+
 def test_certificates_are_read_again(lab, mx):
     import hashlib
     import shutil
