@@ -2,7 +2,7 @@
 // Reading long options.
 #include "relay/command/options.h"
 
-#include <arpa/inet.h>
+#include "relay/base/address.h"
 #include "relay/base/clock.h"
 #include "relay/base/span.h"
 #include "relay/command/command.h"
@@ -35,12 +35,5 @@ bool command_set_clock(const char *epoch)
 
 bool command_read_address(const char *text, struct sockaddr_storage *out)
 {
-    *out = (struct sockaddr_storage){0};
-    struct sockaddr_in *in = (void *)out;
-    struct sockaddr_in6 *in6 = (void *)out;
-    if (inet_pton(AF_INET, text, &in->sin_addr) == 1)
-        out->ss_family = AF_INET;
-    else if (inet_pton(AF_INET6, text, &in6->sin6_addr) == 1)
-        out->ss_family = AF_INET6;
-    return out->ss_family != AF_UNSPEC;
+    return address_read(span_text(text), 0, out);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include "config/value.h"
 #include "relay/audit/daily.h"
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
@@ -22,6 +23,7 @@
 #include "relay/setup/ownership.h"
 #include "relay/setup/privileges.h"
 #include "relay/setup/publication.h"
+#include "relay/setup/rights.h"
 #include "relay/run/run.h"
 
 #define WATCH_MS          5000    // how often changed files are looked for
@@ -86,6 +88,7 @@ static struct setup *load_at_start(const char *file)
     if (setup) {
         const struct config *c = setup->config;
         log_timed();
+        rights_look(c, &load.warnings);
         log_setup(c->log_format, c->log_level, c->log_mask);
         log_lines(LOG_WARNING, "start", &load.warnings);
     } else { // in which form the log is wanted cannot be known
@@ -101,6 +104,8 @@ static struct setup *load_again(const char *file)
     struct config_load load;
     config_load_init(&load);
     struct setup *setup = setup_load(file, false, &load);
+    if (setup)
+        rights_look(setup->config, &load.warnings);
     log_lines(LOG_WARNING, "reload", &load.warnings);
     log_lines(LOG_ERROR, "reload", &load.errors);
     config_load_free(&load);
@@ -116,7 +121,7 @@ static void bind_http(struct run *run)
     run->http_fd = -1;
     if (!text[0])
         return;
-    if (listen_parse(text, &address, &why) == 0)
+    if (value_endpoint(span_text(text), PORT_REQUIRED, &address, &why) == 0)
         run->http_fd = listen_tcp((const struct sockaddr *)&address, text, &why);
     if (run->http_fd < 0)
         log_alarm("http", "%s", why.text);
