@@ -8,7 +8,6 @@
 #include "relay/audit/audit.h"
 #include "relay/base/address.h"
 #include "relay/command/check.h"
-#include "relay/route/refused.h"
 
 #define NAMES_MAX 10 // PTR names of one address that are looked at
 
@@ -90,8 +89,7 @@ static const char *helo_of(const struct config *config, const struct sockaddr *a
     return config->hostname;
 }
 
-static void say_names(struct report *r, const struct iprev *p, const char *verdict,
-                      const char *helo)
+static void say_names(struct report *r, const struct iprev *p, const char *helo)
 {
     char text[ADDRESS_TEXT];
     address_text(p->address, text);
@@ -105,12 +103,12 @@ static void say_names(struct report *r, const struct iprev *p, const char *verdi
         check_say(r, "warning",
                   "whether %s has a PTR record cannot be said: the DNS does not answer", text);
     else if (!p->name[0])
-        check_say(r, verdict,
+        check_say(r, "ERROR",
                   "%s has no PTR record: many receivers refuse its mail; it should be %s "
                   "(who lends you the address sets it)",
                   text, helo);
     else
-        check_say(r, verdict,
+        check_say(r, "ERROR",
                   "the PTR record of %s says %s, and that name does not lead back to it: publish "
                   "its address, or set the PTR record to %s",
                   text, p->name, helo);
@@ -125,11 +123,11 @@ void check_names(struct report *r, const struct config *config, struct dns *dns)
     audit_addresses_find(config, &addresses);
     for (size_t i = 0; i < addresses.n; i++) {
         const struct audit_address *a = &addresses.at[i];
-        if (!a->certain && refused_address(config, (const struct sockaddr *)&a->address))
+        if (!a->certain)
             continue; // of a private network: receivers see another
         struct iprev p = {.address = (const struct sockaddr *)&a->address, .facts = facts_new()};
         dns_evaluate_blocking(dns, p.facts, check_on_facts, &p);
-        say_names(r, &p, a->certain ? "ERROR" : "warning", helo_of(config, p.address));
+        say_names(r, &p, helo_of(config, p.address));
         facts_free(p.facts);
         looked++;
     }

@@ -87,17 +87,6 @@ static void print_state(const json_t *state)
         printf("             %s\n", relay_word(state, "lost"));
 }
 
-static void print_validation(const json_t *dns)
-{
-    bool unchecked = strcmp(relay_word(dns, "validation"), "off") == 0;
-    printf("DNS          validation %s, %lld lookups, %lld from the cache, %lld failed\n",
-           unchecked ? "not checked (dns.self_check is off)" : relay_word(dns, "validation"),
-           relay_number(dns, "lookups"), relay_number(dns, "cache_hits"),
-           relay_number(dns, "failures"));
-    if (relay_word(dns, "text")[0])
-        printf("             %s\n", relay_word(dns, "text"));
-}
-
 static void print_troubles(const json_t *troubles)
 {
     size_t i;
@@ -131,7 +120,10 @@ static void print_status(const json_t *answer)
            relay_number(spool, "syncs"),
            json_is_true(json_object_get(spool, "healthy")) ? "healthy" : "CANNOT WRITE",
            json_is_true(json_object_get(spool, "room")) ? "room left" : "DISK FULL");
-    print_validation(dns);
+    printf("DNS          validation %s%s%s, %lld lookups, %lld from the cache, %lld failed\n",
+           relay_word(dns, "validation"), relay_word(dns, "text")[0] ? ": " : "",
+           relay_word(dns, "text"), relay_number(dns, "lookups"), relay_number(dns, "cache_hits"),
+           relay_number(dns, "failures"));
     print_state(json_object_get(answer, "state"));
     print_certificate(answer);
     print_troubles(json_object_get(answer, "troubles"));

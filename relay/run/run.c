@@ -28,8 +28,6 @@
 
 #define WATCH_MS          5000    // how often changed files are looked for
 #define GRACE_MS          10000   // what deliveries under way get on SIGTERM
-#define DNS_LOOK_MS       30000   // over which questions and failures are compared
-#define DNS_FEW           10      // fewer questions say nothing
 #define DESCRIPTORS_LEAST 24      // without so many there is no beginning
 #define TROUBLE_MS        3600000 // how often a changed file that cannot be used is told
 #define DOUBT_S           86400   // how often a certificate out of its dates is told
@@ -46,7 +44,6 @@ struct run {
     uv_timer_t watch;
     struct publication *publication;
     struct audit_daily *audit;
-    uint64_t dns_looked_ms, dns_lookups, dns_failures; // the numbers when they were last looked at
     int64_t doubt_told_s; // when a certificate out of its dates was last told; 0: never
     int *fds;
     int control_fd, http_fd; // http_fd: bound, until it is served; -1
@@ -214,28 +211,6 @@ static void tell_troubles(struct run *run, const struct buf *lines)
     }
 }
 
-// A resolver that cannot do its work looks from everywhere else like trouble of the domains that are asked for.
-static void tell_dns(struct run *run)
-{
-    struct dns_state now;
-    dns_get_state(run->relay.dns, &now);
-    if (now.health == DNS_HEALTH_BROKEN)
-        log_alarm_once("dns", "validation", TROUBLE_MS, "DNSSEC validation does not work: %s",
-                       now.text);
-    if (clock_mono_ms() - run->dns_looked_ms < DNS_LOOK_MS)
-        return;
-    uint64_t asked = now.lookups - run->dns_lookups, failed = now.failures - run->dns_failures;
-    if (asked >= DNS_FEW && failed >= asked)
-        log_alarm_once("dns", "answers", TROUBLE_MS,
-                       "none of %llu questions to the DNS has been answered: name servers cannot "
-                       "be reached, or "
-                       "this network blocks port 53 (UDP and TCP)",
-                       (unsigned long long)asked);
-    run->dns_looked_ms = clock_mono_ms();
-    run->dns_lookups = now.lookups;
-    run->dns_failures = now.failures;
-}
-
 // Certificates, users and CA files are read again when they change; the YAML only when asked to.
 static void run_on_watch(uv_timer_t *timer)
 {
@@ -243,7 +218,6 @@ static void run_on_watch(uv_timer_t *timer)
     if (run->relay.stage != RELAY_RUNNING)
         return;
     tell_doubtful(run);
-    tell_dns(run);
     if (!setup_stale(run->setup)) {
         buf_reset(&run->relay.troubles); // whatever it was is as it was read
         return;

@@ -88,9 +88,8 @@ def test_failures_are_on_the_page_and_are_text(lab, mx, relay):
 
 def test_a_failed_self_check_is_told(lab):
     lab.names.error(".", "DNSKEY", "BOGUS")
-    relay = lab.relay(http=f"127.0.0.1:{PORT}").start()
+    lab.relay(http=f"127.0.0.1:{PORT}").start()
     until(lambda: numbers()["waxwing_dns_self_check_failed"] == 1, "the self-check")
-    assert "DNSSEC validation does not work: " in relay.wait("alarm", what="dns")["text"]  # case 147
     status, _, text = get("/healthz")
     assert status == 200 and re.search(r"^warning: DNSSEC validation does not work: \S", text, re.M)
 
