@@ -3,6 +3,7 @@
 #include "relay/net/listen.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -57,22 +58,49 @@ int listen_try(const struct sockaddr *address, const char *text, struct why *why
     return 0;
 }
 
-int listen_workers(const struct config *config, unsigned workers, int **sets, struct why *why)
+static bool stands(const struct config *now, const struct cfg_listen *l)
 {
-    for (size_t i = 0; i < config->nlisten; i++) // all of them first: two of ours may overlap
-        if (listen_try((const struct sockaddr *)&config->listen[i].address, config->listen[i].text,
-                       why) < 0)
+    for (size_t i = 0; now && i < now->nlisten; i++)
+        if (strcmp(now->listen[i].text, l->text) == 0)
+            return true;
+    return false;
+}
+
+static in_port_t port_of(const struct cfg_listen *l)
+{
+    return ((const struct sockaddr_in *)&l->address)->sin_port; // IPv6's stands there too
+}
+
+// One of ours may have the port, on another address that overlaps: nobody else can then.
+static bool has_port(const struct config *now, const struct cfg_listen *l)
+{
+    for (size_t i = 0; now && i < now->nlisten; i++)
+        if (port_of(&now->listen[i]) == port_of(l))
+            return true;
+    return false;
+}
+
+int listen_workers(const struct config *config, const struct config *now, unsigned workers,
+                   int **sets, struct why *why)
+{
+    for (size_t i = 0; i < config->nlisten; i++) { // all of them first: two of ours may overlap
+        const struct cfg_listen *l = &config->listen[i];
+        if (!has_port(now, l) && listen_try((const struct sockaddr *)&l->address, l->text, why) < 0)
             return -1;
+    }
     size_t n = config->nlisten * workers;
     int *fds = mem_new((n + 1) * sizeof *fds);
     for (size_t i = 0; i < n; i++) {
         const struct cfg_listen *l = &config->listen[i % config->nlisten];
-        const struct sockaddr *address = (const struct sockaddr *)&l->address;
-        fds[i] = listen_tcp(address, l->text, why);
+        fds[i] = -1;
+        if (stands(now, l))
+            continue;
+        fds[i] = listen_tcp((const struct sockaddr *)&l->address, l->text, why);
         if (fds[i] >= 0)
             continue;
-        while (i > 0)
-            close(fds[--i]);
+        while (i-- > 0)
+            if (fds[i] >= 0)
+                close(fds[i]);
         free(fds);
         return -1;
     }

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 
 import pytest
 
@@ -15,6 +16,11 @@ from tests.lab.wait import until
 @pytest.fixture
 def mx(lab):
     return lab.mx("mx.dest.test", domains="dest.test")
+
+
+def reachable(port):
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) == 0
 
 
 def waiting(relay):
@@ -118,15 +124,40 @@ def test_reload_takes_the_new_configuration(lab, mx, way):
 
 def test_case_141_reload_says_what_only_a_restart_changes(lab, mx):
     relay = lab.relay().start()
-    relay.write(spool="elsewhere", workers=3, listen=[{"address": "127.0.0.1:5870"}], received="no-client")
+    relay.write(spool="elsewhere", workers=3, received="no-client")
     for _ in range(2):  # the second time the file has not changed, and what runs is still another
         said = relay.ask("reload")
-        assert "in force, but for what only a restart changes: listen, spool, workers" in said
+        assert "in force, but for what only a restart changes: spool, workers" in said
     relay.reload()
     found = until(lambda: [e["text"] for e in relay.events("reload") if "only a restart" in e["text"]][2:], relay.told)
-    assert "listen, spool, workers" in found[0]
-    relay.write(spool="spool", workers=2, listen=relay._defaults()["listen"])
+    assert "spool, workers" in found[0]
+    relay.write(spool="spool", workers=2)
     assert relay.ask("reload") == "the new configuration is in force\n"
+
+
+def test_case_148_reload_opens_and_closes_listeners(lab, mx):
+    relay = lab.relay().start()
+    staying = relay.client()
+    relay.write(listen=[{"address": "127.0.0.1:587"}, {"address": "127.0.0.1:5870"},
+                        {"address": "127.0.0.1:4650", "tls": "implicit"}])
+    assert relay.ask("reload") == "the new configuration is in force\n"
+    until(lambda: not reachable(465), "the closed port")
+    with relay.client(port=5870) as client, Client(relay.address, 4650, tls=True):
+        client.envelope("app@example.org", ["a@dest.test"])
+        assert client.data(letter()).code == 250
+    staying.expect(250, "NOOP")  # what stands goes on
+    relay.client().quit()
+    relay.write(listen=[{"address": "127.0.0.1:587", "tls": "implicit"}])
+    relay.ask("reload")
+    until(lambda: not reachable(5870) and not reachable(4650), "the closed ports")
+    Client(relay.address, 587, tls=True).close()
+    staying.expect(250, "NOOP")
+    with socket.create_server(("127.0.0.1", 5871)):
+        relay.write(listen=[{"address": "127.0.0.1:5871"}])
+        assert relay.ctl("reload").returncode == 78
+        assert "another program has this port" in relay.wait("reload", level="error")["text"]
+    Client(relay.address, 587, tls=True).close()
+    mx.wait()
 
 
 def test_a_bad_reload_keeps_the_old_configuration(lab, mx):
