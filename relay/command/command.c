@@ -11,6 +11,25 @@
 
 const char *command_config_file = CONFIG_DEFAULT_FILE;
 
+static const struct command *find_command(const char *name)
+{
+    for (const struct command *c = commands; c->name; c++)
+        if (strcmp(c->name, name) == 0)
+            return c;
+    return NULL;
+}
+
+static bool help(const char *name, int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            const struct command *c = find_command(name);
+            fputs(c ? c->usage : "", stdout);
+            return true;
+        }
+    return false;
+}
+
 int command_take_config(int argc, char **argv)
 {
     if (strncmp(argv[0], "-c", 2) != 0)
@@ -47,7 +66,7 @@ static int sift(int argc, char **argv, bool json, char **out)
 
 int command_main(int argc, char **argv, bool json)
 {
-    const struct command *c = command_find(argv[0]);
+    const struct command *c = find_command(argv[0]);
     if (!c) {
         fprintf(stderr, "waxwing: there is no command '%s'; 'waxwing help' lists them\n", argv[0]);
         return EXIT_USAGE;
@@ -55,17 +74,9 @@ int command_main(int argc, char **argv, bool json)
     char **own = mem_new(((size_t)argc + 2) * sizeof *own);
     int n = sift(argc, argv, json, own), status = EXIT_USAGE;
     if (n >= 0)
-        status = command_help(c->name, n, own) ? EXIT_YES : c->run(n, own);
+        status = help(c->name, n, own) ? EXIT_YES : c->run(n, own);
     free(own);
     return status;
-}
-
-const struct command *command_find(const char *name)
-{
-    for (const struct command *c = commands; c->name; c++)
-        if (strcmp(c->name, name) == 0)
-            return c;
-    return NULL;
 }
 
 int command_usage_error(const char *name, const char *format, ...)
@@ -77,17 +88,6 @@ int command_usage_error(const char *name, const char *format, ...)
     va_end(args);
     fprintf(stderr, "\nTry 'waxwing %s --help'.\n", name);
     return EXIT_USAGE;
-}
-
-bool command_help(const char *name, int argc, char **argv)
-{
-    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            const struct command *c = command_find(name);
-            fputs(c ? c->usage : "", stdout);
-            return true;
-        }
-    return false;
 }
 
 void command_list(FILE *out)
@@ -107,7 +107,7 @@ int command_help_all(int argc, char **argv)
         command_list(stdout);
         return EXIT_YES;
     }
-    const struct command *c = command_find(argv[1]);
+    const struct command *c = find_command(argv[1]);
     if (!c)
         return command_usage_error("help", "there is no command '%s'", argv[1]);
     fputs(c->usage, stdout);
