@@ -33,6 +33,8 @@ void config_print(const struct config *config, struct buf *out);
 // The names, parted by ", ", of the keys that a reload does not apply and that differ between the two;
 // nothing is added when there are none.
 void config_fixed_changes(const struct config *now, const struct config *next, struct buf *out);
+// Whether the value of a key of the first level, as it is printed, is another.
+bool config_differs(const struct config *a, const struct config *b, const char *name);
 // The table of keys: one paragraph per key for the manual page (roff).
 void config_manual(struct buf *out);
 

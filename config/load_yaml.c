@@ -12,13 +12,38 @@
 struct reader {
     yaml_parser_t parser;
     struct messages *messages;
+    struct span input;
     bool broken; // the rest of the file cannot be read
 };
+
+// The column of a tab that stands where a line is indented; 0: there is none.
+static size_t tab_in_indent(const struct reader *r, size_t line)
+{
+    struct span rest = r->input, at = {0};
+    for (size_t i = 0; i <= line && rest.n; i++) {
+        struct span all = rest;
+        if (!span_cut(all, '\n', &at, &rest)) {
+            at = all;
+            rest.n = 0;
+        }
+    }
+    for (size_t i = 0; i < at.n && (at.p[i] == ' ' || at.p[i] == '\t'); i++)
+        if (at.p[i] == '\t')
+            return i + 1;
+    return 0;
+}
 
 static void syntax_error(struct reader *r)
 {
     const yaml_parser_t *p = &r->parser;
     char text[512];
+    size_t line = p->problem_mark.line, tab = tab_in_indent(r, line);
+    r->broken = true;
+    if (tab) {
+        messages_error_at(r->messages, line + 1, tab,
+                          "a tab; in YAML lines are indented with spaces");
+        return;
+    }
     const char *problem = p->problem ? p->problem : "not YAML";
     if (p->context)
         snprintf(text, sizeof text, "%s %s (line %zu)", problem, p->context,
@@ -26,7 +51,6 @@ static void syntax_error(struct reader *r)
     else
         snprintf(text, sizeof text, "%s", problem);
     messages_error_at(r->messages, p->problem_mark.line + 1, p->problem_mark.column + 1, text);
-    r->broken = true;
 }
 
 static int next(struct reader *r, yaml_event_t *event)
@@ -191,7 +215,7 @@ static struct node *read_stream(struct reader *r)
 
 struct node *node_read(const void *text, size_t n, struct messages *m)
 {
-    struct reader r = {.messages = m};
+    struct reader r = {.messages = m, .input = span_of(text, n)};
     if (!yaml_parser_initialize(&r.parser))
         abort(); // only memory can be missing
     yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);

@@ -110,6 +110,11 @@ static bool key_differs(const struct schema_key *key, const struct config *a,
     return differs;
 }
 
+bool config_differs(const struct config *a, const struct config *b, const char *name)
+{
+    return key_differs(schema_find(&schema_top, name, strlen(name)), a, b);
+}
+
 void config_fixed_changes(const struct config *now, const struct config *next, struct buf *out)
 {
     for (const struct schema_key *key = schema_top.keys; key->name; key++)

@@ -21,7 +21,7 @@ void rules_check(const struct config *config, const struct node *root, struct me
 void rules_check_delivery(const struct config *config, const struct node *root, struct messages *m);
 
 // An error at the later one of two rows of `list` that have the same text, for each such pair; ""
-// is no text. `text` gives row i's.
+// is no text. `text` gives row i's. config/rules_unique.c.
 void rules_unique(const struct node *list, size_t n, const char *key, const void *rows,
                   const char *(*text)(const void *rows, size_t i), struct messages *m);
 

@@ -303,7 +303,7 @@ static const struct schema_key top_keys[] = {
      .text = "the relay's name in HELO, Received and Message-ID"},
     {"postmaster", KEY_MAILBOX, AT(config, postmaster), .flags = KEY_EMPTY,
      .text = "where mail to <postmaster>, and to postmaster and abuse at the hostname, goes"},
-    {"listen", KEY_ROWS, MANY(config, listen, nlisten), .group = &listen_group, .flags = KEY_FIXED,
+    {"listen", KEY_ROWS, MANY(config, listen, nlisten), .group = &listen_group,
      .otherwise = "0.0.0.0:587 and [::]:587 with a certificate, else 127.0.0.1:587",
      .text = "where mail is taken"},
     {"certificate", KEY_ROWS, MANY(config, certificates, ncertificates),

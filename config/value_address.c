@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "relay/base/address.h"
 #include "relay/base/mem.h"
 
 #define IMPLICIT_TLS_PORT 465 // RFC 8314 section 3.3
@@ -20,30 +21,13 @@ static int value_address_bad(struct why *why, struct span text, const char *what
 // An address literal of either family; bytes into out. Returns the family or 0.
 static int parse_ip(struct span text, unsigned char out[16])
 {
-    char ip[INET6_ADDRSTRLEN];
-    if (text.n == 0 || text.n >= sizeof ip || span_find(text, 0) >= 0)
+    struct sockaddr_storage address;
+    size_t n;
+    if (!address_read(text, 0, &address))
         return 0;
-    memcpy(ip, text.p, text.n);
-    ip[text.n] = 0;
-    if (inet_pton(AF_INET, ip, out) == 1)
-        return AF_INET;
-    return inet_pton(AF_INET6, ip, out) == 1 ? AF_INET6 : 0;
-}
-
-static void fill(struct sockaddr_storage *out, int family, const unsigned char *ip, uint16_t port)
-{
-    memset(out, 0, sizeof *out);
-    if (family == AF_INET) {
-        struct sockaddr_in *v4 = (struct sockaddr_in *)out;
-        v4->sin_family = AF_INET;
-        v4->sin_port = htons(port);
-        memcpy(&v4->sin_addr, ip, 4);
-    } else {
-        struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)out;
-        v6->sin6_family = AF_INET6;
-        v6->sin6_port = htons(port);
-        memcpy(&v6->sin6_addr, ip, 16);
-    }
+    const unsigned char *bytes = address_bytes((struct sockaddr *)&address, &n);
+    memcpy(out, bytes, n);
+    return address.ss_family;
 }
 
 // Parts "host:port" and "[host]:port". *port is -1 where there is none. In a bare IPv6 address the
@@ -85,35 +69,27 @@ int value_endpoint(struct span text, enum value_port want, struct sockaddr_stora
     struct span host;
     bool brackets;
     long port;
-    unsigned char ip[16];
-    if (!split(text, &host, &brackets, &port))
+    struct sockaddr_storage found;
+    if (!split(text, &host, &brackets, &port) ||
+        !address_read(host, port < 0 ? 0 : (uint16_t)port, &found))
         return value_address_bad(why, text, forms[want]);
-    int family = parse_ip(host, ip);
-    if (!family || (family == AF_INET && brackets) || (port < 0 && want == PORT_REQUIRED) ||
+    if ((found.ss_family == AF_INET && brackets) || (port < 0 && want == PORT_REQUIRED) ||
         ((port >= 0 || brackets) && want == PORT_NONE))
         return value_address_bad(why, text, forms[want]);
-    fill(out, family, ip, port < 0 ? 0 : (uint16_t)port);
+    *out = found;
     return 0;
 }
 
 void value_endpoint_text(const struct sockaddr_storage *address, char out[VALUE_TEXT])
 {
-    char ip[INET6_ADDRSTRLEN] = "";
-    if (address->ss_family == AF_INET) {
-        const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
-        inet_ntop(AF_INET, &v4->sin_addr, ip, sizeof ip);
-        if (v4->sin_port)
-            snprintf(out, VALUE_TEXT, "%s:%u", ip, ntohs(v4->sin_port));
-        else
-            snprintf(out, VALUE_TEXT, "%s", ip);
-    } else {
-        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
-        inet_ntop(AF_INET6, &v6->sin6_addr, ip, sizeof ip);
-        if (v6->sin6_port)
-            snprintf(out, VALUE_TEXT, "[%s]:%u", ip, ntohs(v6->sin6_port));
-        else
-            snprintf(out, VALUE_TEXT, "%s", ip);
-    }
+    char ip[ADDRESS_TEXT];
+    // The port stands in the same place in both structures.
+    unsigned port = ntohs(((const struct sockaddr_in *)address)->sin_port);
+    address_text((const struct sockaddr *)address, ip);
+    if (!port)
+        snprintf(out, VALUE_TEXT, "%s", ip);
+    else
+        snprintf(out, VALUE_TEXT, address->ss_family == AF_INET ? "%s:%u" : "[%s]:%u", ip, port);
 }
 
 static bool bits_behind(const unsigned char *addr, unsigned bits, unsigned all)

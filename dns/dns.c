@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "config/value.h"
 #include "dns/answers.h"
 #include "dns/cache.h"
 #include "dns/health.h"
@@ -393,33 +394,13 @@ bool dns_file_https(struct dns *dns, const char *host, int *status, const char *
 // "IP", "IP:PORT", "[IP6]:PORT"
 static int parse_server(const char *text, struct cfg_dns_server *server, struct why *why)
 {
-    char host[64] = "";
-    struct span whole = span_text(text), address = whole, port = {0};
-    uint64_t number = PORT_DNS;
-    struct sockaddr_in *in = (struct sockaddr_in *)&server->address;
-    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&server->address;
-    bool with_port = false;
-    if (whole.n > 0 && whole.p[0] == '[')
-        with_port = span_cut(span_from(whole, 1), ']', &address, &port) && port.n > 0;
-    else if (span_find(whole, ':') >= 0 && strchr(text, ':') == strrchr(text, ':'))
-        with_port = span_cut(whole, ':', &address, &port);
-    if (whole.n > 0 && whole.p[0] == '[' && with_port)
-        port = port.p[0] == ':' ? span_from(port, 1) : span_of("x", 1);
-    if (with_port && !span_number(port, UINT16_MAX, &number))
-        goto no;
-    snprintf(host, sizeof host, "%.*s", (int)address.n, (const char *)address.p);
-    if (inet_pton(AF_INET, host, &in->sin_addr) == 1) {
-        in->sin_family = AF_INET;
-        in->sin_port = htons((uint16_t)number);
-        return 0;
-    }
-    if (inet_pton(AF_INET6, host, &in6->sin6_addr) == 1) {
-        in6->sin6_family = AF_INET6;
-        in6->sin6_port = htons((uint16_t)number);
-        return 0;
-    }
-no:
-    return why_set(why, WHY_OURS, "4.3.5", "%.80s: not an IP address with a port", text);
+    if (value_endpoint(span_text(text), PORT_OPTIONAL, &server->address, why) < 0)
+        return -1;
+    struct sockaddr_in *in =
+        (struct sockaddr_in *)&server->address; // the port stands where IPv6 has it
+    if (!in->sin_port)
+        in->sin_port = htons(PORT_DNS);
+    return 0;
 }
 
 static int open_resolver(struct dns *dns, const struct dns_options *options, struct why *why)

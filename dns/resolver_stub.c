@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "config/value.h"
 #include "dns/resolver_loop.h"
 #include "dns/resolver_way.h"
 #include "relay/base/mem.h"
@@ -190,16 +191,9 @@ static enum transport resolver_stub_transport(const struct way *way, size_t serv
 
 static void resolver_stub_describe(const struct way *way, size_t server, char *out, size_t size)
 {
-    const struct server *s = &((const struct stub *)way)->servers[server];
-    char text[INET6_ADDRSTRLEN] = "";
-    const struct sockaddr_in *in = (const struct sockaddr_in *)&s->address;
-    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&s->address;
-    if (s->address.ss_family == AF_INET)
-        inet_ntop(AF_INET, &in->sin_addr, text, sizeof text);
-    else
-        inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof text);
-    snprintf(out, size, in->sin_family == AF_INET ? "%s:%u" : "[%s]:%u", text,
-             ntohs(in->sin_port)); // the port stands at the same place in both
+    char text[VALUE_TEXT];
+    value_endpoint_text(&((const struct stub *)way)->servers[server].address, text);
+    snprintf(out, size, "%s", text);
 }
 
 static void resolver_stub_close(struct way *way)

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 #include "relay/command/command.h"
-#include "relay/command/terminal.h"
 
 // What could not be written is an error of every command: a script must not take half an answer for one.
 static int finish(int status)
@@ -18,10 +17,16 @@ static int finish(int status)
 
 static int run(int argc, char **argv)
 {
+    bool json = false;
     int i = 1;
     for (; i < argc && argv[i][0] == '-'; i++) {
-        if (strcmp(argv[i], "-c") == 0 && i + 1 < argc) {
-            command_config_file = argv[++i];
+        int took = command_take_config(argc - i, argv + i);
+        if (took < 0)
+            return EXIT_USAGE;
+        if (took > 0) {
+            i += took - 1;
+        } else if (strcmp(argv[i], "--json") == 0) {
+            json = true;
         } else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             command_list(stdout);
             return EXIT_YES;
@@ -38,16 +43,7 @@ static int run(int argc, char **argv)
         command_list(stderr);
         return EXIT_USAGE;
     }
-    const struct command *c = command_find(argv[i]);
-    if (!c) {
-        fprintf(stderr, "waxwing: there is no command '%s'; 'waxwing help' lists them\n", argv[i]);
-        return EXIT_USAGE;
-    }
-    if (command_help(c->name, argc - i, argv + i))
-        return EXIT_YES;
-    if (c->run != command_run) // its log has a grammar of its own
-        terminal_guard();
-    return c->run(argc - i, argv + i);
+    return command_main(argc - i, argv + i, json);
 }
 
 int main(int argc, char **argv)

@@ -350,6 +350,14 @@ bool creds_doubtful(const struct creds *creds, struct why *why)
     return false;
 }
 
+bool creds_have(const struct creds *creds, const char *name)
+{
+    for (size_t i = 0; i < creds->npairs; i++)
+        if (verify_name(creds->pairs[i].leaf, &name, 1))
+            return true;
+    return false;
+}
+
 int64_t creds_expires(const struct creds *creds)
 {
     int64_t first = INT64_MAX;

@@ -26,6 +26,8 @@ bool creds_changed(const struct creds *creds);
 // A leaf certificate is out of its dates now, and why names its file. It is served all the same: most
 // clients of a submission server do not look, and those that do say more than a closed port.
 bool creds_doubtful(const struct creds *creds, struct why *why);
+// Whether one of the certificates is for this name, as a client that looks would judge.
+bool creds_have(const struct creds *creds, const char *name);
 // The earliest end of validity among the leaf certificates, Unix seconds.
 int64_t creds_expires(const struct creds *creds);
 

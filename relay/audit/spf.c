@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: ISC
 // The SPF part of an audit: does the record let this relay's addresses send?
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "relay/audit/inside.h"
+#include "relay/base/address.h"
 #include "relay/base/mem.h"
 #include "sign/spf.h"
 #include "sign/spf_record.h"
@@ -14,16 +14,6 @@ struct spf_look {
     struct span terms;          // of its one record; p NULL: none, or several
     struct buf fixed;           // the record that would do
 };
-
-static void audit_spf_address_text(const struct audit_address *a, char out[static 64])
-{
-    const struct sockaddr_in *in = (const void *)&a->address;
-    const struct sockaddr_in6 *in6 = (const void *)&a->address;
-    const void *bytes = a->address.ss_family == AF_INET ? (const void *)&in->sin_addr
-                                                        : (const void *)&in6->sin6_addr;
-    if (!inet_ntop(a->address.ss_family, bytes, out, 64))
-        out[0] = '\0';
-}
 
 static void find_terms(struct spf_look *look)
 {
@@ -45,7 +35,7 @@ static void fix_record(const struct audit_pass *a, struct spf_look *look)
         const struct audit_address *address = &a->in->addresses->at[i];
         if (look->results[i].result == AUTH_PASS)
             continue;
-        audit_spf_address_text(address, text);
+        address_text((const struct sockaddr *)&(address)->address, text);
         buf_addf(&look->fixed, " %s:%s", address->address.ss_family == AF_INET ? "ip4" : "ip6",
                  text);
     }
@@ -60,7 +50,7 @@ static void say_address(struct audit_pass *a, struct spf_look *look, size_t i)
     const struct audit_address *address = &a->in->addresses->at[i];
     const struct spf_result *r = &look->results[i];
     char text[64];
-    audit_spf_address_text(address, text);
+    address_text((const struct sockaddr *)&(address)->address, text);
     if (r->result == AUTH_PASS) {
         audit_say(a, AUDIT_OK, "spf", "%s may send for %s (%s)", text, a->in->domain, r->reason);
         return;

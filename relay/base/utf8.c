@@ -20,3 +20,14 @@ size_t utf8_length(struct span s)
         return 0;
     return n;
 }
+
+bool utf8_valid(struct span s)
+{
+    while (s.n) {
+        size_t n = utf8_length(s);
+        if (!n)
+            return false;
+        s = span_from(s, n);
+    }
+    return true;
+}

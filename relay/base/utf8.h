@@ -7,5 +7,6 @@
 
 // Length of the well-formed character at the start of s, or 0 (nothing there, or not well-formed).
 size_t utf8_length(struct span s);
+bool utf8_valid(struct span s); // nothing but such characters; an empty text is
 
 #endif

@@ -26,8 +26,9 @@ struct evaluation {
     struct audit audit;
 };
 
-static bool add_address(struct audit_options *o, const char *text)
+static bool audit_on_ip(void *options, const char *text)
 {
+    struct audit_options *o = options;
     struct sockaddr_storage address;
     if (!command_read_address(text, &address))
         return false;
@@ -35,36 +36,17 @@ static bool add_address(struct audit_options *o, const char *text)
     return true;
 }
 
-static bool command_audit_take_option(void *arg, int option, const char *value)
-{
-    struct audit_options *o = arg;
-    switch (option) {
-    case 'j':
-        o->json = true;
-        return true;
-    case 'f':
-        o->dns_file = value;
-        return true;
-    case 'r':
-        o->resolver = value;
-        return true;
-    case 'i':
-        return add_address(o, value);
-    case 'n':
-        return command_set_clock(value);
-    default:
-        return false;
-    }
-}
-
 static int command_audit_read_options(struct audit_options *o, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'},           {"dns-file", required_argument, NULL, 'f'},
-        {"resolver", required_argument, NULL, 'r'}, {"ip", required_argument, NULL, 'i'},
-        {"now", required_argument, NULL, 'n'},      {NULL, 0, NULL, 0},
+    static const struct option_row rows[] = {
+        {"json", OPTION_FLAG, offsetof(struct audit_options, json), NULL},
+        {"dns-file", OPTION_TEXT, offsetof(struct audit_options, dns_file), NULL},
+        {"resolver", OPTION_TEXT, offsetof(struct audit_options, resolver), NULL},
+        {"ip", OPTION_CALL, 0, audit_on_ip},
+        {"now", OPTION_CLOCK, 0, NULL},
+        {0},
     };
-    int rc = command_options("audit", argc, argv, options, command_audit_take_option, o);
+    int rc = command_table("audit", argc, argv, rows, o);
     if (rc != EXIT_YES)
         return rc;
     if (optind + 1 != argc)

@@ -6,13 +6,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include "dns/dns.h"
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
+#include "config/load.h"
+#include "relay/command/check.h"
 #include "relay/command/command.h"
+#include "relay/log/json.h"
 #include "relay/setup/load.h"
+#include "relay/setup/rights.h"
 #include "relay/state/state.h"
 #include "sign/published.h"
 
@@ -20,83 +23,83 @@
 #define SELF_CHECK_WAIT_MS 15000        // for the resolver's own check
 #define SELF_CHECK_LOOK_US 50000
 
-struct report {
-    unsigned errors, warnings;
-};
-
-static void say(struct report *r, const char *verdict, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-static void say(struct report *r, const char *verdict, const char *format, ...)
+void check_say(struct report *r, const char *verdict, const char *format, ...)
 {
+    char text[2048];
     va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
     r->errors += strcmp(verdict, "ERROR") == 0;
     r->warnings += strcmp(verdict, "warning") == 0;
-    printf("%-8s ", verdict);
-    va_start(args, format);
-    vprintf(format, args);
-    va_end(args);
-    putchar('\n');
+    if (!r->findings) {
+        printf("%-8s %s\n", verdict, text);
+        return;
+    }
+    json_t *finding = json_object();
+    json_object_set_new(finding, "verdict",
+                        json_string(strcmp(verdict, "ERROR") == 0 ? "error" : verdict));
+    json_object_set_new(finding, "text", json_text(text));
+    json_array_append_new(r->findings, finding);
 }
 
-// Each line of a loader's complaints is a line of ours.
-static void say_lines(struct report *r, const char *verdict, struct buf *lines)
+void check_lines(struct report *r, const char *verdict, const struct buf *lines)
 {
     struct span rest = buf_span(lines), line;
     while (span_cut(rest, '\n', &line, &rest))
         if (line.n)
-            say(r, verdict, "%.*s", (int)line.n, (const char *)line.p);
+            check_say(r, verdict, "%.*s", (int)line.n, (const char *)line.p);
 }
 
-static struct setup *check_configuration(struct report *r)
+// What is wrong in one class of things does not hide the others: where keys or files cannot be used the
+// configuration itself still says much.
+static struct config *load_bare(void)
+{
+    struct config_load load;
+    config_load_init(&load);
+    struct config *config = config_load_file(command_config_file, &load);
+    config_load_free(&load);
+    return config;
+}
+
+static struct setup *check_configuration(struct report *r, struct config **config)
 {
     struct config_load load;
     config_load_init(&load);
     struct setup *setup = setup_load(command_config_file, true, &load);
-    say_lines(r, "warning", &load.warnings);
-    say_lines(r, "ERROR", &load.errors);
+    check_lines(r, "warning", &load.warnings);
+    check_lines(r, "ERROR", &load.errors);
     if (setup)
-        say(r, "ok", "configuration %s", setup->config->file);
+        check_say(r, "ok", "configuration %s", setup->config->file);
     config_load_free(&load);
+    *config = setup ? config_ref(setup->config) : load_bare();
     return setup;
-}
-
-static void check_secret(struct report *r, const char *what, const char *file)
-{
-    struct stat st;
-    if (!file[0] || stat(file, &st) < 0)
-        return; // a missing file was told by the loader
-    if (st.st_mode & 0007)
-        say(r, "ERROR", "%s %s can be read by everybody (mode %03o)", what, file,
-            (unsigned)(st.st_mode & 0777));
-    else
-        say(r, "ok", "%s %s is private", what, file);
 }
 
 static void check_rights(struct report *r, const struct config *c)
 {
-    for (size_t i = 0; i < c->ncertificates; i++)
-        check_secret(r, "certificate key", c->certificates[i].key);
-    for (size_t d = 0; d < c->ndkim; d++)
-        for (size_t k = 0; k < c->dkim[d].nkeys; k++)
-            check_secret(r, "signing key", c->dkim[d].keys[k].file);
-    check_secret(r, "users file", c->users);
-    for (size_t i = 0; i < c->delivery.ndestinations; i++)
-        check_secret(r, "password file", c->delivery.destinations[i].auth_password_file);
+    struct buf lines;
+    buf_init(&lines, 65536);
+    size_t n = rights_look(c, &lines);
+    check_lines(r, "ERROR", &lines);
+    if (n && !lines.len)
+        check_say(r, "ok", "keys, users and password files are private (%zu)", n);
+    buf_free(&lines);
 }
 
 static void check_certificate(struct report *r, const struct setup *s)
 {
     if (!s->creds) {
-        say(r, "warning", "no certificate: submission has no TLS, so nobody can log in");
+        check_say(r, "warning", "no certificate: submission has no TLS, so nobody can log in");
         return;
     }
     struct why why;
     int64_t left = creds_expires(s->creds) - clock_s();
     if (creds_doubtful(s->creds, &why))
-        say(r, "ERROR", "%s", why.text);
+        check_say(r, "ERROR", "%s", why.text);
     else
-        say(r, left < CERTIFICATE_SOON_S ? "warning" : "ok",
-            "certificates valid for %lld more days", (long long)(left / 86400));
+        check_say(r, left < CERTIFICATE_SOON_S ? "warning" : "ok",
+                  "certificates valid for %lld more days", (long long)(left / 86400));
 }
 
 // Where no key signs them the loader has said so.
@@ -104,53 +107,7 @@ static void check_reports(struct report *r, const struct config *c)
 {
     const char *at = strrchr(c->tls_report.from, '@');
     if (c->tls_report.send && at && config_dkim_for(c, at + 1))
-        say(r, "ok", "TLS reports are sent, by mail from %s and signed", c->tls_report.from);
-}
-
-static const char *sender_name(const struct cfg_sender *s)
-{
-    return s->user[0] ? s->user : "a network row";
-}
-
-// What the hosts of this row have to see to, since nobody here can.
-static void say_trust(struct report *r, const struct cfg_sender *s)
-{
-    for (size_t i = 0; i < s->trust_results_of.n; i++) {
-        const char *host = s->trust_results_of.at[i];
-        if (s->trusted_hops)
-            say(r, "warning",
-                "senders: %s: results of %s count below %llu Received field%s, where strangers "
-                "write "
-                "too: %s has to remove every Authentication-Results field that comes in under this "
-                "name (rspamd does; OpenDKIM: RemoveARFrom)",
-                sender_name(s), host, (unsigned long long)s->trusted_hops,
-                s->trusted_hops == 1 ? "" : "s", host);
-        else
-            say(r, "ok",
-                "senders: %s: results of %s count above the topmost Received field; the host has "
-                "to "
-                "write one, and should remove every Authentication-Results field that comes in "
-                "under "
-                "this name",
-                sender_name(s), host);
-    }
-}
-
-static void check_senders(struct report *r, const struct config *c)
-{
-    for (size_t i = 0; i < c->nsenders; i++) {
-        const struct cfg_sender *s = &c->senders[i];
-        if (!s->forward)
-            continue;
-        if (!s->xforward && !s->xclient && !s->trust_results_of.n)
-            say(r, "warning",
-                "senders: %s: needs 'xforward: true' (and smtp_send_xforward_command in Postfix): "
-                "without the original client SPF is unknown, and DMARC of mail from elsewhere "
-                "cannot "
-                "fail",
-                sender_name(s));
-        say_trust(r, s);
-    }
+        check_say(r, "ok", "TLS reports are sent, by mail from %s and signed", c->tls_report.from);
 }
 
 // One key against the DNS, as an evaluation that can be driven.
@@ -176,7 +133,7 @@ static void check_key(struct report *r, struct dns *dns, const char *domain, con
     const char *verdict = k.result == PUBLISHED_SAME      ? "ok"
                           : k.result == PUBLISHED_UNKNOWN ? "warning"
                                                           : "ERROR";
-    say(r, verdict, "key %s._domainkey.%s: %s", selector, domain, k.text);
+    check_say(r, verdict, "key %s._domainkey.%s: %s", selector, domain, k.text);
     facts_free(k.facts);
 }
 
@@ -199,11 +156,11 @@ static void check_state(struct report *r, const struct config *config)
     bool there = access(config->state, F_OK) == 0;
     if (state_look(config->state, &health, &why) < 0) {
         if (there)
-            say(r, "ERROR", "the state database: %s", why.text);
+            check_say(r, "ERROR", "the state database: %s", why.text);
     } else if (health.lost_ms)
-        say(r, "warning", "%s", health.lost);
+        check_say(r, "warning", "%s", health.lost);
     else
-        say(r, "ok", "state database %s", config->state);
+        check_say(r, "ok", "state database %s", config->state);
 }
 
 static void check_resolver(struct report *r, struct dns *dns)
@@ -216,53 +173,84 @@ static void check_resolver(struct report *r, struct dns *dns)
         dns_get_state(dns, &state);
     }
     if (state.health == DNS_HEALTH_OK)
-        say(r, "ok", "the resolver validates DNSSEC");
+        check_say(r, "ok", "the resolver validates DNSSEC");
     else if (state.health == DNS_HEALTH_OFF)
-        say(r, "warning", "the resolver's self-check is off");
+        check_say(r, "warning", "the resolver's self-check is off");
     else
-        say(r, "ERROR", "DNSSEC validation does not work: %s",
-            state.text[0] ? state.text : "no answer to the self-check");
+        check_say(r, "ERROR", "DNSSEC validation does not work: %s",
+                  state.text[0] ? state.text : "no answer to the self-check");
 }
 
-static int check(const char *dns_file, bool offline)
+static void check_dns(struct report *r, const struct config *config, const struct setup *setup,
+                      const char *dns_file)
 {
-    struct report r = {0, 0};
-    struct setup *setup = check_configuration(&r);
-    if (!setup)
-        return EXIT_CONFIG;
-    check_rights(&r, setup->config);
-    check_certificate(&r, setup);
-    check_senders(&r, setup->config);
-    check_reports(&r, setup->config);
-    check_state(&r, setup->config);
     struct why why;
-    struct dns_options options = {.config = &setup->config->dns, .answers_file = dns_file};
-    struct dns *dns = offline ? NULL : dns_open(&options, &why);
-    if (dns) {
-        if (!dns_file)
-            check_resolver(&r, dns);
-        check_keys(&r, dns, setup);
-        dns_close(dns);
-    } else if (!offline) {
-        say(&r, "ERROR", "the resolver cannot be started: %s", why.text);
+    struct dns_options options = {.config = &config->dns, .answers_file = dns_file};
+    struct dns *dns = dns_open(&options, &why);
+    if (!dns) {
+        check_say(r, "ERROR", "the resolver cannot be started: %s", why.text);
+        return;
     }
+    if (!dns_file)
+        check_resolver(r, dns);
+    if (setup)
+        check_keys(r, dns, setup);
+    check_names(r, config, dns);
+    dns_close(dns);
+}
+
+static void summarize(const struct report *r)
+{
+    if (r->findings) {
+        json_t *all = json_pack("{s:O, s:i, s:i}", "findings", r->findings, "errors",
+                                (int)r->errors, "warnings", (int)r->warnings);
+        json_dumpf(all, stdout, JSON_INDENT(2));
+        putchar('\n');
+        json_decref(all);
+        return;
+    }
+    printf("%u error%s, %u warning%s\n", r->errors, r->errors == 1 ? "" : "s", r->warnings,
+           r->warnings == 1 ? "" : "s");
+}
+
+static int check(const char *dns_file, bool offline, bool json)
+{
+    struct report r = {.findings = json ? json_array() : NULL};
+    struct config *config;
+    struct setup *setup = check_configuration(&r, &config);
+    if (config) {
+        check_rights(&r, config);
+        if (setup)
+            check_certificate(&r, setup);
+        check_senders(&r, config, setup);
+        check_forwarding(&r, config);
+        check_reports(&r, config);
+        check_machine(&r, config);
+        check_state(&r, config);
+        if (!offline)
+            check_dns(&r, config, setup, dns_file);
+    }
+    summarize(&r);
+    json_decref(r.findings);
+    int status = !setup ? EXIT_CONFIG : r.errors ? EXIT_NO : EXIT_YES;
     setup_unref(setup);
-    printf("%u error%s, %u warning%s\n", r.errors, r.errors == 1 ? "" : "s", r.warnings,
-           r.warnings == 1 ? "" : "s");
-    return r.errors ? EXIT_NO : EXIT_YES;
+    config_unref(config);
+    return status;
 }
 
 int command_check(int argc, char **argv)
 {
     const char *dns_file = NULL;
-    bool offline = false;
+    bool offline = false, json = false;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--offline") == 0)
             offline = true;
+        else if (strcmp(argv[i], "--json") == 0)
+            json = true;
         else if (strcmp(argv[i], "--dns-file") == 0 && i + 1 < argc)
             dns_file = argv[++i];
         else
             return command_usage_error("check", "unexpected argument '%s'", argv[i]);
     }
-    return check(dns_file, offline);
+    return check(dns_file, offline, json);
 }

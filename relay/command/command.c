@@ -1,20 +1,90 @@
 // SPDX-License-Identifier: ISC
 // Finding subcommands and explaining them.
 #include "relay/command/command.h"
+#include "relay/command/terminal.h"
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "config/load.h"
+#include "relay/base/mem.h"
 
 const char *command_config_file = CONFIG_DEFAULT_FILE;
 
-const struct command *command_find(const char *name)
+static const struct command *find_command(const char *name)
 {
     for (const struct command *c = commands; c->name; c++)
         if (strcmp(c->name, name) == 0)
             return c;
     return NULL;
+}
+
+static bool help(const char *name, int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            const struct command *c = find_command(name);
+            fputs(c ? c->usage : "", stdout);
+            return true;
+        }
+    return false;
+}
+
+int command_take_config(int argc, char **argv)
+{
+    if (strncmp(argv[0], "-c", 2) != 0)
+        return 0;
+    bool apart = argv[0][2] == 0;
+    if (apart && argc < 2) {
+        fputs("waxwing: -c needs the name of a file behind it\n", stderr);
+        return -1;
+    }
+    command_config_file = apart ? argv[1] : argv[0] + 2;
+    return apart ? 2 : 1;
+}
+
+// The arguments that are left for the command, NULL behind the last; what stands behind "--" is its own.
+static int sift(int argc, char **argv, bool json, char **out)
+{
+    int n = 0, i = 0;
+    for (; i < argc && (i == 0 || strcmp(argv[i], "--") != 0); i++) {
+        int took = i ? command_take_config(argc - i, argv + i) : 0;
+        if (took < 0)
+            return -1;
+        if (took)
+            i += took - 1;
+        else
+            out[n++] = argv[i];
+    }
+    if (json)
+        out[n++] = (char *)"--json";
+    for (; i < argc; i++)
+        out[n++] = argv[i];
+    out[n] = NULL;
+    return n;
+}
+
+static int run_guarded(const struct command *c, int argc, char **argv)
+{
+    if (c->run != command_run) // its log has a grammar of its own
+        terminal_guard();
+    return c->run(argc, argv);
+}
+
+int command_main(int argc, char **argv, bool json)
+{
+    const struct command *c = find_command(argv[0]);
+    if (!c) {
+        fprintf(stderr, "waxwing: there is no command '%s'; 'waxwing help' lists them\n", argv[0]);
+        return EXIT_USAGE;
+    }
+    char **own = mem_new(((size_t)argc + 2) * sizeof *own);
+    int n = sift(argc, argv, json, own), status = EXIT_USAGE;
+    if (n >= 0)
+        status = help(c->name, n, own) ? EXIT_YES : run_guarded(c, n, own);
+    free(own);
+    return status;
 }
 
 int command_usage_error(const char *name, const char *format, ...)
@@ -28,24 +98,13 @@ int command_usage_error(const char *name, const char *format, ...)
     return EXIT_USAGE;
 }
 
-bool command_help(const char *name, int argc, char **argv)
-{
-    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            const struct command *c = command_find(name);
-            fputs(c ? c->usage : "", stdout);
-            return true;
-        }
-    return false;
-}
-
 void command_list(FILE *out)
 {
-    fputs("usage: waxwing [-c FILE] COMMAND [ARGUMENT ...]\n\n", out);
+    fputs("usage: waxwing [-c FILE] [--json] COMMAND [ARGUMENT ...]\n\n", out);
     for (const struct command *c = commands; c->name; c++)
         fprintf(out, "  %-9s %s\n", c->name, c->summary);
     fprintf(out,
-            "\n-c FILE names the configuration (default %s).\n"
+            "\n-c FILE names the configuration (default %s), before or behind the command.\n"
             "'waxwing COMMAND --help' explains one.\n",
             CONFIG_DEFAULT_FILE);
 }
@@ -56,7 +115,7 @@ int command_help_all(int argc, char **argv)
         command_list(stdout);
         return EXIT_YES;
     }
-    const struct command *c = command_find(argv[1]);
+    const struct command *c = find_command(argv[1]);
     if (!c)
         return command_usage_error("help", "there is no command '%s'", argv[1]);
     fputs(c->usage, stdout);

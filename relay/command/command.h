@@ -25,12 +25,15 @@ extern const struct command commands[]; // relay/command/commands.c; ends with a
 // The configuration file named by `waxwing -c FILE`, or the default.
 extern const char *command_config_file;
 
-const struct command *command_find(const char *name);
+// "-c FILE" or "-cFILE" at argv[0]: how many arguments that takes; 0: it is something else; -1: the FILE is missing,
+// which has been said on stderr.
+int command_take_config(int argc, char **argv);
+// Runs the subcommand argv[0], with -c taken from behind it and `json` said before it as if said behind.
+int command_main(int argc, char **argv, bool json);
+
 // Prints "waxwing NAME: message" and a hint at --help on stderr; returns EXIT_USAGE.
 int command_usage_error(const char *name, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-// True when --help or -h is among the arguments; the usage has then been printed on stdout.
-bool command_help(const char *name, int argc, char **argv);
 
 void command_list(FILE *out); // all of them, a line each
 

@@ -40,9 +40,13 @@ const struct command commands[] = {
      "  --print-config  print every key with its value and end\n",
      command_run},
     {"check", "look for what could be wrong before it hurts",
-     "usage: waxwing check [--offline] [--dns-file F]\n"
-     "Configuration, file rights, certificate dates, the resolver's validation, keys against DNS.\n"
+     "usage: waxwing check [--offline] [--json] [--dns-file F]\n"
+     "Configuration, file rights, senders and their accounts and keys, certificates, ports, "
+     "addresses,\n"
+     "spool and state, the resolver's validation, keys and PTR records in the DNS.\n"
+     "Exit: 0 no error, 1 something is wrong, 78 the configuration cannot be used.\n"
      "  --offline     ask no DNS\n"
+     "  --json        for programs\n"
      "  --dns-file F  answer DNS questions from this file\n",
      command_check},
     {"explain", "what would happen to mail for a domain now, and why",

@@ -36,7 +36,8 @@ struct config *command_load_config_or_default(int *status)
     return config;
 }
 
-char *command_relay_user(void)
+// The user that the relay runs as where root starts it: the configuration's, or the default where none can be read.
+static char *relay_user(void)
 {
     struct config_load load;
     config_load_init(&load);
@@ -52,7 +53,7 @@ void command_give_to_relay(const char *command, const char *file)
 {
     if (geteuid() != 0)
         return;
-    char *user = command_relay_user();
+    char *user = relay_user();
     const struct passwd *pw = getpwnam(user);
     if (pw && chown(file, pw->pw_uid, pw->pw_gid) == 0)
         fprintf(stderr, "waxwing %s: %s belongs to %s now, the relay's user\n", command, file,

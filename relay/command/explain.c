@@ -21,7 +21,7 @@
 
 struct explain_options {
     const char *domain, *dns_file, *resolver, *state;
-    bool json, offline, connect;
+    bool json, offline, connect, requiretls;
     bool alone; // --offline was said
     enum route_variant variant;
     char ascii[256];
@@ -37,55 +37,29 @@ static int verdict_status(const json_t *explanation)
                                            : EXIT_NO;
 }
 
-static const struct option long_options[] = {
-    {"json", no_argument, NULL, 'j'},
-    {"offline", no_argument, NULL, 'o'},
-    {"connect", no_argument, NULL, 'c'},
-    {"dns-file", required_argument, NULL, 'f'},
-    {"resolver", required_argument, NULL, 'r'},
-    {"state", required_argument, NULL, 's'},
-    {"now", required_argument, NULL, 'n'},
-    {"requiretls", no_argument, NULL, 't'},
-    {NULL, 0, NULL, 0},
-};
-
-static bool explain_take_option(void *arg, int option, const char *value)
-{
-    struct explain_options *o = arg;
-    switch (option) {
-    case 'j':
-        o->json = true;
-        return true;
-    case 'o':
-        o->offline = true;
-        return true;
-    case 'c':
-        o->connect = true;
-        return true;
-    case 'f':
-        o->dns_file = value;
-        return true;
-    case 'r':
-        o->resolver = value;
-        return true;
-    case 's':
-        o->state = value;
-        return true;
-    case 't':
-        o->variant = ROUTE_REQUIRETLS;
-        return true;
-    case 'n':
-        return command_set_clock(value);
-    default:
-        return false;
+#define ROW(name, kind, field)                                                                     \
+    {                                                                                              \
+        name, kind, offsetof(struct explain_options, field), NULL                                  \
     }
-}
+static const struct option_row rows[] = {
+    ROW("json", OPTION_FLAG, json),
+    ROW("offline", OPTION_FLAG, offline),
+    ROW("connect", OPTION_FLAG, connect),
+    ROW("requiretls", OPTION_FLAG, requiretls),
+    ROW("dns-file", OPTION_TEXT, dns_file),
+    ROW("resolver", OPTION_TEXT, resolver),
+    ROW("state", OPTION_TEXT, state),
+    {"now", OPTION_CLOCK, 0, NULL},
+    {0},
+};
 
 static int explain_read_options(struct explain_options *o, int argc, char **argv)
 {
-    int rc = command_options("explain", argc, argv, long_options, explain_take_option, o);
+    int rc = command_table("explain", argc, argv, rows, o);
     if (rc != EXIT_YES)
         return rc;
+    if (o->requiretls)
+        o->variant = ROUTE_REQUIRETLS;
     if (optind + 1 != argc)
         return command_usage_error("explain", "one domain is wanted");
     const char *at = strrchr(argv[optind], '@'); // an address will do too
@@ -117,9 +91,9 @@ static void add_lately(const struct explain_options *o, const struct config *con
         json_pack("{s:s, s:s, s:I, s:i}", "verb", "tls-failures", "domain", o->ascii, "since",
                   (json_int_t)(clock_ms() - LATELY_MS), "limit", LATELY_ROWS),
         &status);
-    json_t *rows = status == EXIT_YES ? json_object_get(failures, "rows") : NULL;
-    if (json_array_size(rows))
-        json_object_set(explanation, "failures", rows);
+    json_t *lately = status == EXIT_YES ? json_object_get(failures, "rows") : NULL;
+    if (json_array_size(lately))
+        json_object_set(explanation, "failures", lately);
     json_decref(failures);
 }
 

@@ -2,7 +2,8 @@
 // Reading long options.
 #include "relay/command/options.h"
 
-#include <arpa/inet.h>
+#include <assert.h>
+#include "relay/base/address.h"
 #include "relay/base/clock.h"
 #include "relay/base/span.h"
 #include "relay/command/command.h"
@@ -24,6 +25,45 @@ int command_options(const char *command, int argc, char **argv, const struct opt
     return EXIT_YES;
 }
 
+struct table {
+    const struct option_row *rows;
+    void *options;
+};
+
+static bool options_on_row(void *arg, int option, const char *value)
+{
+    const struct table *t = arg;
+    const struct option_row *row = &t->rows[option - 1];
+    char *field = (char *)t->options + row->at;
+    switch (row->kind) {
+    case OPTION_TEXT:
+        *(const char **)(void *)field = value;
+        return true;
+    case OPTION_FLAG:
+        *(bool *)(void *)field = true;
+        return true;
+    case OPTION_CLOCK:
+        return command_set_clock(value);
+    case OPTION_CALL:
+        return row->set(t->options, value);
+    }
+    return false;
+}
+
+int command_table(const char *command, int argc, char **argv, const struct option_row *rows,
+                  void *options)
+{
+    struct option list[OPTION_ROWS] = {{0}};
+    struct table table = {rows, options};
+    for (int i = 0; rows[i].name; i++) {
+        assert(i + 1 < OPTION_ROWS);
+        list[i] = (struct option){rows[i].name,
+                                  rows[i].kind == OPTION_FLAG ? no_argument : required_argument,
+                                  NULL, i + 1};
+    }
+    return command_options(command, argc, argv, list, options_on_row, &table);
+}
+
 bool command_set_clock(const char *epoch)
 {
     uint64_t seconds;
@@ -35,12 +75,5 @@ bool command_set_clock(const char *epoch)
 
 bool command_read_address(const char *text, struct sockaddr_storage *out)
 {
-    *out = (struct sockaddr_storage){0};
-    struct sockaddr_in *in = (void *)out;
-    struct sockaddr_in6 *in6 = (void *)out;
-    if (inet_pton(AF_INET, text, &in->sin_addr) == 1)
-        out->ss_family = AF_INET;
-    else if (inet_pton(AF_INET6, text, &in6->sin6_addr) == 1)
-        out->ss_family = AF_INET6;
-    return out->ss_family != AF_UNSPEC;
+    return address_read(span_text(text), 0, out);
 }

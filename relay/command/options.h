@@ -5,6 +5,7 @@
 
 #include <getopt.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/socket.h>
 
 // Gives each option to `set` (`option` is its val, `value` its argument or NULL), which returns false where
@@ -12,6 +13,23 @@
 // after saying on stderr which option is unknown, has no value, or cannot be that.
 int command_options(const char *command, int argc, char **argv, const struct option *options,
                     bool (*set)(void *arg, int option, const char *value), void *arg);
+// The same by a table: each option has a row and, but for the clock, a field in the command's own struct.
+enum option_kind {
+    OPTION_TEXT,  // const char *: the value
+    OPTION_FLAG,  // bool: true where it is said; takes no value
+    OPTION_CLOCK, // no field: command_set_clock
+    OPTION_CALL   // `set` is asked
+};
+struct option_row {
+    const char *name;
+    enum option_kind kind;
+    size_t at;                                     // offset of the field
+    bool (*set)(void *options, const char *value); // OPTION_CALL; false: the value cannot be read
+};
+#define OPTION_ROWS 16 // the longest table, with the row that ends it
+// `rows` end with a NULL name.
+int command_table(const char *command, int argc, char **argv, const struct option_row *rows,
+                  void *options);
 // `--now EPOCH`: stops the wall clock there. False: not a time.
 bool command_set_clock(const char *epoch);
 // "192.0.2.1", "2001:db8::1". False: not an IP address.

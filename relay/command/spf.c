@@ -26,39 +26,20 @@ static bool command_spf_again(void *arg)
     return spf_evaluate(&e->in, e->facts, &e->result);
 }
 
-static bool command_spf_set_option(void *arg, int option, const char *value)
-{
-    struct options *o = arg;
-    const char **text = option == 'i'   ? &o->ip
-                        : option == 'h' ? &o->helo
-                        : option == 'm' ? &o->mail_from
-                        : option == 'r' ? &o->receiver
-                        : option == 'd' ? &o->dns_file
-                        : option == 's' ? &o->resolver
-                                        : NULL;
-    if (option == 'n')
-        return command_set_clock(value);
-    if (text)
-        *text = value;
-    else
-        o->json = true;
-    return true;
-}
-
 static int command_spf_read_options(int argc, char **argv, struct options *o)
 {
-    static const struct option options[] = {
-        {"ip", required_argument, NULL, 'i'},
-        {"helo", required_argument, NULL, 'h'},
-        {"mail-from", required_argument, NULL, 'm'},
-        {"receiver", required_argument, NULL, 'r'},
-        {"dns-file", required_argument, NULL, 'd'},
-        {"resolver", required_argument, NULL, 's'},
-        {"now", required_argument, NULL, 'n'},
-        {"json", no_argument, NULL, 'j'},
-        {NULL, 0, NULL, 0},
+    static const struct option_row rows[] = {
+        {"ip", OPTION_TEXT, offsetof(struct options, ip), NULL},
+        {"helo", OPTION_TEXT, offsetof(struct options, helo), NULL},
+        {"mail-from", OPTION_TEXT, offsetof(struct options, mail_from), NULL},
+        {"receiver", OPTION_TEXT, offsetof(struct options, receiver), NULL},
+        {"dns-file", OPTION_TEXT, offsetof(struct options, dns_file), NULL},
+        {"resolver", OPTION_TEXT, offsetof(struct options, resolver), NULL},
+        {"json", OPTION_FLAG, offsetof(struct options, json), NULL},
+        {"now", OPTION_CLOCK, 0, NULL},
+        {0},
     };
-    int rc = command_options("spf", argc, argv, options, command_spf_set_option, o);
+    int rc = command_table("spf", argc, argv, rows, o);
     if (rc != EXIT_YES)
         return rc;
     if (optind != argc)

@@ -10,6 +10,7 @@
 #include "relay/command/command.h"
 #include "relay/command/config_file.h"
 #include "relay/command/offline.h"
+#include "relay/command/options.h"
 #include "tls/sts.h"
 
 static int command_sts_print_json(json_t *object)
@@ -88,43 +89,18 @@ struct get_options {
     char ascii[IDN_NAME];
 };
 
-static bool command_sts_take_option(struct get_options *o, int option)
-{
-    uint64_t now;
-    switch (option) {
-    case 'j':
-        o->json = true;
-        return true;
-    case 'f':
-        o->dns_file = optarg;
-        return true;
-    case 'r':
-        o->resolver = optarg;
-        return true;
-    case 'n':
-        if (!span_number(span_text(optarg), INT64_MAX / 1000, &now))
-            return false;
-        clock_fix((int64_t)now * 1000);
-        return true;
-    default:
-        return false;
-    }
-}
-
 static int command_sts_read_options(struct get_options *o, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'},
-        {"dns-file", required_argument, NULL, 'f'},
-        {"resolver", required_argument, NULL, 'r'},
-        {"now", required_argument, NULL, 'n'},
-        {NULL, 0, NULL, 0},
+    static const struct option_row rows[] = {
+        {"json", OPTION_FLAG, offsetof(struct get_options, json), NULL},
+        {"dns-file", OPTION_TEXT, offsetof(struct get_options, dns_file), NULL},
+        {"resolver", OPTION_TEXT, offsetof(struct get_options, resolver), NULL},
+        {"now", OPTION_CLOCK, 0, NULL},
+        {0},
     };
-    int option;
-    optind = 1;
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
-        if (!command_sts_take_option(o, option))
-            return command_usage_error("sts", "an option cannot be read");
+    int rc = command_table("sts", argc, argv, rows, o);
+    if (rc != EXIT_YES)
+        return rc;
     if (optind + 1 != argc)
         return command_usage_error("sts", "get needs one DOMAIN");
     o->domain = argv[optind];

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: ISC
 // What a session leaves behind besides mail: log lines, one ledger entry per connection attempt (RFC 8460
 // section 4), and what a finished handshake teaches about a host.
+#include "relay/base/address.h"
 #include "relay/deliver/steps_inside.h"
 
-#include <netdb.h>
 #include "relay/log/log.h"
 #include "relay/route/routes.h"
 #include "relay/state/state.h"
@@ -32,15 +32,6 @@ void deliver_record_session(struct deliver *d)
     atomic_fetch_add_explicit(&record_relay(d)->counters.sessions, 1, memory_order_relaxed);
 }
 
-static void record_address_text(const struct sockaddr *a, char *out, size_t n)
-{
-    if (!a || getnameinfo(a,
-                          a->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-                                                   : sizeof(struct sockaddr_in),
-                          out, (socklen_t)n, NULL, 0, NI_NUMERICHOST) != 0)
-        out[0] = '\0';
-}
-
 static struct ledger_entry *entry_of(const struct deliver *d, const struct route_host *host)
 {
     struct ledger_entry *entry = refusal_entry(d->route, host);
@@ -48,9 +39,10 @@ static struct ledger_entry *entry_of(const struct deliver *d, const struct route
     entry->shadow = host->demand.shadowed;
     if (!d->link.c)
         return entry;
-    char local[64];
-    record_address_text(d->link.c->stream ? stream_local(d->link.c->stream) : NULL, local,
-                        sizeof local);
+    char local[ADDRESS_TEXT] = "";
+    const struct sockaddr *from = d->link.c->stream ? stream_local(d->link.c->stream) : NULL;
+    if (from)
+        address_text(from, local);
     ledger_entry_set(&entry->mx_ip, d->link.c->ip);
     ledger_entry_set(&entry->local_ip, local);
     ledger_entry_set(&entry->mx_helo, d->link.c->ext.name);

@@ -3,12 +3,12 @@
 // for the next address. Knows no command's meaning.
 #include "relay/deliver/steps_inside.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "relay/base/address.h"
 #include "relay/base/mem.h"
 
 void deliver_command(struct deliver *d, const char *format, ...)
@@ -23,16 +23,6 @@ void deliver_command(struct deliver *d, const char *format, ...)
 }
 
 // Attempts
-
-static void address_text(const struct sockaddr_storage *a, char *out, size_t n)
-{
-    const void *bytes =
-        a->ss_family == AF_INET6
-            ? (const void *)&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr
-            : (const void *)&((const struct sockaddr_in *)(const void *)a)->sin_addr;
-    if (!inet_ntop(a->ss_family, bytes, out, (socklen_t)n))
-        out[0] = '\0';
-}
 
 struct attempt *deliver_attempt(const struct deliver *d, const char *reply)
 {
@@ -50,7 +40,7 @@ struct attempt *deliver_attempt(const struct deliver *d, const char *reply)
     if (c)
         snprintf(a->ip, sizeof a->ip, "%s", c->ip);
     else if (d->address < host->naddresses)
-        address_text(&host->addresses[d->address], a->ip, sizeof a->ip);
+        address_text((const struct sockaddr *)&host->addresses[d->address], a->ip);
     a->demand = tls_level_word(host->demand.level);
     a->source = demand_source_word(host->demand.source);
     a->dsn = c && c->ext.dsn;

@@ -16,6 +16,7 @@
 #define TOLD_MS     60000 // between two alarms about the same listener
 #define OWN_FILES   96    // descriptors for threads, spool, database, resolver and listeners
 #define CLIENTS_MIN 8
+#define BACKLOG     1024
 
 struct acceptor {
     struct acceptor_options o;
@@ -160,7 +161,8 @@ struct acceptor *acceptor_open(uv_loop_t *loop, int fd, const struct acceptor_op
                                struct why *why)
 {
     struct acceptor *a = mem_new(sizeof *a);
-    int rc = uv_poll_init(loop, &a->poll, fd);
+    int rc =
+        listen(fd, BACKLOG) < 0 ? uv_translate_sys_error(errno) : uv_poll_init(loop, &a->poll, fd);
     if (rc < 0) {
         close(fd);
         free(a);

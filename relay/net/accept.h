@@ -24,7 +24,7 @@ struct acceptor_options {
     void *arg;
 };
 
-// Takes over the listening socket `fd` in any case. NULL with why.
+// Takes over the bound socket `fd` in any case. NULL with why.
 struct acceptor *acceptor_open(uv_loop_t *loop, int fd, const struct acceptor_options *options,
                                struct why *why);
 void acceptor_hold(struct acceptor *a); // takes nobody; they wait in the kernel's queue

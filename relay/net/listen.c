@@ -2,75 +2,105 @@
 // Sockets that wait for others.
 #include "relay/net/listen.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <stdio.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include "relay/base/address.h"
 #include "relay/base/mem.h"
-#include "relay/base/span.h"
 
 #define BACKLOG 1024
 
-static socklen_t address_size(const struct sockaddr *a)
+// -1 with why, for a socket that could not be had or bound; closes it.
+static int failed(int fd, const char *text, int error, struct why *why)
 {
-    return a->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+    const char *hint = error == EADDRINUSE      ? ": another program has this port"
+                       : error == EADDRNOTAVAIL ? ": this machine has no such address"
+                       : error == EACCES ? ": ports below 1024 need root or CAP_NET_BIND_SERVICE"
+                                         : "";
+    if (fd >= 0)
+        close(fd);
+    errno = error;
+    return why_set(why, WHY_OURS, "4.3.0", "cannot listen on %s: %s%s", text, strerror(error),
+                   hint);
+}
+
+static int bound(const struct sockaddr *address, bool shared, const char *text, struct why *why)
+{
+    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
+    if (fd < 0)
+        return failed(fd, text, errno, why);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (shared)
+        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    if (address->sa_family == AF_INET6) // so that 0.0.0.0 and [::] can stand side by side
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+    return bind(fd, address, address_size(address)) == 0 ? fd : failed(fd, text, errno, why);
 }
 
 int listen_tcp(const struct sockaddr *address, const char *text, struct why *why)
 {
-    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    int on = 1;
-    if (fd < 0)
-        return why_set(why, WHY_OURS, "4.3.0", "cannot listen on %s: %s", text, strerror(errno));
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
-    if (address->sa_family == AF_INET6) // so that 0.0.0.0 and [::] can stand side by side
-        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-    if (bind(fd, address, address_size(address)) == 0 && listen(fd, BACKLOG) == 0)
-        return fd;
-    int error = errno;
-    close(fd);
-    return why_set(why, WHY_OURS, "4.3.0", "cannot listen on %s: %s", text, strerror(error));
+    int fd = bound(address, true, text, why);
+    return fd < 0 || listen(fd, BACKLOG) == 0 ? fd : failed(fd, text, errno, why);
 }
 
 // With SO_REUSEPORT another process of the same user could listen there too, and the two would share the
 // clients without a word: a socket that does not share finds that out.
-static int find_free(const struct sockaddr *address, const char *text, struct why *why)
+int listen_try(const struct sockaddr *address, const char *text, struct why *why)
 {
-    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1, error = 0;
+    int fd = bound(address, false, text, why);
     if (fd < 0)
-        return why_set(why, WHY_OURS, "4.3.0", "cannot listen on %s: %s", text, strerror(errno));
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (address->sa_family == AF_INET6)
-        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-    if (bind(fd, address, address_size(address)) < 0)
-        error = errno;
+        return -1;
     close(fd);
-    if (!error)
-        return 0;
-    return why_set(why, WHY_OURS, "4.3.0", "cannot listen on %s: %s", text, strerror(error));
+    return 0;
 }
 
-int listen_workers(const struct config *config, unsigned workers, int **sets, struct why *why)
+static bool stands(const struct config *now, const struct cfg_listen *l)
 {
-    for (size_t i = 0; i < config->nlisten; i++) // all of them first: two of ours may overlap
-        if (find_free((const struct sockaddr *)&config->listen[i].address, config->listen[i].text,
-                      why) < 0)
+    for (size_t i = 0; now && i < now->nlisten; i++)
+        if (strcmp(now->listen[i].text, l->text) == 0)
+            return true;
+    return false;
+}
+
+static in_port_t port_of(const struct cfg_listen *l)
+{
+    return ((const struct sockaddr_in *)&l->address)->sin_port; // IPv6's stands there too
+}
+
+// One of ours may have the port, on another address that overlaps: nobody else can then.
+static bool has_port(const struct config *now, const struct cfg_listen *l)
+{
+    for (size_t i = 0; now && i < now->nlisten; i++)
+        if (port_of(&now->listen[i]) == port_of(l))
+            return true;
+    return false;
+}
+
+int listen_workers(const struct config *config, const struct config *now, unsigned workers,
+                   int **sets, struct why *why)
+{
+    for (size_t i = 0; i < config->nlisten; i++) { // all of them first: two of ours may overlap
+        const struct cfg_listen *l = &config->listen[i];
+        if (!has_port(now, l) && listen_try((const struct sockaddr *)&l->address, l->text, why) < 0)
             return -1;
+    }
     size_t n = config->nlisten * workers;
     int *fds = mem_new((n + 1) * sizeof *fds);
     for (size_t i = 0; i < n; i++) {
         const struct cfg_listen *l = &config->listen[i % config->nlisten];
-        const struct sockaddr *address = (const struct sockaddr *)&l->address;
-        fds[i] = listen_tcp(address, l->text, why);
+        fds[i] = -1;
+        if (stands(now, l))
+            continue;
+        fds[i] = listen_tcp((const struct sockaddr *)&l->address, l->text, why);
         if (fds[i] >= 0)
             continue;
-        while (i > 0)
-            close(fds[--i]);
+        while (i-- > 0)
+            if (fds[i] >= 0)
+                close(fds[i]);
         free(fds);
         return -1;
     }
@@ -107,31 +137,4 @@ int listen_unix(const char *path, struct why *why)
     if (fd >= 0)
         close(fd);
     return why_set(why, WHY_OURS, "4.3.0", "cannot listen on %s: %s", path, strerror(error));
-}
-
-int listen_parse(const char *text, struct sockaddr_storage *out, struct why *why)
-{
-    char host[64];
-    struct span s = span_text(text);
-    const char *colon = strrchr(text, ':');
-    uint64_t port;
-    if (!colon || !span_number(span_text(colon + 1), 65535, &port))
-        return why_set(why, WHY_OURS, "4.3.0", "'%s' is not ADDRESS:PORT", text);
-    s = span_of(text, (size_t)(colon - text));
-    if (s.n > 1 && s.p[0] == '[' && s.p[s.n - 1] == ']')
-        s = span_slice(s, 1, s.n - 1);
-    snprintf(host, sizeof host, "%.*s", (int)s.n, (const char *)s.p);
-    *out = (struct sockaddr_storage){0};
-    struct sockaddr_in *in = (struct sockaddr_in *)out;
-    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)out;
-    if (inet_pton(AF_INET, host, &in->sin_addr) == 1) {
-        in->sin_family = AF_INET;
-        in->sin_port = htons((uint16_t)port);
-    } else if (inet_pton(AF_INET6, host, &in6->sin6_addr) == 1) {
-        in6->sin6_family = AF_INET6;
-        in6->sin6_port = htons((uint16_t)port);
-    } else {
-        return why_set(why, WHY_OURS, "4.3.0", "'%s' is not ADDRESS:PORT", text);
-    }
-    return 0;
 }

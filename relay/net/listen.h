@@ -8,11 +8,13 @@
 
 // One listening TCP socket (SO_REUSEPORT, non-blocking, close-on-exec); -1 with why.
 int listen_tcp(const struct sockaddr *address, const char *text, struct why *why);
-// sets[w * config->nlisten + i] is worker w's socket for config->listen[i]; the caller frees the array.
-int listen_workers(const struct config *config, unsigned workers, int **sets, struct why *why);
+// sets[w * config->nlisten + i] is worker w's socket for config->listen[i]; the caller frees the array. `now`: the
+// configuration whose sockets stand already, or NULL: where it has that address too the socket is -1.
+int listen_workers(const struct config *config, const struct config *now, unsigned workers,
+                   int **sets, struct why *why);
 // A Unix socket at `path`, mode 0660, replacing a dead one; -1 with why when a live one answers there.
 int listen_unix(const char *path, struct why *why);
-// "127.0.0.1:9587", "[::1]:80" to an address.
-int listen_parse(const char *text, struct sockaddr_storage *out, struct why *why);
+// Whether that address is free and may be bound by this process now; -1 with why and errno.
+int listen_try(const struct sockaddr *address, const char *text, struct why *why);
 
 #endif

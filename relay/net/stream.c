@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include "relay/base/mem.h"
 #include "relay/log/log.h"
+#include "relay/net/reach.h"
 
 #define READ_BLOCK    65536 // bytes read from a socket at once
 #define IN_CEILING    (STREAM_IN_HIGH + 2 * READ_BLOCK)
@@ -99,6 +100,8 @@ static void fail_uv(struct stream *s, const char *what, int error)
         stream_fail(s);
         return;
     }
+    if (s->state == CONNECTING)
+        reach_failed((const struct sockaddr *)&s->peer, uv_strerror(error));
     why_set(&s->why, WHY_HOST, s->state == CONNECTING ? "4.4.1" : "4.4.2", "%s: %s", what,
             uv_strerror(error));
     stream_fail(s);
@@ -189,6 +192,7 @@ static void stream_connected(uv_connect_t *request, int status)
         fail_uv(s, "cannot connect", status);
         return;
     }
+    reach_worked((const struct sockaddr *)&s->peer);
     stream_settle(s);
     s->connect_due = true;
     wake(s);
@@ -525,10 +529,13 @@ static void stream_turn_ends(uv_idle_t *turn)
 static void stream_time_is_up(uv_timer_t *timer)
 {
     struct stream *s = timer->data;
-    if (s->state == LINGERING)
+    if (s->state == LINGERING) {
         close_handles(s);
-    else
-        stream_tell(s, STREAM_TIMEOUT);
+        return;
+    }
+    if (s->state == CONNECTING)
+        reach_failed((const struct sockaddr *)&s->peer, "no answer");
+    stream_tell(s, STREAM_TIMEOUT);
 }
 
 void stream_deadline(struct stream *s, uint64_t ms)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: ISC
 // A planning as JSON.
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "relay/base/address.h"
 #include "relay/base/clock.h"
 #include "relay/route/explain.h"
 #include "relay/log/json.h"
@@ -34,12 +34,8 @@ static json_t *describe_addresses(const struct route_host *h)
 {
     json_t *j = json_array();
     for (size_t i = 0; i < h->naddresses; i++) {
-        char out[INET6_ADDRSTRLEN] = "";
-        const struct sockaddr_storage *a = &h->addresses[i];
-        if (a->ss_family == AF_INET)
-            inet_ntop(AF_INET, &((const struct sockaddr_in *)a)->sin_addr, out, sizeof out);
-        else
-            inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)a)->sin6_addr, out, sizeof out);
+        char out[ADDRESS_TEXT];
+        address_text((const struct sockaddr *)&h->addresses[i], out);
         json_array_append_new(j, json_text(out));
     }
     return j;

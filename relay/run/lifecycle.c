@@ -3,6 +3,7 @@
 #include "relay/run/lifecycle.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 #include "relay/base/list.h"
 #include "relay/base/mem.h"
@@ -233,21 +234,38 @@ int lifecycle_start(struct relay *relay, struct setup *setup, const int *fds, in
     return 0;
 }
 
+// What a reload brings to one worker.
+struct news {
+    struct setup *setup;
+    int *fds; // one for each listener; NULL: they are as they were
+};
+
 static void lifecycle_take_setup(struct worker *worker, void *arg)
 {
-    struct setup *setup = arg, *old = worker->setup;
-    worker->setup = setup;
-    server_reload(worker->server, setup);
-    queue_reload(worker->queue, setup);
+    struct news *news = arg;
+    struct setup *old = worker->setup;
+    worker->setup = news->setup;
+    server_reload(worker->server, news->setup, news->fds);
+    queue_reload(worker->queue, news->setup);
     setup_unref(old);
+    free(news->fds);
+    free(news);
 }
 
-void lifecycle_reload(struct relay *relay, struct setup *setup)
+void lifecycle_reload(struct relay *relay, struct setup *setup, const int *fds)
 {
+    size_t n = setup->config->nlisten;
     routes_reload(relay->routes, setup);
     state_set_keep(relay->state, setup->config->tls_report.keep);
-    for (unsigned i = 0; i < relay->nworkers; i++)
-        worker_call(relay->workers[i], lifecycle_take_setup, setup_ref(setup));
+    for (unsigned i = 0; i < relay->nworkers; i++) {
+        struct news *news = mem_new(sizeof *news);
+        news->setup = setup_ref(setup);
+        if (fds) {
+            news->fds = mem_new((n + 1) * sizeof *fds);
+            memcpy(news->fds, fds + i * n, n * sizeof *fds);
+        }
+        worker_call(relay->workers[i], lifecycle_take_setup, news);
+    }
 }
 
 static void lifecycle_drain_worker(struct worker *worker, void *arg)

@@ -10,8 +10,9 @@
 // is closed again, and *exit_status is what the program should exit with.
 int lifecycle_start(struct relay *relay, struct setup *setup, const int *fds, int *exit_status,
                     struct why *why);
-// Hands a new setup to every thread. The caller keeps its own reference.
-void lifecycle_reload(struct relay *relay, struct setup *setup);
+// Hands a new setup to every thread. The caller keeps its own reference. `fds`: as from listen_workers where the
+// listeners change, else NULL.
+void lifecycle_reload(struct relay *relay, struct setup *setup, const int *fds);
 // Closes the listeners; sessions end after their message.
 void lifecycle_drain(struct relay *relay);
 // Sessions finish or get 421, deliveries get grace_ms; then `done` runs on the loop of `mail`.

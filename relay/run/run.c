@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include "config/load.h"
+#include "config/value.h"
 #include "relay/audit/daily.h"
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
@@ -25,6 +27,7 @@
 #include "relay/setup/ownership.h"
 #include "relay/setup/privileges.h"
 #include "relay/setup/publication.h"
+#include "relay/setup/rights.h"
 #include "relay/run/run.h"
 #include "relay/socketmap/server.h"
 
@@ -92,6 +95,7 @@ static struct setup *load_at_start(const char *file)
     if (setup) {
         const struct config *c = setup->config;
         log_timed();
+        rights_look(c, &load.warnings);
         log_setup(c->log_format, c->log_level, c->log_mask);
         log_lines(LOG_WARNING, "start", &load.warnings);
     } else { // in which form the log is wanted cannot be known
@@ -107,6 +111,8 @@ static struct setup *load_again(const char *file)
     struct config_load load;
     config_load_init(&load);
     struct setup *setup = setup_load(file, false, &load);
+    if (setup)
+        rights_look(setup->config, &load.warnings);
     log_lines(LOG_WARNING, "reload", &load.warnings);
     log_lines(LOG_ERROR, "reload", &load.errors);
     config_load_free(&load);
@@ -122,7 +128,7 @@ static void bind_http(struct run *run)
     run->http_fd = -1;
     if (!text[0])
         return;
-    if (listen_parse(text, &address, &why) == 0)
+    if (value_endpoint(span_text(text), PORT_REQUIRED, &address, &why) == 0)
         run->http_fd = listen_tcp((const struct sockaddr *)&address, text, &why);
     if (run->http_fd < 0)
         log_alarm("http", "%s", why.text);
@@ -163,7 +169,8 @@ static void close_policy(struct run *run)
     run->policy = NULL;
 }
 
-static void adopt(struct run *run, struct setup *setup)
+// `fds`: as lifecycle_reload wants them.
+static void adopt(struct run *run, struct setup *setup, const int *fds)
 {
     struct setup *old = run->setup;
     run->setup = run->relay.setup = setup;
@@ -179,7 +186,7 @@ static void adopt(struct run *run, struct setup *setup)
     const struct config *c = setup->config;
     log_setup(c->log_format, c->log_level, c->log_mask);
     publication_reload(run->publication, setup); // before anybody signs with it
-    lifecycle_reload(&run->relay, setup);
+    lifecycle_reload(&run->relay, setup, fds);
     audit_daily_reload(run->audit, setup);
     reporter_reload(run->relay.reporter, setup);
     setup_unref(old);
@@ -199,6 +206,21 @@ static void tell_in_force(const struct run *run, const struct config *config, st
         log_event("reload", "configuration %s is in force", config->file);
 }
 
+// New listeners are bound before anything else changes: where one cannot be, all stays as it was.
+static int listen_anew(struct run *run, const struct config *config, int **fds)
+{
+    const struct config *now = run->setup->config;
+    struct why why;
+    if (run->relay.stage != RELAY_RUNNING || !config_differs(now, config, "listen") ||
+        listen_workers(config, now, run->relay.nworkers, fds, &why) == 0)
+        return 0;
+    struct logline line;
+    log_begin(&line, LOG_ERROR, "reload", 0);
+    log_text(&line, "text", why.text);
+    log_end(&line);
+    return -1;
+}
+
 int run_reload(struct relay *relay, struct buf *unchanged)
 {
     struct run *run = running(relay);
@@ -206,12 +228,18 @@ int run_reload(struct relay *relay, struct buf *unchanged)
         return EXIT_TEMP;
     notify_systemd("RELOADING=1");
     struct setup *setup = load_again(run->file);
+    int *fds = NULL;
+    if (setup && listen_anew(run, setup->config, &fds) < 0) {
+        setup_unref(setup);
+        setup = NULL;
+    }
     if (setup) {
-        adopt(run, setup);
+        adopt(run, setup, fds);
         tell_in_force(run, setup->config, unchanged);
     } else {
         log_alarm("reload", "the new configuration has errors; the old one stays in force");
     }
+    free(fds);
     notify_systemd("READY=1");
     return setup ? EXIT_YES : EXIT_CONFIG;
 }
@@ -247,7 +275,7 @@ static void run_on_watch(uv_timer_t *timer)
     struct setup *setup = setup_refresh(run->setup, &load);
     log_lines(LOG_WARNING, "reload", &load.warnings);
     if (setup) {
-        adopt(run, setup);
+        adopt(run, setup, NULL);
         log_event("reload", "changed files are read again");
     }
     tell_troubles(run, &load.errors);
@@ -352,7 +380,8 @@ static int find_room(struct why *why)
 static int bind_all(struct run *run, struct why *why)
 {
     const struct config *c = run->setup->config;
-    if (privileges_folders(c, why) < 0 || listen_workers(c, worker_count(c), &run->fds, why) < 0)
+    if (privileges_folders(c, why) < 0 ||
+        listen_workers(c, NULL, worker_count(c), &run->fds, why) < 0)
         return -1;
     run->control_fd = c->control[0] ? listen_unix(c->control, why) : -1;
     if (c->control[0] && run->control_fd < 0)

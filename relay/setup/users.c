@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include "relay/base/mem.h"
 #include "relay/setup/cost.h"
+#include "relay/base/utf8.h"
 
 struct user {
     char *name, *hash;
@@ -36,22 +37,6 @@ struct users {
 static const char no_users_decoy[] =
     "$y$j9T$3OycveqQLmIrUDyIN1KLx.$O4jiLy15GuN2p9VE0RImNlqQ0EGlkFPmAt1rZMW0bt5";
 
-static bool is_utf8(const char *text)
-{
-    for (const unsigned char *p = (const unsigned char *)text; *p;) {
-        size_t more = *p < 0x80 ? 0 : *p >= 0xC2 && *p < 0xE0 ? 1 : *p >= 0xE0 && *p < 0xF0 ? 2 : 3;
-        if (more == 3 && (*p < 0xF0 || *p > 0xF4))
-            return false;
-        unsigned char low = *p == 0xE0 ? 0xA0 : *p == 0xF0 ? 0x90 : 0x80;
-        unsigned char high = *p == 0xED ? 0x9F : *p == 0xF4 ? 0x8F : 0xBF;
-        p++;
-        for (size_t i = 0; i < more; i++, p++, low = 0x80, high = 0xBF)
-            if (*p < low || *p > high)
-                return false;
-    }
-    return true;
-}
-
 bool users_name_ok(const char *name)
 {
     size_t n = strlen(name);
@@ -60,7 +45,7 @@ bool users_name_ok(const char *name)
     for (size_t i = 0; i < n; i++)
         if ((unsigned char)name[i] < 0x20 || name[i] == 0x7F || name[i] == ':')
             return false;
-    return is_utf8(name);
+    return utf8_valid(span_text(name));
 }
 
 // Without a prefix crypt takes any two letters for the salt of the old DES scheme, whose hashes have

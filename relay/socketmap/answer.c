@@ -49,13 +49,21 @@ static void add_name(struct buf *out, const char **before, const char *name)
     *before = ":";
 }
 
-// RFC 8461 section 4.1: a pattern is a host or "*." and a name; Postfix writes the second as ".name".
+// RFC 8461 section 4.1: a pattern is a host or "*." and a name; Postfix writes the second as ".name". Each next hop
+// of a rule has a policy of its own.
 static void add_patterns(const struct route *route, struct buf *out)
 {
     const char *before = " match=";
-    for (size_t i = 0; i < route->sts.nmx; i++) {
-        const char *pattern = route->sts.mx[i];
-        add_name(out, &before, strncmp(pattern, "*.", 2) == 0 ? pattern + 1 : pattern);
+    const struct sts_view *last = NULL;
+    for (size_t h = 0; h < route->nhosts; h++) {
+        const struct sts_view *policy = route_sts(route, &route->hosts[h]);
+        if (!usable(&route->hosts[h]) || !policy || policy == last)
+            continue;
+        last = policy;
+        for (size_t i = 0; i < policy->nmx; i++) {
+            const char *pattern = policy->mx[i];
+            add_name(out, &before, strncmp(pattern, "*.", 2) == 0 ? pattern + 1 : pattern);
+        }
     }
     buf_adds(out, " servername=hostname");
 }

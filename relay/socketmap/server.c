@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <unistd.h>
+#include "config/value.h"
 #include "relay/base/list.h"
 #include "relay/base/mem.h"
 #include "relay/net/accept.h"
@@ -186,8 +187,9 @@ struct socketmap *socketmap_open(struct relay *relay, uv_loop_t *loop, const cha
                                  struct why *why)
 {
     struct sockaddr_storage at;
-    int fd = listen_parse(address, &at, why);
-    fd = fd < 0 ? -1 : listen_tcp((const struct sockaddr *)&at, address, why);
+    if (value_endpoint(span_text(address), PORT_REQUIRED, &at, why) < 0)
+        return NULL;
+    int fd = listen_tcp((const struct sockaddr *)&at, address, why);
     if (fd < 0)
         return NULL;
     struct socketmap *map = mem_new(sizeof *map);

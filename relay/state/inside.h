@@ -84,11 +84,6 @@ enum db_result db_write(struct state_db *db, const struct state_write *first, st
 enum db_result db_prune(struct state_db *db, int64_t first_day, bool *more, struct why *why);
 
 // relay/state/read.c
-enum db_result db_each_policy(struct state_db *db, void (*fn)(void *, const struct sts_row *),
-                              void *arg, struct why *why);
-enum db_result db_each_memory(struct state_db *db,
-                              void (*fn)(void *, const char *, const struct memory_row *),
-                              void *arg, struct why *why);
 enum db_result db_rows(struct state_db *db, const struct state_query *query,
                        struct ledger_rows *rows, struct why *why);
 enum db_result db_loss(struct state_db *db, struct state_health *out, struct why *why);

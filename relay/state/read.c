@@ -37,8 +37,8 @@ static void read_policy_row(sqlite3_stmt *st, void *arg)
     p->fn(p->arg, &row);
 }
 
-enum db_result db_each_policy(struct state_db *db, void (*fn)(void *, const struct sts_row *),
-                              void *arg, struct why *why)
+static enum db_result each_policy(struct state_db *db, void (*fn)(void *, const struct sts_row *),
+                                  void *arg, struct why *why)
 {
     struct policies p = {fn, arg};
     sqlite3_stmt *st = db_prepare(
@@ -66,9 +66,9 @@ static void read_memory_row(sqlite3_stmt *st, void *arg)
     free(host);
 }
 
-enum db_result db_each_memory(struct state_db *db,
-                              void (*fn)(void *, const char *, const struct memory_row *),
-                              void *arg, struct why *why)
+static enum db_result each_memory(struct state_db *db,
+                                  void (*fn)(void *, const char *, const struct memory_row *),
+                                  void *arg, struct why *why)
 {
     struct memories m = {fn, arg};
     sqlite3_stmt *st = db_prepare(
@@ -189,9 +189,9 @@ int state_read(const char *path, void (*policy)(void *arg, const struct sts_row 
     struct state_db db;
     if (db_open_reader(&db, path, why) < 0)
         return -1;
-    enum db_result rc = db_each_policy(&db, policy, arg, why);
+    enum db_result rc = each_policy(&db, policy, arg, why);
     if (rc == DB_DONE)
-        rc = db_each_memory(&db, memory, arg, why);
+        rc = each_memory(&db, memory, arg, why);
     db_close(&db);
     free(db.path);
     return rc == DB_DONE ? 0 : -1;

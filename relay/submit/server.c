@@ -5,22 +5,25 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 #include "relay/base/mem.h"
 #include "relay/log/log.h"
 #include "relay/net/accept.h"
 #include "relay/submit/session.h"
 
 struct listener {
-    struct acceptor *acceptor; // NULL: closed, or it could not be opened
+    struct acceptor *acceptor;
     struct server *server;
-    const struct cfg_listen *config; // of server->first
+    const struct cfg_listen *config; // of the last of server->served
 };
 
 struct server {
     struct submit_host host;
-    struct setup *first; // the setup it started with: the listeners are its
-    struct listener *listeners;
-    size_t nlisteners, open; // open: handles whose close callback has not come
+    struct setup **served; // the setups that sessions may have their listener from; kept to the end
+    size_t nserved;
+    struct listener **listeners; // NULL: one that could not be opened
+    size_t nlisteners, open;     // open: those whose end has not been heard of
     void (*gone)(void *arg);
     void *arg;
     struct item told; // posts `gone`
@@ -54,13 +57,16 @@ static void server_on_client(void *arg, int fd)
 static void server_on_closed(void *arg)
 {
     struct listener *l = arg;
-    l->server->open--;
-    look_whether_gone(l->server);
+    struct server *server = l->server;
+    free(l);
+    server->open--;
+    look_whether_gone(server);
 }
 
-static int listen_on(struct listener *l, struct server *server, const struct cfg_listen *config,
-                     int fd, struct why *why)
+static struct listener *listen_on(struct server *server, const struct cfg_listen *config, int fd)
 {
+    struct listener *l = mem_new(sizeof *l);
+    struct why why;
     l->server = server;
     l->config = config;
     const struct acceptor_options options = {
@@ -69,17 +75,65 @@ static int listen_on(struct listener *l, struct server *server, const struct cfg
         .client = server_on_client,
         .closed = server_on_closed,
         .arg = l};
-    l->acceptor = acceptor_open(&server->host.worker->loop, fd, &options, why);
-    server->open += l->acceptor != NULL;
-    return l->acceptor ? 0 : -1;
+    l->acceptor = acceptor_open(&server->host.worker->loop, fd, &options, &why);
+    if (l->acceptor) {
+        server->open++;
+        return l;
+    }
+    log_alarm("listen", "%s", why.text);
+    free(l);
+    return NULL;
+}
+
+// The listener that stands at this address, taken out of the old ones.
+static struct listener *keep(struct server *server, const struct cfg_listen *config)
+{
+    for (size_t i = 0; i < server->nlisteners; i++) {
+        struct listener *l = server->listeners[i];
+        if (!l || strcmp(l->config->text, config->text) != 0)
+            continue;
+        server->listeners[i] = NULL;
+        l->config = config;
+        return l;
+    }
+    return NULL;
+}
+
+static void close_listeners(struct server *server)
+{
+    for (size_t i = 0; i < server->nlisteners; i++)
+        if (server->listeners[i])
+            acceptor_close(server->listeners[i]->acceptor);
+    free(server->listeners);
+    server->listeners = NULL;
+    server->nlisteners = 0;
+}
+
+// fds[i] belongs to config->listen[i]; -1: a socket that stands already.
+static void listen_as(struct server *server, struct setup *setup, const int *fds, size_t nfds)
+{
+    struct listener **now = mem_new((nfds + 1) * sizeof(struct listener *));
+    server->served = mem_grow(server->served, server->nserved + 1, sizeof(struct setup *));
+    server->served[server->nserved++] = setup_ref(setup);
+    for (size_t i = 0; i < nfds; i++) {
+        const struct cfg_listen *config = &setup->config->listen[i];
+        if (fds[i] < 0)
+            now[i] = keep(server, config);
+        else if (server->host.draining)
+            close(fds[i]);
+        else
+            now[i] = listen_on(server, config, fds[i]);
+    }
+    close_listeners(server); // those that are left
+    server->listeners = now;
+    server->nlisteners = nfds;
 }
 
 struct server *server_new(struct worker *worker, const int *fds, size_t nfds)
 {
     struct server *server = mem_new(sizeof *server);
     struct submit_host *host = &server->host;
-    server->first = setup_ref(worker->setup);
-    assert(nfds <= server->first->config->nlisten);
+    assert(nfds <= worker->setup->config->nlisten);
     host->worker = worker;
     host->setup = setup_ref(worker->setup);
     host->limits = limits_shared(&worker->relay->limits);
@@ -87,30 +141,17 @@ struct server *server_new(struct worker *worker, const int *fds, size_t nfds)
     host->freed = server_session_freed;
     host->room = acceptor_room();
     list_init(&host->sessions);
-    server->listeners = mem_new((nfds ? nfds : 1) * sizeof *server->listeners);
-    server->nlisteners = nfds;
-    for (size_t i = 0; i < nfds; i++) {
-        const struct cfg_listen *config = &server->first->config->listen[i];
-        struct why why;
-        if (listen_on(&server->listeners[i], server, config, fds[i], &why) < 0)
-            log_alarm("listen", "%s", why.text);
-    }
+    listen_as(server, worker->setup, fds, nfds);
     return server;
 }
 
-void server_reload(struct server *server, struct setup *setup)
+void server_reload(struct server *server, struct setup *setup, const int *fds)
 {
     struct setup *old = server->host.setup;
     server->host.setup = setup_ref(setup);
     setup_unref(old);
-}
-
-static void close_listeners(struct server *server)
-{
-    for (size_t i = 0; i < server->nlisteners; i++) {
-        acceptor_close(server->listeners[i].acceptor);
-        server->listeners[i].acceptor = NULL;
-    }
+    if (fds)
+        listen_as(server, setup, fds, setup->config->nlisten);
 }
 
 void server_drain(struct server *server)
@@ -143,7 +184,9 @@ void server_free(struct server *server)
     auth_free(server->host.auth);
     limits_unref(server->host.limits);
     setup_unref(server->host.setup);
-    setup_unref(server->first);
+    for (size_t i = 0; i < server->nserved; i++)
+        setup_unref(server->served[i]);
+    free(server->served);
     free(server->listeners);
     free(server);
 }

@@ -9,7 +9,9 @@
 // Sockets are bound once by the main thread, before privileges are dropped, one set per worker
 // (SO_REUSEPORT): fds[i] belongs to config->listen[i] of the setup the relay started with.
 struct server *server_new(struct worker *worker, const int *fds, size_t nfds);
-void server_reload(struct server *server, struct setup *setup); // new sessions use it
+// New sessions use it. `fds` NULL: the listeners are as they were; else fds[i] is config->listen[i]'s new socket, or -1
+// where one stands at that address already; others are closed.
+void server_reload(struct server *server, struct setup *setup, const int *fds);
 // Accepts no more. Idle sessions get 421 at once, busy ones after their message.
 void server_drain(struct server *server);
 size_t server_sessions(const struct server *server);

@@ -57,6 +57,7 @@ class Relay:
         certificate = self.lab.ca.leaf("relay.example.org", "localhost")
         shutil.copy(certificate.chain_file, self.path("chain.pem"))
         shutil.copy(certificate.key_file, self.path("key.pem"))
+        os.chmod(self.path("key.pem"), 0o600)
         self.set_user(self.user, self.password)
         self.set_user("postfix", self.password)
         for name, kind in (("r1", "rsa"), ("e1", "ed25519")):

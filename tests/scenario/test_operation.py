@@ -19,6 +19,11 @@ def mx(lab):
     return lab.mx("mx.dest.test", domains="dest.test")
 
 
+def reachable(port):
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) == 0
+
+
 def waiting(relay):
     """The messages that wait, as `queue list --json` tells them."""
     found = relay.json("queue", "list")
@@ -227,15 +232,40 @@ def test_reload_takes_the_new_configuration(lab, mx, way):
 
 def test_case_141_reload_says_what_only_a_restart_changes(lab, mx):
     relay = lab.relay().start()
-    relay.write(spool="elsewhere", workers=3, listen=[{"address": "127.0.0.1:5870"}], received="no-client")
+    relay.write(spool="elsewhere", workers=3, received="no-client")
     for _ in range(2):  # the second time the file has not changed, and what runs is still another
         said = relay.ask("reload")
-        assert "in force, but for what only a restart changes: listen, spool, workers" in said
+        assert "in force, but for what only a restart changes: spool, workers" in said
     relay.reload()
     found = until(lambda: [e["text"] for e in relay.events("reload") if "only a restart" in e["text"]][2:], relay.told)
-    assert "listen, spool, workers" in found[0]
-    relay.write(spool="spool", workers=2, listen=relay._defaults()["listen"])
+    assert "spool, workers" in found[0]
+    relay.write(spool="spool", workers=2)
     assert relay.ask("reload") == "the new configuration is in force\n"
+
+
+def test_case_148_reload_opens_and_closes_listeners(lab, mx):
+    relay = lab.relay().start()
+    staying = relay.client()
+    relay.write(listen=[{"address": "127.0.0.1:587"}, {"address": "127.0.0.1:5870"},
+                        {"address": "127.0.0.1:4650", "tls": "implicit"}])
+    assert relay.ask("reload") == "the new configuration is in force\n"
+    until(lambda: not reachable(465), "the closed port")
+    with relay.client(port=5870) as client, Client(relay.address, 4650, tls=True):
+        client.envelope("app@example.org", ["a@dest.test"])
+        assert client.data(letter()).code == 250
+    staying.expect(250, "NOOP")  # what stands goes on
+    relay.client().quit()
+    relay.write(listen=[{"address": "127.0.0.1:587", "tls": "implicit"}])
+    relay.ask("reload")
+    until(lambda: not reachable(5870) and not reachable(4650), "the closed ports")
+    Client(relay.address, 587, tls=True).close()
+    staying.expect(250, "NOOP")
+    with socket.create_server(("127.0.0.1", 5871)):
+        relay.write(listen=[{"address": "127.0.0.1:5871"}])
+        assert relay.ctl("reload").returncode == 78
+        assert "another program has this port" in relay.wait("reload", level="error")["text"]
+    Client(relay.address, 587, tls=True).close()
+    mx.wait()
 
 
 def test_a_bad_reload_keeps_the_old_configuration(lab, mx):
@@ -342,6 +372,27 @@ def test_help_and_usage(lab):
     for name in names:
         assert "usage" in relay.ask(name, "--help").lower(), name
     assert relay.ctl("frobnicate").returncode == 64
+
+
+def test_case_142_options_before_and_behind_the_subcommand(lab, mx):
+    relay = lab.relay().start()
+    from tests.lab.process import run
+
+    def both(*argv):
+        done = run([relay.program, *argv])
+        assert done.returncode == 0, (argv, done.stderr)
+        return done.stdout
+    c = ["-c", relay.file]
+    assert both(*c, "queue", "list") == both("queue", "list", *c) == both("queue", *c, "list") == \
+        both("-c" + relay.file, "queue", "list")
+    for argv in ([*c, "--json", "status"], ["--json", *c, "status"], ["status", "--json", *c],
+                 ["--json", "status", *c], [*c, "status", "--json"]):
+        told = json.loads(both(*argv))
+        assert told["stage"] == "running" and "exit" not in told
+    done = run([relay.program, "status", "-c"])
+    assert done.returncode == 64 and "-c needs the name of a file" in done.stderr
+    assert run([relay.program, "--json", "message", "verify", "--dns-file", lab.file("none.json", "{}"), "-"],
+               input="From: a@b.test\r\n\r\nx\r\n").stdout.startswith("{")
 
 
 def test_certificates_are_read_again(lab, mx):

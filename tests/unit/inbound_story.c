@@ -321,7 +321,7 @@ void story_begin(struct story *s, const char *yaml)
 void story_reload(struct story *s, const char *yaml)
 {
     struct setup *setup = make_setup(yaml);
-    server_reload(s->server, setup);
+    server_reload(s->server, setup, NULL);
     setup_unref(setup);
 }
 

@@ -52,8 +52,11 @@ static void text_that_is_no_yaml_is_told_in_libyamls_words(void **state)
     (void)state;
     static const struct example list[] = {
         {"hostname: a.example\n\tlog: {}\n",
-         "w:2:1: found a tab character that violates indentation while scanning a plain scalar "
-         "(line 1)\n"},
+         "w:2:1: a tab; in YAML lines are indented with spaces\n"},
+        {"log:\n\tformat: json\n", "w:2:1: a tab; in YAML lines are indented with spaces\n"},
+        {"log:\n  \tformat: json\n", "w:2:3: a tab; in YAML lines are indented with spaces\n"},
+        {"log:\n  format: json\n\tlevel: debug\n",
+         "w:3:1: a tab; in YAML lines are indented with spaces\n"},
         {"listen: [\n", "w:2:1: did not find expected node content while parsing a flow node "
                         "(line 2)\n"},
         {"a: 1\nb: \"x\n", "w:3:1: found unexpected end of stream while scanning a quoted scalar "

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "config/value.h"
 #include "relay/http/http.h"
 #include "relay/http/history.h"
 #include "relay/http/html.h"
@@ -58,7 +59,7 @@ static void open_server(unsigned deadline_s)
     struct sockaddr_storage address;
     socklen_t n = sizeof address;
     struct why why;
-    assert_int_equal(listen_parse("127.0.0.1:0", &address, &why), 0);
+    assert_int_equal(value_endpoint(span_text("127.0.0.1:0"), PORT_REQUIRED, &address, &why), 0);
     int fd = listen_tcp((struct sockaddr *)&address, "127.0.0.1:0", &why);
     assert_true(fd >= 0);
     getsockname(fd, (struct sockaddr *)&address, &n);

@@ -66,9 +66,12 @@ static const char *answer(const char *const *patterns, size_t n, const enum tls_
         hosts[i].demand.nnames = 1;
     }
     hosts[1].demand.refuse = second_refused;
-    while (patterns && patterns[route.sts.nmx])
-        route.sts.nmx++;
-    route.sts.mx = (char **)patterns;
+    struct route_policy policy = {0};
+    while (patterns && patterns[policy.sts.nmx])
+        policy.sts.nmx++;
+    policy.sts.mx = (char **)patterns;
+    route.policies = &policy;
+    route.npolicies = 1;
     socketmap_answer(&route, &out);
     snprintf(text, sizeof text, "%s", buf_text(&out));
     buf_free(&out);

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: ISC
+// Socket addresses of IPv4 and IPv6 and their text. Pure. With a port: value_endpoint (config/value.h).
+#ifndef RELAY_BASE_ADDRESS_H
+#define RELAY_BASE_ADDRESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include "relay/base/span.h"
+
+#define ADDRESS_TEXT 64 // bytes of any address as text, with NUL
+
+// "192.0.2.1", "2001:db8::1", without the port; "" for another family. Returns out.
+const char *address_text(const struct sockaddr *a, char out[static ADDRESS_TEXT]);
+socklen_t address_size(const struct sockaddr *a); // of the structure that the family has
+// The 4 or 16 bytes of the address; NULL and 0 for another family.
+const unsigned char *address_bytes(const struct sockaddr *a, size_t *n);
+bool address_same(const struct sockaddr *a, const struct sockaddr *b); // ports do not count
+
+// "192.0.2.1" or "2001:db8::1". False: not an IP address; then nothing is written.
+bool address_read(struct span text, uint16_t port, struct sockaddr_storage *out);
+
+#endif

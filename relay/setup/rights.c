@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: ISC
+// Modes of the files that hold secrets.
+#include "relay/setup/rights.h"
+
+#include <sys/stat.h>
+
+static size_t look(const struct config *config, const char *what, const char *file,
+                   struct buf *lines)
+{
+    struct stat st;
+    if (!file[0] || stat(file, &st) < 0)
+        return 0; // a missing file is told by the loader
+    if (!(st.st_mode & 0007))
+        return 1;
+    const struct cfg_place *place = config_place(config, file);
+    buf_adds(lines, config->file);
+    if (place)
+        buf_addf(lines, ":%zu:%zu", place->line, place->column);
+    buf_addf(lines, ": %s %s can be read by everybody (mode %03o); this mends it: chmod o= %s\n",
+             what, file, (unsigned)(st.st_mode & 0777), file);
+    return 1;
+}
+
+size_t rights_look(const struct config *config, struct buf *lines)
+{
+    size_t n = look(config, "users file", config->users, lines);
+    for (size_t i = 0; i < config->ncertificates; i++)
+        n += look(config, "certificate key", config->certificates[i].key, lines);
+    for (size_t d = 0; d < config->ndkim; d++)
+        for (size_t k = 0; k < config->dkim[d].nkeys; k++)
+            n += look(config, "signing key", config->dkim[d].keys[k].file, lines);
+    if (config->arc.domain[0])
+        n += look(config, "signing key", config->arc.file, lines);
+    for (size_t i = 0; i < config->delivery.ndestinations; i++)
+        n += look(config, "password file", config->delivery.destinations[i].auth_password_file,
+                  lines);
+    return n;
+}
