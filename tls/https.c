@@ -178,6 +178,10 @@ static void start_transfer(struct https_request *r)
                                          .arg = r};
     r->began_ms = uv_now(&r->https->loop);
     r->transfer = https_transfer_start(&order);
+    if (r->transfer)
+        return;
+    https_failed(r->host, r->path, &r->why, "%s", "no resources are left here to begin with");
+    https_finish(r);
 }
 
 // With all addresses known: connect, wait for the address, or fail.
@@ -382,19 +386,26 @@ struct https *https_open(const struct https_options *options, struct why *why)
     list_init(&https->parked);
     list_init(&https->slow);
     curl_global_init(CURL_GLOBAL_DEFAULT);
-    uv_loop_init(&https->loop);
-    https->mail = inbox_open(&https->loop);
-    https->sockets = https_sockets_new(&https->loop, https_transfer_done);
+    int rc = uv_loop_init(&https->loop);
+    if (rc < 0) {
+        why_set(why, WHY_OURS, "4.3.0", "cannot make an event loop: %s", uv_strerror(rc));
+        https_free(https);
+        return NULL;
+    }
     uv_timer_init(&https->loop, &https->turn);
     https->turn.data = https;
     uv_timer_start(&https->turn, https_on_turn, TURN_MS, TURN_MS);
-    int rc = uv_thread_create(&https->thread, run_loop, https);
+    https->mail = inbox_open(&https->loop);
+    https->sockets = https->mail ? https_sockets_new(&https->loop, https_transfer_done) : NULL;
+    rc = https->sockets ? uv_thread_create(&https->thread, run_loop, https) : UV_EMFILE;
     if (rc == 0)
         return https;
     why_set(why, WHY_OURS, "4.3.0", "cannot start a thread: %s", uv_strerror(rc));
-    https_sockets_close(https->sockets);
+    if (https->sockets)
+        https_sockets_close(https->sockets);
     uv_close((uv_handle_t *)&https->turn, NULL);
-    inbox_close(https->mail);
+    if (https->mail)
+        inbox_close(https->mail);
     uv_run(&https->loop, UV_RUN_DEFAULT);
     uv_loop_close(&https->loop);
     https_free(https);
