@@ -187,6 +187,10 @@ static void start_transfer(struct https_request *r)
                                          .arg = r};
     r->began_ms = uv_now(&r->https->loop);
     r->transfer = https_transfer_start(&order);
+    if (r->transfer)
+        return;
+    https_failed(r->host, r->path, &r->why, "%s", "no resources are left here to begin with");
+    https_finish(r);
 }
 
 // With all addresses known: connect, wait for the address, or fail.
@@ -415,9 +419,11 @@ struct https *https_open(const struct https_options *options, struct why *why)
     if (rc == 0)
         return https;
     why_set(why, WHY_OURS, "4.3.0", "cannot start a thread: %s", uv_strerror(rc));
-    https_sockets_close(https->sockets);
+    if (https->sockets)
+        https_sockets_close(https->sockets);
     uv_close((uv_handle_t *)&https->turn, NULL);
-    inbox_close(https->mail);
+    if (https->mail)
+        inbox_close(https->mail);
     uv_run(&https->loop, UV_RUN_DEFAULT);
     uv_loop_close(&https->loop);
     https_free(https);

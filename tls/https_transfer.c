@@ -261,13 +261,14 @@ static void set_callbacks(struct https_transfer *t)
 
 struct https_transfer *https_transfer_start(const struct https_transfer_order *order)
 {
+    CURL *easy = curl_easy_init();
+    if (!easy)
+        return NULL;
     struct https_transfer *t = mem_new(sizeof *t);
     char *url = mem_printf("https://%s:%u%s", order->host, (unsigned)order->port, order->path);
     t->order = *order;
     t->trust = order->trust ? trust_ref(order->trust) : NULL;
-    t->easy = curl_easy_init();
-    if (!t->easy)
-        abort(); // no memory for a small thing
+    t->easy = easy;
     curl_easy_setopt(t->easy, CURLOPT_URL, url);
     curl_easy_setopt(t->easy, CURLOPT_PROTOCOLS_STR, "https");
     curl_easy_setopt(t->easy, CURLOPT_FOLLOWLOCATION, 0L);

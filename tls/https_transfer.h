@@ -27,6 +27,7 @@ struct https_transfer_order {
     void (*done)(void *arg);       // body or why is filled; not before the call below has returned
     void *arg;
 };
+// NULL: curl has nothing left to begin with.
 struct https_transfer *https_transfer_start(const struct https_transfer_order *order);
 void https_transfer_free(
     struct https_transfer *t);                  // before `done`: no callback comes; accepts NULL

@@ -116,7 +116,8 @@ static void tls_advice(const struct dsn *dsn, const struct dsn_row *row, struct 
         snprintf(own, sizeof own, "postmaster@%s", config->hostname);
     const char *hole = strstr(more, "%s");
     snprintf(text, sizeof text,
-             "The message was not sent, because the connection could not be protected %.*s%s%s",
+             "The message was not sent%s, because the connection could not be protected %.*s%s%s",
+             dsn->kind == DSN_DELAYED ? " so far" : "",
              hole ? (int)(hole - more) : (int)strlen(more), more, hole ? own : "",
              hole ? hole + 2 : "");
     lines(out, text);
@@ -164,13 +165,23 @@ static void row_text(const struct dsn *dsn, const struct dsn_row *row, struct bu
         buf_adds(out, "\r\n");
     }
     buf_adds(out, "\r\n");
-    if (dsn->kind == DSN_FAILED && !dsn->postmaster) {
-        if (row->why->tls != WHY_TLS_NONE)
-            tls_advice(dsn, row, out);
-        else
-            lines(out, advice(row));
-        buf_adds(out, "\r\n");
-    }
+    bool tls = row->why->tls != WHY_TLS_NONE;
+    if (dsn->postmaster || (dsn->kind != DSN_FAILED && !tls))
+        return;
+    if (tls)
+        tls_advice(dsn, row, out);
+    else
+        lines(out, advice(row));
+    buf_adds(out, "\r\n");
+}
+
+// A policy stands in the way: waiting alone may not help.
+static bool is_stopped(const struct dsn *dsn)
+{
+    for (size_t i = 0; i < dsn->nrows; i++)
+        if (dsn->rows[i].why && dsn->rows[i].why->tls != WHY_TLS_NONE)
+            return true;
+    return false;
 }
 
 static const char *opening(const struct dsn *dsn)
@@ -183,6 +194,11 @@ static const char *opening(const struct dsn *dsn)
     case DSN_FAILED:
         return "your message could not be delivered to:";
     case DSN_DELAYED:
+        if (is_stopped(dsn))
+            return "your message has not been delivered yet. Delivery will be tried again and "
+                   "again "
+                   "until the\n"
+                   "date below, but something stands in the way that somebody may have to mend:";
         return "your message has not been delivered yet. Nothing needs to be done: delivery will "
                "be\n"
                "tried again and again until the date below. It waits for:";

@@ -220,9 +220,15 @@ static void a_delay_says_until_when(void **state)
 {
     (void)state;
     dsn.kind = DSN_DELAYED;
-    why_set_tls(&why, WHY_STARTTLS_NOT_SUPPORTED, WHY_HOST, "4.7.4", "TLS is demanded");
+    why_set(&why, WHY_HOST, "4.4.1", "nobody answers");
     compose();
     assert_true(has(0, "Nothing needs to be done"));
+    release();
+    why_set_tls(&why, WHY_STARTTLS_NOT_SUPPORTED, WHY_HOST, "4.7.4", "TLS is demanded");
+    why.asker = "default";
+    compose();
+    assert_false(has(0, "Nothing needs to be done")); // case 86
+    assert_true(has(0, "can make an exception"));
     assert_true(has(0, "Delivery is given up at Sun, 19 Nov 2023"));
     assert_true(has(1, "Action: delayed\r\nStatus: 4.7.4\r\n"));
     assert_true(has(1, "Will-Retry-Until: Sun, 19 Nov 2023"));
