@@ -3,9 +3,9 @@
 // what policy refuses, what did not answer lately, and what has its full number of connections.
 #include "relay/deliver/inside.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
-#include "relay/base/address.h"
 #include "relay/base/clock.h"
 
 const struct sockaddr *deliver_source(const struct deliver *d, const struct sockaddr *to,
@@ -19,6 +19,16 @@ const struct sockaddr *deliver_source(const struct deliver *d, const struct sock
         }
     *helo = NULL;
     return NULL;
+}
+
+static void deliver_host_address_text(const struct sockaddr *a, char *out, size_t n)
+{
+    const void *bytes =
+        a->sa_family == AF_INET6
+            ? (const void *)&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr
+            : (const void *)&((const struct sockaddr_in *)(const void *)a)->sin_addr;
+    if (!inet_ntop(a->sa_family, bytes, out, (socklen_t)n))
+        out[0] = '\0';
 }
 
 static const struct sockaddr *address_of(const struct route_host *host, size_t i)
@@ -73,7 +83,7 @@ static void begin(struct deliver *d, const struct sockaddr *to)
     d->c = connection_open(d->order.pool, to);
     d->c->key = d->key;
     snprintf(d->c->host, sizeof d->c->host, "%s", host->host);
-    deliver_host_address_text(to, d->c->ip);
+    deliver_host_address_text(to, d->c->ip, sizeof d->c->ip);
     d->reused = d->spoke = false;
     d->counted = d->clear; // the attempt that failed before it has the fact
 }
