@@ -224,7 +224,7 @@ static int check(const char *dns_file, bool offline, bool json)
         check_rights(&r, config);
         if (setup)
             check_certificate(&r, setup);
-        check_senders(&r, config, setup);
+        check_submission(&r, config, setup);
         check_exceptions(&r, config);
         check_machine(&r, config);
         check_state(&r, config);
