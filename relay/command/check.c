@@ -222,7 +222,7 @@ static int check(const char *dns_file, bool offline, bool json)
         check_rights(&r, config);
         if (setup)
             check_certificate(&r, setup);
-        check_senders(&r, config, setup);
+        check_submission(&r, config, setup);
         check_forwarding(&r, config);
         check_reports(&r, config);
         check_machine(&r, config);

@@ -5,7 +5,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include "relay/base/address.h"
 #include "relay/base/clock.h"
 
 const struct sockaddr *deliver_source(const struct deliver *d, const struct sockaddr *to,

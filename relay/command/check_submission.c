@@ -80,7 +80,7 @@ static void check_signed(struct report *r, const struct config *config)
         check_say(r, "ok", "every sender's domain has a signing key");
 }
 
-void check_senders(struct report *r, const struct config *config, const struct setup *setup)
+void check_submission(struct report *r, const struct config *config, const struct setup *setup)
 {
     if (!config->nsenders)
         check_say(r, "warning", "senders: there is no row, so nobody may send anything");
