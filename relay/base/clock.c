@@ -11,7 +11,7 @@
 
 static atomic_bool fixed;
 static _Atomic int64_t fixed_ms;
-static _Atomic uint64_t ahead_ns; // of the system's monotonic clock
+static _Atomic int64_t mono_ahead_ms;
 
 static int64_t system_ns(clockid_t id)
 {
@@ -32,8 +32,7 @@ int64_t clock_s(void)
 
 uint64_t clock_mono_ns(void)
 {
-    return (uint64_t)system_ns(CLOCK_MONOTONIC) +
-           atomic_load_explicit(&ahead_ns, memory_order_relaxed);
+    return (uint64_t)(system_ns(CLOCK_MONOTONIC) + atomic_load(&mono_ahead_ms) * 1000000);
 }
 
 uint64_t clock_mono_ms(void)
@@ -52,14 +51,14 @@ void clock_advance(int64_t ms)
     atomic_fetch_add(&fixed_ms, ms);
 }
 
+void clock_mono_advance(int64_t ms)
+{
+    atomic_fetch_add(&mono_ahead_ms, ms);
+}
+
 void clock_release(void)
 {
     atomic_store(&fixed, false);
-}
-
-void clock_mono_advance(uint64_t ms)
-{
-    atomic_fetch_add(&ahead_ns, ms * 1000000);
 }
 
 static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: ISC
 // What time it is. Wall time (Unix epoch) for what outlives the process or is shown; monotonic time for
-// waiting. Tests and `--now` stop or move the wall clock, tests move the monotonic one; nothing else may call
-// time() itself.
+// waiting. Tests and `--now` stop or move the wall clock; nothing else may call time() itself.
 #ifndef RELAY_BASE_CLOCK_H
 #define RELAY_BASE_CLOCK_H
 
@@ -14,12 +13,10 @@ int64_t clock_s(void);        // the same in seconds
 uint64_t clock_mono_ms(void); // monotonic, milliseconds
 uint64_t clock_mono_ns(void);
 
-void clock_fix(int64_t ms);     // from now on the wall clock stands at ms
-void clock_advance(int64_t ms); // moves a fixed clock
-void clock_release(void);       // back to the system's clock
-// The monotonic clock goes ahead by so much, for good: what waits by it is due sooner. libuv's timers have
-// a clock of their own.
-void clock_mono_advance(uint64_t ms);
+void clock_fix(int64_t ms);          // from now on the wall clock stands at ms
+void clock_advance(int64_t ms);      // moves a fixed clock
+void clock_release(void);            // back to the system's clock
+void clock_mono_advance(int64_t ms); // tests: so much later, for whatever waits by this clock
 
 // "Sat, 21 Nov 2026 20:49:00 +0000" (RFC 5322), "2026-11-21T20:49:00Z" (RFC 3339); at most 40 bytes.
 void clock_rfc5322(int64_t ms, char out[static 40]);
