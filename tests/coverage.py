@@ -17,8 +17,8 @@ LEAST = 10
 
 
 def counters(build):
-    """The counters of objects of ours; those of tests and of the manual's maker tell nothing."""
-    return [path for path in glob.glob(os.path.join(build, "CMakeFiles/**/*.gcno"), recursive=True)]
+    """Of every source of ours; those of tests and of the manual's maker tell nothing."""
+    return glob.glob(os.path.join(build, "CMakeFiles/**/*.gcno"), recursive=True)
 
 
 def lines_run(build):
@@ -26,11 +26,13 @@ def lines_run(build):
     found = collections.defaultdict(collections.Counter)
     paths = counters(os.path.abspath(build))
     for at in range(0, len(paths), 50):
+        # its status tells of sources that never ran, which count as that
         run = subprocess.run(["gcov", "--json-format", "--stdout", *paths[at:at + 50]], capture_output=True,
-                             text=True, cwd=build, check=True)
+                             text=True, cwd=build, check=False)
         for text in run.stdout.splitlines():
-            for file in json.loads(text)["files"]:
-                name = os.path.relpath(os.path.join(TREE, file["file"]), TREE)
+            unit = json.loads(text)
+            for file in unit["files"]:
+                name = os.path.relpath(os.path.join(unit["current_working_directory"], file["file"]), TREE)
                 if name.startswith(ROOMS):
                     for line in file["lines"]:
                         found[name][line["line_number"]] += line["count"]
@@ -43,11 +45,11 @@ def main(argv):
     found = lines_run(argv[1])
     if not found:
         sys.exit(f"{argv[1]}: no counters; is it a build with WAXWING_COVERAGE?")
-    rows = sorted((sum(map(bool, lines.values())) / len(lines), len(lines), name)
+    rows = sorted((sum(map(bool, lines.values())) / len(lines), -len(lines), name)
                   for name, lines in found.items() if lines)
     print(f"the {LEAST} least covered files:")
     for share, total, name in rows[:LEAST]:
-        print(f"  {100 * share:5.1f} % of {total:4} lines  {name}")
+        print(f"  {100 * share:5.1f} % of {-total:4} lines  {name}")
     ran = sum(sum(map(bool, lines.values())) for lines in found.values())
     total = sum(map(len, found.values()))
     print(f"{100 * ran / total:.1f} % of {total} lines in {len(rows)} files")

@@ -15,7 +15,7 @@ import sys
 TABLE = "relay/rooms"
 HEADER = "its header"
 ABOVE = ("relay/main.c", "tests/", "man/")  # these may use every room
-PRIVATE = re.compile(r"(\w+_)?(inside|thread)\.h$")
+PRIVATE = re.compile(r"(\w+_)?(inside|internal|thread)\.h$")
 
 
 def tracked(root, *endings):

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: ISC
 // Stub mode against a server that lies to order (tests/unit/dns/server.py): what each lie becomes.
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,6 +119,28 @@ static struct facts *ask(struct dns *dns, uint16_t type, const char *const *name
     return want.facts;
 }
 
+// Time goes faster while a lookup waits for servers that do not answer: a second in STEP_US. Not faster, since a
+// resolver that seems not to turn for five seconds is another story.
+#define STEP_US 150000
+
+static void *hasten(void *arg)
+{
+    for (atomic_bool *over = arg; !atomic_load(over); clock_mono_advance(1000))
+        usleep(STEP_US);
+    return NULL;
+}
+
+static struct facts *ask_in_haste(struct dns *dns, uint16_t type, const char *const *names)
+{
+    atomic_bool over = false;
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, hasten, &over), 0);
+    struct facts *f = ask(dns, type, names);
+    atomic_store(&over, true);
+    pthread_join(thread, NULL);
+    return f;
+}
+
 static const struct dns_answer *expect(struct facts *facts, const char *name, uint16_t type,
                                        enum dns_outcome outcome, enum dns_proof proof)
 {
@@ -134,10 +158,9 @@ static void each_lie_becomes_what_it_is(void **state)
     struct cfg_dns_server one = at("127.0.0.1", server.port);
     struct dns *dns = open_stub(&one, 1, DNS_TRUST_AUTO);
     static const char *const names[] = {
-        "secure.test",   "insecure.test", "nx.test",     "nodata.test",
-        "servfail.test", "refused.test",  "bogus.test",  "lost.test",
-        "alias.test",    "chain.test",    "loop.test",   "garbage.test",
-        "Secure.TEST.",  "a..test",       "silent.test", NULL};
+        "secure.test",  "insecure.test", "nx.test",    "nodata.test", "servfail.test",
+        "refused.test", "bogus.test",    "alias.test", "chain.test",  "loop.test",
+        "Secure.TEST.", "a..test",       NULL};
     struct facts *f = ask(dns, DNS_A, names);
     const struct dns_answer *a = expect(f, "secure.test", DNS_A, DNS_FOUND, DNS_SECURE);
     assert_int_equal(a->nrecords, 1);
@@ -154,7 +177,6 @@ static void each_lie_becomes_what_it_is(void **state)
     expect(f, "refused.test", DNS_A, DNS_FAILED, DNS_UNPROVEN);
     a = expect(f, "bogus.test", DNS_A, DNS_FAILED, DNS_BOGUS);
     assert_int_equal(a->nrecords, 0);
-    expect(f, "lost.test", DNS_A, DNS_FOUND, DNS_SECURE);
     a = expect(f, "alias.test", DNS_A, DNS_FOUND, DNS_INSECURE);
     assert_true(a->alias && a->alias_secure);
     assert_string_equal(a->canonical, "insecure.test");
@@ -162,8 +184,12 @@ static void each_lie_becomes_what_it_is(void **state)
     assert_true(a->alias && a->alias_secure);
     assert_string_equal(a->canonical, "secure.test");
     expect(f, "loop.test", DNS_A, DNS_FAILED, DNS_UNPROVEN);
-    expect(f, "garbage.test", DNS_A, DNS_FAILED, DNS_UNPROVEN);
     expect(f, "a..test", DNS_A, DNS_ABSENT, DNS_INSECURE);
+    facts_free(f);
+    static const char *const late[] = {"lost.test", "garbage.test", "silent.test", NULL};
+    f = ask_in_haste(dns, DNS_A, late);
+    expect(f, "lost.test", DNS_A, DNS_FOUND, DNS_SECURE);
+    expect(f, "garbage.test", DNS_A, DNS_FAILED, DNS_UNPROVEN);
     a = expect(f, "silent.test", DNS_A, DNS_FAILED, DNS_UNPROVEN);
     assert_non_null(strstr(a->why.text, "no answer in time"));
     facts_free(f);
@@ -200,7 +226,7 @@ static void a_dead_server_is_passed_over(void **state)
     struct cfg_dns_server two[] = {at("127.0.0.1", 9), at("127.0.0.1", server.port)};
     struct dns *dns = open_stub(two, 2, DNS_TRUST_AUTO);
     static const char *const names[] = {"secure.test", "nx.test", "servfail.test", NULL};
-    struct facts *f = ask(dns, DNS_A, names);
+    struct facts *f = ask_in_haste(dns, DNS_A, names);
     expect(f, "secure.test", DNS_A, DNS_FOUND, DNS_SECURE);
     expect(f, "nx.test", DNS_A, DNS_ABSENT, DNS_SECURE);
     expect(f, "servfail.test", DNS_A, DNS_FAILED, DNS_UNPROVEN);
@@ -234,7 +260,7 @@ static void an_untrusted_server_is_no_fallback_for_a_trusted_one(void **state)
     struct cfg_dns_server two[] = {at("127.0.0.1", 9), at("127.0.0.2", other.port)};
     struct dns *dns = open_stub(two, 2, DNS_TRUST_AUTO);
     static const char *const names[] = {"secure.test", NULL};
-    struct facts *f = ask(dns, DNS_A, names);
+    struct facts *f = ask_in_haste(dns, DNS_A, names);
     expect(f, "secure.test", DNS_A, DNS_FAILED, DNS_UNPROVEN);
     facts_free(f);
     dns_close(dns);

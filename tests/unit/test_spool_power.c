@@ -256,7 +256,7 @@ static void every_power_cut(void **state)
     for (size_t at = 0; at <= operations; at++) {
         cut_at(life, at, CUT_ABSENT, 0);
         cut_at(life, at, CUT_PRESENT, 0);
-        for (uint64_t k = 0; k < 4; k++)
+        for (uint64_t k = 0; k < 2; k++)
             cut_at(life, at, CUT_RANDOM, seed + k);
     }
     end(life);
