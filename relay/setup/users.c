@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "relay/base/mem.h"
+#include "relay/base/utf8.h"
 #include "relay/setup/cost.h"
 
 struct user {
@@ -38,16 +39,11 @@ static const char no_users_decoy[] =
 
 static bool is_utf8(const char *text)
 {
-    for (const unsigned char *p = (const unsigned char *)text; *p;) {
-        size_t more = *p < 0x80 ? 0 : *p >= 0xC2 && *p < 0xE0 ? 1 : *p >= 0xE0 && *p < 0xF0 ? 2 : 3;
-        if (more == 3 && (*p < 0xF0 || *p > 0xF4))
+    for (struct span rest = span_text(text); rest.n;) {
+        size_t n = utf8_length(rest);
+        if (!n)
             return false;
-        unsigned char low = *p == 0xE0 ? 0xA0 : *p == 0xF0 ? 0x90 : 0x80;
-        unsigned char high = *p == 0xED ? 0x9F : *p == 0xF4 ? 0x8F : 0xBF;
-        p++;
-        for (size_t i = 0; i < more; i++, p++, low = 0x80, high = 0xBF)
-            if (*p < low || *p > high)
-                return false;
+        rest = span_from(rest, n);
     }
     return true;
 }

@@ -212,6 +212,18 @@ static void case_97_own_mail_from_a_list_is_sealed_or_dropped_where_asked(void *
     assert_int_equal(shelf.nstored, before + 1);
 }
 
+// Nobody said who the client was, so SPF might have passed.
+static void case_95_where_spf_is_unknown_dmarc_refuses_nobody(void **state)
+{
+    (void)state;
+    client_mail(c, "x@example.com", CEO, "550 5.7.1"); // but an own domain has to be shown
+    as("other");
+    client_mail(c, "pal@friend.example", PAL, "250");
+    assert_sealed("dmarc=none (p=reject)");
+    assert_sealed("SPF could not be looked at");
+    from(STRANGER, PAL, "550 5.7.1 DMARC of friend.example fails");
+}
+
 static struct sign_key *key(void)
 {
     return setup_keys_for(story.setup, "example.com")->keys[0];
@@ -297,6 +309,7 @@ int main(void)
         STORY(case_92_what_a_filter_hands_back_is_not_local),
         STORY(case_94_no_reading_of_from_hides_an_own_domain),
         STORY(case_94_who_names_no_own_domain_may_write_badly),
+        STORY(case_95_where_spf_is_unknown_dmarc_refuses_nobody),
         STORY(case_97_own_mail_from_a_list_is_sealed_or_dropped_where_asked),
         STORY(case_97_a_chain_of_trusted_sealers_vouches_for_dmarc),
     };
