@@ -14,10 +14,20 @@ static bool harmless(struct span word, const char *also_bad)
     return true;
 }
 
+// A result of one's own begins with ";": a Received field has one, before its date, wherever its host writes the
+// HELO name (Exim and qmail: inside a comment).
+static bool has_one_semicolon(struct span value)
+{
+    struct span head, tail;
+    return !span_cut(value, ';', &head, &tail) || span_find(tail, ';') < 0;
+}
+
 // "from HELO (what the host found)": behind the name comes white space, and then the parenthesis or "by".
 static bool received_harmless(struct span value)
 {
     struct span from = span_trim(value), name, rest;
+    if (!has_one_semicolon(value))
+        return false;
     if (!span_starts_nocase(from, "from") || from.n < 5 || !ascii_is_space(from.p[4]))
         return true; // made on that host
     from = span_trim(span_from(from, 4));
@@ -31,7 +41,15 @@ static bool received_harmless(struct span value)
             span_starts_nocase(rest, "via") || span_starts_nocase(rest, "with"));
 }
 
-// In i= everything odd is written as =XX (RFC 6376 section 2.11).
+// In i= what ends a result is written as =XX (RFC 6376 section 2.11); "=" alone stands in many rewritten ones.
+static bool encodes_semicolon(struct span value)
+{
+    for (size_t i = 0; i + 2 < value.n; i++)
+        if (value.p[i] == '=' && value.p[i + 1] == '3' && ascii_lower(value.p[i + 2]) == 'b')
+            return true;
+    return false;
+}
+
 static bool signature_harmless(struct span value)
 {
     static const char *const names[] = {"d", "s", "i"};
@@ -40,7 +58,7 @@ static bool signature_harmless(struct span value)
         return true; // nobody evaluates it
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const struct tag *tag = tags_find(&tags, names[i]);
-        if (tag && !harmless(tag->value, "="))
+        if (tag && (!harmless(tag->value, "") || encodes_semicolon(tag->value)))
             return false;
     }
     return true;
