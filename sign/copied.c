@@ -5,19 +5,31 @@
 #include <string.h>
 #include "sign/tags.h"
 
-static bool harmless(struct span word, const char *also_bad)
+#define ENDS_A_RESULT "();\\"               // and what begins or ends a comment
+#define NO_NAME       ENDS_A_RESULT " \",=" // in a HELO name
+
+static bool harmless(struct span word, const char *bad)
 {
     for (size_t i = 0; i < word.n; i++)
-        if (word.p[i] <= ' ' || word.p[i] == 127 || strchr("();\"\\,", word.p[i]) ||
-            strchr(also_bad, word.p[i]))
+        if (word.p[i] < ' ' || word.p[i] == 127 || strchr(bad, word.p[i]))
             return false;
     return true;
+}
+
+// A result of one's own begins with ";": a Received field has one, before its date, wherever its host writes the
+// HELO name (Exim and qmail: inside a comment).
+static bool has_one_semicolon(struct span value)
+{
+    struct span head, tail;
+    return !span_cut(value, ';', &head, &tail) || span_find(tail, ';') < 0;
 }
 
 // "from HELO (what the host found)": behind the name comes white space, and then the parenthesis or "by".
 static bool received_harmless(struct span value)
 {
     struct span from = span_trim(value), name, rest;
+    if (!has_one_semicolon(value))
+        return false;
     if (!span_starts_nocase(from, "from") || from.n < 5 || !ascii_is_space(from.p[4]))
         return true; // made on that host
     from = span_trim(span_from(from, 4));
@@ -26,12 +38,20 @@ static bool received_harmless(struct span value)
         n++;
     name = span_of(from.p, n);
     rest = span_trim(span_from(from, n));
-    return harmless(name, "=") &&
+    return harmless(name, NO_NAME) &&
            (!rest.n || rest.p[0] == '(' || span_starts_nocase(rest, "by") ||
             span_starts_nocase(rest, "via") || span_starts_nocase(rest, "with"));
 }
 
-// In i= everything odd is written as =XX (RFC 6376 section 2.11).
+// In i= what ends a result is written as =XX (RFC 6376 section 2.11); "=" alone stands in many rewritten ones.
+static bool encodes_semicolon(struct span value)
+{
+    for (size_t i = 0; i + 2 < value.n; i++)
+        if (value.p[i] == '=' && value.p[i + 1] == '3' && ascii_lower(value.p[i + 2]) == 'b')
+            return true;
+    return false;
+}
+
 static bool signature_harmless(struct span value)
 {
     static const char *const names[] = {"d", "s", "i"};
@@ -40,7 +60,7 @@ static bool signature_harmless(struct span value)
         return true; // nobody evaluates it
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const struct tag *tag = tags_find(&tags, names[i]);
-        if (tag && !harmless(tag->value, "="))
+        if (tag && (!harmless(tag->value, ENDS_A_RESULT) || encodes_semicolon(tag->value)))
             return false;
     }
     return true;
@@ -49,7 +69,7 @@ static bool signature_harmless(struct span value)
 bool copied_harmless(const struct header *header, uint64_t received, const char *helo,
                      const char *mail_from)
 {
-    if (!harmless(span_text(helo), "=") || !harmless(span_text(mail_from), ""))
+    if (!harmless(span_text(helo), NO_NAME) || !harmless(span_text(mail_from), ENDS_A_RESULT))
         return false;
     for (size_t i = 0; i < header->n; i++) {
         const struct field *field = &header->fields[i];

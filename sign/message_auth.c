@@ -84,6 +84,7 @@ struct message_auth *message_auth_new(const struct message_auth_input *in)
     a->client = in->client;
     a->helo = mem_dup(in->helo ? in->helo : "");
     a->mail_from = mem_dup(in->mail_from ? in->mail_from : "");
+    a->own_headers = mem_dup(in->own_headers ? in->own_headers : dkim_default_headers(false));
     a->now_s = in->now_s;
     a->dkim = dkim_checks_new(in->header, in->min_rsa_bits, in->now_s);
     a->chain = arc_new(in->header, in->min_rsa_bits);
@@ -116,6 +117,7 @@ void message_auth_free(struct message_auth *a)
     free(a->from_domain);
     free(a->mail_from);
     free(a->helo);
+    free(a->own_headers);
     free(a->authserv_id);
     free(a);
 }
@@ -356,7 +358,7 @@ bool message_auth_dkim_aligned(const struct message_auth *a, const char *from_do
         size_t d = strlen(s->domain);
         if (s->result == AUTH_PASS && f >= d && trusted_same(from_domain + f - d, s->domain) &&
             (f == d || from_domain[f - d - 1] == '.') &&
-            selection_covers(a->header, s->signed_fields, dkim_default_headers(false)))
+            selection_covers(a->header, s->signed_fields, a->own_headers))
             return true;
     }
     return false;

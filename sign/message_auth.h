@@ -29,6 +29,7 @@ struct message_auth_input {
     const struct strings *trust_results_of; // other authserv-ids whose results are taken over
     uint64_t trusted_hops;                  // Received fields that may stand above those
     bool trust_own_results;                 // fields of our own authserv-id count too, anywhere
+    const char *own_headers;                // what our own signature covers; NULL: the default list
     unsigned min_rsa_bits;                  // 0: 1024
     int64_t now_s;
 };

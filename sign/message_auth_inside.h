@@ -10,7 +10,7 @@
 
 struct message_auth {
     const struct header *header;
-    char *authserv_id, *helo, *mail_from;
+    char *authserv_id, *helo, *mail_from, *own_headers;
     bool has_client;
     struct sockaddr_storage client;
     int64_t now_s;

@@ -109,6 +109,6 @@ static bool fails_for(const struct trusted *t, const char *method, const char *t
 
 bool trusted_vetoes(const struct trusted *t, const char *from_domain)
 {
-    return t->unreadable || fails_for(t, "dmarc", "header", "from", from_domain) ||
+    return t->unreadable || t->doubtful || fails_for(t, "dmarc", "header", "from", from_domain) ||
            fails_for(t, "spf", "smtp", "mailfrom", from_domain);
 }

@@ -37,7 +37,7 @@ const struct authres_result *trusted_find(const struct trusted *t, const char *m
 // The next of the method behind `last` (NULL: the first).
 const struct authres_result *trusted_next(const struct trusted *t, const char *method,
                                           const struct authres_result *last);
-// dmarc=fail or spf=fail stands among them, or a field that cannot be read. `from_domain`: only a failure
+// dmarc=fail or spf=fail stands among them, or may have: a field cannot be read or is in doubt. `from_domain`: only a failure
 // of that From domain counts, or one that names none; NULL: any.
 bool trusted_vetoes(const struct trusted *t, const char *from_domain);
 // The domain of a property, as an A-label: of "x@d", "@d" or "d"; false: there is none.

@@ -45,7 +45,9 @@ static void begin_auth(struct ingest *g)
     const struct config *config = g->s.setup->config;
     const struct cfg_sender *row = g->s.principal->row;
     const struct smtp_forward *f = g->s.forward;
+    struct buf headers;
     struct message_auth_input in = {
+        .own_headers = ingest_join(&config->signing.headers, &headers),
         .header = &g->header,
         .authserv_id = config->authserv_id,
         .has_client = f->given && f->has_client,
@@ -57,6 +59,7 @@ static void begin_auth(struct ingest *g)
         .now_s = clock_s(),
     };
     g->auth = message_auth_new(&in);
+    buf_free(&headers);
     g->facts = facts_new();
     g->hashes = message_auth_hashes(g->auth);
 }

@@ -54,6 +54,8 @@ int ingest_judge(struct ingest *g, struct why *why);
 // sign.c: m->prefix and m->left_out.
 int ingest_prefix_own(struct ingest *g, struct why *why);
 int ingest_prefix_foreign(struct ingest *g, struct why *why);
+// "from:to:…" of a configured list, in out, which it begins; NULL: the built-in list.
+const char *ingest_join(const struct strings *names, struct buf *out);
 // Signs `header` with every key for the domain; adds the fields to out and their names to `names`.
 // No key: nothing added, 0.
 int ingest_signatures(const struct setup *setup, const char *domain, const struct header *header,

@@ -94,8 +94,7 @@ static void log_signed(uint64_t id, const char *domain, const char *selector, co
     log_end(&line);
 }
 
-// "from:to:…" of a configured list; NULL: the built-in one.
-static const char *join(const struct strings *names, struct buf *out)
+const char *ingest_join(const struct strings *names, struct buf *out)
 {
     buf_init(out, MAX_PREFIX);
     for (size_t i = 0; i < names->n; i++)
@@ -146,8 +145,8 @@ int ingest_signatures(const struct setup *setup, const char *domain, const struc
     struct signing s = {.domain = domain[0] ? setup_keys_for(setup, domain) : NULL,
                         .header = header,
                         .hashes = hashes,
-                        .headers = join(&signing->headers, &headers),
-                        .oversign = join(&signing->oversign, &oversign),
+                        .headers = ingest_join(&signing->headers, &headers),
+                        .oversign = ingest_join(&signing->oversign, &oversign),
                         .lifetime_s = (int64_t)(signing->expire / 1000),
                         .id = id};
     size_t before = out->len;

@@ -12,8 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "relay/base/mem.h"
-#include "relay/setup/cost.h"
 #include "relay/base/utf8.h"
+#include "relay/setup/cost.h"
 
 struct user {
     char *name, *hash;

@@ -30,6 +30,7 @@ def foreign(lab, **more):
 @pytest.fixture
 def road(lab):
     """outside -> Postfix (mx.example.org) -> relay -> mx.dest.test"""
+    own_published(lab)  # before the relay, whose audit would remember that there was nothing
     final = lab.mx("mx.dest.test", domains="dest.test")
     relay = lab.relay(senders=[FORWARDER], arc={"domain": "example.org", "selector": "r1", "file": "r1.pem"})
     relay.start()
@@ -59,8 +60,6 @@ def test_foreign_mail_is_sealed_with_the_original_client_s_spf(lab, road):
 
 def test_a_forged_own_domain_is_refused_and_never_signed(lab, road):
     final, relay, postfix = road
-    lab.names.set("_dmarc.example.org", "TXT", "v=DMARC1; p=none")
-    lab.names.add("example.org", "TXT", "v=spf1 -all")
     inject(postfix, letter(sender="ceo@example.org"), "x@else.test", client="198.51.100.66")
     refusal = relay.wait("refuse")
     assert "5.7.1" in str(refusal)
@@ -90,8 +89,8 @@ def own_published(lab):
 def test_no_laundering_each_way_to_show_origin_and_none(lab):
     final = lab.mx("mx.dest.test", domains="dest.test")
     sender = dict(FORWARDER, own_networks=["198.51.100.50/32"], trust_results_of=["mx.example.org"])
-    relay = lab.relay(senders=[sender], arc={"domain": "example.org", "selector": "r1", "file": "r1.pem"}).start()
     own_published(lab)
+    relay = lab.relay(senders=[sender], arc={"domain": "example.org", "selector": "r1", "file": "r1.pem"}).start()
     said = "Authentication-Results: mx.example.org; auth=%s smtp.auth=app\r\n"
     trusted, untrusted = (said % word + letter().decode() for word in ("pass", "fail"))
     aligned = Dkimpy(lab).sign(letter(), "example.org", "r1", relay.path("r1.pem"))
@@ -110,7 +109,6 @@ def test_no_laundering_each_way_to_show_origin_and_none(lab):
 
 def test_what_postfix_s_own_users_write_is_signed(lab, road):
     final, relay, postfix = road
-    own_published(lab)
     postfix.submit("app@example.org", ["someone@dest.test"], letter().replace(b"\r\n", b"\n"))
     assert Dkimpy(lab).verify(final.wait().data) == ["pass", "pass"]
     assert relay.events("accept")[0]["sign"] == "example.org/r1,example.org/e1"
@@ -261,17 +259,17 @@ def test_a_large_forwarded_message_takes_no_memory(lab):
 FORGED = b"Authentication-Results: mx.example.org; auth=pass smtp.auth=ceo; dmarc=pass header.from=%s\r\n"
 
 
-def milter_road(lab, kind, hops=0, **senders):
+def milter_road(lab, kind, hops=0, **settings):
     """The road with a milter on Postfix's smtpd, whose results the relay believes."""
     own_published(lab)
     final = lab.mx("mx.dest.test", domains="dest.test")
-    sender = dict(FORWARDER, trust_results_of=["mx.example.org"], trusted_hops=hops, **senders)
+    sender = dict(FORWARDER, trust_results_of=["mx.example.org"], trusted_hops=hops)
     relay = lab.relay(senders=[sender], arc={"domain": "example.org", "selector": "r1", "file": "r1.pem"}).start()
     milter = OpenDkim(lab, "mx.example.org") if kind == "opendkim" else Rspamd(lab)
     postfix = lab.postfix_client("mx.example.org", relay, address=lab.address("mx.example.org"), port=25,
                                  smtp_send_xforward_command="yes", smtpd_milters=milter.socket,
                                  smtp_sasl_password_maps=f"static:postfix:{relay.password}",
-                                 mynetworks="198.51.100.0/24", smtpd_client_restrictions="")
+                                 mynetworks="198.51.100.0/24", smtpd_client_restrictions="", **settings)
     return final, relay, postfix
 
 
@@ -334,6 +332,22 @@ def test_case_93_a_stranger_s_own_words_are_no_results(lab, kind, hops):
             assert smtp.data(message)[0] == 250
         relay.wait("refuse", n + 1)
     assert not strangers_signed(relay)
+
+
+def test_case_90_what_rspamd_says_of_a_login_counts(lab):
+    """Its own word, where it stands, is believed; the same mail from a stranger is refused."""
+    final, relay, postfix = milter_road(lab, "rspamd", 1, smtpd_authorized_xclient_hosts="198.51.100.0/24")
+    for n, login in enumerate(("ceo", "[UNAVAILABLE]")):
+        with smtplib.SMTP(postfix.address, 25, source_address=("198.51.100.66", 0)) as smtp:
+            smtp.ehlo("h")
+            assert smtp.docmd(f"XCLIENT LOGIN={login} ADDR=198.51.100.66")[0] == 220
+            smtp.ehlo("h")
+            smtp.sendmail("ceo@example.org", ["someone@dest.test"], letter(sender="ceo@example.org"))
+        if n == 0:
+            header = final.wait().header().decode()
+            assert "auth=pass smtp.auth=ceo" in header and "d=example.org" in header, header
+    assert "5.7.1" in str(relay.wait("refuse"))
+    assert len(strangers_signed(relay)) == 2  # one message, two keys
 
 
 def test_case_92_mail_that_a_filter_hands_back_is_not_local(lab):

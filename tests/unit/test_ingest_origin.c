@@ -31,7 +31,8 @@ static const char yaml[] =
     "- {user: app, from: [example.com], forward: true, xforward: true, on_own_fail: seal,"
     " trust_results_of: [mx.example.com], trusted_hops: 1}\n"
     "- {user: other, from: [example.com], forward: true, xforward: true, on_own_fail: discard,"
-    " on_dmarc_fail: refuse, trusted_sealers: [friend.example]}\n";
+    " on_dmarc_fail: refuse, trusted_sealers: [friend.example]}\n"
+    "- {network: [127.0.0.9], from: [example.com], forward: true, require_signature: true}\n";
 
 static struct story story;
 static struct client *c;
@@ -124,6 +125,23 @@ static void case_92_what_a_filter_hands_back_is_not_local(void **state)
     from(STRANGER, AR("auth=pass") AR("dmarc=fail header.from=example.com") HOP CEO, "550 5.7.1");
 }
 
+// A HELO name that opens a comment hides the failure behind it, and a second one closes it.
+static void case_93_a_hidden_failure_is_one(void **state)
+{
+    (void)state;
+    from(
+        LOCAL,
+        AR("spf=none smtp.helo=h(; dmarc=fail header.from=example.com; x=y z.z=)") "Received: from "
+                                                                                   "h( (unknown "
+                                                                                   "[203.0.113.66])"
+                                                                                   "\r\n\tby "
+                                                                                   "mx.example.com;"
+                                                                                   " x\r\n" CEO,
+        "550 5.7.1");
+    from(LOCAL, AR("spf=none smtp.helo=h (x)") HOP CEO, "250");
+    assert_true(is_signed());
+}
+
 // ---- From fields that cannot be read
 
 static void case_94_no_reading_of_from_hides_an_own_domain(void **state)
@@ -212,6 +230,18 @@ static void case_97_own_mail_from_a_list_is_sealed_or_dropped_where_asked(void *
     assert_int_equal(shelf.nstored, before + 1);
 }
 
+// Nobody said who the client was, so SPF might have passed.
+static void case_95_where_spf_is_unknown_dmarc_refuses_nobody(void **state)
+{
+    (void)state;
+    client_mail(c, "x@example.com", CEO, "550 5.7.1"); // but an own domain has to be shown
+    as("other");
+    client_mail(c, "pal@friend.example", PAL, "250");
+    assert_sealed("dmarc=none (p=reject)");
+    assert_sealed("SPF could not be looked at");
+    from(STRANGER, PAL, "550 5.7.1 DMARC of friend.example fails");
+}
+
 static struct sign_key *key(void)
 {
     return setup_keys_for(story.setup, "example.com")->keys[0];
@@ -289,15 +319,37 @@ static void case_97_a_chain_of_trusted_sealers_vouches_for_dmarc(void **state)
     free(own);
 }
 
+// A chain that was closed as failed takes no further set: the message goes on without, unless it may not.
+static void what_cannot_be_sealed_goes_on_unless_it_must_be(void **state)
+{
+    (void)state;
+    static const char closed[] =
+        "ARC-Seal: i=1; a=rsa-sha256; cv=fail; d=friend.example; s=r; b=\r\n" PAL;
+    client_mail(c, "x@bank.example", closed, "250");
+    char *sent = story_sent();
+    assert_int_equal(strncmp(sent, "Authentication-Results: relay.example.org;", 42), 0);
+    free(sent);
+    client_close(c);
+    c = client_open(&story, 0, 9);
+    client_expect(c, "220 ");
+    client_say(c, "EHLO x", "250-");
+    client_mail(c, "x@bank.example", closed, "550 5.7.1 the message could not be sealed");
+    client_mail(c, "x@bank.example", PAL, "250");
+    assert_sealed("dmarc=none");
+}
+
 int main(void)
 {
 #define STORY(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
         STORY(case_90_a_stranger_s_results_show_no_origin),
         STORY(case_92_what_a_filter_hands_back_is_not_local),
+        STORY(case_93_a_hidden_failure_is_one),
         STORY(case_94_no_reading_of_from_hides_an_own_domain),
         STORY(case_94_who_names_no_own_domain_may_write_badly),
+        STORY(case_95_where_spf_is_unknown_dmarc_refuses_nobody),
         STORY(case_97_own_mail_from_a_list_is_sealed_or_dropped_where_asked),
+        STORY(what_cannot_be_sealed_goes_on_unless_it_must_be),
         STORY(case_97_a_chain_of_trusted_sealers_vouches_for_dmarc),
     };
     return cmocka_run_group_tests_name("ingest_origin", tests, NULL, NULL);

@@ -265,6 +265,18 @@ static void case_93_a_stranger_s_words_end_no_result(void **state)
                                                                        "auth=3Dy@evil.example; s=a;"
                                                                        " a=rsa-sha256; b=; bh=; "
                                                                        "h=from\r\n" MESSAGE)));
+    assert_false(trusted_auth(mem_dup(AR(
+        MX, "spf=none smtp.helo=h;auth=pass") "Received: from x ([192.0.2.1] helo=h;auth=pass)\r\n "
+                                              "by " MX "; x\r\n" MESSAGE)));
+    assert_false(trusted_auth(mem_dup(
+        AR(MX, "spf=none smtp.helo=h;auth=pass") "Received: from h by x;auth=pass (unknown "
+                                                 "[192.0.2.1])\r\n by " MX "; x\r\n" MESSAGE)));
+    assert_true(
+        trusted_auth(mem_dup(AR(MX, "auth=pass") "Received: from x ([192.0.2.1] helo=h)\r\n by " MX
+                                                 " with esmtpsa; x\r\n" MESSAGE)));
+    assert_true(trusted_auth(mem_dup(
+        AR(MX, "auth=pass") "DKIM-Signature: v=1; d=list.example; i=prvs=1234=joe@list.example;"
+                            " s=a; a=rsa-sha256; b=; bh=; h=from\r\n" MESSAGE)));
     // The failure is still heard, and what nobody could have tampered with.
     struct story s;
     helo = "h);dmarc=pass(y";
