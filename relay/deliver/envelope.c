@@ -219,6 +219,7 @@ enum deliver_state deliver_mail(struct deliver *d)
         return deliver_next(d, &why, true);
     if (!deliver_transaction_begin(d))
         return DELIVER_END;
+    d->link.begun++;
     d->trans.way = way(d);
     if (!in_step(d))
         return deliver_out_of_step(d);

@@ -57,6 +57,7 @@ struct deliver_link {
     struct pool_key key;
     bool pooled;      // was idle before: its peer may be gone
     unsigned replies; // heard by this session
+    unsigned begun;   // transactions of this session
     bool counted;     // its fact is in the ledger
     unsigned auth_step;
     char *secret; // password or token, while it logs in

@@ -258,6 +258,13 @@ static bool was_dead(const struct deliver *d)
     return d->link.pooled && !d->link.replies;
 }
 
+// One that served a transaction and takes leave before the next has had enough messages, not trouble.
+static bool has_served(const struct deliver *d)
+{
+    bool at_mail = d->state == DELIVER_MAIL || d->state == DELIVER_EARLY;
+    return at_mail && d->link.begun > 1 && !d->trans.answered;
+}
+
 static enum deliver_state after_the_dead(struct deliver *d)
 {
     deliver_drop(d, true);
@@ -268,7 +275,7 @@ static enum deliver_state after_the_dead(struct deliver *d)
 // What was heard counts: a host that refuses MAIL and closes has refused it.
 static enum deliver_state lost_in_transaction(struct deliver *d, const struct why *why)
 {
-    if (was_dead(d))
+    if (was_dead(d) || (has_served(d) && !deliver_all_out(d)))
         return after_the_dead(d);
     if (deliver_mail_refused(d) || (d->state == DELIVER_FINAL && !d->trans.taken))
         return deliver_transaction_over(d, AFTER_CLOSE);
@@ -312,7 +319,7 @@ static enum deliver_state lost(struct deliver *d, struct why *why)
 static enum deliver_state on_421(struct deliver *d)
 {
     struct why why;
-    if (was_dead(d))
+    if (was_dead(d) || has_served(d))
         return after_the_dead(d);
     switch (d->state) {
     case DELIVER_RCPT:

@@ -385,6 +385,27 @@ static void case_59_a_lost_connection_has_facts_as_well(void **state)
     assert_string_equal(a->proof, "none");
 }
 
+// "Too many messages on this connection": another one takes the rest.
+static void a_host_that_has_had_enough_is_asked_again_at_the_same_address(void **state)
+{
+    (void)state;
+    static const char *const ways[] = {"421 4.7.0 too many messages", MX_CLOSE};
+    mx_extensions(mx, PLAIN);
+    for (size_t i = 0; i < 2; i++) {
+        mx_next(mx, "rcpt", "250 2.1.5 ok");
+        mx_next(mx, "rcpt", "452 4.5.3 too many");
+        mx_next(mx, "mail", "250 2.1.0 ok");
+        mx_next(mx, "mail", ways[i]);
+        story_message(&s, "a@us.test", LETTER, "b@example.test", "c@example.test", NULL);
+        story_run(&s);
+        assert_delivered("b@example.test");
+        assert_delivered("c@example.test");
+        mx_hang_up(mx);
+        story_turn(&s);
+    }
+    assert_int_equal(mx_connections(mx), 4);
+}
+
 static void case_63_a_host_that_hangs_up_at_rset_costs_no_connection(void **state)
 {
     (void)state;
@@ -458,6 +479,7 @@ int main(void)
         STORY(case_55_recipients_refused_before_the_end_stay_refused),
         STORY(case_59_each_recipient_has_the_facts_of_its_own_attempt),
         STORY(case_59_a_lost_connection_has_facts_as_well),
+        STORY(a_host_that_has_had_enough_is_asked_again_at_the_same_address),
         STORY(case_63_a_host_that_hangs_up_at_rset_costs_no_connection),
         STORY(case_64_a_closed_connection_says_when),
         STORY(case_64_a_long_reply_keeps_its_address),
