@@ -13,8 +13,10 @@
 
 struct dsn_row {
     const struct recipient *recipient;
-    const struct why *why; // NULL: relayed
+    const struct why *why;    // NULL: relayed
+    const char *host, *reply; // relayed: who took it, and its words; NULL or "": not known
     bool expired;
+    bool returned; // by an operator's word
     unsigned attempts;
     int64_t tried_ms, until_ms; // wall clock: the last attempt; delayed: how long it goes on
 };

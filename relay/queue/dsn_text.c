@@ -66,6 +66,11 @@ static const struct {
 
 static const char *advice(const struct dsn_row *row)
 {
+    if (row->returned)
+        return "It was the operator of this relay who took the message out of the queue and "
+               "returned "
+               "it:\n"
+               "no receiving system refused it. The postmaster of this relay can tell why.";
     if (row->why->tls != WHY_TLS_NONE)
         return "The message was not sent, because the connection could not be protected as the\n"
                "receiving domain asks. Its postmaster can mend that; please tell him in another "
@@ -90,13 +95,27 @@ static void lines(struct buf *out, const char *text)
     buf_adds(out, "\r\n");
 }
 
+// Where it went, and what was said there: with that its trail can be followed.
+static void relayed_text(const struct dsn_row *row, struct buf *out)
+{
+    if (row->host && row->host[0])
+        buf_addf(out, "    was handed on to the host %s,\r\n", row->host);
+    else
+        buf_adds(out, "    was handed on to a system\r\n");
+    buf_adds(out, "    which does not report successful delivery.\r\n");
+    if (row->reply && row->reply[0]) {
+        buf_adds(out, "    It said: ");
+        dsn_fold(out, row->reply, 13, "    ");
+        buf_adds(out, "\r\n");
+    }
+    buf_adds(out, "\r\n");
+}
+
 static void row_text(const struct dsn *dsn, const struct dsn_row *row, struct buf *out)
 {
     buf_addf(out, "<%s>\r\n", row->recipient->address);
     if (!row->why) {
-        buf_adds(
-            out,
-            "    was handed on, to a system that does not report successful delivery.\r\n\r\n");
+        relayed_text(row, out);
         return;
     }
     buf_adds(out, "    ");
@@ -116,6 +135,15 @@ static void row_text(const struct dsn *dsn, const struct dsn_row *row, struct bu
     }
 }
 
+// What a rule about protection stopped does not come right by waiting alone.
+static bool policy_stops(const struct dsn *dsn)
+{
+    for (size_t i = 0; i < dsn->nrows; i++)
+        if (dsn->rows[i].why && dsn->rows[i].why->tls != WHY_TLS_NONE)
+            return true;
+    return false;
+}
+
 static const char *opening(const struct dsn *dsn)
 {
     if (dsn->postmaster)
@@ -126,6 +154,14 @@ static const char *opening(const struct dsn *dsn)
     case DSN_FAILED:
         return "your message could not be delivered to:";
     case DSN_DELAYED:
+        if (policy_stops(dsn))
+            return "your message has not been delivered yet. It may only travel over a protected "
+                   "connection,\n"
+                   "and none could be made: that rarely mends itself. Delivery will be tried again "
+                   "until the\n"
+                   "date below; the reason says what must be put right. Please tell the "
+                   "recipient in\n"
+                   "another way, who can tell the postmaster there. It waits for:";
         return "your message has not been delivered yet. Nothing needs to be done: delivery will "
                "be\n"
                "tried again and again until the date below. It waits for:";

@@ -17,7 +17,7 @@
 struct report_row {
     const struct recipient *recipient;
     struct why why;
-    bool has_why, expired, delay_warned;
+    bool has_why, expired, returned, delay_warned;
     unsigned attempts;
 };
 
@@ -128,7 +128,10 @@ static struct message *compose(struct report *report, const char *postmaster)
         rows[i] = (struct dsn_row){
             .recipient = row->recipient,
             .why = row->has_why ? &row->why : NULL,
+            .host = row->why.host,
+            .reply = row->why.reply,
             .expired = row->expired,
+            .returned = row->returned,
             .attempts = row->attempts,
             .tried_ms = report->tried_ms,
             .until_ms = report->until_ms,
@@ -255,9 +258,10 @@ void queue_report(struct queue *q, struct delivery *d, const struct delivery_rcp
     *row = (struct report_row){
         .recipient = r->recipient,
         .expired = outcome == OUTCOME_EXPIRED,
+        .returned = d->returned,
         .delay_warned = r->delay_warned,
         .attempts = d->attempts + 1,
-        .has_why = why != NULL,
+        .has_why = kind != DSN_RELAYED,
     };
     if (why)
         row->why = *why;

@@ -84,8 +84,13 @@ static void delivered(struct settling *s, const struct delivery_rcpt *r)
     settle_count(&c->delivered);
     settle_ended(s);
     // RFC 3461 section 6.2.5: the next hop will not tell of success, so we say how far it came.
-    if (!s->attempt->dsn && outcome_owes(&s->d->message->env, r->recipient, DSN_RELAYED))
-        queue_report(s->q, s->d, r, DSN_RELAYED, OUTCOME_DELIVERED, NULL);
+    if (!s->attempt->dsn && outcome_owes(&s->d->message->env, r->recipient, DSN_RELAYED)) {
+        struct why taken; // no failure: who took it, and with which words
+        why_clear(&taken);
+        why_host(&taken, s->attempt->host);
+        why_reply(&taken, s->attempt->reply);
+        queue_report(s->q, s->d, r, DSN_RELAYED, OUTCOME_DELIVERED, &taken);
+    }
 }
 
 static void finished(struct settling *s, const struct delivery_rcpt *r, enum outcome outcome)
@@ -232,5 +237,6 @@ void queue_settle_all(struct queue *q, struct delivery *d, const struct why *why
 void queue_bounce(struct queue *q, struct delivery *d, const struct why *why)
 {
     d->second_look = true; // an operator's word is final
+    d->returned = true;
     queue_settle_all(q, d, why);
 }

@@ -22,7 +22,7 @@ static void found(struct message *m, void *arg)
 
 static void open_spool(struct queue_story *s)
 {
-    struct spool_options options = {.directory = s->directory};
+    struct spool_options options = {.directory = s->directory, .files = s->files};
     struct why why;
     int status;
     int rc = spool_open(&s->relay.spool, &options, found, s, &status, &why);
