@@ -89,7 +89,7 @@ static void delivered(struct settling *s, const struct delivery_rcpt *r)
         why_clear(&taken);
         why_host(&taken, s->attempt->host);
         why_reply(&taken, s->attempt->reply);
-        queue_report(s->q, s->d, r, DSN_RELAYED, OUTCOME_DELIVERED, &taken);
+        reports_add(s->q->reports, s->d, r, DSN_RELAYED, OUTCOME_DELIVERED, &taken);
     }
 }
 
@@ -102,7 +102,7 @@ static void finished(struct settling *s, const struct delivery_rcpt *r, enum out
     settle_ended(s);
     const struct envelope *env = &s->d->message->env;
     if (outcome_owes(env, r->recipient, DSN_FAILED) || env->dsn)
-        queue_report(s->q, s->d, r, DSN_FAILED, outcome, r->why);
+        reports_add(s->q->reports, s->d, r, DSN_FAILED, outcome, r->why);
     else
         note(s, r, SPOOL_FAILED, r->why);
 }
@@ -170,7 +170,7 @@ static void warn(struct settling *s, struct delivery_rcpt *r, int64_t at)
         return;
     r->delay_warned = true;
     if (outcome_owes(&s->d->message->env, r->recipient, DSN_DELAYED))
-        queue_report(s->q, s->d, r, DSN_DELAYED, OUTCOME_LATER, r->why);
+        reports_add(s->q->reports, s->d, r, DSN_DELAYED, OUTCOME_LATER, r->why);
 }
 
 // What remains waits for its next time.

@@ -388,23 +388,23 @@ static void the_queue_filters(void **state)
     clock_release();
 }
 
-// Deliveries come and go while an operator's walk stands still between two pieces.
-static void a_walk_survives_what_happens_around_it(void **state)
+// Deliveries come and go while an operator's scan stands still between two pieces.
+static void a_scan_survives_what_happens_around_it(void **state)
 {
     (void)state;
     uint64_t held, other;
     hold_and_defer(&held, &other);
     struct queue *q = NULL;
-    struct queue_walk walk = {.verb = QUEUE_REMOVE, .dry = true, .filter = {.state = -1}};
+    struct queue_scan scan = {.verb = QUEUE_REMOVE, .dry = true, .filter = {.state = -1}};
     for (unsigned i = 0; i < QUEUE_STORY_WORKERS && !q; i++)
-        if (queue_walk_on(s.workers[i].queue, &walk, 1))
+        if (queue_scan_on(s.workers[i].queue, &scan, 1))
             q = s.workers[i].queue;
     assert_non_null(q);
     assert_true(queue_story_do(&s, QUEUE_REMOVE, 0, NULL) == 3);
     assert_true(queue_idle(q));
-    assert_false(queue_walk_on(q, &walk, 10));
-    walk.dry = false;
-    assert_false(queue_walk_on(q, &walk, 10));
+    assert_false(queue_scan_on(q, &scan, 10));
+    scan.dry = false;
+    assert_false(queue_scan_on(q, &scan, 10));
     queue_story_until(&s, empty);
 }
 
@@ -477,7 +477,7 @@ int main(void)
         STORY(case_110_a_clock_that_was_ahead_leaves_nothing_waiting_for_days),
         STORY(the_queue_filters),
         STORY(case_125_a_bounce_that_could_not_be_stored_brings_its_recipients_back),
-        STORY(a_walk_survives_what_happens_around_it),
+        STORY(a_scan_survives_what_happens_around_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
