@@ -27,7 +27,7 @@ struct summary {
     struct control_call *call;
     struct relay *relay;
     struct inbox *mail;
-    struct queue_walk walk;
+    struct queue_scan walk;
     unsigned worker; // whose queue it is in
     struct {
         uint64_t recipients;
@@ -131,7 +131,7 @@ static void summary_end(struct summary *s)
     json_object_set_new(j, "domains", json_integer(HASH_COUNT(s->domains)));
     json_object_set_new(j, "trouble", describe_domains(s));
     json_object_set_new(j, "other", json_integer((json_int_t)s->other));
-    queue_walk_leave(&s->walk);
+    queue_scan_leave(&s->walk);
     control_answer(s->call, EXIT_YES, j);
     free(s);
 }
@@ -140,7 +140,7 @@ static void summary_end(struct summary *s)
 static void summary_on_worker(struct worker *worker, void *arg)
 {
     struct summary *s = arg;
-    if (!worker->queue || !queue_walk_on(worker->queue, &s->walk, SUMMARY_ROWS))
+    if (!worker->queue || !queue_scan_on(worker->queue, &s->walk, SUMMARY_ROWS))
         s->worker++;
     inbox_post(s->mail, &s->item);
 }

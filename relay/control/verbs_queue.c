@@ -21,7 +21,7 @@ struct round {
     struct control_call *call;
     struct relay *relay;
     struct inbox *mail;
-    struct queue_walk walk;
+    struct queue_scan scan;
     uint64_t *ids;
     char *domain, *sender, by[64];
     unsigned worker; // whose queue it is in
@@ -65,7 +65,7 @@ static void round_on_row(const struct queue_row *row, void *arg)
 
 static void round_free(struct round *round)
 {
-    queue_walk_leave(&round->walk);
+    queue_scan_leave(&round->scan);
     buf_free(&round->piece);
     free(round->ids);
     free(round->domain);
@@ -75,11 +75,11 @@ static void round_free(struct round *round)
 
 static void round_end(struct round *round)
 {
-    const struct queue_walk *walk = &round->walk;
-    bool none = !walk->recipients && !walk->active && walk->filter.nids > 0;
+    const struct queue_scan *scan = &round->scan;
+    bool none = !scan->recipients && !scan->active && scan->filter.nids > 0;
     json_t *j = json_object();
-    json_object_set_new(j, "recipients", json_integer((json_int_t)walk->recipients));
-    json_object_set_new(j, "active", json_integer((json_int_t)walk->active));
+    json_object_set_new(j, "recipients", json_integer((json_int_t)scan->recipients));
+    json_object_set_new(j, "active", json_integer((json_int_t)scan->active));
     control_answer(round->call, none ? EXIT_NO : EXIT_YES, j);
     round_free(round);
 }
@@ -90,9 +90,9 @@ static void round_on_worker(struct worker *worker, void *arg)
     struct round *round = arg;
     bool more = false;
     if (round->gone || !worker->queue)
-        queue_walk_leave(&round->walk);
+        queue_scan_leave(&round->scan);
     else
-        more = queue_walk_on(worker->queue, &round->walk, ROUND_ROWS);
+        more = queue_scan_on(worker->queue, &round->scan, ROUND_ROWS);
     round->worker += !more;
     round->over = round->gone || round->worker == round->relay->nworkers;
     inbox_post(round->mail, &round->item);
@@ -118,7 +118,7 @@ static void round_on_piece(struct item *item)
     }
     if (!told)
         round->gone = true;
-    if (round->over || (round->gone && !round->walk.mark))
+    if (round->over || (round->gone && !round->scan.mark))
         round_end(round);
     else
         round_next(round);
@@ -136,9 +136,9 @@ static int read_ids(struct round *round, const json_t *request, char bad[static 
             snprintf(bad, 64, "'%.40s' is not a message id", s ? s : "");
             return -1;
         }
-        round->walk.filter.nids++;
+        round->scan.filter.nids++;
     }
-    round->walk.filter.ids = round->walk.filter.nids ? round->ids : NULL;
+    round->scan.filter.ids = round->scan.filter.nids ? round->ids : NULL;
     return 0;
 }
 
@@ -159,7 +159,7 @@ static int read_state(struct queue_filter *filter, const json_t *request, char b
 // What is not understood never widens a filter, and without one everything must be asked for by name.
 static int read_filter(struct round *round, const json_t *request, char bad[static 64])
 {
-    struct queue_filter *filter = &round->walk.filter;
+    struct queue_filter *filter = &round->scan.filter;
     const json_t *older = json_object_get(request, "older_ms");
     round->domain = mem_dup(json_string_value(json_object_get(request, "domain")));
     round->sender = mem_dup(json_string_value(json_object_get(request, "sender")));
@@ -170,7 +170,7 @@ static int read_filter(struct round *round, const json_t *request, char bad[stat
     if (read_ids(round, request, bad) < 0 || read_state(filter, request, bad) < 0)
         return -1;
     bool all = json_is_true(json_object_get(request, "all"));
-    if (round->walk.verb == QUEUE_LIST || all || filter->ids || filter->domain || filter->sender ||
+    if (round->scan.verb == QUEUE_LIST || all || filter->ids || filter->domain || filter->sender ||
         filter->state >= 0 || filter->older_ms)
         return 0;
     snprintf(bad, 64, "message ids, a filter, or all?");
@@ -188,7 +188,7 @@ static void queue_round(struct control_call *call, struct relay *relay, const js
     round->mail = control_mail(call);
     control_by(call, round->by, sizeof round->by);
     buf_init(&round->piece, CONTROL_ANSWER_MAX);
-    round->walk = (struct queue_walk){.verb = verb,
+    round->scan = (struct queue_scan){.verb = verb,
                                       .by = round->by,
                                       .each = round_on_row,
                                       .arg = round,

@@ -63,6 +63,7 @@ struct delivery {
     unsigned underway;       // its number in the spool while a session has it; 0: none
     unsigned metered;        // bytes counted in message->meter
     bool siblings;           // the message has other deliveries as well
+    bool returned;           // an operator bounces it
     bool second_look;        // a TLS policy was looked up again before the last attempt
     struct route_request *asking;
     struct route *route; // while ready or active

@@ -61,6 +61,13 @@ static void add_status_group(const struct dsn *dsn, const struct dsn_row *row, b
     buf_addf(out, "Action: %s\r\n", actions[dsn->kind]);
     if (!row->why) {
         buf_adds(out, "Status: 2.0.0\r\n");
+        if (row->host && row->host[0])
+            buf_addf(out, "Remote-MTA: dns; %s\r\n", row->host);
+        if (row->reply && row->reply[0]) {
+            buf_adds(out, "Diagnostic-Code: smtp; ");
+            dsn_fold(out, row->reply, 24, " ");
+            buf_adds(out, "\r\n");
+        }
     } else {
         // RFC 3463 section 3.5: what expired says so; the cause stands in the diagnostic.
         bool temporary = !why_permanent(row->why);

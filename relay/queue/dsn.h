@@ -14,8 +14,11 @@
 struct dsn_row {
     const struct recipient *recipient;
     const struct why *why; // NULL: relayed
-    const char *reply;     // in full, where why has one; NULL: what why has of it
+    const char *host;      // relayed: who took it; NULL or "": not known
+    const char *
+        reply; // in full: its words where it was relayed, else where why has one; NULL: what why has of it
     bool expired;
+    bool returned; // by an operator's word
     unsigned attempts;
     int64_t tried_ms, until_ms; // wall clock: the last attempt; delayed: how long it goes on
 };

@@ -125,6 +125,11 @@ static void tls_advice(const struct dsn *dsn, const struct dsn_row *row, struct 
 
 static const char *advice(const struct dsn_row *row)
 {
+    if (row->returned)
+        return "It was the operator of this relay who took the message out of the queue and "
+               "returned "
+               "it:\n"
+               "no receiving system refused it. The postmaster of this relay can tell why.";
     if (row->expired)
         return "The receiving system could not be reached, or did not take the message, for too "
                "long.\n"
@@ -145,13 +150,27 @@ static void lines(struct buf *out, const char *text)
     buf_adds(out, "\r\n");
 }
 
+// Where it went, and what was said there: with that its trail can be followed.
+static void relayed_text(const struct dsn_row *row, struct buf *out)
+{
+    if (row->host && row->host[0])
+        buf_addf(out, "    was handed on to the host %s,\r\n", row->host);
+    else
+        buf_adds(out, "    was handed on to a system\r\n");
+    buf_adds(out, "    which does not report successful delivery.\r\n");
+    if (row->reply && row->reply[0]) {
+        buf_adds(out, "    It said: ");
+        dsn_fold(out, row->reply, 13, "    ");
+        buf_adds(out, "\r\n");
+    }
+    buf_adds(out, "\r\n");
+}
+
 static void row_text(const struct dsn *dsn, const struct dsn_row *row, struct buf *out)
 {
     buf_addf(out, "<%s>\r\n", row->recipient->address);
     if (!row->why) {
-        buf_adds(
-            out,
-            "    was handed on, to a system that does not report successful delivery.\r\n\r\n");
+        relayed_text(row, out);
         return;
     }
     buf_adds(out, "    ");

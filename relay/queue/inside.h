@@ -15,6 +15,7 @@
 #include "relay/deliver/outcome.h"
 #include "relay/deliver/refusal.h"
 #include "relay/queue/queue.h"
+#include "relay/queue/report.h"
 
 #define QUEUE_ROUTING_MAX  2000  // deliveries that ask for a route at once
 #define QUEUE_TICK_MS      1000  // how often a queue held up by the spool looks again
@@ -23,10 +24,7 @@
 #define QUEUE_CRASHES      3     // unclean ends in the middle of a delivery after which it is held
 #define QUEUE_CRASH_MS     15000 // how long it waits after the first; four times that after the next
 #define QUEUE_GATHER_MS    5     // deliveries of one message wait so long for each other
-#define QUEUE_REPORT_MS    50    // failures of one message within this time share a DSN
 #define QUEUE_REPORT_RETRY 60000 // a DSN that could not be stored: when its cause is tried again
-
-struct report; // relay/queue/report.c
 
 // Deliveries by their time, a binary heap.
 struct queue_heap {
@@ -49,14 +47,12 @@ struct queue {
     size_t nrouting;
     uv_timer_t clock; // the next thing due
     uv_timer_t grace;
-    uv_timer_t flush; // reports being gathered
     uv_timer_t gather;
     struct list gathering; // ready, and wait for their siblings
     unsigned handles;
     uint64_t swept_ms;
-    struct list reports; // being gathered
-    size_t nreports;     // gathered or on their way to the spool
-    size_t nbusy;        // work of ours in the thread pool
+    struct reports *reports;
+    size_t nbusy; // work of ours in the thread pool
     bool stopping, freed;
     void (*gone)(void *arg);
     void *gone_arg;
@@ -81,11 +77,5 @@ bool queue_looked(struct queue *q, struct delivery *d, const struct route *route
 void queue_settle_all(struct queue *q, struct delivery *d, const struct why *why);
 // An operator's bounce.
 void queue_bounce(struct queue *q, struct delivery *d, const struct why *why);
-
-// relay/queue/report.c: gathers what one message's sender is told, makes it a message, stores and queues it.
-// For DSN_FAILED the recipient's end is noted in the spool only after its report is on disk.
-void queue_report(struct queue *q, struct delivery *d, const struct delivery_rcpt *r,
-                  enum dsn_kind kind, enum outcome outcome, const struct why *why);
-void queue_reports_flush(struct queue *q);
 
 #endif

@@ -20,6 +20,32 @@ static void ask_due(struct queue *q);
 static void queue_reroute(struct delivery *d, void *arg);
 static void queue_busy(struct worker *worker, int change);
 
+static void queue_on_report(struct message *report, void *arg)
+{
+    queue_add(arg, report);
+}
+
+// The recipient comes back, and fails once more later.
+static void queue_on_report_lost(struct message *about, size_t recipient, unsigned attempts,
+                                 bool delay_warned, void *arg)
+{
+    struct queue *q = arg;
+    struct delivery *d = delivery_new(about, &recipient, 1);
+    d->worker = q->worker;
+    d->size = message_size(about);
+    d->attempts = attempts;
+    d->rcpts[0].delay_warned = delay_warned;
+    d->next_ms = clock_ms() + QUEUE_REPORT_RETRY;
+    list_append(&q->all, &d->all);
+    atomic_fetch_add_explicit(&q->worker->relay->counters.queued_now, 1, memory_order_relaxed);
+    queue_wait(q, d);
+}
+
+static void queue_on_report_end(void *arg)
+{
+    queue_check_gone(arg);
+}
+
 struct queue *queue_new(struct worker *worker)
 {
     struct queue *q = mem_new(sizeof *q);
@@ -29,12 +55,13 @@ struct queue *queue_new(struct worker *worker)
     list_init(&q->all);
     list_init(&q->routing);
     list_init(&q->held);
-    list_init(&q->reports);
     list_init(&q->gathering);
     q->refusals = refusals_new(worker->relay);
     q->lanes = lanes_new(worker, q->refusals, queue_settle, queue_reroute, q);
-    uv_timer_t *timers[] = {&q->clock, &q->grace, &q->flush, &q->gather};
-    for (size_t i = 0; i < 4; i++) {
+    struct report_owner owner = {queue_on_report, queue_on_report_lost, queue_on_report_end, q};
+    q->reports = reports_new(worker, &owner);
+    uv_timer_t *timers[] = {&q->clock, &q->grace, &q->gather};
+    for (size_t i = 0; i < 3; i++) {
         uv_timer_init(&worker->loop, timers[i]);
         timers[i]->data = q;
         q->handles++;
@@ -77,6 +104,7 @@ void queue_reload(struct queue *q, struct setup *setup)
     setup_unref(q->setup);
     q->setup = setup_ref(setup);
     lanes_reload(q->lanes, setup);
+    reports_reload(q->reports, setup);
     bring_near(q);
 }
 
@@ -346,7 +374,8 @@ static void queue_busy(struct worker *worker, int change)
 
 void queue_check_gone(struct queue *q)
 {
-    if (!q->stopping || !q->gone || lanes_sessions(q->lanes) || q->nreports || q->nbusy)
+    if (!q->stopping || !q->gone || lanes_sessions(q->lanes) || reports_pending(q->reports) ||
+        q->nbusy)
         return;
     uv_timer_stop(&q->grace);
     void (*gone)(void *) = q->gone;
@@ -356,7 +385,7 @@ void queue_check_gone(struct queue *q)
 
 bool queue_idle(const struct queue *q)
 {
-    if (q->nreports || q->nbusy || lanes_sessions(q->lanes))
+    if (reports_pending(q->reports) || q->nbusy || lanes_sessions(q->lanes))
         return false;
     list_each (it, &q->all) {
         const struct delivery *d = list_of(it, struct delivery, all);
@@ -381,14 +410,14 @@ void queue_stop(struct queue *q, uint64_t grace_ms, void (*gone)(void *arg), voi
     lanes_stop(q->lanes);
     uv_timer_stop(&q->clock);
     uv_timer_stop(&q->gather);
-    queue_reports_flush(q);
+    reports_stop(q->reports);
     // At least one turn later, so that `gone` never runs inside this call.
     uv_timer_start(&q->grace, queue_grace_over, lanes_sessions(q->lanes) ? grace_ms : 0, 0);
 }
 
 void queue_stop_soon(struct queue *q)
 {
-    queue_reports_flush(q);
+    reports_flush(q->reports);
     uv_timer_start(&q->grace, queue_grace_over, 0, 0);
 }
 
@@ -405,7 +434,7 @@ void queue_free(struct queue *q)
         return;
     list_each_safe (it, &q->all) {
         struct delivery *d = list_of(it, struct delivery, all);
-        if (!d->message) { // the mark of a walk, whose it is
+        if (!d->message) { // the mark of a scan, whose it is
             list_remove(it);
             continue;
         }
@@ -413,12 +442,12 @@ void queue_free(struct queue *q)
         delivery_free(d);
     }
     lanes_free(q->lanes);
+    reports_free(q->reports);
     refusals_free(q->refusals);
     free(q->waiting.at);
     setup_unref(q->setup);
     q->worker->queue = NULL;
     uv_close((uv_handle_t *)&q->clock, queue_timer_closed);
     uv_close((uv_handle_t *)&q->grace, queue_timer_closed);
-    uv_close((uv_handle_t *)&q->flush, queue_timer_closed);
     uv_close((uv_handle_t *)&q->gather, queue_timer_closed);
 }

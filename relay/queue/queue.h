@@ -47,9 +47,9 @@ struct queue_filter {
 enum queue_verb { QUEUE_LIST, QUEUE_RETRY, QUEUE_HOLD, QUEUE_RELEASE, QUEUE_REMOVE, QUEUE_BOUNCE };
 
 // Does a verb to every matching delivery of a worker's queue, some at a time, so that a queue of any length costs no
-// time and no memory at once. What is in a session at the moment is counted, and left alone. A walk goes through
+// time and no memory at once. What is in a session at the moment is counted, and left alone. A scan goes through
 // one queue after the other, each on its worker's thread.
-struct queue_walk {
+struct queue_scan {
     enum queue_verb verb;
     struct queue_filter filter;
     const char *by;                                       // who asked, for the log
@@ -60,8 +60,8 @@ struct queue_walk {
     struct delivery *mark;       // where it stands in the queue; NULL: at the beginning
 };
 // Up to `rows` recipients more; true: there are others behind them.
-bool queue_walk_on(struct queue *queue, struct queue_walk *walk, size_t rows);
+bool queue_scan_on(struct queue *queue, struct queue_scan *scan, size_t rows);
 // Out of this queue before its end. Harmless after it.
-void queue_walk_leave(struct queue_walk *walk);
+void queue_scan_leave(struct queue_scan *scan);
 
 #endif

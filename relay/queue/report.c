@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: ISC
-// Reports to senders: gathered for a moment, so that one message's failures share one report; composed from the
-// message's bytes; signed; stored; queued. A recipient that failed has its end noted only when its report is on
-// disk: a crash in between tries the delivery again and reports then.
+// Reports to senders, from the first failure of a message to the disk.
 #include <stdlib.h>
 #include <string.h>
 #include "relay/base/clock.h"
@@ -10,21 +8,33 @@
 #include "relay/queue/dsn.h"
 #include "relay/ingest/ingest.h"
 #include "relay/log/log.h"
-#include "relay/queue/inside.h"
+#include "relay/queue/report.h"
+#include "relay/worker/worker.h"
 
+#define REPORT_MS   50 // failures of one message within this time share a report
 #define REPORT_LOOK 16 // gathered reports looked through for one of the same message
 
 struct report_row {
     const struct recipient *recipient;
     struct why why;
     char *reply; // in full; owned, NULL without
-    bool has_why, expired, delay_warned;
+    bool has_why, expired, returned, delay_warned;
     unsigned attempts;
+};
+
+struct reports {
+    struct worker *worker;
+    struct setup *setup;
+    struct report_owner owner;
+    struct list gathering;
+    size_t pending; // gathered or on their way to the spool
+    uv_timer_t flush;
+    bool stopping;
 };
 
 struct report {
     struct list list;
-    struct queue *q;
+    struct reports *all;
     struct message *message;
     struct content *content;
     enum dsn_kind kind;
@@ -38,8 +48,8 @@ struct report {
 
 static void report_free(struct report *report)
 {
-    struct queue *q = report->q;
-    spool_end(q->worker->relay->spool, report->underway, true);
+    struct reports *all = report->all;
+    spool_end(all->worker->relay->spool, report->underway, true);
     content_unref(report->content);
     message_unref(report->message);
     message_unref(report->write.message);
@@ -47,8 +57,8 @@ static void report_free(struct report *report)
         free(report->rows[i].reply);
     free(report->rows);
     free(report);
-    q->nreports--;
-    queue_check_gone(q);
+    all->pending--;
+    all->owner.ended(all->owner.arg);
 }
 
 static void note_failed(struct report *report)
@@ -64,28 +74,21 @@ static void note_failed(struct report *report)
             .why = &row->why,
             .reply = row->reply,
         };
-        spool_note(report->q->worker->relay->spool, &result);
+        spool_note(report->all->worker->relay->spool, &result);
     }
 }
 
 // The report could not be stored: the recipients it is about come back, and fail once more later.
 static void try_again(struct report *report)
 {
-    struct queue *q = report->q;
+    struct reports *all = report->all;
     const struct envelope *env = &report->message->env;
-    if (report->kind != DSN_FAILED || q->stopping)
+    if (report->kind != DSN_FAILED || all->stopping)
         return;
     for (size_t i = 0; i < report->nrows; i++) {
-        size_t which = (size_t)(report->rows[i].recipient - env->rcpts);
-        struct delivery *d = delivery_new(report->message, &which, 1);
-        d->worker = q->worker;
-        d->size = message_size(report->message);
-        d->attempts = report->rows[i].attempts;
-        d->rcpts[0].delay_warned = report->rows[i].delay_warned;
-        d->next_ms = clock_ms() + QUEUE_REPORT_RETRY;
-        list_append(&q->all, &d->all);
-        atomic_fetch_add_explicit(&q->worker->relay->counters.queued_now, 1, memory_order_relaxed);
-        queue_wait(q, d);
+        const struct report_row *row = &report->rows[i];
+        all->owner.back(report->message, (size_t)(row->recipient - env->rcpts), row->attempts,
+                        row->delay_warned, all->owner.arg);
     }
 }
 
@@ -104,10 +107,10 @@ static void log_report(const struct report *report, const struct message *dsn)
     log_end(&line);
 }
 
-static void queue_report_stored(struct item *item)
+static void report_on_stored(struct item *item)
 {
     struct report *report = list_of(item, struct report, write.item);
-    struct queue *q = report->q;
+    struct reports *all = report->all;
     if (report->write.failed) {
         log_alarm("dsn", "a delivery report could not be stored: %s", report->write.why.text);
         try_again(report);
@@ -116,9 +119,9 @@ static void queue_report_stored(struct item *item)
     }
     note_failed(report);
     log_report(report, report->write.message);
-    atomic_fetch_add_explicit(&q->worker->relay->counters.dsn, 1, memory_order_relaxed);
-    if (!q->stopping) {
-        queue_add(q, report->write.message); // takes over the reference
+    atomic_fetch_add_explicit(&all->worker->relay->counters.dsn, 1, memory_order_relaxed);
+    if (!all->stopping) {
+        all->owner.stored(report->write.message, all->owner.arg); // takes over the reference
         report->write.message = NULL;
     }
     report_free(report);
@@ -132,15 +135,17 @@ static struct message *compose(struct report *report, const char *postmaster)
         rows[i] = (struct dsn_row){
             .recipient = row->recipient,
             .why = row->has_why ? &row->why : NULL,
+            .host = row->why.host,
             .reply = row->reply,
             .expired = row->expired,
+            .returned = row->returned,
             .attempts = row->attempts,
             .tried_ms = report->tried_ms,
             .until_ms = report->until_ms,
         };
     }
     struct dsn dsn = {
-        .config = report->q->setup->config,
+        .config = report->all->setup->config,
         .kind = report->kind,
         .about = report->message,
         .content = report->content,
@@ -167,7 +172,7 @@ static void log_dropped(const struct report *report, const char *reason)
 // A report that fails itself is dropped; the postmaster may have a copy of its header, but no copy of a copy.
 static bool wants_copy(const struct report *report, const char **postmaster)
 {
-    const char *address = report->q->setup->config->dsn_postmaster;
+    const char *address = report->all->setup->config->dsn_postmaster;
     *postmaster = NULL;
     if (!report->message->env.dsn)
         return true;
@@ -180,7 +185,7 @@ static bool wants_copy(const struct report *report, const char **postmaster)
 
 static void submit(struct report *report)
 {
-    struct queue *q = report->q;
+    struct reports *all = report->all;
     const char *postmaster;
     struct message *m = wants_copy(report, &postmaster) ? compose(report, postmaster) : NULL;
     struct why why;
@@ -190,15 +195,15 @@ static void submit(struct report *report)
         return;
     }
     // Unsigned it is better than not sent: what is wrong with a key has alarms of its own.
-    if (ingest_own(q->setup, m, &why) < 0)
+    if (ingest_own(all->setup, m, &why) < 0)
         log_alarm("dsn", "a delivery report is not signed: %s", why.text);
-    report->write.item.run = queue_report_stored;
-    report->write.reply = q->worker->mail;
+    report->write.item.run = report_on_stored;
+    report->write.reply = all->worker->mail;
     report->write.message = m;
-    spool_store(q->worker->relay->spool, &report->write);
+    spool_store(all->worker->relay->spool, &report->write);
 }
 
-static void queue_report_loaded(struct content *c, const struct why *why, void *arg)
+static void report_on_loaded(struct content *c, const struct why *why, void *arg)
 {
     struct report *report = arg;
     (void)why; // without the message there is still its report
@@ -206,30 +211,30 @@ static void queue_report_loaded(struct content *c, const struct why *why, void *
     submit(report);
 }
 
-void queue_reports_flush(struct queue *q)
+void reports_flush(struct reports *all)
 {
-    uv_timer_stop(&q->flush);
-    while (!list_empty(&q->reports)) {
-        struct report *report = list_of(q->reports.next, struct report, list);
+    uv_timer_stop(&all->flush);
+    while (!list_empty(&all->gathering)) {
+        struct report *report = list_of(all->gathering.next, struct report, list);
         list_remove(&report->list);
-        report->underway = spool_begin(q->worker->relay->spool, report->message->env.id,
+        report->underway = spool_begin(all->worker->relay->spool, report->message->env.id,
                                        report->rows[0].recipient->domain);
         if (report->content)
             submit(report);
         else
-            content_load(q->worker, report->message, queue_report_loaded, report);
+            content_load(all->worker, report->message, report_on_loaded, report);
     }
 }
 
-static void queue_report_flush(uv_timer_t *timer)
+static void report_on_flush(uv_timer_t *timer)
 {
-    queue_reports_flush(timer->data);
+    reports_flush(timer->data);
 }
 
-static struct report *report_for(struct queue *q, struct delivery *d, enum dsn_kind kind)
+static struct report *report_for(struct reports *all, struct delivery *d, enum dsn_kind kind)
 {
     unsigned seen = 0;
-    for (struct list *it = q->reports.prev; it != &q->reports && seen < REPORT_LOOK;
+    for (struct list *it = all->gathering.prev; it != &all->gathering && seen < REPORT_LOOK;
          it = it->prev, seen++) {
         struct report *report = list_of(it, struct report, list);
         if (report->message == d->message && report->kind == kind)
@@ -237,22 +242,22 @@ static struct report *report_for(struct queue *q, struct delivery *d, enum dsn_k
     }
     struct report *report = mem_new(sizeof *report);
     list_init(&report->list);
-    report->q = q;
+    report->all = all;
     report->message = message_ref(d->message);
     report->kind = kind;
     report->tried_ms = clock_ms();
-    report->until_ms = delivery_expires(d, q->setup->config->delivery.expire);
-    q->nreports++;
-    list_append(&q->reports, &report->list);
-    if (!uv_is_active((uv_handle_t *)&q->flush))
-        uv_timer_start(&q->flush, queue_report_flush, q->stopping ? 0 : QUEUE_REPORT_MS, 0);
+    report->until_ms = delivery_expires(d, all->setup->config->delivery.expire);
+    all->pending++;
+    list_append(&all->gathering, &report->list);
+    if (!uv_is_active((uv_handle_t *)&all->flush))
+        uv_timer_start(&all->flush, report_on_flush, all->stopping ? 0 : REPORT_MS, 0);
     return report;
 }
 
-void queue_report(struct queue *q, struct delivery *d, const struct delivery_rcpt *r,
-                  enum dsn_kind kind, enum outcome outcome, const struct why *why)
+void reports_add(struct reports *all, struct delivery *d, const struct delivery_rcpt *r,
+                 enum dsn_kind kind, enum outcome outcome, const struct why *why)
 {
-    struct report *report = report_for(q, d, kind);
+    struct report *report = report_for(all, d, kind);
     if (!report->content && d->content)
         report->content = content_ref(d->content);
     report->rows = mem_grow(report->rows, report->nrows + 1, sizeof *report->rows);
@@ -260,11 +265,54 @@ void queue_report(struct queue *q, struct delivery *d, const struct delivery_rcp
     *row = (struct report_row){
         .recipient = r->recipient,
         .expired = outcome == OUTCOME_EXPIRED,
+        .returned = d->returned,
         .delay_warned = r->delay_warned,
         .attempts = d->attempts + 1,
-        .has_why = why != NULL,
+        .has_why = kind != DSN_RELAYED,
         .reply = why && r->attempt ? mem_dup(r->attempt->reply) : NULL,
     };
     if (why)
         row->why = *why;
+}
+
+struct reports *reports_new(struct worker *worker, const struct report_owner *owner)
+{
+    struct reports *all = mem_new(sizeof *all);
+    all->worker = worker;
+    all->setup = setup_ref(worker->setup);
+    all->owner = *owner;
+    list_init(&all->gathering);
+    uv_timer_init(&worker->loop, &all->flush);
+    all->flush.data = all;
+    return all;
+}
+
+void reports_reload(struct reports *all, struct setup *setup)
+{
+    setup_unref(all->setup);
+    all->setup = setup_ref(setup);
+}
+
+void reports_stop(struct reports *all)
+{
+    all->stopping = true;
+    reports_flush(all);
+}
+
+size_t reports_pending(const struct reports *all)
+{
+    return all->pending;
+}
+
+static void report_on_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+void reports_free(struct reports *all)
+{
+    if (!all)
+        return;
+    setup_unref(all->setup);
+    uv_close((uv_handle_t *)&all->flush, report_on_closed);
 }

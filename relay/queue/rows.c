@@ -35,7 +35,7 @@ static bool rows_matches(const struct queue_filter *f, const struct delivery *d)
            (!f->older_ms || env->created_ms < clock_ms() - f->older_ms);
 }
 
-static void show(const struct delivery *d, const struct queue_walk *walk)
+static void show(const struct delivery *d, const struct queue_scan *scan)
 {
     struct queue_row row = {
         .id = d->message->env.id,
@@ -50,12 +50,12 @@ static void show(const struct delivery *d, const struct queue_walk *walk)
     };
     for (size_t i = 0; i < d->nrcpts; i++) {
         row.to = d->rcpts[i].recipient->address;
-        walk->each(&row, walk->arg);
+        scan->each(&row, scan->arg);
     }
 }
 
 // Who did what to whose mail: what vanishes or waits by an operator's word is not the relay's doing.
-static void log_operator(const struct queue_walk *walk, const struct delivery *d)
+static void log_operator(const struct queue_scan *scan, const struct delivery *d)
 {
     static const char *const words[] = {
         [QUEUE_RETRY] = "retry",   [QUEUE_HOLD] = "hold",     [QUEUE_RELEASE] = "release",
@@ -64,9 +64,9 @@ static void log_operator(const struct queue_walk *walk, const struct delivery *d
     for (size_t i = 0; i < d->nrcpts; i++) {
         struct logline line;
         log_begin(&line, LOG_INFO, "operator", d->message->env.id);
-        log_text(&line, "verb", words[walk->verb]);
+        log_text(&line, "verb", words[scan->verb]);
         log_address(&line, "to", d->rcpts[i].recipient->address);
-        log_text(&line, "by", walk->by ? walk->by : "unknown");
+        log_text(&line, "by", scan->by ? scan->by : "unknown");
         log_end(&line);
     }
 }
@@ -143,52 +143,52 @@ static void change(struct queue *q, enum queue_verb verb, struct delivery *d)
     }
 }
 
-static void rows_act(struct queue *q, struct queue_walk *walk, struct delivery *d)
+static void rows_act(struct queue *q, struct queue_scan *scan, struct delivery *d)
 {
-    if (walk->verb != QUEUE_LIST && d->place == QUEUE_ACTIVE) {
-        walk->active += d->nrcpts;
+    if (scan->verb != QUEUE_LIST && d->place == QUEUE_ACTIVE) {
+        scan->active += d->nrcpts;
         return;
     }
-    if (!applies(d, walk->verb))
+    if (!applies(d, scan->verb))
         return;
-    walk->recipients += d->nrcpts;
-    if (walk->dry)
+    scan->recipients += d->nrcpts;
+    if (scan->dry)
         return;
-    if (walk->verb == QUEUE_LIST) {
-        show(d, walk);
+    if (scan->verb == QUEUE_LIST) {
+        show(d, scan);
     } else {
-        log_operator(walk, d);
-        change(q, walk->verb, d);
+        log_operator(scan, d);
+        change(q, scan->verb, d);
     }
 }
 
 // The mark is an entry of the list that is no delivery (it has no message): others come and go around it.
-bool queue_walk_on(struct queue *q, struct queue_walk *walk, size_t rows)
+bool queue_scan_on(struct queue *q, struct queue_scan *scan, size_t rows)
 {
-    if (!walk->mark) {
-        walk->mark = mem_new(sizeof *walk->mark);
-        list_init(&walk->mark->all);
-        list_prepend(&q->all, &walk->mark->all);
+    if (!scan->mark) {
+        scan->mark = mem_new(sizeof *scan->mark);
+        list_init(&scan->mark->all);
+        list_prepend(&q->all, &scan->mark->all);
     }
-    uint64_t enough = walk->recipients + walk->active + rows;
-    for (size_t seen = 0; seen < 64 * rows && walk->recipients + walk->active < enough; seen++) {
-        struct list *next = walk->mark->all.next;
+    uint64_t enough = scan->recipients + scan->active + rows;
+    for (size_t seen = 0; seen < 64 * rows && scan->recipients + scan->active < enough; seen++) {
+        struct list *next = scan->mark->all.next;
         if (next == &q->all) {
-            queue_walk_leave(walk);
+            queue_scan_leave(scan);
             return false;
         }
-        list_append(next->next, &walk->mark->all);
+        list_append(next->next, &scan->mark->all);
         struct delivery *d = list_of(next, struct delivery, all);
-        if (d->message && rows_matches(&walk->filter, d))
-            rows_act(q, walk, d);
+        if (d->message && rows_matches(&scan->filter, d))
+            rows_act(q, scan, d);
     }
     return true;
 }
 
-void queue_walk_leave(struct queue_walk *walk)
+void queue_scan_leave(struct queue_scan *scan)
 {
-    if (walk->mark)
-        list_remove(&walk->mark->all);
-    free(walk->mark);
-    walk->mark = NULL;
+    if (scan->mark)
+        list_remove(&scan->mark->all);
+    free(scan->mark);
+    scan->mark = NULL;
 }

@@ -112,8 +112,13 @@ static void delivered(struct settling *s, const struct delivery_rcpt *r)
     settle_count(&c->delivered_by[protection_of(r->attempt)]);
     settle_ended(s);
     // RFC 3461 section 6.2.5: the next hop will not tell of success, so we say how far it came.
-    if (!r->attempt->dsn && outcome_owes(&s->d->message->env, r->recipient, DSN_RELAYED))
-        queue_report(s->q, s->d, r, DSN_RELAYED, OUTCOME_DELIVERED, NULL);
+    if (!r->attempt->dsn && outcome_owes(&s->d->message->env, r->recipient, DSN_RELAYED)) {
+        struct why taken; // no failure: who took it, and with which words
+        why_clear(&taken);
+        why_host(&taken, r->attempt->host);
+        why_reply(&taken, r->attempt->reply);
+        reports_add(s->q->reports, s->d, r, DSN_RELAYED, OUTCOME_DELIVERED, &taken);
+    }
 }
 
 static void finished(struct settling *s, const struct delivery_rcpt *r, enum outcome outcome)
@@ -126,7 +131,7 @@ static void finished(struct settling *s, const struct delivery_rcpt *r, enum out
     settle_ended(s);
     const struct envelope *env = &s->d->message->env;
     if (outcome_owes(env, r->recipient, DSN_FAILED) || env->dsn)
-        queue_report(s->q, s->d, r, DSN_FAILED, outcome, r->why);
+        reports_add(s->q->reports, s->d, r, DSN_FAILED, outcome, r->why);
     else
         note(s, r, SPOOL_FAILED, r->why);
 }
@@ -195,7 +200,7 @@ static void warn(struct settling *s, struct delivery_rcpt *r, int64_t at)
         return;
     r->delay_warned = true;
     if (outcome_owes(&s->d->message->env, r->recipient, DSN_DELAYED))
-        queue_report(s->q, s->d, r, DSN_DELAYED, OUTCOME_LATER, r->why);
+        reports_add(s->q->reports, s->d, r, DSN_DELAYED, OUTCOME_LATER, r->why);
 }
 
 // What stopped it may be a policy or a record that is no longer so (RFC 8461 section 5.1, RFC 7671 section 8.1):
@@ -296,5 +301,6 @@ void queue_settle_all(struct queue *q, struct delivery *d, const struct why *why
 void queue_bounce(struct queue *q, struct delivery *d, const struct why *why)
 {
     d->second_look = true; // an operator's word is final
+    d->returned = true;
     queue_settle_all(q, d, why);
 }

@@ -159,7 +159,7 @@ static void lay_out(struct spool *s)
 
 static void end_job(struct spool *s, struct job *job)
 {
-    struct kept *k;
+    struct spool_entry *k;
     struct spool_write *write = job->write;
     switch (job->kind) {
     case JOB_STORE:
@@ -175,7 +175,7 @@ static void end_job(struct spool *s, struct job *job)
         inbox_post(write->reply, &write->item);
         break;
     case JOB_COPY:
-        table_move(s, job->kept, s->head, &job->place, job->damaged);
+        table_move(s, job->entry, s->head, &job->place, job->damaged);
         break;
     case JOB_RESULT:
         s->owed -= job->owed;

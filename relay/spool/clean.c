@@ -46,7 +46,7 @@ bool clean_wanted(struct spool *s)
 }
 
 // 1: read and whole; 0: damaged; -1: cannot be read now.
-static int read_rest(struct spool *s, const struct kept *k, struct buf *rest)
+static int read_rest(struct spool *s, const struct spool_entry *k, struct buf *rest)
 {
     const struct spool_files *files = s->files;
     struct segment *g = k->segment;
@@ -70,11 +70,11 @@ static int read_rest(struct spool *s, const struct kept *k, struct buf *rest)
 }
 
 // A damaged message stays in the queue without its content, so that its sender is told.
-static struct job *copy_of(struct spool *s, struct kept *k)
+static struct job *copy_of(struct spool *s, struct spool_entry *k)
 {
     struct job *job = job_new(JOB_COPY);
-    struct kept place;
-    job->kept = k;
+    struct spool_entry place;
+    job->entry = k;
     job->id = k->id;
     bool there = table_place(s, k->id, &place);
     job->damaged = there && place.damaged;
@@ -86,8 +86,8 @@ static struct job *copy_of(struct spool *s, struct kept *k)
         return NULL;
     }
     if (rc == 0) {
-        if (!job->damaged &&
-            segment_aside(s, k->segment, k->offset, k->offset + SEGMENT_RECORD + k->length) < 0)
+        if (!job->damaged && segment_quarantine(s, k->segment, k->offset,
+                                                k->offset + SEGMENT_RECORD + k->length) < 0)
             k->segment->keep = true;
         if (!job->damaged)
             spool_alarm(s, "a message in %s is damaged and will not be sent", k->segment->path);
@@ -110,7 +110,7 @@ void clean_copy(struct spool *s)
     list_each (it, &oldest(s)->messages) {
         if (b->bytes >= SPOOL_COPY || b->npieces >= SPOOL_PIECES / 2)
             return;
-        struct job *job = copy_of(s, list_of(it, struct kept, link));
+        struct job *job = copy_of(s, list_of(it, struct spool_entry, link));
         if (!job) {
             s->tidy_at_ms = clock_mono_ms() + 60 * SPOOL_RETRY_MS;
             return;

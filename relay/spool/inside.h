@@ -16,28 +16,12 @@
 #include "relay/base/table.h"
 #include "relay/spool/format.h"
 #include "relay/spool/format_text.h"
+#include "relay/spool/segment.h"
 #include "relay/spool/spool.h"
 #include "relay/spool/files.h"
 
-// One file of the log. Counted: whoever reads a record holds it open, also when it has been removed.
-struct segment {
-    struct list link; // in spool->segments, oldest first
-    atomic_uint refs;
-    const struct spool_files *files;
-    int fd;
-    char *path;
-    struct segment_key key;
-    uint64_t end;               // where the next record goes
-    uint64_t records;           // bytes of MESSAGE and RESULT records
-    uint64_t live;              // of which: MESSAGE records of open messages
-    struct list messages;       // struct kept, in the order of their records
-    struct segment_index index; // until it is sealed
-    uint64_t limit;             // made of the reserve: its blocks end here; 0: an ordinary one
-    bool keep; // damaged, and no copy could be made: renamed, not unlinked, at its end
-};
-
 // An open message: where its record is and how its recipients stand on disk.
-struct kept {
+struct spool_entry {
     uint64_t id;
     UT_hash_handle hh;
     struct list link; // in segment->messages
@@ -63,7 +47,7 @@ struct job {
     bool owed;                  // JOB_RESULT: a write of it has failed
     struct item *back;          // JOB_BARRIER
     struct inbox *reply;
-    struct kept *kept; // JOB_COPY
+    struct spool_entry *entry; // JOB_COPY
     struct buf rest;
     bool damaged;
 };
@@ -101,7 +85,7 @@ struct spool {
     struct why trouble;                // why there is no head
     pthread_mutex_t lock;
     struct list segments;
-    struct kept *table;
+    struct spool_entry *table;
     atomic_bool healthy;
     atomic_bool tight;                       // the disk is full: nothing but results is written
     _Atomic uint64_t room_at_ms, free_bytes; // the last look at the disk
@@ -114,32 +98,17 @@ void spool_alarm(struct spool *s, const char *format, ...) __attribute__((format
 int spool_trouble(struct why *why, int error, const char *what); // from errno; returns -1
 bool spool_full(const struct why *trouble);                      // its disk, or its quota
 
-// spool_segment.c: files of the log
-struct segment *segment_of(struct spool *s, int fd, char *path, const struct segment_key *key);
-struct segment *segment_ref(struct segment *g);
-void segment_unref(struct segment *g);
-int segment_begin(struct spool *s);                    // a new head, durable; -1: s->trouble
-int segment_seal(struct spool *s, struct segment *g);  // index, end, cut, sync
-void segment_fail(struct spool *s, struct segment *g); // ends the head at its last synced byte
-int segment_remove(struct spool *s, struct segment *g);
-// The second copy of a segment's header, in a file beside it, where no message's bytes ever stand.
-void segment_head_keep(struct spool *s,
-                       const struct segment_key *key); // makes it where it is not there
-void segment_head_drop(struct spool *s, uint64_t number);
-enum segment_head segment_head_find(struct spool *s, uint64_t number, struct segment_key *key);
-int segment_aside(struct spool *s, struct segment *g, uint64_t from, uint64_t to);
-
 // spool_table.c: open messages. All take the lock themselves; only the spool thread changes them.
-struct kept *table_add(struct spool *s, struct message *m, struct segment *g,
-                       const struct segment_record *r, bool damaged); // takes the reference
-struct kept *table_find(struct spool *s, uint64_t id);
-void table_move(struct spool *s, struct kept *k, struct segment *g, const struct segment_record *r,
-                bool damaged);
-bool table_result(struct spool *s, struct kept *k,
+struct spool_entry *table_add(struct spool *s, struct message *m, struct segment *g,
+                              const struct segment_record *r, bool damaged); // takes the reference
+struct spool_entry *table_find(struct spool *s, uint64_t id);
+void table_move(struct spool *s, struct spool_entry *k, struct segment *g,
+                const struct segment_record *r, bool damaged);
+bool table_result(struct spool *s, struct spool_entry *k,
                   const struct spool_result *result); // true: no recipient is open
-void table_drop(struct spool *s, struct kept *k);
+void table_drop(struct spool *s, struct spool_entry *k);
 bool table_place(struct spool *s, uint64_t id,
-                 struct kept *place); // a copy; place->segment is referenced
+                 struct spool_entry *place); // a copy; place->segment is referenced
 void table_damaged(struct spool *s, uint64_t id);
 // The message with a reference, and a copy of how its recipients stand (the caller frees it); NULL: not there.
 struct message *table_standing(struct spool *s, uint64_t id, struct segment_standing **now);
@@ -160,17 +129,6 @@ bool scan_segment(struct spool *s, struct segment *g, uint64_t limit, bool newes
 bool clean_wanted(struct spool *s);
 void clean_copy(struct spool *s); // adds copies to the batch
 void clean_remove(struct spool *s);
-
-void underway_open(struct spool *s); // underway.c
-void underway_close(struct spool *s);
-
-// reserve.c: space for results on a full disk
-void reserve_find(struct spool *s);
-void reserve_fill(struct spool *s);
-int reserve_take(struct spool *s, const char *path, uint64_t *bytes);
-bool reserve_has(const struct spool *s,
-                 uint64_t bytes); // for copies, and a file for results besides
-bool reserve_leave(struct spool *s);
 
 // spool_large.c
 void large_unlink(struct spool *s, const char *name);

@@ -36,8 +36,8 @@ static int read_part(struct segment *g, struct buf *out, uint64_t n, uint64_t *o
     return 0;
 }
 
-static bool words_of(const struct kept *place, const struct buf *head, struct segment_record *r,
-                     struct message **m)
+static bool words_of(const struct spool_entry *place, const struct buf *head,
+                     struct segment_record *r, struct message **m)
 {
     const struct segment_key *key = &place->segment->key;
     struct span bytes = buf_span(head);
@@ -53,7 +53,7 @@ static bool words_of(const struct kept *place, const struct buf *head, struct se
 }
 
 // 1: whole, and *m is a new message of it; 0: damaged; -1: cannot be read now, errno says why.
-static int read_record(const struct kept *place, struct message **m)
+static int read_record(const struct spool_entry *place, struct message **m)
 {
     struct segment *g = place->segment;
     struct segment_record r;
@@ -93,11 +93,12 @@ static int is_damaged(struct why *why)
 }
 
 // The record is copied aside at once: its segment may go before anybody looks.
-static int quarantine(struct spool *s, const struct kept *place, struct why *why)
+static int quarantine_entry(struct spool *s, const struct spool_entry *place, struct why *why)
 {
     struct segment *g = place->segment;
     table_damaged(s, place->id);
-    if (segment_aside(s, g, place->offset, place->offset + SEGMENT_RECORD + place->length) == 0)
+    if (segment_quarantine(s, g, place->offset, place->offset + SEGMENT_RECORD + place->length) ==
+        0)
         spool_alarm(s,
                     "a message in %08llu.log at byte %llu is damaged and will not be sent; a copy "
                     "is kept in %s",
@@ -106,7 +107,8 @@ static int quarantine(struct spool *s, const struct kept *place, struct why *why
     return is_damaged(why);
 }
 
-static int load_large(struct spool *s, const struct kept *place, struct message *m, struct why *why)
+static int load_large(struct spool *s, const struct spool_entry *place, struct message *m,
+                      struct why *why)
 {
     if (!m->large || large_verify(s, m, why) == 0)
         return 0;
@@ -119,7 +121,7 @@ static int load_large(struct spool *s, const struct kept *place, struct message 
 
 struct message *spool_find(struct spool *s, uint64_t id, struct why *why)
 {
-    struct kept place;
+    struct spool_entry place;
     struct message *m = NULL;
     if (!table_place(s, id, &place)) {
         why_set(why, WHY_OURS, "4.3.0", "the message is no longer in the spool");
@@ -131,7 +133,7 @@ struct message *spool_find(struct spool *s, uint64_t id, struct why *why)
     else if (whole < 0)
         spool_trouble(why, errno, "the message cannot be read from the spool now");
     else if (whole == 0)
-        quarantine(s, &place, why);
+        quarantine_entry(s, &place, why);
     if (m) {
         m->segment = place.segment->key.number;
         m->offset = place.offset;

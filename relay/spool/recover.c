@@ -138,7 +138,7 @@ static bool put_away(struct spool *s, struct file *f, bool newest)
 }
 
 // Recipients that are done leave the envelope, the others say where they stand.
-static void recover_settle(struct kept *k)
+static void recover_settle(struct spool_entry *k)
 {
     struct envelope *env = &k->message->env;
     size_t n = 0;
@@ -203,7 +203,7 @@ static void tidy_large(struct spool *s, bool damaged)
         spool_alarm(s, "%s: %s", s->large, strerror(errno));
     if (o.n)
         qsort(o.at, o.n, sizeof *o.at, recover_by_name);
-    for (struct kept *k = s->table; k; k = k->hh.next)
+    for (struct spool_entry *k = s->table; k; k = k->hh.next)
         if (k->message->large)
             claim(&o, k->message->large);
     for (size_t i = 0; i < o.n; i++) {
@@ -272,7 +272,7 @@ int spool_recover(struct spool *s, int *exit_status, struct why *why)
         damaged |= scan_segment(s, g, f->limit, newest);
     }
     if (rc == 0) {
-        for (struct kept *k = s->table; k; k = k->hh.next)
+        for (struct spool_entry *k = s->table; k; k = k->hh.next)
             recover_settle(k);
         tidy_large(s, damaged);
         s->dir_unsynced = s->files->sync_dir(s->files->self, s->directory) < 0;

@@ -77,10 +77,10 @@ static bool rest_at(struct scan *scan, const struct segment_record *r)
     return segment_rest_whole(&scan->g->key, r, rest);
 }
 
-static void set_aside(struct scan *scan, uint64_t from, uint64_t to)
+static void quarantine(struct scan *scan, uint64_t from, uint64_t to)
 {
     scan->damaged = true;
-    if (segment_aside(scan->s, scan->g, from, to) < 0)
+    if (segment_quarantine(scan->s, scan->g, from, to) < 0)
         scan->g->keep = true;
     spool_alarm(scan->s, "%s is damaged from byte %llu to %llu; a copy is kept in %s",
                 scan->g->path, (unsigned long long)from, (unsigned long long)to, scan->s->damaged);
@@ -146,7 +146,7 @@ static uint64_t next_magic(struct scan *scan, uint64_t from)
 static void spool_scan_found(struct scan *scan, const struct segment_record *r)
 {
     if (scan->bad_from)
-        set_aside(scan, scan->bad_from, r->offset);
+        quarantine(scan, scan->bad_from, r->offset);
     scan->bad_from = 0;
     if (r->synced > scan->synced)
         scan->synced = r->synced;
@@ -193,7 +193,7 @@ static void drop_torn(struct scan *scan)
         struct segment_record r = scan->found.rows[i];
         uint64_t end = r.offset + SEGMENT_RECORD + r.length;
         if (r.offset >= scan->synced && !rest_at(scan, &r)) {
-            set_aside(scan, r.offset, end);
+            quarantine(scan, r.offset, end);
             continue;
         }
         scan->found.rows[kept++] = r;
@@ -208,10 +208,10 @@ static void apply_message(struct scan *scan, const struct segment_record *r, str
     bool damaged;
     struct message *m = segment_message_decode(text, r->id, r->length - r->text, &damaged);
     if (!m) {
-        set_aside(scan, r->offset, r->offset + SEGMENT_RECORD + r->length);
+        quarantine(scan, r->offset, r->offset + SEGMENT_RECORD + r->length);
         return;
     }
-    struct kept *k = table_find(s, r->id);
+    struct spool_entry *k = table_find(s, r->id);
     if (k)
         table_drop(s, k);
     m->segment = scan->g->key.number;
@@ -225,10 +225,10 @@ static void apply_result(struct scan *scan, const struct segment_record *r, stru
     struct spool_result result;
     char *address;
     if (segment_result_decode(text, &result, &address) < 0) {
-        set_aside(scan, r->offset, r->offset + SEGMENT_RECORD + r->length);
+        quarantine(scan, r->offset, r->offset + SEGMENT_RECORD + r->length);
         return;
     }
-    struct kept *k = table_find(scan->s, r->id);
+    struct spool_entry *k = table_find(scan->s, r->id);
     if (k && table_result(scan->s, k, &result))
         table_drop(scan->s, k);
     free(address);
@@ -240,7 +240,7 @@ static void apply(struct scan *scan)
         const struct segment_record *r = &scan->found.rows[i];
         struct span text;
         if (!text_at(scan, r, &text)) // it was whole a moment ago
-            set_aside(scan, r->offset, r->offset + SEGMENT_RECORD + r->length);
+            quarantine(scan, r->offset, r->offset + SEGMENT_RECORD + r->length);
         else if (r->type == SEGMENT_MESSAGE)
             apply_message(scan, r, text);
         else
@@ -257,7 +257,7 @@ static void finish_newest(struct scan *scan)
     struct spool *s = scan->s;
     struct segment *g = scan->g;
     if (!all_zeros(scan, scan->last_end)) {
-        set_aside(scan, scan->last_end, scan->limit);
+        quarantine(scan, scan->last_end, scan->limit);
         if (g->keep)
             return; // no copy, no cut
     }
@@ -283,7 +283,7 @@ bool scan_segment(struct spool *s, struct segment *g, uint64_t limit, bool newes
     if (newest && !scan.sealed)
         finish_newest(&scan);
     else if (scan.bad_from && !all_zeros(&scan, scan.bad_from))
-        set_aside(&scan, scan.bad_from, limit);
+        quarantine(&scan, scan.bad_from, limit);
     buf_free(&scan.window);
     segment_index_free(&scan.found);
     return scan.damaged;

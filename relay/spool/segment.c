@@ -260,7 +260,7 @@ static int copy_bytes(struct spool *s, struct segment *g, uint64_t from, uint64_
 }
 
 // Keeps a copy of bytes that could not be understood; once for each place.
-int segment_aside(struct spool *s, struct segment *g, uint64_t from, uint64_t to)
+int segment_quarantine(struct spool *s, struct segment *g, uint64_t from, uint64_t to)
 {
     const struct spool_files *files = s->files;
     char *path = mem_printf("%s/%08" PRIu64 "-%" PRIu64, s->damaged, g->key.number, from);

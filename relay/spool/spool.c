@@ -200,7 +200,7 @@ static int take_directory(struct spool *s, int *exit_status, struct why *why)
     return 0;
 }
 
-static int spool_older(const struct kept *a, const struct kept *b)
+static int spool_older(const struct spool_entry *a, const struct spool_entry *b)
 {
     return a->id < b->id ? -1 : a->id > b->id;
 }
@@ -222,7 +222,7 @@ int spool_open(struct spool **spool, const struct spool_options *options,
     reserve_fill(s);
     begin_again(s);
     HASH_SORT(s->table, spool_older);
-    for (struct kept *k = s->table; k; k = k->hh.next)
+    for (struct spool_entry *k = s->table; k; k = k->hh.next)
         if (each)
             each(message_ref(k->message), arg);
     int error = pthread_create(&s->thread, NULL, spool_thread, s);

@@ -13,7 +13,7 @@ static uint64_t record_bytes(uint64_t length)
     return SEGMENT_RECORD + length;
 }
 
-static void put_in(struct kept *k, struct segment *g, const struct segment_record *r)
+static void put_in(struct spool_entry *k, struct segment *g, const struct segment_record *r)
 {
     k->segment = segment_ref(g);
     k->offset = r->offset;
@@ -23,18 +23,18 @@ static void put_in(struct kept *k, struct segment *g, const struct segment_recor
     g->live += record_bytes(r->length);
 }
 
-static struct segment *take_out(struct kept *k)
+static struct segment *take_out(struct spool_entry *k)
 {
     list_remove(&k->link);
     k->segment->live -= record_bytes(k->length);
     return k->segment;
 }
 
-struct kept *table_add(struct spool *s, struct message *m, struct segment *g,
-                       const struct segment_record *r, bool damaged)
+struct spool_entry *table_add(struct spool *s, struct message *m, struct segment *g,
+                              const struct segment_record *r, bool damaged)
 {
     size_t n = m->env.nrcpts;
-    struct kept *k = mem_new(sizeof *k + n * sizeof k->now[0]);
+    struct spool_entry *k = mem_new(sizeof *k + n * sizeof k->now[0]);
     k->id = m->env.id;
     k->message = m;
     k->damaged = damaged;
@@ -55,20 +55,20 @@ struct kept *table_add(struct spool *s, struct message *m, struct segment *g,
 size_t spool_footprint(size_t nrcpts)
 {
     size_t heap = 16, bucket = 16; // what an allocation, and a place in a table, cost besides
-    return sizeof(struct kept) + nrcpts * sizeof(struct segment_standing) + heap + bucket;
+    return sizeof(struct spool_entry) + nrcpts * sizeof(struct segment_standing) + heap + bucket;
 }
 
 // Without the lock: for the spool thread, which alone changes the table.
-struct kept *table_find(struct spool *s, uint64_t id)
+struct spool_entry *table_find(struct spool *s, uint64_t id)
 {
-    struct kept *k = NULL;
+    struct spool_entry *k = NULL;
     if (s->table)
         HASH_FIND(hh, s->table, &id, sizeof id, k);
     return k;
 }
 
-void table_move(struct spool *s, struct kept *k, struct segment *g, const struct segment_record *r,
-                bool damaged)
+void table_move(struct spool *s, struct spool_entry *k, struct segment *g,
+                const struct segment_record *r, bool damaged)
 {
     pthread_mutex_lock(&s->lock);
     struct segment *old = take_out(k);
@@ -79,7 +79,7 @@ void table_move(struct spool *s, struct kept *k, struct segment *g, const struct
 }
 
 // An address that the envelope has twice stands for as many recipients: each result ends one.
-bool table_result(struct spool *s, struct kept *k, const struct spool_result *result)
+bool table_result(struct spool *s, struct spool_entry *k, const struct spool_result *result)
 {
     pthread_mutex_lock(&s->lock);
     const struct envelope *env = &k->message->env;
@@ -102,7 +102,7 @@ bool table_result(struct spool *s, struct kept *k, const struct spool_result *re
     return done;
 }
 
-void table_drop(struct spool *s, struct kept *k)
+void table_drop(struct spool *s, struct spool_entry *k)
 {
     pthread_mutex_lock(&s->lock);
     struct segment *g = take_out(k);
@@ -113,10 +113,10 @@ void table_drop(struct spool *s, struct kept *k)
     free(k);
 }
 
-bool table_place(struct spool *s, uint64_t id, struct kept *place)
+bool table_place(struct spool *s, uint64_t id, struct spool_entry *place)
 {
     pthread_mutex_lock(&s->lock);
-    struct kept *k = table_find(s, id);
+    struct spool_entry *k = table_find(s, id);
     if (k) {
         *place = *k;
         segment_ref(k->segment);
@@ -128,7 +128,7 @@ bool table_place(struct spool *s, uint64_t id, struct kept *place)
 void table_damaged(struct spool *s, uint64_t id)
 {
     pthread_mutex_lock(&s->lock);
-    struct kept *k = table_find(s, id);
+    struct spool_entry *k = table_find(s, id);
     if (k)
         k->damaged = true;
     pthread_mutex_unlock(&s->lock);
@@ -139,7 +139,7 @@ struct message *table_standing(struct spool *s, uint64_t id, struct segment_stan
     struct message *m = NULL;
     *now = NULL;
     pthread_mutex_lock(&s->lock);
-    struct kept *k = table_find(s, id);
+    struct spool_entry *k = table_find(s, id);
     if (k) {
         m = message_ref(k->message);
         size_t bytes = m->env.nrcpts * sizeof k->now[0];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 // What the queue costs: stores and queues messages on a real spool, lets every delivery fail once, and prints bytes of
-// memory a recipient, the queue's own count of them, and how long a walk over all of them takes. A tool, not a test.
+// memory a recipient, the queue's own count of them, and how long a scan over all of them takes. A tool, not a test.
 #include <malloc.h>
 #include <unistd.h>
 #include <stdio.h>
@@ -140,12 +140,12 @@ int main(int argc, char **argv)
         "%zu recipients of %zu messages%s: %.0f bytes a recipient, counted %.0f; made in %.1f s\n",
         n, messages, domains ? ", a domain each" : "", (double)(after - before) / (double)n,
         (double)relay.counters.queue_memory / (double)n, seconds);
-    struct queue_walk walk = {
+    struct queue_scan scan = {
         .verb = QUEUE_LIST, .filter = {.state = -1}, .each = seen, .arg = &bytes};
     start = clock_mono_ms();
-    while (queue_walk_on(worker.queue, &walk, 200))
+    while (queue_scan_on(worker.queue, &scan, 200))
         ;
-    printf("walked over %llu in %.2f s, %zu bytes more\n", (unsigned long long)walk.recipients,
+    printf("walked over %llu in %.2f s, %zu bytes more\n", (unsigned long long)scan.recipients,
            (double)(clock_mono_ms() - start) / 1e3, in_use() - after);
     fflush(stdout);
     _exit(0);

@@ -184,6 +184,31 @@ def test_case_115_what_cannot_be_written_is_an_error(lab, mx, words):
         assert "No space left on device" in done.stderr, (words, done.stderr)
 
 
+def test_case_123_the_queue_has_a_limit_of_memory(lab, mx):
+    mx.on("rcpt", "450 4.2.1 busy")
+    relay = lab.relay(delivery={"retry": ["1h"]}, limits={"queue_memory": "40KiB"}).start()
+    sent = 0
+    while True:
+        with relay.client() as client:
+            reply = client.cmd("MAIL FROM:<app@example.org>")
+            if reply.code != 250:
+                break
+            client.expect(250, f"RCPT TO:<m{sent}@dest.test>")
+            assert client.data(letter()).code == 250
+        sent += 1
+        assert sent < 100
+    assert reply.code == 452 and reply.text.startswith("4.3.1") and "memory" in reply.text
+    assert 40960 // 900 <= sent
+    told = relay.json("status")
+    assert 40960 <= told["counters"]["queue_memory"] < 45000 and told["queue_memory_limit"] == 40960
+    assert "of 40960 bytes of memory" in relay.ask("status")
+    relay.wait("deferred", sent)
+    relay.ask("queue", "remove", "--all")
+    until(lambda: relay.json("status")["counters"]["queue_memory"] == 0, "the memory of what was removed")
+    with relay.client() as client:
+        client.expect(250, "MAIL FROM:<app@example.org>")
+
+
 def test_status_in_words_and_json(lab, mx):
     relay = lab.relay().start()
     relay.send("a@dest.test")

@@ -22,7 +22,7 @@ static void found(struct message *m, void *arg)
 
 static void open_spool(struct queue_story *s)
 {
-    struct spool_options options = {.directory = s->directory};
+    struct spool_options options = {.directory = s->directory, .files = s->files};
     struct why why;
     int status;
     int rc = spool_open(&s->relay.spool, &options, found, s, &status, &why);
@@ -252,12 +252,12 @@ size_t queue_story_filter(struct queue_story *s, enum queue_verb verb,
                           const struct queue_filter *filter, struct queue_row *row)
 {
     struct seen seen = {.first = row};
-    struct queue_walk walk = {
+    struct queue_scan scan = {
         .verb = verb, .filter = *filter, .by = "tester", .each = queue_story_on_row, .arg = &seen};
     for (unsigned i = 0; i < QUEUE_STORY_WORKERS; i++)
-        while (queue_walk_on(s->workers[i].queue, &walk, 1))
+        while (queue_scan_on(s->workers[i].queue, &scan, 1))
             ;
-    return walk.recipients;
+    return scan.recipients;
 }
 
 size_t queue_story_do(struct queue_story *s, enum queue_verb verb, uint64_t id,

@@ -460,19 +460,6 @@ void disk_full_at(struct disk *d, size_t at)
     pthread_mutex_unlock(&d->lock);
 }
 
-void disk_set_full(struct disk *d, bool full)
-{
-    disk_full_at(d, full ? 0 : SIZE_MAX);
-}
-
-bool disk_is_full(struct disk *d)
-{
-    pthread_mutex_lock(&d->lock);
-    bool full = d->count >= d->full_at;
-    pthread_mutex_unlock(&d->lock);
-    return full;
-}
-
 static uint64_t chance(uint64_t *seed)
 {
     *seed ^= *seed << 13;

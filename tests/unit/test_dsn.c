@@ -343,6 +343,47 @@ static void a_large_message_comes_back_as_its_header(void **state)
     free(big);
 }
 
+static void case_124_a_delay_says_whether_somebody_must_act(void **state)
+{
+    (void)state;
+    dsn.kind = DSN_DELAYED;
+    compose();
+    assert_non_null(strstr(parts[0], "Nothing needs to be done"));
+    assert_null(strstr(parts[0], "protected"));
+    release();
+    why_set_tls(&why, WHY_CERTIFICATE_EXPIRED, WHY_HOST, "4.7.5", "the certificate has expired");
+    compose();
+    assert_null(strstr(parts[0], "Nothing needs to be done"));
+    assert_non_null(strstr(parts[0], "that rarely mends itself"));
+    release();
+}
+
+static void case_124_a_report_of_success_names_host_and_reply(void **state)
+{
+    (void)state;
+    dsn.kind = DSN_RELAYED;
+    rows[0].why = NULL;
+    rows[0].host = "mx.example.test";
+    rows[0].reply = "250 2.0.0 queued as 4711";
+    compose();
+    assert_true(has(0, "handed on to the host mx.example.test,"));
+    assert_true(has(0, "It said: 250 2.0.0 queued as 4711"));
+    assert_true(has(1, "Remote-MTA: dns; mx.example.test\r\n"));
+    assert_true(has(1, "Diagnostic-Code: smtp; 250 2.0.0 queued as 4711\r\n"));
+    release();
+}
+
+static void case_124_an_operators_bounce_says_so(void **state)
+{
+    (void)state;
+    why_set(&why, WHY_MESSAGE, "5.7.1", "the operator of this relay returned the message");
+    rows[0].returned = true;
+    compose();
+    assert_true(has(0, "It was the operator of this relay who took the message out"));
+    assert_false(has(0, "receiving system turned"));
+    release();
+}
+
 #define STORY(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -362,6 +403,9 @@ int main(void)
         STORY(a_message_that_is_lost_is_still_reported),
         STORY(the_postmaster_gets_a_header_copy_of_what_was_dropped),
         STORY(a_large_message_comes_back_as_its_header),
+        STORY(case_124_a_delay_says_whether_somebody_must_act),
+        STORY(case_124_a_report_of_success_names_host_and_reply),
+        STORY(case_124_an_operators_bounce_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,9 +5,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include "relay/base/clock.h"
+#include "relay/spool/files.h"
 #include "tests/unit/queue_story.h"
 
 #define QUEUE_SECOND_LOOK 10000 // ms; the first step of `retry` is an hour here
@@ -264,6 +266,9 @@ static void success_is_told_where_the_next_hop_will_not(void **state)
     queue_story_accept(&s, m);
     queue_story_until(&s, told_home);
     assert_true(contains(mx_message(s.home, 0), "Action: relayed\r\n"));
+    assert_true(contains(mx_message(s.home, 0), "Remote-MTA: dns; 127.0.0.1\r\n"));
+    assert_true(contains(mx_message(s.home, 0), "Diagnostic-Code: smtp; 250 2.0.0 taken\r\n"));
+    assert_true(contains(mx_message(s.home, 0), "handed on to the host 127.0.0.1,\r\n"));
     mx_hang_up(s.mx);
     mx_extensions(s.mx, "DSN");
     m = queue_story_message("a@us.test", "b@example.test", NULL);
@@ -326,6 +331,8 @@ static void what_is_bounced_is_told(void **state)
     assert_int_equal(queue_story_do(&s, QUEUE_BOUNCE, id, NULL), 1);
     queue_story_until(&s, told_home);
     assert_true(contains(mx_message(s.home, 0), "the operator of this relay returned"));
+    assert_true(contains(mx_message(s.home, 0), "It was the operator of this relay who took"));
+    assert_false(contains(mx_message(s.home, 0), "receiving system turned the message down"));
     queue_story_restart(&s);
     assert_int_equal(s.nfound, 0);
 }
@@ -402,19 +409,18 @@ static void a_domain_that_does_not_exist_bounces(void **state)
 static void case_110_a_clock_that_was_ahead_leaves_nothing_waiting_for_days(void **state)
 {
     (void)state;
-    mx_next(s.mx, "rcpt", "451 4.2.1 later");
-    mx_next(s.mx, "rcpt", "451 4.2.1 later");
+    mx_on(s.mx, "rcpt", "451 4.2.1 later");
     queue_story_accept(&s, queue_story_message("a@us.test", "b@example.test", NULL));
     queue_story_until(&s, deferred);
     int64_t now = clock_ms();
     clock_fix(now + 3 * 86400000LL);
     uint64_t id = queue_story_accept(&s, queue_story_message("a@us.test", "c@example.test", NULL));
-    while (s.relay.counters.deferred < 2)
+    struct queue_row row = {0};
+    while (queue_story_do(&s, QUEUE_LIST, id, &row) == 1 && row.attempts == 0)
         queue_story_turn(&s);
     clock_release();
     for (unsigned i = 0; i < QUEUE_STORY_WORKERS; i++)
         queue_reload(s.workers[i].queue, s.setup); // looks, as every tick does
-    struct queue_row row;
     assert_int_equal(queue_story_do(&s, QUEUE_LIST, id, &row), 1);
     assert_in_range(row.next_ms - clock_ms(), 0, 3600000);
     queue_story_restart(&s); // what is on disk says days
@@ -466,24 +472,69 @@ static void the_queue_filters(void **state)
     clock_release();
 }
 
-// Deliveries come and go while an operator's walk stands still between two pieces.
-static void a_walk_survives_what_happens_around_it(void **state)
+// Deliveries come and go while an operator's scan stands still between two pieces.
+static void a_scan_survives_what_happens_around_it(void **state)
 {
     (void)state;
     uint64_t held, other;
     hold_and_defer(&held, &other);
     struct queue *q = NULL;
-    struct queue_walk walk = {.verb = QUEUE_REMOVE, .dry = true, .filter = {.state = -1}};
+    struct queue_scan scan = {.verb = QUEUE_REMOVE, .dry = true, .filter = {.state = -1}};
     for (unsigned i = 0; i < QUEUE_STORY_WORKERS && !q; i++)
-        if (queue_walk_on(s.workers[i].queue, &walk, 1))
+        if (queue_scan_on(s.workers[i].queue, &scan, 1))
             q = s.workers[i].queue;
     assert_non_null(q);
     assert_true(queue_story_do(&s, QUEUE_REMOVE, 0, NULL) == 3);
     assert_true(queue_idle(q));
-    assert_false(queue_walk_on(q, &walk, 10));
-    walk.dry = false;
-    assert_false(queue_walk_on(q, &walk, 10));
+    assert_false(queue_scan_on(q, &scan, 10));
+    scan.dry = false;
+    assert_false(queue_scan_on(q, &scan, 10));
     queue_story_until(&s, empty);
+}
+
+static _Atomic int broken; // every write of the spool fails
+
+static ssize_t queue_on_write(void *self, int fd, const struct iovec *pieces, int n,
+                              uint64_t offset)
+{
+    if (broken) {
+        errno = EIO;
+        return -1;
+    }
+    return spool_files_system.pwritev(self, fd, pieces, n, offset);
+}
+
+// The recipient failed for good, its report could not be stored: it comes back, and is told later.
+static void case_125_a_bounce_that_could_not_be_stored_brings_its_recipients_back(void **state)
+{
+    (void)state;
+    static struct spool_files files;
+    files = spool_files_system;
+    files.pwritev = queue_on_write;
+    s.files = &files;
+    queue_story_restart(&s);
+    mx_on(s.mx, "rcpt", "550 5.1.1 no such user");
+    uint64_t id = queue_story_accept(
+        &s, queue_story_message("a@us.test", "b@example.test", "c@example.test", NULL));
+    broken = 1; // before the session begins
+    while (s.relay.counters.failed < 2)
+        queue_story_turn(&s);
+    struct queue_row row = {0};
+    while (queue_story_do(&s, QUEUE_LIST, id, &row) < 2) // not lost: they wait again
+        queue_story_turn(&s);
+    assert_int_equal(row.state, QUEUE_WAITING);
+    assert_in_range(row.next_ms - clock_ms(), 1000, 60000);
+    assert_int_equal(s.relay.counters.queued_now, 2);
+    assert_int_equal(mx_count(s.home), 0);
+    assert_false(spool_healthy(s.relay.spool));
+    broken = 0;
+    while (!spool_healthy(s.relay.spool))
+        queue_story_turn(&s);
+    assert_int_equal(queue_story_do(&s, QUEUE_RETRY, id, NULL), 2);
+    queue_story_until(&s, told_home);
+    assert_non_null(strstr(mx_message(s.home, 0)->data, "Final-Recipient: rfc822; b@example.test"));
+    queue_story_restart(&s);
+    assert_int_equal(s.nfound, 0);
 }
 
 #define STORY(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -515,7 +566,8 @@ int main(void)
         STORY(a_domain_that_does_not_exist_bounces),
         STORY(case_110_a_clock_that_was_ahead_leaves_nothing_waiting_for_days),
         STORY(the_queue_filters),
-        STORY(a_walk_survives_what_happens_around_it),
+        STORY(case_125_a_bounce_that_could_not_be_stored_brings_its_recipients_back),
+        STORY(a_scan_survives_what_happens_around_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

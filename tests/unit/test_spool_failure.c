@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "relay/base/mem.h"
 #include "relay/command/command.h"
 #include "tests/unit/spool_disk.h"
@@ -223,6 +224,82 @@ static void below_the_reserve_there_is_no_room(void **state)
     disk_free(disk);
 }
 
+// While results are owed no delivery may start; the first sync that carries them makes it well again.
+static void it_is_healthy_when_what_is_owed_is_on_disk(void **state)
+{
+    (void)state;
+    struct disk *disk = disk_new();
+    struct story story;
+    story_begin(&story, "/spool", disk_files(disk), 4096);
+    assert_int_equal(story_open(&story), 0);
+    struct message *m = story_message(1, 100, "a@example.net", "b@example.net", NULL);
+    assert_int_equal(story_store(&story, m), 0);
+    assert_true(spool_healthy(story.spool));
+    disk_fail(disk, disk_count(disk), EIO, SIZE_MAX);
+    story_note(&story, m->env.id, "a@example.net", SPOOL_DELIVERED, 0);
+    for (int i = 0; i < 1000 && spool_healthy(story.spool); i++)
+        usleep(5000);
+    assert_false(spool_healthy(story.spool));
+    struct message *other = story_message(2, 100, "a@example.net", NULL);
+    assert_int_equal(story_store(&story, other), -1); // and says nothing of health
+    assert_false(spool_healthy(story.spool));
+    disk_fail(disk, 0, 0, 0);
+    story_barrier(&story); // stands behind what is owed
+    assert_true(spool_healthy(story.spool));
+    story_close(&story);
+    assert_int_equal(story_open(&story), 0);
+    assert_int_equal(story.nfound, 1);
+    assert_int_equal(story.found[0]->env.nrcpts, 1);
+    message_unref(m);
+    message_unref(other);
+    story_end(&story);
+    disk_free(disk);
+}
+
+// A copy and what it was copied from are both there when the power goes before the old segment does: the newer one
+// counts, with its recipients as they stood then.
+static void the_newer_copy_of_a_message_counts(void **state)
+{
+    (void)state;
+    struct disk *disk = disk_new();
+    struct story story;
+    story_begin(&story, "/spool", disk_files(disk), 2048);
+    assert_int_equal(story_open(&story), 0);
+    struct message *m = story_message(1, 200, "a@example.net", "b@example.net", NULL);
+    assert_int_equal(story_store(&story, m), 0);
+    story_note(&story, m->env.id, "a@example.net", SPOOL_DELIVERED, 0);
+    story_note(&story, m->env.id, "b@example.net", SPOOL_DEFERRED, 1700000099000);
+    story_barrier(&story);
+    size_t n = 0, first_bytes;
+    unsigned char *old = disk_bytes(disk, "/spool/00000001.log", &first_bytes);
+    unsigned char *kept = memcpy(mem_new(first_bytes), old, first_bytes);
+    for (unsigned i = 2; i < 60 && disk_bytes(disk, "/spool/00000001.log", &n); i++) {
+        struct message *other = story_message(i, 300, "c@example.net", NULL);
+        assert_int_equal(story_store(&story, other), 0);
+        story_note(&story, other->env.id, "c@example.net", SPOOL_DELIVERED, 0);
+        story_barrier(&story);
+        message_unref(other);
+    }
+    assert_null(disk_bytes(disk, "/spool/00000001.log", &n));
+    story_close(&story);
+    // The old segment is there again, without its results: as if only its beginning had lasted.
+    const struct spool_files *files = disk_files(disk);
+    int fd = files->open(files->self, "/spool/00000001.log", SPOOL_CREATE);
+    assert_int_equal(spool_files_write(files, fd, kept, m->offset + m->record_bytes, 0), 0);
+    files->close(files->self, fd);
+    free(kept);
+    assert_int_equal(story_open(&story), 0);
+    assert_int_equal(story.nfound, 1);
+    assert_int_equal(story.found[0]->env.nrcpts, 1);
+    assert_string_equal(story.found[0]->env.rcpts[0].address, "b@example.net");
+    assert_int_equal(story.found[0]->env.rcpts[0].attempts, 1);
+    assert_true(story.found[0]->segment > 1);
+    assert_true(story_same(&story, m));
+    message_unref(m);
+    story_end(&story);
+    disk_free(disk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -234,6 +311,8 @@ int main(void)
         cmocka_unit_test(a_segment_that_cannot_be_cut_is_suspect),
         cmocka_unit_test(a_disk_that_does_nothing_any_more),
         cmocka_unit_test(below_the_reserve_there_is_no_room),
+        cmocka_unit_test(it_is_healthy_when_what_is_owed_is_on_disk),
+        cmocka_unit_test(the_newer_copy_of_a_message_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

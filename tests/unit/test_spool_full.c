@@ -22,6 +22,7 @@ struct full {
     struct disk *disk;
     struct story story;
     struct message *mail[MAIL];
+    bool filled;
 };
 
 static int begin(void **state)
@@ -48,6 +49,12 @@ static int end(void **state)
     return 0;
 }
 
+static void fill(struct full *full, bool filled)
+{
+    full->filled = filled;
+    disk_set_full(full->disk, filled);
+}
+
 static void restart(struct full *full)
 {
     story_close(&full->story);
@@ -58,7 +65,7 @@ static void restart(struct full *full)
 static void crash(struct full *full)
 {
     struct disk *copy = disk_copy(full->disk);
-    disk_set_full(copy, disk_is_full(full->disk));
+    disk_set_full(copy, full->filled);
     disk_set_full(full->disk, false);
     story_end(&full->story);
     disk_free(full->disk);
@@ -80,7 +87,7 @@ static size_t reserves(struct full *full)
 
 static void heals(struct full *full)
 {
-    disk_set_full(full->disk, false);
+    fill(full, false);
     struct message *m = story_message(99, 100, "late@example.net", NULL);
     for (int i = 0; i < 100 && !spool_room(full->story.spool); i++)
         usleep(50000);
@@ -93,7 +100,7 @@ static void heals(struct full *full)
 static void a_full_disk_takes_no_mail_and_says_so(void **state)
 {
     struct full *full = *state;
-    disk_set_full(full->disk, true);
+    fill(full, true);
     restart(full); // what was taken ahead is given back
     struct message *m = story_message(99, 100, "late@example.net", NULL);
     assert_int_equal(story_store(&full->story, m), -1);
@@ -108,7 +115,7 @@ static void a_full_disk_takes_no_mail_and_says_so(void **state)
 static void case_117_what_is_delivered_on_a_full_disk_is_recorded(void **state)
 {
     struct full *full = *state;
-    disk_set_full(full->disk, true);
+    fill(full, true);
     restart(full);
     for (size_t i = 0; i < MAIL; i++) {
         story_note(&full->story, full->mail[i]->env.id, "a@example.net", SPOOL_DELIVERED, 0);
@@ -140,7 +147,7 @@ static void case_117_what_is_delivered_on_a_full_disk_is_recorded(void **state)
 static void what_is_put_off_takes_nothing_of_the_reserve(void **state)
 {
     struct full *full = *state;
-    disk_set_full(full->disk, true);
+    fill(full, true);
     restart(full);
     story_note(&full->story, full->mail[0]->env.id, "a@example.net", SPOOL_DEFERRED, INT64_MAX);
     story_barrier(&full->story);
@@ -173,7 +180,7 @@ static void the_oldest_segment_is_emptied_on_a_full_disk(void **state)
         full->mail[i] = story_message(i, i % 10 ? 10000 : 100, "a@example.net", NULL);
         assert_int_equal(story_store(&full->story, full->mail[i]), 0);
     }
-    disk_set_full(full->disk, true);
+    fill(full, true);
     restart(full);
     size_t n;
     for (size_t i = 0; i < MAIL; i++)
