@@ -48,6 +48,7 @@ struct config {
     bool require_published;
     struct cfg_dkim_domain *dkim;
     size_t ndkim;
+    struct cfg_signing signing;
     struct cfg_arc arc;
     struct cfg_dns dns;
     struct cfg_delivery delivery;

@@ -268,6 +268,7 @@ struct config *config_load_text(const char *path, const void *text, size_t n,
     if (l.check_files)
         check_default_files(&l, &schema_top, root, config, config->dns.mode == DNS_RECURSIVE);
     rules_check(config, root, l.messages);
+    rules_directory(config, root, l.check_files ? l.messages : NULL);
     node_free(root);
     return config_load_finish(&l, config, load);
 }

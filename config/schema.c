@@ -72,7 +72,25 @@ static const struct schema_key sender_keys[] = {
      .text = "forwarders: original clients (XFORWARD, XCLIENT) in these networks count as ours"},
     {"trust_results_of", KEY_TEXT, .list = true,
      MANY(cfg_sender, trust_results_of.at, trust_results_of.n),
-     .text = "forwarders: Authentication-Results with these authserv-ids count"},
+     .text =
+         "forwarders: Authentication-Results with these authserv-ids count where they stand above "
+         "the topmost Received field, as those of OpenDKIM and OpenDMARC do in Postfix; the host "
+         "must write a Received field, and must remove what comes in from outside under its id "
+         "(OpenDKIM: RemoveARFrom)"},
+    {"trusted_hops", KEY_NUMBER, AT(cfg_sender, trusted_hops), .initial = "0", .min = 0, .max = 50,
+     .text = "so many Received fields may stand above those results: one for rspamd, which writes "
+             "below the Received field of its host, one more for each time the mail is taken in "
+             "again. From 1 on only the removal of forged fields on that host keeps strangers from "
+             "writing such results"},
+    {"trusted_sealers", KEY_DOMAIN, .list = true,
+     MANY(cfg_sender, trusted_sealers.at, trusted_sealers.n),
+     .text =
+         "domains whose ARC seals are believed: a valid chain that records dmarc=pass, sealed by "
+         "them alone from there on, satisfies on_dmarc_fail"},
+    {"bounces_from", KEY_HOST, .list = true, MANY(cfg_sender, bounces_from.at, bounces_from.n),
+     .text =
+         "hosts whose own notices it hands on: mail from the null sender (or double-bounce) may "
+         "be From MAILER-DAEMON, postmaster or double-bounce there"},
     {"xforward", KEY_BOOL, AT(cfg_sender, xforward), .initial = "false",
      .text = "it may name the original client with XFORWARD, for SPF and the origin test"},
     {"xclient", KEY_BOOL, AT(cfg_sender, xclient), .initial = "false",
@@ -82,6 +100,16 @@ static const struct schema_key sender_keys[] = {
      .initial = "seal",
      .text = "forwarders: what happens to mail from elsewhere that fails DMARC; a failing own "
              "domain is always refused"},
+    {"on_own_fail", KEY_CHOICE, AT(cfg_sender, on_own_fail), .choices = "refuse seal discard",
+     .initial = "refuse",
+     .text = "forwarders: what happens to mail that claims an own domain in From and that nothing "
+             "shows to be from there; seal sends it on as somebody else's, never DKIM-signed "
+             "(own mail that comes back from a list), discard takes it and drops it"},
+    {"long_lines", KEY_SWITCH, AT(cfg_sender, refuse_long_lines), .choices = "pass refuse",
+     .initial = "pass",
+     .text =
+         "own mail with lines of more than 998 octets, which other servers may refuse or break, "
+         "and with it the signature"},
     {"tls_required_no", KEY_CHOICE, AT(cfg_sender, tls_required_no), .base = -1,
      .choices = "default ignore honour", .initial = "default",
      .text = "whether the header field `TLS-Required: No' counts; default: honoured in own mail, "
@@ -119,6 +147,18 @@ static const struct schema_key dkim_keys[] = {
      .text =
          "leave out a key that is not published while another of the domain is; the last usable "
          "key always signs"},
+    {"headers", KEY_TEXT, .list = true, MANY(config, signing.headers.at, signing.headers.n),
+     .otherwise = "the fields that readers look at and those that say how to treat the message",
+     .text = "the header fields that are signed where present; From must be among them"},
+    {"oversign", KEY_TEXT, .list = true, MANY(config, signing.oversign.at, signing.oversign.n),
+     .otherwise = "From, To, Cc, Subject, Date, Reply-To, Message-ID, Content-Type, "
+                  "List-Unsubscribe, List-Unsubscribe-Post",
+     .text = "fields of which no further one may be added without breaking the signature"},
+    {"expire", KEY_DURATION, AT(config, signing.expire), .initial = "0s", .min = 0,
+     .max = 3650 * DAY_MS, .text = "after what time a signature ends (x=); 0: never"},
+    {"directory", KEY_PATH, AT(config, signing.directory), .flags = KEY_EMPTY,
+     .text = "a directory with one folder a domain and a key in each SELECTOR.pem, read again by a "
+             "reload; a domain with a row of its own is passed over"},
     {"domains", KEY_ROWS, MANY(config, dkim, ndkim), .group = &dkim_domain_group,
      .text = "domains and their keys"},
     END_OF_KEYS,

@@ -117,6 +117,52 @@ static void check_exceptions(struct report *r, const struct config *c)
     }
 }
 
+static const char *sender_name(const struct cfg_sender *s)
+{
+    return s->user[0] ? s->user : "a network row";
+}
+
+// What the hosts of this row have to see to, since nobody here can.
+static void say_trust(struct report *r, const struct cfg_sender *s)
+{
+    for (size_t i = 0; i < s->trust_results_of.n; i++) {
+        const char *host = s->trust_results_of.at[i];
+        if (s->trusted_hops)
+            say(r, "warning",
+                "senders: %s: results of %s count below %llu Received field%s, where strangers "
+                "write "
+                "too: %s has to remove every Authentication-Results field that comes in under this "
+                "name (rspamd does; OpenDKIM: RemoveARFrom)",
+                sender_name(s), host, (unsigned long long)s->trusted_hops,
+                s->trusted_hops == 1 ? "" : "s", host);
+        else
+            say(r, "ok",
+                "senders: %s: results of %s count above the topmost Received field; the host has "
+                "to "
+                "write one, and should remove every Authentication-Results field that comes in "
+                "under "
+                "this name",
+                sender_name(s), host);
+    }
+}
+
+static void check_senders(struct report *r, const struct config *c)
+{
+    for (size_t i = 0; i < c->nsenders; i++) {
+        const struct cfg_sender *s = &c->senders[i];
+        if (!s->forward)
+            continue;
+        if (!s->xforward && !s->xclient && !s->trust_results_of.n)
+            say(r, "warning",
+                "senders: %s: needs 'xforward: true' (and smtp_send_xforward_command in Postfix): "
+                "without the original client SPF is unknown, and DMARC of mail from elsewhere "
+                "cannot "
+                "fail",
+                sender_name(s));
+        say_trust(r, s);
+    }
+}
+
 // One key against the DNS, as an evaluation that can be driven.
 struct key_check {
     const char *domain, *selector;
@@ -197,6 +243,7 @@ static int check(const char *dns_file, bool offline)
     check_rights(&r, setup->config);
     check_certificate(&r, setup);
     check_exceptions(&r, setup->config);
+    check_senders(&r, setup->config);
     check_reports(&r, setup->config);
     check_state(&r, setup->config);
     struct why why;

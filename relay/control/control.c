@@ -26,7 +26,12 @@ struct control {
 
 struct control_call {
     struct list list;
+    struct relay *relay;
+    uv_loop_t *loop;
     struct control *control; // NULL: the socket has been closed, the answer goes nowhere
+    control_local_fn *local; // a page's call: no client, the answer goes here
+    void *local_arg;
+    json_t *rows; // its pieces, read
     uv_pipe_t pipe;
     uv_timer_t deadline;
     unsigned handles; // not yet closed
@@ -99,9 +104,23 @@ static void control_answered(uv_write_t *write, int status)
     hang_up(write->data);
 }
 
+static void answer_locally(struct control_call *call, int exit, json_t *answer)
+{
+    if (call->rows)
+        json_object_set(answer, "rows", call->rows);
+    call->local(exit, answer, call->local_arg);
+    json_decref(call->rows);
+    json_decref(answer);
+    free(call);
+}
+
 void control_answer(struct control_call *call, int exit, json_t *answer)
 {
     call->asked = false;
+    if (call->local) {
+        answer_locally(call, exit, answer);
+        return;
+    }
     if (call->closed) {
         json_decref(answer);
         free(call);
@@ -143,8 +162,23 @@ static void piece_written(uv_write_t *write, int status)
     call->next(call->next_arg);
 }
 
+// A page shows the first piece of a long answer.
+static void keep_rows(struct control_call *call, struct buf *piece)
+{
+    struct span rest = buf_span(piece), line;
+    if (!call->rows)
+        call->rows = json_array();
+    while (rest.n && span_cut(rest, '\n', &line, &rest))
+        json_array_append_new(call->rows, json_loadb((const char *)line.p, line.n, 0, NULL));
+    buf_free(piece);
+}
+
 bool control_piece(struct control_call *call, struct buf *piece, control_next *next, void *arg)
 {
+    if (call->local) {
+        keep_rows(call, piece);
+        return false;
+    }
     if (call->closed || uv_is_closing((uv_handle_t *)&call->pipe)) {
         buf_free(piece);
         return false;
@@ -174,7 +208,7 @@ void control_by(struct control_call *call, char *out, size_t size)
     struct ucred peer;
     struct passwd user, *found = NULL;
     char room[4096];
-    if (call->closed || peer_of(call, &peer) < 0) {
+    if (call->local || call->closed || peer_of(call, &peer) < 0) {
         snprintf(out, size, "unknown");
         return;
     }
@@ -186,12 +220,12 @@ void control_by(struct control_call *call, char *out, size_t size)
 
 struct inbox *control_mail(struct control_call *call)
 {
-    return call->control->relay->mail;
+    return call->relay->mail;
 }
 
 uv_loop_t *control_loop(struct control_call *call)
 {
-    return call->pipe.loop;
+    return call->loop;
 }
 
 static const struct control_verb *find_verb(const struct control *control, const char *name)
@@ -231,6 +265,22 @@ static void dispatch(struct control_call *call)
     json_decref(request);
 }
 
+void control_local(struct control *control, json_t *request, control_local_fn *fn, void *arg)
+{
+    struct control_call *call = mem_new(sizeof *call);
+    const char *name = json_string_value(json_object_get(request, "verb"));
+    const struct control_verb *verb = find_verb(control, name);
+    call->relay = control->relay;
+    call->loop = control->loop;
+    call->local = fn;
+    call->local_arg = arg;
+    if (verb && !verb->changes)
+        verb->run(call, control->relay, request);
+    else
+        control_error(call, EXIT_USAGE, "'%s' is no verb for a page", name);
+    json_decref(request);
+}
+
 static void control_give_room(uv_handle_t *handle, size_t suggested, uv_buf_t *room)
 {
     (void)suggested;
@@ -259,6 +309,8 @@ static void take_connection(struct control *control, int fd)
 {
     struct control_call *call = mem_new(sizeof *call);
     call->control = control;
+    call->relay = control->relay;
+    call->loop = control->loop;
     list_init(&call->list);
     buf_init(&call->in, CONTROL_REQUEST_MAX);
     buf_init(&call->piece, CONTROL_ANSWER_MAX);

@@ -46,6 +46,11 @@ void control_by(struct control_call *call, char *out, size_t size);
 struct inbox *control_mail(struct control_call *call);
 uv_loop_t *control_loop(struct control_call *call);
 
+// The same verbs for a page of our own: `fn` gets the answer (borrowed; of a long one the first piece, as "rows")
+// once, inside the call or later on the main loop. Only verbs that change nothing. Takes over `request`.
+typedef void control_local_fn(int exit, const json_t *answer, void *arg);
+void control_local(struct control *control, json_t *request, control_local_fn *fn, void *arg);
+
 // Client side: sends the request (taken over) to the relay's socket. NULL with *status EXIT_TEMP and a
 // sentence on stderr when nobody answers there. Otherwise the answer, and *status its "exit", which is taken out.
 json_t *control_ask(const char *socket_path, json_t *request, int *status);

@@ -7,5 +7,7 @@
 
 void control_export(struct control_call *call, struct relay *relay,
                     const json_t *request); // export.c
+void control_summary(struct control_call *call, struct relay *relay,
+                     const json_t *request); // summary.c
 
 #endif

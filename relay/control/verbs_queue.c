@@ -214,8 +214,13 @@ QUEUE_VERB(remove_queue, QUEUE_REMOVE)
 QUEUE_VERB(bounce_queue, QUEUE_BOUNCE)
 
 const struct control_verb control_queue_verbs[] = {
-    {"queue-list", false, list_queue},      {"queue-retry", true, retry_queue},
-    {"queue-hold", true, hold_queue},       {"queue-release", true, release_queue},
-    {"queue-remove", true, remove_queue},   {"queue-bounce", true, bounce_queue},
-    {"queue-export", true, control_export}, {NULL, false, NULL},
+    {"queue-list", false, list_queue},
+    {"queue-retry", true, retry_queue},
+    {"queue-hold", true, hold_queue},
+    {"queue-release", true, release_queue},
+    {"queue-remove", true, remove_queue},
+    {"queue-bounce", true, bounce_queue},
+    {"queue-export", true, control_export},
+    {"queue-summary", false, control_summary},
+    {NULL, false, NULL},
 };

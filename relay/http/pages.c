@@ -1,37 +1,22 @@
 // SPDX-License-Identifier: ISC
-// The pages: the newest TLS failures for people, health for whoever watches, numbers for Prometheus. The
-// failures are asked of the state thread, as `waxwing tls failures` does through the control socket.
-#include <arpa/inet.h>
-#include <stdio.h>
+// All pages: those for people (relay/http/views.h), health for whoever watches, numbers for Prometheus.
 #include <stdlib.h>
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
 #include "relay/http/http.h"
-#include "relay/http/failures.h"
 #include "relay/http/metrics.h"
+#include "relay/http/views.h"
 
-struct question {
-    struct http_call *call;
-    struct relay *relay;
-};
+extern const unsigned char http_style[]; // relay/http/style.css
+extern const size_t http_style_size;
 
-static void pages_found(struct ledger_rows *rows, const struct why *why, void *arg)
+static void pages_style(struct http_call *call, struct relay *relay)
 {
-    struct question *q = arg;
-    struct buf page;
-    buf_init(&page, HTTP_CONTENT_MAX);
-    http_failures(rows, why ? why->text : NULL, q->relay->setup->config->hostname, clock_ms(),
-                  &page);
-    http_answer(q->call, why ? 503 : 200, "text/html; charset=utf-8", &page);
-    free(q);
-}
-
-static void pages_failures(struct http_call *call, struct relay *relay)
-{
-    const struct state_query query = {.view = STATE_FAILURES, .result = -1, .limit = HTTP_FAILURES};
-    struct question *q = mem_new(sizeof *q);
-    *q = (struct question){.call = call, .relay = relay};
-    state_ask(relay->state, &query, relay->mail, pages_found, q);
+    (void)relay;
+    struct buf text;
+    buf_init(&text, HTTP_CONTENT_MAX);
+    buf_add(&text, http_style, http_style_size);
+    http_answer(call, 200, "text/css; charset=utf-8", &text);
 }
 
 // The process lives and turns, or nobody would answer; the rest is for people.
@@ -66,38 +51,17 @@ static void pages_numbers(struct http_call *call, struct relay *relay)
 }
 
 const struct http_page http_pages[] = {
-    {"/", pages_failures, false},       {"/healthz", alive, true}, {"/readyz", ready, true},
-    {"/metrics", pages_numbers, false}, {NULL, NULL, false},
+    {"/", overview, false},
+    {"/queue", views_queue, false},
+    {"/message/", views_message, false},
+    {"/domain/", views_domain, false},
+    {"/failures", views_failures, false},
+    {"/policies", views_policies, false},
+    {"/exceptions", views_exceptions, false},
+    {"/shadow", views_shadow, false},
+    {"/style.css", pages_style, true},
+    {"/healthz", alive, true},
+    {"/readyz", ready, true},
+    {"/metrics", pages_numbers, false},
+    {NULL, NULL, false},
 };
-
-// Without the port, and in [] without them.
-static struct span bare_host(struct span host)
-{
-    ptrdiff_t end = span_find(host, ']');
-    bool bracketed = host.n && host.p[0] == '[' && end > 0;
-    if (bracketed && (end + 1 == (ptrdiff_t)host.n || host.p[end + 1] == ':'))
-        return span_slice(host, 1, (size_t)end);
-    end = span_find(host, ':');
-    host = end < 0 ? host : span_slice(host, 0, (size_t)end);
-    if (host.n && host.p[host.n - 1] == '.') // the same name, written absolutely
-        host.n--;
-    return host;
-}
-
-bool http_is_ours(const struct relay *relay, struct span host)
-{
-    const struct config *config = relay->setup->config;
-    struct sockaddr_storage address;
-    char text[64];
-    host = bare_host(host);
-    snprintf(text, sizeof text, "%.*s", (int)host.n, (const char *)host.p);
-    if (host.n < sizeof text &&
-        (inet_pton(AF_INET, text, &address) == 1 || inet_pton(AF_INET6, text, &address) == 1))
-        return true;
-    if (span_is_nocase(host, "localhost") || span_is_nocase(host, config->hostname))
-        return true;
-    for (size_t i = 0; i < config->http_names.n; i++)
-        if (span_is_nocase(host, config->http_names.at[i]))
-            return true;
-    return false;
-}

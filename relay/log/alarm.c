@@ -24,6 +24,8 @@ struct told {
 static atomic_uint_fast64_t alarms;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; // of the table
 static struct told *table;
+static struct log_recent recent[LOG_RECENT]; // a ring; the next stands at `nrecent` modulo its size
+static size_t nrecent;
 
 static void forget(struct told *t)
 {
@@ -66,10 +68,33 @@ static bool is_due(const char *what, const char *subject, uint64_t period_ms, ui
     return due;
 }
 
+static void remember(const char *what, const char *format, va_list args)
+{
+    pthread_mutex_lock(&lock);
+    struct log_recent *r = &recent[nrecent++ % LOG_RECENT];
+    r->at_ms = clock_ms();
+    snprintf(r->what, sizeof r->what, "%s", what);
+    vsnprintf(r->text, sizeof r->text, format, args);
+    pthread_mutex_unlock(&lock);
+}
+
+size_t log_recent_alarms(struct log_recent out[static LOG_RECENT])
+{
+    pthread_mutex_lock(&lock);
+    size_t n = nrecent < LOG_RECENT ? nrecent : LOG_RECENT;
+    for (size_t i = 0; i < n; i++)
+        out[i] = recent[(nrecent - 1 - i) % LOG_RECENT];
+    pthread_mutex_unlock(&lock);
+    return n;
+}
+
 void log_alarm(const char *what, const char *format, ...)
 {
     atomic_fetch_add(&alarms, 1);
     va_list args;
+    va_start(args, format);
+    remember(what, format, args);
+    va_end(args);
     va_start(args, format);
     log_sentence(LOG_ERROR, "alarm", what, format, args);
     va_end(args);

@@ -44,6 +44,13 @@ void log_end(struct logline *line);
 // One `alarm` line: what (a stable word for scripts), and a sentence. Also counted for status and metrics.
 void log_alarm(const char *what, const char *format, ...) __attribute__((format(printf, 2, 3)));
 uint64_t log_alarms(void); // how many since the start
+// The newest of them, newest first; returns how many.
+#define LOG_RECENT 32
+struct log_recent {
+    int64_t at_ms; // wall clock
+    char what[32], text[480];
+};
+size_t log_recent_alarms(struct log_recent out[static LOG_RECENT]);
 // The same at most once in `period_ms` for this `what` and `subject`, whichever thread meets it; how often it was
 // held back meanwhile is told with the next one.
 void log_alarm_once(const char *what, const char *subject, uint64_t period_ms, const char *format,

@@ -175,8 +175,7 @@ static void lane_collect(struct lane *lane, struct list *batch)
     }
 }
 
-static void lane_session_done(struct list *deliveries, const struct attempt *attempt,
-                              bool attempted, void *arg)
+static void lane_session_done(struct list *deliveries, bool attempted, void *arg)
 {
     struct run *run = arg;
     struct lane *lane = run->lane;
@@ -196,7 +195,7 @@ static void lane_session_done(struct list *deliveries, const struct attempt *att
     while (!list_empty(deliveries)) {
         struct delivery *d = list_of(deliveries->next, struct delivery, list);
         list_remove(&d->list);
-        lanes->done(d, attempt, lanes->arg);
+        lanes->done(d, lanes->arg);
     }
     if (!list_empty(&lane->ready))
         mark(lane);

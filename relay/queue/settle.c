@@ -19,7 +19,6 @@
 struct settling {
     struct queue *q;
     struct delivery *d;
-    const struct attempt *attempt; // NULL: no connection was reached
     const struct cfg_delivery *config;
     int64_t now, expires;
     struct why worst; // of those that stay: TLS before anything else
@@ -49,17 +48,16 @@ static void note(struct settling *s, const struct delivery_rcpt *r, enum spool_o
 static void log_outcome(const struct settling *s, const struct delivery_rcpt *r, const char *event,
                         enum log_level level, const struct why *why)
 {
-    const struct attempt *a = s->attempt;
+    const struct attempt *a = r->attempt; // NULL: no host was chosen
     struct logline line;
     log_begin(&line, level, event, s->d->message->env.id);
     log_address(&line, "to", r->recipient->address);
-    bool reached = a && a->host[0];
-    log_text(&line, "host", reached ? a->host : why && why->host[0] ? why->host : NULL);
-    log_text(&line, "ip", reached ? a->ip : NULL);
-    log_text(&line, "tls", reached ? a->tls : NULL);
-    log_text(&line, "demand", reached ? a->demand : NULL);
-    log_text(&line, "source", reached ? a->source : NULL);
-    log_text(&line, "proof", reached ? a->proof : NULL);
+    log_text(&line, "host", a && a->host[0] ? a->host : why && why->host[0] ? why->host : NULL);
+    log_text(&line, "ip", a ? a->ip : NULL);
+    log_text(&line, "tls", a ? a->tls : NULL);
+    log_text(&line, "demand", a ? a->demand : NULL);
+    log_text(&line, "source", a ? a->source : NULL);
+    log_text(&line, "proof", a ? a->proof : NULL);
     if (why) {
         log_why(&line, why);
     } else {
@@ -91,6 +89,16 @@ static void settle_ended(struct settling *s)
     atomic_fetch_sub_explicit(&s->q->worker->relay->counters.queued_now, 1, memory_order_relaxed);
 }
 
+// From the words of the log line, so that page, metrics and log say the same.
+static enum protection protection_of(const struct attempt *a)
+{
+    if (strncmp(a->proof, "dane", 4) == 0)
+        return PROTECTION_DANE;
+    if (strcmp(a->proof, "none") != 0)
+        return strcmp(a->source, "mta-sts") == 0 ? PROTECTION_STS : PROTECTION_PROVED;
+    return a->tls[0] && strcmp(a->tls, "none") != 0 ? PROTECTION_ENCRYPT : PROTECTION_CLEAR;
+}
+
 static void delivered(struct settling *s, const struct delivery_rcpt *r)
 {
     struct counters *c = &s->q->worker->relay->counters;
@@ -98,9 +106,10 @@ static void delivered(struct settling *s, const struct delivery_rcpt *r)
     tell_report(s, SENDING_DONE, NULL);
     note(s, r, SPOOL_DELIVERED, NULL);
     settle_count(&c->delivered);
+    settle_count(&c->delivered_by[protection_of(r->attempt)]);
     settle_ended(s);
     // RFC 3461 section 6.2.5: the next hop will not tell of success, so we say how far it came.
-    if (!s->attempt->dsn && outcome_owes(&s->d->message->env, r->recipient, DSN_RELAYED))
+    if (!r->attempt->dsn && outcome_owes(&s->d->message->env, r->recipient, DSN_RELAYED))
         queue_report(s->q, s->d, r, DSN_RELAYED, OUTCOME_DELIVERED, NULL);
 }
 
@@ -124,7 +133,7 @@ static bool settle_is_over(const struct delivery_rcpt *r)
     return r->standing == STANDING_DELIVERED || !r->recipient;
 }
 
-// MTA-STS and TLSA are looked up again before a TLS failure becomes final (cases.md 21).
+// MTA-STS and TLSA are looked up again before a TLS failure becomes final (case 21).
 static bool second_look(struct settling *s, enum outcome outcome, const struct why *why)
 {
     if (why->tls == WHY_TLS_NONE || s->d->second_look)
@@ -195,29 +204,20 @@ static void look(struct settling *s)
 {
     struct delivery *d = s->d;
     d->looking = d->looked = true;
-    free(d->attempt);
-    d->attempt = NULL;
-    if (s->attempt) {
-        d->attempt = mem_new(sizeof *d->attempt);
-        *d->attempt = *s->attempt;
-    }
     queue_ask(s->q, d);
 }
 
 bool queue_looked(struct queue *q, struct delivery *d, const struct route *route)
 {
-    struct attempt *attempt = d->attempt;
     bool same = d->route && d->route->verdict == route->verdict && route_agree(d->route, route);
     d->looking = false;
-    d->attempt = NULL;
     if (same) {
-        queue_settle(d, attempt, q);
+        queue_settle(d, q);
     } else {
         route_unref(d->route);
         d->route = NULL;
         delivery_reset(d);
     }
-    free(attempt);
     return same;
 }
 
@@ -245,19 +245,19 @@ static void later(struct settling *s)
         note(s, r, SPOOL_DEFERRED, r->why);
     }
     keep_reason(d, &s->worst);
+    delivery_forget_attempts(d);
     // What waits keeps no bytes in memory.
     content_unref(d->content);
     d->content = NULL;
     queue_wait(s->q, d);
 }
 
-void queue_settle(struct delivery *d, const struct attempt *attempt, void *queue)
+void queue_settle(struct delivery *d, void *queue)
 {
     struct queue *q = queue;
     struct settling s = {
         .q = q,
         .d = d,
-        .attempt = attempt,
         .config = &q->setup->config->delivery,
         .now = clock_ms(),
     };
@@ -283,7 +283,7 @@ void queue_settle_all(struct queue *q, struct delivery *d, const struct why *why
     delivery_reset(d);
     for (size_t i = 0; i < d->nrcpts; i++)
         delivery_refuse(&d->rcpts[i], why);
-    queue_settle(d, NULL, q);
+    queue_settle(d, q);
 }
 
 void queue_bounce(struct queue *q, struct delivery *d, const struct why *why)

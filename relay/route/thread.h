@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: ISC
 // The inside of the routes thread, shared by relay/route/routes.c (routes) and relay/route/ask.c (questions about
-// policies and memory). On that thread only.
+// policies and memory). The thread owns all of this: cached routes, the MTA-STS cache, what hosts proved before.
+//
+// - A route is immutable once it is answered; a change of policy, memory or configuration marks it stale, and it is
+//   planned again when somebody asks.
+// - One planning an entry at most, however many wait for it; each waiter gets one answer, on its own loop.
 #ifndef RELAY_ROUTE_THREAD_H
 #define RELAY_ROUTE_THREAD_H
 

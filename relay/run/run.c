@@ -13,6 +13,7 @@
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
 #include "relay/base/exit.h"
+#include "relay/http/history.h"
 #include "relay/http/http.h"
 #include "relay/run/lifecycle.h"
 #include "relay/net/listen.h"
@@ -130,11 +131,8 @@ static void serve_http(struct run *run)
     if (run->http_fd < 0)
         return;
     struct why why;
-    const struct http_options options = {.relay = &run->relay,
-                                         .loop = &run->loop,
-                                         .fd = run->http_fd,
-                                         .pages = http_pages,
-                                         .is_ours = http_is_ours};
+    const struct http_options options = {
+        .relay = &run->relay, .loop = &run->loop, .fd = run->http_fd, .pages = http_pages};
     run->http = http_open(&options, &why);
     run->http_fd = -1;
     if (!run->http)
@@ -269,6 +267,8 @@ static void run_stopped(void *arg)
     run->relay.control = NULL;
     close_http(run);
     close_policy(run);
+    history_stop(run->relay.history);
+    run->relay.history = NULL;
     for (int i = 0; i < 3; i++)
         close_handle((uv_handle_t *)&run->signals[i], NULL);
     close_handle((uv_handle_t *)&run->watch, NULL);
@@ -380,6 +380,7 @@ static void start_main_loop(struct run *run)
         if (!run->relay.control)
             log_alarm("control", "%s", why.text);
     }
+    run->relay.history = history_start(&run->loop, &run->relay.counters);
     serve_http(run);
     serve_policy(run);
 }

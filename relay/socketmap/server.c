@@ -5,6 +5,7 @@
 #include <unistd.h>
 #include "relay/base/list.h"
 #include "relay/base/mem.h"
+#include "relay/net/accept.h"
 #include "relay/net/listen.h"
 #include "relay/route/routes.h"
 #include "relay/socketmap/answer.h"
@@ -14,7 +15,8 @@
 
 struct socketmap {
     struct relay *relay;
-    uv_tcp_t listener;
+    uv_loop_t *loop;
+    struct acceptor *acceptor;
     struct list asking; // connections
     size_t connections;
     bool closed; // the listener's handle is gone
@@ -146,32 +148,36 @@ static void server_on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *room)
     }
 }
 
-static void server_on_connection(uv_stream_t *listener, int status)
+static void server_on_client(void *arg, int fd)
 {
-    struct socketmap *map = listener->data;
-    if (status < 0)
+    struct socketmap *map = arg;
+    if (map->connections >= SOCKETMAP_CONNECTIONS) {
+        close(fd);
         return;
+    }
     struct asker *a = mem_new(sizeof *a);
     a->map = map;
     list_init(&a->list);
     buf_init(&a->in, FRAME_MAX);
     buf_init(&a->out, SOCKETMAP_REPLY_MAX + 8);
-    uv_tcp_init(listener->loop, &a->tcp);
-    uv_timer_init(listener->loop, &a->idle);
+    uv_tcp_init(map->loop, &a->tcp);
+    uv_timer_init(map->loop, &a->idle);
     a->tcp.data = a->idle.data = a;
     a->handles = 2;
     list_append(&map->asking, &a->list);
     map->connections++;
-    if (uv_accept(listener, (uv_stream_t *)&a->tcp) < 0 ||
-        map->connections > SOCKETMAP_CONNECTIONS ||
+    int rc = uv_tcp_open(&a->tcp, fd);
+    if (rc < 0)
+        close(fd);
+    if (rc < 0 ||
         uv_timer_start(&a->idle, server_too_idle, SOCKETMAP_IDLE_MS, SOCKETMAP_IDLE_MS) < 0 ||
         uv_read_start((uv_stream_t *)&a->tcp, server_give_room, server_on_read) < 0)
         hang_up(a);
 }
 
-static void server_listener_closed(uv_handle_t *handle)
+static void server_on_closed(void *arg)
 {
-    struct socketmap *map = handle->data;
+    struct socketmap *map = arg;
     map->closed = true;
     free_when_done(map);
 }
@@ -186,19 +192,14 @@ struct socketmap *socketmap_open(struct relay *relay, uv_loop_t *loop, const cha
         return NULL;
     struct socketmap *map = mem_new(sizeof *map);
     map->relay = relay;
+    map->loop = loop;
     list_init(&map->asking);
-    uv_tcp_init(loop, &map->listener);
-    map->listener.data = map;
-    int rc = uv_tcp_open(&map->listener, fd);
-    if (rc < 0)
-        close(fd);
-    else
-        rc = uv_listen((uv_stream_t *)&map->listener, 64, server_on_connection);
-    if (rc == 0)
+    const struct acceptor_options options = {
+        .name = "policy", .client = server_on_client, .closed = server_on_closed, .arg = map};
+    map->acceptor = acceptor_open(loop, fd, &options, why);
+    if (map->acceptor)
         return map;
-    why_set(why, WHY_OURS, "4.3.0", "policy questions cannot be served at %s: %s", address,
-            uv_strerror(rc));
-    socketmap_close(map);
+    free(map);
     return NULL;
 }
 
@@ -208,5 +209,5 @@ void socketmap_close(struct socketmap *map)
         return;
     list_each_safe (it, &map->asking)
         hang_up(list_of(it, struct asker, list));
-    uv_close((uv_handle_t *)&map->listener, server_listener_closed);
+    acceptor_close(map->acceptor);
 }

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: ISC
-// What the sources of the spool share, and nobody else includes. The spool thread owns everything here;
-// other threads see, under `lock`, the table of open messages and the segments that it points to.
+// The inside of relay/spool/. The spool thread owns everything here; other threads see, under `lock`, the table of
+// open messages and the segments that it points to.
+//
+// - One writer, and it only appends. A store is answered when its batch is synced; what a failed sync covered is
+//   written anew elsewhere or refused, never believed.
+// - A RESULT stands behind its MESSAGE, and segments go oldest first, so no message outlives its results.
+// - Whoever reads a record holds its segment, which may be gone from the directory meanwhile.
 #ifndef RELAY_SPOOL_INSIDE_H
 #define RELAY_SPOOL_INSIDE_H
 

@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: ISC
-// The inside of relay/state/state.h: the database as its own files see it. One connection, one thread.
+// The inside of relay/state/. The state thread owns the one connection that writes; commands read the file with
+// one of their own (db_open_reader).
+//
+// - What is to be written waits in memory up to a bound and is written in order, one transaction at a time; after a
+//   failure nothing of it was written, and it waits again.
+// - A damaged file is moved aside, and the new one remembers when and why.
 #ifndef RELAY_STATE_INSIDE_H
 #define RELAY_STATE_INSIDE_H
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 // MAIL, RCPT and RSET: who sends, from whom, to whom (RFC 5321 section 4.1.1, RFC 6409;
-// design.md 11).
+// ARCHITECTURE.md, Who may say what).
 #include "relay/submit/inside.h"
 
 #include <stdlib.h>
@@ -44,8 +44,11 @@ static int find_principal(struct submit *s, struct why *why)
     const struct cfg_sender *row = s->principal.row;
     if (!row && s->user)
         return why_set(why, WHY_MESSAGE, "5.7.1", "no rule says what %s may send", s->user);
+    bool in_clear = !submit_secure(s) && s->setup->creds;
     if (!row)
-        return why_set(why, WHY_MESSAGE, "5.7.0", "Authentication required");
+        return why_set(why, WHY_MESSAGE, "5.7.0",
+                       in_clear ? "Must issue a STARTTLS command first"
+                                : "Authentication required");
     if (!s->user && row->tls_required && !submit_secure(s))
         return why_set(why, WHY_MESSAGE, "5.7.0", "Must issue a STARTTLS command first");
     return 0;
@@ -83,7 +86,8 @@ static int check_mail(struct submit *s, const struct smtp_mail *mail, struct why
     if (mail->requiretls && !submit_secure(s))
         return why_set(why, WHY_MESSAGE, "5.7.0", "Must issue a STARTTLS command first");
     if (mail->from.address[0] && !row->forward &&
-        !principal_may_send(row, mail->from.address, mail->from.domain))
+        !principal_may_send(row, mail->from.address, mail->from.domain) &&
+        !principal_double_bounce(row, mail->from.address, mail->from.domain))
         return why_set(why, WHY_MESSAGE, "5.7.1", "%s may not send as <%s>", s->principal.name,
                        mail->from.address);
     if (check_room(s, promise(mail), why) < 0)
@@ -231,5 +235,5 @@ enum submit_state submit_rset(struct submit *s, struct span args)
     (void)args;
     submit_end_transaction(s);
     submit_reply(s, 250, "2.0.0", "OK");
-    return s->helo[0] ? SUBMIT_READY : SUBMIT_CONNECTED;
+    return submit_idle(s);
 }

@@ -123,6 +123,11 @@ void submit_end_transaction(struct submit *s)
     s->expected = 0;
 }
 
+enum submit_state submit_idle(const struct submit *s)
+{
+    return s->helo[0] ? SUBMIT_READY : SUBMIT_CONNECTED;
+}
+
 static void submit_session_release(struct submit *s)
 {
     if (s->state != SUBMIT_GONE || s->pending)
