@@ -70,14 +70,15 @@ static void log_outcome(const struct settling *s, const struct delivery_rcpt *r,
 }
 
 // Our own TLS reports: their rows say what the host said.
-static void tell_report(const struct settling *s, enum sending_state end, const struct why *why)
+static void tell_report(const struct settling *s, const struct delivery_rcpt *r,
+                        enum sending_state end, const struct why *why)
 {
     const struct relay *relay = s->q->worker->relay;
     const struct message *m = s->d->message;
     if (!m->env.uncounted || !relay->state)
         return;
     char *answer = why ? mem_printf("%s%s%s", why->text, why->reply[0] ? ": " : "", why->reply)
-                       : mem_dup(s->attempt->reply);
+                       : mem_dup(r->attempt->reply);
     state_sendings_mailed(relay->state, m->env.id, end, answer);
     free(answer);
     if (end == SENDING_FAILED)
@@ -103,7 +104,7 @@ static void delivered(struct settling *s, const struct delivery_rcpt *r)
 {
     struct counters *c = &s->q->worker->relay->counters;
     log_outcome(s, r, "delivered", LOG_INFO, NULL);
-    tell_report(s, SENDING_DONE, NULL);
+    tell_report(s, r, SENDING_DONE, NULL);
     note(s, r, SPOOL_DELIVERED, NULL);
     settle_count(&c->delivered);
     settle_count(&c->delivered_by[protection_of(r->attempt)]);
@@ -118,7 +119,7 @@ static void finished(struct settling *s, const struct delivery_rcpt *r, enum out
     struct counters *c = &s->q->worker->relay->counters;
     bool expired = outcome == OUTCOME_EXPIRED;
     log_outcome(s, r, expired ? "expired" : "failed", LOG_WARNING, r->why);
-    tell_report(s, SENDING_FAILED, r->why);
+    tell_report(s, r, SENDING_FAILED, r->why);
     settle_count(expired ? &c->expired : &c->failed);
     settle_ended(s);
     const struct envelope *env = &s->d->message->env;
@@ -240,7 +241,7 @@ static void later(struct settling *s)
         struct delivery_rcpt *r = &d->rcpts[i];
         warn(s, r, warn_ms);
         log_outcome(s, r, "deferred", LOG_INFO, r->why);
-        tell_report(s, SENDING_QUEUED, r->why);
+        tell_report(s, r, SENDING_QUEUED, r->why);
         settle_count(&s->q->worker->relay->counters.deferred);
         note(s, r, SPOOL_DEFERRED, r->why);
     }
