@@ -78,7 +78,7 @@ static void tell_report(const struct settling *s, const struct delivery_rcpt *r,
     if (!m->env.uncounted || !relay->state)
         return;
     char *answer = why ? mem_printf("%s%s%s", why->text, why->reply[0] ? ": " : "", why->reply)
-                       : mem_dup(r->attempt->reply);
+                       : mem_dup(r->attempt ? r->attempt->reply : "");
     state_sendings_mailed(relay->state, m->env.id, end, answer);
     free(answer);
     if (end == SENDING_FAILED)
