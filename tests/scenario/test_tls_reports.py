@@ -307,11 +307,12 @@ def test_case_154_no_reports_about_reports(lab):
     lab.policy_host("reports.test", body=policy("enforce", ["mx.reports.test"]))
     ask(lab, "dest.test", "mailto:x@reports.test")
     ask(lab, "reports.test", "mailto:x@reports.test")
-    relay = lab.relay(delivery=APART)
+    relay = lab.relay(delivery=APART, log={"mask": True})
     a_day(relay, "dest.test")
     relay.write(tls_report=SEND).start()
     box.wait(1)
     settled(relay, 1)
+    assert relay.wait("report-sent")["to"] == "***@reports.test"  # masked like every address
     relay.stop()
     assert {d for d, in rows(relay, "SELECT DISTINCT domain FROM kind")} == {"dest.test"}
 
