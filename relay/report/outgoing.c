@@ -77,7 +77,10 @@ static void say(struct outgoing *o, const char *event, enum log_level level, con
     log_begin(&line, level, event, o->row.message);
     log_text(&line, "domain", o->row.domain);
     log_text(&line, "day", day);
-    log_text(&line, "to", outgoing_is_record(o) ? NULL : o->row.rua);
+    if (strncmp(o->row.rua, "mailto:", 7) == 0)
+        log_address(&line, "to", o->row.rua);
+    else
+        log_text(&line, "to", outgoing_is_record(o) ? NULL : o->row.rua);
     log_number(&line, "attempts", o->row.attempts);
     log_text(&line, key, o->row.answer);
     log_end(&line);

@@ -8,7 +8,7 @@
 int64_t schedule_day(int64_t planned, int64_t now_ms)
 {
     int64_t today = ledger_day(now_ms - SCHEDULE_SETTLE_MS), day = today - SCHEDULE_CATCH_UP;
-    if (planned != SCHEDULE_NEVER && planned + 1 > day)
+    if (planned != SCHEDULE_NEVER && planned < today && planned + 1 > day)
         day = planned + 1;
     return day < today ? day : SCHEDULE_NEVER;
 }

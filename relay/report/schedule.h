@@ -14,7 +14,7 @@
 #define SCHEDULE_NEVER     INT64_MIN
 
 // The first day after `planned` whose reports may be planned at `now_ms`; SCHEDULE_NEVER: none yet. `planned`
-// SCHEDULE_NEVER: none was.
+// SCHEDULE_NEVER: none was. A day that has not been yet counts as none: the clock was ahead.
 int64_t schedule_day(int64_t planned, int64_t now_ms);
 // The earliest moment, and how far behind it the latest lies. `spread_ms`: the operator's.
 void schedule_window(int64_t day, uint64_t spread_ms, int64_t now_ms, int64_t *start_ms,

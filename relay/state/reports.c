@@ -9,8 +9,9 @@
 #include "relay/base/mem.h"
 #include "relay/state/inside.h"
 
-#define GONE_ANSWER "it has left the queue; what its host said was not recorded"
-#define LOST_ANSWER "the answer was lost with a restart"
+#define GONE_ANSWER     "it has left the queue; what its host said was not recorded"
+#define LOST_ANSWER     "the answer was lost with a restart"
+#define LONGEST_WAIT_MS (2 * LEDGER_DAY_MS) // a morning, or a day of attempts, and then some
 
 const char *sending_state_word(enum sending_state state)
 {
@@ -150,9 +151,25 @@ static enum db_result read_rows(struct state_db *db, sqlite3_stmt *st, struct se
     return result;
 }
 
+// What waits for longer than anything does was told a time by a clock that was ahead: it is due.
+static enum db_result mend_times(struct state_db *db, struct why *why)
+{
+    sqlite3_stmt *st = db_prepare(
+        db, "UPDATE report SET next_ms = ?2, until_ms = 0 WHERE state = ?1 AND next_ms > ?3", why);
+    if (st) {
+        sqlite3_bind_int(st, 1, SENDING_WAITS);
+        sqlite3_bind_int64(st, 2, clock_ms());
+        sqlite3_bind_int64(st, 3, clock_ms() + LONGEST_WAIT_MS);
+    }
+    return change(db, st, why);
+}
+
 static enum db_result run_due(struct state_db *db, struct state_work *work, struct why *why)
 {
     struct errand *e = errand_of(work);
+    enum db_result rc = mend_times(db, why);
+    if (rc != DB_DONE)
+        return rc;
     sqlite3_stmt *st =
         db_prepare(db,
                    "SELECT " COLUMNS " FROM report WHERE state = ?1 AND by_hand >= ?2"
@@ -232,6 +249,12 @@ int state_sendings_file(const char *path, const struct sending_query *query, str
 
 static enum db_result mark_day(struct state_db *db, int64_t day, bool *before, struct why *why)
 {
+    // A day that has not been yet was marked by a clock that was ahead.
+    sqlite3_stmt *future = db_prepare(db, "DELETE FROM report_day WHERE day > ?1", why);
+    if (future)
+        sqlite3_bind_int64(future, 1, ledger_day(clock_ms()));
+    if (change(db, future, why) != DB_DONE)
+        return DB_FAILED;
     sqlite3_stmt *st =
         db_prepare(db, "INSERT INTO report_day VALUES(?1) ON CONFLICT DO NOTHING", why);
     if (st)

@@ -307,11 +307,12 @@ def test_case_154_no_reports_about_reports(lab):
     lab.policy_host("reports.test", body=policy("enforce", ["mx.reports.test"]))
     ask(lab, "dest.test", "mailto:x@reports.test")
     ask(lab, "reports.test", "mailto:x@reports.test")
-    relay = lab.relay(delivery=APART)
+    relay = lab.relay(delivery=APART, log={"mask": True})
     a_day(relay, "dest.test")
     relay.write(tls_report=SEND).start()
     box.wait(1)
     settled(relay, 1)
+    assert relay.wait("report-sent")["to"] == "***@reports.test"  # masked like every address
     relay.stop()
     assert {d for d, in rows(relay, "SELECT DISTINCT domain FROM kind")} == {"dest.test"}
 
@@ -332,8 +333,9 @@ def test_case_155_mail_that_is_refused_is_told_to_nobody_but_us(lab):
 
 
 def test_case_35_what_counts_as_no_address(lab):
-    """Two records are none, junk is passed over, our own network is no collector, a redirect is no answer."""
-    for domain in ("twice.test", "junk.test", "inward.test", "away.test"):
+    """Two records are none, junk is passed over, our own network is no collector, a redirect is no answer, and
+    nothing is handed to a host that does not prove its name."""
+    for domain in ("twice.test", "junk.test", "inward.test", "away.test", "fake.test"):
         lab.mx("mx." + domain, domains=domain)
     ask(lab, "twice.test", "mailto:x@reports.test")
     lab.names.add("_smtp._tls.twice.test", "TXT", "v=TLSRPTv1; rua=mailto:y@reports.test")
@@ -344,13 +346,16 @@ def test_case_35_what_counts_as_no_address(lab):
     away, elsewhere = lab.collector("away.reports.test"), lab.collector("elsewhere.reports.test")
     away.status, away.location = 307, "https://elsewhere.reports.test/"
     ask(lab, "away.test", "https://away.reports.test/")
+    fake = lab.collector("fake.reports.test", tls="self-signed")
+    ask(lab, "fake.test", "https://fake.reports.test/")
     relay = lab.relay(delivery=APART)
-    a_day(relay, "twice.test", "junk.test", "inward.test", "away.test")
+    a_day(relay, "twice.test", "junk.test", "inward.test", "away.test", "fake.test")
     relay.write(tls_report=SEND).start()
     relay.wait("report-deferred", domain="away.test")
     line = relay.wait("report-deferred", domain="inward.test")
     assert "refuse_addresses" in line["reason"] and not inward.posts
     assert away.posts and not elsewhere.posts
+    assert "certificate" in relay.wait("report-deferred", domain="fake.test")["reason"] and not fake.posts
     for domain, word in (("twice.test", "2 TLS-RPT records"), ("junk.test", "")):
         only, = relay.json("tls", "reports", "--domain", domain)
         assert only["state"] == "none" and word in only["answer"], only

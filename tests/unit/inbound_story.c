@@ -281,6 +281,7 @@ static int listen_somewhere(unsigned *port)
     inet_pton(AF_INET, "127.0.0.1", &sin.sin_addr);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     assert_int_equal(bind(fd, (struct sockaddr *)&sin, sizeof sin), 0);
+    assert_int_equal(listen(fd, 64), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&sin, &n), 0);
     *port = ntohs(sin.sin_port);
     return fd;

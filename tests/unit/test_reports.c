@@ -306,6 +306,34 @@ static void case_159_a_database_of_before_gets_its_tables_and_keeps_what_it_has(
     sendings_free(&none);
 }
 
+static void case_151_a_clock_that_was_ahead_holds_nothing_up(void **unused)
+{
+    (void)unused;
+    two_addresses();
+    clock_advance(20 * LEDGER_DAY_MS);
+    plan(DAY + 20, NULL, false); // marks a day that has not been yet
+    look("d.example");
+    struct sending row;
+    sending_copy(&row, &found.at[1]);
+    row.next_ms = clock_ms() + 1000;
+    row.until_ms = clock_ms() + LEDGER_DAY_MS;
+    state_sendings_put(state, &row, mail, take, NULL);
+    wait_for_it();
+    sending_clear(&row);
+    clock_advance(-20 * LEDGER_DAY_MS);
+    state_sendings_due(state, false, 10, mail, take, NULL);
+    wait_for_it();
+    assert_int_equal(found.n, 2);
+    assert_in_range(found.at[1].next_ms, NOON, NOON + 2000);
+    assert_int_equal(found.at[1].until_ms, 0);
+    plan(DAY - 1, NULL, false);
+    clock_advance(20 * LEDGER_DAY_MS);
+    happened("e.example", DAY + 20);
+    plan(DAY + 20, "e.example", false); // when it comes it is planned
+    look("e.example");
+    assert_int_equal(found.n, 1);
+}
+
 static void rows_go_with_the_ledger(void **unused)
 {
     (void)unused;
@@ -345,6 +373,7 @@ int main(void)
         TEST(case_153_claimed_mail_is_found_again_or_sent),
         TEST(case_152_a_lost_answer_is_borne_once),
         TEST(case_159_a_database_of_before_gets_its_tables_and_keeps_what_it_has),
+        TEST(case_151_a_clock_that_was_ahead_holds_nothing_up),
         TEST(rows_go_with_the_ledger),
         TEST(what_is_kept_follows_the_configuration),
     };
