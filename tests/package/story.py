@@ -149,7 +149,8 @@ def container(dns, mx, newcomer):
     newcomer.quietly("printf correct-horse > /run/secret && install -d -o 12345 -g 12345 /srv/waxwing")
     newcomer.does(f"{CONTAINER} \\\n    waxwing init --from-env".replace("WAXWING_DOMAIN", nobody + " WAXWING_DOMAIN", 1))
     published(newcomer, "/srv/waxwing")
-    newcomer.does(f"({nobody} waxwing -c /srv/waxwing/waxwing.yaml run > /run/container.log 2>&1; echo ended $? >> /run/container.log) &")
+    newcomer.does(f"({nobody} waxwing -c /srv/waxwing/waxwing.yaml run > /run/container.log 2>&1 & "
+                  "echo $! > /run/container.pid; wait $!; echo ended $? >> /run/container.log) > /dev/null 2>&1 &")
     healthy = f"{nobody} waxwing -c /srv/waxwing/waxwing.yaml health"
     until(lambda: newcomer.quietly(healthy).returncode == 0, lambda: newcomer.quietly("cat /run/container.log").stdout)
     with Client("127.0.0.1", 2587) as client:
@@ -160,7 +161,7 @@ def container(dns, mx, newcomer):
         assert client.data(letter("shop@example.org", "you@dest.example")).code == 250
     message = mx.wait(3)[-1]
     assert signed(dns, message) and b"s=c1;" in message.header()
-    newcomer.quietly("pkill -TERM -u 12345 waxwing")
+    newcomer.quietly("kill $(cat /run/container.pid)")
     until(lambda: "ended 0" in newcomer.quietly("cat /run/container.log").stdout, lambda: newcomer.quietly("cat /run/container.log").stdout)
 
 
