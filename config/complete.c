@@ -120,8 +120,6 @@ void rules_complete(struct config *config, const struct node *root, const char *
     } else if (config->nlisten == 0) {
         add_value("listen", "address", config, "127.0.0.1:587");
     }
-    if (!node_get(root, "user") && geteuid() == 0)
-        fill_in(&config->user, mem_dup("waxwing"));
     complete_dns(&config->dns);
     complete_delivery(&config->delivery, root);
 }

@@ -44,6 +44,9 @@ void config_unref(struct config *config)
     if (before > 1)
         return;
     setting_release(&schema_top, config);
+    for (size_t i = 0; i < config->nplaces; i++)
+        free(config->places[i].path);
+    free(config->places);
     free(config->file);
     free(counted);
 }
@@ -57,6 +60,17 @@ static size_t fits(const char *rule, struct span domain)
         return span_is_nocase(domain, rule) ? SIZE_MAX : 0;
     // ".example.org" must end the domain and leave a label before it.
     return domain.n > strlen(rule + 1) && span_ends_nocase(domain, rule + 1) ? strlen(rule) : 0;
+}
+
+const struct cfg_place *config_place(const struct config *config, const char *text)
+{
+    const struct cfg_place *best = NULL; // the longest: one path may be the beginning of another
+    for (size_t i = 0; i < config->nplaces; i++) {
+        const struct cfg_place *place = &config->places[i];
+        if (strstr(text, place->path) && (!best || strlen(place->path) > strlen(best->path)))
+            best = place;
+    }
+    return best;
 }
 
 static struct span without_final_dot(const char *domain)

@@ -21,13 +21,22 @@ struct cfg_limits {
 struct cfg_tls_report {
     bool send;
     char *organization, *contact, *from;
-    uint64_t keep;
+    uint64_t keep, spread;   // ms
+    struct strings suppress; // domains, "*.domain" or "*"
 };
 
 enum log_format { LOG_TEXT, LOG_JSON };
 
+// Where the configuration names a file.
+struct cfg_place {
+    char *path;
+    size_t line, column;
+};
+
 struct config {
     char *file; // where it was read from
+    struct cfg_place *places;
+    size_t nplaces;
     char *hostname, *postmaster, *authserv_id;
     struct cfg_listen *listen;
     size_t nlisten;
@@ -39,6 +48,7 @@ struct config {
     bool require_published;
     struct cfg_dkim_domain *dkim;
     size_t ndkim;
+    struct cfg_signing signing;
     struct cfg_arc arc;
     struct cfg_dns dns;
     struct cfg_delivery delivery;
@@ -49,6 +59,8 @@ struct config {
     struct cfg_tls_report tls_report;
     char *spool, *state, *control;
     char *http; // "ADDRESS:PORT", "": off
+    struct strings http_names;
+    char *policy_listen; // as http
     enum log_format log_format;
     int log_level; // 0 error, 1 warning, 2 info, 3 debug
     bool log_mask;
@@ -63,6 +75,8 @@ struct config *config_ref(struct config *config);
 void config_unref(struct config *config);
 
 // Questions about a loaded configuration, pure.
+// Where it names the file that a sentence is about; NULL: nowhere, or by default.
+const struct cfg_place *config_place(const struct config *config, const char *text);
 // The rule for a destination domain: exact before the longest "*.", before "*"; NULL without one.
 const struct cfg_destination *config_destination(const struct config *config, const char *domain);
 // The keys that sign for a domain: its own row, else the nearest parent with `subdomains`; NULL: none.

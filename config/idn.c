@@ -70,3 +70,9 @@ int idn_to_ascii(const char *in, char out[IDN_NAME])
         out[0] = 0;
     return rc;
 }
+
+void idn_domain(const char *in, char out[IDN_NAME])
+{
+    if (idn_to_ascii(in, out) < 0)
+        out[0] = 0;
+}

@@ -10,5 +10,7 @@
 // digits, hyphens inside a label and underscores are taken; anything else, an empty label, a label
 // over 63 octets or a name over 253 gives -1 and out becomes "".
 int idn_to_ascii(const char *in, char out[IDN_NAME]) __attribute__((warn_unused_result));
+// The same for what may be no domain at all: out is then "".
+void idn_domain(const char *in, char out[IDN_NAME]);
 
 #endif

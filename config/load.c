@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -23,6 +24,7 @@ struct loader {
     bool check_files;
     const char *as_user;
     struct messages *messages;
+    struct config *config; // what is being filled
 };
 
 void config_load_init(struct config_load *load)
@@ -38,6 +40,16 @@ void config_load_free(struct config_load *load)
     buf_free(&load->warnings);
 }
 
+// What lets this process's user read a file of another's; NULL: a folder on the way is what hides it.
+static char *how_to_read(const char *path)
+{
+    struct stat st;
+    const struct group *group = getgrgid(getegid());
+    if (!group || getegid() == 0 || stat(path, &st) < 0)
+        return NULL;
+    return mem_printf("; this mends it: chgrp %s %s && chmod g+r %s", group->gr_name, path, path);
+}
+
 // A file that the relay reads: there, no folder, readable by this process. `at` NULL: by default.
 static void check_file(struct loader *l, const struct schema_key *key, const struct node *at,
                        const char *path)
@@ -45,15 +57,23 @@ static void check_file(struct loader *l, const struct schema_key *key, const str
     struct stat st;
     char quoted[VALUE_QUOTE];
     value_quote(span_text(path), quoted);
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), error = errno;
+    char *mend = fd < 0 && error == EACCES ? how_to_read(path) : NULL;
     if (fd < 0)
-        messages_error(l->messages, at, "%s: %s cannot be read%s%s: %s", key->name, quoted,
-                       l->as_user ? " by user " : "", l->as_user ? l->as_user : "",
-                       strerror(errno));
+        messages_error(l->messages, at, "%s: %s cannot be read%s%s: %s%s", key->name, quoted,
+                       l->as_user ? " by user " : "", l->as_user ? l->as_user : "", strerror(error),
+                       mend ? mend : "");
     else if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
         messages_error(l->messages, at, "%s: %s is a directory", key->name, quoted);
     if (fd >= 0)
         close(fd);
+    free(mend);
+}
+
+static void note_place(struct config *config, const struct node *node, const char *path)
+{
+    config->places = mem_grow(config->places, config->nplaces + 1, sizeof *config->places);
+    config->places[config->nplaces++] = (struct cfg_place){mem_dup(path), node->line, node->column};
 }
 
 // False: the field is as it was, and an error tells why.
@@ -77,6 +97,8 @@ static bool load_value(struct loader *l, const struct schema_key *key, const str
         return false;
     }
     const char *const *path = field;
+    if (key->type == KEY_FILE && (*path)[0])
+        note_place(l->config, node, *path);
     if (key->type == KEY_FILE && l->check_files && (*path)[0])
         check_file(l, key, node, *path);
     if (key->unserved && !(key->type == KEY_BOOL && !*(const bool *)field))
@@ -239,12 +261,14 @@ struct config *config_load_text(const char *path, const void *text, size_t n,
         return config_load_finish(&l, NULL, load);
     struct config *config = config_new();
     config->file = mem_dup(l.file);
+    l.config = config;
     if (root && !node_is_null(root))
         load_group(&l, &schema_top, "the file", root, config);
     rules_complete(config, root, load->hostname);
     if (l.check_files)
         check_default_files(&l, &schema_top, root, config, config->dns.mode == DNS_RECURSIVE);
     rules_check(config, root, l.messages);
+    rules_directory(config, root, l.check_files ? l.messages : NULL);
     node_free(root);
     return config_load_finish(&l, config, load);
 }

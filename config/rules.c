@@ -93,25 +93,30 @@ static void check_network_row(const struct cfg_sender *sender, const struct node
                          "forward: whoever has such an address may send mail from any domain");
 }
 
+static void check_idle_forward_keys(const struct node *row, struct messages *m)
+{
+    static const char *const keys[] = {"own_networks",    "trust_results_of", "trusted_hops",
+                                       "trusted_sealers", "on_own_fail",      "on_dmarc_fail"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (node_get(row, keys[i]))
+            messages_warning(m, node_key(row, keys[i]), "%s: has no effect without 'forward: true'",
+                             keys[i]);
+}
+
 // Keys that mean something only to a row that forwards.
 static void check_forward_keys(const struct cfg_sender *sender, const struct node *row,
                                struct messages *m)
 {
-    if (sender->forward) {
-        if (has_any(sender))
-            messages_warning(m, node_get(row, "from"),
-                             "from: '*' does not count in a row with 'forward'");
+    if (!sender->forward) {
+        check_idle_forward_keys(row, m);
         return;
     }
-    if (sender->own_networks.n)
-        messages_warning(m, node_key(row, "own_networks"),
-                         "own_networks: has no effect without 'forward: true'");
-    if (sender->trust_results_of.n)
-        messages_warning(m, node_key(row, "trust_results_of"),
-                         "trust_results_of: has no effect without 'forward: true'");
-    if (sender->refuse_dmarc_fail)
-        messages_warning(m, node_key(row, "on_dmarc_fail"),
-                         "on_dmarc_fail: has no effect without 'forward: true'");
+    if (has_any(sender))
+        messages_warning(m, node_get(row, "from"),
+                         "from: '*' does not count in a row with 'forward'");
+    if (sender->trusted_hops && !sender->trust_results_of.n)
+        messages_warning(m, node_key(row, "trusted_hops"),
+                         "trusted_hops: has no effect without 'trust_results_of'");
 }
 
 static void check_senders(const struct config *c, const struct node *root, struct messages *m)
@@ -148,6 +153,30 @@ static const char *rules_key_selector(const void *rows, size_t i)
     return ((const struct cfg_key *)rows)[i].selector;
 }
 
+static bool names_from(const struct strings *fields)
+{
+    for (size_t i = 0; i < fields->n; i++)
+        if (span_is_nocase(span_text(fields->at[i]), "From"))
+            return true;
+    return false;
+}
+
+// Names of header fields (RFC 5322 section 2.2).
+static void check_fields(const struct strings *fields, const struct node *list, const char *key,
+                         struct messages *m)
+{
+    char quoted[VALUE_QUOTE];
+    for (size_t i = 0; i < fields->n; i++) {
+        const char *name = fields->at[i];
+        bool good = *name && strlen(name) <= 76;
+        for (const char *c = name; *c; c++)
+            good = good && *c > 32 && *c < 127 && *c != ':' && *c != ';';
+        if (!good)
+            messages_error(m, list, "%s: %s is no name of a header field", key,
+                           value_quote(span_text(name), quoted));
+    }
+}
+
 static void check_dkim(const struct config *c, const struct node *root, struct messages *m)
 {
     const struct node *rows = node_get(node_get(root, "dkim"), "domains");
@@ -158,6 +187,11 @@ static void check_dkim(const struct config *c, const struct node *root, struct m
         if (keys && !node_has(row, "keys"))
             messages_error(m, keys, "keys: a domain needs at least one key");
     }
+    check_fields(&c->signing.headers, node_get(node_get(root, "dkim"), "headers"), "headers", m);
+    check_fields(&c->signing.oversign, node_get(node_get(root, "dkim"), "oversign"), "oversign", m);
+    if (c->signing.headers.n && !names_from(&c->signing.headers))
+        messages_error(m, node_get(node_get(root, "dkim"), "headers"),
+                       "headers: From has to be signed (RFC 6376 section 5.4)");
 }
 
 static void check_dns(const struct config *c, const struct node *root, struct messages *m)
@@ -179,6 +213,19 @@ static void check_limits(const struct config *c, const struct node *root, struct
                        "header_size: is more than message_size");
 }
 
+// RFC 8460 section 3: collectors drop what comes by mail and is not signed.
+static void check_report(const struct config *c, const struct node *root, struct messages *m)
+{
+    const struct node *report = node_get(root, "tls_report"), *from = node_get(report, "from");
+    const char *at = strrchr(c->tls_report.from, '@');
+    if (!c->tls_report.send || !at || config_dkim_for(c, at + 1))
+        return;
+    messages_warning(m, from ? from : node_get(report, "send"),
+                     "%s: reports by mail come from %s unsigned, and receivers drop them; "
+                     "dkim.domains has no key for %s",
+                     from ? "from" : "send", c->tls_report.from, at + 1);
+}
+
 static void check_names(const struct config *c, const struct node *root, struct messages *m)
 {
     if (!strchr(c->hostname, '.'))
@@ -198,5 +245,6 @@ void rules_check(const struct config *config, const struct node *root, struct me
     check_dkim(config, root, m);
     check_dns(config, root, m);
     check_limits(config, root, m);
+    check_report(config, root, m);
     rules_check_delivery(config, root, m);
 }

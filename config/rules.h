@@ -10,6 +10,9 @@
 // `hostname` stands for the system's name, or NULL asks the system. config/complete.c.
 void rules_complete(struct config *config, const struct node *root, const char *hostname);
 
+// Takes in what `dkim.directory` holds. `m` NULL: what cannot be read is passed over. config/directory.c.
+void rules_directory(struct config *config, const struct node *root, struct messages *m);
+
 // root is NULL for an empty file. A value that did not parse has its default here, so a check that
 // asks whether a key is there asks the document.
 void rules_check(const struct config *config, const struct node *root, struct messages *m);

@@ -72,7 +72,25 @@ static const struct schema_key sender_keys[] = {
      .text = "forwarders: original clients (XFORWARD, XCLIENT) in these networks count as ours"},
     {"trust_results_of", KEY_TEXT, .list = true,
      MANY(cfg_sender, trust_results_of.at, trust_results_of.n),
-     .text = "forwarders: Authentication-Results with these authserv-ids count"},
+     .text =
+         "forwarders: Authentication-Results with these authserv-ids count where they stand above "
+         "the topmost Received field, as those of OpenDKIM and OpenDMARC do in Postfix; the host "
+         "must write a Received field, and must remove what comes in from outside under its id "
+         "(OpenDKIM: RemoveARFrom)"},
+    {"trusted_hops", KEY_NUMBER, AT(cfg_sender, trusted_hops), .initial = "0", .min = 0, .max = 50,
+     .text = "so many Received fields may stand above those results: one for rspamd, which writes "
+             "below the Received field of its host, one more for each time the mail is taken in "
+             "again. From 1 on only the removal of forged fields on that host keeps strangers from "
+             "writing such results"},
+    {"trusted_sealers", KEY_DOMAIN, .list = true,
+     MANY(cfg_sender, trusted_sealers.at, trusted_sealers.n),
+     .text =
+         "domains whose ARC seals are believed: a valid chain that records dmarc=pass, sealed by "
+         "them alone from there on, satisfies on_dmarc_fail"},
+    {"bounces_from", KEY_HOST, .list = true, MANY(cfg_sender, bounces_from.at, bounces_from.n),
+     .text =
+         "hosts whose own notices it hands on: mail from the null sender (or double-bounce) may "
+         "be From MAILER-DAEMON, postmaster or double-bounce there"},
     {"xforward", KEY_BOOL, AT(cfg_sender, xforward), .initial = "false",
      .text = "it may name the original client with XFORWARD, for SPF and the origin test"},
     {"xclient", KEY_BOOL, AT(cfg_sender, xclient), .initial = "false",
@@ -82,6 +100,16 @@ static const struct schema_key sender_keys[] = {
      .initial = "seal",
      .text = "forwarders: what happens to mail from elsewhere that fails DMARC; a failing own "
              "domain is always refused"},
+    {"on_own_fail", KEY_CHOICE, AT(cfg_sender, on_own_fail), .choices = "refuse seal discard",
+     .initial = "refuse",
+     .text = "forwarders: what happens to mail that claims an own domain in From and that nothing "
+             "shows to be from there; seal sends it on as somebody else's, never DKIM-signed "
+             "(own mail that comes back from a list), discard takes it and drops it"},
+    {"long_lines", KEY_SWITCH, AT(cfg_sender, refuse_long_lines), .choices = "pass refuse",
+     .initial = "pass",
+     .text =
+         "own mail with lines of more than 998 octets, which other servers may refuse or break, "
+         "and with it the signature"},
     {"tls_required_no", KEY_CHOICE, AT(cfg_sender, tls_required_no), .base = -1,
      .choices = "default ignore honour", .initial = "default",
      .text = "whether the header field `TLS-Required: No' counts; default: honoured in own mail, "
@@ -119,6 +147,18 @@ static const struct schema_key dkim_keys[] = {
      .text =
          "leave out a key that is not published while another of the domain is; the last usable "
          "key always signs"},
+    {"headers", KEY_TEXT, .list = true, MANY(config, signing.headers.at, signing.headers.n),
+     .otherwise = "the fields that readers look at and those that say how to treat the message",
+     .text = "the header fields that are signed where present; From must be among them"},
+    {"oversign", KEY_TEXT, .list = true, MANY(config, signing.oversign.at, signing.oversign.n),
+     .otherwise = "From, To, Cc, Subject, Date, Reply-To, Message-ID, Content-Type, "
+                  "List-Unsubscribe, List-Unsubscribe-Post",
+     .text = "fields of which no further one may be added without breaking the signature"},
+    {"expire", KEY_DURATION, AT(config, signing.expire), .initial = "0s", .min = 0,
+     .max = 3650 * DAY_MS, .text = "after what time a signature ends (x=); 0: never"},
+    {"directory", KEY_PATH, AT(config, signing.directory), .flags = KEY_EMPTY,
+     .text = "a directory with one folder a domain and a key in each SELECTOR.pem, read again by a "
+             "reload; a domain with a row of its own is passed over"},
     {"domains", KEY_ROWS, MANY(config, dkim, ndkim), .group = &dkim_domain_group,
      .text = "domains and their keys"},
     END_OF_KEYS,
@@ -212,8 +252,9 @@ static const struct schema_group dsn_group = {dsn_keys, NULL};
 
 static const struct schema_key report_keys[] = {
     {"send", KEY_BOOL, AT(cfg_tls_report, send), .initial = "false",
-     .unserved = "reports are not sent yet; 'waxwing tls report' prints them",
-     .text = "send daily TLS reports (RFC 8460) to the domains that ask for them"},
+     .text = "send a report (RFC 8460) of each day's TLS sessions to the domains that ask for it "
+             "with a "
+             "_smtp._tls record, by mail or HTTPS; see waxwing tls reports"},
     {"organization", KEY_TEXT, AT(cfg_tls_report, organization), .otherwise = "the hostname",
      .text = "organization-name in the reports"},
     {"contact", KEY_TEXT, AT(cfg_tls_report, contact), .otherwise = "mailto: and the postmaster",
@@ -221,10 +262,26 @@ static const struct schema_key report_keys[] = {
     {"from", KEY_MAILBOX, AT(cfg_tls_report, from), .otherwise = "tls-reports@ and the hostname",
      .text = "the address that reports come from; its domain should be one that is DKIM-signed"},
     {"keep", KEY_DURATION, AT(cfg_tls_report, keep), .initial = "30d", .min = 2 * DAY_MS,
-     .max = 3650 * DAY_MS, .text = "how long TLS facts are kept"},
+     .max = 3650 * DAY_MS, .text = "how long TLS facts, and what became of reports, are kept"},
+    {"spread", KEY_DURATION, AT(cfg_tls_report, spread), .initial = "6h", .min = 0,
+     .max = 20 * HOUR_MS,
+     .text =
+         "the reports of a day go out from one o'clock (UTC) of the next, each at a random time "
+         "within this"},
+    {"suppress", KEY_RULE, .list = true, MANY(cfg_tls_report, suppress.at, suppress.n),
+     .text = "domains about which, and to whose addresses, no report is sent: example.org is that "
+             "domain, *.example.org what is below it"},
     END_OF_KEYS,
 };
 static const struct schema_group report_group = {report_keys, NULL};
+
+static const struct schema_key policy_keys[] = {
+    {"listen", KEY_HTTP, AT(config, policy_listen), .initial = "", .flags = KEY_EMPTY,
+     .text = "address where a Postfix that delivers by itself asks for the TLS policy of a domain "
+             "(smtp_tls_policy_maps = socketmap:inet:ADDRESS:PORT:QUERY); empty: off"},
+    END_OF_KEYS,
+};
+static const struct schema_group policy_group = {policy_keys, NULL};
 
 static const struct schema_key log_keys[] = {
     {"format", KEY_CHOICE, AT(config, log_format), .choices = "text json", .initial = "text",
@@ -242,7 +299,7 @@ static const struct schema_key top_keys[] = {
      .text = "the relay's name in HELO, Received and Message-ID"},
     {"postmaster", KEY_MAILBOX, AT(config, postmaster), .flags = KEY_EMPTY,
      .text = "where mail to <postmaster>, and to postmaster and abuse at the hostname, goes"},
-    {"listen", KEY_ROWS, MANY(config, listen, nlisten), .group = &listen_group,
+    {"listen", KEY_ROWS, MANY(config, listen, nlisten), .group = &listen_group, .flags = KEY_FIXED,
      .otherwise = "0.0.0.0:587 and [::]:587 with a certificate, else 127.0.0.1:587",
      .text = "where mail is taken"},
     {"certificate", KEY_ROWS, MANY(config, certificates, ncertificates),
@@ -272,15 +329,21 @@ static const struct schema_key top_keys[] = {
     {"control", KEY_PATH, AT(config, control), .initial = "/run/waxwing/control.sock",
      .flags = KEY_FIXED, .text = "socket for waxwing queue, status and others; mode 0660"},
     {"http", KEY_HTTP, AT(config, http), .initial = "127.0.0.1:9587", .flags = KEY_EMPTY,
-     .text = "address of /metrics, /healthz and the page of failures; empty: off"},
+     .text = "address of /metrics, /healthz, /readyz and the pages; empty: off"},
+    {"http_names", KEY_HOST, .list = true, MANY(config, http_names.at, http_names.n),
+     .text = "further names by which those pages may be asked for; addresses, localhost and the "
+             "hostname always may"},
+    {"policy", KEY_GROUP, SHARED, .group = &policy_group,
+     .text = "TLS policies for a Postfix that delivers by itself"},
     {"log", KEY_GROUP, SHARED, .group = &log_group, .text = "the log"},
     {"received", KEY_SWITCH, AT(config, hide_client), .choices = "full no-client",
      .initial = "full", .text = "whether the Received field names the submitting client"},
     {"workers", KEY_NUMBER, AT(config, workers), .initial = "0", .min = 0, .max = 256,
      .flags = KEY_FIXED, .text = "threads that take and deliver mail; 0: one a core"},
-    {"user", KEY_TEXT, AT(config, user), .otherwise = "waxwing when started by root",
-     .flags = KEY_FIXED | KEY_EMPTY,
-     .text = "the user that root becomes after binding its ports; empty: stay"},
+    {"user", KEY_TEXT, AT(config, user), .initial = "waxwing", .flags = KEY_FIXED | KEY_EMPTY,
+     .text =
+         "the user that root becomes after binding its ports; root stays root only where this says "
+         "root; nobody else looks at it"},
     END_OF_KEYS,
 };
 const struct schema_group schema_top = {top_keys, NULL};

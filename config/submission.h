@@ -25,6 +25,9 @@ struct sender_pattern {
     char *text; // the domain, or the address with its domain in lower case
 };
 
+// What becomes of mail that is From an own domain and from elsewhere as far as anybody can tell.
+enum own_fail { OWN_FAIL_REFUSE, OWN_FAIL_SEAL, OWN_FAIL_DISCARD };
+
 struct cfg_sender {
     char *user;               // "" for a network row
     struct networks networks; // none for a user row
@@ -35,9 +38,12 @@ struct cfg_sender {
     bool fix_bare_lf;
     bool forward;
     struct networks own_networks;
-    struct strings trust_results_of;
+    struct strings trust_results_of, trusted_sealers, bounces_from;
+    uint64_t trusted_hops;
     bool xforward, xclient;
     bool refuse_dmarc_fail;
+    enum own_fail on_own_fail;
+    bool refuse_long_lines;
     int tls_required_no; // 1 honour, 0 ignore, -1 the default (owned mail: honour)
     bool require_tls, require_signature;
 };
@@ -50,6 +56,12 @@ struct cfg_dkim_domain {
     bool subdomains;
     struct cfg_key *keys;
     size_t nkeys;
+};
+// How all keys sign.
+struct cfg_signing {
+    struct strings headers, oversign; // none: the built-in lists
+    uint64_t expire;                  // ms from t= to x=; 0: no x=
+    char *directory;                  // of DOMAIN/SELECTOR.pem; ""
 };
 struct cfg_arc {
     char *domain, *selector, *file; // domain "": no sealing

@@ -57,6 +57,7 @@ void dns_answer_unref(struct dns_answer *a)
     free(a->records);
     free(a->name);
     free(a->canonical);
+    free(a->server);
     free(a);
 }
 

@@ -47,7 +47,10 @@ struct dns_answer {
                        // out for A and AAAA only, the types where a TLSA base hangs on it
     struct dns_record *records; // of `type`, in the answer's order
     size_t nrecords;
-    struct why why;     // with DNS_FAILED: what went wrong, in words
+    struct why why; // with DNS_FAILED: what went wrong, in words that anybody may read
+    char *
+        server; // with DNS_FAILED: which of our servers failed last; for the operator alone; may be NULL
+    bool silent;        // with DNS_FAILED: no server has answered anything
     int64_t expires_ms; // clock_mono_ms() based; 0 for answers from a file
 };
 

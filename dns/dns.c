@@ -9,6 +9,7 @@
 
 #include <arpa/inet.h>
 #include <assert.h>
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -73,6 +74,8 @@ struct dns {
     pthread_mutex_t lock;
     struct list requests;
     struct dns_state state;
+    void (*changed)(void *arg, const struct dns_state *before, const struct dns_state *now);
+    void *changed_arg;
 };
 
 // ---- requests
@@ -276,6 +279,14 @@ void dns_forget(struct dns *dns, const char *name)
 
 // ---- the self-check, and whether the resolver lives
 
+static void tell_changed(struct dns *dns, const struct dns_state *before)
+{
+    struct dns_state now;
+    dns_get_state(dns, &now);
+    if (dns->changed && (now.health != before->health || now.stuck != before->stuck))
+        dns->changed(dns->changed_arg, before, &now);
+}
+
 static void dns_checked(struct resolver_lookup *base)
 {
     struct lookup *l = list_of(base, struct lookup, base);
@@ -283,10 +294,13 @@ static void dns_checked(struct resolver_lookup *base)
     struct dns_state found;
     health_judge(&dns->facts, base->answer, &found);
     pthread_mutex_lock(&dns->lock);
+    struct dns_state before = dns->state;
     dns->state.health = found.health;
+    dns->state.unreachable = found.unreachable;
     dns->state.checked_ms = found.checked_ms;
     memcpy(dns->state.text, found.text, sizeof found.text);
     pthread_mutex_unlock(&dns->lock);
+    tell_changed(dns, &before);
     dns->checking = false;
     bool ok = found.health == DNS_HEALTH_OK;
     dns->check_ms = clock_mono_ms() + (ok ? CHECK_OK_MS : CHECK_AGAIN_MS);
@@ -308,10 +322,11 @@ static void dns_watch(struct dns *dns)
     uint64_t turned = resolver_turned_ms(dns->resolver), now = clock_mono_ms();
     bool stuck = now > turned && now - turned > STUCK_MS;
     pthread_mutex_lock(&dns->lock);
-    bool was = dns->state.stuck;
+    struct dns_state before = dns->state;
     dns->state.stuck = stuck;
     pthread_mutex_unlock(&dns->lock);
-    if (!stuck || was)
+    tell_changed(dns, &before);
+    if (!stuck || before.stuck)
         return;
     struct list waiters;
     list_init(&waiters);
@@ -480,16 +495,30 @@ struct dns *dns_open(const struct dns_options *options, struct why *why)
         return NULL;
     }
     dns->state.health = dns->self_check ? DNS_HEALTH_UNKNOWN : DNS_HEALTH_OFF;
+    dns->state.can_prove = dns->facts.can_prove;
+    dns->changed = options->changed;
+    dns->changed_arg = options->arg;
     int rc = uv_loop_init(&dns->loop);
-    assert(rc == 0);
+    if (rc < 0) {
+        why_set(why, WHY_OURS, "4.3.0", "dns: cannot make an event loop: %s", uv_strerror(rc));
+        resolver_close(dns->resolver);
+        dns_release(dns);
+        return NULL;
+    }
     dns->mail = inbox_open(&dns->loop);
     uv_timer_init(&dns->loop, &dns->timer);
     dns->timer.data = dns;
     if (dns->resolver)
         uv_timer_start(&dns->timer, dns_tick, 0, TICK_MS);
-    rc = pthread_create(&dns->thread, NULL, dns_run, dns);
-    assert(rc == 0);
-    return dns;
+    rc = dns->mail ? pthread_create(&dns->thread, NULL, dns_run, dns) : EMFILE;
+    if (rc == 0)
+        return dns;
+    why_set(why, WHY_OURS, "4.3.0", "dns: cannot start its thread: %s", strerror(rc));
+    dns_run_stop(&dns->stop);
+    uv_run(&dns->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&dns->loop);
+    dns_release(dns);
+    return NULL;
 }
 
 void dns_close(struct dns *dns)

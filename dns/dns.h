@@ -15,11 +15,27 @@
 struct dns;
 struct dns_request;
 
+// The validation self-check (dns.self_check): what it last found. Any thread.
+enum dns_health { DNS_HEALTH_UNKNOWN, DNS_HEALTH_OK, DNS_HEALTH_BROKEN, DNS_HEALTH_OFF };
+struct dns_state {
+    enum dns_health health;
+    int64_t checked_ms; // wall clock, 0: never
+    bool can_prove;     // some server is trusted to validate
+    bool unreachable;   // with DNS_HEALTH_BROKEN: no DNS server answers at all
+    char text[512];     // in words, when not OK: "root trust anchor of ... is out of date"
+    uint64_t lookups, cache_hits, failures;
+    bool stuck; // the resolver thread has not turned for 5 s
+};
+
 struct dns_options {
     const struct cfg_dns *config; // copied as needed; may be NULL with answers_file
     const char *answers_file;     // NULL: the real DNS
     const char *resolver;         // NULL, or "IP:PORT": stub mode asking this server (`--resolver`)
     uint64_t cache_bytes;         // ceiling of the cache; 0: 64 MiB
+    // Health has become another, or the resolver thread is stuck or turns again; on a thread of the front's.
+    // NULL: nobody wants to know.
+    void (*changed)(void *arg, const struct dns_state *before, const struct dns_state *now);
+    void *arg;
 };
 
 // Starts the threads. NULL with why on a bad answer file, an unreadable trust anchor and the like.
@@ -53,16 +69,7 @@ void dns_evaluate_blocking(struct dns *dns, struct facts *facts, bool (*again)(v
 // Forget cached answers for a name and below (a policy failure looks TXT up again). Any thread.
 void dns_forget(struct dns *dns, const char *name);
 
-// The validation self-check (dns.self_check): what it last found. Any thread.
-enum dns_health { DNS_HEALTH_UNKNOWN, DNS_HEALTH_OK, DNS_HEALTH_BROKEN, DNS_HEALTH_OFF };
-struct dns_state {
-    enum dns_health health;
-    int64_t checked_ms; // wall clock, 0: never
-    char text[512];     // in words, when not OK: "root trust anchor of ... is out of date"
-    uint64_t lookups, cache_hits, failures;
-    bool stuck; // the resolver thread has not turned for 5 s
-};
-void dns_get_state(struct dns *dns, struct dns_state *out);
+void dns_get_state(struct dns *dns, struct dns_state *out); // any thread
 // Runs the self-check now, in the background.
 void dns_check_now(struct dns *dns);
 

@@ -37,11 +37,38 @@ static void tell_bogus(const struct health_input *facts, const struct dns_answer
                  facts->trust_anchor, keys, answer->why.text);
 }
 
+// Not one answer: what a firewall does. The words go to the operator, so they may name the server.
+static void tell_unreachable(const struct health_input *facts, const struct dns_answer *answer,
+                             char *out, size_t size)
+{
+    if (facts->mode == DNS_STUB)
+        snprintf(
+            out, size,
+            "no DNS server of dns.servers answers (the last one asked: %s): it does not run, or "
+            "port 53 (UDP and TCP; 853 for DNS over TLS) is blocked on the way. %s",
+            answer->server ? answer->server : "?", answer->why.text);
+    else
+        snprintf(out, size,
+                 "no root server answers: port 53 (UDP and TCP) is blocked on the way out, or this "
+                 "machine has no network. dns.mode stub asks a server that you name. %s",
+                 answer->why.text);
+}
+
+static bool is_unreachable(const struct health_input *facts, const struct dns_answer *answer)
+{
+    if (answer->outcome != DNS_FAILED || answer->proof == DNS_BOGUS)
+        return false;
+    return answer->silent ||
+           facts->mode == DNS_RECURSIVE; // where libunbound says SERVFAIL of itself
+}
+
 static void health_tell(const struct health_input *facts, const struct dns_answer *answer,
                         char *out, size_t size)
 {
     const char *name = answer->name[0] ? answer->name : ".";
-    if (!facts->can_prove)
+    if (is_unreachable(facts, answer))
+        tell_unreachable(facts, answer, out, size);
+    else if (!facts->can_prove)
         snprintf(out, size,
                  "no DNS server is trusted to validate (dns.dnssec is %s): nothing is secure, and "
                  "DANE cannot be used",
@@ -51,7 +78,8 @@ static void health_tell(const struct health_input *facts, const struct dns_answe
     else if (answer->proof == DNS_BOGUS)
         tell_bogus(facts, answer, out, size);
     else if (answer->outcome == DNS_FAILED)
-        snprintf(out, size, "%s", answer->why.text);
+        snprintf(out, size, "%s%s%s", answer->why.text, answer->server ? ", by " : "",
+                 answer->server ? answer->server : "");
     else if (facts->mode == DNS_STUB)
         snprintf(out, size, "%s is not secure: the DNS server does not validate (no AD bit)", name);
     else
@@ -65,6 +93,7 @@ void health_judge(const struct health_input *facts, const struct dns_answer *ans
     bool ok = facts->can_prove && answer->outcome != DNS_FAILED && answer->proof == DNS_SECURE;
     state->health = ok ? DNS_HEALTH_OK : DNS_HEALTH_BROKEN;
     state->checked_ms = clock_ms();
+    state->unreachable = is_unreachable(facts, answer);
     state->text[0] = '\0';
     if (!ok)
         health_tell(facts, answer, state->text, sizeof state->text);

@@ -5,6 +5,7 @@
 
 #define XXH_INLINE_ALL
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <xxhash.h>
 #include "relay/base/id.h"
@@ -64,4 +65,34 @@ unsigned name_hash(const void *bytes, size_t n)
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, name_draw_secret);
     return (unsigned)XXH3_64bits_withSecret(bytes, n, secret, sizeof secret);
+}
+
+static bool is_host_byte(unsigned char c)
+{
+    return ascii_is_alnum(c) || c == '-' || c == '_' || c == '.';
+}
+
+bool name_is_host(const char *name)
+{
+    char normal[NAME_TEXT];
+    bool digits = true; // of the last label: then it is an address, or wants to be one
+    if (!name_normal(name, normal) || !normal[0])
+        return false;
+    for (const char *c = normal; *c; c++) {
+        if (!is_host_byte((unsigned char)*c))
+            return false;
+        digits = *c == '.' || (digits && *c >= '0' && *c <= '9');
+    }
+    return !digits;
+}
+
+void name_show(const char *name, char *out, size_t room)
+{
+    size_t n = 0;
+    for (const unsigned char *c = (const unsigned char *)name; *c && n + 5 <= room; c++)
+        if (is_host_byte(*c))
+            out[n++] = (char)*c;
+        else
+            n += (size_t)snprintf(out + n, room - n, "\\%03u", *c);
+    out[n] = '\0';
 }

@@ -15,6 +15,11 @@
 bool name_normal(const char *name, char out[static NAME_TEXT]);
 // The same, for names that are only shown: one that cannot be asked comes back in lower case.
 char *name_lower(const char *name); // caller frees
+// Could be the name of a host (RFC 1123 section 2.1): letters, digits, hyphens and, since they are met,
+// underscores; no address, and nothing that could mean something to a terminal, a page or a URL.
+bool name_is_host(const char *name);
+// For people and logs: bytes that no host name has as \DDD (RFC 1035 section 5.1); cut where out is full.
+void name_show(const char *name, char *out, size_t room);
 // Whether `name` is `parent` or below it; both normal.
 bool name_below(const char *name, const char *parent);
 // A hash that strangers cannot aim at: the secret is new in every process. Any thread.

@@ -6,6 +6,7 @@
 #include "dns/resolver.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -45,6 +46,7 @@ struct query {
     bool servfail;     // some server said so
     uint64_t began_ms, until_ms;
     char trouble[300]; // the last one, in words
+    bool heard;        // some server has answered something
 };
 
 struct resolver {
@@ -101,6 +103,7 @@ static void resolver_fail(struct query *q, enum dns_proof proof, const char *tex
     struct dns_answer *a = q->answer;
     a->outcome = DNS_FAILED;
     a->proof = proof;
+    a->silent = !q->heard;
     why_set(&a->why, WHY_DOMAIN, "4.4.3", "looking up %s of %s: %s", dns_type_word(a->type),
             a->name[0] ? a->name : ".", text);
     resolver_finish(q);
@@ -120,7 +123,9 @@ static void trouble(struct query *q, const char *text)
     if (q->purpose != FOR_ANSWER)
         return; // what went wrong before is what matters
     way->describe(way, q->question.server, server, sizeof server);
-    snprintf(q->trouble, sizeof q->trouble, "%.60s: %.200s", server, text);
+    snprintf(q->trouble, sizeof q->trouble, "%.200s", text);
+    free(q->answer->server); // apart from the sentence, which strangers read in reports
+    q->answer->server = mem_dup(server);
 }
 
 static size_t tries(const struct query *q)
@@ -304,6 +309,7 @@ static void resolver_replied(struct way_question *question, const struct way_rep
     struct query *q = list_of(question, struct query, question);
     struct resolver *r = q->resolver;
     q->state = QUERY_WAITING;
+    q->heard = q->heard || reply->packet.n || reply->proof == DNS_BOGUS;
     if (reply->proof == DNS_BOGUS && q->purpose != FOR_ALIAS) {
         char text[300];
         snprintf(text, sizeof text, "DNSSEC validation failed (bogus): %.200s", reply->text);
@@ -426,6 +432,20 @@ static void *resolver_run(void *arg)
     return NULL;
 }
 
+// Before there is a thread: what was opened half closes.
+static void resolver_abandon(struct resolver *r)
+{
+    if (r->way)
+        r->way->close(r->way);
+    if (r->slots)
+        uv_close((uv_handle_t *)&r->timer, NULL);
+    inbox_close(r->mail);
+    uv_run(&r->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&r->loop);
+    slots_free(r->slots);
+    free(r);
+}
+
 struct resolver *resolver_open(const struct cfg_dns *config, struct why *why)
 {
     struct resolver *r = mem_new(sizeof *r);
@@ -438,9 +458,7 @@ struct resolver *resolver_open(const struct cfg_dns *config, struct why *why)
     r->way = config->mode == DNS_STUB ? resolver_stub_open(&r->loop, config, why)
                                       : resolver_recurse_open(&r->loop, config, why);
     if (!r->way) {
-        uv_run(&r->loop, UV_RUN_DEFAULT); // what was opened half closes
-        uv_loop_close(&r->loop);
-        free(r);
+        resolver_abandon(r);
         return NULL;
     }
     r->can_prove = r->way->can_prove;
@@ -452,9 +470,12 @@ struct resolver *resolver_open(const struct cfg_dns *config, struct why *why)
     r->timer.data = r;
     uv_timer_start(&r->timer, resolver_tick, 0, TICK_IDLE_MS);
     atomic_init(&r->turned_ms, clock_mono_ms());
-    rc = pthread_create(&r->thread, NULL, resolver_run, r);
-    assert(rc == 0);
-    return r;
+    rc = r->mail ? pthread_create(&r->thread, NULL, resolver_run, r) : EMFILE;
+    if (rc == 0)
+        return r;
+    why_set(why, WHY_OURS, "4.3.0", "resolver: cannot start its thread: %s", strerror(rc));
+    resolver_abandon(r);
+    return NULL;
 }
 
 void resolver_close(struct resolver *r)

@@ -124,7 +124,12 @@ static int generation_open(struct recurse *r, struct why *why)
     struct generation *g = mem_new(sizeof *g);
     g->recurse = r;
     g->ub = ub;
-    uv_poll_init(r->loop, &g->poll, ub_fd(ub));
+    int rc = uv_poll_init(r->loop, &g->poll, ub_fd(ub));
+    if (rc < 0) {
+        ub_ctx_delete(ub);
+        free(g);
+        return why_set(why, WHY_OURS, "4.3.0", "libunbound: %s", uv_strerror(rc));
+    }
     g->poll.data = g;
     uv_poll_start(&g->poll, UV_READABLE, resolver_recurse_readable);
     g->next = r->newest;

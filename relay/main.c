@@ -1,10 +1,22 @@
 // SPDX-License-Identifier: ISC
 // The program: finds the subcommand in its table and runs it. Decides nothing else.
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include "relay/command/command.h"
+#include "relay/command/terminal.h"
 
-int main(int argc, char **argv)
+// What could not be written is an error of every command: a script must not take half an answer for one.
+static int finish(int status)
+{
+    bool lost = fflush(stdout) != 0 || ferror(stdout);
+    if (!lost)
+        return status;
+    fprintf(stderr, "waxwing: standard output cannot be written: %s\n", strerror(errno));
+    return status == EXIT_YES ? EXIT_OUTPUT : status;
+}
+
+static int run(int argc, char **argv)
 {
     int i = 1;
     for (; i < argc && argv[i][0] == '-'; i++) {
@@ -33,5 +45,12 @@ int main(int argc, char **argv)
     }
     if (command_help(c->name, argc - i, argv + i))
         return EXIT_YES;
+    if (c->run != command_run) // its log has a grammar of its own
+        terminal_guard();
     return c->run(argc - i, argv + i);
+}
+
+int main(int argc, char **argv)
+{
+    return finish(run(argc, argv));
 }

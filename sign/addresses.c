@@ -233,3 +233,13 @@ const char *address_domain(const char *address)
     const char *at = strrchr(address, '@');
     return at ? at + 1 : "";
 }
+
+void header_from_domain(const struct header *h, char out[static 256])
+{
+    const struct field *from = header_find(h, "From", 0);
+    struct addresses list = {0};
+    out[0] = 0;
+    if (from && header_addresses(from->value, &list) == 0 && list.n)
+        idn_domain(address_domain(list.at[0]), out);
+    addresses_free(&list);
+}

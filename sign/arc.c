@@ -10,6 +10,7 @@
 #include <string.h>
 #include "relay/base/mem.h"
 #include "sign/selection.h"
+#include "sign/trusted.h"
 
 struct set {
     const struct field *results, *message, *seal;
@@ -339,6 +340,31 @@ bool arc_complete(const struct arc_chain *c)
 bool arc_closed(const struct arc_chain *c)
 {
     return c->closed || c->n >= ARC_MAX_SETS;
+}
+
+const char *arc_sealer(const struct arc_chain *c, size_t instance)
+{
+    return c->sets[instance - 1].seal_signature.domain;
+}
+
+bool arc_records_dmarc_pass(const struct arc_chain *c, size_t instance, const char *from_domain)
+{
+    struct span first, rest;
+    struct authres results;
+    const struct field *field = c->sets[instance - 1].results;
+    if (!field || !span_cut(field->value, ';', &first, &rest) || authres_parse(rest, &results) < 0)
+        return false;
+    bool pass = false, decided = false; // the first word on it counts
+    for (size_t i = 0; i < results.n && !decided; i++) {
+        char domain[256];
+        const struct authres_result *r = &results.results[i];
+        decided = strcmp(r->method, "dmarc") == 0;
+        pass = decided && strcmp(r->result, "pass") == 0 &&
+               (!authres_get(r, "header", "from") ||
+                (trusted_domain(r, "header", "from", domain) && trusted_same(domain, from_domain)));
+    }
+    authres_free(&results);
+    return pass;
 }
 
 const struct header *arc_header(const struct arc_chain *c)

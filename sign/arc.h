@@ -35,6 +35,11 @@ bool arc_complete(const struct arc_chain *c);
 // Nothing may be added: the newest seal says cv=fail, or there are ARC_MAX_SETS.
 bool arc_closed(const struct arc_chain *c);
 
+// Who sealed the set of an instance (d=); "" where there is none.
+const char *arc_sealer(const struct arc_chain *c, size_t instance);
+// The results of that set say dmarc=pass, of this From domain or of none.
+bool arc_records_dmarc_pass(const struct arc_chain *c, size_t instance, const char *from_domain);
+
 struct arc_set {
     const char *domain, *selector;
     const struct sign_key *key;

@@ -4,7 +4,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "config/idn.h"
 #include "relay/base/mem.h"
+#include "relay/base/utf8.h"
 #include "sign/comment.h"
 
 #define LINE 76
@@ -56,7 +58,13 @@ static char *take_value(struct span *rest, bool (*is)(unsigned char c))
     size_t n = comment_enclosed(*rest, '"');
     struct span quoted = span_of(rest->p, n);
     *rest = span_from(*rest, n);
-    return n ? unquoted(quoted) : NULL;
+    if (!n || !rest->n || rest->p[0] != '@')
+        return n ? unquoted(quoted) : NULL;
+    struct span domain = take_while(rest, is); // behind a quoted local part
+    char *local = unquoted(quoted), *whole;
+    whole = mem_printf("%s%.*s", local, (int)domain.n, (const char *)domain.p);
+    free(local);
+    return whole;
 }
 
 static char *take_keyword(struct span *rest)
@@ -84,7 +92,7 @@ char *authres_id(struct span value)
     return take_value(&value, authres_is_token);
 }
 
-// Behind "reason" or a property's type: the rest of that part.
+// Behind a property's type: the rest of that part, into the next place.
 static bool read_property(struct span *rest, struct authres_result *r, char *type)
 {
     if (r->nproperties == MAX_AUTHRES_PROPERTIES) {
@@ -98,6 +106,42 @@ static bool read_property(struct span *rest, struct authres_result *r, char *typ
     return p->value;
 }
 
+static void drop_property(struct authres_result *r)
+{
+    struct authres_property *p = &r->properties[--r->nproperties];
+    free(p->type);
+    free(p->name);
+    free(p->value);
+    *p = (struct authres_property){0};
+}
+
+// A part that is no property, yet has the form of a setting, such as "x-bits=2048", "action=none" or
+// "smtp.mailfrom=": it says nothing and costs nothing else.
+static bool skip_odd(struct span *rest)
+{
+    if (!comment_skip(rest) || !take_while(rest, authres_is_token).n || !take_char(rest, '='))
+        return false;
+    struct span at = *rest;
+    if (!comment_skip(&at))
+        return false;
+    if (at.n && at.p[0] == '"') {
+        size_t n = comment_enclosed(at, '"');
+        *rest = span_from(at, n);
+        return n > 0;
+    }
+    take_while(rest, authres_is_loose);
+    return true;
+}
+
+static bool read_part(struct span *rest, struct authres_result *r, char *word)
+{
+    if (strcmp(word, "reason") != 0 || r->reason)
+        return read_property(rest, r, word);
+    free(word);
+    r->reason = take_char(rest, '=') ? take_value(rest, authres_is_loose) : NULL;
+    return r->reason;
+}
+
 static bool read_parts(struct span *rest, struct authres_result *r)
 {
     for (;;) {
@@ -105,18 +149,22 @@ static bool read_parts(struct span *rest, struct authres_result *r)
             return false;
         if (!rest->n || rest->p[0] == ';')
             return true;
+        struct span part = *rest;
+        size_t before = r->nproperties;
         char *word = take_keyword(rest);
         if (!word)
             return false;
-        if (strcmp(word, "reason") != 0 || r->reason) {
-            if (!read_property(rest, r, word))
-                return false;
-            continue;
-        }
-        free(word);
-        r->reason = take_char(rest, '=') ? take_value(rest, authres_is_loose) : NULL;
-        if (!r->reason)
+        if (before == MAX_AUTHRES_PROPERTIES) {
+            free(word);
             return false;
+        }
+        if (read_part(rest, r, word))
+            continue;
+        if (r->nproperties > before)
+            drop_property(r);
+        if (!skip_odd(&part))
+            return false;
+        *rest = part;
     }
 }
 
@@ -179,15 +227,52 @@ static bool read_results(struct span rest, struct authres *out)
     return comment_skip(&rest) && !rest.n;
 }
 
+// The version may stand between the authserv-id and the first result. False: another one than 1, whose
+// language is not known here (RFC 8601 section 2.2).
+static bool take_version(struct span *rest)
+{
+    struct span digits = {0};
+    if (!comment_skip(rest))
+        return false;
+    size_t n = 0;
+    while (n < rest->n && ascii_is_digit(rest->p[n]))
+        n++;
+    digits = span_of(rest->p, n);
+    *rest = span_from(*rest, n);
+    return !n || span_is(digits, "1");
+}
+
+bool authres_version_known(struct span value)
+{
+    char *id = take_value(&value, authres_is_token);
+    bool known = id && take_version(&value);
+    free(id);
+    return known;
+}
+
+// Where a comment holds a quotation mark, what stands there was copied from somebody who may have ended it
+// early: `"x); auth=pass (y"@evil.example` is an envelope sender.
+static bool comments_end_surely(struct span value)
+{
+    for (size_t i = 0; i < value.n;) {
+        struct span rest = span_from(value, i);
+        size_t n = rest.p[0] == '"'   ? comment_enclosed(rest, '"')
+                   : rest.p[0] == '(' ? comment_length(rest)
+                                      : 1;
+        if (!n || (rest.p[0] == '(' && span_find(span_of(rest.p, n), '"') >= 0))
+            return false;
+        i += n;
+    }
+    return true;
+}
+
 int authres_parse(struct span value, struct authres *out)
 {
     *out = (struct authres){0};
+    if (!comments_end_surely(value))
+        return -1;
     out->id = take_value(&value, authres_is_token);
-    bool ok = out->id && comment_skip(&value);
-    // A version may stand between the authserv-id and the first result.
-    while (ok && value.n && ascii_is_digit(value.p[0]))
-        value = span_from(value, 1);
-    if (ok && read_results(value, out))
+    if (out->id && take_version(&value) && read_results(value, out))
         return 0;
     authres_free(out);
     return -1;
@@ -236,33 +321,54 @@ static void add_formed(struct authres_writer *w, struct buf *word)
     buf_free(word);
 }
 
-static char harmless(char c)
+// Bytes of the character at the front that may stand as it is; 0: it becomes "?".
+static size_t harmless(const struct authres_writer *w, struct span s)
 {
-    return c < 32 || c > 126 ? '?' : c;
+    if (s.p[0] < 128)
+        return s.p[0] >= 32 && s.p[0] < 127;
+    return w->utf8 ? utf8_length(s) : 0;
+}
+
+// Adds one character of the text, made harmless; returns how many bytes of the text it took.
+static size_t add_character(const struct authres_writer *w, struct buf *out, struct span s)
+{
+    size_t n = harmless(w, s);
+    if (n)
+        buf_add(out, s.p, n);
+    else
+        buf_addc(out, '?');
+    return n ? n : 1;
+}
+
+static bool is_plain(const struct authres_writer *w, struct span text)
+{
+    for (size_t i = 0; i < text.n; i++)
+        if (!ascii_is_alnum(text.p[i]) && !strchr("-_.@+", text.p[i] ? text.p[i] : ' ') &&
+            (text.p[i] < 128 || !w->utf8))
+            return false;
+    return text.n > 0;
 }
 
 // As it is where any reader understands it so, else quoted.
-static void add_value(struct buf *out, const char *value)
+static void add_value(const struct authres_writer *w, struct buf *out, const char *value)
 {
-    size_t n = strnlen(value, MAX_AUTHRES_VALUE);
-    bool plain = n > 0;
-    for (size_t i = 0; i < n; i++)
-        plain = plain && (ascii_is_alnum((unsigned char)value[i]) || strchr("-_.@+", value[i]));
+    struct span text = span_of(value, strnlen(value, MAX_AUTHRES_VALUE));
+    bool plain = is_plain(w, text);
     if (!plain)
         buf_addc(out, '"');
-    for (size_t i = 0; i < n; i++) {
-        if (value[i] == '"' || value[i] == '\\')
+    while (text.n) {
+        if (text.p[0] == '"' || text.p[0] == '\\')
             buf_addc(out, '\\');
-        buf_addc(out, harmless(value[i]));
+        text = span_from(text, add_character(w, out, text));
     }
     if (!plain)
         buf_addc(out, '"');
 }
 
-void authres_begin(struct authres_writer *w, struct buf *out, const char *id)
+void authres_begin(struct authres_writer *w, struct buf *out, const char *id, bool utf8)
 {
-    *w = (struct authres_writer){.out = out};
-    add_value(out, id);
+    *w = (struct authres_writer){.out = out, .utf8 = utf8};
+    add_value(w, out, id);
     w->column = LINE; // each result begins a line
 }
 
@@ -282,8 +388,14 @@ void authres_comment(struct authres_writer *w, const char *text)
     struct buf word;
     buf_init(&word, 2 * MAX_AUTHRES_VALUE + 2);
     buf_addc(&word, '(');
-    for (size_t i = 0; i < MAX_AUTHRES_VALUE && text[i]; i++)
-        buf_addc(&word, strchr("()\\", text[i]) ? ' ' : harmless(text[i]));
+    struct span rest = span_of(text, strnlen(text, MAX_AUTHRES_VALUE));
+    while (rest.n)
+        if (strchr("()\\\"", rest.p[0] ? rest.p[0] : '(')) {
+            buf_addc(&word, ' ');
+            rest = span_from(rest, 1);
+        } else {
+            rest = span_from(rest, add_character(w, &word, rest));
+        }
     buf_addc(&word, ')');
     add_formed(w, &word);
 }
@@ -298,7 +410,7 @@ void authres_property(struct authres_writer *w, const char *type_name, const cha
     struct buf word;
     buf_init(&word, 2 * MAX_AUTHRES_VALUE + 64);
     buf_addf(&word, "%s=", type_name);
-    add_value(&word, value);
+    add_value(w, &word, value);
     add_formed(w, &word);
 }
 
@@ -309,13 +421,28 @@ void authres_text(struct authres_writer *w, const char *text)
     buf_addc(w->out, ';');
     while (*text) {
         size_t n = strcspn(text, " ");
-        char *word = span_dup(span_of(text, n));
-        for (size_t i = 0; i < n; i++)
-            word[i] = harmless(word[i]);
-        add_word(w, word);
-        free(word);
+        struct buf word;
+        buf_init(&word, MAX_AUTHRES_TEXT + 8);
+        for (struct span rest = span_of(text, n); rest.n;)
+            rest = span_from(rest, add_character(w, &word, rest));
+        add_formed(w, &word);
         text += n + (text[n] == ' ');
     }
+}
+
+// RFC 8616 section 5: outside an internationalized message a domain is written as an A-label.
+void authres_domain(struct authres_writer *w, const char *type_name, const char *address)
+{
+    char ascii[IDN_NAME];
+    const char *at = strrchr(address, '@');
+    const char *domain = at ? at + 1 : address;
+    if (w->utf8 || idn_to_ascii(domain, ascii) < 0) {
+        authres_property(w, type_name, address);
+        return;
+    }
+    char *text = mem_printf("%.*s%s", (int)(domain - address), address, ascii);
+    authres_property(w, type_name, text);
+    free(text);
 }
 
 void authres_end(struct authres_writer *w)

@@ -13,10 +13,12 @@
 #include "sign/signature.h"
 
 #define DEFAULT_HEADERS                                                                            \
-    "from:to:cc:subject:date:message-id:reply-to:in-reply-to:references:mime-version:"             \
-    "content-type:content-transfer-encoding:list-id:list-help:list-unsubscribe:"                   \
-    "list-unsubscribe-post:list-subscribe:list-post:list-owner:list-archive"
-static const char default_oversign[] = "from:to:cc:subject:date:reply-to:message-id:content-type";
+    "from:sender:to:cc:subject:date:message-id:reply-to:in-reply-to:references:mime-version:"      \
+    "content-type:content-transfer-encoding:resent-date:resent-from:resent-sender:resent-to:"      \
+    "resent-cc:resent-message-id:list-id:list-help:list-unsubscribe:list-unsubscribe-post:"        \
+    "list-subscribe:list-post:list-owner:list-archive:feedback-id:x-csa-complaints"
+static const char default_oversign[] = "from:to:cc:subject:date:reply-to:message-id:content-type:"
+                                       "list-unsubscribe:list-unsubscribe-post";
 
 const char *dkim_default_headers(bool with_signatures)
 {

@@ -11,7 +11,7 @@ struct dkim_sign {
     const char *domain, *selector;
     const struct sign_key *key;
     enum canon header_canon, body_canon;
-    const char *headers; // "from:to:…" to sign where present; NULL: the default list (cases.md 9)
+    const char *headers;  // "from:to:…" to sign where present; NULL: the default list (case 9)
     const char *oversign; // to list once more than present; NULL: the default list
     int64_t time;         // t=, Unix seconds; 0: none
     int64_t expire;       // x=; 0: none

@@ -74,7 +74,8 @@ static bool single_record(const struct dns_answer *answer, struct dmarc_record *
         found++;
     }
     buf_free(&text);
-    return found == 1;
+    // One that asks for nothing is none (section 4.10.1), unless it says where the organization ends.
+    return found == 1 && (!out->mute || out->psd != 'u');
 }
 
 // Section 4.10.2: psd=n is it; below psd=y is it; else the record nearest to the root.
@@ -239,7 +240,7 @@ bool dmarc_evaluate(const struct dmarc_input *in, struct facts *facts, struct dm
     if (!from.applies && status == FAILED)
         return dmarc_ended(out, AUTH_TEMPERROR, "the DNS did not answer for the record of %s",
                            from.domain);
-    if (!from.applies)
+    if (!from.applies || from.applies->mute)
         return dmarc_ended(out, AUTH_NONE, "%s has no DMARC record", from.domain);
     if (!from.applies->usable)
         return dmarc_ended(out, AUTH_PERMERROR,

@@ -90,6 +90,7 @@ bool dmarc_record_parse(struct span txt, struct dmarc_record *out)
         if (cut_tag(spec, &name, &value))
             readable = take_tag(name, value, out) && readable;
     }
+    out->mute = readable && out->p == DMARC_UNSET && !out->reports;
     if (!readable) { // section 4.10.1
         out->usable = out->reports;
         out->p = out->sp = out->np = DMARC_UNSET;

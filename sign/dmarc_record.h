@@ -11,6 +11,7 @@ enum dmarc_policy { DMARC_UNSET, DMARC_NONE, DMARC_QUARANTINE, DMARC_REJECT };
 struct dmarc_record {
     enum dmarc_policy p, sp, np; // sp and np DMARC_UNSET: not there; p never is
     bool usable; // false: a policy that cannot be read, and no rua to make it p=none
+    bool mute;   // neither p nor rua: it asks for nothing, and no receiver processes it
     bool strict_dkim, strict_spf;
     bool testing; // t=y
     bool reports; // rua names at least one URI

@@ -7,6 +7,8 @@
 #include "relay/base/maxima.h"
 #include "relay/base/mem.h"
 
+#define MAX_QUOTED_LINE 60
+
 // The line at the start of s, its line end included.
 static struct span first_line(struct span s)
 {
@@ -53,6 +55,20 @@ static bool split_field(struct span whole, struct field *field)
     return true;
 }
 
+// Says which line it is in words that a reader finds again.
+static int no_field(size_t which, struct span line, struct why *why)
+{
+    char quoted[MAX_QUOTED_LINE + 1];
+    line = without_line_end(line);
+    bool cut = line.n > MAX_QUOTED_LINE;
+    size_t n = cut ? MAX_QUOTED_LINE : line.n;
+    for (size_t i = 0; i < n; i++)
+        quoted[i] = line.p[i] < 32 || line.p[i] > 126 ? '?' : (char)line.p[i];
+    quoted[n] = 0;
+    return why_set(why, WHY_MESSAGE, "5.6.0", "line %zu of the header is no field: '%s%s'", which,
+                   quoted, cut ? "..." : "");
+}
+
 int header_parse(struct header *h, struct span bytes, size_t *used, struct why *why)
 {
     *h = (struct header){0};
@@ -78,8 +94,7 @@ int header_parse(struct header *h, struct span bytes, size_t *used, struct why *
         if (!split_field(whole, &h->fields[h->n])) {
             size_t which = h->n + 1;
             header_free(h);
-            return why_set(why, WHY_MESSAGE, "5.6.0",
-                           "what stands at place %zu of the header is no field", which);
+            return no_field(which, line, why);
         }
         h->n++;
         at += whole.n;

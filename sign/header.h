@@ -38,6 +38,8 @@ struct addresses {
 // -1: not an address list. An empty list has n == 0.
 int header_addresses(struct span value, struct addresses *out);
 void addresses_free(struct addresses *out);
+// The domain of the first From address, as an A-label; "" where there is none.
+void header_from_domain(const struct header *h, char out[static 256]);
 // The domain of "local@domain"; "" without one.
 const char *address_domain(const char *address);
 

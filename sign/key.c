@@ -21,7 +21,6 @@
 #include "sign/base64.h"
 
 #define MAX_KEY_FILE 65536 // bytes
-#define MIN_RSA_BITS 1024  // RFC 8301 section 3.2
 
 struct sign_key {
     atomic_uint refs;
@@ -110,9 +109,9 @@ static struct sign_key *from_x509(gnutls_x509_privkey_t x509, const char *what, 
     assert(rc == 0);
     if (algorithm == GNUTLS_PK_RSA) {
         key->type = KEY_RSA;
-        if (key->bits < MIN_RSA_BITS || key->bits > MAX_KEY_BITS) {
+        if (key->bits < KEY_MIN_RSA_BITS || key->bits > MAX_KEY_BITS) {
             why_set(why, WHY_OURS, "4.3.5", "%s is an RSA key of %u bits, %d to %d are usable",
-                    what, key->bits, MIN_RSA_BITS, MAX_KEY_BITS);
+                    what, key->bits, KEY_MIN_RSA_BITS, MAX_KEY_BITS);
             goto bad;
         }
         rc = behind_libcrypto(key->privkey, x509);
@@ -181,9 +180,10 @@ struct sign_key *sign_key_new(enum key_type type, unsigned bits, struct why *why
     gnutls_x509_privkey_t x509;
     int rc = gnutls_x509_privkey_init(&x509);
     assert(rc == 0);
-    if (type == KEY_RSA && (bits < MIN_RSA_BITS || bits > MAX_KEY_BITS)) {
+    if (type == KEY_RSA && (bits < KEY_MIN_RSA_BITS || bits > MAX_KEY_BITS)) {
         gnutls_x509_privkey_deinit(x509);
-        why_set(why, WHY_OURS, "4.3.5", "RSA keys have %d to %d bits", MIN_RSA_BITS, MAX_KEY_BITS);
+        why_set(why, WHY_OURS, "4.3.5", "RSA keys have %d to %d bits", KEY_MIN_RSA_BITS,
+                MAX_KEY_BITS);
         return NULL;
     }
     rc = gnutls_x509_privkey_generate(

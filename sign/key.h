@@ -9,6 +9,7 @@
 #include "relay/base/why.h"
 
 struct sign_key;
+#define KEY_MIN_RSA_BITS 1024 // RFC 8301 section 3.2
 enum key_type { KEY_RSA, KEY_ED25519 };
 
 // NULL with why: unreadable, not a private key, RSA under 1024 bits, other algorithm.

@@ -1,38 +1,24 @@
 // SPDX-License-Identifier: ISC
-// The one door to what is true of a message: runs DKIM, ARC, SPF and DMARC over one table of facts, hears
-// what trusted hosts found before, and writes the sum as Authentication-Results and as an ARC set.
-#include "sign/message_auth.h"
+// The one door to what is true of a message: runs DKIM, ARC, SPF and DMARC over one table of facts, and hears
+// what trusted hosts found before. What comes of it is written in sign/message_auth_write.c.
+#include "sign/message_auth_inside.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "config/idn.h"
 #include "relay/base/maxima.h"
 #include "relay/base/mem.h"
+#include "relay/base/utf8.h"
 #include "sign/dkim_sign.h"
 #include "sign/dmarc.h"
 #include "sign/selection.h"
 #include "sign/spf.h"
 #include "sign/trusted.h"
 
-struct message_auth {
-    const struct header *header;
-    char *authserv_id, *helo, *mail_from;
-    bool has_client;
-    struct sockaddr_storage client;
-    int64_t now_s;
-    struct dkim_checks *dkim;
-    struct arc_chain *chain;
-    struct body_hashes *hashes;
-    struct trusted trusted;
-    bool spf_done, dmarc_done;
-    struct spf_result spf;
-    struct dmarc_result dmarc;
-    char *from_domain; // NULL: From names no single domain
-    size_t *ours;      // places of the Authentication-Results that claim our authserv-id
-    size_t nours;
-};
+#define MAX_THEIR_DKIM 20 // trusted dkim=pass that count
 
 // The domain of header From, where there is one and only one.
 static char *single_from_domain(const struct header *header)
@@ -67,6 +53,28 @@ static void find_ours(struct message_auth *a)
     }
 }
 
+static void read_trusted(struct message_auth *a, const struct message_auth_input *in)
+{
+    struct trust trust = {.ids = in->trust_results_of,
+                          .hops = in->trusted_hops,
+                          .everywhere = in->trust_own_results ? in->authserv_id : NULL,
+                          .helo = in->helo,
+                          .mail_from = in->mail_from};
+    trusted_read(&a->trusted, in->header, &trust);
+}
+
+static bool is_internationalized(struct span header)
+{
+    bool beyond_ascii = false;
+    for (size_t n; header.n; header = span_from(header, n)) {
+        beyond_ascii |= header.p[0] > 127;
+        n = utf8_length(header);
+        if (!n)
+            return false;
+    }
+    return beyond_ascii;
+}
+
 struct message_auth *message_auth_new(const struct message_auth_input *in)
 {
     struct message_auth *a = mem_new(sizeof *a);
@@ -84,8 +92,8 @@ struct message_auth *message_auth_new(const struct message_auth_input *in)
     body_hashes_want(a->hashes, CANON_RELAXED, CANON_NO_LIMIT);
     dkim_checks_want(a->dkim, a->hashes);
     arc_want(a->chain, a->hashes);
-    trusted_read(&a->trusted, in->header, in->trust_results_of,
-                 in->trust_own_results ? in->authserv_id : NULL);
+    read_trusted(a, in);
+    a->utf8 = is_internationalized(in->header->bytes);
     find_ours(a);
     a->from_domain = single_from_domain(in->header);
     a->spf_done = !in->has_client;
@@ -140,38 +148,71 @@ static bool message_auth_counts(enum auth_result result, bool hopeful)
     return result == AUTH_PASS || (hopeful && result == AUTH_TEMPERROR);
 }
 
-// The domain that SPF vouches for; NULL: it does not.
-static const char *spf_domain(const struct message_auth *a, bool hopeful)
+// The sender whom a trusted spf=pass is about. smtp.helo speaks for the null sender alone (RFC 9989 section
+// 4.4.2 knows no other use of it). False: nobody that DMARC asks for.
+static bool their_sender(const struct message_auth *a, const struct authres_result *spf,
+                         char out[static 256])
 {
-    const struct authres_result *theirs = trusted_find(&a->trusted, "spf");
-    if (theirs) {
-        const char *sender = authres_get(theirs, "smtp", "mailfrom");
-        const char *domain = sender ? address_domain(sender) : "";
-        return strcmp(theirs->result, "pass") != 0 || !sender ? NULL : *domain ? domain : sender;
+    if (trusted_domain(spf, "smtp", "mailfrom", out))
+        return true;
+    return !*a->mail_from && trusted_domain(spf, "smtp", "helo", out);
+}
+
+// The domain that SPF vouches for, in out; false: it does not.
+static bool spf_domain(const struct message_auth *a, bool hopeful, char out[static 256])
+{
+    const struct authres_result *theirs = NULL;
+    bool any = false;
+    while ((theirs = trusted_next(&a->trusted, "spf", theirs))) {
+        any = true;
+        if (strcmp(theirs->result, "pass") == 0 && their_sender(a, theirs, out))
+            return true;
     }
-    if (!a->has_client || !message_auth_counts(a->spf.result, hopeful))
-        return NULL;
-    return *a->mail_from ? address_domain(a->mail_from) : a->helo;
+    if (any || !a->has_client || !message_auth_counts(a->spf.result, hopeful))
+        return false;
+    return idn_to_ascii(*a->mail_from ? address_domain(a->mail_from) : a->helo, out) == 0;
+}
+
+// Nobody here or there could look at SPF.
+static bool spf_unknown(const struct message_auth *a)
+{
+    return !a->has_client && !trusted_find(&a->trusted, "spf");
+}
+
+// The domains of signatures that hold, here or when a trusted host looked: a list may have changed the
+// message since. Strings in `kept`.
+static size_t dkim_domains(const struct message_auth *a, bool hopeful, char kept[][256],
+                           const char *domains[])
+{
+    size_t n = 0;
+    for (size_t i = 0; i < dkim_checks_count(a->dkim); i++)
+        if (message_auth_counts(dkim_checks_at(a->dkim, i)->result, hopeful))
+            domains[n++] = dkim_checks_at(a->dkim, i)->domain;
+    const struct authres_result *r = NULL;
+    for (size_t k = 0; k < MAX_THEIR_DKIM && (r = trusted_next(&a->trusted, "dkim", r));)
+        if (strcmp(r->result, "pass") == 0 && (trusted_domain(r, "header", "d", kept[k]) ||
+                                               trusted_domain(r, "header", "i", kept[k])))
+            domains[n++] = kept[k++];
+    return n;
 }
 
 static bool compare_dmarc(const struct message_auth *a, struct facts *facts, bool hopeful,
                           struct dmarc_result *out)
 {
-    const char *domains[DKIM_MAX_LISTED];
-    size_t n = 0;
-    for (size_t i = 0; i < dkim_checks_count(a->dkim); i++)
-        if (message_auth_counts(dkim_checks_at(a->dkim, i)->result, hopeful))
-            domains[n++] = dkim_checks_at(a->dkim, i)->domain;
+    char spf[256], kept[MAX_THEIR_DKIM][256];
+    const char *domains[DKIM_MAX_LISTED + MAX_THEIR_DKIM];
+    bool passed = spf_domain(a, hopeful, spf);
     struct dmarc_input in = {
         .from_domain = a->from_domain,
-        .spf_domain = spf_domain(a, hopeful),
+        .spf_domain = passed ? spf : NULL,
         .dkim_domains = domains,
-        .ndkim = n,
+        .ndkim = dkim_domains(a, hopeful, kept, domains),
     };
     return dmarc_evaluate(&in, facts, out);
 }
 
-// A failure that is one of the DNS alone must not count as one of the sender.
+// A failure that is one of the DNS alone must not count as one of the sender, nor one of SPF that nobody
+// could look at.
 static bool evaluate_dmarc(struct message_auth *a, struct facts *facts)
 {
     struct dmarc_result hopeful = {0};
@@ -183,6 +224,9 @@ static bool evaluate_dmarc(struct message_auth *a, struct facts *facts)
         return true;
     if (hopeful.result == AUTH_PASS || hopeful.result == AUTH_TEMPERROR)
         a->dmarc.result = AUTH_TEMPERROR;
+    a->dmarc_open = a->dmarc.result == AUTH_FAIL && spf_unknown(a);
+    if (a->dmarc_open)
+        a->dmarc.result = AUTH_NONE;
     a->dmarc_done = true;
     return false;
 }
@@ -213,11 +257,10 @@ void message_auth_give_up(struct message_auth *a, struct facts *facts)
     a->dmarc_done = true;
 }
 
-// What a trusted host said of the method, as a value; false: nobody said anything that is known.
-static bool heard(const struct message_auth *a, const char *method, enum auth_result *result)
+// A result as a value; false: none that is known.
+static bool known(const struct authres_result *theirs, enum auth_result *result)
 {
-    const struct authres_result *theirs = trusted_find(&a->trusted, method);
-    for (int r = AUTH_NONE; theirs && r <= AUTH_PERMERROR; r++)
+    for (int r = AUTH_NONE; r <= AUTH_PERMERROR; r++)
         if (strcmp(theirs->result, auth_result_word(r)) == 0) {
             *result = r;
             return true;
@@ -225,11 +268,41 @@ static bool heard(const struct message_auth *a, const char *method, enum auth_re
     return false;
 }
 
+// What a trusted host said of the method, as a value; false: nobody said anything that is known.
+bool message_auth_heard(const struct message_auth *a, const char *method, enum auth_result *result)
+{
+    const struct authres_result *theirs = trusted_find(&a->trusted, method);
+    return theirs && known(theirs, result);
+}
+
+// What a trusted host said of DMARC for this From; NULL: nothing. Their trouble with the DNS then is no
+// trouble of ours now.
+const struct authres_result *message_auth_their_dmarc(const struct message_auth *a)
+{
+    const struct authres_result *r = NULL;
+    char domain[256];
+    while (a->from_domain && (r = trusted_next(&a->trusted, "dmarc", r))) {
+        bool about_from =
+            !authres_get(r, "header", "from") ||
+            (trusted_domain(r, "header", "from", domain) && trusted_same(domain, a->from_domain));
+        if (about_from && strcmp(r->result, "temperror") != 0 && known(r, &(enum auth_result){0}))
+            return r;
+    }
+    return NULL;
+}
+
 enum auth_result message_auth_dmarc(const struct message_auth *a)
 {
-    enum auth_result result;
-    // Their trouble with the DNS then is no trouble of ours now.
-    return heard(a, "dmarc", &result) && result != AUTH_TEMPERROR ? result : a->dmarc.result;
+    enum auth_result result = a->dmarc.result;
+    const struct authres_result *theirs = message_auth_their_dmarc(a);
+    if (theirs)
+        known(theirs, &result);
+    return result;
+}
+
+bool message_auth_dmarc_open(const struct message_auth *a)
+{
+    return a->dmarc_open && !message_auth_their_dmarc(a);
 }
 
 const char *message_auth_dmarc_policy(const struct message_auth *a)
@@ -240,23 +313,25 @@ const char *message_auth_dmarc_policy(const struct message_auth *a)
 enum auth_result message_auth_spf(const struct message_auth *a)
 {
     enum auth_result result;
-    return heard(a, "spf", &result) ? result : a->has_client ? a->spf.result : AUTH_NONE;
+    return message_auth_heard(a, "spf", &result) ? result
+           : a->has_client                       ? a->spf.result
+                                                 : AUTH_NONE;
 }
 
 // A trusted host saw the message before anybody here changed it, so its word on the signatures counts; a
 // chain that is broken in itself stays broken.
-static enum arc_cv chain_status(const struct message_auth *a)
+enum arc_cv message_auth_chain_status(const struct message_auth *a)
 {
     enum arc_cv found = arc_result(a->chain);
     enum auth_result theirs;
-    if (found == ARC_NONE || !arc_complete(a->chain) || !heard(a, "arc", &theirs))
+    if (found == ARC_NONE || !arc_complete(a->chain) || !message_auth_heard(a, "arc", &theirs))
         return found;
     return theirs == AUTH_PASS ? ARC_PASS : theirs == AUTH_FAIL ? ARC_FAIL : found;
 }
 
 const char *message_auth_arc(const struct message_auth *a)
 {
-    return arc_cv_word(chain_status(a));
+    return arc_cv_word(message_auth_chain_status(a));
 }
 
 bool message_auth_temporary(const struct message_auth *a)
@@ -270,7 +345,7 @@ bool message_auth_temporary(const struct message_auth *a)
 
 bool message_auth_arc_temporary(const struct message_auth *a)
 {
-    return chain_status(a) == ARC_FAIL && arc_temporary(a->chain);
+    return message_auth_chain_status(a) == ARC_FAIL && arc_temporary(a->chain);
 }
 
 bool message_auth_dkim_aligned(const struct message_auth *a, const char *from_domain)
@@ -290,7 +365,24 @@ bool message_auth_dkim_aligned(const struct message_auth *a, const char *from_do
 bool message_auth_trusted_auth(const struct message_auth *a)
 {
     const struct authres_result *theirs = trusted_find(&a->trusted, "auth");
-    return theirs && strcmp(theirs->result, "pass") == 0;
+    return theirs && strcmp(theirs->result, "pass") == 0 &&
+           !trusted_vetoes(&a->trusted, a->from_domain);
+}
+
+bool message_auth_arc_vouches(const struct message_auth *a, const struct strings *sealers)
+{
+    if (message_auth_chain_status(a) != ARC_PASS || !a->from_domain)
+        return false;
+    for (size_t i = arc_instances(a->chain); i > 0; i--) {
+        bool listed = false;
+        for (size_t k = 0; k < sealers->n && !listed; k++)
+            listed = trusted_same(sealers->at[k], arc_sealer(a->chain, i));
+        if (!listed)
+            return false;
+        if (arc_records_dmarc_pass(a->chain, i, a->from_domain))
+            return true;
+    }
+    return false;
 }
 
 bool message_auth_left_out(const struct message_auth *a, size_t i, size_t *field)
@@ -299,28 +391,6 @@ bool message_auth_left_out(const struct message_auth *a, size_t i, size_t *field
         return false;
     *field = a->ours[i];
     return true;
-}
-
-static enum auth_result dkim_overall(const struct message_auth *a)
-{
-    enum auth_result result = AUTH_NONE;
-    for (size_t i = 0; i < dkim_checks_count(a->dkim); i++) {
-        enum auth_result one = dkim_checks_at(a->dkim, i)->result;
-        if (i == 0 || one == AUTH_PASS)
-            result = one;
-    }
-    return result;
-}
-
-void message_auth_summary(const struct message_auth *a, struct buf *out)
-{
-    enum auth_result dkim;
-    if (!heard(a, "dkim", &dkim))
-        dkim = dkim_overall(a);
-    buf_addf(out, "spf=%s dkim=%s", auth_result_word(message_auth_spf(a)), auth_result_word(dkim));
-    if (dkim_checks_count(a->dkim) > 1)
-        buf_addf(out, "/%zu", dkim_checks_count(a->dkim));
-    buf_addf(out, " arc=%s dmarc=%s", message_auth_arc(a), auth_result_word(message_auth_dmarc(a)));
 }
 
 const struct dkim_checks *message_auth_dkim(const struct message_auth *a)
@@ -347,144 +417,4 @@ enum auth_result message_auth_dmarc_found(const struct message_auth *a, const ch
     *domain = a->dmarc.domain;
     *organizational = a->dmarc.org;
     return a->dmarc.result;
-}
-
-static void tag_property(struct authres_writer *w, const struct signature *s, const char *tag,
-                         const char *property, size_t most)
-{
-    const struct tag *found = tags_find(&s->tags, tag);
-    if (!found || !found->value.n)
-        return;
-    char *text =
-        span_dup(span_slice(found->value, 0, found->value.n < most ? found->value.n : most));
-    authres_property(w, property, text);
-    free(text);
-}
-
-static void message_auth_write_dkim(const struct message_auth *a, struct authres_writer *w)
-{
-    size_t n = dkim_checks_count(a->dkim);
-    if (!n)
-        authres_result(w, "dkim", "none");
-    for (size_t i = 0; i < n; i++) {
-        const struct signature *s = dkim_checks_at(a->dkim, i);
-        authres_result(w, "dkim", auth_result_word(s->result));
-        char key[32];
-        snprintf(key, sizeof key, "%u-bit key", s->bits);
-        if (s->bits)
-            authres_comment(w, key);
-        if (*s->reason)
-            authres_reason(w, s->reason);
-        tag_property(w, s, "d", "header.d", MAX_DOMAIN);
-        tag_property(w, s, "i", "header.i", MAX_PATH);
-        tag_property(w, s, "s", "header.s", MAX_DOMAIN);
-        tag_property(w, s, "a", "header.a", 32);
-        tag_property(w, s, "b", "header.b", 8);
-    }
-}
-
-static void message_auth_write_arc(const struct message_auth *a, struct authres_writer *w)
-{
-    enum arc_cv cv = chain_status(a);
-    authres_result(w, "arc", arc_cv_word(cv));
-    char text[64];
-    snprintf(text, sizeof text, "i=%zu", arc_instances(a->chain));
-    if (cv != ARC_NONE)
-        authres_comment(w, text);
-    if (cv == ARC_FAIL && *arc_reason(a->chain))
-        authres_reason(w, arc_reason(a->chain));
-    snprintf(text, sizeof text, "%zu", arc_oldest_pass(a->chain));
-    if (cv == ARC_PASS && arc_result(a->chain) == ARC_PASS)
-        authres_property(w, "header.oldest-pass", text);
-    const struct sockaddr_in *in = (const void *)&a->client;
-    const struct sockaddr_in6 *in6 = (const void *)&a->client;
-    const void *address = a->client.ss_family == AF_INET ? (const void *)&in->sin_addr
-                                                         : (const void *)&in6->sin6_addr;
-    // smtp.remote-ip lets a later reader of the chain know the client (RFC 8617 section 4.1.1).
-    if (a->has_client && inet_ntop(a->client.ss_family, address, text, sizeof text))
-        authres_property(w, "smtp.remote-ip", text);
-}
-
-static void message_auth_write_spf(const struct message_auth *a, struct authres_writer *w)
-{
-    if (!a->has_client)
-        return;
-    authres_result(w, "spf", auth_result_word(a->spf.result));
-    if (*a->spf.reason)
-        authres_reason(w, a->spf.reason);
-    if (*a->mail_from)
-        authres_property(w, "smtp.mailfrom", a->mail_from);
-    else
-        authres_property(w, "smtp.helo", a->helo);
-}
-
-static void message_auth_write_dmarc(const struct message_auth *a, struct authres_writer *w)
-{
-    authres_result(w, "dmarc", auth_result_word(a->dmarc.result));
-    char policy[32];
-    snprintf(policy, sizeof policy, "p=%s", a->dmarc.policy);
-    if (*a->dmarc.policy)
-        authres_comment(w, policy);
-    if (a->from_domain)
-        authres_property(w, "header.from", a->from_domain);
-}
-
-// "authserv-id; results": trusted ones first, then ours for the methods of which they are silent.
-static void write_results(const struct message_auth *a, struct buf *out)
-{
-    static const struct {
-        const char *method;
-        void (*write)(const struct message_auth *a, struct authres_writer *w);
-    } ours[] = {{"dkim", message_auth_write_dkim},
-                {"arc", message_auth_write_arc},
-                {"spf", message_auth_write_spf},
-                {"dmarc", message_auth_write_dmarc}};
-
-    struct authres_writer w;
-    authres_begin(&w, out, a->authserv_id);
-    enum auth_result arc;
-    bool own_arc =
-        !heard(a, "arc", &arc) || strcmp(auth_result_word(arc), message_auth_arc(a)) != 0;
-    for (size_t i = 0; i < a->trusted.n; i++)
-        for (size_t k = 0; k < a->trusted.at[i].n; k++) {
-            const struct authres_result *r = &a->trusted.at[i].results[k];
-            if (strcmp(r->method, "arc") != 0 || !own_arc)
-                authres_text(&w, r->text);
-        }
-    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
-        if (strcmp(ours[i].method, "arc") == 0 ? own_arc
-                                               : !trusted_find(&a->trusted, ours[i].method))
-            ours[i].write(a, &w);
-    authres_end(&w);
-}
-
-int message_auth_results(const struct message_auth *a, struct buf *out)
-{
-    buf_adds(out, "Authentication-Results: ");
-    write_results(a, out);
-    buf_adds(out, "\r\n");
-    return out->full ? -1 : 0;
-}
-
-int message_auth_seal(const struct message_auth *a, const struct seal *how, struct buf *out,
-                      struct why *why)
-{
-    if (arc_closed(a->chain))
-        return 0;
-    struct buf results;
-    buf_init(&results, MAX_PREFIX / 2);
-    write_results(a, &results);
-    struct arc_set set = {
-        .domain = how->domain,
-        .selector = how->selector,
-        .key = how->key,
-        .headers = how->headers,
-        .time = how->time,
-        .cv = chain_status(a),
-        .results = buf_text(&results),
-    };
-    int rc = results.full ? why_set(why, WHY_MESSAGE, "5.6.0", "the results have no room")
-                          : arc_seal(a->chain, &set, a->hashes, out, why);
-    buf_free(&results);
-    return rc;
 }

@@ -27,6 +27,7 @@ struct message_auth_input {
     struct sockaddr_storage client;         // the original client
     const char *helo, *mail_from;           // mail_from "" for the null sender
     const struct strings *trust_results_of; // other authserv-ids whose results are taken over
+    uint64_t trusted_hops;                  // Received fields that may stand above those
     bool trust_own_results;                 // fields of our own authserv-id count too, anywhere
     unsigned min_rsa_bits;                  // 0: 1024
     int64_t now_s;
@@ -41,9 +42,12 @@ bool message_auth_evaluate(struct message_auth *a, struct facts *facts);
 // The deadline came: what `facts` still do not tell counts as temperror.
 void message_auth_give_up(struct message_auth *a, struct facts *facts);
 
-// After evaluation. What a trusted field says of a method stands before what was found here. DMARC is a
-// temperror, not a fail, while a signature or SPF that the DNS kept from us might have made it pass.
+// After evaluation. What a trusted field says of a method stands before what was found here, for DMARC only
+// where its header.from is the From domain. DMARC is a temperror, not a fail, while a signature or SPF that
+// the DNS kept from us might have made it pass, and none where only SPF, of which nobody knows, could.
 enum auth_result message_auth_dmarc(const struct message_auth *a);
+// It did not pass and would fail if SPF, of which nobody knows, had failed.
+bool message_auth_dmarc_open(const struct message_auth *a);
 const char *
 message_auth_dmarc_policy(const struct message_auth *a); // "none", "quarantine", "reject", ""
 enum auth_result message_auth_spf(const struct message_auth *a);
@@ -56,8 +60,10 @@ bool message_auth_arc_temporary(const struct message_auth *a);
 // laundering"). It has to cover every field that our own signature would: who signs anew vouches for all
 // of them, and what the old signature left open a stranger may have written.
 bool message_auth_dkim_aligned(const struct message_auth *a, const char *from_domain);
-// A trusted authserv-id said auth=pass.
+// A trusted authserv-id said auth=pass, and none that this From domain fails DMARC or SPF.
 bool message_auth_trusted_auth(const struct message_auth *a);
+// The chain holds, and from some set that records dmarc=pass of this From upward every sealer is listed.
+bool message_auth_arc_vouches(const struct message_auth *a, const struct strings *sealers);
 // Ranges of Authentication-Results fields that claim our authserv-id, to be left out of what goes on:
 // the i-th such field's index in header->fields; false behind the last.
 bool message_auth_left_out(const struct message_auth *a, size_t i, size_t *field);
@@ -81,8 +87,8 @@ struct seal {
     const char *headers;        // NULL: the default list
     int64_t time;               // Unix seconds; 0: no t=
 };
-// The three ARC fields, whole, newest on top (cases.md 13). Adds nothing and returns 0 where the chain
-// is closed (cases.md 10).
+// The three ARC fields, whole, newest on top (case 13). Adds nothing and returns 0 where the chain
+// is closed (case 10).
 int message_auth_seal(const struct message_auth *a, const struct seal *how, struct buf *out,
                       struct why *why);
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "config/idn.h"
 #include "dns/name.h"
 #include "dns/rdata.h"
 #include "relay/base/mem.h"
@@ -284,15 +285,27 @@ static bool read_client(struct spf_eval *e, const struct sockaddr *client)
     return e->family == AF_INET || e->family == AF_INET6;
 }
 
+// The domain as the DNS knows it (RFC 8616 section 4, RFC 7208 section 4.3); one that has no such form stays,
+// and is found unusable.
+static char *ascii_domain(const char *domain)
+{
+    char ascii[IDN_NAME];
+    return mem_dup(idn_to_ascii(domain, ascii) == 0 ? ascii : domain);
+}
+
 // The sender that is checked: the null sender is postmaster at the HELO name (section 2.4), and a missing
 // local part is postmaster too (section 4.3).
 static void read_sender(struct spf_eval *e)
 {
     const char *mail_from = e->in->mail_from ? e->in->mail_from : "";
-    const char *whole = *mail_from ? mail_from : e->in->helo ? e->in->helo : "";
-    const char *at = *mail_from ? strrchr(whole, '@') : NULL;
-    e->sender =
-        at && at > whole ? mem_dup(whole) : mem_printf("postmaster@%s", at ? at + 1 : whole);
+    e->helo = ascii_domain(e->in->helo ? e->in->helo : "");
+    const char *at = *mail_from ? strrchr(mail_from, '@') : NULL;
+    char *ascii = *mail_from ? ascii_domain(at ? at + 1 : mail_from) : mem_dup(e->helo);
+    if (at && at > mail_from)
+        e->sender = mem_printf("%.*s@%s", (int)(at - mail_from), mail_from, ascii);
+    else
+        e->sender = mem_printf("postmaster@%s", ascii);
+    free(ascii);
     char *domain = strrchr(e->sender, '@') + 1;
     e->nlocal = (size_t)(domain - e->sender) - 1;
     size_t n = strlen(domain);
@@ -315,5 +328,6 @@ bool spf_evaluate(const struct spf_input *in, struct facts *facts, struct spf_re
         if (*c < ' ' || *c > '~')
             *c = '?';
     free(e.sender);
+    free(e.helo);
     return wants;
 }

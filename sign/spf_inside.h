@@ -24,6 +24,7 @@ struct spf_eval {
     int family;                // of the client: AF_INET or AF_INET6
     unsigned char address[16]; // 4 or 16 bytes
     char *sender;              // always with a local part
+    char *helo;                // as A-labels
     const char *sender_domain; // in sender
     size_t nlocal;             // bytes of the local part
     unsigned lookups, voids;

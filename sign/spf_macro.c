@@ -48,7 +48,7 @@ static enum spf_match raw_value(struct spf_eval *e, const char *domain, int lett
         buf_adds(out, e->family == AF_INET ? "in-addr" : "ip6");
         break;
     case 'h':
-        buf_adds(out, e->in->helo ? e->in->helo : "");
+        buf_adds(out, e->helo);
         break;
     case 'c':
         buf_adds(out, inet_ntop(e->family, e->address, text, sizeof text));
@@ -144,10 +144,27 @@ enum spf_match spf_expand(struct spf_eval *e, const char *domain, struct span te
     return rc == 0 ? SPF_YES : SPF_PERMERROR;
 }
 
+// RFC 8616 section 4: a local part beyond ASCII makes a name with %{s} or %{l} that matches nothing.
+static bool matches_nothing(const struct spf_eval *e, struct span spec)
+{
+    struct spf_macro piece;
+    bool beyond_ascii = false;
+    for (size_t i = 0; i < e->nlocal; i++)
+        beyond_ascii |= (unsigned char)e->sender[i] > 127;
+    while (beyond_ascii && spf_macro_next(&spec, false, &piece) > 0)
+        if (piece.letter && strchr("sSlL", piece.letter))
+            return true;
+    return false;
+}
+
 enum spf_match spf_expand_domain(struct spf_eval *e, const char *domain, struct span spec,
                                  char out[static 256])
 {
     struct buf name;
+    if (matches_nothing(e, spec)) {
+        out[0] = '\0';
+        return SPF_NO;
+    }
     buf_init(&name, SPF_MAX_EXPANDED);
     enum spf_match match = spf_expand(e, domain, spec, false, &name);
     if (name.full) // the right end is what counts, and it is not there

@@ -80,25 +80,19 @@ void certificate_chain_free(gnutls_x509_crt_t *list, size_t n)
         gnutls_x509_crt_deinit(list[i]);
 }
 
-int certificate_chain_read(const struct span *chain, size_t nchain, gnutls_x509_crt_t *list,
+int certificate_chain_read(const struct span *chain, size_t *nchain, gnutls_x509_crt_t *list,
                            struct why *why)
 {
-    if (nchain == 0)
+    size_t i = 0;
+    if (*nchain == 0)
         return why_set_tls(why, WHY_VALIDATION_FAILURE, WHY_HOST, "4.7.5",
                            "the server sent no certificate");
-    if (nchain > MAX_CHAIN)
-        return why_set_tls(why, WHY_VALIDATION_FAILURE, WHY_HOST, "4.7.5",
-                           "the server sent %zu certificates, more than %d", nchain, MAX_CHAIN);
-    for (size_t i = 0; i < nchain; i++) {
-        list[i] = certificate_read(chain[i]);
-        if (list[i])
-            continue;
-        certificate_chain_free(list, i);
-        return why_set_tls(why, WHY_VALIDATION_FAILURE, WHY_HOST, "4.7.5",
-                           "certificate %zu of the server cannot be read or has an oversized key",
-                           i + 1);
-    }
-    return 0;
+    while (i < *nchain && i < MAX_CHAIN && (list[i] = certificate_read(chain[i])))
+        i++;
+    *nchain = i;
+    return i ? 0
+             : why_set_tls(why, WHY_VALIDATION_FAILURE, WHY_HOST, "4.7.5",
+                           "the server's certificate cannot be read or has an oversized key");
 }
 
 // ---- names
@@ -130,7 +124,7 @@ static bool one_matches(const char *pattern, size_t n, const char *const *names,
     return false;
 }
 
-bool certificate_named(gnutls_x509_crt_t leaf, const char *const *names, size_t nnames)
+bool certificate_named(gnutls_x509_crt_t leaf, const char *const *names, size_t nnames, bool cn)
 {
     char text[1024];
     bool san = false;
@@ -143,7 +137,7 @@ bool certificate_named(gnutls_x509_crt_t leaf, const char *const *names, size_t 
         if (type == GNUTLS_SAN_DNSNAME && one_matches(text, n, names, nnames))
             return true;
     }
-    if (san)
+    if (san || !cn)
         return false;
     // RFC 6125 section 6.4.4: the last resort where there is no subject alternative name.
     size_t n = sizeof text;
@@ -151,20 +145,43 @@ bool certificate_named(gnutls_x509_crt_t leaf, const char *const *names, size_t 
            one_matches(text, n, names, nnames);
 }
 
-int certificate_check_name(gnutls_x509_crt_t leaf, const char *const *names, size_t nnames,
+// What the certificate is for, in words: its first dNSName, and how many there are besides.
+static bool describe_names(gnutls_x509_crt_t leaf, char *out, size_t room)
+{
+    char text[256] = "", first[256] = "";
+    unsigned found = 0;
+    for (unsigned i = 0; i < NAMES_MAX; i++) {
+        size_t n = sizeof text;
+        int type = gnutls_x509_crt_get_subject_alt_name(leaf, i, text, &n, NULL);
+        if (type == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
+            break;
+        if (type == GNUTLS_SAN_DNSNAME && found++ == 0)
+            memcpy(first, text, sizeof first);
+    }
+    if (found == 1)
+        snprintf(out, room, "%s", first);
+    else if (found)
+        snprintf(out, room, "%s and %u other name%s", first, found - 1, found == 2 ? "" : "s");
+    return found > 0;
+}
+
+int certificate_check_name(gnutls_x509_crt_t leaf, const char *const *names, size_t nnames, bool cn,
                            struct why *why)
 {
-    if (certificate_named(leaf, names, nnames))
+    if (certificate_named(leaf, names, nnames, cn))
         return 0;
-    char own[256];
-    size_t n = sizeof own;
-    if (gnutls_x509_crt_get_subject_alt_name(leaf, 0, own, &n, NULL) != GNUTLS_SAN_DNSNAME) {
-        n = sizeof own;
-        if (gnutls_x509_crt_get_dn_by_oid(leaf, GNUTLS_OID_X520_COMMON_NAME, 0, 0, own, &n) < 0)
-            snprintf(own, sizeof own, "no name");
-    }
+    char own[320], common[256];
+    size_t n = sizeof common;
+    const char *wanted = nnames ? names[0] : "?";
+    if (describe_names(leaf, own, sizeof own))
+        return why_set_tls(why, WHY_CERTIFICATE_HOST_MISMATCH, WHY_HOST, "4.7.5",
+                           "the certificate is for %s, not for %s", own, wanted);
+    if (gnutls_x509_crt_get_dn_by_oid(leaf, GNUTLS_OID_X520_COMMON_NAME, 0, 0, common, &n) < 0)
+        return why_set_tls(why, WHY_CERTIFICATE_HOST_MISMATCH, WHY_HOST, "4.7.5",
+                           "the certificate carries no name, so it is not for %s", wanted);
     return why_set_tls(why, WHY_CERTIFICATE_HOST_MISMATCH, WHY_HOST, "4.7.5",
-                       "the certificate is for %s, not for %s", own, nnames ? names[0] : "?");
+                       "the certificate has no dNSName for %s; its common name, %s, %s", wanted,
+                       common, cn ? "is another" : "does not count");
 }
 
 // ---- dates and path

@@ -16,14 +16,17 @@ gnutls_x509_crt_t certificate_read(struct span der);
 bool certificate_bearable(struct span der, bool any);
 // The limits on the key alone; also for a bare key.
 bool certificate_key_fits(gnutls_pubkey_t key);
-// All of a chain, leaf first, into list[MAX_CHAIN]; free them with certificate_chain_free.
-int certificate_chain_read(const struct span *chain, size_t nchain, gnutls_x509_crt_t *list,
+// A chain, leaf first, into list[MAX_CHAIN]; free them with certificate_chain_free. *nchain becomes the number
+// read: what comes behind the tenth, or behind one that cannot be read, is cut. -1: not even the leaf.
+int certificate_chain_read(const struct span *chain, size_t *nchain, gnutls_x509_crt_t *list,
                            struct why *why);
 void certificate_chain_free(gnutls_x509_crt_t *list, size_t n);
 
-// The leaf carries one of the names; on -1 certificate-host-mismatch.
-bool certificate_named(gnutls_x509_crt_t leaf, const char *const *names, size_t nnames);
-int certificate_check_name(gnutls_x509_crt_t leaf, const char *const *names, size_t nnames,
+// The leaf carries one of the names as a dNSName. `cn`: or as its common name, where it has no subject
+// alternative name at all; for DANE-TA alone (RFC 7672 section 3.2.3, but RFC 8461 sections 3.3 and 4.2).
+bool certificate_named(gnutls_x509_crt_t leaf, const char *const *names, size_t nnames, bool cn);
+// The same; on -1 certificate-host-mismatch.
+int certificate_check_name(gnutls_x509_crt_t leaf, const char *const *names, size_t nnames, bool cn,
                            struct why *why);
 // Now is between the certificate's dates; on -1 certificate-expired, or validation-failure before.
 int certificate_check_dates(gnutls_x509_crt_t certificate, struct why *why);

@@ -30,6 +30,8 @@ struct pair {
     struct buf chain_pem, key_pem; // while loading
     struct span leaf;              // DER, ours
     int64_t begins, expires;
+    gnutls_certificate_credentials_t
+        held; // not NULL while loading: of an older pair, instead of PEM
     // This pair first, then the others: GnuTLS takes the first whose key the client understands.
     gnutls_certificate_credentials_t gnutls;
 };
@@ -103,8 +105,28 @@ static int load_pair(struct pair *pair, const struct cfg_certificate *files, str
     return read_leaf(pair, files->chain, why);
 }
 
+// From an older pair's own credentials, where it stands first.
+static int add_held(struct pair *to, struct pair *from, struct why *why)
+{
+    gnutls_x509_privkey_t key = NULL;
+    gnutls_x509_crt_t *list = NULL;
+    unsigned n = 0;
+    int rc = gnutls_certificate_get_x509_key(from->held, 0, &key);
+    if (rc == 0)
+        rc = gnutls_certificate_get_x509_crt(from->held, 0, &list, &n);
+    if (rc == 0)
+        rc = gnutls_certificate_set_x509_key(to->gnutls, list, (int)n, key);
+    for (unsigned i = 0; i < n; i++)
+        gnutls_x509_crt_deinit(list[i]);
+    gnutls_free(list);
+    gnutls_x509_privkey_deinit(key);
+    return rc < 0 ? fault(why, from->key.path, gnutls_strerror(rc)) : 0;
+}
+
 static int add_key(struct pair *to, struct pair *from, struct why *why)
 {
+    if (from->held)
+        return add_held(to, from, why);
     gnutls_datum_t chain = datum(&from->chain_pem), key = datum(&from->key_pem);
     int rc = gnutls_certificate_set_x509_key_mem2(to->gnutls, &chain, &key, GNUTLS_X509_FMT_PEM,
                                                   NULL, 0);
@@ -172,38 +194,6 @@ gnutls_certificate_credentials_t creds_for_name(const struct creds *creds, const
     return creds->pairs[0].gnutls;
 }
 
-struct creds *creds_load(const struct cfg_certificate *certificates, size_t n, struct why *why)
-{
-    if (n == 0) {
-        why_set(why, WHY_OURS, "4.3.5", "no certificate is configured");
-        return NULL;
-    }
-    struct creds *creds = mem_new(sizeof *creds);
-    atomic_init(&creds->refs, 1);
-    creds->pairs = mem_new(n * sizeof *creds->pairs);
-    creds->tickets = certificates[0].tickets;
-    if (creds->tickets && gnutls_session_ticket_key_generate(&creds->ticket_key) < 0)
-        creds->tickets = false;
-    int rc = creds_parse_priority(certificates[0].tls_min, certificates[0].tls_priority, false,
-                                  &creds->priority, why);
-    for (size_t i = 0; i < n && rc == 0; i++)
-        rc = load_pair(&creds->pairs[creds->npairs++], &certificates[i], why);
-    for (size_t i = 0; i < n && rc == 0; i++)
-        rc = order_keys(creds, &creds->pairs[i], why);
-    for (size_t i = 0; i < creds->npairs; i++)
-        forget_pem(&creds->pairs[i]);
-    if (rc == 0)
-        return creds;
-    creds_unref(creds);
-    return NULL;
-}
-
-struct creds *creds_ref(struct creds *creds)
-{
-    atomic_fetch_add(&creds->refs, 1);
-    return creds;
-}
-
 static void free_pair(struct pair *pair)
 {
     if (pair->gnutls)
@@ -211,6 +201,115 @@ static void free_pair(struct pair *pair)
     gnutls_free((void *)pair->leaf.p);
     free(pair->chain.path);
     free(pair->key.path);
+}
+
+static bool differs(const struct origin *from)
+{
+    struct stat st;
+    if (stat(from->path, &st) < 0)
+        return true;
+    return st.st_ino != from->st.st_ino || st.st_dev != from->st.st_dev ||
+           st.st_size != from->st.st_size || st.st_mtim.tv_sec != from->st.st_mtim.tv_sec ||
+           st.st_mtim.tv_nsec != from->st.st_mtim.tv_nsec;
+}
+
+static struct creds *creds_new(const struct cfg_certificate *certificates, size_t n)
+{
+    struct creds *creds = mem_new(sizeof *creds);
+    atomic_init(&creds->refs, 1);
+    creds->pairs = mem_new(n * sizeof *creds->pairs);
+    creds->tickets = certificates[0].tickets;
+    if (creds->tickets && gnutls_session_ticket_key_generate(&creds->ticket_key) < 0)
+        creds->tickets = false;
+    return creds;
+}
+
+// With all pairs loaded. Takes creds over: NULL with why frees it.
+static struct creds *creds_finish(struct creds *creds, int rc, struct why *why)
+{
+    for (size_t i = 0; i < creds->npairs && rc == 0; i++)
+        rc = order_keys(creds, &creds->pairs[i], why);
+    for (size_t i = 0; i < creds->npairs; i++) {
+        forget_pem(&creds->pairs[i]);
+        creds->pairs[i].held = NULL;
+    }
+    if (rc == 0)
+        return creds;
+    creds_unref(creds);
+    return NULL;
+}
+
+struct creds *creds_load(const struct cfg_certificate *certificates, size_t n, struct why *why)
+{
+    if (n == 0) {
+        why_set(why, WHY_OURS, "4.3.5", "no certificate is configured");
+        return NULL;
+    }
+    struct creds *creds = creds_new(certificates, n);
+    int rc = creds_parse_priority(certificates[0].tls_min, certificates[0].tls_priority, false,
+                                  &creds->priority, why);
+    for (size_t i = 0; i < n && rc == 0; i++)
+        rc = load_pair(&creds->pairs[creds->npairs++], &certificates[i], why);
+    return creds_finish(creds, rc, why);
+}
+
+// Reads a pair and tries whether its halves belong together.
+static int try_pair(struct pair *pair, const struct cfg_certificate *files, struct why *why)
+{
+    if (load_pair(pair, files, why) < 0)
+        return -1;
+    gnutls_certificate_allocate_credentials(&pair->gnutls);
+    int rc = add_key(pair, pair, why);
+    gnutls_certificate_free_credentials(pair->gnutls);
+    pair->gnutls = NULL;
+    return rc;
+}
+
+// With the marks of when it was read, so that it is looked at again.
+static void hold_pair(struct pair *pair, const struct pair *old)
+{
+    *pair = (struct pair){.chain = {mem_dup(old->chain.path), old->chain.st},
+                          .key = {mem_dup(old->key.path), old->key.st},
+                          .begins = old->begins,
+                          .expires = old->expires,
+                          .held = old->gnutls};
+    unsigned char *der = gnutls_malloc(old->leaf.n);
+    if (der) {
+        memcpy(der, old->leaf.p, old->leaf.n);
+        pair->leaf = span_of(der, old->leaf.n);
+    }
+}
+
+struct creds *creds_renew(const struct creds *old, const struct cfg_certificate *certificates,
+                          void (*complain)(void *arg, const struct why *why), void *arg, bool *news,
+                          struct why *why)
+{
+    struct creds *creds = creds_new(certificates, old->npairs);
+    int rc = creds_parse_priority(certificates[0].tls_min, certificates[0].tls_priority, false,
+                                  &creds->priority, why);
+    *news = false;
+    for (size_t i = 0; i < old->npairs && rc == 0; i++) {
+        struct pair *pair = &creds->pairs[creds->npairs++];
+        const struct pair *was = &old->pairs[i];
+        struct why fault;
+        bool changed = differs(&was->chain) || differs(&was->key);
+        if (changed && try_pair(pair, &certificates[i], &fault) == 0) {
+            *news = true;
+            continue;
+        }
+        if (changed)
+            complain(arg, &fault);
+        forget_pem(pair);
+        free_pair(pair);
+        hold_pair(pair, was);
+    }
+    return creds_finish(creds, rc, why);
+}
+
+struct creds *creds_ref(struct creds *creds)
+{
+    atomic_fetch_add(&creds->refs, 1);
+    return creds;
 }
 
 void creds_unref(struct creds *creds)
@@ -225,16 +324,6 @@ void creds_unref(struct creds *creds)
     gnutls_memset(creds->ticket_key.data, 0, creds->ticket_key.size);
     gnutls_free(creds->ticket_key.data);
     free(creds);
-}
-
-static bool differs(const struct origin *from)
-{
-    struct stat st;
-    if (stat(from->path, &st) < 0)
-        return true;
-    return st.st_ino != from->st.st_ino || st.st_dev != from->st.st_dev ||
-           st.st_size != from->st.st_size || st.st_mtim.tv_sec != from->st.st_mtim.tv_sec ||
-           st.st_mtim.tv_nsec != from->st.st_mtim.tv_nsec;
 }
 
 bool creds_changed(const struct creds *creds)

@@ -13,6 +13,12 @@ struct creds;
 // tls_min, tls_priority and tickets of the first count for all: they are settled before a name is known.
 // tickets: one ticket key for all workers, rotated by GnuTLS.
 struct creds *creds_load(const struct cfg_certificate *certificates, size_t n, struct why *why);
+// The same for files that changed, each pair by itself: a pair that cannot be used now goes on as it is in `old`,
+// and `complain` hears why, once a pair; *news: at least one was read anew. NULL with why where nothing can be
+// made at all.
+struct creds *creds_renew(const struct creds *old, const struct cfg_certificate *certificates,
+                          void (*complain)(void *arg, const struct why *why), void *arg, bool *news,
+                          struct why *why);
 struct creds *creds_ref(struct creds *creds);
 void creds_unref(struct creds *creds); // accepts NULL
 // One of the files differs (mtime, size, inode) from when it was read.

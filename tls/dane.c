@@ -12,6 +12,7 @@
 #include <gnutls/x509.h>
 #include <string.h>
 #include "relay/base/maxima.h"
+#include "tls/anchor.h"
 #include "tls/certificate.h"
 #include "tls/der.h"
 
@@ -26,6 +27,7 @@ struct trial {
     size_t n;
     const char *const *names;
     size_t nnames;
+    struct anchor_budget budget;
     size_t depth;    // of the anchor that led to success
     struct why *why; // the best reason of no so far
     bool matched;    // some record matched something
@@ -78,12 +80,8 @@ static bool tls_dane_matches(const struct dns_tlsa *tlsa, struct span der)
 // The leaf leads to this anchor, and dates and name hold.
 static bool leads_to(struct trial *t, gnutls_x509_crt_t anchor, size_t depth)
 {
-    gnutls_x509_trust_list_t anchors;
-    gnutls_x509_trust_list_init(&anchors, 0);
-    bool yes = gnutls_x509_trust_list_add_cas(anchors, &anchor, 1, 0) == 1 &&
-               certificate_check_path(anchors, t->list, t->n, t->why) == 0 &&
-               certificate_check_name(t->list[0], t->names, t->nnames, t->why) == 0;
-    gnutls_x509_trust_list_deinit(anchors, 0);
+    bool yes = anchor_reached(anchor, t->list, t->n, &t->budget, t->why) == 0 &&
+               certificate_check_name(t->list[0], t->names, t->nnames, true, t->why) == 0;
     t->matched = true;
     t->depth = depth;
     return yes;
@@ -129,11 +127,17 @@ static bool leads_to_carried(struct trial *t, const struct dns_tlsa *tlsa)
     return yes;
 }
 
+// The leaf is DANE-EE's business, unless it is its own authority.
+static bool signs_itself(gnutls_x509_crt_t leaf)
+{
+    return gnutls_x509_crt_check_issuer(leaf, leaf);
+}
+
 static bool anchored(struct trial *t, const struct dns_tlsa *tlsa)
 {
     bool in_chain = false;
-    for (size_t i = 1; i < t->n; i++) { // the leaf is DANE-EE's business
-        if (!tls_dane_matches(tlsa, t->der[i]))
+    for (size_t i = 0; i < t->n; i++) {
+        if (!tls_dane_matches(tlsa, t->der[i]) || (i == 0 && !signs_itself(t->list[0])))
             continue;
         in_chain = true;
         if (leads_to(t, t->list[i], i))
@@ -161,11 +165,16 @@ int dane_verify(const struct span *chain, size_t nchain, const struct dns_tlsa *
                 const char *const *names, size_t nnames, enum tls_proof *proof, size_t *depth,
                 struct why *why)
 {
-    struct trial t = {.der = chain, .n = nchain, .names = names, .nnames = nnames, .why = why};
+    struct trial t = {.der = chain,
+                      .n = nchain,
+                      .names = names,
+                      .nnames = nnames,
+                      .budget = ANCHOR_BUDGET,
+                      .why = why};
     size_t usable = 0;
     bool yes = false;
     *proof = PROOF_NONE;
-    if (certificate_chain_read(chain, nchain, t.list, why) < 0)
+    if (certificate_chain_read(chain, &t.n, t.list, why) < 0)
         return -1;
     // RFC 7671 section 5.1: for DANE-EE the record alone binds name and key; no dates, no name, no chain.
     for (size_t i = 0; i < ntlsa && !yes; i++) {
@@ -184,7 +193,7 @@ int dane_verify(const struct span *chain, size_t nchain, const struct dns_tlsa *
             *proof = yes ? PROOF_DANE_TA : PROOF_NONE;
             *depth = t.depth;
         }
-    certificate_chain_free(t.list, nchain);
+    certificate_chain_free(t.list, t.n);
     if (yes)
         return 0;
     if (t.matched)

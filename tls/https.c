@@ -1,31 +1,31 @@
 // SPDX-License-Identifier: ISC
-// The HTTPS fetcher: a thread with a loop that drives a curl multi handle. A request passes through
-// stages: waiting for a slot, for addresses, for curl; then its answer goes back through an inbox.
+// The HTTPS fetcher: a thread with a loop. A request waits for a slot, for its addresses, for its turn at the
+// address, for curl; then its answer goes back through an inbox.
+//
+//   waiting → quick → answered
+//             quick ⇄ parked           the address has its number of quick ones
+//             quick → slow → answered  after SLOW_MS: it holds up nobody any more
+//
+// Slow ones have slots of their own; where these are all taken, the one that began first gives way. So a host
+// that drips delays itself alone, whoever shares its address.
 #include "tls/https.h"
 
-#include <arpa/inet.h>
 #include <curl/curl.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 #include "relay/base/buf.h"
 #include "relay/base/list.h"
 #include "relay/base/mem.h"
-#include "tls/https_bytes.h"
-#include "tls/https_sockets.h"
+#include "tls/https_inside.h"
+#include "tls/https_transfer.h"
 #include "tls/sts.h"
 
-#define FETCH_MS        60000  // for one fetch, curl's part (RFC 8461 section 3.3 says a minute)
-#define FETCHES         32     // at once
-#define FETCHES_ADDRESS 2      // at once to one address
-#define FETCH_ADDRESSES 8      // tried for one host
-#define FETCH_BYTES     262144 // of one connection: TLS, headers, body, trailers
-#define FETCH_HEADERS   65536  // of these: headers and trailers
-#define FETCH_READ      4096   // at once: curl reads up to a hundred times in one turn of the loop
-#define FETCH_TURN_MS   250    // how often one that waits for its address looks again
+#define QUICK         32   // fetches at once that are not slow
+#define QUICK_ADDRESS 2    // of these to one address
+#define SLOW          128  // fetches at once that are slow
+#define SLOW_ADDRESS  16   // of these to one address
+#define SLOW_MS       3000 // a fetch is slow from then on
+#define TURN_MS       250  // how often slow ones are looked for
 
 struct https {
     uv_loop_t loop;
@@ -33,13 +33,12 @@ struct https {
     struct inbox *mail;  // the fetcher's own
     struct inbox *reply; // of the loop that asks
     struct dns *dns;
-    char *ca_file;
-    bool (*refused)(void *arg, const struct sockaddr *address);
-    void *arg;
+    struct https_rules rules;
     struct https_sockets *sockets;
     uv_timer_t turn;
-    struct list waiting, running; // requests
-    size_t nrunning;
+    struct list waiting, quick, parked, slow; // requests, oldest first
+    size_t nquick, nslow;
+    bool looking; // at the queues: what ends meanwhile need not look again
 };
 
 struct https_request {
@@ -47,28 +46,27 @@ struct https_request {
     struct list list;
     struct https *https;
     char *host, *path;
+    uint16_t port;
+    struct https_posting *posting; // NULL: a policy is fetched
     https_fn *fn;
     void *arg;
     bool cancelled; // on the asking thread
-    bool dropped;   // on the fetcher's: closing
     // the fetcher's
+    bool slow;
+    uint64_t began_ms; // of the loop
     struct dns_request *a, *aaaa;
-    struct sockaddr_storage at[FETCH_ADDRESSES];
+    struct sockaddr_storage at[TRANSFER_ADDRESSES];
     size_t nat;
     bool saw_refused, saw_failure;
-    CURL *easy;
-    struct curl_slist *resolve;
-    char error[CURL_ERROR_SIZE];
+    struct https_transfer *transfer; // NULL: not yet
     struct buf body;
-    size_t header_bytes;
-    int sockets[FETCH_ADDRESSES]; // open ones
-    size_t nsockets;
     struct why why;
 };
 
 static void request_free(struct https_request *r)
 {
     buf_free(&r->body);
+    https_posting_free(r->posting);
     free(r->host);
     free(r->path);
     free(r);
@@ -78,197 +76,60 @@ static void request_free(struct https_request *r)
 static void https_run_answer(struct item *item)
 {
     struct https_request *r = list_of(item, struct https_request, item);
-    if (!r->cancelled)
-        r->fn(buf_span(&r->body), why_is_set(&r->why) ? &r->why : NULL, r->arg);
+    const struct why *why = why_is_set(&r->why) ? &r->why : NULL;
+    if (!r->cancelled && r->posting)
+        https_posting_answer(r->posting, buf_span(&r->body), why);
+    else if (!r->cancelled)
+        r->fn(buf_span(&r->body), why, r->arg);
     request_free(r);
 }
 
-static void start_waiting(struct https *https);
+// ---- where a request stands
+
+static void look_at_queues(struct https *https);
+
+static void leave(struct https_request *r)
+{
+    if (r->slow)
+        r->https->nslow--;
+    else
+        r->https->nquick--;
+    list_remove(&r->list);
+}
+
+static void be_quick(struct https_request *r)
+{
+    struct https *https = r->https;
+    r->slow = false;
+    r->began_ms = uv_now(&https->loop);
+    list_append(&https->quick, &r->list);
+    https->nquick++;
+}
+
+static void be_slow(struct https_request *r)
+{
+    struct https *https = r->https;
+    leave(r);
+    r->slow = true;
+    list_append(&https->slow, &r->list);
+    https->nslow++;
+}
+
+static void park(struct https_request *r)
+{
+    leave(r);
+    list_append(&r->https->parked, &r->list);
+}
 
 static void https_finish(struct https_request *r)
 {
     struct https *https = r->https;
-    list_remove(&r->list);
-    https->nrunning--;
+    leave(r);
+    https_transfer_free(r->transfer);
+    r->transfer = NULL;
     r->item.run = https_run_answer;
     inbox_post(https->reply, &r->item);
-    start_waiting(https);
-}
-
-static int https_fetch_failed(struct https_request *r, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-static int https_fetch_failed(struct https_request *r, const char *format, ...)
-{
-    char text[400];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    return why_set_tls(&r->why, WHY_STS_POLICY_FETCH_ERROR, WHY_DOMAIN, "4.7.5", "https://%s%s: %s",
-                       r->host, r->path, text);
-}
-
-static int certificate_failed(struct https_request *r, const char *detail)
-{
-    return why_set_tls(&r->why, WHY_STS_WEBPKI_INVALID, WHY_DOMAIN, "4.7.5",
-                       "https://%s%s: the certificate does not hold: %s", r->host, r->path, detail);
-}
-
-static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
-{
-    struct https_request *r = arg;
-    return buf_add(&r->body, bytes, size * n) < 0 ? 0 : size * n; // 0: curl gives up
-}
-
-// curl goes round and round inside one call while a host sends, and shows trailers, chunk heads and TLS records to
-// nobody; but it asks here each time round.
-static int on_progress(void *arg, curl_off_t want, curl_off_t have, curl_off_t put, curl_off_t out)
-{
-    (void)want, (void)have, (void)put, (void)out;
-    struct https_request *r = arg;
-    uint64_t bytes = 0;
-    for (size_t i = 0; i < r->nsockets; i++)
-        bytes += https_bytes(r->sockets[i]);
-    return bytes > FETCH_BYTES;
-}
-
-// curl opens one socket an address, and closes those that lost the race.
-static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
-{
-    (void)purpose;
-    struct https_request *r = arg;
-    if (r->nsockets == FETCH_ADDRESSES)
-        return CURL_SOCKET_BAD;
-    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-    if (fd >= 0)
-        r->sockets[r->nsockets++] = fd;
-    return fd < 0 ? CURL_SOCKET_BAD : fd;
-}
-
-static int on_close(void *arg, curl_socket_t fd)
-{
-    struct https_request *r = arg;
-    for (size_t i = 0; i < r->nsockets; i++)
-        if (r->sockets[i] == fd)
-            r->sockets[i] = r->sockets[--r->nsockets];
-    return close(fd);
-}
-
-// Trailers are headers that come late (RFC 9112 section 7.1.2).
-static size_t on_header(char *bytes, size_t size, size_t n, void *arg)
-{
-    (void)bytes;
-    struct https_request *r = arg;
-    r->header_bytes += size * n;
-    return r->header_bytes > FETCH_HEADERS ? 0 : size * n;
-}
-
-// RFC 8461 section 3.2: text/plain, parameters aside.
-static bool is_text_plain(const char *type)
-{
-    struct span head = span_text(type), tail;
-    span_cut(head, ';', &head, &tail);
-    return span_is_nocase(span_trim(head), "text/plain");
-}
-
-static void judge_response(struct https_request *r, long status, const char *type)
-{
-    if (status != 200)
-        https_fetch_failed(r, "HTTP status %ld, where 200 is wanted", status);
-    else if (!is_text_plain(type))
-        https_fetch_failed(r, "media type '%.100s', where text/plain is wanted", type ? type : "");
-}
-
-static void https_judge(struct https_request *r, CURLcode code)
-{
-    long status = 0;
-    char *type = NULL;
-    const char *detail = r->error[0] ? r->error : curl_easy_strerror(code);
-    if (code == CURLE_ABORTED_BY_CALLBACK) {
-        https_fetch_failed(r, "the host sent more than %d bytes in all", FETCH_BYTES);
-    } else if (code == CURLE_OK) {
-        curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
-        curl_easy_getinfo(r->easy, CURLINFO_CONTENT_TYPE, &type);
-        judge_response(r, status, type);
-    } else if (code == CURLE_PEER_FAILED_VERIFICATION) {
-        certificate_failed(r, detail);
-    } else if (r->header_bytes > FETCH_HEADERS) {
-        https_fetch_failed(r, "more than %d bytes of headers", FETCH_HEADERS);
-    } else if (code == CURLE_WRITE_ERROR && r->body.full) {
-        https_fetch_failed(r, "%s", "longer than 64 KiB");
-    } else {
-        https_fetch_failed(r, "%s", detail);
-    }
-    if (why_is_set(&r->why))
-        buf_reset(&r->body);
-}
-
-static void curl_done(void *easy, int code)
-{
-    struct https_request *r;
-    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &r);
-    https_judge(r, (CURLcode)code);
-    curl_easy_cleanup(r->easy);
-    curl_slist_free_all(r->resolve);
-    r->easy = NULL;
-    r->resolve = NULL;
-    https_finish(r);
-}
-
-// curl connects to these addresses and asks nobody.
-static void set_addresses(struct https_request *r)
-{
-    struct buf line;
-    buf_init(&line, 4096);
-    buf_addf(&line, "%s:443:", r->host);
-    for (size_t i = 0; i < r->nat; i++) {
-        char text[INET6_ADDRSTRLEN];
-        const struct sockaddr_in *in = (const void *)&r->at[i];
-        const struct sockaddr_in6 *in6 = (const void *)&r->at[i];
-        bool v6 = r->at[i].ss_family == AF_INET6;
-        inet_ntop(r->at[i].ss_family,
-                  v6 ? (const void *)&in6->sin6_addr : (const void *)&in->sin_addr, text,
-                  sizeof text);
-        buf_addf(&line, v6 ? "%s[%s]" : "%s%s", i ? "," : "", text);
-    }
-    r->resolve = curl_slist_append(NULL, buf_text(&line));
-    buf_free(&line);
-    curl_easy_setopt(r->easy, CURLOPT_RESOLVE, r->resolve);
-}
-
-static void start_curl(struct https_request *r)
-{
-    char *url = mem_printf("https://%s%s", r->host, r->path);
-    r->easy = curl_easy_init();
-    curl_easy_setopt(r->easy, CURLOPT_URL, url);
-    curl_easy_setopt(r->easy, CURLOPT_PROTOCOLS_STR, "https");
-    curl_easy_setopt(r->easy, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(r->easy, CURLOPT_TIMEOUT_MS, (long)FETCH_MS);
-    curl_easy_setopt(r->easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    curl_easy_setopt(r->easy, CURLOPT_CAINFO, r->https->ca_file);
-    curl_easy_setopt(r->easy, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(r->easy, CURLOPT_WRITEDATA, r);
-    curl_easy_setopt(r->easy, CURLOPT_ERRORBUFFER, r->error);
-    curl_easy_setopt(r->easy, CURLOPT_PRIVATE, r);
-    curl_easy_setopt(r->easy, CURLOPT_NOPROXY, "*"); // no proxy from the environment
-    curl_easy_setopt(r->easy, CURLOPT_USERAGENT, "waxwing/" WAXWING_VERSION);
-    curl_easy_setopt(r->easy, CURLOPT_HEADERFUNCTION, on_header);
-    curl_easy_setopt(r->easy, CURLOPT_HEADERDATA, r);
-    curl_easy_setopt(r->easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
-    curl_easy_setopt(r->easy, CURLOPT_OPENSOCKETDATA, r);
-    curl_easy_setopt(r->easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
-    curl_easy_setopt(r->easy, CURLOPT_CLOSESOCKETDATA, r);
-    // Kept for nobody: a connection that outlived its request would close behind its back.
-    curl_easy_setopt(r->easy, CURLOPT_FORBID_REUSE, 1L);
-    curl_easy_setopt(r->easy, CURLOPT_XFERINFOFUNCTION, on_progress);
-    curl_easy_setopt(r->easy, CURLOPT_XFERINFODATA, r);
-    curl_easy_setopt(r->easy, CURLOPT_NOPROGRESS, 0L);
-    curl_easy_setopt(r->easy, CURLOPT_BUFFERSIZE, (long)FETCH_READ);
-    curl_easy_setopt(r->easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(r->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    set_addresses(r);
-    free(url);
-    https_sockets_add(r->https->sockets, r->easy);
+    look_at_queues(https);
 }
 
 static bool same_address(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
@@ -276,37 +137,82 @@ static bool same_address(const struct sockaddr_storage *a, const struct sockaddr
     return a->ss_family == b->ss_family && memcmp(a, b, sizeof *a) == 0;
 }
 
-// How many fetches run to the first address of this one.
-static size_t at_that_address(const struct https_request *r)
+// How many of a list are connected to the first address of this one; *first is the oldest of them.
+static size_t at_that_address(const struct list *list, const struct https_request *r,
+                              struct https_request **first)
 {
     size_t n = 0;
-    list_each (it, &r->https->running) {
-        const struct https_request *other = list_of(it, struct https_request, list);
-        n += other != r && other->easy && same_address(&other->at[0], &r->at[0]);
+    *first = NULL;
+    list_each (it, list) {
+        struct https_request *other = list_of(it, struct https_request, list);
+        if (other == r || !other->transfer || !same_address(&other->at[0], &r->at[0]))
+            continue;
+        if (n++ == 0)
+            *first = other;
     }
     return n;
+}
+
+static void give_way(struct https_request *r)
+{
+    dns_cancel(r->a);
+    dns_cancel(r->aaaa);
+    r->a = r->aaaa = NULL;
+    buf_reset(&r->body);
+    if (!why_is_set(&r->why))
+        https_failed(r->host, r->path, &r->why, "slow, and too many others are as well");
+    https_finish(r);
+}
+
+// ---- curl
+
+static void transferred(void *arg)
+{
+    https_finish(arg);
+}
+
+static void start_transfer(struct https_request *r)
+{
+    struct https_transfer_order order = {.host = r->host,
+                                         .port = r->port,
+                                         .posting = r->posting,
+                                         .path = r->path,
+                                         .at = r->at,
+                                         .nat = r->nat,
+                                         .trust = r->https->rules.trust,
+                                         .sockets = r->https->sockets,
+                                         .body = &r->body,
+                                         .why = &r->why,
+                                         .done = transferred,
+                                         .arg = r};
+    r->began_ms = uv_now(&r->https->loop);
+    r->transfer = https_transfer_start(&order);
 }
 
 // With all addresses known: connect, wait for the address, or fail.
 static void go_on(struct https_request *r)
 {
-    if (r->nat && at_that_address(r) < FETCHES_ADDRESS) {
-        start_curl(r);
-        return;
+    struct https_request *first;
+    if (!r->nat) {
+        https_failed(r->host, r->path, &r->why, "%s",
+                     r->saw_refused   ? "its addresses are not connected to (refuse_addresses)"
+                     : r->saw_failure ? "its addresses cannot be looked up"
+                                      : "it has no address");
+        https_finish(r);
+    } else if (at_that_address(&r->https->quick, r, &first) < QUICK_ADDRESS) {
+        start_transfer(r);
+    } else {
+        park(r);
+        look_at_queues(r->https);
     }
-    if (r->nat)
-        return; // on_turn looks again
-    https_fetch_failed(r, "%s",
-                       r->saw_refused   ? "its addresses are not connected to (refuse_addresses)"
-                       : r->saw_failure ? "its addresses cannot be looked up"
-                                        : "it has no address");
-    https_finish(r);
 }
+
+// ---- addresses
 
 static void take_addresses(struct https_request *r, const struct dns_answer *answer)
 {
     r->saw_failure = r->saw_failure || answer->outcome == DNS_FAILED;
-    for (size_t i = 0; i < answer->nrecords && r->nat < FETCH_ADDRESSES; i++) {
+    for (size_t i = 0; i < answer->nrecords && r->nat < TRANSFER_ADDRESSES; i++) {
         struct sockaddr_storage a = {0};
         struct span rdata = answer->records[i].rdata;
         if (answer->type == DNS_A && rdata.n == 4) {
@@ -318,7 +224,8 @@ static void take_addresses(struct https_request *r, const struct dns_answer *ans
         } else {
             continue;
         }
-        if (r->https->refused && r->https->refused(r->https->arg, (struct sockaddr *)&a))
+        if (r->https->rules.refused &&
+            r->https->rules.refused(r->https->rules.arg, (struct sockaddr *)&a))
             r->saw_refused = true;
         else
             r->at[r->nat++] = a;
@@ -342,18 +249,18 @@ static bool answer_from_file(struct https_request *r)
 {
     int status;
     const char *type, *body, *error;
-    if (!dns_file_https(r->https->dns, r->host, &status, &type, &body, &error))
+    if (r->posting || !dns_file_https(r->https->dns, r->host, &status, &type, &body, &error))
         return false;
     bool certificate = strcmp(error, "expired") == 0 || strcmp(error, "name") == 0 ||
                        strcmp(error, "untrusted") == 0;
     if (certificate)
-        certificate_failed(r, error);
+        https_certificate_failed(r->host, r->path, &r->why, error);
     else if (error[0])
-        https_fetch_failed(r, "%s", error);
+        https_failed(r->host, r->path, &r->why, "%s", error);
     else if (buf_adds(&r->body, body) < 0)
-        https_fetch_failed(r, "%s", "longer than 64 KiB");
+        https_failed(r->host, r->path, &r->why, "%s", "longer than 64 KiB");
     else
-        judge_response(r, status, type);
+        https_judge_response(r->host, r->path, status, type, &r->why);
     if (why_is_set(&r->why))
         buf_reset(&r->body);
     return true;
@@ -371,10 +278,9 @@ static bool is_host_name(const char *host)
 static void start(struct https_request *r)
 {
     struct https *https = r->https;
-    list_append(&https->running, &r->list);
-    https->nrunning++;
+    be_quick(r);
     if (!is_host_name(r->host))
-        https_fetch_failed(r, "%s", "not a host name");
+        https_failed(r->host, r->path, &r->why, "%s", "not a host name");
     if (why_is_set(&r->why) || answer_from_file(r)) {
         https_finish(r);
         return;
@@ -383,40 +289,74 @@ static void start(struct https_request *r)
     r->aaaa = dns_ask(https->dns, https->mail, r->host, DNS_AAAA, on_address, r);
 }
 
-static void start_waiting(struct https *https)
+// Those that wait for an address come first: they have waited before.
+static void look_at_queues(struct https *https)
 {
-    while (https->nrunning < FETCHES && !list_empty(&https->waiting))
-        start(list_of(https->waiting.next, struct https_request, list));
+    if (https->looking)
+        return;
+    https->looking = true;
+    list_each_safe (it, &https->parked) {
+        struct https_request *r = list_of(it, struct https_request, list), *first;
+        if (https->nquick >= QUICK)
+            break;
+        if (at_that_address(&https->quick, r, &first) >= QUICK_ADDRESS)
+            continue;
+        list_remove(&r->list);
+        be_quick(r);
+        start_transfer(r);
+    }
+    while (https->nquick < QUICK && !list_empty(&https->waiting)) {
+        struct https_request *r = list_of(https->waiting.next, struct https_request, list);
+        list_remove(&r->list);
+        start(r);
+    }
+    https->looking = false;
 }
 
-static void on_turn(uv_timer_t *timer)
+static void https_on_turn(uv_timer_t *timer)
 {
     struct https *https = timer->data;
-    list_each_safe (it, &https->running) {
-        struct https_request *r = list_of(it, struct https_request, list);
-        if (!r->easy && !r->a && !r->aaaa && r->nat)
-            go_on(r);
+    uint64_t now = uv_now(&https->loop);
+    list_each_safe (it, &https->quick) {
+        struct https_request *r = list_of(it, struct https_request, list), *first;
+        if (now - r->began_ms < SLOW_MS)
+            continue;
+        be_slow(r);
+        if (r->transfer && at_that_address(&https->slow, r, &first) >= SLOW_ADDRESS)
+            give_way(first);
+        else if (https->nslow > SLOW)
+            give_way(list_of(https->slow.next, struct https_request, list));
     }
+    look_at_queues(https);
 }
 
 static void run_request(struct item *item)
 {
     struct https_request *r = list_of(item, struct https_request, item);
     list_append(&r->https->waiting, &r->list);
-    start_waiting(r->https);
+    look_at_queues(r->https);
 }
 
 struct https_request *https_get(struct https *https, const char *host, const char *path,
                                 https_fn *fn, void *arg)
 {
+    return https_begin(https, host, 443, path, NULL, fn, arg);
+}
+
+struct https_request *https_begin(struct https *https, const char *host, uint16_t port,
+                                  const char *path, struct https_posting *posting, https_fn *fn,
+                                  void *arg)
+{
     struct https_request *r = mem_new(sizeof *r);
     r->https = https;
     r->host = mem_dup(host);
+    r->port = port;
     r->path = mem_dup(path);
+    r->posting = posting;
     r->fn = fn;
     r->arg = arg;
     list_init(&r->list);
-    buf_init(&r->body, STS_POLICY_MAX);
+    buf_init(&r->body, posting ? HTTPS_POST_WORDS : STS_POLICY_MAX);
     r->item.run = run_request;
     inbox_post(https->mail, &r->item);
     return r;
@@ -434,24 +374,44 @@ static void run_loop(void *arg)
     uv_run(&https->loop, UV_RUN_DEFAULT);
 }
 
+static void drop_rules(struct https_rules *rules)
+{
+    trust_unref(rules->trust);
+    if (rules->drop)
+        rules->drop(rules->arg);
+}
+
+static void https_free(struct https *https)
+{
+    drop_rules(&https->rules);
+    free(https);
+}
+
 struct https *https_open(const struct https_options *options, struct why *why)
 {
     struct https *https = mem_new(sizeof *https);
     https->reply = options->mail;
     https->dns = options->dns;
-    https->ca_file = mem_dup(options->ca_file);
-    https->refused = options->refused;
-    https->arg = options->arg;
+    https->rules = options->rules;
+    if (https->rules.trust)
+        trust_ref(https->rules.trust);
     list_init(&https->waiting);
-    list_init(&https->running);
+    list_init(&https->quick);
+    list_init(&https->parked);
+    list_init(&https->slow);
     curl_global_init(CURL_GLOBAL_DEFAULT);
-    uv_loop_init(&https->loop);
-    https->mail = inbox_open(&https->loop);
-    https->sockets = https_sockets_new(&https->loop, curl_done);
+    int rc = uv_loop_init(&https->loop);
+    if (rc < 0) {
+        why_set(why, WHY_OURS, "4.3.0", "cannot make an event loop: %s", uv_strerror(rc));
+        https_free(https);
+        return NULL;
+    }
     uv_timer_init(&https->loop, &https->turn);
     https->turn.data = https;
-    uv_timer_start(&https->turn, on_turn, FETCH_TURN_MS, FETCH_TURN_MS);
-    int rc = uv_thread_create(&https->thread, run_loop, https);
+    uv_timer_start(&https->turn, https_on_turn, TURN_MS, TURN_MS);
+    https->mail = inbox_open(&https->loop);
+    https->sockets = https->mail ? https_sockets_new(&https->loop, https_transfer_done) : NULL;
+    rc = https->sockets ? uv_thread_create(&https->thread, run_loop, https) : UV_EMFILE;
     if (rc == 0)
         return https;
     why_set(why, WHY_OURS, "4.3.0", "cannot start a thread: %s", uv_strerror(rc));
@@ -460,9 +420,31 @@ struct https *https_open(const struct https_options *options, struct why *why)
     inbox_close(https->mail);
     uv_run(&https->loop, UV_RUN_DEFAULT);
     uv_loop_close(&https->loop);
-    free(https->ca_file);
-    free(https);
+    https_free(https);
     return NULL;
+}
+
+struct rules_order {
+    struct item item;
+    struct https *https;
+    struct https_rules rules;
+};
+
+static void run_rules(struct item *item)
+{
+    struct rules_order *order = list_of(item, struct rules_order, item);
+    drop_rules(&order->https->rules);
+    order->https->rules = order->rules;
+    free(order);
+}
+
+void https_reload(struct https *https, const struct https_rules *rules)
+{
+    struct rules_order *order = mem_new(sizeof *order);
+    *order = (struct rules_order){.item = {NULL, run_rules}, .https = https, .rules = *rules};
+    if (rules->trust)
+        trust_ref(rules->trust);
+    inbox_post(https->mail, &order->item);
 }
 
 struct close_order {
@@ -470,26 +452,24 @@ struct close_order {
     struct https *https;
 };
 
-static void drop(struct https_request *r)
+static void drop_requests(struct list *requests)
 {
-    dns_cancel(r->a);
-    dns_cancel(r->aaaa);
-    if (r->easy) {
-        https_sockets_remove(r->https->sockets, r->easy);
-        curl_easy_cleanup(r->easy);
-        curl_slist_free_all(r->resolve);
+    list_each_safe (it, requests) {
+        struct https_request *r = list_of(it, struct https_request, list);
+        dns_cancel(r->a);
+        dns_cancel(r->aaaa);
+        https_transfer_free(r->transfer);
+        list_remove(&r->list);
+        request_free(r);
     }
-    list_remove(&r->list);
-    request_free(r);
 }
 
 static void https_run_close(struct item *item)
 {
     struct https *https = list_of(item, struct close_order, item)->https;
-    list_each_safe (it, &https->waiting)
-        drop(list_of(it, struct https_request, list));
-    list_each_safe (it, &https->running)
-        drop(list_of(it, struct https_request, list));
+    struct list *all[] = {&https->waiting, &https->quick, &https->parked, &https->slow};
+    for (size_t i = 0; i < 4; i++)
+        drop_requests(all[i]);
     https_sockets_close(https->sockets);
     uv_close((uv_handle_t *)&https->turn, NULL);
     inbox_close(https->mail);
@@ -501,6 +481,5 @@ void https_close(struct https *https)
     inbox_post(https->mail, &order.item);
     uv_thread_join(&https->thread);
     uv_loop_close(&https->loop);
-    free(https->ca_file);
-    free(https);
+    https_free(https);
 }

@@ -67,7 +67,10 @@ static int https_sockets_on_socket(CURL *easy, curl_socket_t fd, int what, void 
         w = mem_new(sizeof *w);
         w->owner = s;
         w->fd = fd;
-        uv_poll_init_socket(s->timer.loop, &w->poll, fd);
+        if (uv_poll_init_socket(s->timer.loop, &w->poll, fd) < 0) {
+            free(w); // the transfer runs into its time limit
+            return 0;
+        }
         w->poll.data = w;
         curl_multi_assign(s->multi, fd, w);
     }
@@ -98,13 +101,14 @@ static int https_sockets_set_timer(CURLM *multi, long ms, void *arg)
 
 struct https_sockets *https_sockets_new(uv_loop_t *loop, void (*done)(void *easy, int code))
 {
+    CURLM *multi = curl_multi_init();
+    if (!multi)
+        return NULL;
     struct https_sockets *s = mem_new(sizeof *s);
     s->done = done;
+    s->multi = multi;
     uv_timer_init(loop, &s->timer);
     s->timer.data = s;
-    s->multi = curl_multi_init();
-    if (!s->multi)
-        abort();
     curl_multi_setopt(s->multi, CURLMOPT_SOCKETFUNCTION, https_sockets_on_socket);
     curl_multi_setopt(s->multi, CURLMOPT_SOCKETDATA, s);
     curl_multi_setopt(s->multi, CURLMOPT_TIMERFUNCTION, https_sockets_set_timer);
@@ -129,6 +133,8 @@ static void https_sockets_timer_closed(uv_handle_t *handle)
 
 void https_sockets_close(struct https_sockets *s)
 {
+    if (!s)
+        return;
     curl_multi_cleanup(s->multi);
     uv_close((uv_handle_t *)&s->timer, https_sockets_timer_closed);
 }

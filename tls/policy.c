@@ -132,6 +132,8 @@ static void ask_sts(const struct policy_input *in, struct wish *must, struct wis
                 in->next_hop_domain);
     why_host(&why, in->host);
     if (sts->mode == STS_ENFORCE) {
+        if (must->level < TLS_WEBPKI) // what it demands of every host, this one too
+            must->level = TLS_WEBPKI;
         must->source = SOURCE_STS;
         policy_refuse(d, &why);
     } else { // testing: recorded by whoever delivers
@@ -147,7 +149,7 @@ static void ask_dane(const struct policy_input *in, struct wish *must, struct de
     if (in->tlsa_state == TLSA_UNUSABLE && must->level <= TLS_ENCRYPT)
         *must = (struct wish){TLS_ENCRYPT, SOURCE_DANE_UNUSABLE};
     if (in->tlsa_state == TLSA_FAILED) {
-        must->source = SOURCE_DANE;
+        *must = (struct wish){TLS_DANE, SOURCE_DANE};
         policy_refuse(d, &in->tlsa_why);
     }
 }

@@ -13,7 +13,7 @@
 #include <string.h>
 #include "relay/base/maxima.h"
 #include "relay/base/mem.h"
-#include "tls/certificate.h"
+#include "tls/arithmetic.h"
 #include "tls/creds_internal.h"
 
 #define RECORD 16384 // bytes of clear text in one record, RFC 8446 section 5.1
@@ -70,41 +70,13 @@ static ssize_t tls_session_push(gnutls_transport_ptr_t arg, const giovec_t *part
     return total;
 }
 
-static bool leaf_too_large(const struct tls_session *ch)
-{
-    unsigned n = 0;
-    const gnutls_datum_t *list = gnutls_certificate_get_peers(ch->session, &n);
-    if (!list || n == 0)
-        return false;
-    return !certificate_bearable(span_of(list[0].data, list[0].size),
-                                 ch->care != TLS_SESSION_PROOF);
-}
-
-// Runs ahead of the messages at which GnuTLS would first compute with the peer's keys: nothing in it
-// bounds an RSA modulus or a Diffie-Hellman prime from above, and one of 60 kB would hold the thread for
-// minutes.
 static int tls_session_before_arithmetic(gnutls_session_t session, unsigned type, unsigned when,
                                          unsigned incoming, const gnutls_datum_t *message)
 {
     (void)when;
-    if (!incoming)
-        return 0;
     struct tls_session *ch = gnutls_session_get_ptr(session);
-    if (type == GNUTLS_HANDSHAKE_SERVER_KEY_EXCHANGE) {
-        gnutls_kx_algorithm_t kx = gnutls_kx_get(session);
-        bool dh = kx == GNUTLS_KX_DHE_RSA || kx == GNUTLS_KX_DHE_DSS || kx == GNUTLS_KX_ANON_DH;
-        if (dh && message->size >= 2 &&
-            (size_t)(message->data[0] << 8 | message->data[1]) > MAX_KEY_BITS / 8)
-            ch->refusal = "the server's Diffie-Hellman prime is larger than 8192 bits";
-    }
-    if ((type == GNUTLS_HANDSHAKE_SERVER_KEY_EXCHANGE ||
-         type == GNUTLS_HANDSHAKE_CERTIFICATE_VERIFY ||
-         type == GNUTLS_HANDSHAKE_SERVER_HELLO_DONE) &&
-        leaf_too_large(ch))
-        ch->refusal =
-            ch->care == TLS_SESSION_PROOF
-                ? "the server's certificate is not one, or its key is larger than 8192 bits"
-                : "the server's key is larger than 16384 bits";
+    if (incoming)
+        ch->refusal = arithmetic_refuses(session, type, message, ch->care != TLS_SESSION_PROOF);
     return ch->refusal ? GNUTLS_E_CERTIFICATE_ERROR : 0;
 }
 

@@ -11,18 +11,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 #include "dns/rdata.h"
 #include "relay/base/clock.h"
 #include "relay/base/id.h"
 #include "relay/base/list.h"
 #include "relay/base/mem.h"
+#include "relay/base/table.h"
 #include "tls/sts.h"
 
-#define FETCH_AGAIN_S 300    // after a fetch that failed
-#define LOOK_AGAIN_S  60     // TXT is looked up at most this often for a refresh
-#define REFRESH_S     86400  // a policy is fetched anew when it is older than this
-#define JITTER_S      7200   // spread of the daily refresh
+#define FETCH_AGAIN_S 300   // after a fetch that failed
+#define LOOK_AGAIN_S  60    // TXT is looked up at most this often for a refresh
+#define REFRESH_S     86400 // a policy is fetched anew when it is older than this
+#define JITTER_S      7200  // spread of the daily refresh
+#define LEAST_AGE_S   60  // a policy counts for the delivery that fetched it, whatever its max_age
+#define LEAST_EARLY_S 300 // one that lives shorter is fetched when mail needs it, not ahead
 #define TICK_MS       30000  // how often the daily refresh looks for what is due
 #define CACHE_DOMAINS 100000 // domains remembered, policies and failures
 #define WELL_KNOWN    "/.well-known/mta-sts.txt"
@@ -179,18 +181,18 @@ static void keep(struct entry *e)
 static void adopt(struct entry *e, const char *id, const struct sts_policy *policy,
                   int64_t fetched_s)
 {
+    int64_t age = policy->max_age < LEAST_AGE_S ? LEAST_AGE_S : (int64_t)policy->max_age;
     sts_view_free(&e->view);
-    e->view = (struct sts_view){.mode = (int)policy->mode,
-                                .fetched_s = fetched_s,
-                                .expires_s = fetched_s + (int64_t)policy->max_age};
+    e->view = (struct sts_view){
+        .mode = (int)policy->mode, .fetched_s = fetched_s, .expires_s = fetched_s + age};
     snprintf(e->view.id, sizeof e->view.id, "%s", id);
     e->view.text = mem_dup(policy->text);
     e->view.mx = mem_new((policy->mx.n + 1) * sizeof *e->view.mx);
     for (size_t i = 0; i < policy->mx.n; i++)
         e->view.mx[e->view.nmx++] = mem_dup(policy->mx.at[i]);
     int64_t early = REFRESH_S - (int64_t)random_below(JITTER_S);
-    if (early > (int64_t)policy->max_age / 2)
-        early = (int64_t)policy->max_age / 2;
+    if (early > age / 2)
+        early = age / 2 < LEAST_EARLY_S ? age : age / 2;
     e->refresh_s = fetched_s + early;
 }
 
@@ -456,10 +458,11 @@ struct sts_cache *sts_cache_open(const struct sts_cache_options *options)
 {
     struct sts_cache *cache = mem_new(sizeof *cache);
     cache->options = *options;
+    uint64_t tick_ms = options->tick_ms ? options->tick_ms : TICK_MS;
     uv_timer_init(options->loop, &cache->tick);
     cache->tick.data = cache;
     if (options->refresh)
-        uv_timer_start(&cache->tick, sts_cache_on_tick, TICK_MS, TICK_MS);
+        uv_timer_start(&cache->tick, sts_cache_on_tick, tick_ms, tick_ms);
     return cache;
 }
 

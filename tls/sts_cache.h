@@ -26,7 +26,8 @@ struct sts_cache_options {
     struct inbox *mail;
     struct dns *dns;
     struct https *https;
-    bool refresh; // refresh daily ahead of expiry, in the background (the relay)
+    bool refresh;     // refresh daily ahead of expiry, in the background (the relay)
+    uint64_t tick_ms; // how often that looks for what is due; 0: 30 s
     // A policy must be on disk before a delivery relies on it: called with each new or changed policy;
     // `stored` is to be called back on the loop when it is committed (or failed to be: policies then live
     // on in memory). text NULL: forget the row. NULL: nothing is kept.

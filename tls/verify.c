@@ -66,11 +66,11 @@ int verify_webpki(const struct span *chain, size_t nchain, const char *const *na
                   struct trust *trust, struct why *why)
 {
     gnutls_x509_crt_t list[MAX_CHAIN];
-    if (certificate_chain_read(chain, nchain, list, why) < 0)
+    if (certificate_chain_read(chain, &nchain, list, why) < 0)
         return -1;
     int rc = certificate_check_path(trust->list, list, nchain, why);
     if (rc == 0)
-        rc = certificate_check_name(list[0], names, nnames, why);
+        rc = certificate_check_name(list[0], names, nnames, false, why);
     certificate_chain_free(list, nchain);
     return rc;
 }
@@ -78,7 +78,7 @@ int verify_webpki(const struct span *chain, size_t nchain, const char *const *na
 bool verify_name(struct span leaf, const char *const *names, size_t nnames)
 {
     gnutls_x509_crt_t certificate = certificate_read(leaf);
-    bool yes = certificate && certificate_named(certificate, names, nnames);
+    bool yes = certificate && certificate_named(certificate, names, nnames, true);
     if (certificate)
         gnutls_x509_crt_deinit(certificate);
     return yes;

@@ -17,15 +17,15 @@ struct trust *trust_load(const char *ca_file, struct why *why);
 struct trust *trust_ref(struct trust *trust);
 void trust_unref(struct trust *trust); // accepts NULL
 
-// The chain leads to the trust store now, and the leaf carries one of the names (dNSName; CN only where
-// there is no SAN at all; wildcard for exactly one left-most label). On -1 why->tls is
+// The chain leads to the trust store now, and the leaf carries one of the names (dNSName, never the common
+// name: RFC 8461 sections 3.3 and 4.2; wildcard for exactly one left-most label). On -1 why->tls is
 // certificate-expired, -host-mismatch, -not-trusted or validation-failure; scope WHY_HOST, 4.7.5.
 int verify_webpki(const struct span *chain, size_t nchain, const char *const *names, size_t nnames,
                   struct trust *trust, struct why *why);
 // One of the pins ("sha256:" + hex or base64 of the leaf's SubjectPublicKeyInfo).
 int verify_pin(const struct span *chain, size_t nchain, const char *const *pins, size_t npins,
                struct why *why);
-// The name test alone.
+// The name test alone, as a client might do it: the common name counts where there is no other.
 bool verify_name(struct span leaf, const char *const *names, size_t nnames);
 // End of validity of the leaf, Unix seconds; 0 when it cannot be read.
 int64_t verify_not_after(struct span leaf);

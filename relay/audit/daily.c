@@ -130,11 +130,10 @@ static void daily_on_timer(uv_timer_t *timer)
         d->next = NULL;
     }
     const struct config *config = d->setup->config;
-    struct https_options https = {.mail = d->mail,
-                                  .dns = d->dns,
-                                  .ca_file = config->delivery.ca_file,
-                                  .refused = daily_is_refused,
-                                  .arg = d->setup->config};
+    struct https_options https = {
+        .mail = d->mail,
+        .dns = d->dns,
+        .rules = {d->setup->trust, daily_is_refused, d->setup->config, NULL}};
     d->domain = 0;
     d->temporary = false;
     d->https = config->ndkim ? https_open(&https, &why) : NULL;

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: ISC
-// What the parts of one audit share: relay/audit/*.c and nobody else.
+// The inside of relay/audit/. The room owns nothing that lasts: an audit is a pure evaluation of a domain over DNS
+// answers (dns/facts.h), a pass of which adds findings, and only daily.c has a loop and a time.
+//
+// - A pass that met an unknown answer sets `waits` and is thrown away whole; findings count when none waits.
+// - A finding that can be mended carries the record to publish.
 #ifndef RELAY_AUDIT_INSIDE_H
 #define RELAY_AUDIT_INSIDE_H
 

@@ -8,6 +8,7 @@
 #define EXIT_USAGE  64 // EX_USAGE
 #define EXIT_DATA   65 // EX_DATAERR: bad input data
 #define EXIT_FAULT  70 // EX_SOFTWARE: internal fault
+#define EXIT_OUTPUT 74 // EX_IOERR: standard output cannot be written
 #define EXIT_TEMP   75 // EX_TEMPFAIL: DNS, busy
 #define EXIT_CONFIG 78 // EX_CONFIG
 

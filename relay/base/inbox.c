@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include "relay/base/mem.h"
@@ -62,14 +61,14 @@ struct inbox *inbox_open_blocking(void)
 
 struct inbox *inbox_open(uv_loop_t *loop)
 {
-    struct inbox *mb = inbox_open_blocking();
-    mb->wake = mem_new(sizeof *mb->wake);
-    int rc = uv_async_init(loop, mb->wake, inbox_woken);
-    if (rc < 0) {
-        fprintf(stderr, "waxwing: cannot open an inbox: %s\n", uv_strerror(rc));
-        abort();
+    uv_async_t *wake = mem_new(sizeof *wake);
+    if (uv_async_init(loop, wake, inbox_woken) < 0) { // no eventfd: the handle has not come to be
+        free(wake);
+        return NULL;
     }
-    mb->wake->data = mb;
+    struct inbox *mb = inbox_open_blocking();
+    mb->wake = wake;
+    wake->data = mb;
     return mb;
 }
 

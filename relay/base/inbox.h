@@ -17,7 +17,7 @@ struct item {
 
 struct inbox;
 
-// The inbox of a loop; to be opened on that loop's thread or before it runs. Ends the process when
+// The inbox of a loop; to be opened on that loop's thread or before it runs. NULL when
 // the system refuses an eventfd. It does not keep the loop alive by itself after inbox_unref.
 struct inbox *inbox_open(uv_loop_t *loop);
 struct inbox *inbox_open_blocking(void);
@@ -32,7 +32,7 @@ struct item *inbox_wait(struct inbox *mb, int timeout_ms);
 
 // On the receiver's thread. What a loop's inbox still holds is run first (answers to cancelled questions
 // free themselves so); what is posted later is never run. A loop's inbox is freed after the loop has
-// run its close callback.
+// run its close callback. Accepts NULL.
 void inbox_close(struct inbox *mb);
 
 #endif

@@ -99,6 +99,14 @@ static void check_certificate(struct report *r, const struct setup *s)
             "certificates valid for %lld more days", (long long)(left / 86400));
 }
 
+// Where no key signs them the loader has said so.
+static void check_reports(struct report *r, const struct config *c)
+{
+    const char *at = strrchr(c->tls_report.from, '@');
+    if (c->tls_report.send && at && config_dkim_for(c, at + 1))
+        say(r, "ok", "TLS reports are sent, by mail from %s and signed", c->tls_report.from);
+}
+
 static void check_exceptions(struct report *r, const struct config *c)
 {
     for (size_t i = 0; i < c->delivery.ndestinations; i++) {
@@ -106,6 +114,52 @@ static void check_exceptions(struct report *r, const struct config *c)
         if (d->until && d->until < clock_s())
             say(r, "warning", "the exception for %s has run out and no longer counts (%s)",
                 d->domain, d->reason);
+    }
+}
+
+static const char *sender_name(const struct cfg_sender *s)
+{
+    return s->user[0] ? s->user : "a network row";
+}
+
+// What the hosts of this row have to see to, since nobody here can.
+static void say_trust(struct report *r, const struct cfg_sender *s)
+{
+    for (size_t i = 0; i < s->trust_results_of.n; i++) {
+        const char *host = s->trust_results_of.at[i];
+        if (s->trusted_hops)
+            say(r, "warning",
+                "senders: %s: results of %s count below %llu Received field%s, where strangers "
+                "write "
+                "too: %s has to remove every Authentication-Results field that comes in under this "
+                "name (rspamd does; OpenDKIM: RemoveARFrom)",
+                sender_name(s), host, (unsigned long long)s->trusted_hops,
+                s->trusted_hops == 1 ? "" : "s", host);
+        else
+            say(r, "ok",
+                "senders: %s: results of %s count above the topmost Received field; the host has "
+                "to "
+                "write one, and should remove every Authentication-Results field that comes in "
+                "under "
+                "this name",
+                sender_name(s), host);
+    }
+}
+
+static void check_senders(struct report *r, const struct config *c)
+{
+    for (size_t i = 0; i < c->nsenders; i++) {
+        const struct cfg_sender *s = &c->senders[i];
+        if (!s->forward)
+            continue;
+        if (!s->xforward && !s->xclient && !s->trust_results_of.n)
+            say(r, "warning",
+                "senders: %s: needs 'xforward: true' (and smtp_send_xforward_command in Postfix): "
+                "without the original client SPF is unknown, and DMARC of mail from elsewhere "
+                "cannot "
+                "fail",
+                sender_name(s));
+        say_trust(r, s);
     }
 }
 
@@ -152,11 +206,11 @@ static void check_state(struct report *r, const struct config *config)
 {
     struct state_health health;
     struct why why;
-    if (access(config->state, F_OK) < 0)
-        return;
-    if (state_look(config->state, &health, &why) < 0)
-        say(r, "ERROR", "the state database: %s", why.text);
-    else if (health.lost_ms)
+    bool there = access(config->state, F_OK) == 0;
+    if (state_look(config->state, &health, &why) < 0) {
+        if (there)
+            say(r, "ERROR", "the state database: %s", why.text);
+    } else if (health.lost_ms)
         say(r, "warning", "%s", health.lost);
     else
         say(r, "ok", "state database %s", config->state);
@@ -189,6 +243,8 @@ static int check(const char *dns_file, bool offline)
     check_rights(&r, setup->config);
     check_certificate(&r, setup);
     check_exceptions(&r, setup->config);
+    check_senders(&r, setup->config);
+    check_reports(&r, setup->config);
     check_state(&r, setup->config);
     struct why why;
     struct dns_options options = {.config = &setup->config->dns, .answers_file = dns_file};

@@ -2,10 +2,13 @@
 // Loading the configuration for a subcommand.
 #include "relay/command/config_file.h"
 
+#include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "config/load.h"
+#include "relay/base/mem.h"
 #include "relay/command/command.h"
 
 struct config *command_load_config(int *status)
@@ -31,4 +34,33 @@ struct config *command_load_config_or_default(int *status)
     config_load_free(&load);
     *status = config ? EXIT_YES : EXIT_CONFIG;
     return config;
+}
+
+char *command_relay_user(void)
+{
+    struct config_load load;
+    config_load_init(&load);
+    load.hostname = "localhost.localdomain"; // nobody asks for it, so the DNS is not asked either
+    struct config *config = config_load_file(command_config_file, &load);
+    char *user = mem_dup(config ? config->user : "waxwing");
+    config_unref(config);
+    config_load_free(&load);
+    return user;
+}
+
+void command_give_to_relay(const char *command, const char *file)
+{
+    if (geteuid() != 0)
+        return;
+    char *user = command_relay_user();
+    const struct passwd *pw = getpwnam(user);
+    if (pw && chown(file, pw->pw_uid, pw->pw_gid) == 0)
+        fprintf(stderr, "waxwing %s: %s belongs to %s now, the relay's user\n", command, file,
+                user);
+    else
+        fprintf(stderr,
+                "waxwing %s: the relay runs as %s and could not read %s; this gives it to it: "
+                "chown %s %s\n",
+                command, user, file, user, file);
+    free(user);
 }

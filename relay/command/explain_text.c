@@ -197,7 +197,9 @@ static void print_records(const json_t *records, FILE *out)
         if (explain_text_word(r, "canonical")[0])
             paragraph(out, 10, "is an alias of %s", explain_text_word(r, "canonical"));
         if (explain_text_word(r, "reason")[0])
-            paragraph(out, 10, "%s", explain_text_word(r, "reason"));
+            paragraph(out, 10, "%s%s%s", explain_text_word(r, "reason"),
+                      explain_text_word(r, "server")[0] ? ", by " : "",
+                      explain_text_word(r, "server"));
     }
 }
 

@@ -4,12 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "relay/base/maxima.h"
 #include "relay/command/command.h"
 #include "relay/command/options.h"
 #include "relay/command/config_file.h"
 #include "relay/command/dns.h"
 #include "sign/key.h"
 #include "sign/published.h"
+#include "sign/signature.h"
 
 #define MAX_RECORD 16384 // bytes of a TXT record with its name
 
@@ -60,14 +62,22 @@ static int print_record(const struct key_options *o, const struct sign_key *key)
 
 static int key_new(const struct key_options *o)
 {
+    struct why why;
     if (!o->out)
         return command_usage_error("key", "new needs --out FILE");
-    struct why why;
+    if (o->type == KEY_RSA && (o->bits < KEY_MIN_RSA_BITS || o->bits > MAX_KEY_BITS))
+        return command_usage_error("key", "--bits: RSA keys have %d to %d bits", KEY_MIN_RSA_BITS,
+                                   MAX_KEY_BITS);
     struct sign_key *key = sign_key_new(o->type, o->bits, &why);
     if (!key)
         return command_key_failed(&why, EXIT_FAULT);
-    int rc = sign_key_save(key, o->out, &why) < 0 ? command_key_failed(&why, EXIT_DATA)
-                                                  : print_record(o, key);
+    int rc = EXIT_YES;
+    if (sign_key_save(key, o->out, &why) < 0) {
+        rc = command_key_failed(&why, EXIT_DATA);
+    } else {
+        command_give_to_relay("key", o->out);
+        rc = print_record(o, key);
+    }
     sign_key_unref(key);
     return rc;
 }
@@ -105,7 +115,19 @@ static int worse(int a, int b)
     return a == EXIT_NO || b == EXIT_NO ? EXIT_NO : a == EXIT_YES ? b : a;
 }
 
-static int test_one(struct dns *dns, const char *domain, const char *selector, const char *file)
+static const char *published_word(enum published result)
+{
+    static const char *const words[] = {[PUBLISHED_SAME] = "same",
+                                        [PUBLISHED_ABSENT] = "absent",
+                                        [PUBLISHED_DIFFERENT] = "different",
+                                        [PUBLISHED_BROKEN] = "broken",
+                                        [PUBLISHED_UNKNOWN] = "unknown"};
+    return words[result];
+}
+
+// A row of the answer, or a line of text where `rows` is NULL.
+static int test_one(struct dns *dns, const char *domain, const char *selector, const char *file,
+                    json_t *rows)
 {
     struct why why;
     struct key_test t = {.domain = domain, .selector = selector};
@@ -113,7 +135,12 @@ static int test_one(struct dns *dns, const char *domain, const char *selector, c
         return command_key_failed(&why, EXIT_DATA);
     t.facts = facts_new();
     dns_evaluate_blocking(dns, t.facts, look_at_key, &t);
-    printf("%s._domainkey.%s: %s\n", selector, domain, t.text);
+    if (rows)
+        json_array_append_new(rows, json_pack("{s:s+++, s:s, s:s, s:s}", "name", selector,
+                                              "._domainkey.", domain, "", "file", file, "result",
+                                              published_word(t.result), "text", t.text));
+    else
+        printf("%s._domainkey.%s: %s\n", selector, domain, t.text);
     facts_free(t.facts);
     sign_key_unref(t.key);
     return t.result == PUBLISHED_SAME      ? EXIT_YES
@@ -121,7 +148,7 @@ static int test_one(struct dns *dns, const char *domain, const char *selector, c
                                            : EXIT_NO;
 }
 
-static int test_configured(struct dns *dns)
+static int test_configured(struct dns *dns, json_t *rows)
 {
     int status;
     struct config *config = command_load_config(&status);
@@ -132,10 +159,10 @@ static int test_configured(struct dns *dns)
         for (size_t k = 0; k < config->dkim[i].nkeys; k++)
             status = worse(status,
                            test_one(dns, config->dkim[i].domain, config->dkim[i].keys[k].selector,
-                                    config->dkim[i].keys[k].file));
+                                    config->dkim[i].keys[k].file, rows));
     const struct cfg_arc *arc = &config->arc;
     if (*arc->domain)
-        status = worse(status, test_one(dns, arc->domain, arc->selector, arc->file));
+        status = worse(status, test_one(dns, arc->domain, arc->selector, arc->file, rows));
     config_unref(config);
     return status;
 }
@@ -147,8 +174,15 @@ static int key_test(const struct key_options *o)
     struct dns *dns = command_dns("key", o->dns_file, o->resolver, &status);
     if (!dns)
         return status;
-    status = o->file ? test_one(dns, o->domain, o->selector, o->file) : test_configured(dns);
+    json_t *rows = o->json ? json_array() : NULL;
+    status =
+        o->file ? test_one(dns, o->domain, o->selector, o->file, rows) : test_configured(dns, rows);
     dns_close(dns);
+    if (rows) {
+        json_dumpf(rows, stdout, JSON_INDENT(1));
+        putchar('\n');
+        json_decref(rows);
+    }
     return status;
 }
 
@@ -174,6 +208,13 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
+// As d= and s= carry it, and no longer than a name may be.
+static bool is_name(const char *text)
+{
+    char name[256];
+    return signature_name(span_text(text), name);
+}
+
 // False: the value cannot be read.
 static bool command_key_set_option(void *arg, int option, const char *value)
 {
@@ -182,10 +223,10 @@ static bool command_key_set_option(void *arg, int option, const char *value)
     switch (option) {
     case OPT_DOMAIN:
         o->domain = value;
-        return true;
+        return is_name(value) && strchr(value, '.');
     case OPT_SELECTOR:
         o->selector = value;
-        return true;
+        return is_name(value);
     case OPT_TYPE:
         o->type = strcmp(value, "ed25519") == 0 ? KEY_ED25519 : KEY_RSA;
         return o->type == KEY_ED25519 || strcmp(value, "rsa") == 0;

@@ -8,6 +8,7 @@
 #include "relay/base/clock.h"
 #include "relay/command/command.h"
 #include "relay/command/options.h"
+#include "relay/command/terminal.h"
 
 enum {
     OPT_DOMAIN = 256,
@@ -167,6 +168,8 @@ int command_message(int argc, char **argv)
             return rc;
         if (o.time < 0)
             o.time = clock_s();
+        if (verbs[i].run != message_verify)
+            terminal_bytes();
         rc = verbs[i].run(&o);
         if (fflush(stdout) != 0 && rc == EXIT_YES)
             rc = EXIT_FAULT;

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "relay/base/clock.h"
 #include "relay/base/maxima.h"
+#include "relay/base/utf8.h"
 #include "relay/command/command.h"
 #include "relay/command/dns.h"
 #include "relay/command/message_verbs.h"
@@ -62,15 +63,21 @@ static struct message_auth *message_verify_evaluate(const struct message_options
     return e.auth;
 }
 
-// What a message says may be no UTF-8, which JSON has to be.
+// What a message says may be no UTF-8, which JSON has to be; well-formed UTF-8 is written as it is.
 static json_t *message_verify_text(struct span s)
 {
-    char *copy = span_dup(s);
-    for (char *c = copy; *c; c++)
-        if ((unsigned char)*c > 126 || (unsigned char)*c < 32)
-            *c = '?';
-    json_t *string = json_string(copy);
-    free(copy);
+    struct buf clean;
+    buf_init(&clean, s.n + 1);
+    while (s.n) {
+        size_t n = utf8_length(s);
+        if (n > 1 || (n == 1 && s.p[0] >= 32 && s.p[0] != 127))
+            buf_add(&clean, s.p, n);
+        else
+            buf_addc(&clean, '?');
+        s = span_from(s, n ? n : 1);
+    }
+    json_t *string = json_stringn(buf_text(&clean), clean.len);
+    buf_free(&clean);
     return string;
 }
 

@@ -46,11 +46,8 @@ static int open_world(struct offline *o, const struct offline_options *options, 
     o->dns = dns_open(&dns, why);
     if (!o->dns)
         return -1;
-    struct https_options https = {.mail = o->mail,
-                                  .dns = o->dns,
-                                  .ca_file = options->config->delivery.ca_file,
-                                  .refused = offline_is_refused,
-                                  .arg = o};
+    struct https_options https = {
+        .mail = o->mail, .dns = o->dns, .rules = {o->setup->trust, offline_is_refused, o, NULL}};
     o->https = https_open(&https, why);
     if (!o->https)
         return -1;
@@ -68,12 +65,18 @@ struct offline *offline_open(const struct offline_options *options, struct why *
 {
     struct offline *o = mem_new(sizeof *o);
     struct config_load load;
-    uv_loop_init(&o->loop);
+    if (uv_loop_init(&o->loop) < 0) {
+        why_set(why, WHY_OURS, "4.3.0", "cannot make an event loop: no descriptor is left");
+        free(o);
+        return NULL;
+    }
     o->mail = inbox_open(&o->loop);
     config_load_init(&load);
     o->setup = setup_for_routes(options->config, &load);
     int rc = 0;
-    if (!o->setup)
+    if (!o->mail)
+        rc = why_set(why, WHY_OURS, "4.3.0", "cannot make an event loop: no descriptor is left");
+    else if (!o->setup)
         rc = why_set(why, WHY_OURS, "4.3.0", "%s", buf_text(&load.errors));
     config_load_free(&load);
     if (rc == 0 && open_world(o, options, why) == 0)

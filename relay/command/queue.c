@@ -1,142 +1,138 @@
 // SPDX-License-Identifier: ISC
-// `waxwing queue`: what waits, and what to do about it.
+// `waxwing queue`: what waits, and what to do about it. Asks the running relay; with --offline works on the spool of
+// one that is stopped (queue_offline.c).
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include "config/load.h"
-#include "config/value.h"
-#include "relay/base/clock.h"
+#include <unistd.h>
 #include "relay/base/id.h"
 #include "relay/base/mem.h"
 #include "relay/command/command.h"
 #include "relay/command/config_file.h"
+#include "relay/command/queue.h"
+#include "relay/command/terminal.h"
 #include "relay/control/control.h"
 
-struct queue_call {
-    json_t *request;
-    json_t *ids;
-    bool json, filtered, all;
+static bool is(const struct queue_call *call, const char *verb)
+{
+    return strcmp(call->verb, verb) == 0;
+}
+
+static json_t *request_for(const struct queue_call *call, const char *verb)
+{
+    const struct queue_filter *f = &call->filter;
+    json_t *request = json_object(), *ids = json_array();
+    for (size_t i = 0; i < f->nids; i++) {
+        char id[ID_TEXT];
+        id_text(f->ids[i], id);
+        json_array_append_new(ids, json_string(id));
+    }
+    json_object_set_new(request, "verb", json_sprintf("queue-%s", verb));
+    json_object_set_new(request, "ids", ids);
+    json_object_set_new(request, "all", json_boolean(call->all));
+    if (f->domain)
+        json_object_set_new(request, "domain", json_string(f->domain));
+    if (f->sender)
+        json_object_set_new(request, "sender", json_string(f->sender));
+    if (f->state >= 0)
+        json_object_set_new(request, "state",
+                            json_string(queue_state_word((enum queue_state)f->state)));
+    if (f->older_ms)
+        json_object_set_new(request, "older_ms", json_integer(f->older_ms));
+    return request;
+}
+
+struct rows {
+    const struct queue_call *call;
+    size_t n;
 };
 
-static int take_older(struct queue_call *call, const char *value)
+static bool queue_on_row(const json_t *row, void *arg)
 {
-    uint64_t ms;
-    struct why why;
-    if (value_duration(span_text(value), &ms, &why) < 0)
-        return command_usage_error("queue", "--older: %s", why.text);
-    json_object_set_new(call->request, "older_ms", json_integer((json_int_t)ms));
-    return 0;
+    struct rows *rows = arg;
+    queue_print_row(rows->call, row, rows->n++);
+    return !ferror(stdout);
 }
 
-static int command_queue_take_option(struct queue_call *call, const char *option, const char *value)
+static int run_list(const struct queue_call *call, const char *control)
 {
-    static const char *const plain[] = {"--domain", "--sender", "--state"};
-    if (!value)
-        return command_usage_error("queue", "'%s' needs a value", option);
-    call->filtered = true;
-    if (strcmp(option, "--older") == 0)
-        return take_older(call, value);
-    for (size_t i = 0; i < 3; i++)
-        if (strcmp(option, plain[i]) == 0) {
-            json_object_set_new(call->request, option + 2, json_string(value));
-            return 0;
-        }
-    return command_usage_error("queue", "unknown option '%s'", option);
-}
-
-static int read_arguments(struct queue_call *call, int argc, char **argv)
-{
-    for (int i = 2; i < argc; i++) {
-        uint64_t id;
-        if (strcmp(argv[i], "--json") == 0) {
-            call->json = true;
-        } else if (strcmp(argv[i], "--all") == 0) {
-            call->all = true;
-        } else if (argv[i][0] == '-') {
-            int rc = command_queue_take_option(call, argv[i], i + 1 < argc ? argv[i + 1] : NULL);
-            if (rc)
-                return rc;
-            i++;
-        } else if (!id_parse(argv[i], &id)) {
-            return command_usage_error("queue", "'%s' is not a message id", argv[i]);
-        } else {
-            json_array_append_new(call->ids, json_string(argv[i]));
-        }
-    }
-    json_object_set(call->request, "ids", call->ids);
-    return 0;
-}
-
-static const char *command_queue_word(const json_t *row, const char *key)
-{
-    const char *s = json_string_value(json_object_get(row, key));
-    return s ? s : "";
-}
-
-// What a peer wrote must not steer the terminal.
-static void print_safe(const char *s)
-{
-    for (; *s; s++)
-        putchar((unsigned char)*s < 32 || *s == 127 ? '?' : *s);
-}
-
-static void print_row(const json_t *row)
-{
-    long long age = (long long)(clock_s() - json_integer_value(json_object_get(row, "created")));
-    const json_t *next = json_object_get(row, "next");
-    printf("%s  %-7s %6llds %8lld  ", command_queue_word(row, "id"),
-           command_queue_word(row, "state"), age,
-           (long long)json_integer_value(json_object_get(row, "size")));
-    print_safe(command_queue_word(row, "from"));
-    fputs(" -> ", stdout);
-    print_safe(command_queue_word(row, "to"));
-    if (json_is_integer(next))
-        printf("  (try %lld in %llds)",
-               (long long)json_integer_value(json_object_get(row, "attempts")) + 1,
-               (long long)(json_integer_value(next) - clock_s()));
-    if (command_queue_word(row, "reason")[0]) {
-        fputs("\n               ", stdout);
-        print_safe(command_queue_word(row, "reason"));
-    }
-    putchar('\n');
-}
-
-static void print_rows(const json_t *answer, const char *verb)
-{
-    const json_t *rows = json_object_get(answer, "rows"), *row;
-    size_t i;
-    json_array_foreach (rows, i, row)
-        print_row(row);
-    bool list = strcmp(verb, "list") == 0 || strcmp(verb, "show") == 0;
-    printf("%zu recipient%s%s\n", json_array_size(rows), json_array_size(rows) == 1 ? "" : "s",
-           list ? " in the queue" : "");
-}
-
-static int run_rows(struct queue_call *call, const char *control, const char *verb)
-{
-    char name[32];
-    snprintf(name, sizeof name, "queue-%s", strcmp(verb, "show") == 0 ? "list" : verb);
-    json_object_set_new(call->request, "verb", json_string(name));
+    struct rows rows = {.call = call};
     int status;
-    json_t *answer = control_ask(control, json_incref(call->request), &status);
-    if (answer && json_object_get(answer, "rows")) {
-        if (call->json)
-            json_dumpf(json_object_get(answer, "rows"), stdout, JSON_INDENT(2)), putchar('\n');
-        else
-            print_rows(answer, verb);
-        if (status == EXIT_NO)
-            fputs("waxwing: no such message in the queue\n", stderr);
-    }
-    json_decref(answer);
+    json_t *last =
+        control_ask_lines(control, request_for(call, "list"), queue_on_row, &rows, &status);
+    if (last && !json_object_get(last, "error"))
+        queue_print_end(call, rows.n);
+    if (last && status == EXIT_NO)
+        fputs("waxwing: no such message in the queue\n", stderr);
+    json_decref(last);
     return status;
 }
 
-// The bytes come as code points up to U+00FF (see relay/control/verbs_queue.c).
-static void print_content(const json_t *answer)
+static bool queue_on_nothing(const json_t *line, void *arg)
 {
-    const json_t *content = json_object_get(answer, "content");
+    (void)line;
+    (void)arg;
+    return true;
+}
+
+static json_t *ask_change(const struct queue_call *call, const char *control, bool dry, int *status)
+{
+    json_t *request = request_for(call, call->verb);
+    json_object_set_new(request, "dry", json_boolean(dry));
+    return control_ask_lines(control, request, queue_on_nothing, NULL, status);
+}
+
+static uint64_t number(const json_t *j, const char *key)
+{
+    return (uint64_t)json_integer_value(json_object_get(j, key));
+}
+
+// Only a terminal is asked: a script has said what it wants.
+static bool agreed(const struct queue_call *call, uint64_t recipients)
+{
+    char answer[16];
+    if (call->yes || !isatty(STDIN_FILENO))
+        return true;
+    fprintf(stderr, "%s %" PRIu64 " recipient%s? [y/N] ", call->verb, recipients,
+            recipients == 1 ? "" : "s");
+    return fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y');
+}
+
+// A choice of messages is counted, and the operator asked, before anything is done to it.
+static int run_change(struct queue_call *call, const char *control)
+{
+    int status;
+    bool chosen = call->all || call->filtered;
+    json_t *last = NULL;
+    if (call->dry || (chosen && !call->yes)) {
+        last = ask_change(call, control, true, &status);
+        bool go = last && status == EXIT_YES && !call->dry;
+        if (go && !agreed(call, number(last, "recipients"))) {
+            fputs("nothing was done\n", stderr);
+            status = EXIT_NO;
+            go = false;
+        } else if (last && status == EXIT_YES && call->dry) {
+            queue_print_done(call, number(last, "recipients"), number(last, "active"));
+        }
+        if (!go) {
+            json_decref(last);
+            return status;
+        }
+        json_decref(last);
+    }
+    last = ask_change(call, control, false, &status);
+    if (last && status == EXIT_YES)
+        queue_print_done(call, number(last, "recipients"), number(last, "active"));
+    if (last && status == EXIT_NO && !json_object_get(last, "error"))
+        fprintf(stderr, "waxwing: no such message in the queue, or nothing to %s\n", call->verb);
+    json_decref(last);
+    return status;
+}
+
+// The bytes come as code points up to U+00FF (see relay/control/export.c).
+static void print_content(const json_t *content)
+{
     const unsigned char *p = (const unsigned char *)json_string_value(content);
     size_t n = json_string_length(content);
     for (size_t i = 0; i < n; i++) {
@@ -147,58 +143,76 @@ static void print_content(const json_t *answer)
     }
 }
 
-static int run_export(struct queue_call *call, const char *control, bool header_only)
+static bool queue_on_content(const json_t *line, void *arg)
 {
-    json_object_set_new(call->request, "verb", json_string("queue-export"));
-    json_object_set(call->request, "id", json_array_get(call->ids, 0));
-    json_object_set_new(call->request, "header_only", json_boolean(header_only));
+    const bool *header_only = arg;
+    if (*header_only && json_object_get(line, "id"))
+        queue_print_envelope(line);
+    print_content(json_object_get(line, "content"));
+    return !ferror(stdout);
+}
+
+static int run_export(const struct queue_call *call, const char *control, bool header_only)
+{
+    char id[ID_TEXT];
+    id_text(call->ids[0], id);
+    json_t *request = json_pack("{s:s, s:s, s:b}", "verb", "queue-export", "id", id, "header_only",
+                                (int)header_only);
     int status;
-    json_t *answer = control_ask(control, json_incref(call->request), &status);
-    if (answer && status == EXIT_YES && header_only)
-        printf("\nid %s, accepted %s from %s %s\nsender <%s>, %lld bytes\n\n",
-               command_queue_word(answer, "id"), command_queue_word(answer, "accepted"),
-               command_queue_word(answer, "principal"), command_queue_word(answer, "client"),
-               command_queue_word(answer, "from"),
-               (long long)json_integer_value(json_object_get(answer, "size")));
-    if (answer && status == EXIT_YES)
-        print_content(answer);
-    json_decref(answer);
+    json_decref(control_ask_lines(control, request, queue_on_content, &header_only, &status));
     return status;
 }
 
-static int dispatch(struct queue_call *call, const char *control, const char *verb)
+static int dispatch(struct queue_call *call, const struct config *config)
 {
-    bool changes = strcmp(verb, "list") != 0;
-    size_t ids = json_array_size(call->ids);
-    if ((strcmp(verb, "show") == 0 || strcmp(verb, "export") == 0) && ids != 1)
-        return command_usage_error("queue", "%s takes one message id", verb);
-    if (strcmp(verb, "export") == 0)
+    if (is(call, "export"))
+        terminal_bytes();
+    if (call->offline)
+        return queue_offline(call, config);
+    const char *control = config->control;
+    if (is(call, "export"))
         return run_export(call, control, false);
-    if (changes && !ids && !call->filtered && !call->all)
-        return command_usage_error("queue", "%s needs message ids, a filter, or --all", verb);
-    int status = run_rows(call, control, verb);
-    if (status == EXIT_YES && strcmp(verb, "show") == 0 && !call->json)
+    if (!is(call, "list") && !is(call, "show"))
+        return run_change(call, control);
+    int status = run_list(call, control);
+    if (status == EXIT_YES && is(call, "show") && !call->json)
         return run_export(call, control, true);
     return status;
+}
+
+// What the words must and must not say together.
+static int check_words(const struct queue_call *call)
+{
+    bool list = is(call, "list"), one = is(call, "show") || is(call, "export");
+    bool change = !list && !one && !is(call, "import");
+    if (one && (call->filter.nids != 1 || call->filtered || call->all))
+        return command_usage_error("queue", "%s takes one message id", call->verb);
+    if (change && !call->filter.nids && !call->filtered && !call->all)
+        return command_usage_error("queue", "%s needs message ids, a filter, or --all", call->verb);
+    if (!change && (call->dry || call->yes))
+        return command_usage_error("queue", "%s changes nothing: no --dry-run, no --yes",
+                                   call->verb);
+    return EXIT_YES;
 }
 
 int command_queue(int argc, char **argv)
 {
     static const char *const verbs[] = {"list", "show",    "export", "retry",
                                         "hold", "release", "remove", "bounce"};
-    const char *verb = argc > 1 ? argv[1] : "list";
+    struct queue_call *call = mem_new(sizeof *call);
+    call->verb = argc > 1 ? argv[1] : "list";
     bool known = false;
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
-        known = known || strcmp(verbs[i], verb) == 0;
-    if (!known)
-        return command_usage_error("queue", "unknown verb '%s'", verb);
-    struct queue_call call = {.request = json_object(), .ids = json_array()};
-    int status = read_arguments(&call, argc, argv);
+        known = known || strcmp(verbs[i], call->verb) == 0;
+    int status = known ? queue_read_arguments(call, argc, argv)
+                       : command_usage_error("queue", "unknown verb '%s'", call->verb);
+    if (status == EXIT_YES)
+        status = check_words(call);
     struct config *config = status ? NULL : command_load_config(&status);
     if (config)
-        status = dispatch(&call, config->control, verb);
+        status = dispatch(call, config);
     config_unref(config);
-    json_decref(call.request);
-    json_decref(call.ids);
+    free(call->to);
+    free(call);
     return status;
 }

@@ -20,33 +20,48 @@ static json_t *relay_ask(const char *verb, int *status)
     return answer;
 }
 
-static int simple(const char *verb, int argc, char **argv, const char *done)
+static int simple(const char *verb, int argc, char **argv, void (*told)(const json_t *answer))
 {
     if (argc > 1)
         return command_usage_error(verb, "unexpected argument '%s'", argv[1]);
     int status;
     json_t *answer = relay_ask(verb, &status);
     if (answer && status == EXIT_YES)
-        puts(done);
+        told(answer);
     json_decref(answer);
     return status;
-}
-
-int command_reload(int argc, char **argv)
-{
-    return simple("reload", argc, argv, "the new configuration is in force");
-}
-
-int command_drain(int argc, char **argv)
-{
-    return simple("drain", argc, argv,
-                  "no more is accepted; the relay ends when its queue is empty (held mail stays)");
 }
 
 static const char *relay_word(const json_t *j, const char *key)
 {
     const char *s = json_string_value(json_object_get(j, key));
     return s ? s : "";
+}
+
+static void told_reload(const json_t *answer)
+{
+    const char *restart = relay_word(answer, "restart");
+    if (restart[0])
+        printf("the new configuration is in force, but for what only a restart changes: %s\n",
+               restart);
+    else
+        puts("the new configuration is in force");
+}
+
+static void told_drain(const json_t *answer)
+{
+    (void)answer;
+    puts("no more is accepted; the relay ends when its queue is empty (held mail stays)");
+}
+
+int command_reload(int argc, char **argv)
+{
+    return simple("reload", argc, argv, told_reload);
+}
+
+int command_drain(int argc, char **argv)
+{
+    return simple("drain", argc, argv, told_drain);
 }
 
 static long long relay_number(const json_t *j, const char *key)
@@ -72,6 +87,30 @@ static void print_state(const json_t *state)
         printf("             %s\n", relay_word(state, "lost"));
 }
 
+static const char *validation(const char *word)
+{
+    if (strcmp(word, "unchecked") == 0)
+        return "on, not checked (dns.self_check is off)";
+    return strcmp(word, "off") == 0 ? "off (no DNS server is trusted to validate)" : word;
+}
+
+static void print_validation(const json_t *dns)
+{
+    printf("DNS          validation %s, %lld lookups, %lld from the cache, %lld failed\n",
+           validation(relay_word(dns, "validation")), relay_number(dns, "lookups"),
+           relay_number(dns, "cache_hits"), relay_number(dns, "failures"));
+    if (relay_word(dns, "text")[0])
+        printf("             %s\n", relay_word(dns, "text"));
+}
+
+static void print_troubles(const json_t *troubles)
+{
+    size_t i;
+    const json_t *line;
+    json_array_foreach (troubles, i, line)
+        printf("%s %s\n", i ? "            " : "TROUBLE     ", json_string_value(line));
+}
+
 static void print_status(const json_t *answer)
 {
     const json_t *c = json_object_get(answer, "counters");
@@ -90,6 +129,8 @@ static void print_status(const json_t *answer)
            relay_number(c, "expired"), relay_number(c, "dsn"));
     printf("TLS          %lld refused, %lld failed and delivered all the same\n",
            relay_number(c, "tls_refused"), relay_number(c, "tls_failure"));
+    printf("TLS reports  %lld sent, %lld given up\n", relay_number(c, "reports_sent"),
+           relay_number(c, "reports_failed"));
     printf("queue        %lld recipients to serve, %lld bytes of messages in memory\n",
            relay_number(c, "queued"), relay_number(c, "memory"));
     printf("spool        %lld bytes in %lld segments, %lld syncs, %s, %s\n",
@@ -97,13 +138,14 @@ static void print_status(const json_t *answer)
            relay_number(spool, "syncs"),
            json_is_true(json_object_get(spool, "healthy")) ? "healthy" : "CANNOT WRITE",
            json_is_true(json_object_get(spool, "room")) ? "room left" : "DISK FULL");
-    printf("DNS          validation %s%s%s, %lld lookups, %lld from the cache, %lld failed\n",
-           relay_word(dns, "validation"), relay_word(dns, "text")[0] ? ": " : "",
-           relay_word(dns, "text"), relay_number(dns, "lookups"), relay_number(dns, "cache_hits"),
-           relay_number(dns, "failures"));
+    print_validation(dns);
     print_state(json_object_get(answer, "state"));
     print_certificate(answer);
+    print_troubles(json_object_get(answer, "troubles"));
     printf("alarms       %lld\n", relay_number(c, "alarms"));
+    if (relay_number(c, "log_lost"))
+        printf("log          %lld lines lost: whoever reads it is too slow\n",
+               relay_number(c, "log_lost"));
 }
 
 int command_status(int argc, char **argv)

@@ -22,7 +22,7 @@ struct options {
     const char *domain, *type, *day, *state;
     char ascii[IDN_NAME + 2]; // the domain as A-labels, "*." kept
     int64_t since_ms;
-    bool follow, json;
+    bool follow, json, send;
     struct config *config; // NULL: not needed
 };
 
@@ -75,11 +75,15 @@ static int take_type(struct options *o, const char *text)
 
 static int command_tls_read_options(struct options *o, int argc, char **argv)
 {
-    static const struct option names[] = {
-        {"domain", required_argument, NULL, 'd'}, {"since", required_argument, NULL, 's'},
-        {"type", required_argument, NULL, 't'},   {"day", required_argument, NULL, 'D'},
-        {"state", required_argument, NULL, 'S'},  {"follow", no_argument, NULL, 'f'},
-        {"json", no_argument, NULL, 'j'},         {NULL, 0, NULL, 0}};
+    static const struct option names[] = {{"domain", required_argument, NULL, 'd'},
+                                          {"since", required_argument, NULL, 's'},
+                                          {"type", required_argument, NULL, 't'},
+                                          {"day", required_argument, NULL, 'D'},
+                                          {"state", required_argument, NULL, 'S'},
+                                          {"follow", no_argument, NULL, 'f'},
+                                          {"json", no_argument, NULL, 'j'},
+                                          {"send", no_argument, NULL, 'x'},
+                                          {NULL, 0, NULL, 0}};
     int c, rc = 0;
     optind = 1;
     opterr = 0;
@@ -105,6 +109,9 @@ static int command_tls_read_options(struct options *o, int argc, char **argv)
             break;
         case 'j':
             o->json = true;
+            break;
+        case 'x':
+            o->send = true;
             break;
         default:
             rc = command_usage_error("tls", "'%s' is unknown or lacks its value", argv[optind - 1]);
@@ -257,11 +264,33 @@ static int command_tls_run_summary(const struct options *o)
     return EXIT_YES;
 }
 
+static struct tls_reports_asked reports_asked(const struct options *o)
+{
+    return (struct tls_reports_asked){.config = o->config,
+                                      .state = o->state,
+                                      .domain = o->domain,
+                                      .day = o->day,
+                                      .since_ms = o->since_ms,
+                                      .json = o->json};
+}
+
+static int command_tls_run_reports(const struct options *o)
+{
+    const struct tls_reports_asked asked = reports_asked(o);
+    return tls_reports_list(&asked);
+}
+
 static int command_tls_run_report(const struct options *o)
 {
     int status;
     if (!o->day)
         return command_usage_error("tls", "report needs --day");
+    if (o->send && o->state)
+        return command_usage_error("tls", "--send asks the running relay, and --state none");
+    if (o->send) {
+        const struct tls_reports_asked asked = reports_asked(o);
+        return tls_reports_send(&asked);
+    }
     json_t *answer =
         command_tls_ask(o, request_for(o, "tls-report", STATE_ROWS), STATE_REPORT, &status);
     if (!answer)
@@ -371,6 +400,7 @@ static const struct verb {
     {"failures", command_tls_run_failures, false, false, false},
     {"summary", command_tls_run_summary, false, false, false},
     {"report", command_tls_run_report, false, true, false},
+    {"reports", command_tls_run_reports, false, false, false},
     {"policies", command_tls_run_policies, false, false, false},
     {"refresh", command_tls_run_refresh, true, true, true},
     {"forget", command_tls_run_forget, true, true, true},
@@ -400,7 +430,7 @@ int command_tls(int argc, char **argv)
         if (strcmp(verbs[i].name, argv[1]) == 0)
             verb = &verbs[i];
     if (!verb)
-        return command_usage_error("tls", "one of failures, summary, report, policies, %s",
+        return command_usage_error("tls", "one of failures, summary, report, reports, policies, %s",
                                    "refresh, forget and exceptions is needed");
     struct options o = {0};
     int rc = command_tls_read_options(&o, argc - 1, argv + 1);

@@ -14,11 +14,23 @@ void tls_print_summary(const json_t *sums);
 void tls_print_policies(const json_t *answer);
 void tls_print_policy(const json_t *policy);
 void tls_print_exceptions(const json_t *exceptions);
+void tls_print_sending(const json_t *row); // of `waxwing tls reports`
 
 // Rows of STATE_SUMS summed to one a day, domain and type.
 json_t *tls_summary_json(const json_t *rows);
 // What each exception of the configuration is worth, judged by rows of STATE_SUMS of the last days.
 #define EXCEPTION_DAYS 7
 json_t *tls_exceptions_json(const struct config *config, const json_t *rows);
+
+// relay/command/tls_reports.c: what became of daily reports; an operator's wish to send them.
+struct tls_reports_asked {
+    const struct config *config; // NULL with `state`
+    const char *state;           // the database to read, and no relay to ask; NULL
+    const char *domain, *day;    // NULL: any
+    int64_t since_ms;
+    bool json;
+};
+int tls_reports_list(const struct tls_reports_asked *asked);
+int tls_reports_send(const struct tls_reports_asked *asked); // of `day`
 
 #endif

@@ -184,3 +184,26 @@ void tls_print_exceptions(const json_t *exceptions)
         print_wrapped(tls_text_word(row, "conclusion"), 2);
     }
 }
+
+void tls_print_sending(const json_t *row)
+{
+    struct buf line;
+    const char *to = tls_text_word(row, "to"), *state = tls_text_word(row, "state");
+    const char *answer = tls_text_word(row, "answer"), *next = tls_text_word(row, "next");
+    long long attempts = (long long)tls_text_number(row, "attempts");
+    buf_init(&line, 65536);
+    buf_addf(&line, "%s %s: %s", tls_text_word(row, "day"), tls_text_word(row, "domain"),
+             to[0] ? to : "the TLS-RPT record");
+    wrap(&line, 0);
+    buf_init(&line, 65536);
+    buf_addf(&line, "%s %s", state, tls_text_word(row, "changed"));
+    if (next[0])
+        buf_addf(&line, ", next at %s", next);
+    if (attempts > 1)
+        buf_addf(&line, ", %lld attempts", attempts);
+    if (tls_text_word(row, "id")[0])
+        buf_addf(&line, ", message %s", tls_text_word(row, "id"));
+    wrap(&line, 2);
+    if (answer[0])
+        print_wrapped(answer, 2);
+}

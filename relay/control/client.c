@@ -73,14 +73,81 @@ static json_t *client_ask(const char *path, json_t *request, int *status)
         errno = EPROTO;
     }
     int error = errno;
-    if (answer)
+    if (answer) {
         *status = (int)json_integer_value(json_object_get(answer, "exit"));
+        json_object_del(answer, "exit"); // between the two programs, and nobody else's
+    }
     if (fd >= 0)
         close(fd);
     free(text);
     buf_free(&in);
     errno = error;
     return answer;
+}
+
+// One line's JSON: the last of an answer (true), or one for `line`.
+static bool take_line(struct span text, control_line *line, void *arg, json_t **last, bool *stopped)
+{
+    json_error_t error;
+    json_t *j = json_loadb((const char *)text.p, text.n, JSON_ALLOW_NUL, &error);
+    if (json_object_get(j, "exit")) {
+        *last = j;
+        return true;
+    }
+    *stopped = !j || !line(j, arg);
+    json_decref(j);
+    return false;
+}
+
+// Reads until the last line, or until `line` has enough. 0: the answer is in *last.
+static int read_lines(int fd, control_line *line, void *arg, json_t **last, bool *stopped)
+{
+    struct buf in;
+    struct span one, rest;
+    int rc = -1;
+    buf_init(&in, CONTROL_ANSWER_MAX);
+    while (!*last && !*stopped) {
+        unsigned char *room;
+        ssize_t n = buf_reserve(&in, CONTROL_PIECE, &room) < 0 ? -1 : read(fd, room, CONTROL_PIECE);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            break;
+        in.len += (size_t)n;
+        rest = buf_span(&in);
+        while (!*last && !*stopped && span_cut(rest, '\n', &one, &rest))
+            rc = take_line(one, line, arg, last, stopped) ? 0 : rc;
+        buf_drop(&in, in.len - rest.n);
+    }
+    // The last line may end with the connection.
+    if (!*last && !*stopped && in.len && take_line(buf_span(&in), line, arg, last, stopped))
+        rc = 0;
+    buf_free(&in);
+    return rc;
+}
+
+json_t *control_ask_lines(const char *path, json_t *request, control_line *line, void *arg,
+                          int *status)
+{
+    char *text = json_dumps(request, JSON_COMPACT);
+    json_decref(request);
+    json_t *last = NULL;
+    bool stopped = false;
+    *status = EXIT_TEMP;
+    int fd = connect_to(path);
+    if (fd < 0 || !text || send_all(fd, text, strlen(text)) < 0 || send_all(fd, "\n", 1) < 0)
+        fprintf(stderr, "waxwing: no relay answers on %s: %s\n", path, strerror(errno));
+    else if (read_lines(fd, line, arg, &last, &stopped) < 0 && !stopped)
+        fputs("waxwing: the relay's answer was cut off before its end\n", stderr);
+    if (last)
+        *status = (int)json_integer_value(json_object_get(last, "exit"));
+    const char *error = json_string_value(json_object_get(last, "error"));
+    if (error)
+        fprintf(stderr, "waxwing: %s\n", error);
+    if (fd >= 0)
+        close(fd);
+    free(text);
+    return last;
 }
 
 json_t *control_ask_quietly(const char *socket_path, json_t *request, int *status)

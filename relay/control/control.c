@@ -2,6 +2,7 @@
 // The server side of the control socket.
 #include "relay/control/control.h"
 
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,31 +12,60 @@
 #include "relay/base/list.h"
 #include "relay/base/mem.h"
 #include "relay/base/exit.h"
+#include "relay/net/accept.h"
 
 struct control {
     struct relay *relay;
-    uv_pipe_t listener;
+    uv_loop_t *loop;
+    struct acceptor *acceptor;
     const struct control_verb *const *tables;
-    struct list calls;
+    struct list calls; // the oldest first
+    size_t ncalls;     // connections that are not closed
+    bool waiting;      // the next one waits for room
 };
 
 struct control_call {
     struct list list;
+    struct relay *relay;
+    uv_loop_t *loop;
     struct control *control; // NULL: the socket has been closed, the answer goes nowhere
+    control_local_fn *local; // a page's call: no client, the answer goes here
+    void *local_arg;
+    json_t *rows; // its pieces, read
     uv_pipe_t pipe;
+    uv_timer_t deadline;
+    unsigned handles; // not yet closed
+    size_t unsent;    // bytes of the answer when the deadline was last looked at
     struct buf in;
     uv_write_t write;
     char *answer;
+    struct buf piece; // of a long answer, being written
+    control_next *next;
+    void *next_arg;
     bool asked;  // the verb has it
     bool closed; // the client is gone; freed when the verb answers
 };
 
+static void make_way(struct control *control)
+{
+    control->ncalls--;
+    if (!control->waiting)
+        return;
+    control->waiting = false;
+    acceptor_resume(control->acceptor);
+}
+
 static void control_call_gone(uv_handle_t *handle)
 {
     struct control_call *call = handle->data;
+    if (--call->handles)
+        return;
     call->closed = true;
+    if (call->control)
+        make_way(call->control);
     list_remove(&call->list); // harmless where the socket was closed before
     buf_free(&call->in);
+    buf_free(&call->piece);
     free(call->answer);
     call->answer = NULL;
     if (!call->asked)
@@ -44,8 +74,28 @@ static void control_call_gone(uv_handle_t *handle)
 
 static void hang_up(struct control_call *call)
 {
-    if (!uv_is_closing((uv_handle_t *)&call->pipe))
-        uv_close((uv_handle_t *)&call->pipe, control_call_gone);
+    if (uv_is_closing((uv_handle_t *)&call->pipe))
+        return;
+    uv_close((uv_handle_t *)&call->pipe, control_call_gone);
+    uv_close((uv_handle_t *)&call->deadline, control_call_gone);
+}
+
+// A request is to come in its time, and of an answer something has to leave in each such time; while the verb
+// works there is none.
+static void control_on_deadline(uv_timer_t *timer)
+{
+    struct control_call *call = timer->data;
+    size_t unsent = uv_stream_get_write_queue_size((uv_stream_t *)&call->pipe);
+    if (unsent && unsent < call->unsent)
+        call->unsent = unsent;
+    else
+        hang_up(call);
+}
+
+static void set_deadline(struct control_call *call)
+{
+    call->unsent = SIZE_MAX;
+    uv_timer_start(&call->deadline, control_on_deadline, CONTROL_DEADLINE_MS, CONTROL_DEADLINE_MS);
 }
 
 static void control_answered(uv_write_t *write, int status)
@@ -54,9 +104,23 @@ static void control_answered(uv_write_t *write, int status)
     hang_up(write->data);
 }
 
+static void answer_locally(struct control_call *call, int exit, json_t *answer)
+{
+    if (call->rows)
+        json_object_set(answer, "rows", call->rows);
+    call->local(exit, answer, call->local_arg);
+    json_decref(call->rows);
+    json_decref(answer);
+    free(call);
+}
+
 void control_answer(struct control_call *call, int exit, json_t *answer)
 {
     call->asked = false;
+    if (call->local) {
+        answer_locally(call, exit, answer);
+        return;
+    }
     if (call->closed) {
         json_decref(answer);
         free(call);
@@ -73,6 +137,8 @@ void control_answer(struct control_call *call, int exit, json_t *answer)
     call->write.data = call;
     if (uv_write(&call->write, (uv_stream_t *)&call->pipe, &out, 1, control_answered) < 0)
         hang_up(call);
+    else
+        set_deadline(call);
 }
 
 void control_error(struct control_call *call, int exit, const char *format, ...)
@@ -87,14 +153,79 @@ void control_error(struct control_call *call, int exit, const char *format, ...)
     control_answer(call, exit, answer);
 }
 
+static void piece_written(uv_write_t *write, int status)
+{
+    struct control_call *call = write->data;
+    buf_free(&call->piece);
+    if (status < 0)
+        hang_up(call);
+    call->next(call->next_arg);
+}
+
+// A page shows the first piece of a long answer.
+static void keep_rows(struct control_call *call, struct buf *piece)
+{
+    struct span rest = buf_span(piece), line;
+    if (!call->rows)
+        call->rows = json_array();
+    while (rest.n && span_cut(rest, '\n', &line, &rest))
+        json_array_append_new(call->rows, json_loadb((const char *)line.p, line.n, 0, NULL));
+    buf_free(piece);
+}
+
+bool control_piece(struct control_call *call, struct buf *piece, control_next *next, void *arg)
+{
+    if (call->local) {
+        keep_rows(call, piece);
+        return false;
+    }
+    if (call->closed || uv_is_closing((uv_handle_t *)&call->pipe)) {
+        buf_free(piece);
+        return false;
+    }
+    buf_move(&call->piece, piece);
+    call->next = next;
+    call->next_arg = arg;
+    call->write.data = call;
+    uv_buf_t out = uv_buf_init((char *)call->piece.data, (unsigned)call->piece.len);
+    if (uv_write(&call->write, (uv_stream_t *)&call->pipe, &out, 1, piece_written) == 0)
+        return true;
+    hang_up(call);
+    return false;
+}
+
+static int peer_of(struct control_call *call, struct ucred *peer)
+{
+    socklen_t n = sizeof *peer;
+    uv_os_fd_t fd;
+    if (uv_fileno((uv_handle_t *)&call->pipe, &fd) < 0)
+        return -1;
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &n);
+}
+
+void control_by(struct control_call *call, char *out, size_t size)
+{
+    struct ucred peer;
+    struct passwd user, *found = NULL;
+    char room[4096];
+    if (call->local || call->closed || peer_of(call, &peer) < 0) {
+        snprintf(out, size, "unknown");
+        return;
+    }
+    if (getpwuid_r(peer.uid, &user, room, sizeof room, &found) == 0 && found)
+        snprintf(out, size, "%s", found->pw_name);
+    else
+        snprintf(out, size, "uid %u", (unsigned)peer.uid);
+}
+
 struct inbox *control_mail(struct control_call *call)
 {
-    return call->control->relay->mail;
+    return call->relay->mail;
 }
 
 uv_loop_t *control_loop(struct control_call *call)
 {
-    return call->pipe.loop;
+    return call->loop;
 }
 
 static const struct control_verb *find_verb(const struct control *control, const char *name)
@@ -110,10 +241,7 @@ static const struct control_verb *find_verb(const struct control *control, const
 static bool may_change(struct control_call *call)
 {
     struct ucred peer;
-    socklen_t n = sizeof peer;
-    uv_os_fd_t fd;
-    if (uv_fileno((uv_handle_t *)&call->pipe, &fd) < 0 ||
-        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) < 0)
+    if (peer_of(call, &peer) < 0)
         return false;
     return peer.uid == 0 || peer.uid == geteuid();
 }
@@ -121,6 +249,7 @@ static bool may_change(struct control_call *call)
 static void dispatch(struct control_call *call)
 {
     call->asked = true;
+    uv_timer_stop(&call->deadline);
     uv_read_stop((uv_stream_t *)&call->pipe);
     json_error_t error;
     json_t *request =
@@ -133,6 +262,22 @@ static void dispatch(struct control_call *call)
         control_error(call, EXIT_NO, "'%s' needs root or the relay's own user", verb->name);
     else
         verb->run(call, call->control->relay, request);
+    json_decref(request);
+}
+
+void control_local(struct control *control, json_t *request, control_local_fn *fn, void *arg)
+{
+    struct control_call *call = mem_new(sizeof *call);
+    const char *name = json_string_value(json_object_get(request, "verb"));
+    const struct control_verb *verb = find_verb(control, name);
+    call->relay = control->relay;
+    call->loop = control->loop;
+    call->local = fn;
+    call->local_arg = arg;
+    if (verb && !verb->changes)
+        verb->run(call, control->relay, request);
+    else
+        control_error(call, EXIT_USAGE, "'%s' is no verb for a page", name);
     json_decref(request);
 }
 
@@ -160,43 +305,76 @@ static void control_on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *room
         dispatch(call);
 }
 
-static void control_on_connection(uv_stream_t *listener, int status)
+static void take_connection(struct control *control, int fd)
 {
-    struct control *control = listener->data;
-    if (status < 0)
-        return;
     struct control_call *call = mem_new(sizeof *call);
     call->control = control;
+    call->relay = control->relay;
+    call->loop = control->loop;
     list_init(&call->list);
     buf_init(&call->in, CONTROL_REQUEST_MAX);
-    uv_pipe_init(listener->loop, &call->pipe, 0);
-    call->pipe.data = call;
+    buf_init(&call->piece, CONTROL_ANSWER_MAX);
+    uv_pipe_init(control->loop, &call->pipe, 0);
+    uv_timer_init(control->loop, &call->deadline);
+    call->pipe.data = call->deadline.data = call;
+    call->handles = 2;
     list_append(&control->calls, &call->list);
-    if (uv_accept(listener, (uv_stream_t *)&call->pipe) < 0 ||
-        uv_read_start((uv_stream_t *)&call->pipe, control_give_room, control_on_read) < 0)
+    control->ncalls++;
+    set_deadline(call);
+    int rc = uv_pipe_open(&call->pipe, fd);
+    if (rc < 0)
+        close(fd);
+    if (rc < 0 || uv_read_start((uv_stream_t *)&call->pipe, control_give_room, control_on_read) < 0)
         hang_up(call);
 }
 
+// Whoever has asked nothing for longest makes room for the next.
+static void make_room(struct control *control)
+{
+    list_each (it, &control->calls) {
+        struct control_call *call = list_of(it, struct control_call, list);
+        if (!call->asked && !call->answer && !uv_is_closing((uv_handle_t *)&call->pipe)) {
+            hang_up(call);
+            return;
+        }
+    }
+}
+
+static void control_on_client(void *arg, int fd)
+{
+    struct control *control = arg;
+    if (control->ncalls + 1 >= CONTROL_CALLS)
+        make_room(control);
+    take_connection(control, fd);
+    if (control->ncalls < CONTROL_CALLS)
+        return;
+    control->waiting = true;
+    acceptor_hold(control->acceptor);
+}
+
+static void control_on_closed(void *arg)
+{
+    free(arg);
+}
+
 struct control *control_open(struct relay *relay, uv_loop_t *loop, int fd,
-                             const struct control_verb *const *tables)
+                             const struct control_verb *const *tables, struct why *why)
 {
     struct control *control = mem_new(sizeof *control);
     control->relay = relay;
+    control->loop = loop;
     control->tables = tables;
     list_init(&control->calls);
-    uv_pipe_init(loop, &control->listener, 0);
-    control->listener.data = control;
-    if (uv_pipe_open(&control->listener, fd) < 0 ||
-        uv_listen((uv_stream_t *)&control->listener, 64, control_on_connection) < 0) {
-        fputs("waxwing: the control socket cannot be served\n", stderr);
-        abort(); // bound a moment ago by ourselves
-    }
-    return control;
-}
-
-static void control_listener_gone(uv_handle_t *handle)
-{
-    free(handle->data);
+    const struct acceptor_options options = {.name = "the control socket",
+                                             .insist = true,
+                                             .client = control_on_client,
+                                             .closed = control_on_closed,
+                                             .arg = control};
+    control->acceptor = acceptor_open(loop, fd, &options, why);
+    if (control->acceptor)
+        return control;
+    free(control);
+    return NULL;
 }
 
 void control_close(struct control *control)
@@ -204,8 +382,10 @@ void control_close(struct control *control)
     if (!control)
         return;
     list_each_safe (it, &control->calls) {
+        struct control_call *call = list_of(it, struct control_call, list);
         list_remove(it); // the list may be gone before they are
-        hang_up(list_of(it, struct control_call, list));
+        call->control = NULL;
+        hang_up(call);
     }
-    uv_close((uv_handle_t *)&control->listener, control_listener_gone);
+    acceptor_close(control->acceptor);
 }

@@ -70,6 +70,11 @@ uint64_t content_size(const struct content *c)
     return n + (c->message->large ? c->message->body_bytes : c->body.len);
 }
 
+uint64_t content_own(const struct content *c)
+{
+    return c->prefix.len;
+}
+
 bool content_is_large(const struct content *c)
 {
     return c->message->large;
@@ -236,6 +241,11 @@ void content_read(struct content_reader *r)
     worker_busy(r->worker, 1);
     int rc = uv_queue_work(&r->worker->loop, &r->work, content_read_work, content_read_done);
     assert(rc == 0);
+}
+
+bool content_reading(const struct content_reader *r)
+{
+    return r->busy;
 }
 
 void content_reader_free(struct content_reader *r)

@@ -20,6 +20,7 @@ struct content *content_take(struct relay *relay, struct message *m);
 struct content *content_ref(struct content *c);
 void content_unref(struct content *c);          // accepts NULL; any thread
 uint64_t content_size(const struct content *c); // bytes that DATA carries before stuffing
+uint64_t content_own(const struct content *c);  // of them in front: the lines that this relay wrote
 // The header fields as sent, for a DSN; up to out's ceiling.
 int content_header(const struct content *c, struct buf *out);
 
@@ -46,6 +47,7 @@ typedef void content_read_fn(const void *data, ssize_t n, const struct why *why,
 struct content_reader *content_reader(struct worker *worker, struct content *c, content_read_fn *fn,
                                       void *arg);
 void content_read(struct content_reader *reader);
+bool content_reading(const struct content_reader *reader); // a read is under way
 void content_reader_free(
     struct content_reader *reader); // accepts NULL; also while a read is under way
 

@@ -1,226 +1,249 @@
 // SPDX-License-Identifier: ISC
 // The message of an outbound transaction and its end: DATA with stuffed dots (RFC 5321 section 4.5.2) or
 // BDAT (RFC 3030), bodies from memory or from their file, and what the answers mean for each recipient.
-#include "relay/deliver/inside.h"
+//
+// A host that offers CHUNKING, does not know BDAT and leaves the chunk unread takes the body for commands. Until it
+// has taken one, its first chunk is our own lines alone, and the rest waits for their answer.
+#include "relay/deliver/steps_inside.h"
 
 #include <stdio.h>
+#include <xxhash.h>
 
-static void deliver_data_put(void *to, const void *bytes, size_t n)
+static void data_put(void *to, const void *bytes, size_t n)
 {
     stream_write(to, bytes, n);
 }
 
 static void write_piece(struct deliver *d, struct span piece)
 {
-    d->body_out += piece.n;
-    if (d->bdat)
-        stream_write(d->c->stream, piece.p, piece.n);
+    d->trans.body_out += piece.n;
+    if (d->trans.way == WAY_DATA)
+        content_stuff(&d->trans.stuffer, piece, data_put, d->link.c->stream);
     else
-        content_stuff(&d->stuffer, piece, deliver_data_put, d->c->stream);
+        stream_write(d->link.c->stream, piece.p, piece.n);
 }
 
 static void end_body(struct deliver *d)
 {
-    if (!d->bdat)
-        content_stuff_end(&d->stuffer, deliver_data_put, d->c->stream);
-    content_reader_free(d->reader);
-    d->reader = NULL;
+    if (d->trans.way == WAY_DATA)
+        content_stuff_end(&d->trans.stuffer, data_put, d->link.c->stream);
+    content_reader_free(d->trans.reader);
+    d->trans.reader = NULL;
 }
 
-static void deliver_data_large_read(const void *data, ssize_t n, const struct why *why, void *arg)
+static void data_on_read(const void *data, ssize_t n, const struct why *why, void *arg)
 {
     struct deliver *d = arg;
+    struct deliver_transaction *t = &d->trans;
     struct why short_file;
-    d->reading = false;
-    if (n == 0 || (n > 0 && (uint64_t)n > d->body_left))
+    if (n == 0 || (n > 0 && (uint64_t)n > t->body_left))
         why_set(&short_file, WHY_OURS, "4.3.0", "the file of a large body changed its size");
-    if (n <= 0 || (uint64_t)n > d->body_left) {
+    if (n <= 0 || (uint64_t)n > t->body_left) {
         // Half a message is out: only closing the connection keeps the host from taking it.
-        deliver_refuse_rest(d, n < 0 ? why : &short_file);
-        connection_close(d->c, true);
-        d->c = NULL;
-        deliver_continue(d, AT_END, NULL);
+        deliver_drop(d, true);
+        deliver_refuse_rest(d, n < 0 ? why : &short_file, NULL);
+        d->resume(d, DELIVER_END, NULL);
         return;
     }
     write_piece(d, span_of(data, (size_t)n));
-    d->body_left -= (uint64_t)n;
-    if (d->body_left) {
+    t->body_left -= (uint64_t)n;
+    if (t->body_left) {
         deliver_body_go_on(d);
         return;
     }
     end_body(d); // at once: the answer to a BDAT may follow its last byte
-    deliver_continue(d, AT_FINAL, NULL);
+    d->resume(d, DELIVER_FINAL, NULL);
 }
 
 void deliver_body_go_on(struct deliver *d)
 {
-    if (d->at != AT_BODY || !d->reader || d->reading || !stream_ready(d->c->stream))
+    struct content_reader *reader = d->trans.reader;
+    if (d->state != DELIVER_BODY || !reader || content_reading(reader) ||
+        !stream_ready(d->link.c->stream))
         return;
     // Progress: the deadline is for the next piece.
-    stream_deadline(d->c->stream, d->config->delivery.command);
-    d->reading = true;
-    content_read(d->reader);
+    stream_deadline(d->link.c->stream, d->config->delivery.command);
+    content_read(reader);
 }
 
-void deliver_begin_body(struct deliver *d)
+// Writes what is in memory; a large body is read from its file afterwards.
+static void begin_body(struct deliver *d)
 {
+    struct deliver_transaction *t = &d->trans;
     struct content_cursor cursor = {0};
     struct span piece;
-    d->c->messages++;
-    if (d->bdat)
-        deliver_command(d, "BDAT %llu LAST\r\n", (unsigned long long)content_size(d->content));
-    content_stuff_begin(&d->stuffer);
-    d->body_out = 0;
+    uint64_t before = t->body_out; // the prefix has gone ahead
+    if (t->way == WAY_PREFIX)
+        t->way = WAY_BDAT;
+    d->link.c->messages++;
+    if (t->way == WAY_BDAT)
+        deliver_command(d, "BDAT %llu LAST\r\n",
+                        (unsigned long long)(content_size(d->content) - before));
+    else
+        content_stuff_begin(&t->stuffer);
+    if (before)
+        content_next(d->content, &cursor, &piece);
     while (content_next(d->content, &cursor, &piece))
         write_piece(d, piece);
     if (!content_is_large(d->content)) {
         end_body(d);
         return;
     }
-    content_reader_free(d->reader);
-    d->body_left = d->message->body_bytes;
-    d->reader = content_reader(d->order.worker, d->content, deliver_data_large_read, d);
+    t->body_left = d->message->body_bytes;
+    t->reader = content_reader(d->order.worker, d->content, data_on_read, d);
 }
 
-enum moment deliver_body(struct deliver *d)
+enum deliver_state deliver_early_body(struct deliver *d)
 {
-    deliver_begin_body(d);
-    if (!d->reader)
-        return AT_FINAL;
+    begin_body(d);
+    return DELIVER_WAIT;
+}
+
+enum deliver_state deliver_body(struct deliver *d)
+{
+    begin_body(d);
+    if (!d->trans.reader)
+        return DELIVER_FINAL;
     deliver_body_go_on(d);
-    return STAY;
+    return DELIVER_WAIT;
 }
 
-enum moment deliver_data_heard(struct deliver *d)
+enum deliver_state deliver_prefix(struct deliver *d)
 {
-    if (d->c->reply.code == 354) {
-        if (d->taken && d->mail_taken)
-            return AT_BODY;
+    struct content_cursor cursor = {0};
+    struct span piece;
+    bool some = content_next(d->content, &cursor, &piece);
+    if (!some)
+        return DELIVER_BODY;
+    deliver_command(d, "BDAT %zu\r\n", piece.n);
+    write_piece(d, piece);
+    return DELIVER_WAIT;
+}
+
+// The host refused the message, or its first part.
+static enum deliver_state refused(struct deliver *d, enum smtp_stage stage,
+                                  enum deliver_after after)
+{
+    struct why why;
+    outcome_reply(&why, stage, &d->link.c->reply, d->link.c->host);
+    struct attempt *attempt = deliver_attempt_heard(d);
+    deliver_settle(d, &why, attempt);
+    attempt_unref(attempt);
+    return deliver_transaction_over(d, after);
+}
+
+enum deliver_state deliver_prefix_reply(struct deliver *d)
+{
+    int code = d->link.c->reply.code;
+    if (deliver_chunking_refused(d))
+        return deliver_without_chunking(d);
+    if (code < 200 || (code >= 300 && code < 400) || deliver_unasked(d))
+        return deliver_out_of_step(d);
+    if (code >= 400)
+        return refused(d, STAGE_DATA, AFTER_DOUBT);
+    pool_note_chunks(d->link.c);
+    return DELIVER_BODY;
+}
+
+enum deliver_state deliver_data_reply(struct deliver *d)
+{
+    int code = d->link.c->reply.code;
+    bool asked = d->trans.taken > 0;
+    // One command at a time, a success is no answer to DATA but one too many to what was before.
+    if (code < 300 && pool_out_of_step(d->link.c))
+        return DELIVER_WAIT;
+    if (deliver_unasked(d) || (code < 400 && code != 354))
+        return deliver_out_of_step(d);
+    if (code == 354 && asked)
+        return DELIVER_BODY;
+    if (code == 354) {
         // RFC 2920 section 3.1: nobody was taken and the host wants data all the same: it gets an
         // empty message, whatever it answers to which is no success.
-        stream_write(d->c->stream, ".\r\n", 3);
-        return AT_FINAL;
+        stream_write(d->link.c->stream, ".\r\n", 3);
+        return DELIVER_FINAL;
     }
-    if (!d->taken || !d->mail_taken)
-        return deliver_transaction_over(d);
-    if (d->c->reply.code < 400)
-        return deliver_refused(d, MOMENT_DATA);
-    struct why why;
-    outcome_reply(&why, MOMENT_DATA, &d->c->reply, d->c->host);
-    for (size_t i = 0; i < d->nbatch; i++)
-        if (d->rcpts[d->batch[i]]->standing == STANDING_TAKEN)
-            delivery_refuse(d->rcpts[d->batch[i]], &why);
-    return deliver_transaction_over(d);
+    if (!asked)
+        return deliver_transaction_over(d, AFTER_RESET);
+    // Pipelined, it may be the answer to the last RCPT after one too many: the RSET will tell.
+    return refused(d, STAGE_DATA, d->link.c->ext.pipelining ? AFTER_DOUBT : AFTER_RESET);
 }
 
-static void deliver_data_settle(struct deliver *d, const struct why *why)
+// The host answers while the message is still being sent: it has had enough.
+enum deliver_state deliver_body_reply(struct deliver *d)
 {
-    for (size_t i = 0; i < d->nbatch; i++) {
-        struct delivery_rcpt *r = d->rcpts[d->batch[i]];
-        if (r->standing != STANDING_TAKEN)
-            continue;
-        if (why)
-            delivery_refuse(r, why);
-        else
-            r->standing = STANDING_DELIVERED;
-    }
+    if (deliver_chunking_refused(d))
+        return deliver_without_chunking(d);
+    if (d->link.c->reply.code < 400)
+        return deliver_out_of_step(d);
+    return refused(d, STAGE_FINAL, AFTER_CLOSE);
 }
 
-// The host answers while the message is still being sent: it has had enough, and is out of step. Not so
-// where BDAT said how much there is and all of it is out: the end of the file was only not read yet.
-enum moment deliver_body_heard(struct deliver *d)
+// Nobody was taken: only what the host does next matters.
+static enum deliver_state nobodys_answer(struct deliver *d)
 {
-    if (d->bdat && d->body_out == content_size(d->content)) {
-        d->reading = false;
-        end_body(d);
-        return deliver_final_heard(d);
-    }
-    struct why why;
-    outcome_reply(&why, MOMENT_FINAL, &d->c->reply, d->c->host);
-    if (d->c->reply.code < 400)
-        return deliver_next(d, &why, false);
-    deliver_data_settle(d, &why);
-    deliver_describe(d);
-    connection_close(d->c, true);
-    d->c = NULL;
-    return deliver_transaction_over(d);
+    int code = d->link.c->reply.code;
+    // A BDAT that is taken for nobody is the answer to something else.
+    if (code < 400 && d->trans.way != WAY_DATA && !deliver_mail_refused(d))
+        return deliver_out_of_step(d);
+    if (code == 421)
+        return deliver_transaction_over(d, AFTER_CLOSE);
+    return deliver_transaction_over(d, code < 300 ? AFTER_CLEAN : AFTER_RESET);
 }
 
-enum moment deliver_final_heard(struct deliver *d)
+// One command at a time, and 354 before the dot: the first answer is the message's, and those behind it change
+// nothing where they say the same.
+static bool repeated(const struct deliver *d)
 {
-    const struct smtp_reply *reply = &d->c->reply;
-    deliver_describe(d);
-    if (reply->code >= 200 && reply->code < 300) {
-        d->complete = true;
-        if (d->taken && d->mail_taken) {
-            smtp_reply_text(reply, d->attempt.reply, sizeof d->attempt.reply);
-            smtp_reply_status(reply, d->attempt.status);
-            deliver_data_settle(d, NULL);
-        }
-        return deliver_transaction_over(d);
-    }
-    if (d->taken && d->mail_taken) {
-        struct why why;
-        outcome_reply(&why, MOMENT_FINAL, reply, d->c->host);
-        deliver_data_settle(d, &why);
-    }
-    if (reply->code == 421) {
-        connection_close(d->c, true);
-        d->c = NULL;
-    }
-    return deliver_transaction_over(d);
+    const struct connection *c = d->link.c;
+    const struct buf *in = stream_input(c->stream);
+    return d->trans.way == WAY_DATA && d->trans.nbatch == 1 && pool_out_of_step(c) &&
+           in->len >= 3 && in->data[0] == '0' + c->reply.code / 100 &&
+           in->data[1] == '0' + c->reply.code / 10 % 10 && in->data[2] == '0' + c->reply.code % 10;
 }
 
-// "Too many" counts as an answer only where somebody was taken before; else it is a temporary refusal.
-static void sort_out(struct deliver *d)
+static enum deliver_state accepted(struct deliver *d, struct attempt *attempt,
+                                   enum deliver_after after)
 {
-    if (!d->again)
-        return;
-    if (d->taken)
-        d->batch_max = d->taken;
-    for (size_t i = 0; i < d->nbatch; i++) {
-        struct delivery_rcpt *r = d->rcpts[d->batch[i]];
-        if (r->standing == STANDING_AGAIN)
-            r->standing = d->taken ? STANDING_OPEN : STANDING_REFUSED;
-    }
+    if (d->trans.way == WAY_BDAT)
+        pool_note_chunks(d->link.c);
+    deliver_settle(d, NULL, attempt);
+    return deliver_transaction_over(d, after);
 }
 
-static bool somebody_open(const struct deliver *d)
+enum deliver_state deliver_final_reply(struct deliver *d)
 {
-    for (size_t i = 0; i < d->nrcpts; i++)
-        if (d->rcpts[i]->standing == STANDING_OPEN)
-            return true;
-    return false;
+    int code = d->link.c->reply.code;
+    bool surplus = deliver_unasked(d), same = surplus && repeated(d);
+    d->link.final =
+        XXH3_64bits_withSeed(d->link.c->reply.text.data, d->link.c->reply.text.len, (uint64_t)code);
+    if ((surplus && !same) || (code >= 300 && code < 400))
+        return deliver_out_of_step(d);
+    if (!d->trans.taken)
+        return nobodys_answer(d);
+    if (deliver_chunking_refused(d))
+        return deliver_without_chunking(d);
+    if (code >= 400)
+        return refused(d, STAGE_FINAL, code == 421 || same ? AFTER_CLOSE : AFTER_RESET);
+    struct attempt *attempt = deliver_attempt_heard(d);
+    if (deliver_suspicious(d)) {
+        d->trans.final = attempt;
+        return DELIVER_CONFIRM;
+    }
+    enum deliver_state next = accepted(d, attempt, same ? AFTER_CLOSE : AFTER_CLEAN);
+    attempt_unref(attempt);
+    return next;
 }
 
-enum moment deliver_transaction_over(struct deliver *d)
+enum deliver_state deliver_confirm(struct deliver *d)
 {
-    if (!d->mail_taken) {
-        // The answer to the message may have been 421: then there is nobody left to take leave of.
-        if (d->mail_why.scope == WHY_HOST)
-            return d->c ? deliver_quit_next(d, &d->mail_why) : deliver_next(d, &d->mail_why, false);
-        if (d->c)
-            deliver_describe(d);
-        deliver_refuse_rest(d, &d->mail_why);
-    }
-    sort_out(d);
-    if (!d->c) {
-        d->no_pool = true;
-        return somebody_open(d) ? AT_ADDRESS : AT_END;
-    }
-    deliver_describe(d);
-    if (!d->complete)
-        return AT_RSET; // RFC 5321 section 4.1.1.5: the next transaction begins clean
-    return somebody_open(d) ? AT_MAIL : AT_END;
+    deliver_command(d, "RSET\r\n");
+    return DELIVER_WAIT;
 }
 
-enum moment deliver_rset_heard(struct deliver *d)
+enum deliver_state deliver_confirm_reply(struct deliver *d)
 {
-    int code = d->c->reply.code;
-    if (code >= 200 && code < 300)
-        return somebody_open(d) ? AT_MAIL : AT_END;
-    connection_close(d->c, code == 421);
-    d->c = NULL;
-    d->no_pool = true;
-    return somebody_open(d) ? AT_ADDRESS : AT_END;
+    int code = d->link.c->reply.code;
+    if (code < 200 || code >= 300 || deliver_unasked(d))
+        return deliver_out_of_step(d);
+    return accepted(d, d->trans.final, AFTER_CLEAN);
 }

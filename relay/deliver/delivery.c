@@ -6,6 +6,28 @@
 #include "relay/base/mem.h"
 #include "relay/route/routes.h"
 
+struct attempt *attempt_ref(struct attempt *a)
+{
+    if (a)
+        atomic_fetch_add_explicit(&a->refs, 1, memory_order_relaxed);
+    return a;
+}
+
+void attempt_unref(struct attempt *a)
+{
+    if (!a || atomic_fetch_sub_explicit(&a->refs, 1, memory_order_acq_rel) > 1)
+        return;
+    free(a->reply);
+    free(a);
+}
+
+static void clear(struct delivery_rcpt *r)
+{
+    free(r->why);
+    r->why = NULL;
+    delivery_attempt(r, NULL);
+}
+
 struct delivery *delivery_new(struct message *m, const size_t *which, size_t n)
 {
     struct delivery *d = mem_new(sizeof *d);
@@ -37,7 +59,7 @@ void delivery_free(struct delivery *d)
     route_unref(d->route);
     content_unref(d->content);
     for (size_t i = 0; i < d->nrcpts; i++)
-        free(d->rcpts[i].why);
+        clear(&d->rcpts[i]);
     free(d->rcpts);
     free(d->reason);
     message_unref(d->message);
@@ -61,11 +83,23 @@ void delivery_refuse(struct delivery_rcpt *r, const struct why *why)
     r->standing = STANDING_REFUSED;
 }
 
+void delivery_attempt(struct delivery_rcpt *r, struct attempt *a)
+{
+    attempt_ref(a);
+    attempt_unref(r->attempt);
+    r->attempt = a;
+}
+
+void delivery_forget_attempts(struct delivery *d)
+{
+    for (size_t i = 0; i < d->nrcpts; i++)
+        delivery_attempt(&d->rcpts[i], NULL);
+}
+
 void delivery_reset(struct delivery *d)
 {
     for (size_t i = 0; i < d->nrcpts; i++) {
-        free(d->rcpts[i].why);
-        d->rcpts[i].why = NULL;
+        clear(&d->rcpts[i]);
         d->rcpts[i].standing = STANDING_OPEN;
     }
 }
@@ -75,7 +109,7 @@ bool delivery_prune(struct delivery *d, bool (*ended)(const struct delivery_rcpt
     size_t kept = 0;
     for (size_t i = 0; i < d->nrcpts; i++) {
         if (ended(&d->rcpts[i]))
-            free(d->rcpts[i].why);
+            clear(&d->rcpts[i]);
         else
             d->rcpts[kept++] = d->rcpts[i];
     }

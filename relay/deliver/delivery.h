@@ -5,6 +5,7 @@
 #ifndef RELAY_DELIVER_DELIVERY_H
 #define RELAY_DELIVER_DELIVERY_H
 
+#include <stdatomic.h>
 #include "relay/base/list.h"
 #include "relay/base/inbox.h"
 #include "relay/deliver/content.h"
@@ -24,11 +25,26 @@ enum standing {
     STANDING_DELIVERED // the message was accepted for it
 };
 
+// What the log and the reports say of the attempt that a recipient's answer came from. Counted: the recipients of
+// one transaction share it.
+struct attempt {
+    atomic_uint refs;
+    char host[256], ip[64];              // ip "" before an address was chosen
+    char tls[16];                        // "TLSv1.3", "none"
+    const char *demand, *source, *proof; // words
+    char *reply;                         // one line, at most MAX_REPLY_TOLD bytes; "" without
+    char status[12];                     // of a success
+    bool dsn;                            // the host offered DSN (RFC 3461)
+};
+struct attempt *attempt_ref(struct attempt *a); // accepts NULL
+void attempt_unref(struct attempt *a);          // accepts NULL
+
 struct delivery_rcpt {
     const struct recipient *recipient; // of the message
     enum standing standing;
     bool delay_warned;
-    struct why *why; // STANDING_REFUSED; owned
+    struct why *why;         // STANDING_REFUSED; owned
+    struct attempt *attempt; // that gave the standing; NULL: no host was chosen. A reference
 };
 
 struct delivery {
@@ -51,6 +67,8 @@ struct delivery {
     struct route_request *asking;
     struct route *route; // while ready or active
     char *reason;        // the last failure in words, NULL if none
+    // A TLS failure waits for policy and records to be looked up again, and then for its next time.
+    bool looking, looked; // now; since it last waited for its time
 };
 
 // Recipients first..first+n-1 of the message's list are its recipients; takes references.
@@ -60,21 +78,14 @@ void delivery_free(struct delivery *d); // out of every list; accepts NULL
 void delivery_move(struct delivery *d, enum queue_state place, struct list *list);
 // Records a reason for a recipient (copies it).
 void delivery_refuse(struct delivery_rcpt *r, const struct why *why);
+void delivery_attempt(struct delivery_rcpt *r, struct attempt *a); // takes a reference of its own
+// What the last attempt left for the log is no longer wanted.
+void delivery_forget_attempts(struct delivery *d);
 // Before an attempt: everybody open, reasons gone.
 void delivery_reset(struct delivery *d);
 // Drops the recipients whose standing is final (`ended` says so); true: none is left.
 bool delivery_prune(struct delivery *d, bool (*ended)(const struct delivery_rcpt *r));
 int64_t delivery_expires(const struct delivery *d, uint64_t expire_ms); // wall clock
 enum route_variant delivery_variant(const struct delivery *d);
-
-// What the log and the ledger say of the connection that an attempt ended on.
-struct attempt {
-    char host[256], ip[64];              // "" before a connection
-    char tls[16];                        // "TLSv1.3", "none", "" before
-    const char *demand, *source, *proof; // words
-    char reply[512];                     // the reply to the message
-    char status[12];                     // its enhanced status
-    bool dsn;                            // the host offered DSN (RFC 3461)
-};
 
 #endif

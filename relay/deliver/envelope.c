@@ -2,7 +2,7 @@
 // The envelope of an outbound transaction: MAIL, RCPT and DATA, in one write where the host takes pipelining
 // (RFC 2920), with a cursor for what was written and one for what was answered. What the host must be
 // able to do for this message is checked first (RFC 1870, 6152, 6531, 3461, 8689).
-#include "relay/deliver/inside.h"
+#include "relay/deliver/steps_inside.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -23,20 +23,23 @@ static size_t local_part(const char *address)
     return at ? (size_t)(at - address) : strlen(address);
 }
 
-static bool utf8_local(const char *address)
-{
-    return !ascii(address, local_part(address));
-}
-
 // The message itself, not a recipient's name, needs SMTPUTF8 (RFC 6531 section 3.4).
 static bool needs_utf8(const struct envelope *env)
 {
-    return env->utf8_header || utf8_local(env->from);
+    return env->utf8_header || deliver_utf8_local(env->from);
 }
 
-int deliver_fits(const struct deliver *d, struct why *why)
+// A binary message cannot go by DATA (RFC 3030 section 3), nor its own lines go ahead where there are none.
+static bool takes_binary(const struct deliver *d)
 {
-    const struct smtp_extensions *ext = &d->c->ext;
+    const struct connection *c = d->link.c;
+    return c->ext.binarymime && c->ext.chunking && !pool_no_chunking(c) &&
+           (content_own(d->content) || pool_takes_chunks(c));
+}
+
+static int fits(const struct deliver *d, struct why *why)
+{
+    const struct smtp_extensions *ext = &d->link.c->ext;
     const struct envelope *env = &d->message->env;
     int rc = 0;
     uint64_t size = content_size(d->content);
@@ -47,7 +50,7 @@ int deliver_fits(const struct deliver *d, struct why *why)
         rc = why_set(why, WHY_HOST, "5.3.4",
                      "the message has %llu bytes, and the host takes %llu at most",
                      (unsigned long long)size, (unsigned long long)ext->size_max);
-    else if (env->body == BODY_BINARYMIME && !(ext->binarymime && ext->chunking))
+    else if (env->body == BODY_BINARYMIME && !takes_binary(d))
         rc = why_set(why, WHY_HOST, "5.6.3", "the message is binary, and the host takes none");
     else if (env->eightbit && !ext->eightbitmime && !ext->smtputf8)
         rc = why_set(why, WHY_HOST, "5.6.3",
@@ -56,7 +59,7 @@ int deliver_fits(const struct deliver *d, struct why *why)
         rc = why_set(why, WHY_HOST, "5.6.7",
                      "the message needs SMTPUTF8, and the host does not offer it");
     if (rc < 0)
-        why_host(why, d->c->host);
+        why_host(why, d->link.c->host);
     return rc;
 }
 
@@ -71,7 +74,7 @@ static void add_xtext(struct buf *out, const char *text)
     }
 }
 
-// An IDN domain goes out as its A-label, which every host takes (cases.md 43).
+// An IDN domain goes out as its A-label, which every host takes (case 43).
 static void add_path(struct buf *out, const char *address)
 {
     size_t n = local_part(address);
@@ -90,7 +93,7 @@ static void add_path(struct buf *out, const char *address)
 
 static void add_mail(struct deliver *d)
 {
-    const struct smtp_extensions *ext = &d->c->ext;
+    const struct smtp_extensions *ext = &d->link.c->ext;
     const struct envelope *env = &d->message->env;
     struct buf *out = &d->out;
     buf_adds(out, "MAIL FROM:");
@@ -102,8 +105,8 @@ static void add_mail(struct deliver *d)
     else if (env->eightbit && ext->eightbitmime)
         buf_adds(out, " BODY=8BITMIME");
     bool utf8 = needs_utf8(env);
-    for (size_t i = 0; i < d->nbatch; i++)
-        utf8 |= utf8_local(d->rcpts[d->batch[i]]->recipient->address);
+    for (size_t i = 0; i < d->trans.nbatch; i++)
+        utf8 |= deliver_utf8_local(d->rcpts[d->batch[i]]->recipient->address);
     if (utf8 && ext->smtputf8)
         buf_adds(out, " SMTPUTF8");
     if (ext->dsn && env->ret != RET_UNSET)
@@ -113,7 +116,7 @@ static void add_mail(struct deliver *d)
         add_xtext(out, env->envid);
     }
     // RFC 8689 section 2: only over TLS; a DSN asks where it can and does without elsewhere.
-    if (env->requiretls && ext->requiretls && stream_is_secure(d->c->stream))
+    if (env->requiretls && ext->requiretls && stream_is_secure(d->link.c->stream))
         buf_adds(out, " REQUIRETLS");
     buf_adds(out, "\r\n");
 }
@@ -140,7 +143,7 @@ static void add_rcpt(struct deliver *d, const struct recipient *r)
     struct buf *out = &d->out;
     buf_adds(out, "RCPT TO:");
     add_path(out, r->address);
-    if (d->c->ext.dsn) {
+    if (d->link.c->ext.dsn) {
         add_notify(out, r->notify);
         const char *address = r->orcpt ? strchr(r->orcpt, ';') : NULL;
         if (address) {
@@ -151,147 +154,147 @@ static void add_rcpt(struct deliver *d, const struct recipient *r)
     buf_adds(out, "\r\n");
 }
 
-// Chooses the recipients of the next transaction. Those whose own name the host cannot take end here.
-static void choose_batch(struct deliver *d)
-{
-    const struct smtp_extensions *ext = &d->c->ext;
-    size_t max = d->batch_max;
-    if (ext->limit_rcpt && ext->limit_rcpt < max) // RFC 9422
-        max = ext->limit_rcpt;
-    d->nbatch = 0;
-    for (size_t i = 0; i < d->nrcpts && d->nbatch < max; i++) {
-        struct delivery_rcpt *r = d->rcpts[i];
-        if (r->standing != STANDING_OPEN)
-            continue;
-        if (utf8_local(r->recipient->address) && !ext->smtputf8) {
-            struct why why;
-            why_set(&why, WHY_RECIPIENT, "5.6.7",
-                    "the address needs SMTPUTF8, and the host does not offer it");
-            why_host(&why, d->c->host);
-            delivery_refuse(r, &why);
-            continue;
-        }
-        d->batch[d->nbatch++] = i;
-    }
-}
-
-enum moment deliver_mail(struct deliver *d)
-{
-    struct why why;
-    if (deliver_fits(d, &why) < 0)
-        return deliver_next(d, &why, true);
-    choose_batch(d);
-    if (!d->nbatch)
-        return AT_END;
-    d->written = d->answered = d->taken = d->again = 0;
-    d->mail_taken = d->early = d->complete = false;
-    d->bdat = d->c->ext.chunking;
-    deliver_write_envelope(d);
-    return STAY;
-}
-
 // Commands in order: 0 MAIL, 1..n RCPT, n+1 DATA (none with BDAT, whose body follows instead).
-void deliver_write_envelope(struct deliver *d)
+static void write_envelope(struct deliver *d)
 {
-    bool pipelining = d->c->ext.pipelining;
+    struct deliver_transaction *t = &d->trans;
+    bool pipelining = d->link.c->ext.pipelining && !pool_out_of_step(d->link.c);
     buf_reset(&d->out);
-    size_t commands = 1 + d->nbatch + (d->bdat ? 0 : 1);
-    while (d->written < commands && (pipelining || d->written == d->answered)) {
-        if (d->written == 0)
+    size_t commands = 1 + t->nbatch + (t->way == WAY_DATA ? 1 : 0);
+    while (t->written < commands && (pipelining || t->written == t->answered)) {
+        if (t->written == 0)
             add_mail(d);
-        else if (d->written <= d->nbatch)
-            add_rcpt(d, d->rcpts[d->batch[d->written - 1]]->recipient);
-        else if (pipelining || d->taken)
+        else if (t->written <= t->nbatch)
+            add_rcpt(d, d->rcpts[d->batch[t->written - 1]]->recipient);
+        else if (pipelining || t->taken)
             buf_adds(&d->out, "DATA\r\n");
         else
             break; // nobody to send to, and no need to ask
-        d->written++;
+        t->written++;
     }
     if (d->out.len)
-        stream_write(d->c->stream, d->out.data, d->out.len);
-    // A small body may ride along: one round trip for the whole message. Not on a connection that has
-    // been idle, whose peer may be gone: then the body would be sent for nothing and its fate unknown.
-    if (d->bdat && pipelining && !d->early && d->answered == 0 && (!d->reused || d->spoke) &&
-        !content_is_large(d->content) && content_size(d->content) <= DELIVER_EARLY_BODY) {
-        d->early = true;
-        deliver_begin_body(d);
-    }
+        stream_write(d->link.c->stream, d->out.data, d->out.len);
 }
 
-static enum moment envelope_answered(struct deliver *d)
+// BDAT where it is offered and works; DATA for a host that is out of step, since its 354 brings it into step.
+static enum deliver_way way(const struct deliver *d)
 {
-    if (d->bdat) {
-        if (d->early)
-            return AT_FINAL;
-        return d->taken ? AT_BODY : deliver_transaction_over(d);
-    }
-    if (d->written < 2 + d->nbatch && !d->taken)
-        return deliver_transaction_over(d);
-    return AT_DATA;
+    const struct connection *c = d->link.c;
+    bool binary = d->message->env.body == BODY_BINARYMIME;
+    if (!c->ext.chunking || pool_no_chunking(c) || (pool_out_of_step(c) && !binary))
+        return WAY_DATA;
+    if (pool_takes_chunks(c))
+        return WAY_BDAT;
+    return content_own(d->content) ? WAY_PREFIX : WAY_DATA;
 }
 
-enum moment deliver_mail_heard(struct deliver *d)
+// A small body may ride along: one round trip for the whole message. Not on a connection that has been idle, whose
+// peer may be gone: then the body would be sent for nothing and its fate unknown.
+static bool may_ride(const struct deliver *d)
 {
-    d->answered = 1;
-    d->mail_taken = d->c->reply.code >= 200 && d->c->reply.code < 300;
-    if (!d->mail_taken) {
-        outcome_reply(&d->mail_why, MOMENT_MAIL, &d->c->reply, d->c->host);
+    const struct connection *c = d->link.c;
+    return d->trans.way == WAY_BDAT && c->ext.pipelining && !pool_out_of_step(c) &&
+           (!d->link.pooled || d->link.replies) && !content_is_large(d->content) &&
+           content_size(d->content) <= DELIVER_EARLY_BODY;
+}
+
+// Between two commands, with nothing asked, nothing may be there. What a host that is out of step said too much
+// is thrown away; any other begins anew as one that is.
+static bool in_step(struct deliver *d)
+{
+    struct connection *c = d->link.c;
+    bool asked = d->trans.written > d->trans.answered || d->trans.body_out; // an early body too
+    if (asked || !deliver_unasked(d))
+        return true;
+    if (!pool_out_of_step(c))
+        return false;
+    buf_reset(stream_input(c->stream));
+    return true;
+}
+
+enum deliver_state deliver_mail(struct deliver *d)
+{
+    struct why why;
+    if (fits(d, &why) < 0)
+        return deliver_next(d, &why, true);
+    if (!deliver_transaction_begin(d))
+        return DELIVER_END;
+    d->trans.way = way(d);
+    if (!in_step(d))
+        return deliver_out_of_step(d);
+    write_envelope(d);
+    return may_ride(d) ? DELIVER_EARLY : DELIVER_WAIT;
+}
+
+static enum deliver_state envelope_answered(struct deliver *d)
+{
+    struct deliver_transaction *t = &d->trans;
+    if (t->way == WAY_DATA) {
+        bool asked = t->written == 2 + t->nbatch;
+        return asked || t->taken ? DELIVER_DATA : deliver_transaction_over(d, AFTER_RESET);
+    }
+    if (t->body_out)
+        return DELIVER_FINAL;
+    if (!t->taken)
+        return deliver_transaction_over(d, AFTER_RESET);
+    return t->way == WAY_PREFIX ? DELIVER_PREFIX : DELIVER_BODY;
+}
+
+enum deliver_state deliver_mail_reply(struct deliver *d)
+{
+    struct deliver_transaction *t = &d->trans;
+    int code = d->link.c->reply.code;
+    deliver_heard_add(d, 0);
+    t->answered = 1;
+    if (code < 200 || code >= 300) {
+        struct why why;
+        outcome_reply(&why, STAGE_MAIL, &d->link.c->reply, d->link.c->host);
+        deliver_verdict(&t->refused, &why, deliver_attempt_heard(d));
         // What was pipelined behind it is answered as well, and those answers say nothing new.
-        if (d->written == 1)
-            return deliver_transaction_over(d);
+        if (t->written == 1)
+            return deliver_transaction_over(d, AFTER_RESET);
     }
-    deliver_write_envelope(d);
-    return AT_RCPT;
+    if (!in_step(d))
+        return deliver_out_of_step(d);
+    write_envelope(d);
+    return DELIVER_RCPT;
 }
 
 static void rcpt_answer(struct deliver *d, struct delivery_rcpt *r)
 {
-    const struct smtp_reply *reply = &d->c->reply;
+    const struct smtp_reply *reply = &d->link.c->reply;
     if (reply->code >= 200 && reply->code < 300) { // 250, 251, 252
         r->standing = STANDING_TAKEN;
-        d->taken++;
+        d->trans.taken++;
         return;
     }
     struct why why;
-    outcome_reply(&why, MOMENT_RCPT, reply, d->c->host);
-    if (outcome_too_many(reply)) {
-        // Old servers say 552; it means 452 (RFC 5321 section 4.5.3.1.10).
-        if (why_permanent(&why))
-            why.status[0] = '4';
-        delivery_refuse(r, &why);
-        r->standing = STANDING_AGAIN;
-        d->again++;
-        return;
-    }
+    struct attempt *attempt = deliver_attempt_heard(d);
+    outcome_reply(&why, STAGE_RCPT, reply, d->link.c->host);
+    // Old servers say 552 for "too many"; it means 452 (RFC 5321 section 4.5.3.1.10).
+    bool again = outcome_too_many(reply);
+    if (again && why_permanent(&why))
+        why.status[0] = '4';
     // A recipient's fate is not decided by an answer that makes no sense, only this host's.
     if (why.scope != WHY_RECIPIENT)
         snprintf(why.status, sizeof why.status, "4.5.0");
-    delivery_refuse(r, &why);
-}
-
-enum moment deliver_rcpt_heard(struct deliver *d)
-{
-    size_t i = d->answered++ - 1;
-    if (d->mail_taken)
-        rcpt_answer(d, d->rcpts[d->batch[i]]);
-    if (d->answered == 1 + d->nbatch) {
-        deliver_write_envelope(d);
-        return envelope_answered(d);
+    deliver_refuse(r, &why, attempt);
+    attempt_unref(attempt);
+    if (again) {
+        r->standing = STANDING_AGAIN;
+        d->trans.again++;
     }
-    deliver_write_envelope(d);
-    return AT_RCPT;
 }
 
-void deliver_reopen(struct deliver *d)
+enum deliver_state deliver_rcpt_reply(struct deliver *d)
 {
-    for (size_t i = 0; i < d->nrcpts; i++)
-        if (d->rcpts[i]->standing == STANDING_TAKEN || d->rcpts[i]->standing == STANDING_AGAIN)
-            d->rcpts[i]->standing = STANDING_OPEN;
-}
-
-void deliver_refuse_rest(struct deliver *d, const struct why *why)
-{
-    for (size_t i = 0; i < d->nrcpts; i++)
-        if (d->rcpts[i]->standing < STANDING_REFUSED)
-            delivery_refuse(d->rcpts[i], why);
+    struct deliver_transaction *t = &d->trans;
+    size_t i = t->answered++;
+    deliver_heard_add(d, i);
+    if (!deliver_mail_refused(d))
+        rcpt_answer(d, d->rcpts[d->batch[i - 1]]);
+    if (!in_step(d))
+        return deliver_out_of_step(d);
+    write_envelope(d);
+    return t->answered == 1 + t->nbatch ? envelope_answered(d) : DELIVER_RCPT;
 }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: ISC
 // Which host, which address, which connection next (RFC 5321 section 5.1): in the route's order, passing over
 // what policy refuses, what did not answer lately, and what has its full number of connections.
-#include "relay/deliver/inside.h"
+#include "relay/deliver/steps_inside.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 #include "relay/base/clock.h"
@@ -19,16 +18,6 @@ const struct sockaddr *deliver_source(const struct deliver *d, const struct sock
         }
     *helo = NULL;
     return NULL;
-}
-
-static void deliver_host_address_text(const struct sockaddr *a, char *out, size_t n)
-{
-    const void *bytes =
-        a->sa_family == AF_INET6
-            ? (const void *)&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr
-            : (const void *)&((const struct sockaddr_in *)(const void *)a)->sin_addr;
-    if (!inet_ntop(a->sa_family, bytes, out, (socklen_t)n))
-        out[0] = '\0';
 }
 
 static const struct sockaddr *address_of(const struct route_host *host, size_t i)
@@ -48,8 +37,26 @@ static struct pool_key key_of(const struct deliver *d, const struct route_host *
     return pool_key(d->order.pool, d->route, host, to, deliver_source(d, to, &helo));
 }
 
+// An idle connection to this host, at any of its addresses.
+static struct connection *idle_at(struct deliver *d, size_t h)
+{
+    const struct route_host *host = &d->route->hosts[h];
+    for (size_t a = 0; a < host->naddresses; a++) {
+        struct pool_key key = key_of(d, host, a);
+        struct connection *c = pool_take(d->order.pool, &key);
+        if (!c)
+            continue;
+        d->link = (struct deliver_link){.c = c, .key = key, .pooled = true};
+        stream_rebind(c->stream, d->on_event, d);
+        d->host = h;
+        d->address = a;
+        return c;
+    }
+    return NULL;
+}
+
 // An idle connection to any host of the best preference that can be used at all.
-static bool from_pool(struct deliver *d)
+enum deliver_state deliver_from_pool(struct deliver *d)
 {
     const struct route_host *best = NULL;
     for (size_t h = 0; h < d->route->nhosts; h++) {
@@ -59,33 +66,26 @@ static bool from_pool(struct deliver *d)
         if (best && host->preference != best->preference)
             break;
         best = host;
-        for (size_t a = 0; a < host->naddresses; a++) {
-            struct pool_key key = key_of(d, host, a);
-            struct connection *c = pool_take(d->order.pool, &key);
-            if (!c)
-                continue;
-            d->c = c;
-            d->key = key;
-            d->host = h;
-            d->address = a;
-            d->reused = true;
-            return true;
-        }
+        struct connection *c = idle_at(d, h);
+        if (c)
+            return c->dirty ? DELIVER_RSET : DELIVER_MAIL;
     }
-    return false;
+    return DELIVER_ADDRESS;
 }
 
 static void begin(struct deliver *d, const struct sockaddr *to)
 {
     d->order.opening(d->order.arg);
     struct route_host *host = deliver_host(d);
-    d->key = key_of(d, host, d->address);
-    d->c = connection_open(d->order.pool, to);
-    d->c->key = d->key;
-    snprintf(d->c->host, sizeof d->c->host, "%s", host->host);
-    deliver_host_address_text(to, d->c->ip, sizeof d->c->ip);
-    d->reused = d->spoke = false;
-    d->counted = d->clear; // the attempt that failed before it has the fact
+    struct connection *c = connection_open(d->order.pool, to);
+    struct attempt *attempt = deliver_attempt(d, NULL);
+    snprintf(c->ip, sizeof c->ip, "%s", attempt->ip);
+    attempt_unref(attempt);
+    // The attempt in TLS that failed before one in clear has the ledger's fact.
+    d->link =
+        (struct deliver_link){.c = c, .key = key_of(d, host, d->address), .counted = d->clear};
+    c->key = d->link.key;
+    snprintf(c->host, sizeof c->host, "%s", host->host);
 }
 
 // Why this host cannot even be tried; a trouble, since DNS or policy may say otherwise tomorrow.
@@ -102,8 +102,8 @@ static void pass_over(struct deliver *d, const struct route_host *host)
     else
         d->troubles++;
     // The first reason is the best host's: it says most.
-    if (!why_is_set(&d->why))
-        d->why = why;
+    if (!why_is_set(&d->last.why))
+        deliver_verdict(&d->last, &why, deliver_attempt(d, NULL));
     deliver_record_skipped(d, host, &why);
 }
 
@@ -125,51 +125,33 @@ static bool next_address(struct deliver *d)
                 return true;
             }
             if (gate == POOL_FULL) {
-                d->full = true;
+                d->busy++;
                 continue;
             }
             d->troubles++;
-            d->why = why;
+            deliver_verdict(&d->last, &why, deliver_attempt(d, NULL));
         }
     }
     return false;
 }
 
 // No host is left. What all of them lack is final; anything else may be better later.
-static enum moment give_up(struct deliver *d)
+static enum deliver_state give_up(struct deliver *d)
 {
-    struct why why = d->why;
+    struct why why = d->last.why;
     if (!why_is_set(&why))
-        why_set(&why, WHY_HOST, "4.4.1", d->full ? "all hosts are busy" : "no host is left to try");
-    if (d->lacks && !d->troubles && !d->full && why_permanent(&why))
+        why_set(&why, WHY_HOST, "4.4.1", d->busy ? "all hosts are busy" : "no host is left to try");
+    if (d->lacks && !d->troubles && !d->busy && why_permanent(&why))
         why.scope = WHY_DOMAIN;
-    deliver_refuse_rest(d, &why);
-    return AT_END;
+    deliver_refuse_rest(d, &why, d->last.attempt);
+    return DELIVER_END;
 }
 
-enum moment deliver_choose(struct deliver *d)
+enum deliver_state deliver_choose(struct deliver *d)
 {
-    bool fresh = !d->tries && !d->no_pool;
-    if (fresh && from_pool(d)) {
-        deliver_rebind(d);
-        d->spoke = false;
-        return AT_MAIL;
-    }
+    if (!deliver_somebody_open(d))
+        return DELIVER_END;
     if (d->tries >= DELIVER_TRIES || !next_address(d))
         return give_up(d);
-    return AT_CONNECT;
-}
-
-void deliver_describe(struct deliver *d)
-{
-    struct attempt *a = &d->attempt;
-    const struct connection *c = d->c;
-    const struct demand *demand = &deliver_host(d)->demand;
-    memcpy(a->host, c->host, sizeof a->host);
-    memcpy(a->ip, c->ip, sizeof a->ip);
-    snprintf(a->tls, sizeof a->tls, "%s", c->protocol[0] ? c->protocol : "none");
-    a->demand = tls_level_word(demand->level);
-    a->source = demand_source_word(demand->source);
-    a->proof = tls_proof_word(c->proof);
-    a->dsn = c->ext.dsn;
+    return DELIVER_CONNECT;
 }

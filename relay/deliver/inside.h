@@ -1,32 +1,84 @@
 // SPDX-License-Identifier: ISC
 // The inside of an outbound session, shared by relay/deliver/*.c alone.
+//
+// A session is a row of the table in session.c at a time. It has at most one connection (struct deliver_link), and
+// on it at most one transaction (struct deliver_transaction). deliver_drop ends a connection and whatever
+// transaction is on it; deliver_transaction_end ends a transaction alone: each resets its struct, and there is
+// nothing else to reset. Handlers return the next state; session.c alone changes it.
+//
+// Files, each calling only those before it: record.c (log and ledger), step.c (say a command, leave a host, close
+// a recipient's account), transaction.c (begin, doubt and end a transaction), auth.c, tls.c, data.c, envelope.c,
+// host.c, session.c (the table, and the stream's events: EOF, a lost connection, 421 at any time).
 #ifndef RELAY_DELIVER_INSIDE_H
 #define RELAY_DELIVER_INSIDE_H
 
 #include "relay/deliver/session.h"
 #include "relay/deliver/outcome.h"
 #include "relay/deliver/refusal.h"
+#include "relay/deliver/secret.h"
 
-// The moments of a session, in the order one lives them.
-enum moment {
-    AT_LOAD,
-    AT_ADDRESS,
-    AT_CONNECT,
-    AT_GREETING,
-    AT_EHLO,
-    AT_HELO,
-    AT_STARTTLS,
-    AT_SECURE,
-    AT_TOKEN,
-    AT_AUTH,
-    AT_MAIL,
-    AT_RCPT,
-    AT_DATA,
-    AT_BODY,
-    AT_FINAL,
-    AT_RSET,
-    AT_END,
-    STAY // not a moment: the session waits where it is
+// In the order one lives them.
+enum deliver_state {
+    DELIVER_LOAD,
+    DELIVER_POOL,    // is there an idle connection?
+    DELIVER_ADDRESS, // which address next?
+    DELIVER_CONNECT,
+    DELIVER_GREETING,
+    DELIVER_EHLO,
+    DELIVER_HELO,
+    DELIVER_STARTTLS,
+    DELIVER_SECURE,
+    DELIVER_TOKEN,
+    DELIVER_AUTH,
+    DELIVER_MAIL,
+    DELIVER_EARLY, // MAIL, and the body follows its envelope unasked
+    DELIVER_RCPT,
+    DELIVER_DATA,
+    DELIVER_PREFIX, // a first chunk of our own lines alone is out, to a host that has not taken a BDAT yet
+    DELIVER_BODY,
+    DELIVER_FINAL,
+    DELIVER_CONFIRM, // RSET behind a final answer that may have been another's
+    DELIVER_RSET,
+    DELIVER_END,
+    DELIVER_GONE, // done has been told; freed when the event at hand is through
+    DELIVER_WAIT  // not a state: the session stays where it is
+};
+
+// A reason and the attempt it belongs to.
+struct verdict {
+    struct why why;
+    struct attempt *attempt;
+};
+
+// What belongs to the present connection.
+struct deliver_link {
+    struct connection *c; // NULL: none
+    struct pool_key key;
+    bool pooled;      // was idle before: its peer may be gone
+    unsigned replies; // heard by this session
+    bool counted;     // its fact is in the ledger
+    uint64_t final;   // digest of the last final reply
+    unsigned auth_step;
+    char *secret; // password or token, while it logs in
+    struct secret_command *token;
+};
+
+// How a message is handed over. PREFIX: by BDAT, to a host that has not proved yet that it takes one.
+enum deliver_way { WAY_DATA, WAY_BDAT, WAY_PREFIX };
+
+// What belongs to the present transaction.
+struct deliver_transaction {
+    size_t nbatch; // recipients: indexes in deliver.batch; 0: there is no transaction
+    enum deliver_way way;
+    size_t written, answered; // commands and replies of the envelope: MAIL, RCPT ..., DATA
+    size_t taken, again;      // recipients accepted; and those that belong into another transaction
+    bool suspect;             // MAIL's answer may have been an earlier command's
+    struct verdict refused;   // set: MAIL was refused
+    struct attempt *final;    // of a success that awaits its confirmation
+    struct content_reader *reader;
+    struct content_stuffer stuffer;
+    uint64_t body_out;  // bytes of the message handed to the stream
+    uint64_t body_left; // bytes of a large body still to be read
 };
 
 struct deliver {
@@ -34,117 +86,34 @@ struct deliver {
     struct list deliveries;
     struct message *message;
     struct content *content;
+    struct content_load *load;
     struct route *route; // of the first delivery
     const struct config *config;
-    enum moment at;
-    bool over; // done has been told; freed when the event at hand is through
+    enum deliver_state state;
 
     // Where it stands among the hosts.
     size_t host, address;
-    unsigned tries;    // connections opened
-    unsigned lacks;    // hosts that answered and lack what the message needs
-    unsigned troubles; // hosts that failed otherwise
-    bool full;         // an address was passed over for its number of connections
-    bool no_pool;      // a pooled connection was dead: open one
-    bool clear;        // TLS failed at this address and the demand allows clear text
-    bool lax;          // TLS failed at this address and need not prove anything: with less care
-    bool no_ticket;    // a session ticket did not serve: whole handshakes from now on
-    struct why why;    // of the last host that failed
+    unsigned tries;      // connections opened
+    unsigned lacks;      // hosts that answered and lack what the message needs
+    unsigned troubles;   // hosts that failed otherwise
+    unsigned busy;       // addresses passed over for their number of connections
+    bool clear;          // TLS failed at this address and the demand allows clear text
+    bool lax;            // TLS failed at this address and need not prove anything: with less care
+    bool no_ticket;      // a session ticket did not serve: whole handshakes from now on
+    struct verdict last; // of the last host that failed
 
-    // The present connection.
-    struct connection *c;
-    struct pool_key key;
-    bool reused, spoke; // taken from the pool; has answered since
-    bool counted;       // its fact is in the ledger
-    unsigned auth_step;
-    char *secret; // password or token, while it logs in
-    struct deliver_token *token;
-
-    // The present transaction.
     struct delivery_rcpt **rcpts; // all recipients of all deliveries
     size_t nrcpts;
-    size_t *batch; // indexes into rcpts
-    size_t nbatch, batch_max;
-    size_t written, answered; // commands and replies of the envelope: MAIL, RCPT ..., DATA
-    size_t taken, again;
-    bool mail_taken, bdat, early; // early: the body followed its envelope unasked
-    bool complete, reading;       // complete: the final reply was 250, nothing to reset
-    struct why mail_why;
-    struct buf out;
-    struct content_load *load;
-    struct content_reader *reader;
-    struct content_stuffer stuffer;
-    uint64_t body_out;  // bytes of the message handed to the stream
-    uint64_t body_left; // bytes of a large body still to be read
-    struct attempt attempt;
+    size_t *batch;   // indexes into rcpts
+    uint64_t *heard; // digests of the envelope's replies, one more than batch has room for
+    size_t batch_max;
+    struct buf out; // the envelope being written
+
+    struct deliver_link link;
+    struct deliver_transaction trans;
+    stream_fn *on_event; // session.c's, for a connection that comes from the pool
+    // Goes on from a callback that is not the stream's, or leaves this host for why.
+    void (*resume)(struct deliver *d, enum deliver_state next, const struct why *why);
 };
-
-// relay/deliver/session.c
-void deliver_go(struct deliver *d, enum moment next);
-// From a callback that is not the stream's: goes on, or leaves this host for why.
-void deliver_continue(struct deliver *d, enum moment next, const struct why *why);
-void deliver_rebind(struct deliver *d); // a pooled connection's events come to this session
-void deliver_command(struct deliver *d, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-static inline struct route_host *deliver_host(const struct deliver *d)
-{
-    return &d->route->hosts[d->host];
-}
-// Closes the connection and goes on to the next address. `lacking`: the host answered and lacks something.
-enum moment deliver_next(struct deliver *d, const struct why *why, bool lacking);
-enum moment deliver_quit_next(struct deliver *d, const struct why *why); // politely
-// A reply that ends this host.
-enum moment deliver_refused(struct deliver *d, enum outcome_moment moment);
-const char *deliver_helo(const struct deliver *d);
-
-// relay/deliver/host.c
-enum moment deliver_choose(struct deliver *d); // AT_ADDRESS
-const struct sockaddr *deliver_source(const struct deliver *d, const struct sockaddr *to,
-                                      const char **helo);
-void deliver_describe(struct deliver *d); // fills the attempt from the connection
-
-// relay/deliver/tls.c
-enum moment deliver_ehlo_heard(struct deliver *d);
-enum moment deliver_starttls(struct deliver *d);
-enum moment deliver_starttls_heard(struct deliver *d);
-enum moment deliver_secure(struct deliver *d);
-enum moment deliver_secured(struct deliver *d);
-enum moment deliver_tls_failed(struct deliver *d, struct why *why, bool answered);
-// Nothing is demanded of the present host, and no password will have to pass.
-bool deliver_clear_allowed(const struct deliver *d);
-
-// relay/deliver/auth.c
-bool deliver_must_auth(const struct deliver *d);
-enum moment deliver_auth_begin(struct deliver *d); // what comes before MAIL
-enum moment deliver_token(struct deliver *d);
-enum moment deliver_auth(struct deliver *d);
-enum moment deliver_auth_heard(struct deliver *d);
-void deliver_auth_forget(struct deliver *d);
-
-// relay/deliver/envelope.c and relay/deliver/data.c
-enum moment deliver_mail(struct deliver *d);
-enum moment deliver_mail_heard(struct deliver *d);
-enum moment deliver_rcpt_heard(struct deliver *d);
-enum moment deliver_data_heard(struct deliver *d);
-enum moment deliver_body(struct deliver *d);
-enum moment deliver_body_heard(struct deliver *d);
-enum moment deliver_final_heard(struct deliver *d);
-enum moment deliver_rset_heard(struct deliver *d);
-enum moment deliver_transaction_over(struct deliver *d);
-void deliver_body_go_on(struct deliver *d);
-void deliver_begin_body(struct deliver *d); // writes it, or starts reading it
-void deliver_write_envelope(struct deliver *d);
-// Every recipient without an answer goes back to open (another host will be asked).
-void deliver_reopen(struct deliver *d);
-void deliver_refuse_rest(struct deliver *d, const struct why *why); // open and taken ones alike
-int deliver_fits(const struct deliver *d, struct why *why); // extensions against the message
-
-// relay/deliver/record.c: log and ledger
-void deliver_record_session(struct deliver *d);
-void deliver_record_success(struct deliver *d);
-void deliver_record_tls(struct deliver *d, const struct why *why, bool refused);
-void deliver_record_skipped(struct deliver *d, const struct route_host *host,
-                            const struct why *why);
-void deliver_record_learn(struct deliver *d);
 
 #endif

@@ -16,36 +16,35 @@ enum outcome outcome(const struct why *why, int64_t now_ms, int64_t expire_ms)
     return now_ms >= expire_ms ? OUTCOME_EXPIRED : OUTCOME_LATER;
 }
 
-// What each moment is about when it goes wrong for good, and for a while.
+// What each stage is about when it goes wrong for good, and for a while.
 static const struct {
     const char *command;
     enum why_scope permanent, temporary;
-} moments[] = {
-    [MOMENT_GREETING] = {"the connection", WHY_HOST, WHY_HOST},
-    [MOMENT_EHLO] = {"EHLO", WHY_HOST, WHY_HOST},
-    [MOMENT_STARTTLS] = {"STARTTLS", WHY_HOST, WHY_HOST},
+} stages[] = {
+    [STAGE_GREETING] = {"the connection", WHY_HOST, WHY_HOST},
+    [STAGE_EHLO] = {"EHLO", WHY_HOST, WHY_HOST},
+    [STAGE_STARTTLS] = {"STARTTLS", WHY_HOST, WHY_HOST},
     // Refused credentials are for the operator to mend: the mail waits.
-    [MOMENT_AUTH] = {"AUTH", WHY_HOST, WHY_HOST},
-    [MOMENT_MAIL] = {"MAIL FROM", WHY_MESSAGE, WHY_HOST},
-    [MOMENT_RCPT] = {"RCPT TO", WHY_RECIPIENT, WHY_RECIPIENT},
-    [MOMENT_DATA] = {"DATA", WHY_MESSAGE, WHY_MESSAGE},
-    [MOMENT_FINAL] = {"the message", WHY_MESSAGE, WHY_MESSAGE},
+    [STAGE_AUTH] = {"AUTH", WHY_HOST, WHY_HOST},
+    [STAGE_MAIL] = {"MAIL FROM", WHY_MESSAGE, WHY_HOST},
+    [STAGE_RCPT] = {"RCPT TO", WHY_RECIPIENT, WHY_RECIPIENT},
+    [STAGE_DATA] = {"DATA", WHY_MESSAGE, WHY_MESSAGE},
+    [STAGE_FINAL] = {"the message", WHY_MESSAGE, WHY_MESSAGE},
 };
 
-int outcome_reply(struct why *why, enum outcome_moment moment, const struct smtp_reply *reply,
+int outcome_reply(struct why *why, enum smtp_stage stage, const struct smtp_reply *reply,
                   const char *host)
 {
     char text[sizeof why->reply], status[12];
     smtp_reply_text(reply, text, sizeof text);
     smtp_reply_status(reply, status);
-    const char *command = moments[moment].command;
+    const char *command = stages[stage].command;
     if (reply->code == 421)
         why_set(why, WHY_HOST, status[0] == '4' ? status : "4.3.2", "the host closed the session");
     else if (reply->code >= 500)
-        why_set(why, moments[moment].permanent, status, "the host refused %s", command);
+        why_set(why, stages[stage].permanent, status, "the host refused %s", command);
     else if (reply->code >= 400)
-        why_set(why, moments[moment].temporary, status, "the host refused %s at this time",
-                command);
+        why_set(why, stages[stage].temporary, status, "the host refused %s at this time", command);
     else // A success where none is possible: neither class is to be trusted.
         why_set(why, WHY_HOST, "4.5.0", "the host answered %s with code %d, which makes no sense",
                 command, reply->code);

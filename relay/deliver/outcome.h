@@ -17,18 +17,18 @@ enum outcome { OUTCOME_DELIVERED, OUTCOME_LATER, OUTCOME_NEVER, OUTCOME_EXPIRED 
 enum outcome outcome(const struct why *why, int64_t now_ms, int64_t expire_ms);
 
 // Where in the dialogue a reply came.
-enum outcome_moment {
-    MOMENT_GREETING,
-    MOMENT_EHLO,
-    MOMENT_STARTTLS,
-    MOMENT_AUTH,
-    MOMENT_MAIL,
-    MOMENT_RCPT,
-    MOMENT_DATA,
-    MOMENT_FINAL
+enum smtp_stage {
+    STAGE_GREETING,
+    STAGE_EHLO,
+    STAGE_STARTTLS,
+    STAGE_AUTH,
+    STAGE_MAIL,
+    STAGE_RCPT,
+    STAGE_DATA,
+    STAGE_FINAL
 };
-// Fills the reason for a reply that is not what the moment hoped for; host and reply set. Always -1.
-int outcome_reply(struct why *why, enum outcome_moment moment, const struct smtp_reply *reply,
+// Fills the reason for a reply that is not what the stage hoped for; host and reply set. Always -1.
+int outcome_reply(struct why *why, enum smtp_stage stage, const struct smtp_reply *reply,
                   const char *host);
 // The reply to a RCPT says "too many recipients": the others belong into another transaction
 // (RFC 5321 section 4.5.3.1.10: 452, or 552 from old servers).

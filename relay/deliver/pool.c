@@ -124,12 +124,12 @@ static struct pool_host *find_host(struct pool *pool, const struct sockaddr *to,
     return host;
 }
 
-// An address without connections is remembered while it does not answer, and up to a bound.
+// An address without connections is remembered while something is known of it, and up to a bound.
 static void settle_host(struct pool *pool, struct pool_host *host)
 {
     if (host->open)
         return;
-    if (!host->failures) {
+    if (!host->failures && !host->out_of_step_ms && !host->no_chunking_ms && !host->nchunks) {
         pool_forget_host(pool, host);
         return;
     }
@@ -146,7 +146,7 @@ enum pool_gate pool_gate(struct pool *pool, const struct sockaddr *to, struct wh
     if (!host)
         return POOL_YES;
     if (host->failures && clock_mono_ms() < host->until_ms) {
-        *why = host->why;
+        *why = *host->why;
         return POOL_BACKOFF;
     }
     return host->open < pool->setup->config->delivery.per_host ? POOL_YES : POOL_FULL;
@@ -216,12 +216,65 @@ void connection_failed(struct connection *c, const struct why *why)
         return;
     host->failures++;
     host->until_ms = clock_mono_ms() + retry_host_wait(d->retry, d->nretry, host->failures);
-    host->why = *why;
+    if (!host->why)
+        host->why = mem_new(sizeof *host->why);
+    *host->why = *why;
 }
 
 void connection_worked(struct connection *c)
 {
     c->to->failures = 0;
+    free(c->to->why);
+    c->to->why = NULL;
+}
+
+// How an address speaks
+
+static bool in_time(uint64_t *until_ms)
+{
+    if (*until_ms && clock_mono_ms() >= *until_ms)
+        *until_ms = 0;
+    return *until_ms;
+}
+
+void pool_note_out_of_step(struct connection *c)
+{
+    c->to->out_of_step_ms = clock_mono_ms() + POOL_HABIT_MS;
+}
+
+bool pool_out_of_step(const struct connection *c)
+{
+    return in_time(&c->to->out_of_step_ms);
+}
+
+void pool_note_no_chunking(struct connection *c)
+{
+    c->to->no_chunking_ms = clock_mono_ms() + POOL_HABIT_MS;
+    c->to->nchunks = 0;
+}
+
+bool pool_no_chunking(const struct connection *c)
+{
+    return in_time(&c->to->no_chunking_ms);
+}
+
+bool pool_takes_chunks(const struct connection *c)
+{
+    for (unsigned i = 0; i < c->to->nchunks; i++)
+        if (memcmp(&c->to->chunks[i], &c->key, sizeof c->key) == 0)
+            return true;
+    return false;
+}
+
+void pool_note_chunks(struct connection *c)
+{
+    struct pool_host *host = c->to;
+    if (pool_takes_chunks(c))
+        return;
+    if (host->nchunks < POOL_PROVEN)
+        host->nchunks++;
+    memmove(host->chunks + 1, host->chunks, (host->nchunks - 1) * sizeof *host->chunks);
+    host->chunks[0] = c->key;
 }
 
 // What is idle

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: ISC
 // A worker's outbound connections: the idle ones kept for reuse, how many are open to whom, which addresses
 // do not answer, and the TLS session tickets. What was proved on a connection counts for its key only:
-// address, port, name, demand, trust, source address and credentials (design: what a connection must prove).
+// address, port, name, demand, trust, source address and credentials (ARCHITECTURE.md, What a
+// connection must prove).
 #ifndef RELAY_DELIVER_POOL_H
 #define RELAY_DELIVER_POOL_H
 
@@ -48,6 +49,7 @@ struct connection {
     enum tls_proof proof;
     int64_t not_after_s; // end of the peer's certificate, 0 unknown
     bool resumed, ticket_kept;
+    bool dirty;                  // a transaction was left unfinished: RSET comes first
     struct ticket_proof offered; // with the ticket that this connection offered its host
     unsigned messages;           // sent over it
     uint64_t opened_ms, used_ms; // clock_mono_ms()
@@ -73,6 +75,16 @@ struct connection *connection_open(struct pool *pool, const struct sockaddr *to)
 void connection_close(struct connection *c, bool now); // closes its stream; frees it; accepts NULL
 void connection_failed(struct connection *c, const struct why *why); // did not answer
 void connection_worked(struct connection *c);
+
+// How the connection's address speaks, remembered for a month. Out of step: it once answered more, or less, than
+// was asked. No chunking: it offers CHUNKING and does not know BDAT. Takes chunks: it answered a BDAT with 250
+// under this connection's key.
+void pool_note_out_of_step(struct connection *c);
+bool pool_out_of_step(const struct connection *c);
+void pool_note_no_chunking(struct connection *c);
+bool pool_no_chunking(const struct connection *c);
+void pool_note_chunks(struct connection *c);
+bool pool_takes_chunks(const struct connection *c);
 
 // An idle one with an equal key, taken out of the pool; NULL: none.
 struct connection *pool_take(struct pool *pool, const struct pool_key *key);

@@ -6,14 +6,21 @@
 #include "relay/deliver/pool.h"
 #include "relay/base/table.h"
 
+#define POOL_PROVEN   4           // keys remembered at one address
+#define POOL_HABIT_MS 2592000000u // how a host speaks is remembered for 30 days
+
 struct pool_host {
     unsigned char key[20]; // address and port
     size_t key_bytes;
     size_t open;       // connections
     unsigned failures; // in a row
     uint64_t until_ms; // clock_mono_ms(): not tried before
-    struct why why;    // the last failure
-    struct list quiet; // remembered for its failures alone
+    struct why *why;   // the last failure, owned; NULL: none
+    struct list quiet; // remembered although nothing is open to it
+    // What is known of how it speaks, until then; 0: nothing.
+    uint64_t out_of_step_ms, no_chunking_ms;
+    struct pool_key chunks[POOL_PROVEN]; // keys under which it took a BDAT, newest first
+    unsigned nchunks;
     UT_hash_handle hh;
 };
 

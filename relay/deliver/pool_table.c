@@ -44,6 +44,7 @@ void pool_forget_host(struct pool *pool, struct pool_host *host)
         pool->nquiet--;
     }
     HASH_DEL(pool->hosts, host);
+    free(host->why);
     free(host);
 }
 

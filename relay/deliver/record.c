@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 // What a session leaves behind besides mail: log lines, one ledger entry per connection attempt (RFC 8460
 // section 4), and what a finished handshake teaches about a host.
-#include "relay/deliver/inside.h"
+#include "relay/deliver/steps_inside.h"
 
 #include <netdb.h>
 #include "relay/log/log.h"
@@ -17,7 +17,7 @@ static struct relay *record_relay(const struct deliver *d)
 void deliver_record_session(struct deliver *d)
 {
     struct logline line;
-    const struct connection *c = d->c;
+    const struct connection *c = d->link.c;
     const struct demand *demand = &deliver_host(d)->demand;
     log_begin(&line, LOG_INFO, "session", d->message->env.id);
     log_text(&line, "host", c->host);
@@ -46,16 +46,17 @@ static struct ledger_entry *entry_of(const struct deliver *d, const struct route
     struct ledger_entry *entry = refusal_entry(d->route, host);
     entry->id = d->message->env.id;
     entry->shadow = host->demand.shadowed;
-    if (!d->c)
+    if (!d->link.c)
         return entry;
     char local[64];
-    record_address_text(d->c->stream ? stream_local(d->c->stream) : NULL, local, sizeof local);
-    ledger_entry_set(&entry->mx_ip, d->c->ip);
+    record_address_text(d->link.c->stream ? stream_local(d->link.c->stream) : NULL, local,
+                        sizeof local);
+    ledger_entry_set(&entry->mx_ip, d->link.c->ip);
     ledger_entry_set(&entry->local_ip, local);
-    ledger_entry_set(&entry->mx_helo, d->c->ext.name);
-    ledger_entry_set(&entry->protocol, d->c->protocol);
-    ledger_entry_set(&entry->cipher, d->c->cipher);
-    ledger_entry_set(&entry->proof, tls_proof_word(d->c->proof));
+    ledger_entry_set(&entry->mx_helo, d->link.c->ext.name);
+    ledger_entry_set(&entry->protocol, d->link.c->protocol);
+    ledger_entry_set(&entry->cipher, d->link.c->cipher);
+    ledger_entry_set(&entry->proof, tls_proof_word(d->link.c->proof));
     return entry;
 }
 
@@ -67,19 +68,20 @@ static bool record_counts(const struct deliver *d)
 // The handshake is done and proved: one success.
 void deliver_record_success(struct deliver *d)
 {
-    if (d->counted || !record_counts(d))
+    if (d->link.counted || !record_counts(d))
         return;
-    d->counted = true;
+    d->link.counted = true;
     state_ledger_add(record_relay(d)->state, entry_of(d, deliver_host(d)));
 }
 
 void deliver_record_tls(struct deliver *d, const struct why *why, bool refused)
 {
     const struct route_host *host = deliver_host(d);
-    refusal_line(record_relay(d), d->message, d->route, host, d->c ? d->c->ip : NULL, why, refused);
-    if (d->counted || !record_counts(d))
+    refusal_line(record_relay(d), d->message, d->route, host, d->link.c ? d->link.c->ip : NULL, why,
+                 refused);
+    if (d->link.counted || !record_counts(d))
         return;
-    d->counted = true;
+    d->link.counted = true;
     struct ledger_entry *entry = entry_of(d, host);
     entry->result = why->tls;
     entry->refused = refused;
@@ -95,7 +97,7 @@ void deliver_record_skipped(struct deliver *d, const struct route_host *host, co
 
 void deliver_record_learn(struct deliver *d)
 {
-    const struct connection *c = d->c;
+    const struct connection *c = d->link.c;
     if (!record_relay(d)->routes || c->resumed)
         return;
     // A DANE-EE key says nothing of names and dates (RFC 7671 section 5.1): it teaches TLS alone.

@@ -1,82 +1,167 @@
 // SPDX-License-Identifier: ISC
-// The outbound session as a table: a row a moment. Handlers return the next moment; deliver_go changes it and
-// arms its deadline. Owns the flow only: what is said stands in relay/deliver/*.c.
+// The outbound session as a table: a row a state. Handlers return the next state; go() alone changes it, checks
+// what it needs, and arms its deadline. Owns life and the stream's events, hence what may happen in any state:
+// a lost connection (lost), and 421 (on_reply), after which the host hangs up. What is said stands in
+// relay/deliver/*.c.
 #include "relay/deliver/session.h"
 
 #include <assert.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
-#include "relay/deliver/inside.h"
+#include "relay/deliver/steps_inside.h"
 #include "relay/log/log.h"
 
-static enum moment deliver_session_enter_load(struct deliver *d);
-static enum moment deliver_session_enter_connect(struct deliver *d);
-static enum moment deliver_session_enter_ehlo(struct deliver *d);
-static enum moment deliver_session_enter_helo(struct deliver *d);
-static enum moment deliver_session_enter_rset(struct deliver *d);
-static enum moment deliver_session_enter_end(struct deliver *d);
-static enum moment deliver_session_greeting_heard(struct deliver *d);
-static enum moment deliver_session_helo_heard(struct deliver *d);
+static enum deliver_state deliver_session_enter_load(struct deliver *d);
+static enum deliver_state deliver_session_enter_connect(struct deliver *d);
+static enum deliver_state deliver_session_enter_ehlo(struct deliver *d);
+static enum deliver_state deliver_session_enter_helo(struct deliver *d);
+static enum deliver_state deliver_session_enter_rset(struct deliver *d);
+static enum deliver_state deliver_session_enter_end(struct deliver *d);
+static enum deliver_state greeting_reply(struct deliver *d);
+static enum deliver_state helo_reply(struct deliver *d);
+static enum deliver_state rset_reply(struct deliver *d);
 
-enum patience { NONE, CONNECT, GREETING, COMMAND, DATA };
+enum timeout { NONE, CONNECT, GREETING, COMMAND, DATA };
 
-static const struct {
+// Each needs what those before it need. NOTHING_LEFT: the state may not have a connection.
+enum needs { NOTHING, NOTHING_LEFT, CONNECTION, TRANSACTION };
+
+typedef enum deliver_state step_fn(struct deliver *d);
+
+static const struct row {
     const char *name;
-    enum moment (*enter)(struct deliver *d);
-    enum moment (*heard)(struct deliver *d); // a whole reply is in d->c->reply
-    enum patience patience;
-} moments[] = {
-    [AT_LOAD] = {"load", deliver_session_enter_load, NULL, NONE},
-    [AT_ADDRESS] = {"address", deliver_choose, NULL, NONE},
-    [AT_CONNECT] = {"connect", deliver_session_enter_connect, NULL, CONNECT},
-    [AT_GREETING] = {"greeting", NULL, deliver_session_greeting_heard, GREETING},
-    [AT_EHLO] = {"ehlo", deliver_session_enter_ehlo, deliver_ehlo_heard, COMMAND},
-    [AT_HELO] = {"helo", deliver_session_enter_helo, deliver_session_helo_heard, COMMAND},
-    [AT_STARTTLS] = {"starttls", deliver_starttls, deliver_starttls_heard, COMMAND},
-    [AT_SECURE] = {"secure", deliver_secure, NULL, CONNECT},
-    [AT_TOKEN] = {"token", deliver_token, NULL, NONE},
-    [AT_AUTH] = {"auth", deliver_auth, deliver_auth_heard, COMMAND},
-    [AT_MAIL] = {"mail", deliver_mail, deliver_mail_heard, COMMAND},
-    [AT_RCPT] = {"rcpt", NULL, deliver_rcpt_heard, COMMAND},
-    [AT_DATA] = {"data", NULL, deliver_data_heard, COMMAND},
-    [AT_BODY] = {"body", deliver_body, deliver_body_heard, COMMAND},
-    [AT_FINAL] = {"final", NULL, deliver_final_heard, DATA},
-    [AT_RSET] = {"rset", deliver_session_enter_rset, deliver_rset_heard, COMMAND},
-    [AT_END] = {"end", deliver_session_enter_end, NULL, NONE},
+    enum needs needs;
+    step_fn *enter;    // NULL: nothing is to be done
+    step_fn *on_reply; // a whole reply is in d->link.c->reply; NULL: none is awaited
+    enum timeout timeout;
+    const char *when; // the connection was lost
+} table[] = {
+    [DELIVER_LOAD] = {"load", NOTHING_LEFT, deliver_session_enter_load, NULL, NONE, ""},
+    [DELIVER_POOL] = {"pool", NOTHING_LEFT, deliver_from_pool, NULL, NONE, ""},
+    [DELIVER_ADDRESS] = {"address", NOTHING_LEFT, deliver_choose, NULL, NONE, ""},
+    [DELIVER_CONNECT] = {"connect", CONNECTION, deliver_session_enter_connect, NULL, CONNECT, ""},
+    [DELIVER_GREETING] = {"greeting", CONNECTION, NULL, greeting_reply, GREETING,
+                          "before its greeting"},
+    [DELIVER_EHLO] = {"ehlo", CONNECTION, deliver_session_enter_ehlo, deliver_ehlo_reply, COMMAND,
+                      "after EHLO"},
+    [DELIVER_HELO] = {"helo", CONNECTION, deliver_session_enter_helo, helo_reply, COMMAND,
+                      "after HELO"},
+    [DELIVER_STARTTLS] = {"starttls", CONNECTION, deliver_starttls, deliver_starttls_reply, COMMAND,
+                          "after STARTTLS"},
+    [DELIVER_SECURE] = {"secure", CONNECTION, deliver_secure, NULL, CONNECT,
+                        "during the TLS handshake"},
+    [DELIVER_TOKEN] = {"token", CONNECTION, deliver_token, NULL, NONE, "before AUTH"},
+    [DELIVER_AUTH] = {"auth", CONNECTION, deliver_auth, deliver_auth_reply, COMMAND, "after AUTH"},
+    [DELIVER_MAIL] = {"mail", CONNECTION, deliver_mail, deliver_mail_reply, COMMAND, "after MAIL"},
+    [DELIVER_EARLY] = {"early", TRANSACTION, deliver_early_body, deliver_mail_reply, COMMAND,
+                       "after MAIL"},
+    [DELIVER_RCPT] = {"rcpt", TRANSACTION, NULL, deliver_rcpt_reply, COMMAND, "after RCPT"},
+    [DELIVER_DATA] = {"data", TRANSACTION, NULL, deliver_data_reply, COMMAND, "after DATA"},
+    [DELIVER_PREFIX] = {"prefix", TRANSACTION, deliver_prefix, deliver_prefix_reply, COMMAND,
+                        "after BDAT"},
+    [DELIVER_BODY] = {"body", TRANSACTION, deliver_body, deliver_body_reply, COMMAND,
+                      "while the message was sent"},
+    [DELIVER_FINAL] = {"final", TRANSACTION, NULL, deliver_final_reply, DATA,
+                       "after the end of the message, before its answer"},
+    [DELIVER_CONFIRM] = {"confirm", TRANSACTION, deliver_confirm, deliver_confirm_reply, COMMAND,
+                         "after the end of the message, before its answer was clear"},
+    [DELIVER_RSET] = {"rset", CONNECTION, deliver_session_enter_rset, rset_reply, COMMAND,
+                      "after RSET"},
+    [DELIVER_END] = {"end", NOTHING, deliver_session_enter_end, NULL, NONE, ""},
+    [DELIVER_GONE] = {"gone", NOTHING_LEFT, NULL, NULL, NONE, ""},
 };
 
-static uint64_t patience(const struct deliver *d, enum patience p)
+// The mover
+
+static uint64_t timeout_ms(const struct deliver *d, enum timeout t)
 {
     const struct cfg_delivery *c = &d->config->delivery;
     const uint64_t ms[] = {0, c->connect, c->greeting, c->command, c->data};
-    return ms[p];
+    return ms[t];
 }
 
-void deliver_go(struct deliver *d, enum moment next)
+static bool has_what_it_needs(const struct deliver *d, enum deliver_state state)
 {
-    while (next != STAY) {
-        d->at = next;
-        if (d->c && d->c->stream)
-            stream_deadline(d->c->stream, patience(d, moments[next].patience));
-        next = moments[next].enter ? moments[next].enter(d) : STAY;
+    switch (table[state].needs) {
+    case NOTHING_LEFT:
+        return !d->link.c;
+    case CONNECTION:
+        return d->link.c;
+    case TRANSACTION:
+        return d->link.c && d->trans.nbatch;
+    default:
+        return true;
     }
 }
+
+// A fault of ours: it ends this session alone, and its recipients are tried again later.
+static enum deliver_state misled(struct deliver *d, enum deliver_state state)
+{
+#ifdef WAXWING_CHECKED
+    fprintf(stderr, "outbound session: %s cannot follow %s\n", table[state].name,
+            table[d->state].name);
+    abort();
+#endif
+    struct why why;
+    log_alarm("session", "an outbound session came to its state %s without what that needs",
+              table[state].name);
+    why_set(&why, WHY_OURS, "4.3.0", "the session was ended by a fault of this relay");
+    deliver_drop(d, true);
+    deliver_refuse_rest(d, &why, NULL);
+    return state == DELIVER_GONE ? DELIVER_GONE : DELIVER_END;
+}
+
+static void log_move(const struct deliver *d, enum deliver_state to)
+{
+    struct logline line;
+    log_begin(&line, LOG_DEBUG, "session", d->message->env.id);
+    log_text(&line, "host", d->link.c ? d->link.c->host : NULL);
+    log_text(&line, "from", table[d->state].name);
+    log_text(&line, "to", table[to].name);
+    log_end(&line);
+}
+
+static void go(struct deliver *d, enum deliver_state next)
+{
+    while (next != DELIVER_WAIT) {
+        if (!has_what_it_needs(d, next))
+            next = misled(d, next);
+        if (next != d->state)
+            log_move(d, next);
+        d->state = next;
+        if (d->link.c && d->link.c->stream)
+            stream_deadline(d->link.c->stream, timeout_ms(d, table[next].timeout));
+        next = table[next].enter ? table[next].enter(d) : DELIVER_WAIT;
+    }
+}
+
+// Life
+
+static void resume(struct deliver *d, enum deliver_state next, const struct why *why);
+static void session_on_event(struct stream *s, enum stream_event what, void *arg);
 
 static void deliver_session_release(struct deliver *d)
 {
     deliver_auth_forget(d);
+    deliver_transaction_end(d);
+    deliver_verdict_clear(&d->last);
     content_load_cancel(d->load);
-    content_reader_free(d->reader);
     content_unref(d->content);
     message_unref(d->message);
     route_unref(d->route);
     buf_free(&d->out);
     free(d->rcpts);
     free(d->batch);
+    free(d->heard);
     free(d);
+}
+
+static void release_if_gone(struct deliver *d)
+{
+    if (d->state == DELIVER_GONE)
+        deliver_session_release(d);
 }
 
 struct deliver *deliver_new(const struct deliver_order *order, struct list *deliveries)
@@ -99,148 +184,230 @@ struct deliver *deliver_new(const struct deliver_order *order, struct list *deli
     d->route = route_ref(first->route);
     d->config = d->route->setup->config;
     d->batch_max = DELIVER_BATCH;
-    d->batch = mem_new((d->nrcpts < DELIVER_BATCH ? d->nrcpts : DELIVER_BATCH) * sizeof(size_t));
+    size_t batch = d->nrcpts < DELIVER_BATCH ? d->nrcpts : DELIVER_BATCH;
+    d->batch = mem_new(batch * sizeof *d->batch);
+    d->heard = mem_new((batch + 1) * sizeof *d->heard);
     buf_init(&d->out, DELIVER_BATCH * MAX_PLAIN_COMMAND);
-    d->attempt = (struct attempt){.demand = "", .source = "", .proof = "none"};
-    d->at = AT_LOAD;
+    d->resume = resume;
+    d->on_event = session_on_event;
+    d->state = DELIVER_LOAD;
     return d;
 }
 
 void deliver_run(struct deliver *d)
 {
-    deliver_go(d, AT_LOAD);
-    if (d->over)
-        deliver_session_release(d);
+    go(d, DELIVER_LOAD);
+    release_if_gone(d);
 }
 
-// Content
+void deliver_cut(struct deliver *d)
+{
+    deliver_drop(d, true);
+    deliver_reopen(d);
+    go(d, DELIVER_END);
+    deliver_session_release(d);
+}
 
-static void deliver_session_loaded(struct content *c, const struct why *why, void *arg)
+static void session_loaded(struct content *c, const struct why *why, void *arg)
 {
     struct deliver *d = arg;
     d->load = NULL;
     d->content = c;
     if (!c)
-        deliver_refuse_rest(d, why);
-    deliver_go(d, c ? AT_ADDRESS : AT_END);
-    if (d->over)
-        deliver_session_release(d);
+        deliver_refuse_rest(d, why, NULL);
+    go(d, c ? DELIVER_POOL : DELIVER_END);
+    release_if_gone(d);
 }
 
-static enum moment deliver_session_enter_load(struct deliver *d)
+static enum deliver_state deliver_session_enter_load(struct deliver *d)
 {
     if (d->content)
-        return AT_ADDRESS;
-    d->load = content_load(d->order.worker, d->message, deliver_session_loaded, d);
-    return STAY;
+        return DELIVER_POOL;
+    d->load = content_load(d->order.worker, d->message, session_loaded, d);
+    return DELIVER_WAIT;
 }
 
-// Events of the stream
+static enum deliver_state deliver_session_enter_end(struct deliver *d)
+{
+    bool attempted = !d->busy || d->tries || d->troubles || d->lacks || d->link.c;
+    if (d->link.c) {
+        // What was proved under a configuration that is no longer serves nobody else.
+        if (d->route->setup == d->order.worker->setup) {
+            pool_keep_ticket(d->order.pool, d->link.c, d->route->expires_ms);
+            deliver_transaction_end(d);
+            deliver_auth_forget(d);
+            pool_give(d->order.pool, d->link.c, d->order.idle, d->order.nidle);
+            d->link = (struct deliver_link){0};
+        } else {
+            deliver_command(d, "QUIT\r\n");
+            deliver_drop(d, false);
+        }
+    }
+    d->order.done(&d->deliveries, attempted, d->order.arg);
+    assert(list_empty(&d->deliveries));
+    return DELIVER_GONE;
+}
+
+// The stream
 
 // A pooled connection that dies without a word, or with 421, was dead before: not this host's failure.
-static enum moment was_dead(struct deliver *d)
+static bool was_dead(const struct deliver *d)
 {
-    connection_close(d->c, true);
-    d->c = NULL;
-    d->no_pool = true;
-    deliver_reopen(d);
-    return AT_ADDRESS;
+    return d->link.pooled && !d->link.replies;
 }
 
-static enum moment lost(struct deliver *d, struct why *why)
+static enum deliver_state after_the_dead(struct deliver *d)
+{
+    deliver_drop(d, true);
+    deliver_reopen(d);
+    return DELIVER_ADDRESS;
+}
+
+// What was heard counts: a host that refuses MAIL and closes has refused it.
+static enum deliver_state lost_in_transaction(struct deliver *d, const struct why *why)
+{
+    if (was_dead(d))
+        return after_the_dead(d);
+    if (deliver_mail_refused(d) || (d->state == DELIVER_FINAL && !d->trans.taken))
+        return deliver_transaction_over(d, AFTER_CLOSE);
+    if (deliver_all_out(d))
+        return deliver_unknown(d, why);
+    return deliver_next(d, why, false);
+}
+
+static enum deliver_state lost(struct deliver *d, struct why *why)
 {
     if (!why->host[0])
-        why_host(why, d->c->host);
-    switch (d->at) {
-    case AT_CONNECT:
-    case AT_GREETING:
-        connection_failed(d->c, why);
+        why_host(why, d->link.c->host);
+    switch (d->state) {
+    case DELIVER_CONNECT:
+    case DELIVER_GREETING:
+        connection_failed(d->link.c, why);
         return deliver_next(d, why, false);
-    case AT_STARTTLS:
-    case AT_SECURE:
+    case DELIVER_STARTTLS:
+    case DELIVER_SECURE:
         return deliver_tls_failed(d, why, false);
-    case AT_RSET: // the transaction before it had its answers
-        connection_close(d->c, true);
-        d->c = NULL;
-        d->no_pool = true;
-        return AT_ADDRESS;
-    case AT_MAIL:
-    case AT_RCPT:
-    case AT_DATA:
-    case AT_BODY:
-    case AT_FINAL:
-        if (d->reused && !d->spoke)
-            return was_dead(d);
-        if (d->at == AT_FINAL || d->early)
-            break;
-        return deliver_next(d, why, false);
+    case DELIVER_RSET: // the transaction before it had its answers
+        return after_the_dead(d);
+    case DELIVER_MAIL:
+    case DELIVER_EARLY:
+    case DELIVER_RCPT:
+    case DELIVER_DATA:
+    case DELIVER_PREFIX:
+    case DELIVER_BODY:
+    case DELIVER_FINAL:
+        return lost_in_transaction(d, why);
+    case DELIVER_CONFIRM:
+        return deliver_out_of_step(d);
     default:
         return deliver_next(d, why, false);
     }
-    // RFC 5321 section 4.5.3.2.6: whether the host has the message is not known. It is tried again
-    // later, not at another host now, since that would make the second copy likely.
-    char text[sizeof why->text];
-    snprintf(text, sizeof text, "%.300s after the end of the message, before its answer",
-             why->text);
-    struct why unknown;
-    why_set(&unknown, WHY_HOST, "4.4.2", "%s", text);
-    why_host(&unknown, d->c->host);
-    connection_close(d->c, true);
-    d->c = NULL;
-    deliver_refuse_rest(d, &unknown);
-    return AT_END;
 }
 
-static enum moment deliver_session_heard(struct deliver *d)
+// RFC 5321 section 3.8: 421 may come at any time, and the host hangs up. The answer to a message is an answer all
+// the same, and so is what was said before.
+static enum deliver_state on_421(struct deliver *d)
 {
-    if (d->c->reply.code == 421 && d->reused && !d->spoke)
-        return was_dead(d);
-    d->spoke = true;
-    d->c->used_ms = clock_mono_ms();
-    // RFC 5321 section 3.8: 421 may come at any time, and the host hangs up. The answer to a message is
-    // an answer all the same.
-    if (d->c->reply.code == 421 && d->at != AT_FINAL && d->at != AT_RSET)
-        return deliver_refused(d, MOMENT_EHLO);
-    return moments[d->at].heard(d);
+    struct why why;
+    if (was_dead(d))
+        return after_the_dead(d);
+    switch (d->state) {
+    case DELIVER_RCPT:
+    case DELIVER_DATA:
+        if (deliver_mail_refused(d))
+            return deliver_transaction_over(d, AFTER_CLOSE);
+        break;
+    case DELIVER_FINAL:
+        return deliver_final_reply(d);
+    case DELIVER_CONFIRM:
+        return deliver_confirm_reply(d);
+    case DELIVER_RSET:
+        return after_the_dead(d);
+    default:
+        break;
+    }
+    outcome_reply(&why, STAGE_EHLO, &d->link.c->reply, d->link.c->host);
+    return deliver_next(d, &why, false);
+}
+
+static enum deliver_state on_reply(struct deliver *d)
+{
+    if (d->link.c->reply.code == 421)
+        return on_421(d);
+    d->link.replies++;
+    d->link.c->used_ms = clock_mono_ms();
+    return table[d->state].on_reply(d);
+}
+
+// One reply of what is in `in`, if it is whole; false: more has to come.
+static bool read_reply(struct deliver *d, struct buf *in)
+{
+    struct connection *c = d->link.c;
+    size_t used = 0;
+    struct why why;
+    enum smtp_reply_state state = smtp_reply_feed(&c->reply, buf_span(in), &used, &why);
+    buf_drop(in, used);
+    if (state == SMTP_REPLY_MORE)
+        return false;
+    if (state == SMTP_REPLY_BAD) {
+        go(d, lost(d, &why));
+        return true;
+    }
+    enum deliver_state next = on_reply(d);
+    if (d->link.c == c) // a new connection has a reply of its own
+        smtp_reply_reset(&c->reply);
+    go(d, next);
+    return true;
 }
 
 // Reads replies while they are complete and somebody waits for them.
 static void read_replies(struct deliver *d)
 {
-    while (!d->over && d->c && d->c->stream && moments[d->at].heard) {
-        struct connection *c = d->c;
-        struct buf *in = stream_input(c->stream);
-        if (!in->len)
+    while (d->link.c && d->link.c->stream && table[d->state].on_reply) {
+        struct buf *in = stream_input(d->link.c->stream);
+        if (!in->len || !read_reply(d, in))
             return;
-        size_t used = 0;
-        struct why why;
-        enum smtp_reply_state state = smtp_reply_feed(&c->reply, buf_span(in), &used, &why);
-        buf_drop(in, used);
-        if (state == SMTP_REPLY_MORE)
-            return;
-        if (state == SMTP_REPLY_BAD) {
-            deliver_go(d, lost(d, &why));
-            continue;
-        }
-        enum moment next = deliver_session_heard(d);
-        if (d->c == c) // a new connection has a reply of its own
-            smtp_reply_reset(&c->reply);
-        deliver_go(d, next);
     }
 }
 
-static void deliver_session_event(struct stream *s, enum stream_event what, void *arg)
+// The host has hung up: what it said counts, a refusal without its line end as well.
+static void lost_connection(struct deliver *d, struct why *why)
+{
+    struct connection *c = d->link.c;
+    read_replies(d);
+    if (d->link.c != c)
+        return;
+    if (table[d->state].on_reply && smtp_reply_end(&c->reply)) {
+        enum deliver_state next = on_reply(d);
+        if (d->link.c == c)
+            smtp_reply_reset(&c->reply);
+        go(d, next);
+    }
+    if (d->link.c == c)
+        go(d, lost(d, why));
+}
+
+static void say_when(const struct deliver *d, struct why *why)
+{
+    if (!table[d->state].when[0])
+        return;
+    char text[sizeof why->text];
+    snprintf(text, sizeof text, "%.400s %s", why->text, table[d->state].when);
+    snprintf(why->text, sizeof why->text, "%s", text);
+}
+
+static void session_on_event(struct stream *s, enum stream_event what, void *arg)
 {
     struct deliver *d = arg;
     struct why why;
-    assert(d->c && d->c->stream == s);
+    assert(d->link.c && d->link.c->stream == s);
     switch (what) {
     case STREAM_CONNECTED:
-        connection_worked(d->c);
-        deliver_go(d, deliver_host(d)->implicit_tls ? AT_SECURE : AT_GREETING);
+        connection_worked(d->link.c);
+        go(d, deliver_host(d)->implicit_tls ? DELIVER_SECURE : DELIVER_GREETING);
         break;
     case STREAM_SECURED:
-        deliver_go(d, deliver_secured(d));
+        go(d, deliver_secured(d));
         break;
     case STREAM_DRAINED:
         deliver_body_go_on(d);
@@ -248,182 +415,101 @@ static void deliver_session_event(struct stream *s, enum stream_event what, void
     case STREAM_DATA:
         break;
     case STREAM_EOF:
-        read_replies(d); // what it said before counts
-        if (d->over || !d->c || d->c->stream != s)
-            break;
         why_set(&why, WHY_HOST, "4.4.2", "the host closed the connection");
-        deliver_go(d, lost(d, &why));
+        say_when(d, &why);
+        lost_connection(d, &why);
         break;
     case STREAM_FAILED:
         why = *stream_why(s);
-        deliver_go(d, lost(d, &why));
+        if (why.scope == WHY_HOST && why.tls == WHY_TLS_NONE)
+            say_when(d, &why);
+        lost_connection(d, &why);
         break;
     case STREAM_TIMEOUT:
-        why_set(&why, WHY_HOST, "4.4.2", "the host did not answer in time (%s)",
-                moments[d->at].name);
-        deliver_go(d, lost(d, &why));
+        why_set(&why, WHY_HOST, "4.4.2", "the host did not answer in time");
+        say_when(d, &why);
+        go(d, lost(d, &why));
         break;
     }
-    if (!d->over)
-        read_replies(d);
-    if (d->over)
-        deliver_session_release(d);
+    read_replies(d);
+    release_if_gone(d);
 }
 
-void deliver_continue(struct deliver *d, enum moment next, const struct why *why)
+static void resume(struct deliver *d, enum deliver_state next, const struct why *why)
 {
-    deliver_go(d, why ? deliver_quit_next(d, why) : next);
-    if (!d->over)
-        read_replies(d);
-    if (d->over)
-        deliver_session_release(d);
+    go(d, why ? deliver_quit_next(d, why) : next);
+    read_replies(d);
+    release_if_gone(d);
 }
 
-static enum moment deliver_session_enter_connect(struct deliver *d)
+// The connection
+
+static enum deliver_state deliver_session_enter_connect(struct deliver *d)
 {
     struct route_host *host = deliver_host(d);
     const struct sockaddr *to = (const void *)&host->addresses[d->address];
     const char *helo;
     d->tries++;
-    d->c->stream = stream_connect(&d->order.worker->loop, to, deliver_source(d, to, &helo),
-                                  deliver_session_event, d);
-    stream_deadline(d->c->stream, patience(d, CONNECT));
-    return STAY;
+    d->link.c->stream = stream_connect(&d->order.worker->loop, to, deliver_source(d, to, &helo),
+                                       session_on_event, d);
+    stream_deadline(d->link.c->stream, timeout_ms(d, CONNECT));
+    return DELIVER_WAIT;
 }
 
-// deliver_choose took a pooled connection: its events come here now.
-void deliver_rebind(struct deliver *d)
+static enum deliver_state greeting_reply(struct deliver *d)
 {
-    stream_rebind(d->c->stream, deliver_session_event, d);
+    if (d->link.c->reply.code != 220)
+        return deliver_refused(d, STAGE_GREETING);
+    return DELIVER_EHLO;
 }
 
-static enum moment deliver_session_greeting_heard(struct deliver *d)
-{
-    if (d->c->reply.code != 220)
-        return deliver_refused(d, MOMENT_GREETING);
-    return AT_EHLO;
-}
-
-const char *deliver_helo(const struct deliver *d)
+static const char *helo_name(const struct deliver *d)
 {
     const char *helo = NULL;
     deliver_source(d, (const void *)&deliver_host(d)->addresses[d->address], &helo);
     return helo && helo[0] ? helo : d->config->hostname;
 }
 
-static enum moment deliver_session_enter_ehlo(struct deliver *d)
+static enum deliver_state deliver_session_enter_ehlo(struct deliver *d)
 {
-    deliver_command(d, "EHLO %s\r\n", deliver_helo(d));
-    return STAY;
+    // A greeting too many: nothing of the mail was said yet, so it may be passed over.
+    if (deliver_unasked(d)) {
+        pool_note_out_of_step(d->link.c);
+        buf_reset(stream_input(d->link.c->stream));
+    }
+    deliver_command(d, "EHLO %s\r\n", helo_name(d));
+    return DELIVER_WAIT;
 }
 
-static enum moment deliver_session_enter_helo(struct deliver *d)
+static enum deliver_state deliver_session_enter_helo(struct deliver *d)
 {
-    deliver_command(d, "HELO %s\r\n", deliver_helo(d));
-    return STAY;
+    deliver_command(d, "HELO %s\r\n", helo_name(d));
+    return DELIVER_WAIT;
 }
 
-static enum moment deliver_session_helo_heard(struct deliver *d)
+static enum deliver_state helo_reply(struct deliver *d)
 {
-    if (d->c->reply.code != 250)
-        return deliver_refused(d, MOMENT_EHLO);
+    if (d->link.c->reply.code != 250)
+        return deliver_refused(d, STAGE_EHLO);
     return deliver_auth_begin(d);
 }
 
-static enum moment deliver_session_enter_rset(struct deliver *d)
+static enum deliver_state deliver_session_enter_rset(struct deliver *d)
 {
     deliver_command(d, "RSET\r\n");
-    return STAY;
+    return DELIVER_WAIT;
 }
 
-void deliver_command(struct deliver *d, const char *format, ...)
+// Where a refusal is in doubt, its transaction is still there.
+static enum deliver_state rset_reply(struct deliver *d)
 {
-    char line[MAX_PLAIN_COMMAND];
-    va_list args;
-    va_start(args, format);
-    int n = vsnprintf(line, sizeof line, format, args);
-    va_end(args);
-    assert(n > 0 && (size_t)n < sizeof line);
-    stream_write(d->c->stream, line, (size_t)n);
-}
-
-// Ends
-
-static void drop_connection(struct deliver *d, bool now)
-{
-    deliver_auth_forget(d);
-    content_reader_free(d->reader);
-    d->reader = NULL;
-    d->reading = false;
-    connection_close(d->c, now);
-    d->c = NULL;
-}
-
-enum moment deliver_next(struct deliver *d, const struct why *why, bool lacking)
-{
-    if (lacking)
-        deliver_command(d, "QUIT\r\n");
-    drop_connection(d, !lacking);
-    deliver_reopen(d);
-    d->why = *why;
-    d->clear = d->lax = false;
-    if (lacking) {
-        d->lacks++;
-        d->host++; // its other addresses are the same host
-        d->address = 0;
-    } else {
-        d->troubles++;
-        d->address++;
+    int code = d->link.c->reply.code;
+    if (code >= 200 && code < 300 && !deliver_unasked(d)) {
+        deliver_transaction_end(d);
+        d->link.c->dirty = false;
+        return deliver_somebody_open(d) ? DELIVER_MAIL : DELIVER_END;
     }
-    return AT_ADDRESS;
-}
-
-enum moment deliver_quit_next(struct deliver *d, const struct why *why)
-{
-    deliver_command(d, "QUIT\r\n");
-    stream_close(d->c->stream, false);
-    d->c->stream = NULL;
-    return deliver_next(d, why, false);
-}
-
-enum moment deliver_refused(struct deliver *d, enum outcome_moment moment)
-{
-    struct why why;
-    outcome_reply(&why, moment, &d->c->reply, d->c->host);
-    if (d->c->reply.code == 421)
-        return deliver_next(d, &why, false);
-    return deliver_quit_next(d, &why);
-}
-
-static enum moment deliver_session_enter_end(struct deliver *d)
-{
-    deliver_auth_forget(d);
-    content_reader_free(d->reader);
-    d->reader = NULL;
-    if (d->c) {
-        deliver_describe(d);
-        // What was proved under a configuration that is no longer serves nobody else.
-        if (d->route->setup == d->order.worker->setup) {
-            pool_keep_ticket(d->order.pool, d->c, d->route->expires_ms);
-            pool_give(d->order.pool, d->c, d->order.idle, d->order.nidle);
-        } else {
-            deliver_command(d, "QUIT\r\n");
-            connection_close(d->c, false);
-        }
-        d->c = NULL;
-    }
-    d->over = true;
-    bool attempted = !d->full || d->tries || d->reused || d->troubles || d->lacks;
-    d->order.done(&d->deliveries, &d->attempt, attempted, d->order.arg);
-    assert(list_empty(&d->deliveries));
-    return STAY;
-}
-
-void deliver_cut(struct deliver *d)
-{
-    if (d->c)
-        drop_connection(d, true);
-    deliver_reopen(d);
-    deliver_go(d, AT_END);
-    deliver_session_release(d);
+    if (d->trans.nbatch)
+        return deliver_out_of_step(d);
+    return after_the_dead(d);
 }

@@ -16,8 +16,7 @@ struct deliver;
 struct refusals; // relay/deliver/refusal.h
 
 // What a session ended with. Not attempted: every address had its full number of connections.
-typedef void deliver_done(struct list *deliveries, const struct attempt *attempt, bool attempted,
-                          void *arg);
+typedef void deliver_done(struct list *deliveries, bool attempted, void *arg);
 struct deliver_order {
     struct worker *worker;
     struct pool *pool;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 // TLS of an outbound session: what EHLO offers, STARTTLS (RFC 3207), and the proof that the route demands,
 // before any MAIL. Never goes on in clear where the demand is more than opportunistic.
-#include "relay/deliver/inside.h"
+#include "relay/deliver/steps_inside.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -26,24 +26,23 @@ static bool proves_nothing(const struct deliver *d)
 }
 
 // The same address again, on a new connection: nothing has been refused yet, so nothing is told or counted.
-static enum moment once_more(struct deliver *d)
+static enum deliver_state once_more(struct deliver *d)
 {
-    connection_close(d->c, true);
-    d->c = NULL;
-    return AT_ADDRESS;
+    deliver_drop(d, true);
+    return DELIVER_ADDRESS;
 }
 
 // A ticket is a short cut: whatever went wrong with one is tried again the long way.
-static enum moment without_ticket(struct deliver *d)
+static enum deliver_state without_ticket(struct deliver *d)
 {
-    pool_drop_ticket(d->order.pool, &d->key);
+    pool_drop_ticket(d->order.pool, &d->link.key);
     d->no_ticket = true;
     return once_more(d);
 }
 
-enum moment deliver_tls_failed(struct deliver *d, struct why *why, bool answered)
+enum deliver_state deliver_tls_failed(struct deliver *d, struct why *why, bool answered)
 {
-    if (d->c->offered.given && !d->no_ticket)
+    if (d->link.c->offered.given && !d->no_ticket)
         return without_ticket(d);
     bool spoken = why->tls != WHY_STARTTLS_NOT_SUPPORTED;
     if (spoken && proves_nothing(d) && !d->lax) {
@@ -53,12 +52,12 @@ enum moment deliver_tls_failed(struct deliver *d, struct why *why, bool answered
     if (why->tls == WHY_TLS_NONE)
         why->tls = WHY_VALIDATION_FAILURE;
     if (!why->host[0])
-        why_host(why, d->c->host);
+        why_host(why, d->link.c->host);
     bool clear = deliver_clear_allowed(d);
     deliver_record_tls(d, why, !clear);
-    if (clear) { // this time without TLS
+    if (clear) { // the same address again, this time without TLS
         d->clear = true;
-        return once_more(d);
+        return deliver_again(d, why);
     }
     why->scope = WHY_HOST;
     bool lacking = answered && d->message->env.requiretls && !d->message->env.dsn;
@@ -67,65 +66,90 @@ enum moment deliver_tls_failed(struct deliver *d, struct why *why, bool answered
     return deliver_next(d, why, lacking);
 }
 
-static enum moment no_starttls(struct deliver *d, const char *text)
+static enum deliver_state no_starttls(struct deliver *d, const char *text)
 {
     struct why why;
     why_set_tls(&why, WHY_STARTTLS_NOT_SUPPORTED, WHY_HOST, "4.7.4", "%s", text);
-    why_host(&why, d->c->host);
+    why_host(&why, d->link.c->host);
     if (!deliver_clear_allowed(d))
         return deliver_tls_failed(d, &why, true);
     deliver_record_tls(d, &why, false);
     return deliver_auth_begin(d);
 }
 
-enum moment deliver_ehlo_heard(struct deliver *d)
+// Who demands TLS, for the sentence that says that a host has none.
+static const char *by_whom(const struct deliver *d)
 {
-    struct connection *c = d->c;
+    static const char *const words[] = {
+        [SOURCE_DEFAULT] = "by this relay (delivery.tls)",
+        [SOURCE_RULE] = "by this relay's rule for the domain (delivery.destinations)",
+        [SOURCE_MEMORY] = "by this relay's memory (the host had TLS before)",
+        [SOURCE_STS] = "by the domain's MTA-STS policy",
+        [SOURCE_DANE] = "by the host's TLSA records (DANE)",
+        [SOURCE_DANE_UNUSABLE] = "by the host's TLSA records (DANE), although none can be used",
+        [SOURCE_EXCEPTION] = "by this relay's exception for the domain (delivery.destinations)",
+        [SOURCE_REQUIRETLS] = "by the sender (REQUIRETLS)",
+    };
+    // A next hop with implicit TLS or a pin is the operator's word, whatever the level.
+    return deliver_tls_demand(d)->level == TLS_OPPORTUNISTIC ? words[SOURCE_RULE]
+                                                             : words[deliver_tls_demand(d)->source];
+}
+
+static enum deliver_state demanded(struct deliver *d, const char *but)
+{
+    char text[400];
+    snprintf(text, sizeof text, "TLS is demanded %s, but %s", by_whom(d), but);
+    return no_starttls(d, text);
+}
+
+enum deliver_state deliver_ehlo_reply(struct deliver *d)
+{
+    struct connection *c = d->link.c;
     bool secure = stream_is_secure(c->stream);
     if (c->reply.code != 250) {
         // RFC 5321 section 3.2: an old server; it has no STARTTLS either.
         bool old = c->reply.code >= 500 && c->reply.code != 521 && c->reply.code != 554;
-        if (!old || secure)
-            return deliver_refused(d, MOMENT_EHLO);
-        if (!deliver_clear_allowed(d))
-            return no_starttls(d, "TLS is demanded, but the host does not know EHLO");
-        return AT_HELO; // opportunistic, and in clear
+        if (!old)
+            return deliver_refused(d, STAGE_EHLO);
+        if (!secure && !deliver_clear_allowed(d))
+            return demanded(d, "the host does not know EHLO");
+        return DELIVER_HELO;
     }
     smtp_extensions_read(&c->reply, &c->ext);
     if (secure || (d->clear && deliver_clear_allowed(d)))
         return deliver_auth_begin(d);
     if (c->ext.starttls)
-        return AT_STARTTLS;
-    return no_starttls(d, deliver_clear_allowed(d)
-                              ? "the host does not offer STARTTLS"
-                              : "TLS is demanded, but the host does not offer it");
+        return DELIVER_STARTTLS;
+    return deliver_clear_allowed(d) ? no_starttls(d, "the host does not offer STARTTLS")
+                                    : demanded(d, "the host does not offer it");
 }
 
-enum moment deliver_starttls(struct deliver *d)
+enum deliver_state deliver_starttls(struct deliver *d)
 {
     deliver_command(d, "STARTTLS\r\n");
-    return STAY;
+    return DELIVER_WAIT;
 }
 
-enum moment deliver_starttls_heard(struct deliver *d)
+enum deliver_state deliver_starttls_reply(struct deliver *d)
 {
-    if (d->c->reply.code == 220)
-        return AT_SECURE;
+    if (d->link.c->reply.code == 220)
+        return DELIVER_SECURE;
     char reply[256], text[400];
     snprintf(text, sizeof text, "the host offers STARTTLS and refuses it: %s",
-             smtp_reply_text(&d->c->reply, reply, sizeof reply));
+             smtp_reply_text(&d->link.c->reply, reply, sizeof reply));
     return no_starttls(d, text);
 }
 
-enum moment deliver_secure(struct deliver *d)
+enum deliver_state deliver_secure(struct deliver *d)
 {
     struct pool_ticket ticket = {0};
     const struct cfg_delivery *c = &d->config->delivery;
     // What is watched wants to see the certificate, and to be recorded again.
     if (!d->no_ticket && !d->lax &&
         deliver_tls_demand(d)->observe <= deliver_tls_demand(d)->level &&
-        !why_is_set(&deliver_tls_demand(d)->why) && pool_ticket(d->order.pool, &d->key, &ticket))
-        d->c->offered = ticket.stands_for;
+        !why_is_set(&deliver_tls_demand(d)->why) &&
+        pool_ticket(d->order.pool, &d->link.key, &ticket))
+        d->link.c->offered = ticket.stands_for;
     struct tls_session_client how = {
         .sni = deliver_tls_demand(d)->sni,
         .tls_min = c->tls_min,
@@ -140,9 +164,9 @@ enum moment deliver_secure(struct deliver *d)
         return deliver_next(d, &why, false);
     // RFC 3207 section 4.2: what came in clear behind the 220 is dropped, and all that EHLO said.
     size_t dropped;
-    stream_secure(d->c->stream, tls_session, &dropped);
-    memset(&d->c->ext, 0, sizeof d->c->ext);
-    return STAY;
+    stream_secure(d->link.c->stream, tls_session, &dropped);
+    memset(&d->link.c->ext, 0, sizeof d->link.c->ext);
+    return DELIVER_WAIT;
 }
 
 // MTA-STS in testing and shadow mode: what would have been refused is recorded, and mail goes on.
@@ -152,11 +176,11 @@ static void deliver_tls_watch(struct deliver *d, const struct tls_session_info *
     struct why why = want->why;
     if (!why_is_set(&why)) {
         if (want->observe <= want->level ||
-            proof_of_level(want, want->observe, info, &d->c->proof, &why) == 0)
+            proof_of_level(want, want->observe, info, &d->link.c->proof, &why) == 0)
             return;
     }
     if (!why.host[0])
-        why_host(&why, d->c->host);
+        why_host(&why, d->link.c->host);
     deliver_record_tls(d, &why, false);
 }
 
@@ -166,9 +190,9 @@ static bool still_proves(const struct ticket_proof *offered)
            (!offered->not_after_s || clock_s() < offered->not_after_s);
 }
 
-enum moment deliver_secured(struct deliver *d)
+enum deliver_state deliver_secured(struct deliver *d)
 {
-    struct connection *c = d->c;
+    struct connection *c = d->link.c;
     const struct tls_session_info *info = tls_session_info(stream_tls(c->stream));
     snprintf(c->protocol, sizeof c->protocol, "%s", info->protocol ? info->protocol : "");
     snprintf(c->cipher, sizeof c->cipher, "%s", info->cipher ? info->cipher : "");
@@ -192,5 +216,5 @@ enum moment deliver_secured(struct deliver *d)
         deliver_tls_watch(d, info);
     }
     deliver_record_learn(d);
-    return deliver_host(d)->implicit_tls ? AT_GREETING : AT_EHLO;
+    return deliver_host(d)->implicit_tls ? DELIVER_GREETING : DELIVER_EHLO;
 }

@@ -1,173 +1,166 @@
 // SPDX-License-Identifier: ISC
-// What went wrong over TLS, for a browser: one table, no scripts, nothing to load. Everything in it came from
-// strangers, so no byte of an entry reaches the page but through http_escape().
-#include "relay/http/failures.h"
-
+// What went wrong over TLS, grouped; and what shadow mode only watched.
+#include <stdlib.h>
 #include <string.h>
 #include "relay/base/clock.h"
-#include "relay/base/id.h"
-#include "relay/base/utf8.h"
+#include "relay/base/mem.h"
+#include "relay/base/table.h"
+#include "relay/http/views.h"
 
-#define FOOT_ROOM 512  // bytes kept free for what follows the rows
-#define CELL_MAX  1024 // bytes of one value shown; longer ones are cut and end in "..."
+struct group {
+    UT_hash_handle hh;
+    uint64_t count;
+    const char *first, *last; // RFC 3339, of the answer
+    const json_t *row;        // the newest
+    char key[];
+};
 
-// U+0080 to U+009F, U+200E, U+200F, U+2028 to U+202E, U+2066 to U+2069: invisible, and they make a line look
-// like another.
-static bool is_trick(struct span c)
+static bool holds(const json_t *row, const char *search)
 {
-    if (c.n == 1)
-        return (c.p[0] < ' ' && c.p[0] != '\t' && c.p[0] != '\n') || c.p[0] == 127;
-    if (c.n == 2)
-        return c.p[0] == 0xc2 && c.p[1] < 0xa0;
-    if (c.n != 3 || c.p[0] != 0xe2)
-        return false;
-    unsigned char last = c.p[2];
-    return (c.p[1] == 0x80 && (last == 0x8e || last == 0x8f || (last >= 0xa8 && last <= 0xae))) ||
-           (c.p[1] == 0x81 && last >= 0xa6 && last <= 0xa9);
+    static const char *const keys[] = {"domain", "host",   "type", "reason",
+                                       "demand", "source", "ip"};
+    for (size_t i = 0; search[0] && i < sizeof keys / sizeof *keys; i++)
+        if (strcasestr(html_string(row, keys[i]), search))
+            return true;
+    return !search[0];
 }
 
-static void escape_character(struct span c, struct buf *out)
+static void add(struct group **groups, const json_t *row)
 {
-    static const char marks[] = "&<>\"'";
-    static const char *const names[] = {"&amp;", "&lt;", "&gt;", "&quot;", "&#39;"};
-    const char *mark = c.p[0] ? strchr(marks, c.p[0]) : NULL;
-    if (mark)
-        buf_adds(out, names[mark - marks]);
-    else if (is_trick(c))
-        buf_adds(out, "\xef\xbf\xbd"); // U+FFFD
-    else
-        buf_addspan(out, c);
-}
-
-void http_escape(struct span text, struct buf *out)
-{
-    while (text.n) {
-        size_t n = utf8_length(text);
-        if (n)
-            escape_character(span_of(text.p, n), out);
-        else
-            buf_adds(out, "\xef\xbf\xbd");
-        text = span_from(text, n ? n : 1);
+    char *key = mem_printf("%s\n%s\n%s\n%s", html_string(row, "domain"), html_string(row, "host"),
+                           html_string(row, "type"), html_string(row, "reason"));
+    struct group *g;
+    size_t n = strlen(key);
+    HASH_FIND(hh, *groups, key, n, g);
+    if (!g) {
+        g = mem_new(sizeof *g + n + 1);
+        memcpy(g->key, key, n + 1);
+        g->row = row;
+        g->last = html_string(row, "time");
+        HASH_ADD(hh, *groups, key, n, g);
     }
+    g->count++;
+    g->first = html_string(row, "time"); // rows come newest first
+    free(key);
 }
 
-static void value(struct buf *out, const char *text)
+static const char *consequence(const json_t *row, bool *bad)
 {
-    struct span s = span_text(text);
-    bool cut = s.n > CELL_MAX;
-    if (cut)
-        s = span_of(s.p, CELL_MAX);
-    while (cut && s.n && (s.p[s.n - 1] & 0xc0) == 0x80) // not inside a character
-        s.n--;
-    http_escape(s, out);
-    if (cut)
-        buf_adds(out, "...");
-}
-
-static void cell(struct buf *out, const char *text)
-{
-    buf_adds(out, "<td>");
-    value(out, text);
-    buf_adds(out, "</td>");
-}
-
-static void cell_pair(struct buf *out, const char *text, const char *small)
-{
-    buf_adds(out, "<td>");
-    value(out, text);
-    if (small[0]) {
-        buf_adds(out, "<br><small>");
-        value(out, small);
-        buf_adds(out, "</small>");
-    }
-    buf_adds(out, "</td>");
-}
-
-static const char *consequence(const struct ledger_entry *f)
-{
-    if (f->refused) // rules and REQUIRETLS hold in shadow mode too
+    *bad = json_is_true(json_object_get(row, "refused"));
+    if (*bad) // rules and REQUIRETLS hold in shadow mode too
         return "refused";
-    return f->shadow ? "would have been refused" : "went on";
+    return json_is_true(json_object_get(row, "shadow")) ? "would have been refused" : "went on";
 }
 
-static void row(struct buf *out, const struct ledger_entry *f)
+// "2026-11-27T01:02:03Z" without its letters; the whole of it on hover.
+static void short_time(struct buf *out, const char *text)
 {
-    char when[40], id[ID_TEXT] = "";
-    clock_rfc3339(f->time_ms, when);
-    if (f->id)
-        id_text(f->id, id);
-    buf_addf(out, "<tr class=\"%s\">", f->refused ? "refused" : "passed");
-    cell_pair(out, when, id);
-    cell(out, f->domain);
-    cell_pair(out, f->mx_host, f->mx_ip);
-    cell(out, f->result == WHY_TLS_NONE ? "policy" : why_tls_word(f->result));
-    cell(out, consequence(f));
-    cell_pair(out, f->demand, f->source);
-    cell(out, f->reason);
-    buf_adds(out, "</tr>\n");
+    buf_addf(out, "<time datetime=\"%s\">%.10s %.5s</time>", text, text,
+             strlen(text) > 16 ? text + 11 : "");
 }
 
-static void head(struct buf *out, const char *hostname, int64_t now_ms)
+static void group_row(struct html_table *t, const struct group *g)
 {
-    char now[40];
-    clock_rfc3339(now_ms, now);
-    buf_adds(out, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
-                  "<meta name=\"viewport\" content=\"width=device-width\">\n<title>TLS failures, ");
-    value(out, hostname);
-    buf_adds(out, "</title>\n<style>\n"
-                  "body { font: 15px/1.4 sans-serif; margin: 2em; color: #222 }\n"
-                  "table { border-collapse: collapse }\n"
-                  "th, td { text-align: left; vertical-align: top; padding: .3em .8em;"
-                  " border-bottom: 1px solid #ddd; overflow-wrap: anywhere }\n"
-                  "tr.refused td:nth-child(5) { color: #a00; font-weight: bold }\n"
-                  "small { color: #666 }\n"
-                  "</style></head><body>\n<h1>TLS failures</h1>\n<p>");
-    value(out, hostname);
-    buf_addf(out,
-             ", %s, newest first. <a href=\"/metrics\">Metrics</a>, "
-             "<a href=\"/healthz\">health</a>.</p>\n",
-             now);
+    bool bad;
+    const char *what = consequence(g->row, &bad);
+    html_row(t, NULL);
+    html_cell(t);
+    html_link(t->out, "domain", html_string(g->row, "domain"));
+    html_cell(t);
+    html_text(t->out, html_string(g->row, "host"));
+    html_cell_text(t, html_string(g->row, "type"));
+    html_cell(t);
+    buf_addf(t->out, "<span class=\"tag %s\">%s</span>", bad ? "bad" : "wait", what);
+    html_cell_text(t, html_string(g->row, "reason"));
+    html_cell(t);
+    html_number(t->out, g->count);
+    html_cell(t);
+    short_time(t->out, g->first);
+    html_cell(t);
+    short_time(t->out, g->last);
+    html_row_end(t);
 }
 
-// A row that the page has no room for is taken back whole.
-static size_t add_rows(const struct ledger_rows *rows, struct buf *out)
+size_t views_failure_groups(const struct gather *g, struct buf *out, const json_t *rows,
+                            bool shadow, const char *search)
 {
-    size_t n = 0, max = out->max;
-    buf_adds(out, "<table><thead><tr><th>Time, message</th><th>Domain</th><th>Host</th>"
-                  "<th>Failure</th><th>Delivery</th><th>Demand, source</th><th>Reason</th></tr>"
-                  "</thead><tbody>\n");
-    out->max = max - FOOT_ROOM;
-    for (; n < rows->n; n++) {
-        size_t before = out->len;
-        row(out, rows->at[n].entry);
-        if (out->full) {
-            buf_cut(out, before);
-            out->full = false;
-            break;
-        }
+    static const char *const columns[] = {"Domain", "Host",  "Failure", "Delivery", "Reason",
+                                          "#Times", "First", "Last",    NULL};
+    (void)g;
+    struct group *groups = NULL, *one, *next;
+    struct html_table t;
+    size_t i;
+    const json_t *row;
+    json_array_foreach (rows, i, row)
+        if (json_is_true(json_object_get(row, "shadow")) == shadow && holds(row, search))
+            add(&groups, row);
+    size_t n = HASH_COUNT(groups);
+    if (n)
+        html_table_begin(&t, out, NULL, columns);
+    HASH_ITER (hh, groups, one, next) {
+        group_row(&t, one);
+        HASH_DEL(groups, one);
+        free(one);
     }
-    out->max = max;
-    buf_adds(out, "</tbody></table>\n");
+    if (n)
+        html_table_end(&t);
     return n;
 }
 
-void http_failures(const struct ledger_rows *rows, const char *error, const char *hostname,
-                   int64_t now_ms, struct buf *out)
+static void search_form(struct buf *out, const char *search)
 {
-    head(out, hostname, now_ms);
-    if (error) {
-        buf_adds(out, "<p>The state database cannot be read: ");
-        value(out, error);
-        buf_adds(out, ".</p>\n");
-    } else if (rows->n == 0) {
-        buf_adds(out, "<p>None are known.</p>\n");
-    } else {
-        size_t shown = add_rows(rows, out);
-        if (shown < rows->n || rows->n >= HTTP_FAILURES)
-            buf_addf(out,
-                     "<p>These are the newest %zu; <code>waxwing tls failures</code> has "
-                     "the others.</p>\n",
-                     shown);
+    buf_adds(out,
+             "<form action=\"/failures\" method=\"get\" role=\"search\"><input type=\"search\" "
+             "name=\"q\" aria-label=\"Domain, host, type or words of the reason\" "
+             "placeholder=\"Domain, host, type or words of the reason\" value=\"");
+    html_text(out, search);
+    buf_adds(out, "\"><button>Search</button></form>\n");
+}
+
+static void failures_render(struct gather *g, struct buf *out)
+{
+    const char *search = http_argument(g->call, "q");
+    const json_t *rows = json_object_get(g->answers[0], "rows");
+    gather_begin(g, out, "TLS failures", "/failures", 0);
+    buf_adds(out, "<h1>TLS failures</h1>\n");
+    search_form(out, search ? search : "");
+    if (gather_trouble(g, out, 0)) {
+        g->status = 503;
+        return;
     }
-    buf_adds(out, "</body></html>\n");
+    if (json_array_size(rows) == VIEWS_FAILURES)
+        buf_addf(out, "<p>Of the newest %d; <code>waxwing tls failures</code> has the rest.</p>\n",
+                 VIEWS_FAILURES);
+    if (!views_failure_groups(g, out, rows, false, search ? search : ""))
+        buf_adds(out, "<p>None are known.</p>\n");
+}
+
+static json_t *newest_failures(void)
+{
+    return json_pack("{s:s,s:i}", "verb", "tls-failures", "limit", VIEWS_FAILURES);
+}
+
+void views_failures(struct http_call *call, struct relay *relay)
+{
+    json_t *const ask[] = {newest_failures()};
+    gather(call, relay, failures_render, ask, 1);
+}
+
+static void shadow_render(struct gather *g, struct buf *out)
+{
+    gather_begin(g, out, "Shadow", "/shadow", 0);
+    buf_adds(out, "<h1>What enforcing would have refused</h1>\n");
+    if (gather_trouble(g, out, 0))
+        return;
+    if (!views_failure_groups(g, out, json_object_get(g->answers[0], "rows"), true, ""))
+        buf_adds(out,
+                 "<p>Nothing among the newest failures. Shadow mode (<code>delivery.mode: "
+                 "shadow</code>, or of a destination) decides as if it enforced, delivers all the "
+                 "same, and what it would have refused stands here.</p>\n");
+}
+
+void views_shadow(struct http_call *call, struct relay *relay)
+{
+    json_t *const ask[] = {newest_failures()};
+    gather(call, relay, shadow_render, ask, 1);
 }

@@ -1,280 +1,342 @@
 // SPDX-License-Identifier: ISC
-// Connections of the status pages (RFC 9112). Never looks into a page: it finds the one that a request names and
-// sends what that answers. No byte of a request goes back to the client or into the log.
+// libmicrohttpd on a libuv loop: it has no thread of its own; its epoll descriptor is watched, and it is run
+// when that is readable, when its own time is up, and after a page has answered.
 #include "relay/http/http.h"
 
-#include <assert.h>
+#include <arpa/inet.h>
+#include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 #include "relay/base/list.h"
 #include "relay/base/mem.h"
-
-#define READ_ROOM HTTP_REQUEST_MAX
-
-// READING until the head is whole, ASKED while a page thinks, WRITING, LINGERING until the client has closed
-// too (a close before that would reset what it has not read yet), CLOSED: the handles are going or gone.
-enum call_state { CALL_READING, CALL_ASKED, CALL_WRITING, CALL_LINGERING, CALL_CLOSED };
+#include "relay/net/accept.h"
 
 struct http {
     struct http_options o;
-    uv_tcp_t listener;
-    struct list calls;
-    size_t ncalls; // until they are freed: one that a page still holds counts
-    bool waiting;  // the next connection waits for room
-    bool closing, closed;
+    struct MHD_Daemon *daemon;
+    struct acceptor *acceptor;
+    uv_poll_t poll;
+    uv_timer_t timer;
+    struct list calls; // whose answer or end is due
+    unsigned handles;  // not yet closed
 };
 
 struct http_call {
     struct list list;
-    struct http *http;
-    enum call_state state;
-    uv_tcp_t tcp;
-    uv_timer_t deadline;
-    unsigned handles; // not yet closed
-    bool held;        // by a page, whatever has become of the connection
-    bool head;
-    uv_write_t write;
-    uv_shutdown_t shutdown;
-    struct buf in, header, content;
+    struct http *http;                 // NULL: the server was closed, the answer goes nowhere
+    struct MHD_Connection *connection; // NULL: the client has gone
+    const struct http_page *page;
+    char *rest;
+    struct MHD_Response *response;
+    unsigned status;
+    bool running;   // the page has it and has not answered
+    bool suspended; // the connection waits for the answer
 };
 
-static void take_connection(struct http *http);
-
-static void free_when_done(struct http *http)
-{
-    if (http->closed && http->ncalls == 0)
-        free(http);
-}
+static void http_turn(struct http *http);
 
 static void call_free(struct http_call *call)
 {
-    struct http *http = call->http;
-    if (call->handles || call->held)
-        return;
+    if (call->response)
+        MHD_destroy_response(call->response);
     list_remove(&call->list);
-    buf_free(&call->in);
-    buf_free(&call->header);
-    buf_free(&call->content);
+    free(call->rest);
     free(call);
-    http->ncalls--;
-    if (http->waiting && !http->closing) {
-        http->waiting = false;
-        take_connection(http);
-    }
-    free_when_done(http);
 }
 
-static void http_handle_closed(uv_handle_t *handle)
+const char *http_rest(const struct http_call *call)
 {
-    struct http_call *call = handle->data;
-    call->handles--;
-    call_free(call);
+    return call->rest ? call->rest : "";
 }
 
-static void go(struct http_call *call, enum call_state state)
+const char *http_argument(struct http_call *call, const char *name)
 {
-    assert(call->state != CALL_CLOSED);
-    call->state = state;
-    if (state == CALL_ASKED || state == CALL_WRITING)
-        uv_read_stop((uv_stream_t *)&call->tcp);
-    if (state == CALL_CLOSED) {
-        uv_close((uv_handle_t *)&call->tcp, http_handle_closed);
-        uv_close((uv_handle_t *)&call->deadline, http_handle_closed);
-    }
+    return call->connection
+               ? MHD_lookup_connection_value(call->connection, MHD_GET_ARGUMENT_KIND, name)
+               : NULL;
 }
 
-static void hang_up(struct http_call *call)
+static void http_on_soon(uv_timer_t *timer)
 {
-    if (call->state != CALL_CLOSED)
-        go(call, CALL_CLOSED);
-}
-
-static void http_too_late(uv_timer_t *timer)
-{
-    hang_up(timer->data);
-}
-
-// ---- answering
-
-static const char *status_words(int status)
-{
-    switch (status) {
-    case 200:
-        return "200 OK";
-    case 400:
-        return "400 Bad Request";
-    case 404:
-        return "404 Not Found";
-    case 405:
-        return "405 Method Not Allowed";
-    case 503:
-        return "503 Service Unavailable";
-    default:
-        return "500 Internal Server Error";
-    }
-}
-
-static void http_give_room(uv_handle_t *handle, size_t suggested, uv_buf_t *room);
-static void http_on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *room);
-
-static void http_shut(uv_shutdown_t *shutdown, int status)
-{
-    struct http_call *call = shutdown->data;
-    if (call->state == CALL_CLOSED)
-        return;
-    go(call, CALL_LINGERING);
-    if (status < 0 || uv_read_start((uv_stream_t *)&call->tcp, http_give_room, http_on_read) < 0)
-        hang_up(call);
-}
-
-static void http_written(uv_write_t *write, int status)
-{
-    struct http_call *call = write->data;
-    if (call->state == CALL_CLOSED)
-        return;
-    call->shutdown.data = call;
-    if (status < 0 || uv_shutdown(&call->shutdown, (uv_stream_t *)&call->tcp, http_shut) < 0)
-        hang_up(call);
-}
-
-// The page is of today and of nobody else's making: not kept, not framed, no script runs in it.
-static void build_header(struct http_call *call, int status, const char *type)
-{
-    buf_addf(&call->header, "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n",
-             status_words(status), type, call->content.len);
-    if (status == HTTP_METHOD)
-        buf_adds(&call->header, "Allow: GET, HEAD\r\n");
-    buf_adds(&call->header, "Connection: close\r\n"
-                            "Cache-Control: no-store\r\n"
-                            "Content-Security-Policy: default-src 'none'; "
-                            "style-src 'unsafe-inline'; frame-ancestors 'none'\r\n"
-                            "Referrer-Policy: no-referrer\r\n"
-                            "X-Content-Type-Options: nosniff\r\n\r\n");
+    http_turn(timer->data);
 }
 
 void http_answer(struct http_call *call, int status, const char *type, struct buf *content)
 {
-    call->held = false;
-    if (call->state == CALL_CLOSED) {
+    call->running = false;
+    if (!call->http || !call->connection) {
         buf_free(content);
         call_free(call);
         return;
     }
-    buf_move(&call->content, content);
-    build_header(call, status, type);
-    uv_buf_t out[2] = {uv_buf_init((char *)call->header.data, (unsigned)call->header.len),
-                       uv_buf_init((char *)call->content.data, (unsigned)call->content.len)};
-    unsigned pieces = call->head || call->content.len == 0 ? 1 : 2;
-    go(call, CALL_WRITING);
-    call->write.data = call;
-    if (uv_write(&call->write, (uv_stream_t *)&call->tcp, out, pieces, http_written) < 0)
-        hang_up(call);
+    size_t n = content->len;
+    void *bytes = n ? buf_take(content) : mem_new(1);
+    call->response = MHD_create_response_from_buffer(n, bytes, MHD_RESPMEM_MUST_FREE);
+    call->status = (unsigned)status;
+    MHD_add_response_header(call->response, "Content-Type", type);
+    if (!call->suspended)
+        return;
+    call->suspended = false;
+    MHD_resume_connection(call->connection);
+    uv_timer_start(&call->http->timer, http_on_soon, 0, 0);
 }
 
 void http_answer_line(struct http_call *call, int status, const char *line)
 {
-    struct buf content;
-    buf_init(&content, HTTP_CONTENT_MAX);
-    buf_addf(&content, "%s\n", line);
-    http_answer(call, status, "text/plain; charset=utf-8", &content);
+    struct buf text;
+    buf_init(&text, 4096);
+    buf_addf(&text, "%s\n", line);
+    http_answer(call, status, "text/plain; charset=utf-8", &text);
 }
 
-// ---- asking
-
-static void serve(struct http_call *call, const struct http_request *request)
+// Nothing but our own style is loaded, nothing of ours may be framed or kept.
+static void add_headers(struct MHD_Response *response)
 {
-    const struct http *http = call->http;
-    call->head = request->head;
-    for (const struct http_page *page = http->o.pages; page->path; page++)
-        if (span_is(request->path, page->path)) {
-            page->run(call, http->o.relay);
-            return;
-        }
-    http_answer_line(call, 404, "there is no such page");
+    MHD_add_response_header(response, "Content-Security-Policy",
+                            "default-src 'none'; style-src 'self'; form-action 'self'; "
+                            "frame-ancestors 'none'; base-uri 'none'");
+    MHD_add_response_header(response, "Connection", "close");
+    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+    MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
+    MHD_add_response_header(response, "Cache-Control", "no-store");
 }
 
-static void http_look(struct http_call *call)
+static enum MHD_Result send_answer(struct http_call *call)
 {
-    struct http_request request;
-    enum http_verdict verdict = http_request_parse(buf_span(&call->in), &request);
-    if (verdict == HTTP_INCOMPLETE)
-        return;
-    go(call, CALL_ASKED);
-    call->held = true;
-    if (verdict == HTTP_OK)
-        serve(call, &request);
-    else
-        http_answer_line(call, (int)verdict,
-                         verdict == HTTP_METHOD ? "GET and HEAD are all there is"
-                                                : "this is no request that is served here");
+    add_headers(call->response);
+    enum MHD_Result sent = MHD_queue_response(call->connection, call->status, call->response);
+    MHD_destroy_response(call->response);
+    call->response = NULL;
+    return sent;
 }
 
-static void http_give_room(uv_handle_t *handle, size_t suggested, uv_buf_t *room)
+static bool same_name(const char *name, size_t n, const char *ours)
 {
-    (void)suggested;
-    struct http_call *call = handle->data;
-    unsigned char *at;
-    if (call->state == CALL_LINGERING)
-        buf_reset(&call->in); // what comes now is thrown away
-    *room = uv_buf_init(NULL, 0);
-    size_t n = READ_ROOM - call->in.len;
-    if (buf_reserve(&call->in, n, &at) == 0)
-        *room = uv_buf_init((char *)at, (unsigned)n);
+    return ours && strlen(ours) == n && strncasecmp(name, ours, n) == 0;
 }
 
-static void http_on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *room)
+static bool is_address(const char *name, size_t n)
 {
-    (void)room;
-    struct http_call *call = stream->data;
-    if (n < 0) {
-        hang_up(call);
-    } else if (n > 0 && call->state == CALL_READING) {
-        call->in.len += (size_t)n;
-        http_look(call);
+    char text[INET6_ADDRSTRLEN];
+    unsigned char bytes[16];
+    if (n >= 2 && name[0] == '[' && name[n - 1] == ']') {
+        name++;
+        n -= 2;
     }
+    if (n >= sizeof text)
+        return false;
+    memcpy(text, name, n);
+    text[n] = '\0';
+    return inet_pton(AF_INET, text, bytes) == 1 || inet_pton(AF_INET6, text, bytes) == 1;
 }
 
-// ---- connections
+bool http_host_is_ours(const char *field, const char *hostname, const struct strings *more)
+{
+    if (!field)
+        return true; // HTTP/1.0: no browser
+    size_t n = field[0] == '[' ? strcspn(field, "]") + 1 : strcspn(field, ":");
+    if (n > strlen(field) || (field[n] && field[n] != ':'))
+        return false;
+    if (n && field[n - 1] == '.')
+        n--;
+    bool ours =
+        is_address(field, n) || same_name(field, n, "localhost") || same_name(field, n, hostname);
+    for (size_t i = 0; !ours && more && i < more->n; i++)
+        ours = same_name(field, n, more->at[i]);
+    return ours;
+}
 
-static void take_connection(struct http *http)
+static bool host_is_ours(struct http_call *call)
+{
+    const struct relay *relay = call->http->o.relay;
+    const struct config *config = relay ? relay->setup->config : NULL;
+    return http_host_is_ours(
+        MHD_lookup_connection_value(call->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST),
+        config ? config->hostname : NULL, config ? &config->http_names : NULL);
+}
+
+static bool page_serves(const struct http_page *page, const char *url)
+{
+    size_t n = strlen(page->path);
+    bool prefix = n > 1 && page->path[n - 1] == '/';
+    return prefix ? strncmp(url, page->path, n) == 0 && url[n] : strcmp(url, page->path) == 0;
+}
+
+static const struct http_page *find_page(const struct http_page *pages, const char *url)
+{
+    const struct http_page *page = pages;
+    while (page->path && !page_serves(page, url))
+        page++;
+    return page->path ? page : NULL;
+}
+
+// What is wrong with the request itself, or NULL.
+static const char *objection(struct http_call *call, const char *url, const char *method,
+                             unsigned *status)
+{
+    if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) {
+        *status = MHD_HTTP_METHOD_NOT_ALLOWED;
+        return "only GET and HEAD are served";
+    }
+    call->page = find_page(call->http->o.pages, url);
+    if (!(call->page && call->page->any_host) && !host_is_ours(call)) {
+        *status = MHD_HTTP_MISDIRECTED_REQUEST;
+        return "this host name is not served here (http_names)";
+    }
+    *status = MHD_HTTP_NOT_FOUND;
+    return call->page ? NULL : "there is no such page";
+}
+
+static enum MHD_Result refuse(struct http_call *call, unsigned status, const char *text)
+{
+    http_answer_line(call, (int)status, text);
+    if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
+        MHD_add_response_header(call->response, "Allow", "GET, HEAD");
+    return send_answer(call);
+}
+
+static struct http_call *call_new(struct http *http, struct MHD_Connection *connection)
 {
     struct http_call *call = mem_new(sizeof *call);
     call->http = http;
+    call->connection = connection;
     list_init(&call->list);
-    buf_init(&call->in, READ_ROOM);
-    buf_init(&call->header, HTTP_REQUEST_MAX);
-    buf_init(&call->content, HTTP_CONTENT_MAX);
-    uv_tcp_init(http->o.loop, &call->tcp);
-    uv_timer_init(http->o.loop, &call->deadline);
-    call->tcp.data = call->deadline.data = call;
-    call->handles = 2;
     list_append(&http->calls, &call->list);
-    http->ncalls++;
-    uint64_t ms = http->o.deadline_ms ? http->o.deadline_ms : HTTP_DEADLINE_MS;
-    if (uv_accept((uv_stream_t *)&http->listener, (uv_stream_t *)&call->tcp) < 0 ||
-        uv_timer_start(&call->deadline, http_too_late, ms, 0) < 0 ||
-        uv_read_start((uv_stream_t *)&call->tcp, http_give_room, http_on_read) < 0)
-        hang_up(call);
+    return call;
 }
 
-// libuv takes no further connection until this one has been accepted: the rest stay with the kernel.
-static void http_on_connection(uv_stream_t *listener, int status)
+static enum MHD_Result run_page(struct http_call *call, const char *url)
 {
-    struct http *http = listener->data;
-    if (status < 0)
-        return;
-    if (http->ncalls >= HTTP_CONNECTIONS)
-        http->waiting = true;
-    else
-        take_connection(http);
+    call->rest = mem_dup(url + strlen(call->page->path));
+    call->running = true;
+    call->page->run(call, call->http->o.relay);
+    if (!call->running)
+        return send_answer(call);
+    call->suspended = true;
+    MHD_suspend_connection(call->connection);
+    return MHD_YES;
 }
 
-static void http_listener_closed(uv_handle_t *handle)
+// Called once when the head is there, again when there is no body left to read, and again after a resume.
+static enum MHD_Result http_on_request(void *arg, struct MHD_Connection *connection,
+                                       const char *url, const char *method, const char *version,
+                                       const char *upload, size_t *upload_size, void **per_request)
+{
+    (void)version, (void)upload;
+    struct http_call *call = *per_request;
+    if (!call) {
+        unsigned status;
+        call = *per_request = call_new(arg, connection);
+        const char *text = objection(call, url, method, &status);
+        return text ? refuse(call, status, text) : MHD_YES;
+    }
+    if (*upload_size)
+        return MHD_NO; // a body, which no page takes
+    return call->response ? send_answer(call) : run_page(call, url);
+}
+
+static void http_on_completed(void *arg, struct MHD_Connection *connection, void **per_request,
+                              enum MHD_RequestTerminationCode code)
+{
+    (void)arg, (void)connection, (void)code;
+    struct http_call *call = *per_request;
+    if (!call)
+        return;
+    *per_request = NULL;
+    call->connection = NULL;
+    if (!call->running)
+        call_free(call);
+}
+
+static void arm(struct http *http)
+{
+    MHD_UNSIGNED_LONG_LONG ms;
+    if (MHD_get_timeout(http->daemon, &ms) == MHD_YES)
+        uv_timer_start(&http->timer, http_on_soon, ms, 0);
+    else
+        uv_timer_stop(&http->timer);
+}
+
+static void http_turn(struct http *http)
+{
+    MHD_run(http->daemon);
+    arm(http);
+}
+
+static void http_on_poll(uv_poll_t *poll, int status, int events)
+{
+    (void)status, (void)events;
+    http_turn(poll->data);
+}
+
+static void http_handle_closed(uv_handle_t *handle)
 {
     struct http *http = handle->data;
-    http->closed = true;
-    free_when_done(http);
+    if (--http->handles == 0)
+        free(http);
+}
+
+static int watch(struct http *http)
+{
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    int rc = info ? uv_poll_init(http->o.loop, &http->poll, info->epoll_fd) : UV_EMFILE;
+    if (rc < 0)
+        return rc;
+    uv_timer_init(http->o.loop, &http->timer);
+    http->poll.data = http->timer.data = http;
+    http->handles = 2;
+    rc = uv_poll_start(&http->poll, UV_READABLE, http_on_poll);
+    if (rc == 0)
+        return 0;
+    uv_close((uv_handle_t *)&http->poll, http_handle_closed);
+    uv_close((uv_handle_t *)&http->timer, http_handle_closed);
+    return rc;
+}
+
+static void http_on_client(void *arg, int fd)
+{
+    struct http *http = arg;
+    struct sockaddr_storage address = {0};
+    socklen_t n = sizeof address;
+    getpeername(fd, (struct sockaddr *)&address, &n);
+    MHD_add_connection(http->daemon, fd, (struct sockaddr *)&address,
+                       n); // closes it where it fails
+    http_turn(http);
+}
+
+static void http_on_acceptor_closed(void *arg)
+{
+    struct http *http = arg;
+    if (--http->handles == 0)
+        free(http);
+}
+
+static struct MHD_Daemon *start_daemon(struct http *http)
+{
+    unsigned deadline = http->o.deadline_s ? http->o.deadline_s : HTTP_DEADLINE_S;
+    return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET, 0,
+                            NULL, NULL, http_on_request, http, MHD_OPTION_CONNECTION_LIMIT,
+                            HTTP_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, deadline,
+                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_REQUEST_MAX,
+                            MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED,
+                            http_on_completed, NULL, MHD_OPTION_END);
+}
+
+// Connections come from an acceptor of ours, which does not spin when descriptors run out.
+static int begin_accepting(struct http *http, struct why *why)
+{
+    const struct acceptor_options options = {.name = "http",
+                                             .insist = true,
+                                             .client = http_on_client,
+                                             .closed = http_on_acceptor_closed,
+                                             .arg = http};
+    http->acceptor = acceptor_open(http->o.loop, http->o.fd, &options, why);
+    if (!http->acceptor)
+        return -1;
+    http->handles++;
+    return 0;
 }
 
 struct http *http_open(const struct http_options *options, struct why *why)
@@ -282,26 +344,40 @@ struct http *http_open(const struct http_options *options, struct why *why)
     struct http *http = mem_new(sizeof *http);
     http->o = *options;
     list_init(&http->calls);
-    uv_tcp_init(options->loop, &http->listener);
-    http->listener.data = http;
-    int rc = uv_tcp_open(&http->listener, options->fd);
-    if (rc < 0)
+    http->daemon = start_daemon(http);
+    int rc = http->daemon ? watch(http) : UV_EMFILE;
+    if (rc < 0) {
+        why_set(why, WHY_OURS, "4.3.0", "the status pages cannot be served: %s", uv_strerror(rc));
         close(options->fd);
-    else
-        rc = uv_listen((uv_stream_t *)&http->listener, HTTP_CONNECTIONS, http_on_connection);
-    if (rc == 0)
-        return http;
-    why_set(why, WHY_OURS, "4.3.0", "the status pages cannot be served: %s", uv_strerror(rc));
-    http_close(http);
-    return NULL;
+        if (http->daemon)
+            MHD_stop_daemon(http->daemon);
+        if (!http->handles)
+            free(http);
+        return NULL;
+    }
+    if (begin_accepting(http, why) < 0) {
+        http_close(http);
+        return NULL;
+    }
+    arm(http);
+    return http;
 }
 
 void http_close(struct http *http)
 {
     if (!http)
         return;
-    http->closing = true;
-    list_each_safe (it, &http->calls)
-        hang_up(list_of(it, struct http_call, list));
-    uv_close((uv_handle_t *)&http->listener, http_listener_closed);
+    // A suspended connection would keep the daemon from ending; its page may still answer, into nothing.
+    list_each_safe (it, &http->calls) {
+        struct http_call *call = list_of(it, struct http_call, list);
+        if (call->suspended)
+            MHD_resume_connection(call->connection);
+        call->suspended = false;
+        list_remove(&call->list);
+    }
+    if (http->acceptor)
+        acceptor_close(http->acceptor);
+    MHD_stop_daemon(http->daemon); // completes every request
+    uv_close((uv_handle_t *)&http->poll, http_handle_closed);
+    uv_close((uv_handle_t *)&http->timer, http_handle_closed);
 }

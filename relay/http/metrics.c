@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: ISC
-// The numbers of /metrics and the words of /healthz. Reads only; asks no thread to wait.
+// The numbers of /metrics and the words of /healthz and /readyz. Reads only; asks no thread to wait.
 #include "relay/http/metrics.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include "relay/log/log.h"
 
 void metrics_take(struct metrics *m, struct relay *relay, const struct setup *setup)
@@ -12,6 +13,9 @@ void metrics_take(struct metrics *m, struct relay *relay, const struct setup *se
                           .workers = relay->nworkers,
                           .certificate_expires = setup->creds ? creds_expires(setup->creds) : 0,
                           .alarms = log_alarms(),
+                          .log_lost = log_lines_lost(),
+                          .troubles = &relay->troubles,
+                          .dns_defers = setup->config->dns.defer_on_failure,
                           .counters = &relay->counters};
     spool_get_state(relay->spool, &m->spool);
     dns_get_state(relay->dns, &m->dns);
@@ -61,6 +65,7 @@ static void print_relay(const struct metrics *m, struct buf *out)
     choice(out, "stage", "stage", stages, (int)m->stage, "What the relay is doing.");
     gauge(out, "workers", m->workers, "Threads that take and deliver mail.");
     counter(out, "alarms_total", m->alarms, "Alarms written to the log.");
+    counter(out, "log_lost_total", m->log_lost, "Lines of the log lost because nobody read them.");
     if (m->certificate_expires)
         gauge(out, "certificate_expiry_timestamp_seconds", m->certificate_expires,
               "When the first of the relay's own certificates expires, Unix time.");
@@ -90,6 +95,9 @@ static void print_outbound(const struct counters *c, struct buf *out)
     counter(out, "dsn_total", c->dsn, "Delivery status notifications made.");
     counter(out, "tls_refused_total", c->tls_refused, "Hosts refused by TLS policy.");
     counter(out, "tls_failure_total", c->tls_failure, "TLS failures that delivery survived.");
+    counter(out, "tls_reports_sent_total", c->reports_sent,
+            "TLS reports taken by a collector or, by mail, by the queue.");
+    counter(out, "tls_reports_failed_total", c->reports_failed, "TLS reports given up.");
 }
 
 static void print_spool(const struct spool_state *s, struct buf *out)
@@ -168,18 +176,40 @@ static const char *failing(const struct metrics *m)
         return "the disk of the spool is full: new mail is refused";
     if (m->dns.stuck)
         return "the resolver is stuck: mail is deferred";
+    if (m->dns_defers && m->dns.health == DNS_HEALTH_BROKEN)
+        return "DNSSEC validation does not work: mail is deferred (dns.on_failure)";
     return NULL;
 }
 
-bool metrics_healthy(const struct metrics *m, struct buf *out)
+static void add_warnings(const struct metrics *m, struct buf *out)
 {
-    const char *reason = failing(m);
-    buf_addf(out, "%s\n", reason ? reason : "ok");
+    struct span rest = m->troubles ? buf_span(m->troubles) : (struct span){0}, line;
+    while (span_cut(rest, '\n', &line, &rest)) {
+        char *text = span_dup(line);
+        warn(out, "a changed file cannot be used, the old one stays", text);
+        free(text);
+    }
     if (m->dns.health == DNS_HEALTH_BROKEN)
         warn(out, "DNSSEC validation does not work", m->dns.text);
     if (!m->state.writable)
         warn(out, "the state database cannot be written", "");
     if (m->state.lost_ms)
         warn(out, "the state database was replaced", m->state.lost);
+}
+
+bool metrics_ready(const struct metrics *m, struct buf *out)
+{
+    const char *reason = failing(m);
+    buf_addf(out, "%s\n", reason ? reason : "ok");
+    add_warnings(m, out);
     return !reason;
+}
+
+void metrics_alive(const struct metrics *m, struct buf *out)
+{
+    const char *reason = failing(m);
+    buf_adds(out, "ok\n");
+    if (reason)
+        warn(out, reason, "");
+    add_warnings(m, out);
 }

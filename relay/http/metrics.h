@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 // How the relay is, in numbers: a snapshot of counters and of what each thread says of itself, as Prometheus
-// text and as the verdict of /healthz. Names of metrics are for keeps: dashboards rely on them.
+// text and as the verdicts of /healthz and /readyz. Names of metrics are for keeps: dashboards rely on them.
 #ifndef RELAY_HTTP_METRICS_H
 #define RELAY_HTTP_METRICS_H
 
@@ -14,7 +14,9 @@ struct metrics {
     int64_t started_ms;
     unsigned workers;
     int64_t certificate_expires; // Unix seconds; 0: no certificate
-    uint64_t alarms;
+    uint64_t alarms, log_lost;
+    const struct buf *troubles;      // borrowed; NULL: none
+    bool dns_defers;                 // mail waits where validation does not work
     const struct counters *counters; // borrowed
     struct spool_state spool;
     struct dns_state dns;
@@ -25,8 +27,10 @@ struct metrics {
 void metrics_take(struct metrics *m, struct relay *relay, const struct setup *setup);
 // The text exposition format of Prometheus, version 0.0.4.
 void metrics_print(const struct metrics *m, struct buf *out);
-// Whether the relay does its work. `out` gets "ok", or one line that says why not; then a line beginning with
-// "warning: " for each thing that is wrong although mail goes on.
-bool metrics_healthy(const struct metrics *m, struct buf *out);
+// Whether the relay accepts and delivers. `out` gets "ok", or one line that says why not; then a line beginning
+// with "warning: " for each thing that is wrong although mail goes on.
+bool metrics_ready(const struct metrics *m, struct buf *out);
+// "ok", and all that is wrong as such lines.
+void metrics_alive(const struct metrics *m, struct buf *out);
 
 #endif

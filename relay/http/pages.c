@@ -1,45 +1,43 @@
 // SPDX-License-Identifier: ISC
-// The three pages: the newest TLS failures for people, health for whoever watches, numbers for Prometheus. The
-// failures are asked of the state thread, as `waxwing tls failures` does through the control socket.
+// All pages: those for people (relay/http/views.h), health for whoever watches, numbers for Prometheus.
 #include <stdlib.h>
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
 #include "relay/http/http.h"
-#include "relay/http/failures.h"
 #include "relay/http/metrics.h"
+#include "relay/http/views.h"
 
-struct question {
-    struct http_call *call;
-    struct relay *relay;
-};
+extern const unsigned char http_style[]; // relay/http/style.css
+extern const size_t http_style_size;
 
-static void pages_found(struct ledger_rows *rows, const struct why *why, void *arg)
+static void pages_style(struct http_call *call, struct relay *relay)
 {
-    struct question *q = arg;
-    struct buf page;
-    buf_init(&page, HTTP_CONTENT_MAX);
-    http_failures(rows, why ? why->text : NULL, q->relay->setup->config->hostname, clock_ms(),
-                  &page);
-    http_answer(q->call, why ? 503 : 200, "text/html; charset=utf-8", &page);
-    free(q);
+    (void)relay;
+    struct buf text;
+    buf_init(&text, HTTP_CONTENT_MAX);
+    buf_add(&text, http_style, http_style_size);
+    http_answer(call, 200, "text/css; charset=utf-8", &text);
 }
 
-static void pages_failures(struct http_call *call, struct relay *relay)
-{
-    const struct state_query query = {.view = STATE_FAILURES, .result = -1, .limit = HTTP_FAILURES};
-    struct question *q = mem_new(sizeof *q);
-    *q = (struct question){.call = call, .relay = relay};
-    state_ask(relay->state, &query, relay->mail, pages_found, q);
-}
-
-static void pages_health(struct http_call *call, struct relay *relay)
+// The process lives and turns, or nobody would answer; the rest is for people.
+static void alive(struct http_call *call, struct relay *relay)
 {
     struct metrics m;
     struct buf text;
     buf_init(&text, METRICS_MAX);
     metrics_take(&m, relay, relay->setup);
-    bool healthy = metrics_healthy(&m, &text);
-    http_answer(call, healthy ? 200 : 503, "text/plain; charset=utf-8", &text);
+    metrics_alive(&m, &text);
+    http_answer(call, 200, "text/plain; charset=utf-8", &text);
+}
+
+static void ready(struct http_call *call, struct relay *relay)
+{
+    struct metrics m;
+    struct buf text;
+    buf_init(&text, METRICS_MAX);
+    metrics_take(&m, relay, relay->setup);
+    bool is_ready = metrics_ready(&m, &text);
+    http_answer(call, is_ready ? 200 : 503, "text/plain; charset=utf-8", &text);
 }
 
 static void pages_numbers(struct http_call *call, struct relay *relay)
@@ -53,8 +51,17 @@ static void pages_numbers(struct http_call *call, struct relay *relay)
 }
 
 const struct http_page http_pages[] = {
-    {"/", pages_failures},
-    {"/healthz", pages_health},
-    {"/metrics", pages_numbers},
-    {NULL, NULL},
+    {"/", overview, false},
+    {"/queue", views_queue, false},
+    {"/message/", views_message, false},
+    {"/domain/", views_domain, false},
+    {"/failures", views_failures, false},
+    {"/policies", views_policies, false},
+    {"/exceptions", views_exceptions, false},
+    {"/shadow", views_shadow, false},
+    {"/style.css", pages_style, true},
+    {"/healthz", alive, true},
+    {"/readyz", ready, true},
+    {"/metrics", pages_numbers, false},
+    {NULL, NULL, false},
 };

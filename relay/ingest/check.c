@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: ISC
-// Who may say what in From, and whose message it is (design.md 11): the rule against laundering
-// among them.
+// Who may say what in From, and whose message it is (ARCHITECTURE.md, Who may say what): the rule
+// against laundering among them.
 #include "relay/ingest/inside.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "config/idn.h"
 #include "relay/base/clock.h"
 #include "relay/base/maxima.h"
+#include "sign/trusted.h"
 
 // How long a chain that only the DNS keeps us from judging is put off.
 #define CHAIN_PATIENCE_S 3600
-#define MAX_FROM_NAMES   2000 // names looked at in a From that cannot be read
 
 static bool is_bounce_name(const char *address)
 {
@@ -20,11 +20,23 @@ static bool is_bounce_name(const char *address)
     return span_is_nocase(local, "MAILER-DAEMON") || span_is_nocase(local, "postmaster");
 }
 
-// The null sender's own: MAILER-DAEMON and postmaster at or below a domain of the principal.
+static bool is_bounce(const struct ingest *g)
+{
+    const char *sender = g->m->env.from;
+    char domain[256];
+    idn_domain(address_domain(sender), domain);
+    return !*sender || principal_double_bounce(g->s.principal->row, sender, domain);
+}
+
+// The null sender's own: MAILER-DAEMON and postmaster at or below a domain of the principal, or at a host
+// whose notices it hands on.
 static bool is_own_bounce(const struct ingest *g, const char *address, const char *domain)
 {
-    return !g->m->env.from[0] && is_bounce_name(address) &&
-           principal_own_domain(g->s.principal->row, domain);
+    const struct cfg_sender *row = g->s.principal->row;
+    if (!is_bounce(g))
+        return false;
+    return (is_bounce_name(address) && principal_own_domain(row, domain)) ||
+           principal_bounces(row, address, domain);
 }
 
 // Every From address is the principal's own, `*` aside.
@@ -33,7 +45,7 @@ static bool all_own(struct ingest *g)
     bool all = g->from.n > 0 && !g->from.group;
     for (size_t i = 0; i < g->from.n; i++) {
         char domain[256];
-        ingest_domain(address_domain(g->from.at[i]), domain);
+        idn_domain(address_domain(g->from.at[i]), domain);
         bool own = principal_owns(g->s.principal->row, g->from.at[i], domain) ||
                    is_own_bounce(g, g->from.at[i], domain);
         g->own_from |= own;
@@ -43,28 +55,34 @@ static bool all_own(struct ingest *g)
     return all;
 }
 
-// A From that is no list of addresses may still show a reader one: the names behind each "@" tell
-// whether it would be ours.
-static bool mentions_own(const struct ingest *g)
+static bool is_unreadable(const struct ingest *g, int rc)
 {
-    const struct field *from = header_find(&g->header, "From", 0);
-    struct span rest = from ? from->value : span_of(NULL, 0);
-    ptrdiff_t at;
-    for (size_t names = 0; (at = span_find(rest, '@')) >= 0; names++) {
-        if (names == MAX_FROM_NAMES)
-            return true; // nobody writes so who means well
-        size_t n = 0;
-        char name[MAX_DOMAIN + 1], domain[256];
-        rest = span_from(rest, (size_t)at + 1);
-        while (n < rest.n && n < MAX_DOMAIN &&
-               (ascii_is_alnum(rest.p[n]) || rest.p[n] > 127 || strchr("-_.", rest.p[n])))
-            n++;
-        snprintf(name, sizeof name, "%.*s", (int)n, (const char *)rest.p);
-        ingest_domain(name, domain);
-        if (principal_own_domain(g->s.principal->row, domain))
+    for (size_t i = 0; i < g->from.n; i++) {
+        char domain[256];
+        idn_domain(address_domain(g->from.at[i]), domain);
+        if (!domain[0])
             return true;
     }
-    return false;
+    return rc < 0;
+}
+
+// Where strict reading finds no author, an own domain that any reading finds counts.
+static void read_leniently(struct ingest *g)
+{
+    const struct field *from = header_find(&g->header, "From", 0);
+    if (from && ingest_mentions_own(g->s.principal->row, from->value))
+        g->own_from = g->unread_from = true;
+}
+
+static int may_not_send(const struct ingest *g, const char *address, const char *domain,
+                        struct why *why)
+{
+    if (!g->m->env.from[0] && is_bounce_name(address))
+        return why_set(why, WHY_MESSAGE, "5.7.1",
+                       "%s may not send as From %s: %s is not in its senders.bounces_from",
+                       g->s.principal->name, address, domain);
+    return why_set(why, WHY_MESSAGE, "5.7.1", "%s may not send as From %s", g->s.principal->name,
+                   address);
 }
 
 static int check_sender(struct ingest *g, struct why *why)
@@ -72,11 +90,10 @@ static int check_sender(struct ingest *g, struct why *why)
     for (size_t i = 0; i < g->from.n; i++) {
         char domain[256];
         const char *address = g->from.at[i];
-        ingest_domain(address_domain(address), domain);
+        idn_domain(address_domain(address), domain);
         if (!principal_may_send(g->s.principal->row, address, domain) &&
             !is_own_bounce(g, address, domain))
-            return why_set(why, WHY_MESSAGE, "5.7.1", "%s may not send as From %s",
-                           g->s.principal->name, address);
+            return may_not_send(g, address, domain, why);
     }
     return 0;
 }
@@ -90,8 +107,23 @@ static int read_from(struct ingest *g, struct why *why)
         return why_set(why, WHY_MESSAGE, "5.6.0", "the From field is not a list of addresses");
     if (g->from.group || !g->from.n)
         return why_set(why, WHY_MESSAGE, "5.6.0", "the From field names a group, not an author");
-    ingest_domain(address_domain(g->from.at[0]), g->from_domain);
+    idn_domain(address_domain(g->from.at[0]), g->from_domain);
     return 0;
+}
+
+// A content filter that hands mail back to Postfix makes a stranger's mail local: what a trusted host found
+// before speaks against it.
+static void read_vetoes(struct ingest *g)
+{
+    const struct cfg_sender *row = g->s.principal->row;
+    struct trust trust = {.ids = &row->trust_results_of,
+                          .hops = row->trusted_hops,
+                          .helo = g->s.forward->helo,
+                          .mail_from = g->m->env.from};
+    struct trusted trusted;
+    trusted_read(&trusted, &g->header, &trust);
+    g->vetoed = trusted_vetoes(&trusted, NULL);
+    trusted_free(&trusted);
 }
 
 // Origin shown by the session itself: by XFORWARD, from this host's own users or networks.
@@ -100,8 +132,9 @@ static bool origin_shown(const struct ingest *g)
     const struct smtp_forward *f = g->s.forward;
     if (!f->given)
         return false;
-    return f->local || (f->has_client && network_contains(&g->s.principal->row->own_networks,
-                                                          (const struct sockaddr *)&f->addr));
+    return (f->local && !g->vetoed) ||
+           (f->has_client && network_contains(&g->s.principal->row->own_networks,
+                                              (const struct sockaddr *)&f->addr));
 }
 
 static void tls_required_no(struct ingest *g)
@@ -113,6 +146,18 @@ static void tls_required_no(struct ingest *g)
         field && honoured && !g->m->env.requiretls && span_is_nocase(span_trim(field->value), "No");
 }
 
+static int check_submitted(struct ingest *g, int rc, const struct why *from_why, struct why *why)
+{
+    g->kind = INGEST_OWN;
+    if (rc < 0)
+        *why = *from_why;
+    if (rc < 0 || check_sender(g, why) < 0)
+        return -1;
+    (void)all_own(g);
+    tls_required_no(g);
+    return 0;
+}
+
 int ingest_check(struct ingest *g, struct why *why)
 {
     if (header_count(&g->header, "Received") > MAX_RECEIVED)
@@ -120,24 +165,17 @@ int ingest_check(struct ingest *g, struct why *why)
                        MAX_RECEIVED);
     if (header_count(&g->header, "From") > 1)
         return why_set(why, WHY_MESSAGE, "5.6.0", "the message has more than one From field");
-    bool forwards = g->s.principal->row->forward;
     struct why from_why = {0};
     int rc = read_from(g, &from_why);
-    if (!forwards) {
-        g->kind = INGEST_OWN;
-        if (rc < 0)
-            *why = from_why;
-        else
-            rc = check_sender(g, why);
-        if (rc < 0)
-            return -1;
-        (void)all_own(g);
-    } else if (!all_own(g)) {
-        g->kind = INGEST_FOREIGN;
-        if (rc < 0 && mentions_own(g))
-            g->own_from = g->mixed_from = true;
-    } else {
+    if (!g->s.principal->row->forward)
+        return check_submitted(g, rc, &from_why, why);
+    read_vetoes(g);
+    if (all_own(g)) {
         g->kind = origin_shown(g) ? INGEST_OWN : INGEST_CLAIMED;
+    } else {
+        g->kind = INGEST_FOREIGN;
+        if (is_unreadable(g, rc))
+            read_leniently(g);
     }
     tls_required_no(g);
     return 0;
@@ -147,7 +185,7 @@ static bool all_aligned(const struct ingest *g)
 {
     for (size_t i = 0; i < g->from.n; i++) {
         char domain[256];
-        ingest_domain(address_domain(g->from.at[i]), domain);
+        idn_domain(address_domain(g->from.at[i]), domain);
         if (!message_auth_dkim_aligned(g->auth, domain))
             return false;
     }
@@ -160,7 +198,9 @@ static bool is_forged(const struct ingest *g, enum auth_result dmarc)
 {
     if (!g->own_from)
         return false;
-    return dmarc == AUTH_FAIL || (dmarc == AUTH_PERMERROR && g->mixed_from && !origin_shown(g));
+    if (g->unread_from || (dmarc == AUTH_PERMERROR && g->mixed_from))
+        return !origin_shown(g);
+    return dmarc == AUTH_FAIL || message_auth_dmarc_open(g->auth);
 }
 
 // When the host that hands the message on took it: the date of the topmost Received, which is its own.
@@ -179,7 +219,8 @@ static bool came_just_now(const struct ingest *g)
 // What a later look at the DNS may judge otherwise is not for us to make final: 4.4.3, come back.
 static int judge_later(const struct ingest *g, enum auth_result dmarc, struct why *why)
 {
-    bool decides = g->own_from || g->s.principal->row->refuse_dmarc_fail;
+    const struct cfg_sender *row = g->s.principal->row;
+    bool decides = g->own_from ? row->on_own_fail != OWN_FAIL_SEAL : row->refuse_dmarc_fail;
     if (dmarc == AUTH_TEMPERROR && decides)
         return why_set(why, WHY_MESSAGE, "4.4.3",
                        "the DNS could not tell now whether the message is from its From domain");
@@ -189,6 +230,24 @@ static int judge_later(const struct ingest *g, enum auth_result dmarc, struct wh
         return why_set(why, WHY_MESSAGE, "4.4.3",
                        "the DNS could not tell now whether the ARC chain of the message holds");
     return 0;
+}
+
+// Sealed it stays foreign: nothing of ours says that it is genuine.
+static int judge_forged(struct ingest *g, enum auth_result dmarc, struct why *why)
+{
+    switch (g->s.principal->row->on_own_fail) {
+    case OWN_FAIL_SEAL:
+        return 0;
+    case OWN_FAIL_DISCARD:
+        g->discarded = true;
+        return 0;
+    case OWN_FAIL_REFUSE:
+        break;
+    }
+    return why_set(why, WHY_MESSAGE, "5.7.1",
+                   "From is in a domain of %s, but nothing shows that the message came from there "
+                   "(DMARC: %s)",
+                   g->s.principal->name, auth_result_word(dmarc));
 }
 
 int ingest_judge(struct ingest *g, struct why *why)
@@ -203,13 +262,11 @@ int ingest_judge(struct ingest *g, struct why *why)
             return 0;
     }
     enum auth_result dmarc = message_auth_dmarc(g->auth);
+    const struct cfg_sender *row = g->s.principal->row;
     if (is_forged(g, dmarc))
-        return why_set(
-            why, WHY_MESSAGE, "5.7.1",
-            "From is in a domain of %s, but nothing shows that the message came from there "
-            "(DMARC: %s)",
-            g->s.principal->name, auth_result_word(dmarc));
-    if (dmarc == AUTH_FAIL && g->s.principal->row->refuse_dmarc_fail)
+        return judge_forged(g, dmarc, why);
+    if (dmarc == AUTH_FAIL && row->refuse_dmarc_fail &&
+        !message_auth_arc_vouches(g->auth, &row->trusted_sealers))
         return why_set(why, WHY_MESSAGE, "5.7.1", "DMARC of %s fails", g->from_domain);
     return judge_later(g, dmarc, why);
 }

@@ -4,7 +4,6 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include "config/idn.h"
 #include "relay/base/clock.h"
 #include "relay/base/maxima.h"
 #include "relay/base/mem.h"
@@ -20,6 +19,7 @@ struct ingest *ingest_new(const struct ingest_session *session, struct message *
     g->m = message;
     buf_init(&g->sign, 4096);
     buf_init(&g->results, 256);
+    buf_init(&g->warning, 128);
     return g;
 }
 
@@ -36,13 +36,8 @@ void ingest_free(struct ingest *g)
     header_free(&g->header);
     buf_free(&g->sign);
     buf_free(&g->results);
+    buf_free(&g->warning);
     free(g);
-}
-
-void ingest_domain(const char *domain, char out[static 256])
-{
-    if (idn_to_ascii(domain, out) < 0)
-        out[0] = 0;
 }
 
 static void begin_auth(struct ingest *g)
@@ -58,6 +53,7 @@ static void begin_auth(struct ingest *g)
         .helo = f->helo,
         .mail_from = g->m->env.from,
         .trust_results_of = &row->trust_results_of,
+        .trusted_hops = row->trusted_hops,
         .now_s = clock_s(),
     };
     g->auth = message_auth_new(&in);
@@ -118,6 +114,20 @@ void ingest_give_up(struct ingest *g)
     message_auth_give_up(g->auth, g->facts);
 }
 
+// RFC 5321 section 4.5.3.1.6: servers may break or refuse longer lines, and a broken one breaks a signature.
+static int check_lines(struct ingest *g, struct why *why)
+{
+    if (g->kind != INGEST_OWN || g->longest_line <= MAX_TEXT_LINE)
+        return 0;
+    if (g->s.principal->row->refuse_long_lines)
+        return why_set(why, WHY_MESSAGE, "5.6.0",
+                       "a line of %llu octets; SMTP allows %d (RFC 5321 section 4.5.3.1.6)",
+                       (unsigned long long)g->longest_line, MAX_TEXT_LINE);
+    buf_addf(&g->warning, "a line of %llu octets, SMTP allows %d",
+             (unsigned long long)g->longest_line, MAX_TEXT_LINE);
+    return 0;
+}
+
 int ingest_finish(struct ingest *g, struct why *why)
 {
     g->m->env.created_ms = clock_ms();
@@ -125,7 +135,26 @@ int ingest_finish(struct ingest *g, struct why *why)
         message_auth_summary(g->auth, &g->results);
     if (ingest_judge(g, why) < 0)
         return -1;
+    if (g->discarded)
+        return 0;
+    if (check_lines(g, why) < 0)
+        return -1;
     return g->kind == INGEST_OWN ? ingest_prefix_own(g, why) : ingest_prefix_foreign(g, why);
+}
+
+void ingest_longest_line(struct ingest *g, uint64_t octets)
+{
+    g->longest_line = octets;
+}
+
+bool ingest_discarded(const struct ingest *g)
+{
+    return g->discarded;
+}
+
+const char *ingest_warning(struct ingest *g)
+{
+    return buf_text(&g->warning);
 }
 
 const char *ingest_sign(struct ingest *g)
@@ -136,17 +165,6 @@ const char *ingest_sign(struct ingest *g)
 const char *ingest_results(struct ingest *g)
 {
     return buf_text(&g->results);
-}
-
-// The domain of a header's first From address; "" where there is none.
-static void from_domain(const struct header *header, char out[static 256])
-{
-    const struct field *from = header_find(header, "From", 0);
-    struct addresses list = {0};
-    out[0] = 0;
-    if (from && header_addresses(from->value, &list) == 0 && list.n)
-        ingest_domain(address_domain(list.at[0]), out);
-    addresses_free(&list);
 }
 
 int ingest_own(struct setup *setup, struct message *m, struct why *why)
@@ -168,7 +186,7 @@ int ingest_own(struct setup *setup, struct message *m, struct why *why)
     if (rc == 0)
         rc = header_parse(&header, buf_span(&all), &used, why);
     if (rc == 0) {
-        from_domain(&header, domain);
+        header_from_domain(&header, domain);
         rc = ingest_signatures(setup, domain, &header, hashes, m->env.id, &fields, &names, why);
         header_free(&header);
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 // From a received message to what goes on: may this principal send it, is it of our making or
 // somebody else's, what is put in front (Received, DKIM-Signature; Authentication-Results, ARC),
-// what is left out (design.md 3 step 4, and 11). Never touches a received byte.
+// what is left out (ARCHITECTURE.md: A message's walk, Who may say what). Never touches a received byte.
 //
 // Life: ingest_new → ingest_header when the header is complete → the body is fed to its hashes →
 // ingest_ask (and its callback) where it says so → ingest_finish → ingest_free.
@@ -18,7 +18,6 @@
 // What is known of the session. Everything lives as long as the ingest.
 struct ingest_session {
     struct setup *setup;
-    struct limits *limits; // for the alarm a day; may be NULL
     const struct principal *principal;
     const struct smtp_forward *forward; // the original client; NULL: nothing was said of one
     const char *helo;
@@ -44,6 +43,12 @@ void ingest_give_up(struct ingest *g);
 // Judges, signs or seals: message->prefix and left_out are final. -1 refuses (why says whether for
 // good).
 int ingest_finish(struct ingest *g, struct why *why);
+// The longest line of the message in octets without its line end; said before ingest_finish.
+void ingest_longest_line(struct ingest *g, uint64_t octets);
+// After ingest_finish: the message is taken and goes nowhere (senders.on_own_fail: discard).
+bool ingest_discarded(const struct ingest *g);
+// What its recipients may stumble over, for the accept line; "" without.
+const char *ingest_warning(struct ingest *g);
 // For the accept line: "example.org/r2026,example.org/e2026", "arc:example.org/r2026" or "none".
 const char *ingest_sign(struct ingest *g);
 

@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: ISC
-// What relay/ingest/*.c share and nobody else includes.
+// The inside of relay/ingest/. The room owns a message from its first byte until the spool has it: what is kept
+// of it, whose it is, and the fields that go in front.
+//
+// - Received bytes never change. What is ours goes into message->prefix, what goes away into message->left_out,
+//   and both are final before a signature is made.
+// - The kind is decided once the header is there, and only an evaluation moves it: CLAIMED becomes OWN where
+//   origin is shown, else FOREIGN. Nothing that is not OWN is signed with DKIM.
+// - What the DNS could not tell now is a refusal with class 4, never one with class 5.
 #ifndef RELAY_INGEST_INSIDE_H
 #define RELAY_INGEST_INSIDE_H
 
@@ -20,7 +27,11 @@ struct ingest {
     struct addresses from;      // the addresses of header From
     char from_domain[256];      // A-label of the first; "" without
     bool own_from;              // one of them is the principal's own
-    bool mixed_from;            // they are of several domains, or From cannot be read
+    bool mixed_from;            // they are of several domains
+    bool unread_from;           // From cannot be read, and some reading finds an own domain
+    bool vetoed;                // a trusted host found what speaks against a local origin
+    bool discarded;             // taken, and sent to nobody
+    uint64_t longest_line;      // octets without the line end
     struct body_hashes *hashes; // ours, or the evaluation's
     struct message_auth *auth;  // CLAIMED and FOREIGN
     struct facts *facts;
@@ -29,14 +40,18 @@ struct ingest {
     void *done_arg;
     struct buf sign;    // ingest_sign()
     struct buf results; // ingest_results()
+    struct buf warning; // ingest_warning()
 };
 
-// ingest_check.c: reads From, decides the kind, refuses what the principal may not send.
+// mention.c: a From that cannot be read may still show a reader an address in one of the row's own domains.
+bool ingest_mentions_own(const struct cfg_sender *row, struct span from);
+
+// check.c: reads From, decides the kind, refuses what the principal may not send.
 int ingest_check(struct ingest *g, struct why *why);
 // After the evaluation: CLAIMED becomes OWN or FOREIGN; -1 refuses.
 int ingest_judge(struct ingest *g, struct why *why);
 
-// ingest_sign.c: m->prefix and m->left_out.
+// sign.c: m->prefix and m->left_out.
 int ingest_prefix_own(struct ingest *g, struct why *why);
 int ingest_prefix_foreign(struct ingest *g, struct why *why);
 // Signs `header` with every key for the domain; adds the fields to out and their names to `names`.
@@ -44,7 +59,5 @@ int ingest_prefix_foreign(struct ingest *g, struct why *why);
 int ingest_signatures(const struct setup *setup, const char *domain, const struct header *header,
                       const struct body_hashes *hashes, uint64_t id, struct buf *out,
                       struct buf *names, struct why *why);
-// The domain as lower-case A-label; out is "" where it is none.
-void ingest_domain(const char *domain, char out[static 256]);
 
 #endif

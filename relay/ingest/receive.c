@@ -234,6 +234,16 @@ void receive_write(struct receive *r, uv_loop_t *loop, bool last, receive_fn *do
     (void)rc;
 }
 
+uint64_t receive_longest_line(const struct receive *r)
+{
+    return r->scan.longest;
+}
+
+uint64_t receive_bytes(const struct receive *r)
+{
+    return r->bytes;
+}
+
 int receive_fault(const struct receive *r, struct why *why)
 {
     if (!why_is_set(&r->why))

@@ -41,6 +41,11 @@ bool receive_ended(const struct receive *r); // CRLF.CRLF was read
 void receive_chunk(struct receive *r, struct span in);
 bool receive_is_chunked(const struct receive *r);
 
+// Octets of the longest line so far, without its line end.
+uint64_t receive_longest_line(const struct receive *r);
+// How many bytes of content came, taken or not.
+uint64_t receive_bytes(const struct receive *r);
+
 // The body in memory is due in its file before more is taken.
 bool receive_must_write(const struct receive *r);
 bool receive_has_file(const struct receive *r);

@@ -33,6 +33,16 @@ static void fault(struct receive_scan *scan, enum receive_fault what)
         scan->fault = what;
 }
 
+// `n` more octets of the line under way, then its end where `end`.
+static void count(struct receive_scan *scan, size_t n, bool end)
+{
+    scan->column += n;
+    if (scan->column > scan->longest)
+        scan->longest = scan->column;
+    if (end)
+        scan->column = 0;
+}
+
 static void hand_on(struct receive_scan *scan, const unsigned char *from, const unsigned char *to)
 {
     if (to > from && !scan->fault)
@@ -71,6 +81,7 @@ static const unsigned char *in_lines(struct receive_scan *scan, const unsigned c
         const unsigned char *lf = memchr(p, '\n', (size_t)(end - p));
         const unsigned char *stop = lf ? lf : end;
         const unsigned char *cr = memchr(p, '\r', (size_t)(stop - p));
+        count(scan, (size_t)((cr && (cr + 1 == lf || cr + 1 == end) ? cr : stop) - p), lf != NULL);
         if (cr && cr + 1 == end) { // LF may come with the next bytes
             hand_on(scan, run, cr);
             scan->at = SCAN_CR;
@@ -118,6 +129,7 @@ static const unsigned char *at_edge(struct receive_scan *scan, const unsigned ch
     case SCAN_CR:
         if (*p == '\n') {
             hand_on(scan, (const unsigned char *)"\r\n", (const unsigned char *)"\r\n" + 2);
+            count(scan, 0, true);
             scan->at = SCAN_LINE_START;
             return p + 1;
         }

@@ -9,6 +9,7 @@
 #define RELAY_INGEST_SCAN_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include "relay/base/span.h"
 
 enum receive_fault { FAULT_NONE, FAULT_BARE_CR, FAULT_BARE_LF, FAULT_NUL };
@@ -21,6 +22,7 @@ struct receive_scan {
     bool done;   // the end of DATA was read
     bool eightbit;
     enum receive_fault fault; // the first one
+    uint64_t column, longest; // octets of the line under way and of the longest, without the end
     void (*content)(void *arg, struct span bytes);
     void *arg;
 };

@@ -16,7 +16,7 @@
 #include "sign/dkim_sign.h"
 #include "sign/trusted.h"
 
-#define ALARM_MS 86400000 // one alarm a day for a domain without keys
+#define UNSIGNED_MS 86400000 // between two alarms about a domain without keys
 
 static void leave_out(struct message *m, const struct header *header, const struct field *field)
 {
@@ -94,33 +94,72 @@ static void log_signed(uint64_t id, const char *domain, const char *selector, co
     log_end(&line);
 }
 
+// "from:to:…" of a configured list; NULL: the built-in one.
+static const char *join(const struct strings *names, struct buf *out)
+{
+    buf_init(out, MAX_PREFIX);
+    for (size_t i = 0; i < names->n; i++)
+        buf_addf(out, "%s%s", i ? ":" : "", names->at[i]);
+    return names->n ? buf_text(out) : NULL;
+}
+
+struct signing {
+    const struct setup_domain *domain;
+    const struct header *header;
+    const struct body_hashes *hashes;
+    const char *headers, *oversign;
+    int64_t lifetime_s;
+    uint64_t id;
+};
+
+// -1: the message is at fault, and would be with every key. A key that fails is an alarm.
+static int sign_with(const struct signing *s, size_t i, struct buf *out, struct buf *names,
+                     struct why *why)
+{
+    struct dkim_sign how = {.domain = s->domain->config->domain,
+                            .selector = s->domain->config->keys[i].selector,
+                            .key = s->domain->keys[i],
+                            .header_canon = CANON_RELAXED,
+                            .body_canon = CANON_RELAXED,
+                            .headers = s->headers,
+                            .oversign = s->oversign,
+                            .time = clock_s()};
+    how.expire = s->lifetime_s ? how.time + s->lifetime_s : 0;
+    if (dkim_sign(&how, s->header, s->hashes, out, why) < 0) {
+        if (why->scope == WHY_MESSAGE)
+            return -1;
+        log_alarm("sign", "signing for %s with selector %s failed: %s", how.domain, how.selector,
+                  why->text);
+        return 0;
+    }
+    buf_addf(names, "%s%s/%s", names->len ? "," : "", how.domain, how.selector);
+    log_signed(s->id, how.domain, how.selector, sign_key_algorithm(how.key));
+    return 0;
+}
+
 int ingest_signatures(const struct setup *setup, const char *domain, const struct header *header,
                       const struct body_hashes *hashes, uint64_t id, struct buf *out,
                       struct buf *names, struct why *why)
 {
-    const struct setup_domain *d = domain[0] ? setup_keys_for(setup, domain) : NULL;
-    size_t made = 0;
-    for (size_t i = 0; d && i < d->config->nkeys; i++) {
-        if (!publication_signs(d, i))
-            continue;
-        struct dkim_sign how = {.domain = d->config->domain,
-                                .selector = d->config->keys[i].selector,
-                                .key = d->keys[i],
-                                .header_canon = CANON_RELAXED,
-                                .body_canon = CANON_RELAXED,
-                                .time = clock_s()};
-        if (dkim_sign(&how, header, hashes, out, why) < 0) {
-            log_alarm("sign", "signing for %s with selector %s failed: %s", how.domain,
-                      how.selector, why->text);
-            continue;
-        }
-        made++;
-        buf_addf(names, "%s%s/%s", names->len ? "," : "", how.domain, how.selector);
-        log_signed(id, how.domain, how.selector, sign_key_algorithm(how.key));
-    }
-    if (d && !made)
-        return why_set(why, WHY_OURS, "4.3.0", "the message could not be signed");
-    return 0;
+    const struct cfg_signing *signing = &setup->config->signing;
+    struct buf headers, oversign;
+    struct signing s = {.domain = domain[0] ? setup_keys_for(setup, domain) : NULL,
+                        .header = header,
+                        .hashes = hashes,
+                        .headers = join(&signing->headers, &headers),
+                        .oversign = join(&signing->oversign, &oversign),
+                        .lifetime_s = (int64_t)(signing->expire / 1000),
+                        .id = id};
+    size_t before = out->len;
+    int rc = 0;
+    for (size_t i = 0; s.domain && rc == 0 && i < s.domain->config->nkeys; i++)
+        if (publication_signs(s.domain, i))
+            rc = sign_with(&s, i, out, names, why);
+    if (rc == 0 && s.domain && out->len == before)
+        rc = why_set(why, WHY_OURS, "4.3.0", "the message could not be signed");
+    buf_free(&headers);
+    buf_free(&oversign);
+    return rc;
 }
 
 // The header as it will be sent below our own fields: added ones first, left-out ones gone. Its
@@ -145,10 +184,8 @@ static int unsigned_mail(struct ingest *g, struct why *why)
     if (g->s.principal->row->require_signature)
         return why_set(why, WHY_MESSAGE, "5.7.1", "there is no key to sign mail of %s with",
                        g->from_domain);
-    struct rate daily = {1, ALARM_MS};
-    if (!g->s.limits || limits_spend(g->s.limits, LIMITS_ALARMS, g->from_domain, daily, 1))
-        log_alarm("unsigned", "mail of %s goes out unsigned: there is no key for it",
-                  g->from_domain);
+    log_alarm_once("unsigned", g->from_domain, UNSIGNED_MS,
+                   "mail of %s goes out unsigned: there is no key for it", g->from_domain);
     return 0;
 }
 
@@ -184,7 +221,7 @@ static void log_sealed(struct ingest *g, const struct cfg_arc *arc)
     log_begin(&line, LOG_INFO, "sealed", g->m->env.id);
     log_text(&line, "domain", arc->domain);
     log_text(&line, "selector", arc->selector);
-    log_text(&line, "results", ingest_results(g));
+    log_text(&line, "results", buf_text(&g->results));
     log_end(&line);
 }
 

@@ -1,28 +1,27 @@
 // SPDX-License-Identifier: ISC
-// The log: builds a line in memory, field by field, and writes it with one write(). Never keeps a lock:
-// the few settings are atomics, and the kernel keeps single writes whole.
+// The log: builds a line in memory, field by field, and hands it over whole. Keeps no lock: the few settings
+// are atomics, and the writer keeps lines whole and in order.
 //
 // A field that does not fit the line is left out whole, so that a line is well-formed whatever it holds.
 #include "relay/log/log.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <errno.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "relay/base/clock.h"
 #include "relay/base/id.h"
 #include "relay/base/utf8.h"
+#include "relay/log/inside.h"
+#include "relay/log/writer.h"
 
 #define LINE_MAX_BYTES 65536
 
 static atomic_int setup_level = LOG_INFO;
-static atomic_bool setup_json, setup_mask, setup_priorities;
-static atomic_uint_fast64_t alarms;
+static atomic_bool setup_json, setup_mask, setup_priorities, setup_timed;
 
 static const char *const level_words[] = {"error", "warning", "info", "debug"};
 static const char *const level_priorities[] = {"<3>", "<4>", "<6>", "<7>"};
@@ -43,6 +42,32 @@ void log_setup(enum log_format format, int level, bool mask)
     atomic_store(&setup_level, level);
     atomic_store(&setup_mask, mask);
     atomic_store(&setup_priorities, stderr_is_journal());
+}
+
+void log_timed(void)
+{
+    atomic_store(&setup_timed, true);
+}
+
+static void log_on_dropped(uint64_t lines)
+{
+    log_alarm("log", "%" PRIu64 " lines of this log were lost: whoever reads it was too slow",
+              lines);
+}
+
+int log_start(void)
+{
+    return writer_start(log_on_dropped);
+}
+
+void log_stop(void)
+{
+    writer_stop();
+}
+
+uint64_t log_lines_lost(void)
+{
+    return writer_dropped();
 }
 
 static bool is_bare(struct span s)
@@ -199,7 +224,8 @@ void log_why(struct logline *line, const struct why *why)
 void log_begin(struct logline *line, enum log_level level, const char *event, uint64_t id)
 {
     *line = (struct logline){.on = (int)level <= atomic_load(&setup_level),
-                             .json = atomic_load(&setup_json)};
+                             .json = atomic_load(&setup_json),
+                             .urgent = level == LOG_ERROR};
     buf_init(&line->out, LINE_MAX_BYTES);
     if (!line->on)
         return;
@@ -208,11 +234,13 @@ void log_begin(struct logline *line, enum log_level level, const char *event, ui
         id_text(id, name);
     if (atomic_load(&setup_priorities))
         buf_adds(&line->out, level_priorities[level]);
+    clock_rfc3339(clock_ms(), time);
     if (!line->json) {
+        if (atomic_load(&setup_timed) && !atomic_load(&setup_priorities))
+            buf_addf(&line->out, "%s ", time);
         buf_addf(&line->out, "%s %s", name, event);
         return;
     }
-    clock_rfc3339(clock_ms(), time);
     buf_addf(&line->out, "{\"time\":\"%s\",\"level\":\"%s\",\"event\":\"%s\"", time,
              level_words[level], event);
     if (id)
@@ -224,19 +252,15 @@ void log_end(struct logline *line)
     if (line->on) {
         line->out.max += 2; // the end always fits
         buf_adds(&line->out, line->json ? "}\n" : "\n");
-        ssize_t n;
-        do
-            n = write(STDERR_FILENO, line->out.data, line->out.len);
-        while (n < 0 && errno == EINTR);
+        writer_put(buf_span(&line->out), line->urgent);
     }
     buf_free(&line->out);
     line->on = false;
 }
 
 // The text may be as long as a value may be; what is behind that is cut there.
-__attribute__((format(printf, 4, 0))) static void text_line(enum log_level level, const char *event,
-                                                            const char *what, const char *format,
-                                                            va_list args)
+void log_sentence(enum log_level level, const char *event, const char *what, const char *format,
+                  va_list args)
 {
     char text[LOG_VALUE_MAX + 2];
     vsnprintf(text, sizeof text, format, args);
@@ -247,24 +271,10 @@ __attribute__((format(printf, 4, 0))) static void text_line(enum log_level level
     log_end(&line);
 }
 
-void log_alarm(const char *what, const char *format, ...)
-{
-    atomic_fetch_add(&alarms, 1);
-    va_list args;
-    va_start(args, format);
-    text_line(LOG_ERROR, "alarm", what, format, args);
-    va_end(args);
-}
-
 void log_event(const char *event, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    text_line(LOG_INFO, event, NULL, format, args);
+    log_sentence(LOG_INFO, event, NULL, format, args);
     va_end(args);
-}
-
-uint64_t log_alarms(void)
-{
-    return atomic_load(&alarms);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: ISC
 // The log: one line a moment, one grammar, text or JSON, to stderr. Whatever a peer wrote can break
-// neither a line nor a terminal. Thread-safe; a line is written with one write().
+// neither a line nor a terminal. Thread-safe; lines stay whole and in order, and in the running relay nobody
+// waits for whoever reads them (relay/log/writer.h).
 //
 //     struct logline line;
 //     log_begin(&line, LOG_INFO, "delivered", id);
@@ -19,10 +20,16 @@ enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 
 struct logline {
     struct buf out;
-    bool on, json;
+    bool on, json, urgent;
 };
 
 void log_setup(enum log_format format, int level, bool mask);
+// From here on a text line begins with its time where no journal adds one.
+void log_timed(void);
+// The running relay's log: lines go through a thread. -1: there can be none, and they are written as before.
+int log_start(void);
+void log_stop(void);           // what waits is written, as long as somebody reads it
+uint64_t log_lines_lost(void); // lines lost since the start, because nobody read them
 // `event` is one of the words of the log grammar; id 0: no message ("-" in text, left out in JSON).
 void log_begin(struct logline *line, enum log_level level, const char *event, uint64_t id);
 void log_text(struct logline *line, const char *key, const char *value); // NULL: left out
@@ -37,6 +44,17 @@ void log_end(struct logline *line);
 // One `alarm` line: what (a stable word for scripts), and a sentence. Also counted for status and metrics.
 void log_alarm(const char *what, const char *format, ...) __attribute__((format(printf, 2, 3)));
 uint64_t log_alarms(void); // how many since the start
+// The newest of them, newest first; returns how many.
+#define LOG_RECENT 32
+struct log_recent {
+    int64_t at_ms; // wall clock
+    char what[32], text[480];
+};
+size_t log_recent_alarms(struct log_recent out[static LOG_RECENT]);
+// The same at most once in `period_ms` for this `what` and `subject`, whichever thread meets it; how often it was
+// held back meanwhile is told with the next one.
+void log_alarm_once(const char *what, const char *subject, uint64_t period_ms, const char *format,
+                    ...) __attribute__((format(printf, 4, 5)));
 // One `text=…` line of event `event` without a message, for start, ready, reload, stop.
 void log_event(const char *event, const char *format, ...) __attribute__((format(printf, 2, 3)));
 // The value part of the text grammar alone (bare or quoted), for whoever prints peers' words.

@@ -26,6 +26,16 @@ struct message *message_new(void)
     return m;
 }
 
+void message_meter(struct message *m, _Atomic int64_t *meter, int64_t amount)
+{
+    if (m->meter)
+        atomic_fetch_sub_explicit(m->meter, m->metered, memory_order_relaxed);
+    m->meter = meter;
+    m->metered = amount;
+    if (meter)
+        atomic_fetch_add_explicit(meter, amount, memory_order_relaxed);
+}
+
 struct message *message_ref(struct message *m)
 {
     atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
@@ -40,6 +50,7 @@ void message_unref(struct message *m)
     assert(before > 0);
     if (before > 1)
         return;
+    message_meter(m, NULL, 0);
     for (size_t i = 0; i < m->env.nrcpts; i++) {
         free(m->env.rcpts[i].address);
         free(m->env.rcpts[i].domain);

@@ -67,12 +67,17 @@ struct message {
     char *large;                 // name below spool/large/, NULL: the body is in the record
     unsigned char large_sum[16]; // XXH3-128 of that file
     uint64_t segment, offset, record_bytes; // where the spool has it; 0 before
+    _Atomic int64_t *meter; // what `metered` is counted in, until it is freed; NULL: nothing
+    int64_t metered;
 };
 
 struct message *message_new(void); // one reference, everything empty, id chosen
 struct message *message_ref(struct message *m);
 void message_unref(struct message *m); // accepts NULL
 struct recipient *message_add_recipient(struct message *m, const char *address, const char *domain);
+// Counts the message with `amount` in `meter`, and no more where it was counted before; NULL: nowhere. Whose it is
+// at the moment calls this; the last message_unref takes it out by itself.
+void message_meter(struct message *m, _Atomic int64_t *meter, int64_t amount);
 // Bytes that DATA would carry before dot-stuffing.
 uint64_t message_size(const struct message *m);
 // Adds a range of the received header that is not sent; in ascending order.

@@ -11,11 +11,13 @@
 #include <string.h>
 #include <sys/socket.h>
 #include "relay/base/mem.h"
+#include "relay/log/log.h"
 
 #define READ_BLOCK    65536 // bytes read from a socket at once
 #define IN_CEILING    (STREAM_IN_HIGH + 2 * READ_BLOCK)
 #define OUT_CEILING   16777216 // bytes queued by a session that ignores stream_ready()
 #define RECORD        16384    // bytes of clear text that one TLS record takes
+#define TOLD_MS       60000    // between two alarms about what this machine lacks
 #define LINGER_MS     5000     // stream_close sends what is queued for so long
 #define KEEPALIVE_S   60
 #define DISCARD_BYTES 1048576 // unread bytes thrown away so that close() does not reset
@@ -82,8 +84,21 @@ static void stream_fail(struct stream *s)
     wake(s);
 }
 
+// What this machine lacks is no fault of the host at the other end.
+static bool is_ours(int error)
+{
+    return error == UV_EMFILE || error == UV_ENFILE || error == UV_ENOMEM || error == UV_ENOBUFS ||
+           error == UV_EADDRNOTAVAIL;
+}
+
 static void fail_uv(struct stream *s, const char *what, int error)
 {
+    if (s->state == CONNECTING && is_ours(error)) {
+        log_alarm_once("connect", uv_err_name(error), TOLD_MS, "%s: %s", what, uv_strerror(error));
+        why_set(&s->why, WHY_OURS, "4.3.0", "%s: %s", what, uv_strerror(error));
+        stream_fail(s);
+        return;
+    }
     why_set(&s->why, WHY_HOST, s->state == CONNECTING ? "4.4.1" : "4.4.2", "%s: %s", what,
             uv_strerror(error));
     stream_fail(s);
@@ -146,10 +161,15 @@ static void stream_settle(struct stream *s)
 
 static void read_as_wanted(struct stream *s);
 
-struct stream *stream_accept(uv_stream_t *listener, stream_fn *fn, void *arg)
+struct stream *stream_accept(uv_loop_t *loop, int fd, stream_fn *fn, void *arg)
 {
-    struct stream *s = stream_new(listener->loop, fn, arg);
-    if (uv_accept(listener, (uv_stream_t *)&s->tcp) < 0 || learn_addresses(s) < 0) {
+    struct stream *s = stream_new(loop, fn, arg);
+    if (uv_tcp_open(&s->tcp, fd) < 0) {
+        close(fd);
+        close_handles(s);
+        return NULL;
+    }
+    if (learn_addresses(s) < 0) {
         close_handles(s);
         return NULL;
     }

@@ -28,8 +28,8 @@ enum stream_event {
 };
 typedef void stream_fn(struct stream *s, enum stream_event event, void *arg);
 
-// Takes a connection from a listener that has one waiting; NULL: it was gone already.
-struct stream *stream_accept(uv_stream_t *listener, stream_fn *fn, void *arg);
+// Takes over the socket of an accepted connection; NULL: it was gone already.
+struct stream *stream_accept(uv_loop_t *loop, int fd, stream_fn *fn, void *arg);
 // Starts connecting; `from` NULL: any source address. Ends in CONNECTED, FAILED or TIMEOUT.
 struct stream *stream_connect(uv_loop_t *loop, const struct sockaddr *to,
                               const struct sockaddr *from, stream_fn *fn, void *arg);

@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: ISC
-// The inside of a worker's queue, shared by relay/queue/*.c (and, for queue_busy, relay/deliver/content.c).
+// The inside of relay/queue/. The room owns the deliveries of its worker and when each is due; nobody else's thread
+// touches them, they cross whole (queue.c, arrive).
+//
+// - A delivery is in exactly one place: routing, waiting (the heap), ready or active in a lane, held, or in no list
+//   while it is settled. delivery_move is the one mover.
+// - A recipient ends once: a final RESULT is noted for it, after its report is on disk where one is owed.
+// - What waits keeps neither header nor body in memory.
+// - While results cannot be recorded no delivery starts.
 #ifndef RELAY_QUEUE_INSIDE_H
 #define RELAY_QUEUE_INSIDE_H
 
@@ -33,6 +40,7 @@ struct queue {
     struct lanes *lanes;
     struct refusals *refusals;
     struct queue_heap waiting;
+    int64_t latest_ms;   // no waiting one is due later
     struct list all;     // every delivery of this worker
     struct list routing; // ask for a route
     struct list held;
@@ -55,12 +63,16 @@ struct queue {
 // relay/queue/queue.c
 void queue_wait(struct queue *q,
                 struct delivery *d); // among the waiting, by d->next_ms; INT64_MAX: held
+void queue_ask(struct queue *q, struct delivery *d);     // for its route; answered in queue.c
 void queue_unplace(struct queue *q, struct delivery *d); // out of wherever it stands, unless active
 void queue_check_gone(struct queue *q);
 void queue_stop_soon(struct queue *q); // stopping, and the last session has ended
 
 // relay/queue/settle.c: the results of an attempt, recipient by recipient.
-void queue_settle(struct delivery *d, const struct attempt *attempt, void *queue);
+void queue_settle(struct delivery *d, void *queue);
+// A TLS failure was looked into: true when nothing had changed, and d is settled with what it had. Otherwise
+// it is as if never tried, and goes where the new route leads.
+bool queue_looked(struct queue *q, struct delivery *d, const struct route *route);
 // Every recipient of d gets this reason without a connection.
 void queue_settle_all(struct queue *q, struct delivery *d, const struct why *why);
 // An operator's bounce.

@@ -157,34 +157,6 @@ void lanes_add(struct lanes *lanes, struct delivery *d)
     mark(lane);
 }
 
-// The same login, or none on either side.
-static bool same_login(const struct cfg_destination *a, const struct cfg_destination *b)
-{
-    bool logs_in = a && a->auth_user && a->auth_user[0];
-    return a == b || (!logs_in && !(b && b->auth_user && b->auth_user[0]));
-}
-
-// Two routes that lead to the same hosts with the same demands.
-static bool agree(const struct route *a, const struct route *b)
-{
-    if (a == b)
-        return true;
-    if (a->nhosts != b->nhosts || a->variant != b->variant || !same_login(a->rule, b->rule))
-        return false;
-    for (size_t i = 0; i < a->nhosts; i++) {
-        const struct route_host *x = &a->hosts[i], *y = NULL;
-        // Equal preferences were shuffled, so the order says nothing.
-        for (size_t j = 0; j < b->nhosts && !y; j++)
-            if (strcmp(b->hosts[j].host, x->host) == 0 && b->hosts[j].port == x->port)
-                y = &b->hosts[j];
-        if (!y || y->preference != x->preference || y->demand.refuse != x->demand.refuse ||
-            why_is_set(&y->unusable) != why_is_set(&x->unusable) ||
-            strcmp(y->demand.key, x->demand.key) != 0)
-            return false;
-    }
-    return true;
-}
-
 // Moves the first ready delivery, and those that share its transaction, into batch.
 static void lane_collect(struct lane *lane, struct list *batch)
 {
@@ -198,13 +170,12 @@ static void lane_collect(struct lane *lane, struct list *batch)
         if (seen++ >= LANE_SCAN)
             break;
         if (d->message == first->message && route_is_fresh(d->route) &&
-            agree(d->route, first->route))
+            route_agree(d->route, first->route))
             list_append(batch, &d->list);
     }
 }
 
-static void lane_session_done(struct list *deliveries, const struct attempt *attempt,
-                              bool attempted, void *arg)
+static void lane_session_done(struct list *deliveries, bool attempted, void *arg)
 {
     struct run *run = arg;
     struct lane *lane = run->lane;
@@ -224,7 +195,7 @@ static void lane_session_done(struct list *deliveries, const struct attempt *att
     while (!list_empty(deliveries)) {
         struct delivery *d = list_of(deliveries->next, struct delivery, list);
         list_remove(&d->list);
-        lanes->done(d, attempt, lanes->arg);
+        lanes->done(d, lanes->arg);
     }
     if (!list_empty(&lane->ready))
         mark(lane);

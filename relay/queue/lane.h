@@ -12,7 +12,7 @@
 struct lanes;
 
 // Told of every delivery that left a lane, with its recipients' standings. It is in no list then.
-typedef void lane_done(struct delivery *d, const struct attempt *attempt, void *arg);
+typedef void lane_done(struct delivery *d, void *arg);
 // Told of a delivery whose turn came when its route was no longer fresh: it is in no list, and wants another.
 typedef void lane_stale(struct delivery *d, void *arg);
 struct lanes *lanes_new(struct worker *worker, struct refusals *refusals, lane_done *done,

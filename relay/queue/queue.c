@@ -8,6 +8,7 @@
 #include <string.h>
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
+#include "relay/deliver/retry.h"
 #include "relay/queue/inside.h"
 #include "relay/route/routes.h"
 
@@ -40,11 +41,40 @@ struct queue *queue_new(struct worker *worker)
     return q;
 }
 
+// The longest step of the schedule. Ours, for a report that was not stored, may be longer.
+static int64_t longest_step(const struct queue *q)
+{
+    const struct cfg_delivery *c = &q->setup->config->delivery;
+    uint64_t longest = QUEUE_REPORT_RETRY;
+    for (size_t i = 0; i < c->nretry; i++)
+        longest = c->retry[i] > longest ? c->retry[i] : longest;
+    return (int64_t)longest;
+}
+
+// A time that was reckoned while the clock was ahead for a moment lies too far away once it is right again: nothing
+// waits longer than the longest step (and its jitter) from now on. Cutting every time at the same moment keeps
+// the heap in order.
+static void bring_near(struct queue *q)
+{
+    int64_t step = longest_step(q), now = clock_ms();
+    if (q->latest_ms <= now + step + step / 100 * RETRY_JITTER_PERCENT + 1000)
+        return;
+    q->latest_ms = 0;
+    for (size_t i = 0; i < q->waiting.n; i++) {
+        struct delivery *d = q->waiting.at[i];
+        if (d->next_ms > now + step)
+            d->next_ms = now + step;
+        if (d->next_ms > q->latest_ms)
+            q->latest_ms = d->next_ms;
+    }
+}
+
 void queue_reload(struct queue *q, struct setup *setup)
 {
     setup_unref(q->setup);
     q->setup = setup_ref(setup);
     lanes_reload(q->lanes, setup);
+    bring_near(q);
 }
 
 // The clock sleeps until the first delivery is due, and never long: the wall clock may be set.
@@ -69,6 +99,7 @@ static void queue_tick(uv_timer_t *timer)
         lanes_sweep(q->lanes);
         q->swept_ms = clock_mono_ms();
     }
+    bring_near(q);
     if (spool_healthy(q->worker->relay->spool))
         lanes_wake(q->lanes);
     ask_due(q);
@@ -79,12 +110,16 @@ void queue_wait(struct queue *q, struct delivery *d)
 {
     route_unref(d->route);
     d->route = NULL;
+    d->looking = false;
     if (d->next_ms == INT64_MAX) {
         delivery_move(d, QUEUE_HELD, &q->held);
         return;
     }
     delivery_move(d, QUEUE_WAITING, NULL);
     queue_heap_add(&q->waiting, d);
+    if (d->next_ms > q->latest_ms)
+        q->latest_ms = d->next_ms;
+    bring_near(q);
     if (q->waiting.at[0] == d)
         arm(q);
 }
@@ -173,7 +208,9 @@ static void queue_routed(struct route *route, void *arg)
     d->asking = NULL;
     q->nrouting--;
     list_remove(&d->list);
-    if (route->verdict == ROUTE_DELIVER) {
+    if (d->looking && queue_looked(q, d, route)) {
+        // settled
+    } else if (route->verdict == ROUTE_DELIVER) {
         to_lane(q, d, route);
     } else {
         struct why why = route->why;
@@ -182,6 +219,7 @@ static void queue_routed(struct route *route, void *arg)
             why.scope = WHY_DOMAIN;
         else if (why.scope != WHY_OURS)
             why.scope = WHY_HOST;
+        d->route = route_ref(route);
         tell_refused(q, d, route);
         queue_settle_all(q, d, &why);
     }
@@ -189,7 +227,7 @@ static void queue_routed(struct route *route, void *arg)
     arm(q);
 }
 
-static void queue_ask(struct queue *q, struct delivery *d)
+void queue_ask(struct queue *q, struct delivery *d)
 {
     delivery_move(d, QUEUE_ROUTING, &q->routing);
     q->nrouting++;
@@ -283,9 +321,11 @@ bool queue_idle(const struct queue *q)
 {
     if (q->nreports || q->nbusy || lanes_sessions(q->lanes))
         return false;
-    list_each (it, &q->all)
-        if (list_of(it, struct delivery, all)->place != QUEUE_HELD)
+    list_each (it, &q->all) {
+        const struct delivery *d = list_of(it, struct delivery, all);
+        if (d->message && d->place != QUEUE_HELD)
             return false;
+    }
     return true;
 }
 
@@ -328,6 +368,10 @@ void queue_free(struct queue *q)
         return;
     list_each_safe (it, &q->all) {
         struct delivery *d = list_of(it, struct delivery, all);
+        if (!d->message) { // the mark of a walk, whose it is
+            list_remove(it);
+            continue;
+        }
         queue_unplace(q, d);
         delivery_free(d);
     }

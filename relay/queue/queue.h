@@ -24,17 +24,17 @@ void queue_free(struct queue *queue); // after `gone`
 // Nothing is under way or will be by itself: no delivery that is not held, no report, no session.
 bool queue_idle(const struct queue *queue);
 
-// For the control socket: one row per open recipient. Strings are copies that the row owns.
+// For the control socket and the pages: one row per open recipient. Its strings are the queue's, until the callback
+// returns.
 const char *
 queue_state_word(enum queue_state state); // "routing", "waiting", "ready", "active", "held"
 struct queue_row {
-    struct list list;
     uint64_t id;
     int64_t created_ms, next_ms;
     uint64_t size;
     unsigned attempts;
     enum queue_state state;
-    char *from, *to, *domain, *reason; // reason: the last failure, "" if none
+    const char *from, *to, *domain, *reason; // reason: the last failure, "" if none
 };
 struct queue_filter {
     const uint64_t *ids; // NULL: any
@@ -42,11 +42,26 @@ struct queue_filter {
     const char *domain, *sender; // NULL: any
     int state;                   // -1: any
     int64_t older_ms;            // created before now - older_ms; 0: any
+    uint64_t newest;             // no id above it; 0: any
 };
 enum queue_verb { QUEUE_LIST, QUEUE_RETRY, QUEUE_HOLD, QUEUE_RELEASE, QUEUE_REMOVE, QUEUE_BOUNCE };
-// Does it to every matching delivery of this worker (LIST only shows) and appends rows for them.
-void queue_do(struct queue *queue, enum queue_verb verb, const struct queue_filter *filter,
-              struct list *rows);
-void queue_row_free(struct queue_row *row);
+
+// Does a verb to every matching delivery of a worker's queue, some at a time, so that a queue of any length costs no
+// time and no memory at once. What is in a session at the moment is counted, and left alone. A walk goes through
+// one queue after the other, each on its worker's thread.
+struct queue_walk {
+    enum queue_verb verb;
+    struct queue_filter filter;
+    const char *by;                                       // who asked, for the log
+    bool dry;                                             // only counts
+    void (*each)(const struct queue_row *row, void *arg); // QUEUE_LIST: before the next one
+    void *arg;
+    uint64_t recipients, active; // done to; left alone
+    struct delivery *mark;       // where it stands in the queue; NULL: at the beginning
+};
+// Up to `rows` recipients more; true: there are others behind them.
+bool queue_walk_on(struct queue *queue, struct queue_walk *walk, size_t rows);
+// Out of this queue before its end. Harmless after it.
+void queue_walk_leave(struct queue_walk *walk);
 
 #endif

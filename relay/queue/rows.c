@@ -31,39 +31,44 @@ static bool rows_matches(const struct queue_filter *f, const struct delivery *d)
     const struct envelope *env = &d->message->env;
     return wanted_id(f, env->id) && (!f->domain || strcasecmp(f->domain, d->domain) == 0) &&
            (!f->sender || strcasecmp(f->sender, env->from) == 0) &&
-           (f->state < 0 || f->state == (int)d->place) &&
+           (f->state < 0 || f->state == (int)d->place) && (!f->newest || env->id <= f->newest) &&
            (!f->older_ms || env->created_ms < clock_ms() - f->older_ms);
 }
 
-static void add_rows(const struct delivery *d, struct list *rows)
+static void show(const struct delivery *d, const struct queue_walk *walk)
 {
+    struct queue_row row = {
+        .id = d->message->env.id,
+        .created_ms = d->message->env.created_ms,
+        .next_ms = d->next_ms,
+        .size = d->size,
+        .attempts = d->attempts,
+        .state = d->place,
+        .from = d->message->env.from,
+        .domain = d->domain,
+        .reason = d->reason ? d->reason : "",
+    };
     for (size_t i = 0; i < d->nrcpts; i++) {
-        struct queue_row *row = mem_new(sizeof *row);
-        list_init(&row->list);
-        row->id = d->message->env.id;
-        row->created_ms = d->message->env.created_ms;
-        row->next_ms = d->next_ms;
-        row->size = d->size;
-        row->attempts = d->attempts;
-        row->state = d->place;
-        row->from = mem_dup(d->message->env.from);
-        row->to = mem_dup(d->rcpts[i].recipient->address);
-        row->domain = mem_dup(d->domain);
-        row->reason = mem_dup(d->reason ? d->reason : "");
-        list_append(rows, &row->list);
+        row.to = d->rcpts[i].recipient->address;
+        walk->each(&row, walk->arg);
     }
 }
 
-void queue_row_free(struct queue_row *row)
+// Who did what to whose mail: what vanishes or waits by an operator's word is not the relay's doing.
+static void log_operator(const struct queue_walk *walk, const struct delivery *d)
 {
-    if (!row)
-        return;
-    list_remove(&row->list);
-    free(row->from);
-    free(row->to);
-    free(row->domain);
-    free(row->reason);
-    free(row);
+    static const char *const words[] = {
+        [QUEUE_RETRY] = "retry",   [QUEUE_HOLD] = "hold",     [QUEUE_RELEASE] = "release",
+        [QUEUE_REMOVE] = "remove", [QUEUE_BOUNCE] = "bounce",
+    };
+    for (size_t i = 0; i < d->nrcpts; i++) {
+        struct logline line;
+        log_begin(&line, LOG_INFO, "operator", d->message->env.id);
+        log_text(&line, "verb", words[walk->verb]);
+        log_address(&line, "to", d->rcpts[i].recipient->address);
+        log_text(&line, "by", walk->by ? walk->by : "unknown");
+        log_end(&line);
+    }
 }
 
 static void note_all(struct queue *q, struct delivery *d, enum spool_outcome outcome)
@@ -110,17 +115,15 @@ static void bounce(struct queue *q, struct delivery *d)
     queue_bounce(q, d, &why);
 }
 
-static void rows_act(struct queue *q, enum queue_verb verb, struct delivery *d, struct list *rows)
+static bool applies(const struct delivery *d, enum queue_verb verb)
 {
     bool held = d->place == QUEUE_HELD;
-    if (verb == QUEUE_LIST) {
-        add_rows(d, rows);
-        return;
-    }
-    if (d->place == QUEUE_ACTIVE || (verb == QUEUE_HOLD && held) ||
-        (verb == QUEUE_RELEASE && !held) || (verb == QUEUE_RETRY && d->place != QUEUE_WAITING))
-        return;
-    add_rows(d, rows);
+    return !(verb == QUEUE_HOLD && held) && !(verb == QUEUE_RELEASE && !held) &&
+           !(verb == QUEUE_RETRY && d->place != QUEUE_WAITING);
+}
+
+static void change(struct queue *q, enum queue_verb verb, struct delivery *d)
+{
     switch (verb) {
     case QUEUE_HOLD:
         reschedule(q, d, INT64_MAX);
@@ -140,12 +143,52 @@ static void rows_act(struct queue *q, enum queue_verb verb, struct delivery *d, 
     }
 }
 
-void queue_do(struct queue *q, enum queue_verb verb, const struct queue_filter *filter,
-              struct list *rows)
+static void rows_act(struct queue *q, struct queue_walk *walk, struct delivery *d)
 {
-    list_each_safe (it, &q->all) {
-        struct delivery *d = list_of(it, struct delivery, all);
-        if (rows_matches(filter, d))
-            rows_act(q, verb, d, rows);
+    if (walk->verb != QUEUE_LIST && d->place == QUEUE_ACTIVE) {
+        walk->active += d->nrcpts;
+        return;
     }
+    if (!applies(d, walk->verb))
+        return;
+    walk->recipients += d->nrcpts;
+    if (walk->dry)
+        return;
+    if (walk->verb == QUEUE_LIST) {
+        show(d, walk);
+    } else {
+        log_operator(walk, d);
+        change(q, walk->verb, d);
+    }
+}
+
+// The mark is an entry of the list that is no delivery (it has no message): others come and go around it.
+bool queue_walk_on(struct queue *q, struct queue_walk *walk, size_t rows)
+{
+    if (!walk->mark) {
+        walk->mark = mem_new(sizeof *walk->mark);
+        list_init(&walk->mark->all);
+        list_prepend(&q->all, &walk->mark->all);
+    }
+    uint64_t enough = walk->recipients + walk->active + rows;
+    for (size_t seen = 0; seen < 64 * rows && walk->recipients + walk->active < enough; seen++) {
+        struct list *next = walk->mark->all.next;
+        if (next == &q->all) {
+            queue_walk_leave(walk);
+            return false;
+        }
+        list_append(next->next, &walk->mark->all);
+        struct delivery *d = list_of(next, struct delivery, all);
+        if (d->message && rows_matches(&walk->filter, d))
+            rows_act(q, walk, d);
+    }
+    return true;
+}
+
+void queue_walk_leave(struct queue_walk *walk)
+{
+    if (walk->mark)
+        list_remove(&walk->mark->all);
+    free(walk->mark);
+    walk->mark = NULL;
 }

@@ -13,12 +13,12 @@
 #include "relay/log/log.h"
 #include "relay/deliver/retry.h"
 #include "relay/route/routes.h"
+#include "relay/state/reports.h"
 
 // One attempt of one delivery, as its recipients are settled.
 struct settling {
     struct queue *q;
     struct delivery *d;
-    const struct attempt *attempt; // NULL: no connection was reached
     const struct cfg_delivery *config;
     int64_t now, expires;
     struct why worst; // of those that stay: TLS before anything else
@@ -48,25 +48,41 @@ static void note(struct settling *s, const struct delivery_rcpt *r, enum spool_o
 static void log_outcome(const struct settling *s, const struct delivery_rcpt *r, const char *event,
                         enum log_level level, const struct why *why)
 {
-    const struct attempt *a = s->attempt;
+    const struct attempt *a = r->attempt; // NULL: no host was chosen
     struct logline line;
     log_begin(&line, level, event, s->d->message->env.id);
     log_address(&line, "to", r->recipient->address);
-    bool reached = a && a->host[0];
-    log_text(&line, "host", reached ? a->host : why && why->host[0] ? why->host : NULL);
-    log_text(&line, "ip", reached ? a->ip : NULL);
-    log_text(&line, "tls", reached ? a->tls : NULL);
-    log_text(&line, "demand", reached ? a->demand : NULL);
-    log_text(&line, "source", reached ? a->source : NULL);
-    log_text(&line, "proof", reached ? a->proof : NULL);
+    log_text(&line, "host", a && a->host[0] ? a->host : why && why->host[0] ? why->host : NULL);
+    log_text(&line, "ip", a ? a->ip : NULL);
+    log_text(&line, "tls", a ? a->tls : NULL);
+    log_text(&line, "demand", a ? a->demand : NULL);
+    log_text(&line, "source", a ? a->source : NULL);
+    log_text(&line, "proof", a ? a->proof : NULL);
     if (why) {
         log_why(&line, why);
     } else {
         log_text(&line, "status", a->status);
         log_text(&line, "reply", a->reply);
     }
-    log_seconds(&line, "delay", s->now - s->d->message->env.created_ms);
+    int64_t age = s->now - s->d->message->env.created_ms; // a clock may have been set back
+    log_seconds(&line, "delay", age > 0 ? age : 0);
     log_end(&line);
+}
+
+// Our own TLS reports: their rows say what the host said.
+static void tell_report(const struct settling *s, const struct delivery_rcpt *r,
+                        enum sending_state end, const struct why *why)
+{
+    const struct relay *relay = s->q->worker->relay;
+    const struct message *m = s->d->message;
+    if (!m->env.uncounted || !relay->state)
+        return;
+    char *answer = why ? mem_printf("%s%s%s", why->text, why->reply[0] ? ": " : "", why->reply)
+                       : mem_dup(r->attempt ? r->attempt->reply : "");
+    state_sendings_mailed(relay->state, m->env.id, end, answer);
+    free(answer);
+    if (end == SENDING_FAILED)
+        settle_count(&s->q->worker->relay->counters.reports_failed);
 }
 
 static void settle_ended(struct settling *s)
@@ -74,15 +90,27 @@ static void settle_ended(struct settling *s)
     atomic_fetch_sub_explicit(&s->q->worker->relay->counters.queued_now, 1, memory_order_relaxed);
 }
 
+// From the words of the log line, so that page, metrics and log say the same.
+static enum protection protection_of(const struct attempt *a)
+{
+    if (strncmp(a->proof, "dane", 4) == 0)
+        return PROTECTION_DANE;
+    if (strcmp(a->proof, "none") != 0)
+        return strcmp(a->source, "mta-sts") == 0 ? PROTECTION_STS : PROTECTION_PROVED;
+    return a->tls[0] && strcmp(a->tls, "none") != 0 ? PROTECTION_ENCRYPT : PROTECTION_CLEAR;
+}
+
 static void delivered(struct settling *s, const struct delivery_rcpt *r)
 {
     struct counters *c = &s->q->worker->relay->counters;
     log_outcome(s, r, "delivered", LOG_INFO, NULL);
+    tell_report(s, r, SENDING_DONE, NULL);
     note(s, r, SPOOL_DELIVERED, NULL);
     settle_count(&c->delivered);
+    settle_count(&c->delivered_by[protection_of(r->attempt)]);
     settle_ended(s);
     // RFC 3461 section 6.2.5: the next hop will not tell of success, so we say how far it came.
-    if (!s->attempt->dsn && outcome_owes(&s->d->message->env, r->recipient, DSN_RELAYED))
+    if (!r->attempt->dsn && outcome_owes(&s->d->message->env, r->recipient, DSN_RELAYED))
         queue_report(s->q, s->d, r, DSN_RELAYED, OUTCOME_DELIVERED, NULL);
 }
 
@@ -91,6 +119,7 @@ static void finished(struct settling *s, const struct delivery_rcpt *r, enum out
     struct counters *c = &s->q->worker->relay->counters;
     bool expired = outcome == OUTCOME_EXPIRED;
     log_outcome(s, r, expired ? "expired" : "failed", LOG_WARNING, r->why);
+    tell_report(s, r, SENDING_FAILED, r->why);
     settle_count(expired ? &c->expired : &c->failed);
     settle_ended(s);
     const struct envelope *env = &s->d->message->env;
@@ -105,7 +134,7 @@ static bool settle_is_over(const struct delivery_rcpt *r)
     return r->standing == STANDING_DELIVERED || !r->recipient;
 }
 
-// MTA-STS and TLSA are looked up again before a TLS failure becomes final (cases.md 21).
+// MTA-STS and TLSA are looked up again before a TLS failure becomes final (case 21).
 static bool second_look(struct settling *s, enum outcome outcome, const struct why *why)
 {
     if (why->tls == WHY_TLS_NONE || s->d->second_look)
@@ -164,11 +193,41 @@ static void warn(struct settling *s, struct delivery_rcpt *r, int64_t at)
         queue_report(s->q, s->d, r, DSN_DELAYED, OUTCOME_LATER, r->why);
 }
 
+// What stopped it may be a policy or a record that is no longer so (RFC 8461 section 5.1, RFC 7671 section 8.1):
+// before it waits for its next time, that is looked up again, and the fetch waited for.
+static bool may_look(const struct settling *s)
+{
+    return s->worst.tls != WHY_TLS_NONE && !s->d->looked && !s->q->stopping && s->d->route &&
+           s->d->next_ms != INT64_MAX;
+}
+
+static void look(struct settling *s)
+{
+    struct delivery *d = s->d;
+    d->looking = d->looked = true;
+    queue_ask(s->q, d);
+}
+
+bool queue_looked(struct queue *q, struct delivery *d, const struct route *route)
+{
+    bool same = d->route && d->route->verdict == route->verdict && route_agree(d->route, route);
+    d->looking = false;
+    if (same) {
+        queue_settle(d, q);
+    } else {
+        route_unref(d->route);
+        d->route = NULL;
+        delivery_reset(d);
+    }
+    return same;
+}
+
 // What remains waits for its next time.
 static void later(struct settling *s)
 {
     struct delivery *d = s->d;
     d->attempts++;
+    d->looked = false;
     int64_t warn_ms = warn_at(s);
     uint64_t wait =
         retry_wait(s->config->retry, s->config->nretry, d->attempts, random_below(UINT64_MAX));
@@ -182,23 +241,24 @@ static void later(struct settling *s)
         struct delivery_rcpt *r = &d->rcpts[i];
         warn(s, r, warn_ms);
         log_outcome(s, r, "deferred", LOG_INFO, r->why);
+        tell_report(s, r, SENDING_QUEUED, r->why);
         settle_count(&s->q->worker->relay->counters.deferred);
         note(s, r, SPOOL_DEFERRED, r->why);
     }
     keep_reason(d, &s->worst);
+    delivery_forget_attempts(d);
     // What waits keeps no bytes in memory.
     content_unref(d->content);
     d->content = NULL;
     queue_wait(s->q, d);
 }
 
-void queue_settle(struct delivery *d, const struct attempt *attempt, void *queue)
+void queue_settle(struct delivery *d, void *queue)
 {
     struct queue *q = queue;
     struct settling s = {
         .q = q,
         .d = d,
-        .attempt = attempt,
         .config = &q->setup->config->delivery,
         .now = clock_ms(),
     };
@@ -206,10 +266,13 @@ void queue_settle(struct delivery *d, const struct attempt *attempt, void *queue
     why_clear(&s.worst);
     for (size_t i = 0; i < d->nrcpts; i++)
         one(&s, &d->rcpts[i]);
-    if (s.worst.tls != WHY_TLS_NONE)
+    bool again = may_look(&s);
+    if (s.worst.tls != WHY_TLS_NONE && (again || !d->looked))
         routes_refresh(q->worker->relay->routes, d->domain);
     if (delivery_prune(d, settle_is_over))
         delivery_free(d);
+    else if (again)
+        look(&s);
     else
         later(&s);
     if (q->stopping && !lanes_sessions(q->lanes))
@@ -221,7 +284,7 @@ void queue_settle_all(struct queue *q, struct delivery *d, const struct why *why
     delivery_reset(d);
     for (size_t i = 0; i < d->nrcpts; i++)
         delivery_refuse(&d->rcpts[i], why);
-    queue_settle(d, NULL, q);
+    queue_settle(d, q);
 }
 
 void queue_bounce(struct queue *q, struct delivery *d, const struct why *why)

@@ -105,6 +105,8 @@ static json_t *describe_answer(const struct dns_answer *a)
         json_object_set_new(j, "canonical", json_text(a->canonical));
     if (a->outcome == DNS_FAILED)
         json_object_set_new(j, "reason", json_text(a->why.text));
+    if (a->server)
+        json_object_set_new(j, "server", json_text(a->server));
     return j;
 }
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "dns/name.h"
 #include "relay/base/clock.h"
 #include "relay/base/maxima.h"
 #include "relay/base/mem.h"
@@ -287,11 +288,32 @@ static void decide(const struct plan_input *in, const struct plan *plan, const s
     h->dnssec = literal ? DNS_INSECURE : weakest(h, set);
 }
 
+// An MX record can hold anything; only the name of a host is looked up, connected to and told.
+static void add_no_host(const struct plan_input *in, struct plan *plan, const struct hop *hop,
+                        const char *name, uint16_t preference)
+{
+    char shown[256];
+    unsigned char bytes[16];
+    name_show(name, shown, sizeof shown);
+    struct route_host *h = new_host(plan, hop, shown, preference);
+    bool address = inet_pton(AF_INET, name, bytes) == 1 || inet_pton(AF_INET6, name, bytes) == 1;
+    why_set(&h->unusable, WHY_HOST, "5.4.4", "the MX record of %s names %s, which is %s",
+            hop->next_hop_domain, shown,
+            address ? "an address and not the name of a host (RFC 5321 section 5.1)"
+                    : "no host name");
+    struct tlsa_set none = {.state = TLSA_NONE};
+    decide(in, plan, hop, h, &none, false);
+}
+
 void plan_add_host(const struct plan_input *in, struct plan *plan, struct facts *facts,
                    const struct hop *hop, const char *host, uint16_t preference)
 {
     if (plan->nhosts >= MAX_MX_HOSTS || (plan->met_ourselves && preference >= plan->own_preference))
         return;
+    if (!name_is_host(host)) {
+        add_no_host(in, plan, hop, host, preference);
+        return;
+    }
     struct route_host *h = new_host(plan, hop, host, preference);
     struct found found = {0};
     const struct dns_answer *answer = NULL;

@@ -309,6 +309,9 @@ static uint64_t life_s(const struct plan_input *in, const struct facts *facts,
     uint64_t life = facts_ttl(facts, ROUTE_S), most = ROUTE_S;
     if (route->verdict != ROUTE_DELIVER || in->dns_broken || route->sts.error.tls != WHY_TLS_NONE)
         most = FAILED_ROUTE_S;
+    int64_t left = route->sts.mode < 0 ? 0 : route->sts.expires_s - clock_s();
+    if (left > 0 && (uint64_t)left < most)
+        most = (uint64_t)left;
     life = life < most ? life : most;
     return life < 1 ? 1 : life;
 }

@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
 #include "relay/setup/setup.h"
@@ -38,6 +39,33 @@ bool route_is_fresh(const struct route *route)
     if (route->stale || clock_mono_ms() >= route->expires_ms + ROUTE_SLACK_MS)
         return false;
     return !route->ends_s || clock_s() <= route->ends_s;
+}
+
+// The same login, or none on either side.
+static bool same_login(const struct cfg_destination *a, const struct cfg_destination *b)
+{
+    bool logs_in = a && a->auth_user && a->auth_user[0];
+    return a == b || (!logs_in && !(b && b->auth_user && b->auth_user[0]));
+}
+
+bool route_agree(const struct route *a, const struct route *b)
+{
+    if (a == b)
+        return true;
+    if (a->nhosts != b->nhosts || a->variant != b->variant || !same_login(a->rule, b->rule))
+        return false;
+    for (size_t i = 0; i < a->nhosts; i++) {
+        const struct route_host *x = &a->hosts[i], *y = NULL;
+        // Equal preferences were shuffled, so the order says nothing.
+        for (size_t j = 0; j < b->nhosts && !y; j++)
+            if (strcmp(b->hosts[j].host, x->host) == 0 && b->hosts[j].port == x->port)
+                y = &b->hosts[j];
+        if (!y || y->preference != x->preference || y->demand.refuse != x->demand.refuse ||
+            why_is_set(&y->unusable) != why_is_set(&x->unusable) ||
+            strcmp(y->demand.key, x->demand.key) != 0)
+            return false;
+    }
+    return true;
 }
 
 bool route_count_refusal(struct route *route, const struct route_host *host)

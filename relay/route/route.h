@@ -63,6 +63,8 @@ void route_unref(struct route *route); // accepts NULL
 // May a connection be opened by it now? Not when it is stale, its exception has ended or it expired a while
 // ago: whoever holds it asks again.
 bool route_is_fresh(const struct route *route);
+// They lead to the same hosts, in whatever order, with the same demands and the same login.
+bool route_agree(const struct route *a, const struct route *b);
 // True once for each host (NULL: the whole domain) of a route, whoever asks: a refusal before connecting
 // counts one per route decision (RFC 8460 section 4.3).
 bool route_count_refusal(struct route *route, const struct route_host *host);

@@ -207,24 +207,6 @@ static void make_stale(struct route_entry *e)
         e->route->stale = true;
 }
 
-static void routes_take_reload(struct item *item)
-{
-    struct order *o = list_of(item, struct order, item);
-    setup_unref(o->routes->setup);
-    o->routes->setup = o->setup;
-    list_each (it, &o->routes->entries)
-        make_stale(list_of(it, struct route_entry, age));
-    free(o);
-}
-
-void routes_reload(struct routes *routes, struct setup *setup)
-{
-    struct order *o = mem_new(sizeof *o);
-    *o = (struct order){
-        .item = {NULL, routes_take_reload}, .routes = routes, .setup = setup_ref(setup)};
-    inbox_post(routes->mail, &o->item);
-}
-
 void routes_mark_stale(struct routes *routes, const char *domain)
 {
     list_each (it, &routes->entries) {
@@ -307,9 +289,38 @@ void routes_refresh(struct routes *routes, const char *domain)
 
 static bool routes_is_refused(void *arg, const struct sockaddr *address)
 {
-    // On the fetcher's thread: the setup that the thread began with, which routes_close outlives.
-    const struct setup *setup = arg;
+    const struct setup *setup = arg; // on the fetcher's thread
     return refused_address(setup->config, address);
+}
+
+static void drop_setup(void *arg)
+{
+    setup_unref(arg);
+}
+
+static struct https_rules https_rules_of(struct setup *setup)
+{
+    return (struct https_rules){setup->trust, routes_is_refused, setup_ref(setup), drop_setup};
+}
+
+static void routes_take_reload(struct item *item)
+{
+    struct order *o = list_of(item, struct order, item);
+    setup_unref(o->routes->setup);
+    o->routes->setup = o->setup;
+    struct https_rules rules = https_rules_of(o->setup);
+    https_reload(o->routes->https, &rules);
+    list_each (it, &o->routes->entries)
+        make_stale(list_of(it, struct route_entry, age));
+    free(o);
+}
+
+void routes_reload(struct routes *routes, struct setup *setup)
+{
+    struct order *o = mem_new(sizeof *o);
+    *o = (struct order){
+        .item = {NULL, routes_take_reload}, .routes = routes, .setup = setup_ref(setup)};
+    inbox_post(routes->mail, &o->item);
 }
 
 static void routes_keep_policy(void *arg, const struct sts_row *row, void (*stored)(void *),
@@ -378,12 +389,8 @@ static void routes_restore_memory(void *arg, const char *domain, const struct me
 
 static int open_world(struct routes *routes, struct why *why)
 {
-    struct https_options https = {.mail = routes->mail,
-                                  .dns = routes->relay->dns,
-                                  .ca_file = routes->setup->config->delivery.ca_file,
-                                  .refused = routes_is_refused,
-                                  .arg = setup_ref(routes->setup)};
-    routes->https_setup = routes->setup;
+    struct https_options https = {
+        .mail = routes->mail, .dns = routes->relay->dns, .rules = https_rules_of(routes->setup)};
     routes->https = https_open(&https, why);
     if (!routes->https)
         return -1;
@@ -410,7 +417,6 @@ static void free_routes(struct routes *routes)
     uv_run(&routes->loop, UV_RUN_DEFAULT);
     uv_loop_close(&routes->loop);
     tls_memory_free(routes->world.memory);
-    setup_unref(routes->https_setup);
     setup_unref(routes->setup);
     free(routes);
 }
@@ -429,14 +435,22 @@ struct routes *routes_open(const struct routes_options *options, struct why *why
     list_init(&routes->entries);
     list_init(&routes->asked);
     list_init(&routes->refreshing);
-    uv_loop_init(&routes->loop);
+    int rc = uv_loop_init(&routes->loop);
+    if (rc < 0) {
+        why_set(why, WHY_OURS, "4.3.0", "cannot make an event loop: %s", uv_strerror(rc));
+        setup_unref(routes->setup);
+        free(routes);
+        return NULL;
+    }
     routes->mail = inbox_open(&routes->loop);
-    if (open_world(routes, why) < 0) {
+    if (!routes->mail)
+        why_set(why, WHY_OURS, "4.3.0", "cannot make an event loop: no descriptor is left");
+    if (!routes->mail || open_world(routes, why) < 0) {
         inbox_close(routes->mail);
         free_routes(routes);
         return NULL;
     }
-    int rc = uv_thread_create(&routes->thread, routes_run_loop, routes);
+    rc = uv_thread_create(&routes->thread, routes_run_loop, routes);
     if (rc == 0)
         return routes;
     why_set(why, WHY_OURS, "4.3.0", "cannot start a thread: %s", uv_strerror(rc));

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: ISC
 // The inside of the routes thread, shared by relay/route/routes.c (routes) and relay/route/ask.c (questions about
-// policies and memory). On that thread only.
+// policies and memory). The thread owns all of this: cached routes, the MTA-STS cache, what hosts proved before.
+//
+// - A route is immutable once it is answered; a change of policy, memory or configuration marks it stale, and it is
+//   planned again when somebody asks.
+// - One planning an entry at most, however many wait for it; each waiter gets one answer, on its own loop.
 #ifndef RELAY_ROUTE_THREAD_H
 #define RELAY_ROUTE_THREAD_H
 
-#include <uthash.h>
 #include "relay/base/list.h"
+#include "relay/base/table.h"
 #include "relay/route/planning.h"
 #include "relay/route/routes.h"
 
@@ -32,7 +36,6 @@ struct routes {
     struct inbox *mail;
     struct setup *setup;
     struct https *https;
-    struct setup *https_setup; // what the fetcher looks refused addresses up in; a reference
     struct planning_world world;
     struct route_entry *table;
     struct list entries;

@@ -11,6 +11,7 @@
 #include "relay/queue/queue.h"
 #include "relay/route/routes.h"
 #include "relay/submit/server.h"
+#include "relay/state/reports.h"
 #include "relay/state/state.h"
 
 // A worker and what only its keeper needs to know.
@@ -52,6 +53,21 @@ static void lifecycle_alarm_from_spool(void *arg, const char *sentence)
     log_alarm("spool", "%s", sentence);
 }
 
+// Once for each change: validation that breaks in silence means mail without DANE, or mail that waits.
+static void tell_dns(void *arg, const struct dns_state *before, const struct dns_state *now)
+{
+    (void)arg;
+    if (now->stuck && !before->stuck)
+        log_alarm("dns", "the resolver thread does not turn: lookups fail until it does");
+    else if (before->stuck && !now->stuck)
+        log_event("dns", "the resolver thread turns again");
+    else if (now->health == DNS_HEALTH_BROKEN)
+        log_alarm(now->unreachable ? "dns" : "dnssec", "DNSSEC validation does not work: %s",
+                  now->text);
+    else if (before->health == DNS_HEALTH_BROKEN)
+        log_event("dns", "DNSSEC validation works again");
+}
+
 static int open_doors(struct relay *relay, struct setup *setup, struct recovered *recovered,
                       int *exit_status, struct why *why)
 {
@@ -59,14 +75,21 @@ static int open_doors(struct relay *relay, struct setup *setup, struct recovered
     struct spool_options spool = {.directory = config->spool,
                                   .disk_reserve = config->limits.disk_reserve,
                                   .alarm = lifecycle_alarm_from_spool};
+    // Before there is a spool: afterwards each relay looks as if it had run before.
+    char *lock = mem_printf("%s/lock", config->spool);
+    bool used_before = access(lock, F_OK) == 0;
+    free(lock);
     if (spool_open(&relay->spool, &spool, lifecycle_collect, recovered, exit_status, why) < 0)
         return -1;
-    *exit_status = EXIT_CONFIG;
-    relay->state = state_open(config->state, config->tls_report.keep, why);
+    const struct state_options state = {.path = config->state,
+                                        .keep_ms = config->tls_report.keep,
+                                        .used_before = used_before,
+                                        .exit_status = exit_status};
+    relay->state = state_open(&state, why);
     if (!relay->state)
         return -1;
     *exit_status = EXIT_TEMP;
-    struct dns_options dns = {.config = &config->dns};
+    struct dns_options dns = {.config = &config->dns, .changed = tell_dns};
     relay->dns = dns_open(&dns, why);
     if (!relay->dns)
         return -1;
@@ -101,33 +124,70 @@ static void lifecycle_run_worker(void *arg)
     uv_run(&k->worker.loop, UV_RUN_DEFAULT);
 }
 
-static struct worker *make_worker(struct relay *relay, unsigned index, struct setup *setup)
+static struct worker *make_worker(struct relay *relay, unsigned index, struct setup *setup,
+                                  struct why *why)
 {
     struct kept_worker *k = mem_new(sizeof *k);
     struct worker *w = &k->worker;
+    int rc = uv_loop_init(&w->loop);
+    if (rc < 0) {
+        free(k);
+    } else if (!(w->mail = inbox_open(&w->loop))) {
+        rc = UV_EMFILE;
+        uv_loop_close(&w->loop);
+        free(k);
+    }
+    if (rc < 0) {
+        why_set(why, WHY_OURS, "4.3.0", "cannot make a worker: %s", uv_strerror(rc));
+        return NULL;
+    }
     w->relay = relay;
     w->index = index;
     w->setup = setup_ref(setup);
-    int rc = uv_loop_init(&w->loop);
-    if (rc < 0) {
-        log_alarm("worker", "cannot make an event loop: %s", uv_strerror(rc));
-        abort();
-    }
-    w->mail = inbox_open(&w->loop);
     return w;
 }
 
-static unsigned count_workers(const struct config *config)
+// Those that were made; none of them runs.
+static void unmake_workers(struct relay *relay)
 {
-    if (config->workers)
-        return (unsigned)config->workers;
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    return cores > 0 ? (unsigned)cores : 1;
+    for (unsigned i = 0; i < relay->nworkers && relay->workers[i]; i++) {
+        struct worker *w = relay->workers[i];
+        inbox_close(w->mail);
+        uv_run(&w->loop, UV_RUN_DEFAULT);
+        uv_loop_close(&w->loop);
+        setup_unref(w->setup);
+        free(kept(w));
+    }
+    free(relay->workers);
+    relay->workers = NULL;
+    relay->nworkers = 0;
+}
+
+static int make_workers(struct relay *relay, struct setup *setup, struct why *why)
+{
+    relay->nworkers = worker_count(setup->config);
+    relay->workers = mem_new(relay->nworkers * sizeof *relay->workers);
+    for (unsigned i = 0; i < relay->nworkers; i++)
+        if (!(relay->workers[i] = make_worker(relay, i, setup, why)))
+            return -1;
+    return 0;
 }
 
 static void lifecycle_add_recovered(struct worker *worker, void *arg)
 {
     queue_add(worker->queue, arg);
+}
+
+// Before any of it is delivered: which of our own reports the spool still has.
+static void recover_reports(struct relay *relay, const struct recovered *recovered)
+{
+    uint64_t *mails = mem_new((recovered->n + 1) * sizeof *mails);
+    size_t n = 0;
+    for (size_t i = 0; i < recovered->n; i++)
+        if (recovered->at[i]->env.uncounted)
+            mails[n++] = recovered->at[i]->env.id;
+    state_sendings_recover(relay->state, mails, n);
+    free(mails);
 }
 
 static void start_workers(struct relay *relay, struct setup *setup, const int *fds)
@@ -140,9 +200,11 @@ static void start_workers(struct relay *relay, struct setup *setup, const int *f
     }
     for (unsigned i = 0; i < relay->nworkers; i++) {
         struct kept_worker *k = kept(relay->workers[i]);
-        if (uv_thread_create(&k->thread, lifecycle_run_worker, k) != 0) {
-            log_alarm("worker", "cannot start a thread");
-            abort();
+        int rc = uv_thread_create(&k->thread, lifecycle_run_worker, k);
+        if (rc < 0) { // nothing has been taken on yet, and the spool is as it was found
+            log_alarm("start", "cannot start a worker's thread: %s", uv_strerror(rc));
+            log_stop();
+            _exit(EXIT_TEMP);
         }
         k->running = true;
     }
@@ -153,18 +215,17 @@ int lifecycle_start(struct relay *relay, struct setup *setup, const int *fds, in
 {
     struct recovered recovered = {0};
     // Workers first: doors may call back into them. Their threads start when all doors are open.
-    relay->nworkers = count_workers(setup->config);
-    relay->workers = mem_new(relay->nworkers * sizeof *relay->workers);
-    if (open_doors(relay, setup, &recovered, exit_status, why) < 0) {
+    *exit_status = EXIT_TEMP;
+    if (make_workers(relay, setup, why) < 0 ||
+        open_doors(relay, setup, &recovered, exit_status, why) < 0) {
         for (size_t i = 0; i < recovered.n; i++)
             message_unref(recovered.at[i]);
         free(recovered.at);
         close_doors(relay);
-        free(relay->workers);
+        unmake_workers(relay);
         return -1;
     }
-    for (unsigned i = 0; i < relay->nworkers; i++)
-        relay->workers[i] = make_worker(relay, i, setup);
+    recover_reports(relay, &recovered);
     start_workers(relay, setup, fds);
     for (size_t i = 0; i < recovered.n; i++)
         worker_call(relay->workers[i % relay->nworkers], lifecycle_add_recovered, recovered.at[i]);
@@ -184,6 +245,7 @@ static void lifecycle_take_setup(struct worker *worker, void *arg)
 void lifecycle_reload(struct relay *relay, struct setup *setup)
 {
     routes_reload(relay->routes, setup);
+    state_set_keep(relay->state, setup->config->tls_report.keep);
     for (unsigned i = 0; i < relay->nworkers; i++)
         worker_call(relay->workers[i], lifecycle_take_setup, setup_ref(setup));
 }

@@ -13,19 +13,25 @@
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
 #include "relay/base/exit.h"
+#include "relay/http/history.h"
 #include "relay/http/http.h"
 #include "relay/run/lifecycle.h"
 #include "relay/net/listen.h"
 #include "relay/log/log.h"
 #include "relay/run/notify.h"
+#include "relay/report/reporter.h"
+#include "relay/setup/load.h"
+#include "relay/setup/ownership.h"
 #include "relay/setup/privileges.h"
 #include "relay/setup/publication.h"
 #include "relay/run/run.h"
-#include "relay/setup/load.h"
+#include "relay/socketmap/server.h"
 
-#define WATCH_MS 5000  // how often changed files are looked for
-#define GRACE_MS 10000 // what deliveries under way get on SIGTERM
-#define DOUBT_S  86400 // how often a certificate out of its dates is told
+#define WATCH_MS          5000    // how often changed files are looked for
+#define GRACE_MS          10000   // what deliveries under way get on SIGTERM
+#define DESCRIPTORS_LEAST 24      // without so many there is no beginning
+#define TROUBLE_MS        3600000 // how often a changed file that cannot be used is told
+#define DOUBT_S           86400   // how often a certificate out of its dates is told
 
 struct run {
     struct relay relay;
@@ -33,14 +39,17 @@ struct run {
     struct inbox *mail;
     const char *file; // the configuration's
     struct setup *setup;
+    struct config *
+        begun; // the configuration that it started with: what a reload does not apply is as it says
     uv_signal_t signals[3];
     uv_timer_t watch;
     struct publication *publication;
     struct audit_daily *audit;
     int64_t doubt_told_s; // when a certificate out of its dates was last told; 0: never
     int *fds;
-    int control_fd, http_fd; // http_fd: bound, until it is served; -1
-    struct http *http;       // NULL: off, or its address could not be had
+    int control_fd, http_fd;  // http_fd: bound, until it is served; -1
+    struct socketmap *policy; // NULL: off, or its address could not be had
+    struct http *http;        // NULL: off, or its address could not be had
 };
 
 // The one running relay of this process, for the verbs of its control socket.
@@ -49,19 +58,13 @@ static struct run *running(struct relay *relay)
     return (struct run *)relay;
 }
 
-static void print_lines(const char *text)
-{
-    if (text[0])
-        fputs(text, stderr);
-}
-
 // A loader's complaints as lines of the log.
-static void log_lines(enum log_level level, const struct buf *lines)
+static void log_lines(enum log_level level, const char *event, const struct buf *lines)
 {
     struct span rest = buf_span(lines), part;
     while (span_cut(rest, '\n', &part, &rest)) {
         struct logline line;
-        log_begin(&line, level, "reload", 0);
+        log_begin(&line, level, event, 0);
         log_bytes(&line, "text", part);
         log_end(&line);
     }
@@ -84,8 +87,15 @@ static struct setup *load_at_start(const char *file)
     struct config_load load;
     config_load_init(&load);
     struct setup *setup = setup_load(file, true, &load);
-    print_lines(buf_text(&load.warnings));
-    print_lines(buf_text(&load.errors));
+    if (setup) {
+        const struct config *c = setup->config;
+        log_timed();
+        log_setup(c->log_format, c->log_level, c->log_mask);
+        log_lines(LOG_WARNING, "start", &load.warnings);
+    } else { // in which form the log is wanted cannot be known
+        fputs(buf_text(&load.warnings), stderr);
+        fputs(buf_text(&load.errors), stderr);
+    }
     config_load_free(&load);
     return setup;
 }
@@ -95,8 +105,8 @@ static struct setup *load_again(const char *file)
     struct config_load load;
     config_load_init(&load);
     struct setup *setup = setup_load(file, false, &load);
-    log_lines(LOG_WARNING, &load.warnings);
-    log_lines(LOG_ERROR, &load.errors);
+    log_lines(LOG_WARNING, "reload", &load.warnings);
+    log_lines(LOG_ERROR, "reload", &load.errors);
     config_load_free(&load);
     return setup;
 }
@@ -135,10 +145,30 @@ static void close_http(struct run *run)
     run->http = NULL;
 }
 
+// No reason to stay down either: Postfix defers while nobody answers there.
+static void serve_policy(struct run *run)
+{
+    const char *address = run->setup->config->policy_listen;
+    struct why why;
+    run->policy = address[0] ? socketmap_open(&run->relay, &run->loop, address, &why) : NULL;
+    if (address[0] && !run->policy)
+        log_alarm("policy", "%s", why.text);
+}
+
+static void close_policy(struct run *run)
+{
+    socketmap_close(run->policy);
+    run->policy = NULL;
+}
+
 static void adopt(struct run *run, struct setup *setup)
 {
     struct setup *old = run->setup;
     run->setup = run->relay.setup = setup;
+    if (!run->policy || strcmp(old->config->policy_listen, setup->config->policy_listen) != 0) {
+        close_policy(run);
+        serve_policy(run);
+    }
     if (!run->http || strcmp(old->config->http, setup->config->http) != 0) {
         close_http(run);
         bind_http(run);
@@ -149,23 +179,25 @@ static void adopt(struct run *run, struct setup *setup)
     publication_reload(run->publication, setup); // before anybody signs with it
     lifecycle_reload(&run->relay, setup);
     audit_daily_reload(run->audit, setup);
+    reporter_reload(run->relay.reporter, setup);
     setup_unref(old);
     run->doubt_told_s = 0;
     tell_doubtful(run);
 }
 
-// What a reload cannot change is said, not silently passed over.
-static void tell_unchanged(const struct config *old, const struct config *new)
+// What a reload cannot change is said, not silently passed over; `unchanged` gets the keys. They are held against
+// what runs: a reload before this one has not changed them either.
+static void tell_in_force(const struct run *run, const struct config *config, struct buf *unchanged)
 {
-    struct buf keys;
-    buf_init(&keys, 4096);
-    config_fixed_changes(old, new, &keys);
-    if (keys.len)
-        log_event("reload", "changed at the next start only: %s", buf_text(&keys));
-    buf_free(&keys);
+    config_fixed_changes(run->begun, config, unchanged);
+    if (unchanged->len)
+        log_event("reload", "configuration %s is in force, but for what only a restart changes: %s",
+                  config->file, buf_text(unchanged));
+    else
+        log_event("reload", "configuration %s is in force", config->file);
 }
 
-int run_reload(struct relay *relay)
+int run_reload(struct relay *relay, struct buf *unchanged)
 {
     struct run *run = running(relay);
     if (relay->stage == RELAY_STOPPING)
@@ -173,14 +205,27 @@ int run_reload(struct relay *relay)
     notify_systemd("RELOADING=1");
     struct setup *setup = load_again(run->file);
     if (setup) {
-        tell_unchanged(run->setup->config, setup->config);
         adopt(run, setup);
-        log_event("reload", "configuration %s is in force", setup->config->file);
+        tell_in_force(run, setup->config, unchanged);
     } else {
         log_alarm("reload", "the new configuration has errors; the old one stays in force");
     }
     notify_systemd("READY=1");
     return setup ? EXIT_YES : EXIT_CONFIG;
+}
+
+// What cannot be read again now is tried at each look, told once in a while, and shown by status and /readyz.
+static void tell_troubles(struct run *run, const struct buf *lines)
+{
+    struct span rest = buf_span(lines), line;
+    buf_reset(&run->relay.troubles);
+    buf_addspan(&run->relay.troubles, rest);
+    while (span_cut(rest, '\n', &line, &rest)) {
+        char *text = span_dup(line);
+        log_alarm_once("reload", text, TROUBLE_MS,
+                       "a changed file cannot be used, the old one stays: %s", text);
+        free(text);
+    }
 }
 
 // Certificates, users and CA files are read again when they change; the YAML only when asked to.
@@ -190,19 +235,19 @@ static void run_on_watch(uv_timer_t *timer)
     if (run->relay.stage != RELAY_RUNNING)
         return;
     tell_doubtful(run);
-    if (!setup_stale(run->setup))
+    if (!setup_stale(run->setup)) {
+        buf_reset(&run->relay.troubles); // whatever it was is as it was read
         return;
+    }
     struct config_load load;
     config_load_init(&load);
-    struct setup *setup = setup_new(run->setup->config, &load);
+    struct setup *setup = setup_refresh(run->setup, &load);
+    log_lines(LOG_WARNING, "reload", &load.warnings);
     if (setup) {
-        log_lines(LOG_WARNING, &load.warnings);
         adopt(run, setup);
         log_event("reload", "changed files are read again");
-    } else {
-        log_alarm("reload", "a changed file cannot be used, the old one stays: %s",
-                  buf_text(&load.errors));
     }
+    tell_troubles(run, &load.errors);
     config_load_free(&load);
 }
 
@@ -213,18 +258,29 @@ static void close_handle(uv_handle_t *handle, void *arg)
         uv_close(handle, NULL);
 }
 
+// No worker is left that delivers, and no report is on its way.
 static void run_stopped(void *arg)
 {
     struct run *run = arg;
+    run->relay.reporter = NULL;
     control_close(run->relay.control);
     run->relay.control = NULL;
     close_http(run);
+    close_policy(run);
+    history_stop(run->relay.history);
+    run->relay.history = NULL;
     for (int i = 0; i < 3; i++)
         close_handle((uv_handle_t *)&run->signals[i], NULL);
     close_handle((uv_handle_t *)&run->watch, NULL);
     publication_close(run->publication);
     audit_daily_stop(run->audit);
     inbox_unref(run->mail); // closed when no thread is left that may answer to it
+}
+
+static void run_idle(void *arg)
+{
+    struct run *run = arg;
+    reporter_stop(run->relay.reporter, run_stopped, run);
 }
 
 void run_stop(struct relay *relay, const char *reason)
@@ -234,16 +290,20 @@ void run_stop(struct relay *relay, const char *reason)
         return;
     log_event("stop", "%s", reason);
     notify_systemd("STOPPING=1");
-    lifecycle_stop(relay, run->mail, GRACE_MS, run_stopped, run);
+    lifecycle_stop(relay, run->mail, GRACE_MS, run_idle, run);
 }
 
 static void run_on_signal(uv_signal_t *handle, int signum)
 {
     struct run *run = handle->data;
-    if (signum == SIGHUP)
-        run_reload(&run->relay);
-    else
+    if (signum == SIGHUP) {
+        struct buf unchanged;
+        buf_init(&unchanged, RUN_KEYS_MAX);
+        run_reload(&run->relay, &unchanged);
+        buf_free(&unchanged);
+    } else {
         run_stop(&run->relay, signum == SIGTERM ? "SIGTERM" : "SIGINT");
+    }
 }
 
 // 2,000 sessions and their peers need more than the usual 1,024 descriptors.
@@ -256,52 +316,112 @@ static void raise_descriptors(void)
     }
 }
 
+// What another user left there is told whole, with what mends it, before anything is begun.
+static int look_at_folders(const struct config *config, struct why *why)
+{
+    struct buf lines;
+    buf_init(&lines, 65536);
+    ownership_look(config, &lines);
+    int rc = 0;
+    if (lines.len) {
+        log_lines(LOG_ERROR, "start", &lines);
+        rc = why_set(why, WHY_OURS, "4.3.0", "spool or state cannot be used (see above)");
+    }
+    buf_free(&lines);
+    return rc;
+}
+
+// libuv ends the process where it finds no descriptors for its first loop, so room is made sure of before.
+static int find_room(struct why *why)
+{
+    int fds[DESCRIPTORS_LEAST], n = 0, error = 0;
+    while (n < DESCRIPTORS_LEAST && (fds[n] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0)
+        n++;
+    if (n < DESCRIPTORS_LEAST)
+        error = errno;
+    for (int i = 0; i < n; i++)
+        close(fds[i]);
+    return error ? why_set(why, WHY_OURS, "4.3.0",
+                           "cannot begin: %s: %d descriptors are not enough", strerror(error), n)
+                 : 0;
+}
+
 static int bind_all(struct run *run, struct why *why)
 {
     const struct config *c = run->setup->config;
-    unsigned workers = c->workers ? (unsigned)c->workers : (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
-    if (privileges_folders(c, why) < 0 || listen_workers(c, workers, &run->fds, why) < 0)
+    if (privileges_folders(c, why) < 0 || listen_workers(c, worker_count(c), &run->fds, why) < 0)
         return -1;
     run->control_fd = c->control[0] ? listen_unix(c->control, why) : -1;
     if (c->control[0] && run->control_fd < 0)
         return -1;
     bind_http(run);
-    return privileges_drop(c, why);
+    if (privileges_drop(c, why) < 0 || look_at_folders(c, why) < 0)
+        return -1;
+    if (log_start() < 0) // no thread before this line: privileges are a thread's own
+        log_alarm(
+            "log",
+            "there can be no thread that writes this log: a reader that stalls stops the relay");
+    return 0;
 }
 
 static void start_main_loop(struct run *run)
 {
-    static const int numbers[3] = {SIGTERM, SIGINT, SIGHUP};
-    for (int i = 0; i < 3; i++) {
-        uv_signal_init(&run->loop, &run->signals[i]);
-        run->signals[i].data = run;
-        uv_signal_start(&run->signals[i], run_on_signal, numbers[i]);
-    }
     uv_timer_init(&run->loop, &run->watch);
     run->watch.data = run;
     uv_timer_start(&run->watch, run_on_watch, WATCH_MS, WATCH_MS);
     run->publication = publication_open(&run->loop, run->mail, run->relay.dns, run->setup);
     run->audit = audit_daily_start(&run->loop, run->mail, run->relay.dns, run->setup);
+    run->relay.reporter = reporter_open(&run->relay, &run->loop, run->mail, run->setup);
     if (run->control_fd >= 0) {
-        static const struct control_verb *const tables[] = {control_run_verbs, control_queue_verbs,
-                                                            control_tls_verbs, NULL};
-        run->relay.control = control_open(&run->relay, &run->loop, run->control_fd, tables);
+        static const struct control_verb *const tables[] = {
+            control_run_verbs, control_queue_verbs, control_tls_verbs, control_report_verbs, NULL};
+        struct why why;
+        run->relay.control = control_open(&run->relay, &run->loop, run->control_fd, tables, &why);
+        if (!run->relay.control)
+            log_alarm("control", "%s", why.text);
     }
+    run->relay.history = history_start(&run->loop, &run->relay.counters);
     serve_http(run);
+    serve_policy(run);
+}
+
+// What the main thread's loop needs descriptors for.
+static int fill_loop(struct run *run, struct why *why)
+{
+    static const int numbers[3] = {SIGTERM, SIGINT, SIGHUP};
+    run->mail = run->relay.mail = inbox_open(&run->loop);
+    int rc = run->mail ? 0 : UV_EMFILE;
+    for (int i = 0; i < 3 && rc == 0; i++) {
+        rc = uv_signal_init(&run->loop, &run->signals[i]);
+        run->signals[i].data = run;
+        if (rc == 0)
+            rc = uv_signal_start(&run->signals[i], run_on_signal, numbers[i]);
+    }
+    return rc == 0 ? 0 : why_set(why, WHY_OURS, "4.3.0", "cannot begin: %s", uv_strerror(rc));
+}
+
+static void unmake_loop(struct run *run)
+{
+    inbox_close(run->mail);
+    uv_walk(&run->loop, close_handle, NULL);
+    uv_run(&run->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&run->loop);
 }
 
 static int serve(struct run *run)
 {
     struct why why;
-    int status = EXIT_TEMP;
-    uv_loop_init(&run->loop);
-    run->mail = run->relay.mail = inbox_open(&run->loop);
-    if (bind_all(run, &why) < 0 ||
+    int status = EXIT_TEMP, rc = find_room(&why);
+    if (rc == 0 && uv_loop_init(&run->loop) < 0)
+        rc = why_set(&why, WHY_OURS, "4.3.0", "cannot make an event loop");
+    if (rc < 0) {
+        log_alarm("start", "%s", why.text);
+        return status;
+    }
+    if (fill_loop(run, &why) < 0 || bind_all(run, &why) < 0 ||
         lifecycle_start(&run->relay, run->setup, run->fds, &status, &why) < 0) {
-        fprintf(stderr, "waxwing: %s\n", why.text);
-        inbox_close(run->mail);
-        uv_run(&run->loop, UV_RUN_DEFAULT);
-        uv_loop_close(&run->loop);
+        log_alarm("start", "%s", why.text);
+        unmake_loop(run);
         return status;
     }
     start_main_loop(run);
@@ -332,13 +452,17 @@ int run_relay(const char *config_file)
     struct run *run = mem_new(sizeof *run);
     run->setup = run->relay.setup = setup;
     run->file = config_file;
+    run->begun = config_ref(setup->config);
     run->control_fd = run->http_fd = -1;
     run->relay.started_ms = clock_ms();
+    buf_init(&run->relay.troubles, 65536);
     const struct config *c = setup->config;
-    log_setup(c->log_format, c->log_level, c->log_mask);
     log_event("start", "waxwing %s, configuration %s", WAXWING_VERSION, c->file);
     int status = serve(run);
+    log_stop();
     setup_unref(run->setup);
+    buf_free(&run->relay.troubles);
+    config_unref(run->begun);
     free(run->fds);
     free(run);
     return status;

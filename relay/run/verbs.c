@@ -6,6 +6,7 @@
 #include "relay/base/mem.h"
 #include "relay/base/exit.h"
 #include "relay/run/lifecycle.h"
+#include "relay/log/json.h"
 #include "relay/log/log.h"
 #include "relay/queue/queue.h"
 #include "relay/run/run.h"
@@ -36,7 +37,10 @@ static json_t *describe_counters(const struct counters *c)
     verbs_put(j, "auth_failed", c->auth_failed);
     verbs_put(j, "tls_refused", c->tls_refused);
     verbs_put(j, "tls_failure", c->tls_failure);
+    verbs_put(j, "reports_sent", c->reports_sent);
+    verbs_put(j, "reports_failed", c->reports_failed);
     verbs_put(j, "alarms", log_alarms());
+    verbs_put(j, "log_lost", log_lines_lost());
     verbs_put(j, "queued", (uint64_t)c->queued_now);
     verbs_put(j, "memory", (uint64_t)c->memory_now);
     return j;
@@ -48,7 +52,10 @@ static json_t *describe_dns(struct dns *dns)
     struct dns_state state;
     dns_get_state(dns, &state);
     json_t *j = json_object();
-    json_object_set_new(j, "validation", json_string(words[state.health]));
+    const char *word = words[state.health];
+    if (state.health == DNS_HEALTH_OFF && state.can_prove)
+        word = "unchecked"; // the self-check alone is off
+    json_object_set_new(j, "validation", json_string(word));
     json_object_set_new(j, "text", json_string(state.text));
     json_object_set_new(j, "checked", json_integer(state.checked_ms / 1000));
     json_object_set_new(j, "stuck", json_boolean(state.stuck));
@@ -87,6 +94,18 @@ static json_t *describe_state(struct state *state)
     return j;
 }
 
+static json_t *describe_troubles(const struct buf *troubles)
+{
+    json_t *lines = json_array();
+    struct span rest = buf_span(troubles), line;
+    while (span_cut(rest, '\n', &line, &rest)) {
+        char *text = span_dup(line);
+        json_array_append_new(lines, json_text(text));
+        free(text);
+    }
+    return lines;
+}
+
 static void verbs_status(struct control_call *call, struct relay *relay, const json_t *request)
 {
     (void)request;
@@ -103,6 +122,7 @@ static void verbs_status(struct control_call *call, struct relay *relay, const j
     verbs_put(j, "workers", relay->nworkers);
     if (setup->creds)
         json_object_set_new(j, "certificate_expires", json_integer(creds_expires(setup->creds)));
+    json_object_set_new(j, "troubles", describe_troubles(&relay->troubles));
     json_object_set_new(j, "counters", describe_counters(&relay->counters));
     json_object_set_new(j, "spool", describe_spool(relay->spool));
     json_object_set_new(j, "dns", describe_dns(relay->dns));
@@ -113,13 +133,16 @@ static void verbs_status(struct control_call *call, struct relay *relay, const j
 static void verbs_reload(struct control_call *call, struct relay *relay, const json_t *request)
 {
     (void)request;
-    int exit = run_reload(relay);
+    struct buf unchanged;
+    buf_init(&unchanged, RUN_KEYS_MAX);
+    int exit = run_reload(relay, &unchanged);
     if (exit == EXIT_YES)
-        control_answer(call, exit, json_object());
+        control_answer(call, exit, json_pack("{s:s}", "restart", buf_text(&unchanged)));
     else
         control_error(call, exit,
                       "the configuration has errors (they are in the relay's log); "
                       "the old one stays in force");
+    buf_free(&unchanged);
 }
 
 // Draining: every look asks each worker whether it still has something to do, retries included. A delivery

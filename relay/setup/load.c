@@ -3,6 +3,8 @@
 #include "relay/setup/load.h"
 
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 #include "relay/base/mem.h"
 #include "relay/setup/privileges.h"
 
@@ -34,6 +36,9 @@ struct setup *setup_load(const char *file, bool as_user, struct config_load *loa
         setup = config ? setup_new(config, load) : NULL;
         load->as_user = NULL;
     }
+    if (as_user && user && getuid() == 0 && strcmp(user, "root") == 0)
+        buf_addf(&load->warnings, "%s: user: the relay stays root, because the file says so\n",
+                 file);
     privileges_return();
     config_unref(config);
     free(user);

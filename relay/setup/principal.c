@@ -132,3 +132,29 @@ bool principal_own_domain(const struct cfg_sender *row, const char *domain)
     }
     return false;
 }
+
+static bool is_local(const char *address, const char *name)
+{
+    const char *at = strrchr(address, '@');
+    return at && span_is_nocase(span_of(address, (size_t)(at - address)), name);
+}
+
+static bool is_bouncing_host(const struct cfg_sender *row, const char *domain)
+{
+    for (size_t i = 0; row && i < row->bounces_from.n; i++)
+        if (span_is_nocase(span_text(row->bounces_from.at[i]), domain))
+            return true;
+    return false;
+}
+
+bool principal_bounces(const struct cfg_sender *row, const char *address, const char *domain)
+{
+    return is_bouncing_host(row, domain) &&
+           (is_local(address, "MAILER-DAEMON") || is_local(address, "postmaster") ||
+            is_local(address, "double-bounce"));
+}
+
+bool principal_double_bounce(const struct cfg_sender *row, const char *address, const char *domain)
+{
+    return is_bouncing_host(row, domain) && is_local(address, "double-bounce");
+}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 // Who sends, and as whom: the rows of `senders` against users, client addresses and mail addresses
-// (design.md 11). Pure: configuration and facts in, answers out.
+// (ARCHITECTURE.md, Who may say what). Pure: configuration and facts in, answers out.
 #ifndef RELAY_SETUP_PRINCIPAL_H
 #define RELAY_SETUP_PRINCIPAL_H
 
@@ -32,5 +32,11 @@ bool principal_owns(const struct cfg_sender *row, const char *address, const cha
 // The domain is, or is below, one that a row's domain patterns name: where its MAILER-DAEMON may
 // live.
 bool principal_own_domain(const struct cfg_sender *row, const char *domain);
+// The address is MAILER-DAEMON, postmaster or double-bounce at one of the hosts whose notices the row
+// hands on (`bounces_from`).
+bool principal_bounces(const struct cfg_sender *row, const char *address, const char *domain);
+// The same where `address` is an envelope sender: double-bounce alone, with which Postfix sends its notices
+// to the postmaster.
+bool principal_double_bounce(const struct cfg_sender *row, const char *address, const char *domain);
 
 #endif

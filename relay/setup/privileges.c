@@ -18,9 +18,19 @@
 static const struct passwd *find_user(const char *name, struct why *why)
 {
     const struct passwd *pw = getpwnam(name);
-    if (!pw)
+    if (!pw) {
         why_set(why, WHY_OURS, "4.3.0", "user: there is no user '%s' on this system", name);
+    } else if (pw->pw_uid == 0) {
+        why_set(why, WHY_OURS, "4.3.0", "user: '%s' is root by another name", name);
+        pw = NULL;
+    }
     return pw;
+}
+
+// Staying root is said in so many words, or it does not happen.
+static bool stays_root(const char *user)
+{
+    return strcmp(user, "root") == 0;
 }
 
 // Parents are made too, as `mkdir -p` does; only the last one gets the owner.
@@ -36,9 +46,14 @@ static int make_folder(const char *path, mode_t mode, const struct passwd *owner
     if (made == 0 && owner && chown(part, owner->pw_uid, owner->pw_gid) < 0)
         made = -1, error = errno;
     free(part);
-    if (made < 0 && error != EEXIST)
-        return why_set(why, WHY_OURS, "4.3.0", "cannot make %s: %s", path, strerror(error));
-    return 0;
+    if (made == 0 || error == EEXIST)
+        return 0;
+    struct passwd *self = error == EACCES ? getpwuid(geteuid()) : NULL;
+    if (self)
+        return why_set(why, WHY_OURS, "4.3.0",
+                       "cannot make %s as %s: %s; make it with: install -d -o %s -m %04o %s", path,
+                       self->pw_name, strerror(error), self->pw_name, (unsigned)mode, path);
+    return why_set(why, WHY_OURS, "4.3.0", "cannot make %s: %s", path, strerror(error));
 }
 
 static int make_parent(const char *path, mode_t mode, const struct passwd *owner, struct why *why)
@@ -57,7 +72,7 @@ static int make_parent(const char *path, mode_t mode, const struct passwd *owner
 int privileges_folders(const struct config *config, struct why *why)
 {
     const struct passwd *owner = NULL;
-    if (geteuid() == 0 && config->user[0]) {
+    if (geteuid() == 0 && !stays_root(config->user)) {
         owner = find_user(config->user, why);
         if (!owner)
             return -1;
@@ -70,8 +85,12 @@ int privileges_folders(const struct config *config, struct why *why)
 
 int privileges_borrow(const char *user, struct why *why)
 {
-    if (geteuid() != 0 || !user[0] || strcmp(user, "root") == 0)
+    if (geteuid() != 0 || stays_root(user))
         return 0;
+    if (!user[0])
+        return why_set(why, WHY_OURS, "4.3.0",
+                       "user: is empty, and root has to become somebody else after binding its "
+                       "ports: name an ordinary user");
     const struct passwd *pw = find_user(user, why);
     if (!pw)
         return -1;
@@ -106,7 +125,7 @@ static int keep_bind_service(void)
 
 int privileges_drop(const struct config *config, struct why *why)
 {
-    if (geteuid() != 0 || !config->user[0] || strcmp(config->user, "root") == 0)
+    if (geteuid() != 0 || stays_root(config->user))
         return 0;
     const struct passwd *pw = find_user(config->user, why);
     if (!pw)
@@ -121,7 +140,7 @@ int privileges_drop(const struct config *config, struct why *why)
         prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return why_set(why, WHY_OURS, "4.3.0", "cannot become %s: %s", config->user,
                        strerror(errno));
-    if (setuid(0) == 0)
+    if (geteuid() == 0 || setuid(0) == 0)
         return why_set(why, WHY_OURS, "4.3.0", "could become root again after dropping to %s",
                        config->user);
     return 0;

@@ -1,26 +1,11 @@
 // SPDX-License-Identifier: ISC
 // A configuration with everything it names loaded.
-#include "relay/setup/setup.h"
+#include "relay/setup/inside.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include "relay/base/mem.h"
-
-// What a file looked like when it was read: trust stores are watched so.
-struct watched {
-    char *file;
-    struct timespec modified;
-    off_t size;
-    ino_t inode;
-};
-
-struct full_setup {
-    struct setup setup; // first, so that the public pointer is this one's
-    struct watched *watched;
-    size_t nwatched;
-};
 
 static void setup_look(struct watched *w)
 {
@@ -32,12 +17,21 @@ static void setup_look(struct watched *w)
     w->inode = st.st_ino;
 }
 
-static void setup_watch(struct full_setup *f, const char *file)
+void setup_watch(struct full_setup *f, const char *file)
 {
     f->watched = mem_grow(f->watched, f->nwatched + 1, sizeof *f->watched);
     struct watched *w = &f->watched[f->nwatched++];
     *w = (struct watched){.file = mem_dup(file)};
     setup_look(w);
+}
+
+bool setup_watched_changed(const struct watched *then)
+{
+    struct watched now = *then;
+    setup_look(&now);
+    return now.size != then->size || now.inode != then->inode ||
+           now.modified.tv_sec != then->modified.tv_sec ||
+           now.modified.tv_nsec != then->modified.tv_nsec;
 }
 
 bool setup_stale(const struct setup *s)
@@ -47,22 +41,20 @@ bool setup_stale(const struct setup *s)
         return true;
     if (s->users && users_stale(s->users))
         return true;
-    for (size_t i = 0; i < f->nwatched; i++) {
-        struct watched now = f->watched[i];
-        setup_look(&now);
-        const struct watched *then = &f->watched[i];
-        if (now.size != then->size || now.inode != then->inode ||
-            now.modified.tv_sec != then->modified.tv_sec ||
-            now.modified.tv_nsec != then->modified.tv_nsec)
+    for (size_t i = 0; i < f->nwatched; i++)
+        if (setup_watched_changed(&f->watched[i]))
             return true;
-    }
     return false;
 }
 
-static void setup_complain(struct config_load *load, const struct config *config,
-                           const struct why *why)
+void setup_complain(struct config_load *load, const struct config *config, const struct why *why)
 {
-    buf_addf(&load->errors, "%s: %s\n", config->file, why->text);
+    const struct cfg_place *place = config_place(config, why->text);
+    if (place)
+        buf_addf(&load->errors, "%s:%zu:%zu: %s\n", config->file, place->line, place->column,
+                 why->text);
+    else
+        buf_addf(&load->errors, "%s: %s\n", config->file, why->text);
 }
 
 static struct sign_key *load_key(const struct config *config, const char *file,
@@ -83,9 +75,12 @@ static void load_signing(struct setup *s, struct config_load *load)
             s->domains[i].keys[k] = load_key(config, config->dkim[i].keys[k].file, load);
     if (config->arc.domain[0])
         s->arc_key = load_key(config, config->arc.file, load);
-    if (s->arc_key && sign_key_type(s->arc_key) != KEY_RSA)
-        buf_addf(&load->errors, "%s: arc: %s is not an RSA key, and seals are RSA only\n",
-                 config->file, config->arc.file);
+    struct why why;
+    if (s->arc_key && sign_key_type(s->arc_key) != KEY_RSA) {
+        why_set(&why, WHY_OURS, "4.3.5", "arc: %s is not an RSA key, and seals are RSA only",
+                config->arc.file);
+        setup_complain(load, config, &why);
+    }
 }
 
 static void load_trust(struct full_setup *f, struct config_load *load)
@@ -119,7 +114,7 @@ static void load_users(struct full_setup *f, struct config_load *load)
         setup_complain(load, f->setup.config, &why);
 }
 
-static struct full_setup *setup_empty(struct config *config)
+struct full_setup *setup_empty(struct config *config)
 {
     struct full_setup *f = mem_new(sizeof *f);
     struct setup *s = &f->setup;
@@ -152,16 +147,29 @@ struct setup *setup_for_routes(struct config *config, struct config_load *load)
     return finished(f, load);
 }
 
+// Each by itself first, so that all that are wrong are told at once.
+static void load_certificates(struct setup *s, struct config_load *load)
+{
+    struct config *config = s->config;
+    struct why why;
+    bool sound = config->ncertificates > 0;
+    for (size_t i = 0; i < config->ncertificates; i++) {
+        struct creds *one = creds_load(&config->certificates[i], 1, &why);
+        if (!one)
+            setup_complain(load, config, &why);
+        sound &= one != NULL;
+        creds_unref(one);
+    }
+    s->creds = sound ? creds_load(config->certificates, config->ncertificates, &why) : NULL;
+    if (sound && !s->creds)
+        setup_complain(load, config, &why);
+}
+
 struct setup *setup_new(struct config *config, struct config_load *load)
 {
     struct full_setup *f = setup_empty(config);
     struct setup *s = &f->setup;
-    struct why why;
-    if (config->ncertificates) {
-        s->creds = creds_load(config->certificates, config->ncertificates, &why);
-        if (!s->creds)
-            setup_complain(load, config, &why);
-    }
+    load_certificates(s, load);
     load_signing(s, load);
     load_trust(f, load);
     load_users(f, load);

@@ -31,6 +31,9 @@ struct setup {
 
 // Loads the files a configuration names. Every failure is a line in load->errors.
 struct setup *setup_new(struct config *config, struct config_load *load);
+// The same configuration with what changed on disk since `old` was made, each file by itself: one that cannot be
+// used now is a line in load->errors and goes on as it was. NULL where nothing new could be read.
+struct setup *setup_refresh(const struct setup *old, struct config_load *load);
 // The same with trust stores alone, for commands that plan routes and need no secrets.
 struct setup *setup_for_routes(struct config *config, struct config_load *load);
 struct setup *setup_ref(struct setup *s);

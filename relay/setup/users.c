@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "relay/base/mem.h"
+#include "relay/setup/cost.h"
 
 struct user {
     char *name, *hash;
@@ -23,7 +24,8 @@ struct users {
     char *path;
     struct user *at; // sorted by name, names unique
     size_t n;
-    char *decoy; // the hash that an unknown name is checked against
+    char *decoy; // the costliest hash: an unknown name is checked against it
+    uint64_t decoy_cost;
     dev_t dev;
     ino_t ino;
     off_t size;
@@ -127,6 +129,15 @@ static void users_settle(struct users *users, struct buf *complaints)
     users->n = kept;
 }
 
+static const char *costliest(const struct users *users)
+{
+    const char *most = users->n ? users->at[0].hash : no_users_decoy;
+    for (size_t i = 1; i < users->n; i++)
+        if (cost_of_hash(users->at[i].hash) > cost_of_hash(most))
+            most = users->at[i].hash;
+    return most;
+}
+
 struct users *users_parse(const char *path, struct span text, struct buf *complaints)
 {
     struct users *users = mem_new(sizeof *users);
@@ -141,8 +152,8 @@ struct users *users_parse(const char *path, struct span text, struct buf *compla
         }
         take_line(users, line, number, complaints);
     }
-    // The first line's scheme and cost stand for all: a file is rarely mixed.
-    users->decoy = mem_dup(users->n ? users->at[0].hash : no_users_decoy);
+    users->decoy = mem_dup(costliest(users));
+    users->decoy_cost = cost_of_hash(users->decoy);
     users_settle(users, complaints);
     return users;
 }
@@ -275,8 +286,11 @@ bool users_verify(const char *hash, const char *password)
 bool users_check(const struct users *users, const char *name, const char *password)
 {
     const char *hash = users_find(users, name);
-    bool right = users_verify(hash ? hash : users->decoy, password);
-    return hash && right;
+    bool right = hash && users_verify(hash, password);
+    // A failure costs the same whoever it is, also where schemes are mixed.
+    if (!right && (!hash || cost_of_hash(hash) * 2 < users->decoy_cost))
+        (void)users_verify(users->decoy, password);
+    return right;
 }
 
 int users_hash(const char *password, char out[USERS_HASH], struct why *why)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "relay/base/mem.h"
+#include "relay/base/utf8.h"
 
 static const char *const verbs[SMTP_VERBS] = {
     [SMTP_UNKNOWN] = "?",         [SMTP_EHLO] = "EHLO",       [SMTP_HELO] = "HELO",
@@ -53,8 +54,17 @@ static int smtp_command_bad(struct why *why, const char *what)
     return why_set(why, WHY_MESSAGE, "5.5.4", "%s", what);
 }
 
+static bool is_utf8(struct span text)
+{
+    for (size_t n; text.n; text = span_from(text, n))
+        if (!(n = utf8_length(text)))
+            return false;
+    return true;
+}
+
 int smtp_xtext(struct span text, struct buf *out)
 {
+    size_t before = out->len;
     for (size_t i = 0; i < text.n; i++) {
         int c = text.p[i];
         if (c == '+') {
@@ -68,10 +78,11 @@ int smtp_xtext(struct span text, struct buf *out)
         } else if (c == '=' || c == ' ') {
             return -1;
         }
-        if (c < 32 || c > 126 || buf_addc(out, (char)c) < 0)
+        if (c < 32 || c == 127 || (c > 126 && text.p[i] == (unsigned char)c) ||
+            buf_addc(out, (char)c) < 0)
             return -1;
     }
-    return 0;
+    return is_utf8(span_from(buf_span(out), before)) ? 0 : -1;
 }
 
 // The next " NAME=value" or " NAME" of *rest; false at the end.
@@ -135,6 +146,13 @@ static int read_auth(struct span value)
     return rc;
 }
 
+static bool is_ascii(const char *text)
+{
+    while (*text && (unsigned char)*text < 127)
+        text++;
+    return !*text;
+}
+
 // 0, -1: a bad value, 1: nobody knows the name.
 static int mail_parameter(struct smtp_mail *out, struct span name, struct span value)
 {
@@ -148,7 +166,7 @@ static int mail_parameter(struct smtp_mail *out, struct span name, struct span v
     if (span_is_nocase(name, "RET"))
         return read_ret(value, &out->ret);
     if (span_is_nocase(name, "ENVID"))
-        return decode(value, MAX_DSN_ENVID, &out->envid);
+        return decode(value, MAX_DSN_ENVID, &out->envid) < 0 || !is_ascii(out->envid) ? -1 : 0;
     if (span_is_nocase(name, "AUTH"))
         return read_auth(value);
     if (span_is_nocase(name, "SMTPUTF8")) {
@@ -259,9 +277,14 @@ static int read_orcpt(struct span value, char **orcpt)
     for (size_t i = 0; i < type.n; i++)
         if (!ascii_is_alnum(type.p[i]) && type.p[i] != '-')
             return -1;
+    bool wide = span_is_nocase(type, "utf-8");
     int rc = decode(value, MAX_DSN_ORCPT, orcpt);
     // RFC 6533: what has no ASCII form is not kept; a DSN then names the final recipient alone.
-    return rc < 0 && !*orcpt && value.n <= MAX_DSN_ORCPT && span_is_nocase(type, "utf-8") ? 0 : rc;
+    if (rc == 0 && wide && !is_ascii(*orcpt)) {
+        free(*orcpt);
+        *orcpt = NULL;
+    }
+    return rc < 0 && !*orcpt && value.n <= MAX_DSN_ORCPT && wide ? 0 : rc;
 }
 
 static int rcpt_parse(struct span args, struct smtp_rcpt *out, struct why *why)

@@ -103,7 +103,8 @@ int smtp_forward_parse(struct span args, struct smtp_forward *out, struct why *w
 // The same for XCLIENT, which knows no SOURCE: who speaks for a client cannot make it local.
 int smtp_xclient_parse(struct span args, struct smtp_forward *out, struct why *why);
 
-// RFC 3461 section 4. Adds the decoded bytes; control bytes and bytes over 126 are an error.
+// RFC 3461 section 4. Adds the decoded bytes. What stands there is ASCII; what "+XX" stands for may be UTF-8
+// (Postfix writes ORCPT so with SMTPUTF8 mail), never a control character.
 int smtp_xtext(struct span text, struct buf *out);
 
 #endif

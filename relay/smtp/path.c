@@ -11,6 +11,7 @@
 #include <string.h>
 #include "config/idn.h"
 #include "relay/base/mem.h"
+#include "relay/base/utf8.h"
 
 void smtp_path_free(struct smtp_path *path)
 {
@@ -29,22 +30,11 @@ static bool is_atext(int c)
     return ascii_is_alnum(c) || (c && strchr("!#$%&'*+-/=?^_`{|}~", c));
 }
 
-// The length of the UTF-8 character (of two bytes at least) at the front, 0: none. RFC 3629 section
-// 4.
+// The length of the UTF-8 character (of two bytes at least) at the front, 0: none.
 static size_t utf8_character(struct span s)
 {
-    if (s.n < 2 || s.p[0] < 0xc2 || s.p[0] > 0xf4)
-        return 0;
-    size_t n = s.p[0] < 0xe0 ? 2 : s.p[0] < 0xf0 ? 3 : 4;
-    if (s.n < n)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((s.p[i] & 0xc0) != 0x80)
-            return 0;
-    if ((s.p[0] == 0xe0 && s.p[1] < 0xa0) || (s.p[0] == 0xed && s.p[1] > 0x9f) ||
-        (s.p[0] == 0xf0 && s.p[1] < 0x90) || (s.p[0] == 0xf4 && s.p[1] > 0x8f))
-        return 0;
-    return n;
+    size_t n = utf8_length(s);
+    return n > 1 ? n : 0;
 }
 
 // The length of the quoted string at the front, quotes included; 0: none or not closed.

@@ -27,7 +27,8 @@ void smtp_reply_reset(struct smtp_reply *reply)
     reply->code = 0;
     reply->lines = 0;
     reply->status[0] = 0;
-    reply->done = false;
+    reply->bytes = 0;
+    reply->cut = reply->done = false;
 }
 
 // One number of a status code: 1 to 3 digits, no superfluous zero.
@@ -61,30 +62,67 @@ static int reply_bad(struct why *why, const char *what)
     return why_set(why, WHY_HOST, "4.5.0", "the server's reply is not SMTP: %s", what);
 }
 
-// A whole line without its line end: "250-text", "250 text" or "250".
+// The text of a line joins the others, as much of it as there is room for. The code counts whatever becomes
+// of the text.
+static void keep_text(struct smtp_reply *reply, struct span text)
+{
+    if (reply->lines == MAX_REPLY_LINES) {
+        reply->cut = true;
+        return;
+    }
+    reply->lines++;
+    size_t room = MAX_REPLY - (MAX_REPLY_LINES - reply->lines) - 1 - reply->text.len;
+    if (text.n > room) {
+        reply->cut = true;
+        text.n = room;
+    }
+    buf_addspan(&reply->text, text);
+    buf_addc(&reply->text, '\n');
+}
+
+// A whole line without its line end: "250-text", "250 text" or "250". A refusal is heard without a separator
+// as well ("550denied"); a success said so is none.
 static int take_line(struct smtp_reply *reply, struct span line, struct why *why)
 {
     if (line.n && memchr(line.p, 0, line.n))
         return reply_bad(why, "it has a NUL");
     bool digits = line.n >= 3 && line.p[0] >= '2' && line.p[0] <= '5' &&
                   ascii_is_digit(line.p[1]) && ascii_is_digit(line.p[2]);
-    if (!digits || (line.n > 3 && line.p[3] != '-' && line.p[3] != ' '))
+    bool separated = line.n == 3 || (line.n > 3 && (line.p[3] == '-' || line.p[3] == ' '));
+    if (!digits || (!separated && (line.p[0] < '4' || ascii_is_digit(line.p[3]))))
         return reply_bad(why, "a line without reply code");
     int code = (line.p[0] - '0') * 100 + (line.p[1] - '0') * 10 + (line.p[2] - '0');
     if (reply->code && reply->code != code)
         return reply_bad(why, "its code changes between lines");
-    if (reply->lines == MAX_REPLY_LINES)
-        return reply_bad(why, "too many lines");
     reply->code = code;
-    reply->lines++;
-    reply->done = line.n == 3 || line.p[3] == ' ';
-    struct span text = span_from(line, 4);
+    reply->done = line.n == 3 || line.p[3] != '-';
+    struct span text = span_from(line, separated ? 4 : 3);
     char status[12];
     if (smtp_status_parse(text, status) == 0)
         memcpy(reply->status, status, sizeof status);
-    if (buf_addspan(&reply->text, text) < 0 || buf_addc(&reply->text, '\n') < 0)
-        return reply_bad(why, "it is too long");
+    keep_text(reply, text);
     return 0;
+}
+
+// Bytes of the line at hand; what passes the longest line is thrown away.
+static void keep_line(struct smtp_reply *reply, struct span bytes)
+{
+    size_t room = MAX_REPLY_LINE - reply->line.len;
+    if (bytes.n > room) {
+        reply->cut = true;
+        bytes.n = room;
+    }
+    buf_addspan(&reply->line, bytes);
+}
+
+static int end_line(struct smtp_reply *reply, struct why *why)
+{
+    struct span line = buf_span(&reply->line);
+    if (line.n && line.p[line.n - 1] == '\r')
+        line.n--;
+    int rc = take_line(reply, line, why);
+    buf_reset(&reply->line);
+    return rc;
 }
 
 enum smtp_reply_state smtp_reply_feed(struct smtp_reply *reply, struct span in, size_t *used,
@@ -96,22 +134,28 @@ enum smtp_reply_state smtp_reply_feed(struct smtp_reply *reply, struct span in, 
         struct span rest = span_from(in, *used);
         ptrdiff_t lf = span_find(rest, '\n');
         size_t n = lf < 0 ? rest.n : (size_t)lf + 1;
-        if (buf_add(&reply->line, rest.p, n) < 0) {
-            reply_bad(why, "a line is too long");
+        reply->bytes += n;
+        *used += n;
+        if (reply->bytes > MAX_REPLY_BYTES) {
+            reply_bad(why, "it has no end");
             return SMTP_REPLY_BAD;
         }
-        *used += n;
+        keep_line(reply, span_of(rest.p, lf < 0 ? n : n - 1));
         if (lf < 0)
             return SMTP_REPLY_MORE;
-        struct span line = buf_span(&reply->line);
-        line.n--;
-        if (line.n && line.p[line.n - 1] == '\r')
-            line.n--;
-        if (take_line(reply, line, why) < 0)
+        if (end_line(reply, why) < 0)
             return SMTP_REPLY_BAD;
-        buf_reset(&reply->line);
     }
     return SMTP_REPLY_DONE;
+}
+
+bool smtp_reply_end(struct smtp_reply *reply)
+{
+    struct why why;
+    if (reply->done || (reply->line.len && end_line(reply, &why) < 0))
+        return reply->done;
+    reply->done = reply->code >= 400;
+    return reply->done;
 }
 
 struct span smtp_reply_line(const struct smtp_reply *reply, unsigned i)
@@ -123,17 +167,23 @@ struct span smtp_reply_line(const struct smtp_reply *reply, unsigned i)
     return head;
 }
 
+#define CUT " [...]" // what stands where text was left out
+
 const char *smtp_reply_text(const struct smtp_reply *reply, char *out, size_t n)
 {
-    assert(n > 0);
+    assert(n > sizeof CUT);
     int length = (int)reply->text.len;
-    snprintf(out, n, "%d %.*s", reply->code, length,
-             reply->text.len ? (const char *)reply->text.data : "");
+    int whole = snprintf(out, n, "%d %.*s", reply->code, length,
+                         reply->text.len ? (const char *)reply->text.data : "");
     for (char *c = out; *c; c++)
         if (*c == '\n' || *c == '\t')
             *c = ' ';
-    for (size_t end = strlen(out); end && out[end - 1] == ' '; end--)
-        out[end - 1] = 0;
+    size_t end = strlen(out);
+    while (end && out[end - 1] == ' ')
+        end--;
+    out[end] = 0;
+    if (reply->cut || (size_t)whole >= n)
+        memcpy(out + (end + sizeof CUT > n ? n - sizeof CUT : end), CUT, sizeof CUT);
     return out;
 }
 

@@ -18,9 +18,11 @@
 struct smtp_reply {
     int code;        // 200..599; 0 before the first line
     char status[12]; // enhanced status code "5.1.1" of the last line that has one; "" without
-    unsigned lines;  // lines so far, at most MAX_REPLY_LINES
+    unsigned lines;  // lines kept, at most MAX_REPLY_LINES
     struct buf text; // the lines without their codes, each ended by '\n'; at most MAX_REPLY bytes
     struct buf line; // the line that is not complete yet
+    size_t bytes;    // taken, those left out included
+    bool cut;        // text was left out: a line too long, or too many
     bool done;
 };
 
@@ -31,15 +33,18 @@ void smtp_reply_free(struct smtp_reply *reply);
 void smtp_reply_reset(struct smtp_reply *reply);
 
 // Takes the bytes of at most one reply; *used says how many of `in` it took. Lines end in CRLF (LF
-// alone is taken). BAD: no reply code, a code that changes between lines, a NUL, too long, too many
-// lines: why says which (WHY_HOST 4.5.0) and the connection is of no more use. Not to be called
-// again after DONE or BAD.
+// alone is taken). Text beyond the limits is left out, and the code counts. BAD: no reply code, a code that
+// changes between lines, a NUL, a reply without end: why says which (WHY_HOST 4.5.0) and the connection is
+// of no more use. Not to be called again after DONE or BAD.
 enum smtp_reply_state smtp_reply_feed(struct smtp_reply *reply, struct span in, size_t *used,
                                       struct why *why);
+// The peer has hung up: true when what it began to say is a refusal all the same, which is now done.
+bool smtp_reply_end(struct smtp_reply *reply);
 
 // Line i (0 the first) without code and line end; empty behind the last.
 struct span smtp_reply_line(const struct smtp_reply *reply, unsigned i);
-// "550 5.1.1 first line second line" for why_reply: one line, cut at n - 1 bytes, NUL-terminated.
+// "550 5.1.1 first line second line" for why_reply: one line, NUL-terminated; what is cut to fit ends in
+// " [...]". n is more than 7.
 const char *smtp_reply_text(const struct smtp_reply *reply, char *out, size_t n);
 // The enhanced status where its class fits the code, else "2.0.0", "4.0.0" or "5.0.0" by the code's
 // class.

@@ -77,6 +77,25 @@ void batch_add(struct spool *s, struct job *job)
     b->npieces += 4; // at most; the pieces themselves are set when the place is known
 }
 
+// In the reserve only what must not be forgotten takes room. That a recipient is tried again later need not be known
+// after a restart: it would be tried sooner.
+static void spare(const struct spool *s, struct job *job)
+{
+    const struct spool_result *result = &job->result;
+    if (s->head->limit && job->kind == JOB_RESULT && result->outcome == SPOOL_DEFERRED &&
+        result->next_ms != INT64_MAX && !result->delay_warned)
+        buf_reset(&job->record);
+}
+
+static bool fits(const struct spool *s, const struct job *job)
+{
+    const struct batch *b = &s->batch;
+    const struct segment *g = s->head;
+    uint64_t bytes = b->bytes + job_bytes(job);
+    uint64_t index = (g->index.n + b->n + 1) * SEGMENT_ROW + 2 * (uint64_t)SEGMENT_RECORD;
+    return bytes <= SPOOL_BATCH && (!g->limit || g->end + bytes + index <= g->limit);
+}
+
 static void gather(struct spool *s)
 {
     struct batch *b = &s->batch;
@@ -85,8 +104,10 @@ static void gather(struct spool *s)
     b->npieces = 0;
     clean_copy(s);
     bool any = false;
-    while (s->first && b->npieces + 4 <= SPOOL_PIECES &&
-           (!any || b->bytes + job_bytes(s->first) <= SPOOL_BATCH)) {
+    while (s->first && b->npieces + 4 <= SPOOL_PIECES) {
+        spare(s, s->first);
+        if (any && !fits(s, s->first))
+            break;
         struct job *job = s->first;
         s->first = (struct job *)(void *)job->item.next;
         if (!s->first)
@@ -147,6 +168,8 @@ static void end_job(struct spool *s, struct job *job)
         write->message->offset = job->place.offset;
         write->message->record_bytes = SEGMENT_RECORD + job->place.length;
         write->failed = false;
+        message_meter(write->message, NULL, 0);
+        atomic_fetch_add(&s->spent, SEGMENT_RECORD + job->place.length);
         atomic_fetch_add(&s->stored, 1);
         inbox_post(write->reply, &write->item);
         break;
@@ -205,8 +228,8 @@ static void batch_failed(struct spool *s)
 {
     struct batch *b = &s->batch;
     atomic_store(&s->healthy, false);
-    if (strcmp(s->trouble.status, "4.3.1") == 0)
-        atomic_store(&s->room, false); // until the next look at the disk
+    if (spool_full(&s->trouble))
+        atomic_store(&s->tight, true); // the next segment is of the reserve
     if (s->failures++)                 // the first failure tries the next segment at once
         s->begin_at_ms = clock_mono_ms() + SPOOL_RETRY_MS;
     for (size_t i = b->n; i-- > 0;) {
@@ -230,7 +253,8 @@ static int batch_make_room(struct spool *s)
     struct segment *g = s->head;
     struct batch *b = &s->batch;
     uint64_t index = (g->index.n + b->n) * SEGMENT_ROW + 2 * (uint64_t)SEGMENT_RECORD;
-    if (!b->bytes || g->end == SEGMENT_HEAD || g->end + b->bytes + index <= s->segment_bytes)
+    uint64_t limit = g->limit ? g->limit : s->segment_bytes;
+    if (!b->bytes || g->end == SEGMENT_HEAD || g->end + b->bytes + index <= limit)
         return 0;
     if (segment_seal(s, g) < 0) {
         spool_alarm(s, "%s could not be closed with its index", g->path);

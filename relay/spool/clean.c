@@ -12,12 +12,28 @@ static struct segment *oldest(struct spool *s)
     return list_of(s->segments.next, struct segment, link);
 }
 
+// On a full disk the copies must fit into what is left of the reserve, and free more than they take. Results go first.
+static bool pays_in_reserve(struct spool *s)
+{
+    const struct segment *old = oldest(s), *g = s->head;
+    if (s->first || old->live * 2 >= old->end)
+        return false;
+    uint64_t rows = 0;
+    list_each (it, &old->messages)
+        rows++;
+    uint64_t tail = 2 * (uint64_t)SEGMENT_RECORD, need = old->live + rows * SEGMENT_ROW + tail;
+    return g->end + g->index.n * SEGMENT_ROW + need <= g->limit ||
+           reserve_has(s, need + SEGMENT_HEAD);
+}
+
 // Copying pays when at least as much is dead as is alive, and some segments' worth in any case; on a
 // disk that is nearly full, sooner.
 bool clean_wanted(struct spool *s)
 {
     if (!s->head || oldest(s) == s->head || clock_mono_ms() < s->tidy_at_ms)
         return false;
+    if (s->head->limit)
+        return pays_in_reserve(s);
     uint64_t live = 0, records = 0;
     list_each (it, &s->segments) {
         struct segment *g = list_of(it, struct segment, link);
@@ -26,7 +42,7 @@ bool clean_wanted(struct spool *s)
     }
     uint64_t dead = records - live;
     return dead > live + SPOOL_GARBAGE * s->segment_bytes ||
-           (!atomic_load(&s->room) && dead > s->segment_bytes);
+           (!spool_room(s) && dead > s->segment_bytes);
 }
 
 // 1: read and whole; 0: damaged; -1: cannot be read now.

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: ISC
-// What the sources of the spool share, and nobody else includes. The spool thread owns everything here;
-// other threads see, under `lock`, the table of open messages and the segments that it points to.
+// The inside of relay/spool/. The spool thread owns everything here; other threads see, under `lock`, the table of
+// open messages and the segments that it points to.
+//
+// - One writer, and it only appends. A store is answered when its batch is synced; what a failed sync covered is
+//   written anew elsewhere or refused, never believed.
+// - A RESULT stands behind its MESSAGE, and segments go oldest first, so no message outlives its results.
+// - Whoever reads a record holds its segment, which may be gone from the directory meanwhile.
 #ifndef RELAY_SPOOL_INSIDE_H
 #define RELAY_SPOOL_INSIDE_H
 
@@ -27,6 +32,7 @@ struct segment {
     uint64_t live;              // of which: MESSAGE records of open messages
     struct list messages;       // struct kept, in the order of their records
     struct segment_index index; // until it is sealed
+    uint64_t limit;             // made of the reserve: its blocks end here; 0: an ordinary one
     bool keep; // damaged, and no copy could be made: renamed, not unlinked, at its end
 };
 
@@ -85,17 +91,26 @@ struct spool {
     uint64_t next_number, last_id;
     uint64_t begin_at_ms, tidy_at_ms; // monotonic: not before that
     bool dir_unsynced, begin_failed;
-    unsigned failures;  // batches in a row
-    struct why trouble; // why there is no head
+    uint64_t reserves[SPOOL_RESERVES]; // bytes of each file; 0: not there
+    uint64_t reserve_bytes;            // of one, as they were last made
+    bool reserve_told;                 // that the disk is full
+    uint64_t reserve_at_ms;            // monotonic: the next look whether the disk is well again
+    unsigned failures;                 // batches in a row
+    struct why trouble;                // why there is no head
     pthread_mutex_t lock;
     struct list segments;
     struct kept *table;
-    atomic_bool healthy, room;
-    _Atomic uint64_t room_at_ms, syncs, stored, results;
+    atomic_bool healthy;
+    atomic_bool tight;                       // the disk is full: nothing but results is written
+    _Atomic uint64_t room_at_ms, free_bytes; // the last look at the disk
+    _Atomic uint64_t spent;                  // bytes written since
+    _Atomic int64_t promised;                // bytes of messages on their way in
+    _Atomic uint64_t syncs, stored, results;
 };
 
 void spool_alarm(struct spool *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int spool_trouble(struct why *why, int error, const char *what); // from errno; returns -1
+bool spool_full(const struct why *trouble);                      // its disk, or its quota
 
 // spool_segment.c: files of the log
 struct segment *segment_of(struct spool *s, int fd, char *path, const struct segment_key *key);
@@ -105,6 +120,11 @@ int segment_begin(struct spool *s);                    // a new head, durable; -
 int segment_seal(struct spool *s, struct segment *g);  // index, end, cut, sync
 void segment_fail(struct spool *s, struct segment *g); // ends the head at its last synced byte
 int segment_remove(struct spool *s, struct segment *g);
+// The second copy of a segment's header, in a file beside it, where no message's bytes ever stand.
+void segment_head_keep(struct spool *s,
+                       const struct segment_key *key); // makes it where it is not there
+void segment_head_drop(struct spool *s, uint64_t number);
+enum segment_head segment_head_find(struct spool *s, uint64_t number, struct segment_key *key);
 int segment_aside(struct spool *s, struct segment *g, uint64_t from, uint64_t to);
 
 // spool_table.c: open messages. All take the lock themselves; only the spool thread changes them.
@@ -135,6 +155,14 @@ bool scan_segment(struct spool *s, struct segment *g, uint64_t limit, bool newes
 bool clean_wanted(struct spool *s);
 void clean_copy(struct spool *s); // adds copies to the batch
 void clean_remove(struct spool *s);
+
+// reserve.c: space for results on a full disk
+void reserve_find(struct spool *s);
+void reserve_fill(struct spool *s);
+int reserve_take(struct spool *s, const char *path, uint64_t *bytes);
+bool reserve_has(const struct spool *s,
+                 uint64_t bytes); // for copies, and a file for results besides
+bool reserve_leave(struct spool *s);
 
 // spool_large.c
 void large_unlink(struct spool *s, const char *name);

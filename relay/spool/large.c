@@ -60,6 +60,7 @@ int spool_large_write(struct spool_large *large, const void *bytes, size_t n, st
         return spool_trouble(why, errno, "a large body could not be written");
     XXH3_128bits_update(large->hash, bytes, n);
     large->bytes += n;
+    atomic_fetch_add(&large->s->spent, n);
     return 0;
 }
 

@@ -17,6 +17,7 @@ struct file {
     int fd;
     uint64_t size;
     enum segment_head head;
+    bool copied; // its own header is damaged: the copy beside it was read
     struct segment_key key;
 };
 
@@ -24,6 +25,8 @@ struct files {
     struct spool *s;
     struct file *at;
     size_t n;
+    uint64_t *heads; // the numbers of the copies of headers
+    size_t nheads;
 };
 
 // "00000001.log", "00000001.4096.suspect"; a damaged one only keeps its number from being used again.
@@ -37,6 +40,10 @@ static void recover_see_name(void *arg, const char *name)
         return;
     if (f.number >= files->s->next_number)
         files->s->next_number = f.number + 1;
+    if (span_is(rest, "head")) {
+        files->heads = mem_grow(files->heads, files->nheads + 1, sizeof *files->heads);
+        files->heads[files->nheads++] = f.number;
+    }
     f.suspect = span_cut(rest, '.', &limit, &kind) && span_is(kind, "suspect") &&
                 span_number(limit, UINT64_MAX / 2, &f.limit);
     if (!f.suspect && !span_is(rest, "log"))
@@ -74,6 +81,10 @@ static int recover_look_at(struct spool *s, struct file *f, struct why *why, int
     f->head = segment_head_decode(head, got > 0 ? (size_t)got : 0, &f->key);
     if (f->head == HEAD_OURS && f->key.number != f->number)
         f->head = HEAD_DAMAGED;
+    if (f->head == HEAD_DAMAGED) {
+        f->head = segment_head_find(s, f->number, &f->key);
+        f->copied = f->head == HEAD_OURS;
+    }
     if (!f->suspect || f->limit > f->size)
         f->limit = f->size;
     if (f->head == HEAD_OTHER_VERSION) {
@@ -110,6 +121,7 @@ static bool put_away(struct spool *s, struct file *f, bool newest)
     bool empty = newest && is_empty(s, f);
     files->close(files->self, f->fd);
     f->fd = -1;
+    segment_head_drop(s, f->number);
     if (empty) {
         if (files->unlink(files->self, path) < 0)
             spool_alarm(s, "%s is empty and could not be removed: %s", path, strerror(errno));
@@ -220,6 +232,30 @@ static int look_at_all(struct spool *s, struct files *found, int *exit_status, s
     return 0;
 }
 
+// From the copy beside it. What else of the segment is damaged is found by the scan.
+static void restore_head(struct spool *s, struct segment *g)
+{
+    const struct spool_files *files = s->files;
+    unsigned char head[SEGMENT_HEAD];
+    segment_head_encode(&g->key, head);
+    bool restored = spool_files_write(files, g->fd, head, sizeof head, 0) == 0 &&
+                    files->datasync(files->self, g->fd) == 0;
+    spool_alarm(s, "the header of %s was damaged; it is %s", g->path,
+                restored ? "restored from the copy beside it" : "read from the copy beside it");
+}
+
+static void drop_heads(struct spool *s, struct files *found)
+{
+    for (size_t i = 0; i < found->nheads; i++) {
+        bool used = false;
+        for (size_t j = 0; j < found->n && !used; j++)
+            used = found->at[j].number == found->heads[i];
+        if (!used)
+            segment_head_drop(s, found->heads[i]);
+    }
+    free(found->heads);
+}
+
 int spool_recover(struct spool *s, int *exit_status, struct why *why)
 {
     struct files found = {.s = s};
@@ -228,12 +264,15 @@ int spool_recover(struct spool *s, int *exit_status, struct why *why)
     for (size_t i = 0; rc == 0 && i < found.n; i++) {
         struct file *f = &found.at[i];
         bool newest = i + 1 == found.n && !f->suspect;
-        if (f->head == HEAD_DAMAGED) {
+        if (f->head == HEAD_DAMAGED || (f->copied && newest && is_empty(s, f))) {
             damaged |= put_away(s, f, newest);
             continue;
         }
         struct segment *g = segment_of(s, f->fd, path_of(s, f->name), &f->key);
         f->fd = -1;
+        if (f->copied)
+            restore_head(s, g);
+        segment_head_keep(s, &f->key);
         damaged |= scan_segment(s, g, f->limit, newest);
     }
     if (rc == 0) {
@@ -242,6 +281,10 @@ int spool_recover(struct spool *s, int *exit_status, struct why *why)
         tidy_large(s, damaged);
         s->dir_unsynced = s->files->sync_dir(s->files->self, s->directory) < 0;
     }
+    if (rc == 0)
+        drop_heads(s, &found);
+    else
+        free(found.heads);
     for (size_t i = 0; i < found.n; i++) {
         if (found.at[i].fd >= 0)
             s->files->close(s->files->self, found.at[i].fd);

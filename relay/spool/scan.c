@@ -2,6 +2,7 @@
 // Reads one segment at the start: by its index, or record by record where it has none that holds.
 // Headers and envelopes are read, bodies are not, but for the last batch of the newest segment, whose
 // sync may never have happened. What cannot be understood is stepped over, kept aside and reported.
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include "relay/base/mem.h"
@@ -262,7 +263,9 @@ static void finish_newest(struct scan *scan)
     }
     g->index = scan->found;
     scan->found = (struct segment_index){0};
-    if (s->files->truncate(s->files->self, g->fd, g->end) < 0 || segment_seal(s, g) < 0)
+    int rc = s->files->truncate(s->files->self, g->fd, g->end);
+    // An index is for speed; a full disk has no room for one.
+    if (rc < 0 || (segment_seal(s, g) < 0 && errno != ENOSPC && errno != EDQUOT))
         spool_alarm(s, "%s could not be cut and closed with its index", g->path);
 }
 

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
+#include "relay/base/clock.h"
 #include "relay/base/id.h"
 #include "relay/base/mem.h"
 #include "relay/spool/inside.h"
@@ -41,27 +43,97 @@ void segment_unref(struct segment *g)
     free(g);
 }
 
-// The file and its name are on disk before any record is put into it. Space ahead saves fdatasync the
-// work on sizes; a file system that has none to give says no, and nothing is lost by that.
-int segment_begin(struct spool *s)
+static char *head_path(const struct spool *s, uint64_t number)
+{
+    return mem_printf("%s/%08" PRIu64 ".head", s->directory, number);
+}
+
+enum segment_head segment_head_find(struct spool *s, uint64_t number, struct segment_key *key)
+{
+    const struct spool_files *files = s->files;
+    unsigned char head[SEGMENT_HEAD];
+    char *path = head_path(s, number);
+    enum segment_head found = HEAD_DAMAGED;
+    int fd = files->open(files->self, path, SPOOL_READ);
+    if (fd >= 0) {
+        ssize_t got = spool_files_read(files, fd, head, sizeof head, 0);
+        found = segment_head_decode(head, got > 0 ? (size_t)got : 0, key);
+        files->close(files->self, fd);
+    }
+    if (found == HEAD_OURS && key->number != number)
+        found = HEAD_DAMAGED;
+    free(path);
+    return found;
+}
+
+void segment_head_drop(struct spool *s, uint64_t number)
+{
+    char *path = head_path(s, number);
+    (void)!s->files->unlink(s->files->self, path);
+    free(path);
+}
+
+// A log without it is as good as every log of the first program's; so nothing fails here.
+void segment_head_keep(struct spool *s, const struct segment_key *key)
+{
+    const struct spool_files *files = s->files;
+    unsigned char head[SEGMENT_HEAD];
+    struct segment_key found;
+    if (segment_head_find(s, key->number, &found) == HEAD_OURS &&
+        memcmp(found.random, key->random, sizeof found.random) == 0)
+        return;
+    char *path = head_path(s, key->number);
+    segment_head_encode(key, head);
+    int fd = files->open(files->self, path, SPOOL_READ);
+    if (fd >= 0) { // damaged, or of a segment that was never begun
+        files->close(files->self, fd);
+        (void)!files->unlink(files->self, path);
+    }
+    fd = files->open(files->self, path, SPOOL_CREATE);
+    if (fd >= 0) {
+        bool whole = spool_files_write(files, fd, head, sizeof head, 0) == 0 &&
+                     files->datasync(files->self, fd) == 0;
+        files->close(files->self, fd);
+        if (!whole)
+            (void)!files->unlink(files->self, path);
+    }
+    free(path);
+}
+
+// Space ahead saves fdatasync the work on sizes; a file system that has none to give says no, and nothing is lost by
+// that. A disk that is nearly full is not filled by it.
+static void space_ahead(struct spool *s, int fd)
+{
+    uint64_t bytes, want = s->segment_bytes;
+    if (s->files->free_bytes(s->files->self, s->directory, &bytes) == 0 && bytes / 2 < want)
+        want = bytes / 2;
+    if (want)
+        (void)!s->files->allocate(s->files->self, fd, want);
+}
+
+// The file and its name are on disk before any record is put into it.
+static int begin(struct spool *s, bool reserve)
 {
     const struct spool_files *files = s->files;
     unsigned char random[16], head[SEGMENT_HEAD];
     struct segment_key key;
-    uint64_t number = s->next_number++;
+    uint64_t limit = 0, number = s->next_number++;
     random_bytes(random, sizeof random);
     segment_key_make(&key, number, random);
     segment_head_encode(&key, head);
     char *path = mem_printf("%s/%08" PRIu64 ".log", s->directory, number);
-    int fd = files->open(files->self, path, SPOOL_CREATE);
+    segment_head_keep(s, &key);
+    int fd = reserve ? reserve_take(s, path, &limit) : files->open(files->self, path, SPOOL_CREATE);
     if (fd < 0)
         goto failed;
-    (void)!files->allocate(files->self, fd, s->segment_bytes);
+    if (!reserve)
+        space_ahead(s, fd);
     if (spool_files_write(files, fd, head, sizeof head, 0) < 0 ||
         files->datasync(files->self, fd) < 0 || files->sync_dir(files->self, s->directory) < 0)
         goto failed;
     s->dir_unsynced = false;
     s->head = segment_of(s, fd, path, &key);
+    s->head->limit = limit;
     return 0;
 failed:
     spool_trouble(&s->trouble, errno, "a new spool segment could not be begun");
@@ -69,7 +141,36 @@ failed:
         files->close(files->self, fd);
         (void)!files->unlink(files->self, path);
     }
+    segment_head_drop(s, number);
     free(path);
+    return -1;
+}
+
+// On a full disk the reserve comes first: what an ordinary segment could still get would be used up at once.
+int segment_begin(struct spool *s)
+{
+    bool tight = atomic_load(&s->tight);
+    if (!tight && begin(s, false) == 0)
+        return 0;
+    tight = tight || spool_full(&s->trouble);
+    if (!tight)
+        return -1;
+    atomic_store(&s->tight, true);
+    struct why first = s->trouble;
+    if (begin(s, true) == 0) {
+        if (!s->reserve_told)
+            spool_alarm(s, "the spool's disk is full; its reserve takes what is delivered until "
+                           "there is room, and no mail is accepted");
+        s->reserve_told = true;
+        s->reserve_at_ms = clock_mono_ms() + SPOOL_ROOM_MS;
+        return 0;
+    }
+    if (begin(s, false) == 0) { // a new look, without the reserve
+        atomic_store(&s->tight, false);
+        return 0;
+    }
+    if (why_is_set(&first))
+        s->trouble = first;
     return -1;
 }
 
@@ -84,6 +185,10 @@ int segment_seal(struct spool *s, struct segment *g)
         rc = files->truncate(files->self, g->fd, g->end + tail.len);
     if (rc == 0)
         rc = files->datasync(files->self, g->fd);
+    int error = errno;
+    if (rc < 0) // a piece of an index says nothing
+        (void)!files->truncate(files->self, g->fd, g->end);
+    errno = error;
     buf_free(&tail);
     segment_index_free(&g->index);
     return rc;
@@ -129,6 +234,7 @@ int segment_remove(struct spool *s, struct segment *g)
     }
     if (rc < 0 && errno != ENOENT)
         return -1;
+    segment_head_drop(s, g->key.number);
     pthread_mutex_lock(&s->lock);
     list_remove(&g->link);
     pthread_mutex_unlock(&s->lock);

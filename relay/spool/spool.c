@@ -33,6 +33,11 @@ int spool_trouble(struct why *why, int error, const char *what)
     return why_set(why, WHY_OURS, full ? "4.3.1" : "4.3.0", "%s: %s", what, strerror(error));
 }
 
+bool spool_full(const struct why *trouble)
+{
+    return strcmp(trouble->status, "4.3.1") == 0;
+}
+
 // Appends what has come to the queue.
 static void spool_take(struct spool *s, struct item *items)
 {
@@ -111,6 +116,8 @@ static int patience(struct spool *s)
         return until(s->begin_at_ms);
     if (s->first)
         return until(s->first->due_ms);
+    if (s->head->limit)
+        return until(s->reserve_at_ms);
     return s->tidy_at_ms > clock_mono_ms() ? until(s->tidy_at_ms) : -1;
 }
 
@@ -120,10 +127,11 @@ static void *spool_thread(void *arg)
     clean_remove(s);
     for (;;) {
         spool_take(s, inbox_wait(s->inbox, patience(s)));
+        bool ordinary = reserve_leave(s);
         begin_again(s);
-        if (!s->head)
+        if (!s->head || !ordinary)
             refuse_stores(s);
-        else if (due(s))
+        if (s->head && due(s))
             batch_write(s);
         clean_remove(s);
         if (s->stopping && (!s->first || s->failures > 1))
@@ -167,7 +175,7 @@ static struct spool *spool_new(const struct spool_options *options)
     s->next_number = 1;
     pthread_mutex_init(&s->lock, NULL);
     list_init(&s->segments);
-    atomic_init(&s->room, true);
+    atomic_init(&s->free_bytes, UINT64_MAX);
     return s;
 }
 
@@ -208,6 +216,8 @@ int spool_open(struct spool **spool, const struct spool_options *options,
         return -1;
     }
     id_floor(s->last_id);
+    reserve_find(s);
+    reserve_fill(s);
     begin_again(s);
     HASH_SORT(s->table, spool_older);
     for (struct kept *k = s->table; k; k = k->hh.next)
@@ -281,13 +291,33 @@ void spool_barrier(struct spool *s, struct item *item, struct inbox *reply)
 }
 
 // Whoever first asks after a second looks at the disk for everybody.
-bool spool_room(struct spool *s)
+static uint64_t free_bytes(struct spool *s)
 {
     uint64_t now = clock_mono_ms(), at = atomic_load(&s->room_at_ms), bytes;
     if (now >= at && atomic_compare_exchange_strong(&s->room_at_ms, &at, now + SPOOL_ROOM_MS) &&
-        s->files->free_bytes(s->files->self, s->directory, &bytes) == 0)
-        atomic_store(&s->room, bytes >= s->options.disk_reserve);
-    return atomic_load(&s->room);
+        s->files->free_bytes(s->files->self, s->directory, &bytes) == 0) {
+        atomic_store(&s->spent, 0);
+        atomic_store(&s->free_bytes, bytes);
+    }
+    return atomic_load(&s->free_bytes);
+}
+
+bool spool_room_for(struct spool *s, uint64_t bytes)
+{
+    uint64_t left = free_bytes(s), taken = s->options.disk_reserve + atomic_load(&s->spent);
+    int64_t promised = atomic_load(&s->promised);
+    taken += promised > 0 ? (uint64_t)promised : 0;
+    return !atomic_load(&s->tight) && left >= taken && left - taken >= bytes;
+}
+
+bool spool_room(struct spool *s)
+{
+    return spool_room_for(s, 0);
+}
+
+void spool_promise(struct spool *s, struct message *m, uint64_t bytes)
+{
+    message_meter(m, &s->promised, bytes > INT64_MAX / 2 ? INT64_MAX / 2 : (int64_t)bytes);
 }
 
 bool spool_healthy(struct spool *s)

@@ -89,7 +89,11 @@ void spool_large_abort(struct spool_large *large); // accepts NULL
 void spool_large_discard(struct spool *spool, struct message *m);
 
 // Any thread, cheap.
-bool spool_room(struct spool *spool);    // false: less than the reserve is free → 452 4.3.1
+// False: with what is on its way in, less than the reserve would be free → 452 4.3.1.
+bool spool_room(struct spool *spool);
+bool spool_room_for(struct spool *spool, uint64_t bytes);
+// So many bytes are on their way in for this message: they count as taken until it is stored or freed.
+void spool_promise(struct spool *spool, struct message *m, uint64_t bytes);
 bool spool_healthy(struct spool *spool); // false: results cannot be recorded → start no delivery
 struct spool_state {
     uint64_t messages, bytes, segments, syncs, stored, results;

@@ -14,7 +14,7 @@
 #include "relay/base/mem.h"
 #include "relay/log/log.h"
 
-#define STATE_VERSION 1
+#define STATE_VERSION 2
 #define STATE_OWNER   0x57585731 // application_id: "WXW1"
 #define BUSY_MS       5000       // waiting for another process's lock
 
@@ -41,6 +41,22 @@ static const char schema[] =
     " reason TEXT NOT NULL, message INTEGER NOT NULL);"
     "CREATE INDEX detail_kind ON detail(kind);"
     "CREATE TABLE loss(time_ms INTEGER NOT NULL, sentence TEXT NOT NULL);";
+
+// What each version added, so that an older database becomes the present one when it is opened: [v] makes
+// version v of version v - 1. A new database walks the same way.
+static const char *const additions[STATE_VERSION + 1] = {
+    [1] = schema,
+    // Daily reports (relay/state/reports.h): the days whose domains have their rows, and the rows.
+    [STATE_WITH_REPORTS] =
+        "CREATE TABLE report_day(day INTEGER PRIMARY KEY);"
+        "CREATE TABLE report(day INTEGER NOT NULL, domain TEXT NOT NULL, rua TEXT NOT NULL,"
+        " state INTEGER NOT NULL, by_hand INTEGER NOT NULL, attempts INTEGER NOT NULL,"
+        " lost INTEGER NOT NULL, next_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL,"
+        " changed_ms INTEGER NOT NULL, message INTEGER NOT NULL, answer TEXT NOT NULL,"
+        " PRIMARY KEY(day, domain, rua)) WITHOUT ROWID;"
+        "CREATE INDEX report_next ON report(state, next_ms);"
+        "CREATE INDEX report_message ON report(message);",
+};
 
 enum db_result db_judge(struct state_db *db, const char *doing, struct why *why)
 {
@@ -78,9 +94,7 @@ const char *db_column(sqlite3_stmt *st, int at)
     return text ? text : "";
 }
 
-// The one number that a query gives.
-static enum db_result db_number(struct state_db *db, const char *text, int64_t *out,
-                                struct why *why)
+enum db_result db_number(struct state_db *db, const char *text, int64_t *out, struct why *why)
 {
     sqlite3_stmt *st = db_prepare(db, text, why);
     if (!st)
@@ -135,13 +149,16 @@ static enum db_result refuse_foreign(struct state_db *db, bool *foreign, int64_t
     return *foreign ? DB_FAILED : DB_DONE;
 }
 
-static enum db_result make_tables(struct state_db *db, struct why *why)
+// One transaction a version: a stop in between leaves a database that the next start goes on with.
+static enum db_result make_version(struct state_db *db, int64_t version, struct why *why)
 {
     char *text = mem_printf("BEGIN IMMEDIATE; %s PRAGMA application_id = %d; "
                             "PRAGMA user_version = %d; COMMIT",
-                            schema, STATE_OWNER, STATE_VERSION);
+                            additions[version], STATE_OWNER, (int)version);
     enum db_result rc = db_do(db, text, why);
     free(text);
+    if (rc != DB_DONE && !sqlite3_get_autocommit(db->sql))
+        sqlite3_exec(db->sql, "ROLLBACK", NULL, NULL, NULL);
     return rc;
 }
 
@@ -169,8 +186,8 @@ static enum db_result prepare_file(struct state_db *db, bool *foreign, struct wh
         rc = check_pages(db, why);
     if (rc == DB_DONE)
         rc = db_do(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL", why);
-    if (rc == DB_DONE && version == 0)
-        rc = make_tables(db, why);
+    while (rc == DB_DONE && version < STATE_VERSION)
+        rc = make_version(db, ++version, why);
     if (rc == DB_DONE && db->loss)
         rc = remember_loss(db, why);
     return rc;
@@ -194,6 +211,8 @@ enum db_result db_open(struct state_db *db, bool *foreign, struct why *why)
     }
     if (result != DB_DONE)
         db_close(db);
+    else
+        presence_note(db);
     return result;
 }
 

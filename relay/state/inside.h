@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: ISC
-// The inside of relay/state/state.h: the database as its own files see it. One connection, one thread.
+// The inside of relay/state/. The state thread owns the one connection that writes; commands read the file with
+// one of their own (db_open_reader).
+//
+// - What is to be written waits in memory up to a bound and is written in order, one transaction at a time; after a
+//   failure nothing of it was written, and it waits again.
+// - A damaged file is moved aside, and the new one remembers when and why.
 #ifndef RELAY_STATE_INSIDE_H
 #define RELAY_STATE_INSIDE_H
 
 #include <sqlite3.h>
+#include <sys/types.h>
 #include "relay/state/state.h"
 
 struct state_db {
@@ -12,6 +18,8 @@ struct state_db {
     int64_t pruned; // the UTC day whose removal of old entries is complete
     bool stale;     // the last failure may be the connection's: open it anew
     char *loss;     // a sentence that the next database to be opened is to remember
+    dev_t dev;      // of the open file, by which it is known again
+    ino_t ino;
 };
 
 enum db_result {
@@ -19,6 +27,18 @@ enum db_result {
     DB_DAMAGED, // the file is not a sound database (any more)
     DB_FAILED   // it cannot be read or written now
 };
+
+#define STATE_WITH_REPORTS 2 // the version since which daily reports have their tables
+
+// relay/state/presence.c: whether the file is there, and whose it is.
+// A lock beside the database, for as long as the descriptor is open; it stays there and so tells that there was a
+// database. *fd -1: nothing can be locked there now. -1 with why: another process has it.
+int presence_lock(const char *path, int *fd, bool *used_before, struct why *why);
+// A sentence, for the caller to free, where a database that was there is empty or gone; NULL: all is well.
+char *presence_lost(const char *path, bool used_before);
+// The file behind the open database is no longer the one of this name.
+bool presence_changed(const struct state_db *db);
+void presence_note(struct state_db *db);
 
 // relay/state/db.c
 // Opens for writing and makes the tables. DB_FAILED also for a version or an owner that is not ours, then with
@@ -31,10 +51,23 @@ enum db_result db_replace(struct state_db *db, const struct why *damage, struct 
 // What the return code of the last call means; fills why.
 enum db_result db_judge(struct state_db *db, const char *doing, struct why *why);
 enum db_result db_do(struct state_db *db, const char *text, struct why *why); // no rows
+// The one number that a query gives.
+enum db_result db_number(struct state_db *db, const char *text, int64_t *out, struct why *why);
 // NULL with why; bind and step it, then sqlite3_finalize.
 sqlite3_stmt *db_prepare(struct state_db *db, const char *text, struct why *why);
 void db_text(sqlite3_stmt *st, int at, const char *text); // NULL counts as ""; copied by sqlite
 const char *db_column(sqlite3_stmt *st, int at);          // never NULL
+
+// relay/state/state.c: something else that the thread does with the database, as one transaction, behind all
+// that waits. The item is posted to `reply`, or without one run on the state thread; `why` is set where
+// nothing was done. Any thread.
+struct state_work {
+    struct item item;
+    enum db_result (*run)(struct state_db *db, struct state_work *work, struct why *why);
+    struct inbox *reply;
+    struct why why;
+};
+void state_do(struct state *state, struct state_work *work);
 
 // relay/state/write.c: what waits, in one transaction. After anything but DB_DONE nothing was written.
 struct state_write {

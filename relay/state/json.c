@@ -141,6 +141,60 @@ json_t *tls_reports_json(const struct ledger_rows *rows, int64_t day, const stru
     return j;
 }
 
+int sending_query_read(const json_t *request, struct sending_query *query, struct why *why)
+{
+    const char *day = json_string_value(json_object_get(request, "day"));
+    json_int_t since = json_integer_value(json_object_get(request, "since"));
+    *query = (struct sending_query){.domain = json_string_value(json_object_get(request, "domain")),
+                                    .day = since ? ledger_day(since) : INT64_MIN,
+                                    .before = INT64_MAX};
+    if (!day)
+        return 0;
+    if (ledger_day_parse(day, &query->day) < 0)
+        return why_set(why, WHY_OURS, "5.5.4", "'%s' is no day, as in 2026-11-21", day);
+    query->before = query->day + 1;
+    return 0;
+}
+
+static void put_moment(json_t *j, const char *key, int64_t ms)
+{
+    char when[40] = "";
+    if (ms)
+        clock_rfc3339(ms, when);
+    state_json_put(j, key, when);
+}
+
+static json_t *sending_json(const struct sending *s)
+{
+    char day[16], id[ID_TEXT] = "";
+    json_t *j = json_object();
+    ledger_day_text(s->day, day);
+    if (s->message)
+        id_text(s->message, id);
+    bool record = !s->rua[0];
+    state_json_put(j, "day", day);
+    state_json_put(j, "domain", s->domain);
+    state_json_put(j, "to", s->rua);
+    state_json_put(j, "state",
+                   record && s->state == SENDING_DONE ? "found" : sending_state_word(s->state));
+    put_number(j, "attempts", s->attempts);
+    put_moment(j, "changed", s->changed_ms);
+    put_moment(j, "next", s->state == SENDING_WAITS ? s->next_ms : 0);
+    state_json_put(j, "id", id);
+    state_json_put(j, "answer", s->answer);
+    json_object_set_new(j, "by_hand", json_boolean(s->by_hand));
+    return j;
+}
+
+json_t *sendings_json(const struct sendings *all)
+{
+    json_t *list = json_array(), *j = json_object();
+    for (size_t i = 0; i < all->n; i++)
+        json_array_append_new(list, sending_json(&all->at[i]));
+    json_object_set_new(j, "rows", list);
+    return j;
+}
+
 static void state_json_add_policy(void *arg, const struct sts_row *row)
 {
     struct sts_policy policy;

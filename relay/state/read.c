@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
 
@@ -214,7 +215,15 @@ int state_ask_file(const char *path, const struct state_query *query, struct led
 int state_look(const char *path, struct state_health *out, struct why *why)
 {
     struct state_db db;
+    char *lock = mem_printf("%s-lock", path), *lost = presence_lost(path, access(lock, F_OK) == 0);
     *out = (struct state_health){.writable = true};
+    free(lock);
+    if (lost) {
+        out->lost_ms = clock_ms();
+        snprintf(out->lost, sizeof out->lost, "%s", lost);
+        free(lost);
+        return 0;
+    }
     if (db_open_reader(&db, path, why) < 0)
         return -1;
     enum db_result rc = db_loss(&db, out, why);

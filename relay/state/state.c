@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "relay/base/clock.h"
+#include "relay/base/exit.h"
 #include "relay/base/list.h"
 #include "relay/base/mem.h"
 #include "relay/log/log.h"
@@ -28,7 +30,8 @@ struct state {
     pthread_t thread;
     struct inbox *mail;
     struct state_db db; // the thread's, but for the path
-    int64_t keep_days;
+    int lock_fd;        // -1: nothing could be locked
+    _Atomic int64_t keep_days;
     struct waiting rows, policies;     // the thread's
     uint64_t write_at, retry_at;       // monotonic; 0: nothing waits, no failure
     bool failing, told_drops, pruning; // failing: an episode in which nothing can be written
@@ -38,12 +41,13 @@ struct state {
     struct state_health health;
 };
 
-enum job_kind { JOB_ROW, JOB_POLICY, JOB_ASK, JOB_SETTLE, JOB_CLOSE };
+enum job_kind { JOB_ROW, JOB_POLICY, JOB_ASK, JOB_WORK, JOB_SETTLE, JOB_CLOSE };
 
 struct job {
     struct item item;
     enum job_kind kind;
     struct state_write *write; // JOB_ROW, JOB_POLICY
+    struct state_work *work;   // JOB_WORK
     struct inbox *reply;       // JOB_POLICY, JOB_ASK
     void (*stored)(void *arg);
     state_rows_fn *fn;
@@ -141,21 +145,42 @@ static void look_at_loss(struct state *state)
     pthread_mutex_unlock(&state->lock);
 }
 
+// A file that is empty or gone is known for lost before SQLite makes a new one of it.
+static void look_for_file(struct state *state, bool used_before)
+{
+    char *loss = state->db.loss ? NULL : presence_lost(state->db.path, used_before);
+    if (!loss)
+        return;
+    log_alarm("state", "%s", loss);
+    state->db.loss = loss;
+}
+
+// Somebody took the file away under the open database: what is written now would go with it.
+static void look_for_change(struct state *state)
+{
+    if (!state->db.sql || !presence_changed(&state->db))
+        return;
+    db_close(&state->db);
+    look_for_file(state, true);
+}
+
 // Opens the file where an earlier failure left it closed.
 static enum db_result reopen(struct state *state, struct why *why)
 {
     bool foreign;
-    enum db_result rc = state->db.sql ? DB_DONE : db_open(&state->db, &foreign, why);
+    look_for_change(state);
+    bool was_open = state->db.sql != NULL;
+    enum db_result rc = was_open ? DB_DONE : db_open(&state->db, &foreign, why);
     if (rc == DB_DAMAGED)
         rc = db_replace(&state->db, why, why);
-    if (rc == DB_DONE)
+    if (rc == DB_DONE && !was_open)
         look_at_loss(state);
     return rc;
 }
 
 static enum db_result write_list(struct state *state, const struct waiting *w, struct why *why)
 {
-    enum db_result rc = state->db.sql ? DB_DONE : reopen(state, why);
+    enum db_result rc = reopen(state, why);
     if (rc != DB_DONE)
         return rc;
     rc = db_write(&state->db, w->first, why);
@@ -242,6 +267,40 @@ static void answer_query(struct state *state, struct job *job)
     inbox_post(job->reply, &job->item);
 }
 
+// As one transaction: all of it, or nothing.
+static enum db_result do_whole(struct state *state, struct state_work *work, struct why *why)
+{
+    enum db_result rc = reopen(state, why);
+    if (rc == DB_DONE)
+        rc = db_do(&state->db, "BEGIN IMMEDIATE", why);
+    if (rc == DB_DONE)
+        rc = work->run(&state->db, work, why);
+    if (rc == DB_DONE)
+        rc = db_do(&state->db, "COMMIT", why);
+    if (state->db.sql && rc != DB_DONE && !sqlite3_get_autocommit(state->db.sql))
+        sqlite3_exec(state->db.sql, "ROLLBACK", NULL, NULL, NULL);
+    return rc;
+}
+
+static void do_work(struct state *state, struct state_work *work)
+{
+    struct why why;
+    write_rows(state);
+    why_clear(&work->why);
+    enum db_result rc = do_whole(state, work, &why);
+    if (rc != DB_DONE)
+        work->why = why;
+    if (rc == DB_FAILED && state->db.sql && state->db.stale)
+        db_close(&state->db);
+    if (rc == DB_DAMAGED && db_replace(&state->db, &why, &why) == DB_DONE)
+        look_at_loss(state);
+    note(state, rc == DB_DAMAGED && state->db.sql ? DB_DONE : rc, &why);
+    if (work->reply)
+        inbox_post(work->reply, &work->item);
+    else
+        work->item.run(&work->item);
+}
+
 struct chain {
     struct item *first, **last;
 };
@@ -262,7 +321,7 @@ static void sort(struct state *state, struct item *items, struct chain *stored, 
         if (job->kind == JOB_POLICY) {
             wait_for(&state->policies, job->write);
             chain_add(stored, item);
-        } else if (job->kind == JOB_ASK || job->kind == JOB_SETTLE) {
+        } else if (job->kind == JOB_ASK || job->kind == JOB_WORK || job->kind == JOB_SETTLE) {
             chain_add(asked, item);
         } else {
             if (job->kind == JOB_ROW)
@@ -295,10 +354,13 @@ static void state_take(struct state *state, struct item *items)
         next = item->next;
         if (job->kind == JOB_ASK) {
             answer_query(state, job);
-        } else {
-            uv_sem_post(job->settled);
-            free(job);
+            continue;
         }
+        if (job->kind == JOB_WORK)
+            do_work(state, job->work);
+        else
+            uv_sem_post(job->settled);
+        free(job);
     }
 }
 
@@ -339,42 +401,80 @@ static void *state_run(void *arg)
             if (state->failing && !state->rows.first && !state->policies.first)
                 try_again(state);
         }
+        look_for_change(state);
         prune(state);
         tell_drops(state);
     }
     return NULL;
 }
 
-struct state *state_open(const char *path, uint64_t keep_ms, struct why *why)
+void state_set_keep(struct state *state, uint64_t keep_ms)
 {
-    struct state *state = mem_new(sizeof *state);
-    bool foreign = false;
-    state->db.path = mem_dup(path);
     state->keep_days = (int64_t)((keep_ms + (uint64_t)LEDGER_DAY_MS - 1) / (uint64_t)LEDGER_DAY_MS);
-    state->rows.last = &state->rows.first;
-    state->policies.last = &state->policies.first;
-    pthread_mutex_init(&state->lock, NULL);
-    state->health.writable = true;
-    enum db_result rc = db_open(&state->db, &foreign, why);
-    if (rc == DB_DAMAGED)
-        rc = db_replace(&state->db, why, why);
-    if (!foreign) {
-        if (rc == DB_DONE)
-            look_at_loss(state);
-        else
-            note(state, rc, why);
-        prune(state);
-        state->mail = inbox_open_blocking();
-        if (pthread_create(&state->thread, NULL, state_run, state) == 0)
-            return state;
-        why_set(why, WHY_OURS, "4.3.0", "the state thread cannot be started");
-        inbox_close(state->mail);
-        db_close(&state->db);
-    }
+}
+
+static void state_release(struct state *state)
+{
+    db_close(&state->db);
+    if (state->lock_fd >= 0)
+        close(state->lock_fd);
     pthread_mutex_destroy(&state->lock);
     free(state->db.loss);
     free(state->db.path);
     free(state);
+}
+
+static struct state *state_new(const struct state_options *options)
+{
+    struct state *state = mem_new(sizeof *state);
+    state->db.path = mem_dup(options->path);
+    state_set_keep(state, options->keep_ms);
+    state->rows.last = &state->rows.first;
+    state->policies.last = &state->policies.first;
+    pthread_mutex_init(&state->lock, NULL);
+    state->health.writable = true;
+    return state;
+}
+
+// -1: a database that is not ours to write.
+static int open_first(struct state *state, struct why *why)
+{
+    bool foreign;
+    enum db_result rc = db_open(&state->db, &foreign, why);
+    if (foreign)
+        return -1;
+    if (rc == DB_DAMAGED)
+        rc = db_replace(&state->db, why, why);
+    if (rc == DB_DONE)
+        look_at_loss(state);
+    else
+        note(state, rc, why);
+    prune(state);
+    return 0;
+}
+
+struct state *state_open(const struct state_options *options, struct why *why)
+{
+    int none, *exit_status = options->exit_status ? options->exit_status : &none;
+    struct state *state = state_new(options);
+    bool used_before;
+    *exit_status = EXIT_TEMP;
+    if (presence_lock(options->path, &state->lock_fd, &used_before, why) < 0) {
+        state_release(state);
+        return NULL;
+    }
+    look_for_file(state, used_before || options->used_before);
+    if (open_first(state, why) < 0) {
+        *exit_status = EXIT_CONFIG;
+        state_release(state);
+        return NULL;
+    }
+    state->mail = inbox_open_blocking();
+    if (pthread_create(&state->thread, NULL, state_run, state) == 0)
+        return state;
+    why_set(why, WHY_OURS, "4.3.0", "the state thread cannot be started");
+    inbox_close(state->mail);
+    state_release(state);
     return NULL;
 }
 
@@ -406,11 +506,7 @@ void state_close(struct state *state)
     forget_rows(state);
     forget_policies(state);
     inbox_close(state->mail);
-    db_close(&state->db);
-    pthread_mutex_destroy(&state->lock);
-    free(state->db.loss);
-    free(state->db.path);
-    free(state);
+    state_release(state);
 }
 
 // Entries and memory rows share a bound; what passes it is counted alone.
@@ -458,6 +554,11 @@ void state_keep_policy(struct state *state, const struct sts_row *row, struct in
     post(state,
          &(struct job){
              .kind = JOB_POLICY, .write = write, .reply = reply, .stored = stored, .arg = arg});
+}
+
+void state_do(struct state *state, struct state_work *work)
+{
+    post(state, &(struct job){.kind = JOB_WORK, .work = work});
 }
 
 void state_ask(struct state *state, const struct state_query *query, struct inbox *reply,

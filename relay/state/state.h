@@ -23,11 +23,20 @@ struct state;
 #define STATE_KINDS         1000 // kinds of one domain and day; further ones are one kind, "other"
 #define STATE_ROWS          100000 // of one answer
 
-// Opens or makes the database. A damaged file is moved aside with an alarm, never silently dropped.
-// One that cannot be opened or written now is the episode above, from the start. NULL with why for a
-// database of a newer version or of another program.
-struct state *state_open(const char *path, uint64_t keep_ms, struct why *why);
+struct state_options {
+    const char *path;
+    uint64_t keep_ms; // TLS entries
+    bool used_before; // this relay has run before: a database that is not there has been lost
+    int *exit_status; // what the program should exit with where this fails; may be NULL
+};
+// Opens or makes the database, for this process alone. A damaged file is moved aside with an alarm, and so is told
+// that it is empty or gone: what was known is never lost without a word. One that cannot be opened or written now
+// is the episode above, from the start. NULL with why for a database of a newer version or of another program, or
+// that another relay is using.
+struct state *state_open(const struct state_options *options, struct why *why);
 void state_close(struct state *state); // writes what waits
+void state_set_keep(struct state *state,
+                    uint64_t keep_ms); // counts from the next UTC day on; any thread
 // Returns when everything posted before has been done and its answer posted. Blocks; for a thread that is
 // about to close the inbox that answers come to.
 void state_settle(struct state *state);
@@ -78,10 +87,11 @@ int state_ask_file(const char *path, const struct state_query *query, struct led
 struct state_health {
     bool writable;
     uint64_t waiting, dropped; // dropped: since the start
-    int64_t lost_ms;           // when a damaged database was last moved aside; 0: never
+    int64_t lost_ms;           // when a damaged database was last moved aside, or gone; 0: never
     char lost[512];            // a sentence: what was lost, why, where the file is; ""
 };
-void state_get_health(struct state *state, struct state_health *out);        // any thread
-int state_look(const char *path, struct state_health *out, struct why *why); // from the file
+void state_get_health(struct state *state, struct state_health *out); // any thread
+// From the file; one that was never there is -1 with why, one that is gone has been lost.
+int state_look(const char *path, struct state_health *out, struct why *why);
 
 #endif

@@ -264,6 +264,9 @@ enum db_result db_prune(struct state_db *db, int64_t first_day, bool *more, stru
         "DELETE FROM kind WHERE id IN (SELECT id FROM kind WHERE day < ?1 LIMIT 5000)",
         "DELETE FROM subject WHERE id IN (SELECT id FROM subject WHERE ?1 = ?1 AND id NOT IN"
         " (SELECT subject FROM kind) LIMIT 5000)",
+        "DELETE FROM report WHERE (day, domain, rua) IN (SELECT day, domain, rua FROM report"
+        " WHERE day < ?1 LIMIT 5000)",
+        "DELETE FROM report_day WHERE day < ?1",
         "DELETE FROM loss WHERE time_ms < ?1 * 86400000"};
     *more = false;
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {

@@ -8,6 +8,8 @@
 #include "relay/base/id.h"
 #include "relay/queue/queue.h"
 
+#define MAX_VOID_S 300 // seconds for bytes that nobody wants
+
 // ---- beginning
 
 static const char *with_word(const struct submit *s)
@@ -31,7 +33,6 @@ static void begin_receiving(struct submit *s, bool chunks)
 {
     struct ingest_session facts = {
         .setup = s->setup,
-        .limits = s->host->limits,
         .principal = &s->principal,
         .forward = submit_original(s),
         .helo = s->helo,
@@ -69,6 +70,15 @@ enum submit_state submit_data(struct submit *s, struct span args)
     return SUBMIT_DATA;
 }
 
+// A client that pipelines sends its message behind a MAIL or RCPT that was refused; who may not send at all
+// has no message.
+static uint64_t void_limit(const struct submit *s)
+{
+    bool known = s->message || s->user ||
+                 principal_trusts(s->setup->config, (const struct sockaddr *)&s->client);
+    return known ? s->setup->config->limits.message_size : MAX_VOID_CHUNK;
+}
+
 enum submit_state submit_bdat(struct submit *s, struct span args)
 {
     struct why why;
@@ -78,8 +88,12 @@ enum submit_state submit_bdat(struct submit *s, struct span args)
         return submit_leave(s, 421, "4.7.0", "Cannot tell message from commands");
     }
     s->chunk_void = s->state != SUBMIT_ADDRESSED && s->state != SUBMIT_CHUNKED;
-    if (s->chunk_void)
-        s->ends_ms = clock_mono_ms() + (uint64_t)MAX_TRANSACTION_S * 1000;
+    if (s->chunk_void && s->chunk_left > void_limit(s)) {
+        submit_reply(s, 503, "5.5.1", "BDAT comes at the wrong time");
+        return submit_leave(s, 421, "4.7.0", "So much is not read for nothing");
+    }
+    if (s->chunk_void && !s->message)
+        s->ends_ms = clock_mono_ms() + (uint64_t)MAX_VOID_S * 1000;
     else if (s->state == SUBMIT_ADDRESSED)
         begin_receiving(s, true);
     return SUBMIT_CHUNK;
@@ -94,6 +108,24 @@ static struct span next_piece(struct submit *s)
 
 static enum submit_state end_of_message(struct submit *s);
 
+// A message that is refused already is read on to its end, that the reply comes where the client expects it,
+// but not for ever.
+static bool is_endless(const struct submit *s)
+{
+    struct why why;
+    return receive_bytes(s->receive) > 2 * s->setup->config->limits.message_size &&
+           receive_fault(s->receive, &why) < 0;
+}
+
+static enum submit_state leave_endless(struct submit *s)
+{
+    struct why why;
+    receive_fault(s->receive, &why);
+    submit_log_refuse(s, NULL, &why);
+    submit_reply_why(s, &why);
+    return submit_leave(s, 421, "4.7.0", "The message does not end");
+}
+
 enum submit_state submit_read_data(struct submit *s)
 {
     while (!receive_ended(s->receive)) {
@@ -101,6 +133,8 @@ enum submit_state submit_read_data(struct submit *s)
         if (!in.n)
             return SUBMIT_WAIT;
         s->used += receive_data(s->receive, in);
+        if (is_endless(s))
+            return leave_endless(s);
         if (receive_must_write(s->receive))
             return SUBMIT_WRITING;
     }
@@ -117,6 +151,33 @@ static enum submit_state refuse_message(struct submit *s, const struct why *why)
     return SUBMIT_READY;
 }
 
+// 250, and that was it.
+static enum submit_state end_accepted(struct submit *s)
+{
+    char id[ID_TEXT];
+    id_text(s->message->env.id, id);
+    submit_reply(s, 250, "2.0.0", "queued as %s", id);
+    submit_end_transaction(s);
+    s->commands = s->bad = 0;
+    if (s->host->draining)
+        return submit_leave(s, 421, "4.3.2", "The relay is going down");
+    return SUBMIT_READY;
+}
+
+// The client is not to learn what became of it: it would tell somebody whose address is forged.
+static enum submit_state discard_message(struct submit *s)
+{
+    struct logline line;
+    log_begin(&line, LOG_INFO, "discard", s->message->env.id);
+    log_text(&line, "client", s->client_text);
+    log_text(&line, "user", s->user ? s->user : s->principal.name);
+    log_address(&line, "from", s->message->env.from);
+    log_text(&line, "reason", "From is in an own domain and nothing shows that it came from there");
+    log_text(&line, "results", ingest_results(s->ingest));
+    log_end(&line);
+    return end_accepted(s);
+}
+
 // A chunk that came where none may: read and thrown away, and told so.
 static enum submit_state end_of_void(struct submit *s)
 {
@@ -126,9 +187,7 @@ static enum submit_state end_of_void(struct submit *s)
         submit_reply(s, 554, "5.5.1", "No valid recipients");
     else
         submit_reply(s, 503, "5.5.1", "BDAT comes at the wrong time");
-    if (s->message)
-        return SUBMIT_ENVELOPE;
-    return s->helo[0] ? SUBMIT_READY : SUBMIT_CONNECTED;
+    return s->message ? SUBMIT_ENVELOPE : submit_idle(s);
 }
 
 enum submit_state submit_read_chunk(struct submit *s)
@@ -144,6 +203,8 @@ enum submit_state submit_read_chunk(struct submit *s)
         if (s->chunk_void)
             continue;
         receive_chunk(s->receive, in);
+        if (is_endless(s))
+            return leave_endless(s);
         if (receive_must_write(s->receive))
             return SUBMIT_WRITING;
     }
@@ -209,8 +270,11 @@ enum submit_state submit_give_up(struct submit *s)
 enum submit_state submit_conclude(struct submit *s)
 {
     struct why why;
+    ingest_longest_line(s->ingest, receive_longest_line(s->receive));
     if (ingest_finish(s->ingest, &why) < 0)
         return refuse_message(s, &why);
+    if (ingest_discarded(s->ingest))
+        return discard_message(s);
     return receive_has_file(s->receive) ? SUBMIT_FILING : SUBMIT_COMMITTING;
 }
 
@@ -246,6 +310,8 @@ static void log_accept(struct submit *s)
     log_text(&line, "sign", ingest_sign(s->ingest));
     if (*ingest_results(s->ingest))
         log_text(&line, "results", ingest_results(s->ingest));
+    if (*ingest_warning(s->ingest))
+        log_text(&line, "warning", ingest_warning(s->ingest));
     log_end(&line);
 }
 
@@ -276,13 +342,7 @@ static void submit_data_stored(struct item *item)
         submit_turn(s);
         return;
     }
-    char id[ID_TEXT];
-    id_text(s->message->env.id, id);
-    submit_reply(s, 250, "2.0.0", "queued as %s", id);
-    submit_end_transaction(s);
-    s->commands = s->bad = 0;
-    submit_go(s, s->host->draining ? submit_leave(s, 421, "4.3.2", "The relay is going down")
-                                   : SUBMIT_READY);
+    submit_go(s, end_accepted(s));
     submit_turn(s);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 // MAIL, RCPT and RSET: who sends, from whom, to whom (RFC 5321 section 4.1.1, RFC 6409;
-// design.md 11).
+// ARCHITECTURE.md, Who may say what).
 #include "relay/submit/inside.h"
 
 #include <stdlib.h>
@@ -44,15 +44,24 @@ static int find_principal(struct submit *s, struct why *why)
     const struct cfg_sender *row = s->principal.row;
     if (!row && s->user)
         return why_set(why, WHY_MESSAGE, "5.7.1", "no rule says what %s may send", s->user);
+    bool in_clear = !submit_secure(s) && s->setup->creds;
     if (!row)
-        return why_set(why, WHY_MESSAGE, "5.7.0", "Authentication required");
+        return why_set(why, WHY_MESSAGE, "5.7.0",
+                       in_clear ? "Must issue a STARTTLS command first"
+                                : "Authentication required");
     if (!s->user && row->tls_required && !submit_secure(s))
         return why_set(why, WHY_MESSAGE, "5.7.0", "Must issue a STARTTLS command first");
     return 0;
 }
 
+// What a message that begins may need on disk; one that does not say is small, as most are.
+static uint64_t promise(const struct smtp_mail *mail)
+{
+    return mail->has_size ? mail->size : MAX_MEMORY_BODY;
+}
+
 // The relay can take a message now.
-static int check_room(struct submit *s, struct why *why)
+static int check_room(struct submit *s, uint64_t bytes, struct why *why)
 {
     struct relay *relay = s->host->worker->relay;
     const struct cfg_limits *limits = &s->setup->config->limits;
@@ -60,7 +69,7 @@ static int check_room(struct submit *s, struct why *why)
         return why_set(why, WHY_OURS, "4.3.2", "The relay is going down");
     if (receive_memory(relay, limits) >= MEMORY_SHORT)
         return why_set(why, WHY_OURS, "4.3.1", "Memory is short, try again later");
-    if (!spool_room(relay->spool))
+    if (!spool_room_for(relay->spool, bytes))
         return why_set(why, WHY_OURS, "4.3.1", "The disk is full, try again later");
     if (atomic_load(&relay->counters.queued_now) >= (int64_t)limits->queued)
         return why_set(why, WHY_OURS, "4.3.1", "The queue is full, try again later");
@@ -77,10 +86,11 @@ static int check_mail(struct submit *s, const struct smtp_mail *mail, struct why
     if (mail->requiretls && !submit_secure(s))
         return why_set(why, WHY_MESSAGE, "5.7.0", "Must issue a STARTTLS command first");
     if (mail->from.address[0] && !row->forward &&
-        !principal_may_send(row, mail->from.address, mail->from.domain))
+        !principal_may_send(row, mail->from.address, mail->from.domain) &&
+        !principal_double_bounce(row, mail->from.address, mail->from.domain))
         return why_set(why, WHY_MESSAGE, "5.7.1", "%s may not send as <%s>", s->principal.name,
                        mail->from.address);
-    if (check_room(s, why) < 0)
+    if (check_room(s, promise(mail), why) < 0)
         return -1;
     if (!limits_spend(s->host->limits, LIMITS_MESSAGES, s->principal.name, row->messages, 1))
         return why_set(why, WHY_MESSAGE, "4.7.1", "%s has sent too many messages, try again later",
@@ -108,6 +118,7 @@ static void begin_message(struct submit *s, struct smtp_mail *mail)
     env->body = mail->body;
     env->smtputf8 = mail->smtputf8;
     env->requiretls = mail->requiretls || s->principal.row->require_tls;
+    spool_promise(s->host->worker->relay->spool, m, promise(mail));
     s->message = m;
     s->expected = mail->has_size ? mail->size : 0;
     s->ends_ms = clock_mono_ms() + (uint64_t)MAX_TRANSACTION_S * 1000;
@@ -224,5 +235,5 @@ enum submit_state submit_rset(struct submit *s, struct span args)
     (void)args;
     submit_end_transaction(s);
     submit_reply(s, 250, "2.0.0", "OK");
-    return s->helo[0] ? SUBMIT_READY : SUBMIT_CONNECTED;
+    return submit_idle(s);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 // XFORWARD and XCLIENT: who may name the original client, and what of it holds for a message. They feed
 // SPF and the origin test only; the principal, its limits and the log stay those of the connection
-// (design.md 11).
+// (ARCHITECTURE.md, Who may say what).
 #include "relay/submit/inside.h"
 
 #include <string.h>

@@ -58,7 +58,8 @@ enum submit_state submit_begin(struct submit *s)
     log_connect(s);
     if (s->host->draining)
         return turn_away(s, "The relay is going down");
-    if ((uint64_t)atomic_load(&c->connections_now) > config->limits.connections)
+    uint64_t now = (uint64_t)atomic_load(&c->connections_now);
+    if (now > config->limits.connections || now > s->host->room)
         return turn_away(s, "Too many connections");
     s->counted = limits_enter(s->host->limits, client, config->limits.per_client);
     if (!s->counted)

@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: ISC
-// What relay/submit/*.c share and nobody else includes: the session, its states, its mover.
+// The inside of relay/submit/: the session, its states, its mover. The room owns the inbound connections of a
+// worker, on that worker's thread.
+//
+// - submit_go alone changes the state. A handler returns the next one, or SUBMIT_WAIT for more bytes.
+// - What belongs to the transaction goes with submit_end_transaction; what belongs to the session is forgotten
+//   when STARTTLS is through.
+// - A session is freed when it is GONE and nothing is pending: a hash, a file, the spool.
+// - 250 to a message is said after the spool has answered, and by nobody else.
 #ifndef RELAY_SUBMIT_INSIDE_H
 #define RELAY_SUBMIT_INSIDE_H
 
@@ -51,6 +58,7 @@ struct submit {
     bool counted;                    // among its client's connections
     bool bannable;                   // neither trusted network nor proxy
     unsigned commands, bad;          // since the last message
+    size_t skipped;                  // bytes of a line that is too long
 
     bool esmtp; // facts of the session, forgotten at STARTTLS
     char helo[MAX_DOMAIN + 1];
@@ -86,6 +94,8 @@ void submit_set_client(struct submit *s, const struct sockaddr *address);
 struct span submit_input(struct submit *s); // what is not used yet
 bool submit_secure(const struct submit *s);
 void submit_end_transaction(struct submit *s); // forgets message and XFORWARD
+enum submit_state
+submit_idle(const struct submit *s); // between transactions: EHLO was said, or is due
 void submit_log_refuse(struct submit *s, const char *to, const struct why *why);
 
 // submit_line.c

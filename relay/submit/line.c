@@ -102,17 +102,27 @@ static enum line next_line(struct submit *s, struct span *line)
     return LINE_WHOLE;
 }
 
+static enum submit_state too_many_errors(struct submit *s)
+{
+    return submit_leave(s, 421, "4.7.0", "Too many errors");
+}
+
 enum submit_state submit_skip_line(struct submit *s)
 {
     struct span in = submit_input(s);
     ptrdiff_t lf = span_find(in, '\n');
-    s->used += lf < 0 ? in.n : (size_t)lf + 1;
+    size_t n = lf < 0 ? in.n : (size_t)lf + 1;
+    s->used += n;
+    s->skipped += n;
+    if (s->skipped > MAX_SKIPPED) // no end comes
+        return submit_leave(s, 421, "4.7.0", "Line too long");
     if (lf < 0)
         return SUBMIT_WAIT;
     // A message under way is given up with the command that was too long.
     submit_end_transaction(s);
-    s->state = s->helo[0] ? SUBMIT_READY : SUBMIT_CONNECTED;
-    return bad_line(s, "Line too long");
+    s->bad++;
+    submit_reply(s, 500, "5.5.2", "Line too long");
+    return s->bad > MAX_BAD_COMMANDS ? too_many_errors(s) : submit_idle(s);
 }
 
 static bool has_control(struct span line)
@@ -159,6 +169,7 @@ enum submit_state submit_read_command(struct submit *s)
     case LINE_NONE:
         return SUBMIT_WAIT;
     case LINE_OVERLONG:
+        s->skipped = 0;
         return SUBMIT_OVERLONG;
     case LINE_WHOLE:
         break;
@@ -166,9 +177,7 @@ enum submit_state submit_read_command(struct submit *s)
     if (++s->commands > MAX_COMMANDS)
         return submit_leave(s, 421, "4.7.0", "Too many commands without a message");
     enum submit_state next = line_run(s, line);
-    if (next != SUBMIT_GONE && s->bad > MAX_BAD_COMMANDS)
-        return submit_leave(s, 421, "4.7.0", "Too many errors");
-    return next;
+    return next != SUBMIT_GONE && s->bad > MAX_BAD_COMMANDS ? too_many_errors(s) : next;
 }
 
 enum submit_state submit_read_credentials(struct submit *s)
@@ -178,6 +187,7 @@ enum submit_state submit_read_credentials(struct submit *s)
     case LINE_NONE:
         return SUBMIT_WAIT;
     case LINE_OVERLONG:
+        s->skipped = 0;
         return SUBMIT_OVERLONG;
     case LINE_WHOLE:
         break;

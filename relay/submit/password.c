@@ -6,13 +6,17 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 #include "relay/base/clock.h"
 #include "relay/base/id.h"
 #include "relay/base/mem.h"
+#include "sign/mac.h"
+
+struct digest {
+    unsigned char bytes[MAC_BYTES];
+};
 
 struct proven {
-    XXH128_hash_t key;
+    struct digest key;
     uint64_t until_ms; // 0: empty
 };
 
@@ -20,7 +24,7 @@ struct auth {
     struct limits *limits;
     uv_loop_t *loop;
     struct inbox *mail;
-    unsigned char secret[XXH3_SECRET_SIZE_MIN + 56];
+    unsigned char secret[MAC_BYTES]; // random, of this process
     struct proven cache[AUTH_CACHE]; // a place by key; a newcomer takes it over
 };
 
@@ -30,7 +34,7 @@ struct auth_job {
     struct auth *auth;
     struct auth_words words;
     struct users *users;
-    XXH128_hash_t key;
+    struct digest key;
     bool proven;
     auth_fn *fn;
     void *arg;
@@ -53,7 +57,7 @@ void auth_free(struct auth *a)
     free(a);
 }
 
-static XXH128_hash_t key_of(const struct auth *a, const char *hash, const struct auth_words *words)
+static struct digest key_of(const struct auth *a, const char *hash, const struct auth_words *words)
 {
     struct buf text; // each part with its NUL, so that no two triples look alike
     buf_init(&text, 4096);
@@ -61,15 +65,16 @@ static XXH128_hash_t key_of(const struct auth *a, const char *hash, const struct
     for (size_t i = 0; i < 3; i++)
         if (buf_add(&text, parts[i], strlen(parts[i]) + 1) < 0)
             random_bytes(text.data, text.len); // never equal to anything
-    XXH128_hash_t key = XXH3_128bits_withSecret(text.data, text.len, a->secret, sizeof a->secret);
+    struct digest key;
+    mac_of(a->secret, sizeof a->secret, text.data, text.len, key.bytes);
     explicit_bzero(text.data, text.len);
     buf_free(&text);
     return key;
 }
 
-static struct proven *password_place(struct auth *a, XXH128_hash_t key)
+static struct proven *password_place(struct auth *a, const struct digest *key)
 {
-    return &a->cache[key.low64 % AUTH_CACHE];
+    return &a->cache[(key->bytes[0] | (unsigned)key->bytes[1] << 8) % AUTH_CACHE];
 }
 
 static void password_job_work(uv_work_t *work)
@@ -84,7 +89,7 @@ static void password_job_done(uv_work_t *work, int status)
     limits_turn_end(job->auth->limits);
     bool proven = status == 0 && job->proven;
     if (proven)
-        *password_place(job->auth, job->key) =
+        *password_place(job->auth, &job->key) =
             (struct proven){job->key, clock_mono_ms() + AUTH_CACHE_MS};
     job->fn(proven, job->arg);
     auth_words_free(&job->words);
@@ -109,11 +114,11 @@ enum auth_answer auth_prove(struct auth *a, struct users *users, const struct au
                             auth_fn *fn, void *arg)
 {
     const char *hash = users_find(users, words->user);
-    XXH128_hash_t key = {0};
+    struct digest key = {0};
     if (hash) {
         key = key_of(a, hash, words);
-        const struct proven *p = password_place(a, key);
-        if (XXH128_isEqual(p->key, key) && p->until_ms > clock_mono_ms())
+        const struct proven *p = password_place(a, &key);
+        if (memcmp(&p->key, &key, sizeof key) == 0 && p->until_ms > clock_mono_ms())
             return AUTH_PROVEN;
     }
     struct auth_job *job = mem_new(sizeof *job);

@@ -4,7 +4,7 @@
 // number at once.
 //
 // A client that logs in for each message does not pay each time: proven credentials are remembered
-// for AUTH_CACHE_MS under a keyed hash that also covers the stored crypt(5) text, so a changed or
+// for AUTH_CACHE_MS under a MAC with a random key that also covers the stored crypt(5) text, so a changed or
 // removed user is a different key. One `struct auth` a worker, used on its thread.
 #ifndef RELAY_SUBMIT_PASSWORD_H
 #define RELAY_SUBMIT_PASSWORD_H

@@ -7,12 +7,11 @@
 #include <stdlib.h>
 #include "relay/base/mem.h"
 #include "relay/log/log.h"
+#include "relay/net/accept.h"
 #include "relay/submit/session.h"
 
-#define BACKLOG 511
-
 struct listener {
-    uv_tcp_t tcp;
+    struct acceptor *acceptor; // NULL: closed, or it could not be opened
     struct server *server;
     const struct cfg_listen *config; // of server->first
 };
@@ -46,27 +45,33 @@ static void server_session_freed(struct submit_host *host)
     look_whether_gone((struct server *)(void *)host); // host is its first member
 }
 
-static void server_connection(uv_stream_t *stream, int status)
+static void server_on_client(void *arg, int fd)
 {
-    struct listener *l = stream->data;
-    if (status < 0) {
-        log_alarm("accept", "%s: %s", l->config->text, uv_strerror(status));
-        return;
-    }
-    submit_accept(&l->server->host, l->config, stream);
+    struct listener *l = arg;
+    submit_accept(&l->server->host, l->config, fd);
+}
+
+static void server_on_closed(void *arg)
+{
+    struct listener *l = arg;
+    l->server->open--;
+    look_whether_gone(l->server);
 }
 
 static int listen_on(struct listener *l, struct server *server, const struct cfg_listen *config,
-                     int fd)
+                     int fd, struct why *why)
 {
     l->server = server;
     l->config = config;
-    l->tcp.data = l;
-    int rc = uv_tcp_init(&server->host.worker->loop, &l->tcp);
-    assert(rc == 0);
-    server->open++;
-    rc = uv_tcp_open(&l->tcp, fd);
-    return rc < 0 ? rc : uv_listen((uv_stream_t *)&l->tcp, BACKLOG, server_connection);
+    const struct acceptor_options options = {
+        .name = config->text,
+        .busy = config->implicit_tls ? NULL : "421 4.3.2 Too many connections, try again later\r\n",
+        .client = server_on_client,
+        .closed = server_on_closed,
+        .arg = l};
+    l->acceptor = acceptor_open(&server->host.worker->loop, fd, &options, why);
+    server->open += l->acceptor != NULL;
+    return l->acceptor ? 0 : -1;
 }
 
 struct server *server_new(struct worker *worker, const int *fds, size_t nfds)
@@ -80,14 +85,15 @@ struct server *server_new(struct worker *worker, const int *fds, size_t nfds)
     host->limits = limits_shared(&worker->relay->limits);
     host->auth = auth_new(host->limits, &worker->loop, worker->mail);
     host->freed = server_session_freed;
+    host->room = acceptor_room();
     list_init(&host->sessions);
     server->listeners = mem_new((nfds ? nfds : 1) * sizeof *server->listeners);
     server->nlisteners = nfds;
     for (size_t i = 0; i < nfds; i++) {
         const struct cfg_listen *config = &server->first->config->listen[i];
-        int rc = listen_on(&server->listeners[i], server, config, fds[i]);
-        if (rc < 0)
-            log_alarm("listen", "%s: %s", config->text, uv_strerror(rc));
+        struct why why;
+        if (listen_on(&server->listeners[i], server, config, fds[i], &why) < 0)
+            log_alarm("listen", "%s", why.text);
     }
     return server;
 }
@@ -99,19 +105,11 @@ void server_reload(struct server *server, struct setup *setup)
     setup_unref(old);
 }
 
-static void server_listener_closed(uv_handle_t *handle)
-{
-    struct listener *l = handle->data;
-    l->server->open--;
-    look_whether_gone(l->server);
-}
-
 static void close_listeners(struct server *server)
 {
     for (size_t i = 0; i < server->nlisteners; i++) {
-        uv_handle_t *handle = (uv_handle_t *)&server->listeners[i].tcp;
-        if (!uv_is_closing(handle))
-            uv_close(handle, server_listener_closed);
+        acceptor_close(server->listeners[i].acceptor);
+        server->listeners[i].acceptor = NULL;
     }
 }
 

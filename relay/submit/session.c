@@ -123,6 +123,11 @@ void submit_end_transaction(struct submit *s)
     s->expected = 0;
 }
 
+enum submit_state submit_idle(const struct submit *s)
+{
+    return s->helo[0] ? SUBMIT_READY : SUBMIT_CONNECTED;
+}
+
 static void submit_session_release(struct submit *s)
 {
     if (s->state != SUBMIT_GONE || s->pending)
@@ -304,10 +309,10 @@ void submit_set_client(struct submit *s, const struct sockaddr *address)
              a->sa_family == AF_INET6 ? "IPv6:" : "", text);
 }
 
-void submit_accept(struct submit_host *host, const struct cfg_listen *listen, uv_stream_t *listener)
+void submit_accept(struct submit_host *host, const struct cfg_listen *listen, int fd)
 {
     struct submit *s = mem_new(sizeof *s);
-    s->stream = stream_accept(listener, submit_session_on_event, s);
+    s->stream = stream_accept(&host->worker->loop, fd, submit_session_on_event, s);
     if (!s->stream) {
         free(s);
         return;

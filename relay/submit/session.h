@@ -20,13 +20,13 @@ struct submit_host {
     struct list sessions; // every session that is not freed
     size_t nsessions;
     bool draining; // sessions end after their message
+    uint64_t room; // connections of all workers together that the process has descriptors for
     // A session was freed: the last thing that happens to it. May come inside the calls below.
     void (*freed)(struct submit_host *host);
 };
 
-// Takes the connection that waits at the listener. `listen` lives as long as the host.
-void submit_accept(struct submit_host *host, const struct cfg_listen *listen,
-                   uv_stream_t *listener);
+// Takes over the socket of a connection. `listen` lives as long as the host.
+void submit_accept(struct submit_host *host, const struct cfg_listen *listen, int fd);
 // host->draining was set: 421 now where no message is under way.
 void submit_drain(struct submit_host *host);
 // 421 and close, now. Sessions are freed when what they wait for (spool, disk, hash) has answered.

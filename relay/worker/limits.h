@@ -39,7 +39,7 @@ bool limits_user_banned(struct limits *limits, const struct sockaddr *client, co
 
 // Takes n from the principal's allowance (a bucket that refills at `rate`); false: not enough is
 // left.
-enum limits_kind { LIMITS_MESSAGES, LIMITS_RECIPIENTS, LIMITS_ALARMS };
+enum limits_kind { LIMITS_MESSAGES, LIMITS_RECIPIENTS };
 bool limits_spend(struct limits *limits, enum limits_kind kind, const char *principal,
                   struct rate rate, uint64_t n);
 

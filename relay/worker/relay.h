@@ -8,21 +8,36 @@
 #include <stdatomic.h>
 #include "config/config.h"
 #include "dns/dns.h"
+#include "relay/base/buf.h"
 #include "relay/setup/setup.h"
 #include "relay/spool/spool.h"
 #include "relay/worker/worker.h"
 
-struct routes;  // relay/route/routes.h: the routes thread
-struct state;   // relay/state/state.h: the state thread (SQLite)
-struct control; // relay/control/control.h
-struct limits;  // relay/worker/limits.h
+struct routes;   // relay/route/routes.h: the routes thread
+struct state;    // relay/state/state.h: the state thread (SQLite)
+struct control;  // relay/control/control.h
+struct reporter; // relay/report/reporter.h: on the main loop
+struct history;  // relay/http/history.h
+struct limits;   // relay/worker/limits.h
 
 enum relay_stage { RELAY_STARTING, RELAY_RUNNING, RELAY_DRAINING, RELAY_STOPPING };
+
+// What a delivered recipient's connection had proved.
+enum protection {
+    PROTECTION_DANE,
+    PROTECTION_STS,     // certificate, because MTA-STS asked for it
+    PROTECTION_PROVED,  // certificate or pin, by rule, memory or the operator's default
+    PROTECTION_ENCRYPT, // encrypted, nothing proved
+    PROTECTION_CLEAR,
+    PROTECTIONS
+};
 
 // Counters for status, metrics and limits; relaxed atomics. (Alarms are counted by relay/log/log.h.)
 struct counters {
     _Atomic uint64_t connections, connections_out, sessions, accepted, refused, delivered, deferred,
-        failed, expired, dsn, auth_ok, auth_failed, tls_refused, tls_failure;
+        failed, expired, dsn, auth_ok, auth_failed, tls_refused, tls_failure, reports_sent,
+        reports_failed;
+    _Atomic uint64_t delivered_by[PROTECTIONS];
     _Atomic int64_t connections_now, queued_now, memory_now; // memory_now: message and I/O bytes
 };
 
@@ -32,14 +47,17 @@ struct relay {
     struct routes *routes;
     struct state *state;
     struct control *control;
+    struct reporter *reporter;
     struct limits *_Atomic limits; // made by the first server, gone with the last
     struct worker **workers;
     unsigned nworkers;
     struct counters counters;
     _Atomic int stage; // enum relay_stage
     int64_t started_ms;
-    struct inbox *mail;  // the main loop's
-    struct setup *setup; // the present one, as the main thread has it; there only
+    struct inbox *mail;      // the main loop's
+    struct history *history; // the main loop's; NULL: none is kept
+    struct setup *setup;     // the present one, as the main thread has it; there only
+    struct buf troubles; // changed files that cannot be used, a line each; the main thread's only
 };
 
 #endif

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <xxhash.h>
 #include "relay/base/list.h"
 #include "relay/base/mem.h"
@@ -34,6 +35,14 @@ void worker_busy(struct worker *worker, int change)
 {
     if (worker->busy)
         worker->busy(worker, change);
+}
+
+unsigned worker_count(const struct config *config)
+{
+    if (config->workers)
+        return (unsigned)config->workers;
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return cores > 0 ? (unsigned)cores : 1;
 }
 
 struct worker *worker_for_site(struct relay *relay, const char *site)

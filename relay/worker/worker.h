@@ -8,6 +8,7 @@
 #include <uv.h>
 #include "relay/base/inbox.h"
 
+struct config;
 struct relay;
 struct setup;
 struct server; // relay/submit/server.h
@@ -29,6 +30,8 @@ void worker_busy(struct worker *worker, int change);
 
 // Runs fn(worker, arg) on the worker's thread, later. Any thread.
 void worker_call(struct worker *worker, void (*fn)(struct worker *worker, void *arg), void *arg);
+// How many a configuration asks for: one a core where it says 0.
+unsigned worker_count(const struct config *config);
 // The worker that owns a site (hash of its key).
 struct worker *worker_for_site(struct relay *relay, const char *site);
 

@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct buf out;
     struct authres_writer w;
     buf_init(&out, 1 << 20);
-    authres_begin(&w, &out, "relay.example");
+    authres_begin(&w, &out, "relay.example", size & 1);
     for (size_t i = 0; i < a.n; i++)
         authres_text(&w, a.results[i].text);
     authres_end(&w);

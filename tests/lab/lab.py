@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 
-from tests.lab import policyhost, postfix, proxy, world, zones
+from tests.lab import collector, policyhost, postfix, proxy, world, zones
 from tests.lab.mx import Mx
 from tests.lab.names import Names
 from tests.lab.pki import Authority, self_signed
@@ -126,6 +126,10 @@ class Lab:
     def policy_host(self, domain, **more):
         """The HTTPS host of an MTA-STS policy, with its TXT and address records."""
         return policyhost.PolicyHost(self, domain, **more)
+
+    def collector(self, host, **more):
+        """The HTTPS host that TLS reports are posted to."""
+        return collector.Collector(self, host, **more)
 
     def strip_proxy(self, host, upstream):
         return proxy.Proxy(self, (self.address(host), 25), (upstream, 25))

@@ -14,12 +14,13 @@ def policy(mode="enforce", mx=(), max_age=604800, version="STSv1"):
 class PolicyHost:
     """Serves https://mta-sts.DOMAIN/.well-known/mta-sts.txt. Fields may be changed while it runs:
     status, type, body (bytes or text), location, pause (seconds between bytes: a slow drip), chunked (body
-    in chunks, without a length), end (of the chunks), flood (bytes sent again and again for ever, behind the answer), hang (accepts, then says nothing)."""
+    in chunks, without a length), end (of the chunks), flood (bytes sent again and again for ever, behind the answer), hang (accepts,
+    then says nothing; or says of a request whether to), raw (bytes sent in the place of an answer)."""
 
     def __init__(self, lab, domain, body="", tls="good", id="1", address=None):
         self.host = "mta-sts." + domain
         self.status, self.type, self.body, self.location = 200, "text/plain", body, None
-        self.pause, self.chunked, self.hang = 0.0, False, False
+        self.pause, self.chunked, self.hang, self.raw = 0.0, False, False, None
         self.end, self.flood, self.flooded = b"0\r\n\r\n", None, 0
         self.requests, self.errors, self.threads = [], [], []
         self.address = address or lab.address(self.host)
@@ -68,10 +69,10 @@ class PolicyHost:
                         return
                     request += data
                 self.requests.append(request.decode("latin-1"))
-                if self.hang:
+                if self.hang(self.requests[-1]) if callable(self.hang) else self.hang:
                     self.closing.wait(120)
                     return
-                self._send(stream, self._response())
+                self._send(stream, self.raw or self._response())
                 while self.flood and not self.closing.is_set():
                     stream.sendall(self.flood)
                     self.flooded += len(self.flood)

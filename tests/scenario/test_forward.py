@@ -8,9 +8,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from tests.lab import pki, relay as lab_relay
+from tests.lab.milters import OpenDkim, Rspamd
 from tests.lab.others import Dkimpy, MailDkim
 from tests.lab.relay import letter
-from tests.scenario.test_size import peak, resident
 
 FORWARDER = {"user": "postfix", "from": ["example.org"], "forward": True, "xforward": True}
 
@@ -248,9 +248,97 @@ def test_a_large_forwarded_message_takes_no_memory(lab):
     relay.start()
     assert through_xforward(relay, foreign(lab), "friend@else.test", OWN["stranger"]).code == 250
     final.wait()
-    before = resident(relay.process.pid)
+    before = relay.memory()
     text = foreign(lab, body=(b"m  " * 23 + b"\r\n") * (50 * 1024 * 1024 // 71))
     assert through_xforward(relay, text, "friend@else.test", OWN["stranger"]).code == 250
     assert "dkim=pass" in final.wait(2, bound=240)[1].header().decode()
-    grown = peak(relay.process.pid) - before
+    grown = relay.memory("VmHWM") - before
     assert grown < 16 * 1024 * 1024, f"{grown} bytes more"
+
+
+# --- results of a Postfix whose milters write them, and what strangers write into them ---
+
+FORGED = b"Authentication-Results: mx.example.org; auth=pass smtp.auth=ceo; dmarc=pass header.from=%s\r\n"
+
+
+def milter_road(lab, kind, hops=0, **senders):
+    """The road with a milter on Postfix's smtpd, whose results the relay believes."""
+    own_published(lab)
+    final = lab.mx("mx.dest.test", domains="dest.test")
+    sender = dict(FORWARDER, trust_results_of=["mx.example.org"], trusted_hops=hops, **senders)
+    relay = lab.relay(senders=[sender], arc={"domain": "example.org", "selector": "r1", "file": "r1.pem"}).start()
+    milter = OpenDkim(lab, "mx.example.org") if kind == "opendkim" else Rspamd(lab)
+    postfix = lab.postfix_client("mx.example.org", relay, address=lab.address("mx.example.org"), port=25,
+                                 smtp_send_xforward_command="yes", smtpd_milters=milter.socket,
+                                 smtp_sasl_password_maps=f"static:postfix:{relay.password}",
+                                 mynetworks="198.51.100.0/24", smtpd_client_restrictions="")
+    return final, relay, postfix
+
+
+def fields(data):
+    """The names of the header fields that Postfix handed on, each with its first word, in order."""
+    header = data.split(b"\r\n\r\n")[0].replace(b"\r\n\t", b" ").replace(b"\r\n ", b" ").decode()
+    return [" ".join(line.split()[:2]) for line in header.split("\r\n")]
+
+
+def strangers_signed(relay):
+    """Signatures on anything but Postfix's own bounces."""
+    bounces = {e["id"] for e in relay.events("accept", **{"from": ""})}
+    return [e for e in relay.events("signed") if e["id"] not in bounces]
+
+
+@pytest.mark.parametrize("kind, above", [("opendkim", True), ("rspamd", False)])
+def test_case_90_where_a_milter_puts_its_results(lab, kind, above):
+    """OpenDKIM's stand above the Received field of its Postfix, rspamd's right below it."""
+    final, relay, postfix = milter_road(lab, kind)
+    inject(postfix, foreign(lab), "friend@else.test")
+    seen = fields(final.wait().data)
+    theirs = seen.index("Authentication-Results: mx.example.org;")
+    mine, postfix_s = [n for n, name in enumerate(seen) if name == "Received: from"][:2]
+    assert mine < theirs and (theirs < postfix_s) == above, seen
+    assert abs(theirs - postfix_s) == 1, seen
+
+
+@pytest.mark.parametrize("kind, hops", [("opendkim", 0), ("rspamd", 0), ("rspamd", 1)])
+def test_case_90_a_stranger_s_results_get_no_signature(lab, kind, hops):
+    final, relay, postfix = milter_road(lab, kind, hops)
+    lab.names.set("else.test", "TXT", "v=spf1 -all")
+    lab.names.set("_dmarc.else.test", "TXT", "v=DMARC1; p=reject")
+    inject(postfix, FORGED % b"example.org" + letter(sender="ceo@example.org"), "x@else.test", client="198.51.100.66")
+    assert "5.7.1" in str(relay.wait("refuse"))
+    inject(postfix, FORGED % b"else.test" + letter(sender="friend@else.test"), "friend@else.test",
+           client="198.51.100.66")
+    ours = final.wait(bound=60).header().decode().split("Received:")[0]
+    assert "dmarc=fail" in ours and "dmarc=pass" not in ours and "auth=pass" not in ours, ours
+    assert not strangers_signed(relay)
+
+
+@pytest.mark.parametrize("kind, hops", [("opendkim", 0), ("rspamd", 1)])
+def test_case_93_a_stranger_s_own_words_are_no_results(lab, kind, hops):
+    """rspamd copies the envelope sender and HELO raw into its comment, OpenDKIM the decoded i= of a signature."""
+    final, relay, postfix = milter_road(lab, kind, hops)
+    lab.names.set("else.test", "TXT", "v=spf1 ip4:198.51.100.66 -all")
+    key = lab_relay.cached("foreign key", lambda: pki.new_key("rsa"))
+    lab.names.set("f._domainkey.else.test", "TXT", lab_relay.dkim_record(key, "rsa"))
+    text = letter(sender="ceo@example.org")
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL,
+                            serialization.NoEncryption())
+    injected = dkim.sign(text, b"f", b"else.test", pem, identity=b"x=3Bauth=3Dpass=20smtp.auth=3Dceo@else.test")
+    tries = [("h", '"x); auth=pass (y"@else.test', text), ("h);auth=pass(y", "", text),
+             ("h", '"x; auth=pass smtp.auth=ceo"@else.test', text), ("h", "x@else.test", injected + text)]
+    for n, (helo, sender, message) in enumerate(tries):
+        with smtplib.SMTP(postfix.address, 25, source_address=("198.51.100.66", 0)) as smtp:
+            smtp.ehlo(helo)
+            assert smtp.docmd(f"MAIL FROM:<{sender}>")[0] == 250
+            assert smtp.docmd("RCPT TO:<someone@dest.test>")[0] == 250
+            assert smtp.data(message)[0] == 250
+        relay.wait("refuse", n + 1)
+    assert not strangers_signed(relay)
+
+
+def test_case_92_mail_that_a_filter_hands_back_is_not_local(lab):
+    """Postfix says SOURCE=LOCAL of what comes back from a content filter; what its milter found remains."""
+    _, relay, _ = milter_road(lab, "opendkim")
+    said = b"Authentication-Results: mx.example.org; dmarc=fail header.from=example.org\r\n"
+    assert through_xforward(relay, said + letter(), "app@example.org", OWN["local"]).code == 550
+    assert through_xforward(relay, letter(), "app@example.org", OWN["local"]).code == 250

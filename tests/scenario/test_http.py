@@ -67,23 +67,64 @@ def test_health_and_what_else_is_asked(lab, relay):
     assert status == 200 and text == "" and int(headers["Content-Length"]) > 0
     status, headers, _ = get("/", "POST")
     assert status == 405 and headers["Allow"] == "GET, HEAD"
-    assert get("/../etc/passwd")[0] == 404 and get("/" + "x" * 9000)[0] == 400
+    assert get("/../etc/passwd")[0] == 404 and get("/" + "x" * 20000)[0] in (414, 431)
+
+
+def page(path):
+    status, headers, text = get(path)
+    assert headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in headers["Content-Security-Policy"] and "<script" not in text
+    assert "style=" not in text and "javascript:" not in text
+    return status, text
 
 
 @pytest.mark.threads
-def test_failures_are_on_the_page_and_are_text(lab, mx, relay):
-    status, headers, text = get("/")
-    assert status == 200 and "None are known" in text and "<script" not in text
-    assert headers["Content-Type"] == "text/html; charset=utf-8"
-    assert "default-src 'none'" in headers["Content-Security-Policy"]
+def test_the_pages_tell_what_happened_and_strangers_words_are_text(lab, mx, relay):
+    assert "Mail is flowing</h1>" in page("/")[1] and "None are known" in page("/failures")[1]
+    assert "The queue is empty" in page("/queue")[1] and "There are none" in page("/exceptions")[1]
     mx.on("starttls", "454 4.7.0 <script>alert(1)</script>")
     relay.send("a@dest.test")
-    relay.wait("deferred", to="a@dest.test")
-    text = get("/?whatever")[2]
-    for words in ("mx.dest.test", "dest.test", "starttls-not-supported", "<td>refused</td>", "encrypt"):
+    id = relay.wait("deferred", to="a@dest.test")["id"]
+    text = page("/failures?q=DEST.test")[1]
+    for words in ("mx.dest.test", "starttls-not-supported", ">refused<", "alert(1)"):
         assert words in text, words
-    assert "<script" not in text
+    assert "None are known" in page("/failures?q=elsewhere")[1]
+    assert page("/failures?q=%22%3E%3Cb%3E")[1].count("&quot;&gt;&lt;b&gt;") == 1
+    assert "not to dest.test" in page("/")[1]
+    status, text = page("/domain/dest.test")
+    assert status == 200 and "mx.dest.test" in text and "encrypt" in text and id in text
+    status, text = page("/message/" + id)
+    assert status == 200 and "a@dest.test" in text and "waiting" in text
     assert numbers()["waxwing_tls_refused_total"] >= 1
+
+
+def test_what_is_not_there_is_not_found(lab, relay):
+    assert page("/message/0cr9qxqpqjcr0")[0] == 404
+    assert page("/message/nonsense")[0] in (200, 404) and get("/message/")[0] == 404
+    assert get("/domain/..")[0] == 404 and get("/domain/%ff")[0] == 404
+    assert get("/style.css")[1]["Content-Type"].startswith("text/css")
+
+
+def test_masked_addresses_are_masked_on_the_page(lab, mx):
+    relay = lab.relay(http=f"127.0.0.1:{PORT}", log={"mask": True}, delivery={"retry": ["1h"]}).start()
+    mx.on("rcpt", "451 4.7.1 later")
+    relay.send("secret.person@dest.test")
+    relay.wait("deferred")
+    text = page("/queue")[1]
+    assert "…@dest.test" in text and "secret.person" not in text
+
+
+def test_protection_is_counted_by_what_was_proved(lab, mx, relay):
+    lab.mx("mx.clear.test", domains="clear.test", tls=None)
+    relay.write(delivery={"destinations": [{"domain": "clear.test", "tls": "opportunistic", "until": "never",
+                                            "reason": "a test"}]})
+    relay.ask("reload")
+    for to in ("a@dest.test", "b@clear.test"):
+        relay.send(to)
+        relay.wait("delivered", to=to)
+    text = page("/")[1]
+    assert "in clear 1 " in text and "certificate proved 1 " in text and "only encrypted 0 " in text
+    assert "a test" in page("/exceptions")[1] and "never" in page("/exceptions")[1]
 
 
 def test_a_failed_self_check_is_told(lab):
@@ -94,12 +135,62 @@ def test_a_failed_self_check_is_told(lab):
     assert status == 200 and re.search(r"^warning: DNSSEC validation does not work: \S", text, re.M)
 
 
-def test_a_relay_that_drains_is_not_healthy(lab, mx, relay):
+def test_a_relay_that_drains_is_alive_and_not_ready(lab, mx, relay):
+    assert get("/readyz")[0] == 200 and get("/readyz")[2] == "ok\n"
     mx.on("mail", HANG)
     relay.send("a@dest.test")
     relay.ask("drain")
-    status, _, text = get("/healthz")
+    status, _, text = get("/readyz")
     assert status == 503 and "draining" in text and len(text.splitlines()) == 1
+    assert get("/healthz")[0] == 200 and "draining" in get("/healthz")[2]
+
+
+def asked_as(host, path="/"):
+    """The status of the answer to a request for this Host."""
+    connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=30)
+    connection.request("GET", path, headers={"Host": host})
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+def test_case_136_pages_are_read_under_our_own_names_alone(lab, relay):
+    for host in ("127.0.0.1", f"127.0.0.1:{PORT}", "[::1]:80", "localhost", "LOCALHOST:9587", "relay.example.org",
+                 "relay.example.org.:9587"):
+        assert asked_as(host) == 200, host
+    for host in ("evil.example", "evil.example:9587", "127.0.0.1.evil.example", "localhost.evil.example",
+                 "[::1].evil.example", "xrelay.example.org", "[evil]", "monitor.lan"):
+        assert asked_as(host) == 421 and asked_as(host, "/metrics") == 421, host
+        assert asked_as(host, "/healthz") == 200 and asked_as(host, "/readyz") == 200
+    relay.write(http_names=["monitor.lan"])
+    relay.ask("reload")
+    assert asked_as("monitor.lan:9587") == 200 and asked_as("evil.example") == 421
+
+
+def test_case_137_idle_connections_keep_nobody_from_asking(lab, relay):
+    idle = [socket.create_connection(("127.0.0.1", PORT)) for _ in range(300)]
+    for s in idle[:100]:
+        s.sendall(b"GET /heal")
+    for _ in range(20):
+        assert get("/healthz")[0] == 200
+    for s in idle:
+        s.close()
+
+
+def test_case_137_idle_questions_keep_nobody_from_asking(lab, relay):
+    idle = []
+    for n in range(300):
+        s = socket.socket(socket.AF_UNIX)
+        s.connect(relay.path("control.sock"))
+        if n % 2:
+            s.sendall(b'{"verb":')
+        idle.append(s)
+    relay.ask("status")
+    idle[-1].settimeout(60)
+    try:
+        assert idle[-1].recv(1) == b""  # whoever asks nothing is not waited for
+    except ConnectionResetError:
+        pass
 
 
 @pytest.mark.threads

@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import socket
+import subprocess
 
 import pytest
 
@@ -70,6 +72,113 @@ def test_queue_filters(lab, mx):
     assert len(ids("--older", "1h")) == 0 and relay.ctl("queue", "show", "nothing").returncode != 0
 
 
+def hold_two(lab, mx, **config):
+    """A relay with two held messages and one that waits."""
+    mx.on("rcpt", "450 4.2.1 busy")
+    relay = lab.relay(delivery={"retry": ["1h"]}, **config).start()
+    ids = [relay.send(f"u{n}@dest.test", sender=f"s{n}@example.org") for n in range(3)]
+    relay.wait("deferred", 3)
+    assert relay.ask("queue", "hold", *ids[:2]) == "2 recipients held\n"
+    return relay, ids
+
+
+def test_case_111_an_unknown_word_is_an_error_and_removes_nothing(lab, mx):
+    relay, _ = hold_two(lab, mx)
+    for words in (["--state", "hold"], ["--state", ""], ["--older", "0"], ["--older", "soon"], ["--all", "--state", "held"],
+                  ["--domain", "a b"], ["--stat", "held"], ["--domain", "a.test", "--domain", "b.test"], [],
+                  ["--sender"], ["all"]):
+        done = relay.ctl("queue", "remove", *words)
+        assert done.returncode == 64 and "queue" in done.stderr, (words, done)
+    # nor does a program that speaks to the socket itself
+    for request in ({"state": "hold"}, {"ids": ["x"]}, {"state": 7}, {}):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(relay.path("control.sock"))
+            s.sendall(json.dumps({"verb": "queue-remove", "domain": "dest.test" if request else None, **request}).encode() + b"\n")
+            assert json.loads(s.makefile().read())["exit"] == 64, request
+    assert len(waiting(relay)) == 3
+
+
+def test_case_112_filters_say_how_many_and_ask_on_a_terminal(lab, mx):
+    relay, ids = hold_two(lab, mx)
+    assert relay.ask("queue", "remove", "--state", "held", "--dry-run") == "2 recipients would be removed\n"
+    assert relay.ask("queue", "hold", "--all", "--dry-run") == "1 recipient would be held\n"
+
+    def at_a_terminal(answer, *words):
+        pid, fd = os.forkpty()
+        if pid == 0:
+            os.execv(relay.program, [relay.program, "-c", relay.file, "queue", *words])
+        os.write(fd, answer)
+        out = b""
+        try:
+            while piece := os.read(fd, 4096):
+                out += piece
+        except OSError:
+            pass
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), out.decode()
+    status, out = at_a_terminal(b"n\n", "remove", "--state", "held")
+    assert status == 1 and "remove 2 recipients? [y/N]" in out and "nothing was done" in out
+    assert len(waiting(relay)) == 3
+    status, out = at_a_terminal(b"y\n", "remove", "--state", "held")
+    assert status == 0 and "2 recipients removed" in out
+    assert at_a_terminal(b"", "retry", "--all", "--yes")[1].strip() == "1 recipient tried again now"
+    assert {m["id"] for m in waiting(relay)} == {ids[2]}
+    assert relay.ctl("queue", "remove", ids[0]).returncode == 1
+
+
+def test_case_113_operators_verbs_leave_a_line_with_who_asked(lab, mx):
+    lab.mx("mx.example.org", domains="example.org")
+    relay, ids = hold_two(lab, mx)
+    relay.ask("queue", "release", ids[0])
+    relay.wait("deferred", 4)
+    relay.ask("queue", "retry", ids[2])
+    relay.ask("queue", "remove", ids[1])
+    relay.wait("deferred", 5)
+    relay.ask("queue", "bounce", ids[0])
+    told = [(e["verb"], e["id"], e["to"], e["by"]) for e in relay.events("operator")]
+    assert told == [("hold", ids[0], "u0@dest.test", "root"), ("hold", ids[1], "u1@dest.test", "root"),
+                    ("release", ids[0], "u0@dest.test", "root"), ("retry", ids[2], "u2@dest.test", "root"),
+                    ("remove", ids[1], "u1@dest.test", "root"), ("bounce", ids[0], "u0@dest.test", "root")]
+
+
+def test_case_114_an_export_of_any_size_is_whole(lab, mx):
+    mx.without("SIZE").on("rcpt", "450 4.2.1 busy")
+    relay = lab.relay(delivery={"retry": ["1h"]}, limits={"message_size": "200MiB"})
+    relay.asan_options = "quarantine_size_mb=4"  # what is freed is not to be counted
+    relay.start()
+    body = (b"%07d\xe9 a line of a large body, to be cut nowhere at all\r\n" % 7) * 2400000
+    one = relay.send("a@dest.test", letter(body=body), mail=" BODY=8BITMIME")
+    with open(relay.path("exported"), "wb") as out:
+        assert subprocess.run([relay.program, "-c", relay.file, "queue", "export", one], stdout=out).returncode == 0
+    with open(relay.path("exported"), "rb") as f:
+        data = f.read()
+    assert data.startswith(b"DKIM-Signature:") and data[data.index(b"\r\n\r\n") + 4:] == body
+    assert relay.memory("VmHWM") < 200 << 20  # it never has the message in memory
+
+
+@pytest.mark.parametrize("words", [
+    ("help",), ("help", "queue"), ("queue", "--help"), ("--version",), ("queue", "list"), ("queue", "list", "--json"),
+    ("queue", "export", "ID"), ("queue", "show", "ID"), ("queue", "hold", "--all"), ("status",), ("status", "--json"),
+    ("run", "--print-config"), ("check", "--offline"), ("user", "list"), ("explain", "dest.test"), ("reload",),
+    ("tls", "failures"), ("tls", "failures", "--follow"), ("tls", "policies"), ("spf", "--ip", "192.0.2.1", "--helo", "h.test", "--mail-from", "a@b.test"),
+    ("sts", "match", "a.b.test", "*.b.test"), ("message", "verify", "FILE"), ("key", "show", "r1.pem", "--domain", "example.org", "--selector", "s")])
+def test_case_115_what_cannot_be_written_is_an_error(lab, mx, words):
+    mx.on("rcpt", "450 4.2.1 busy").on("starttls", "454 4.7.0 no")
+    relay = lab.relay(delivery={"retry": ["1h"]}).start()
+    one = relay.send("a@dest.test")
+    relay.wait("deferred")
+    with open(relay.path("letter"), "wb") as f:
+        f.write(letter())
+    argv = [one if w == "ID" else relay.path("letter") if w == "FILE" else w for w in words]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([relay.program, "-c", relay.file, *argv], stdout=full, stderr=subprocess.PIPE, text=True,
+                              timeout=60, cwd=relay.folder)
+    if done.returncode == 0:
+        silent = relay.ctl(*argv)
+        assert not silent.stdout, (words, silent.stdout)
+    else:
+        assert "No space left on device" in done.stderr, (words, done.stderr)
+
+
 def test_status_in_words_and_json(lab, mx):
     relay = lab.relay().start()
     relay.send("a@dest.test")
@@ -114,6 +223,19 @@ def test_reload_takes_the_new_configuration(lab, mx, way):
         client.expect(250, "MAIL FROM:<x@example.com>")
         client.expect(250, "RSET")
         client.expect(5, "MAIL FROM:<x@example.org>")
+
+
+def test_case_141_reload_says_what_only_a_restart_changes(lab, mx):
+    relay = lab.relay().start()
+    relay.write(spool="elsewhere", workers=3, listen=[{"address": "127.0.0.1:5870"}], received="no-client")
+    for _ in range(2):  # the second time the file has not changed, and what runs is still another
+        said = relay.ask("reload")
+        assert "in force, but for what only a restart changes: listen, spool, workers" in said
+    relay.reload()
+    found = until(lambda: [e["text"] for e in relay.events("reload") if "only a restart" in e["text"]][2:], relay.told)
+    assert "listen, spool, workers" in found[0]
+    relay.write(spool="spool", workers=2, listen=relay._defaults()["listen"])
+    assert relay.ask("reload") == "the new configuration is in force\n"
 
 
 def test_a_bad_reload_keeps_the_old_configuration(lab, mx):

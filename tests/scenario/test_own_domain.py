@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: ISC
 """The relay's own domains as receivers see them: audits, and keys that nobody finds."""
 import json
+import os
+import shutil
 
 import pytest
 
+from tests.lab.relay import letter as lab_letter
 from tests.lab.wait import until
 
 
@@ -101,3 +104,52 @@ def test_require_published_can_be_switched_off(lab, mx):
     relay.send("a@dest.test")
     message = mx.wait().data
     assert b"s=r1" in message and b"s=e1" in message
+
+
+def put_key(relay, domain, selector):
+    folder = os.path.join(relay.path("keys"), domain)
+    os.makedirs(folder, exist_ok=True)
+    shutil.copy(relay.path(selector + ".pem"), os.path.join(folder, selector + ".pem"))
+
+
+def test_case_108_keys_of_a_directory(lab, mx):
+    relay = lab.relay(dkim={"directory": "keys", "domains": []})
+    put_key(relay, "example.org", "r1")
+    os.makedirs(relay.path("keys/empty.example"))
+    relay.start()
+    relay.send("a@dest.test")
+    message = mx.wait().data
+    assert b"s=r1" in message and b"s=e1" not in message
+    put_key(relay, "example.org", "e1")
+    relay.reload()
+    relay.wait("reload")
+    relay.send("b@dest.test")
+    message = mx.wait(2)[1].data
+    assert b"s=r1" in message and b"s=e1" in message
+    assert json.loads(relay.ctl("key", "test", "--json").stdout)[0]["result"] == "same"
+    shutil.rmtree(relay.path("keys"))
+    assert "cannot be read" in relay.ctl("check", "--offline").stdout
+
+
+def test_case_99_what_is_signed_and_for_how_long(lab, mx):
+    relay = lab.relay(dkim={"headers": ["From", "Subject", "X-Ticket"], "oversign": ["From"], "expire": "7d"}).start()
+    relay.send("a@dest.test", lab_letter(more="X-Ticket: 1\r\nTo: x@y.test\r\n"))
+    field = mx.wait().data.replace(b"\r\n ", b" ").split(b"\r\n")[0].decode()
+    tags = dict(tag.strip().split("=", 1) for tag in field.split(":", 1)[1].split(";"))
+    assert tags["h"].replace(" ", "") == "from:from:subject:x-ticket"
+    assert int(tags["x"]) - int(tags["t"]) == 7 * 86400
+    relay.write(dkim={"headers": ["Subject", "no name"]})
+    told = relay.ctl("check", "--offline").stdout
+    assert "From has to be signed" in told and "no name of a header field" in told
+
+
+def test_case_103_key_commands_tell_what_is_wrong(lab):
+    relay = lab.relay()
+    for more, wrong in ((["--bits", "100"], "1024"), (["--domain", "a b.example"], "a b.example"),
+                        (["--selector", "a b"], "a b")):
+        done = relay.ctl("key", "new", "--domain", "x.example", "--selector", "s", "--out", "k.pem", *more)
+        assert done.returncode == 64 and wrong in done.stderr and not os.path.exists(relay.path("k.pem")), done
+    lab.names.remove("e1._domainkey.example.org")
+    done = relay.ctl("key", "test", "--json")
+    rows = {row["name"]: row["result"] for row in json.loads(done.stdout)}
+    assert done.returncode == 1 and rows == {"r1._domainkey.example.org": "same", "e1._domainkey.example.org": "absent"}

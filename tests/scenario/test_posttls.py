@@ -3,10 +3,11 @@
 the same of good and of bad hosts."""
 import json
 import os
+import random
 
 import pytest
 
-from tests.lab.pki import Authority, self_signed
+from tests.lab.pki import Authority, pem, self_signed
 from tests.lab.policyhost import policy
 from tests.lab.process import run
 from tests.lab.relay import PROGRAM
@@ -75,6 +76,65 @@ def test_dane_as_postfix_sees_it(lab, kind):
     assert proof.startswith("dane-") == good and bool(kind_of_failure) != good
     assert finger(lab, "dane", "dest.test") == good
     assert not mx.seen
+
+
+def small_world(lab):
+    """Certificates by name; a cross-signed twin has the key and subject of its original, another issuer."""
+    folder = lab.ca.folder
+    root, old = Authority(folder, "Matrix Root"), Authority(folder, "Matrix Old Root")
+    sub = Authority(folder, "Matrix Sub", parent=root)
+
+    def twin(authority):
+        return old._sign(f"twin{random.random()}", authority.name, authority.certificate.key, [], ca=True,
+                         issuer=old.certificate)
+    return {"root": root.certificate, "old": old.certificate, "sub": sub.certificate, "root'": twin(root),
+            "sub'": twin(sub), "leaf": sub.leaf("mx.dest.test"), "lone": self_signed(folder, "mx.dest.test")}
+
+
+CHAINS = ["leaf", "leaf sub", "leaf sub root", "leaf sub root'", "leaf sub root' old", "leaf sub' old",
+          "leaf sub sub' root old", "lone"]
+SIGNER = {"root": "root", "root'": "old", "old": "old", "sub": "root", "sub'": "old", "leaf": "sub"}
+
+
+def must_hold(chain, usage, selector, matching, target):
+    """From who signed whom alone."""
+    def key(name):
+        return name.rstrip("'")
+    if usage == 3:
+        return key(target) == key(chain[0]) if selector else target == chain[0]
+    if chain[0] == "lone":
+        return target == "lone"
+    reached = {SIGNER[chain[0]]}
+    for _ in chain:
+        reached |= {SIGNER[c] for c in chain[1:] if key(c) in reached}
+    there = any(key(c) == key(target) if selector else c == target for c in chain)
+    return (there or matching == 0) and key(target) in reached
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_case_75_anchors_anywhere_in_the_chain_as_postfix_sees_them(lab, part):
+    """A sample, drawn anew each time, of what tests/unit/test_dane_matrix.c tries as a whole."""
+    seed = int(os.environ.get("LAB_SEED", 0)) or random.SystemRandom().getrandbits(32)
+    print("LAB_SEED =", seed)
+    chance = random.Random(seed)
+    world = small_world(lab)
+    relay, mx = lab.relay(), None
+    for _ in range(6):
+        chain = chance.choice(CHAINS).split()
+        usage, selector, matching = chance.choice([2, 2, 2, 3]), chance.choice([0, 1]), chance.choice([0, 1, 2])
+        target = chance.choice(chain * 3 + list(world))
+        record = world[target].tlsa(usage, selector, matching)
+        told = f"{chain} {usage} {selector} {matching} of {target}"
+        with open(world[chain[0]].chain_file, "wb") as f:
+            f.write(b"".join(pem(world[c].certificate) for c in chain))
+        if mx:
+            mx.close()
+        mx = lab.mx("mx.dest.test", domains="dest.test", tls=world[chain[0]])
+        lab.names.set("_25._tcp.mx.dest.test", "TLSA", record)
+        lab.names.secure("dest.test", "mx.dest.test", "_25._tcp.mx.dest.test")
+        good = must_hold(chain, usage, selector, matching, target)
+        assert (explained(relay, "dest.test")[1] == "proved") == good, told
+        assert finger(lab, "dane", "dest.test") == good, told
 
 
 @pytest.mark.parametrize("kind,good", [("good", True), ("self-signed", False), ("expired", False),

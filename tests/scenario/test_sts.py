@@ -45,7 +45,8 @@ def test_case_36_enforce_and_a_bad_host(lab, tls, kind):
 
 def test_case_20_no_host_matches(lab):
     mx, _ = strict(lab, patterns=["elsewhere.test"])
-    refused(lab.relay().start(), mx)
+    line = refused(lab.relay(delivery={"tls": "opportunistic"}).start(), mx)
+    assert line["demand"] == "webpki" and line["source"] == "mta-sts"
 
 
 def test_case_20_only_the_host_that_matches(lab):
@@ -180,6 +181,45 @@ def test_case_21_a_new_id_is_seen_at_once_when_the_cached_policy_refuses(lab):
     relay.wait("tls-refused")  # MX, TXT and policy are still the cached ones
     until(lambda: new.messages, relay.told, 30)
     assert lab.names.asked("_mta-sts.dest.test", "TXT") == 2
+
+
+@pytest.mark.parametrize("now", ["other policy", "none", "testing"])
+def test_case_81_a_failure_waits_for_the_fetch_before_it_defers(lab, now):
+    """The policy host is slow, and the next try is an hour away: what the owner changed counts at once."""
+    lab.names.ttl = 3600
+    mx, web = strict(lab)
+    relay = lab.relay(delivery={"retry": ["1h"], "connections": {"idle": "0s"}}).start()
+    delivered(relay)
+    web.pause = 0.01
+    lab.names.set("_mta-sts.dest.test", "TXT", "v=STSv1; id=2;")
+    mx.certificate = lab.certificate("self-signed", "mx.dest.test")
+    if now == "other policy":
+        lab.names.remove("dest.test")
+        lab.mx("mx2.dest.test", domains="dest.test")
+        web.body = policy(mx=["mx2.dest.test"])
+    else:
+        web.body = policy(now, ["mx.dest.test"] if now == "testing" else [])
+    relay.send("b@dest.test")
+    relay.wait("tls-refused")
+    relay.wait("delivered", to="b@dest.test")
+    assert not relay.events("deferred")
+
+
+def test_case_81_a_failure_under_an_unchanged_policy_is_deferred_once_with_all_that_is_known(lab):
+    mx, _ = strict(lab, tls="self-signed")
+    relay = lab.relay(delivery={"retry": ["1h"]}).start()
+    refused(relay, mx)
+    line, = relay.events("deferred")
+    assert line["host"] == "mx.dest.test" and len(mx.sessions) == 1
+    assert len(relay.events("tls-refused")) == 1
+
+
+def test_case_80_a_policy_without_age_counts_once(lab):
+    mx = lab.mx("mx.dest.test", tls="self-signed", domains="dest.test")
+    web = lab.policy_host("dest.test", body=policy(mx=["mx.dest.test"], max_age=0))
+    relay = lab.relay(delivery={"retry": ["1h"]}).start()
+    assert refused(relay, mx)["source"] == "mta-sts"
+    assert len(web.requests) == 1
 
 
 def strict_relay(lab, **delivery):

@@ -2,6 +2,7 @@
 """Trouble in the running relay: ends, reloads and drains under load; disks that fill up; files, ports and
 users that are not as they should be. LAB_ROUNDS says how often the stories of load go round."""
 import hashlib
+import json
 import os
 import random
 import resource
@@ -9,6 +10,8 @@ import shutil
 import socket
 import threading
 import time
+import urllib.error
+import urllib.request
 
 import pytest
 
@@ -18,6 +21,7 @@ from tests.lab.process import must, run
 from tests.lab.relay import letter, write_private
 from tests.lab.wait import until
 
+HERE = os.path.dirname(os.path.abspath(__file__))
 ROUNDS = int(os.environ.get("LAB_ROUNDS", "1"))
 SENDERS = 12
 
@@ -176,9 +180,9 @@ def small_disk(relay, name, size):
     relay.lab.at_end(lambda: must(["umount", "-l", relay.path(name)]))
 
 
-def fill(relay, name):
+def fill(relay, name, filler="filler"):
     """Takes all that is free; the file to remove."""
-    path = relay.path(name) + "/filler"
+    path = relay.path(name) + "/" + filler
     fd = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
     with pytest.raises(OSError):
         while True:
@@ -232,7 +236,105 @@ def test_case_46_the_disk_fills_while_messages_are_written(lab):
     mx.on("rcpt", None)
     until(lambda: kept <= {m.to()[0] for m in mx.messages}, relay.told)
     assert {m.to()[0] for m in mx.messages} == kept
-    until(lambda: relay.submit("again@dest.test").code == 250, relay.told)
+    until(lambda: taken(relay, "again@dest.test"), relay.told)
+
+
+class Greedy(threading.Thread):
+    """Takes every byte of a disk that becomes free, until told to stop; then gives all back."""
+
+    def __init__(self, folder):
+        super().__init__(daemon=True)
+        self.path, self.done = folder + "/greedy", threading.Event()
+        self.fd = os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o600)
+        self.start()
+
+    def run(self):
+        while not self.done.wait(0.002):
+            try:
+                while True:
+                    os.write(self.fd, b"x" * 4096)
+            except OSError:
+                pass
+
+    def stop(self):
+        self.done.set()
+        self.join()
+        os.close(self.fd)
+        os.unlink(self.path)
+
+
+def takes_mail(relay):
+    with relay.client() as client:
+        return client.cmd("MAIL FROM:<app@example.org>").code == 250
+
+
+def taken(relay, to):
+    """Whether the relay takes a message, if it takes any."""
+    with relay.client() as client:
+        if client.cmd("MAIL FROM:<app@example.org>").code != 250:
+            return False
+        client.expect(250, f"RCPT TO:<{to}>")
+        return client.data(letter(to=to)).code == 250
+
+
+def reserves(relay):
+    return len([n for n in os.listdir(relay.path("spool")) if n.startswith("reserve.")])
+
+
+@pytest.mark.parametrize("kills", [0, 1, 3])
+@pytest.mark.parametrize("size", ["24m", "200m"])
+def test_case_117_a_full_disk_heals_by_itself(lab, size, kills):
+    """Not a byte is free, at any moment: what is delivered is recorded all the same, before and after kills."""
+    mx = lab.mx("mx.dest.test", domains="dest.test").on("rcpt", "450 4.2.1 wait")
+    relay = lab.relay(limits={"disk_reserve": "1MiB"}, delivery={"retry": ["1s"]})
+    small_disk(relay, "spool", size)
+    relay.start()
+    sent = [f"m{n}@dest.test" for n in range(120)]
+    with relay.client() as client:
+        for to in sent:
+            client.envelope("app@example.org", [to])
+            assert client.data(letter(to=to, body=b"x" * 70 + b"\r\n")).code == 250
+    relay.wait("deferred", len(sent))
+    relay.kill()
+    greedy = Greedy(relay.path("spool"))
+    relay.start()
+    until(lambda: not takes_mail(relay), relay.told)
+    for n in range(kills):
+        before = len(mx.messages)
+        mx.next("rcpt", *["250 2.1.5 ok"] * 20)
+        mx.wait(before + 20)
+        until(lambda b=before: len(relay.events("delivered")) >= b + 20, relay.told)
+        time.sleep(0.5)  # what was delivered is recorded within 100 ms
+        relay.kill()
+        relay.start()
+    mx.on("rcpt", None)
+    until(lambda: {m.to()[0] for m in mx.messages} == set(sent), relay.told)
+    until(lambda: relay.json("status")["counters"]["queued"] == 0, relay.told)
+    time.sleep(0.5)
+    relay.kill()
+    relay.start()
+    assert relay.json("status")["counters"]["queued"] == 0  # every result was recorded
+    assert sorted(m.to()[0] for m in mx.messages) == sorted(sent)
+    greedy.stop()
+    until(lambda: taken(relay, "late@dest.test"), relay.told)
+    until(lambda: reserves(relay) == 8, relay.told)
+    assert relay.json("status")["spool"]["segments"] < 12
+
+
+def test_case_118_what_is_on_its_way_counts_against_the_reserve(lab):
+    relay = lab.relay(limits={"disk_reserve": "16MiB", "message_size": "50MiB"})
+    small_disk(relay, "spool", "200m")
+    relay.start()
+    os.posix_fallocate(taken := os.open(relay.path("spool") + "/filler", os.O_WRONLY | os.O_CREAT),
+                       0, (os.statvfs(relay.path("spool")).f_bavail - 10000) * 4096)  # 40 MB are left
+    os.close(taken)
+    time.sleep(1.1)  # the look at the disk is a second old at the most
+    with relay.client() as one, relay.client() as two:
+        assert one.cmd("MAIL FROM:<app@example.org> SIZE=30000000").code == 452
+        one.expect(250, "MAIL FROM:<app@example.org> SIZE=20000000")
+        assert two.cmd("MAIL FROM:<app@example.org> SIZE=20000000").code == 452
+        one.expect(250, "RSET")
+        two.expect(250, "MAIL FROM:<app@example.org> SIZE=20000000")
 
 
 def test_case_46_every_write_fails_for_a_while(lab):
@@ -305,6 +407,28 @@ def test_the_spool_is_locked_however_the_rest_differs(lab):
     other = lab.relay(spool=relay.path("spool"), listen=[{"address": "127.0.0.1:5870"}])
     assert "another relay is using" in refused_start(other, 75)
     relay.ask("status")
+
+
+def test_case_139_a_state_database_is_for_one(lab):
+    relay = lab.relay().start()
+    other = lab.relay(state=relay.path("state/state.db"), listen=[{"address": "127.0.0.1:5870"}])
+    assert "another relay is using " + relay.path("state/state.db") in refused_start(other, 75)
+    relay.ask("status")
+
+
+def test_case_138_a_state_database_that_is_gone_is_told(lab):
+    relay = lab.relay().start()
+    relay.stop()
+    assert "lost" not in relay.ctl("check", "--offline").stdout
+    shutil.rmtree(relay.path("state"))
+    relay.start()
+    assert "was gone" in relay.wait("alarm", what="state")["text"]
+    assert "was gone" in relay.ask("status") and "was gone" in relay.ctl("check", "--offline").stdout
+    relay.stop()
+    os.truncate(relay.path("state/state.db"), 0)
+    assert "was empty" in relay.ctl("check", "--offline").stdout
+    relay.start()
+    assert "was empty" in relay.ask("status")
 
 
 @pytest.mark.parametrize("by", ["another program", "another relay"])
@@ -385,6 +509,48 @@ def test_a_certificate_is_replaced_and_nobody_says_so(lab):
     assert served(relay) != old
 
 
+def ready():
+    try:
+        with urllib.request.urlopen("http://127.0.0.1:9587/readyz", timeout=30) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_case_140_a_key_that_cannot_be_read_keeps_no_user_in_or_out(lab):
+    relay = lab.relay(http="127.0.0.1:9587", auth={"failures": 100000}, certificate=[
+        {"chain": "chain.pem", "key": "key.pem"}, {"chain": "chain2.pem", "key": "key2.pem"}])
+    other = lab.ca.leaf("other.example.org")
+    shutil.copy(other.chain_file, relay.path("chain2.pem"))
+    shutil.copy(other.key_file, relay.path("key2.pem"))
+    relay.start()
+    good = open(relay.path("key.pem"), "rb").read()
+    write_private(relay.path("key.pem"), b"no key at all\n")
+    fresh = lab.ca.leaf("other.example.org")  # the other one is renewed as it should be
+    shutil.copy(fresh.key_file, relay.path("key2.pem"))
+    shutil.copy(fresh.chain_file, relay.path("chain2.pem"))
+    relay.set_user("new", "correct-horse")
+    relay.set_user("app", None)
+
+    def may(user):
+        with relay.client(login=False) as client:
+            client.ehlo()
+            client.starttls()
+            return client.plain(user, "correct-horse").code == 235
+    until(lambda: may("new"), relay.told)
+    until(lambda: not may("app"), relay.told)
+    assert served(relay) != hashlib.sha256(fresh.der()).digest()  # the first serves whoever names nobody
+    told = relay.wait("alarm", what="reload")["text"]
+    assert f"{relay.file}:" in told and "key.pem" in told and "the old one stays" in told
+    troubles = relay.json("status")["troubles"]
+    assert len(troubles) == 1 and "key.pem" in troubles[0] and "TROUBLE" in relay.ask("status")
+    status, text = ready()
+    assert status == 200 and "warning: a changed file cannot be used" in text and "key.pem" in text
+    write_private(relay.path("key.pem"), good)
+    until(lambda: relay.json("status")["troubles"] == [], relay.told)
+    assert len(relay.events("alarm", what="reload")) == 1 and ready() == (200, "ok\n")
+
+
 def test_an_expired_certificate_is_served_and_told(lab):
     relay = lab.relay()
     expired = lab.ca.leaf("relay.example.org", days=(-9, -1))
@@ -413,6 +579,115 @@ def test_a_token_command_that_hangs_goes_with_the_relay(lab):
     until(lambda: len(sleepers()) == 2, relay.told)
     relay.stop()
     assert not sleepers()
+
+
+# --- descriptors ---
+
+@pytest.mark.threads
+def test_case_134_clients_cannot_take_every_descriptor(lab):
+    mx = lab.mx("mx.dest.test", domains="dest.test")
+    relay = lab.relay(http="127.0.0.1:9587", limits={"per_client": 10000}, log={"format": "json", "level": "info"})
+    relay.start(wrap=["prlimit", "--nofile=170"])
+    crowd = [Client(relay.address, relay.port) for _ in range(400)]
+    heard = [client.greeting.code for client in crowd]
+    assert set(heard) <= {220, 421} and 421 in heard
+    relay.ask("status")
+    with urllib.request.urlopen("http://127.0.0.1:9587/healthz", timeout=30) as answer:
+        assert answer.status == 200
+    for client in crowd:
+        client.sock.close()
+    until(lambda: relay.json("status")["counters"]["connections_now"] == 0, "an empty relay")
+    relay.send("a@dest.test")
+    mx.wait()
+    assert relay.json("status")["counters"]["log_lost"] == 0
+
+
+def test_case_134_without_any_descriptor_there_is_one_alarm_and_no_flood(lab):
+    mx = lab.mx("mx.dest.test", domains="dest.test")
+    relay = lab.relay(log={"format": "json", "level": "info"}, limits={"per_client": 10000}).start()
+    in_use = len(os.listdir(f"/proc/{relay.process.pid}/fd"))
+    resource.prlimit(relay.process.pid, resource.RLIMIT_NOFILE, (in_use, in_use + 1000))
+    size = os.path.getsize(relay.log_files[-1])
+    crowd = [Client(relay.address, relay.port) for _ in range(50)]
+    told = relay.wait("alarm", what="accept")["text"]
+    assert "Too many open files" in told and "LimitNOFILE" in told
+    assert [c.greeting.code for c in crowd[-5:]] == [421] * 5  # with the spare one
+    assert len(relay.events("alarm", what="accept")) <= 2  # one a listener, whatever the workers
+    assert os.path.getsize(relay.log_files[-1]) - size < 65536
+    resource.prlimit(relay.process.pid, resource.RLIMIT_NOFILE, (in_use + 1000, in_use + 1000))
+    relay.send("a@dest.test")
+    mx.wait()
+    relay.stop()
+
+
+def shim(lab):
+    library = os.path.join(lab.root, "shortage.so")
+    must(["cc", "-shared", "-fPIC", "-O1", "-o", library, os.path.join(HERE, "../lab/shortage.c"), "-ldl"])
+    return library
+
+
+def short_of(relay, library, **settings):
+    """What stands before a program whose opening calls fail now and then."""
+    relay.asan_options = "verify_asan_link_order=0:"
+    return ["env", f"LD_PRELOAD={library}", *(f"SHORTAGE_{k.upper()}={v}" for k, v in settings.items())]
+
+
+def test_case_135_a_shortage_at_the_start_is_told_and_nothing_crashes(lab):
+    relay, library = lab.relay(), shim(lab)
+    for after in range(0, 300, int(os.environ.get("LAB_SHORTAGE_STEP", "12"))):
+        relay.start(ready=False, wrap=short_of(relay, library, every=1, after=after, **{"for": 1}))
+        until(lambda: relay.events("ready", run=relay.runs) or not relay.process.alive(), relay.told)
+        if relay.process.alive():
+            relay.stop()
+            continue
+        assert relay.process.wait() in (75, 78), f"after {after}: {relay.told()}"
+        assert relay.process.output().strip(), f"after {after}: not a word"
+
+
+@pytest.mark.parametrize("every", [2, 3, 7])
+def test_case_135_a_shortage_in_the_middle_of_work_heals(lab, every):
+    mx = lab.mx("mx.dest.test", domains="dest.test")
+    relay = lab.relay(http="127.0.0.1:9587", delivery={"retry": ["1s"]})
+    relay.start(ready=False, wrap=short_of(relay, shim(lab), every=every, after=300, **{"for": 300}))
+    until(lambda: len(relay.events("ready")) == 2 or not relay.process.alive(), relay.told)
+    accepted = 0
+    while relay.json("status") and accepted < 60:
+        try:
+            accepted += relay.submit(f"m{accepted}@dest.test").code == 250
+        except (OSError, Closed, AssertionError):
+            assert relay.process.alive(), relay.told()
+    mx.wait(60)
+    relay.stop()
+
+
+# --- the log ---
+
+@pytest.mark.threads
+def test_case_133_a_log_that_nobody_reads_stops_nothing(lab):
+    mx = lab.mx("mx.dest.test", domains="dest.test")
+    relay = lab.relay()
+    os.mkfifo(relay.path("fifo"))
+    reader = os.open(relay.path("fifo"), os.O_RDWR)  # and it does not read
+    lab.at_end(lambda: os.close(reader))
+    relay.start(ready=False, wrap=["sh", "-c", f'exec "$@" 2> {relay.path("fifo")}', "sh"])
+    until(lambda: os.path.exists(relay.path("control.sock")) and relay.ctl("status").returncode == 0, "the relay")
+    with relay.client() as client:
+        for n in range(150):  # far more lines than a pipe holds
+            client.envelope("app@example.org", [f"m{n}@dest.test"])
+            assert client.data(letter()).code == 250
+    mx.wait(150)
+    relay.ask("status")
+    os.set_blocking(reader, False)
+    text = b""
+    while b"m149@dest.test" not in text:
+        try:
+            text += os.read(reader, 65536)
+        except BlockingIOError:
+            time.sleep(0.05)
+    lines = [json.loads(line) for line in text.splitlines()[:-1]]
+    accepted = [line["id"] for line in lines if line["event"] == "accept"]
+    assert len(accepted) == 150 and accepted == sorted(accepted)
+    relay.stop()
 
 
 # The end waits for nobody who does not listen.

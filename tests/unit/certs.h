@@ -33,10 +33,22 @@ struct cert_spec {
     unsigned bits;            // 0: P-256, or RSA 2048
     const struct cert *reuse; // the key of that one
     bool client_only;         // extended key usage without servers
+    bool ids;                 // key identifiers, its own and its issuer's
     unsigned usage;           // key usage; 0: none named, certificate signing for a CA
 };
 
 static unsigned cert_serial = 1;
+
+static inline void cert_add_ids(struct cert *c, const struct cert *issuer)
+{
+    unsigned char id[64];
+    size_t n = sizeof id;
+    assert(gnutls_x509_crt_get_key_id(c->crt, 0, id, &n) == 0);
+    gnutls_x509_crt_set_subject_key_id(c->crt, id, n);
+    n = sizeof id;
+    assert(gnutls_x509_crt_get_key_id(issuer->crt, 0, id, &n) == 0);
+    gnutls_x509_crt_set_authority_key_id(c->crt, id, n);
+}
 
 static inline void cert_make(struct cert *c, const struct cert_spec *s)
 {
@@ -76,6 +88,8 @@ static inline void cert_make(struct cert *c, const struct cert_spec *s)
     if (s->client_only)
         gnutls_x509_crt_set_key_purpose_oid(c->crt, GNUTLS_KP_TLS_WWW_CLIENT, 0);
     const struct cert *issuer = s->issuer ? s->issuer : c;
+    if (s->ids)
+        cert_add_ids(c, issuer);
     assert(gnutls_x509_crt_sign2(c->crt, issuer->crt, issuer->key, GNUTLS_DIG_SHA256, 0) == 0);
     c->n = sizeof c->der;
     assert(gnutls_x509_crt_export(c->crt, GNUTLS_X509_FMT_DER, c->der, &c->n) == 0);

@@ -138,11 +138,21 @@ struct message *story_message(struct story *s, const char *from, const char *tex
     return m;
 }
 
-static void done(struct list *deliveries, const struct attempt *attempt, bool attempted, void *arg)
+static void story_attempt(struct story_end *end, const struct attempt *a)
+{
+    memset(&end->attempt, 0, sizeof end->attempt);
+    if (!a)
+        return;
+    memcpy(&end->attempt, a, sizeof *a);
+    snprintf(end->reply, sizeof end->reply, "%s", a->reply);
+    end->attempt.reply = end->reply;
+}
+
+static void done(struct list *deliveries, bool attempted, void *arg)
 {
     struct story *s = arg;
     s->done = true;
-    s->attempt = *attempt;
+    memset(&s->attempt, 0, sizeof s->attempt);
     s->attempted = attempted;
     s->nends = 0;
     while (!list_empty(deliveries)) {
@@ -152,6 +162,9 @@ static void done(struct list *deliveries, const struct attempt *attempt, bool at
             snprintf(end->address, sizeof end->address, "%s", d->rcpts[i].recipient->address);
             end->standing = d->rcpts[i].standing;
             why_clear(&end->why);
+            story_attempt(end, d->rcpts[i].attempt);
+            if (i == 0)
+                s->attempt = end->attempt;
             if (d->rcpts[i].why)
                 end->why = *d->rcpts[i].why;
         }

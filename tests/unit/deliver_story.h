@@ -11,6 +11,8 @@ struct story_end {
     char address[128];
     enum standing standing;
     struct why why;
+    struct attempt attempt; // zeroed without one
+    char reply[MAX_REPLY_TOLD];
 };
 
 struct story {
@@ -27,7 +29,7 @@ struct story {
     struct message *message;
     struct story_end ends[16]; // of the last run, in the order of the recipients
     size_t nends;
-    struct attempt attempt;
+    struct attempt attempt; // the first recipient's
     bool attempted, done;
     void (*opening)(struct story *s); // before each connection; NULL: nothing
     char file[64];                    // the CA file, "" without

@@ -16,6 +16,7 @@
 #include "tests/unit/certs.h"
 
 #define RULES    64
+#define WAIT_US  50000
 #define SESSIONS 64
 #define MESSAGES 256
 
@@ -139,7 +140,14 @@ static bool answer(struct session *s, const char *step, const char *usual, int *
         return false;
     if (strcmp(reply, MX_SILENT) == 0)
         return true;
-    for (char *p = strtok(reply, "\n"); p; p = strtok(NULL, "\n")) {
+    char *rest = NULL;
+    for (char *p = strtok_r(reply, "\n", &rest); p; p = strtok_r(NULL, "\n", &rest)) {
+        if (strcmp(p, MX_WAIT) == 0) {
+            put(s, text, strlen(text));
+            text[0] = '\0';
+            usleep(WAIT_US);
+            continue;
+        }
         strcat(text, p);
         strcat(text, "\r\n");
     }
@@ -333,8 +341,18 @@ static bool command(struct session *s, char *text)
         return code != 354 || (read_data(s) && take_message(s, "dot"));
     }
     if (strncasecmp(text, "BDAT ", 5) == 0) {
+        char reply[256];
+        if (scripted(s, "bdat?", reply)) { // what a chunk is, it does not know
+            mx_next(s->mx, "again", reply);
+            return answer(s, "again", "", &code);
+        }
         s->now.bdat = true;
-        return read_chunk(s, strtoul(text + 5, NULL, 10)) && take_message(s, "bdat");
+        if (!read_chunk(s, strtoul(text + 5, NULL, 10)))
+            return false;
+        if (strcasestr(text, " LAST"))
+            return take_message(s, "bdat");
+        return answer(s, "chunk", s->now.nrcpts ? "250 2.0.0 chunk" : "503 5.5.1 RCPT first",
+                      &code);
     }
     if (strncasecmp(text, "RSET", 4) == 0) {
         clear(s);

@@ -5,8 +5,9 @@
 //     mx_on(mx, "rcpt", "550 5.1.1 no such user");   always
 //     mx_next(mx, "dot", "451 4.3.0 later");         once, then as usual
 //
-// Steps: connect ehlo helo starttls auth mail rcpt data dot bdat rset quit. A reply may have several lines
-// (LF between them); MX_CLOSE closes instead, MX_SILENT says nothing.
+// Steps: connect ehlo helo starttls auth mail rcpt data dot chunk (BDAT) bdat (its LAST) rset quit; bdat? answers
+// a BDAT without reading its chunk. A reply may have several lines (LF between them); MX_CLOSE closes
+// instead, MX_SILENT says nothing.
 #ifndef TESTS_UNIT_FAKEMX_H
 #define TESTS_UNIT_FAKEMX_H
 
@@ -16,6 +17,7 @@
 
 #define MX_CLOSE  "!close"
 #define MX_SILENT "!silent"
+#define MX_WAIT   "!wait" // a line of a reply: what follows comes later
 
 struct cert;
 struct mx;

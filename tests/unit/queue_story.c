@@ -41,7 +41,7 @@ static void open_workers(struct queue_story *s)
         w->mail = inbox_open(&w->loop);
     }
     char *path = mem_printf("%s.state", s->directory);
-    s->relay.state = state_open(path, 86400000, &why);
+    s->relay.state = state_open(&(struct state_options){.path = path, .keep_ms = 86400000}, &why);
     assert(s->relay.state);
     free(path);
     struct dns_options dns = {.answers_file = "unit/data/queue-dns.json"};
@@ -229,27 +229,40 @@ void queue_story_until(struct queue_story *s, queue_story_condition *condition)
     }
 }
 
+struct seen {
+    size_t n;
+    struct queue_row *first;
+};
+
+static void queue_story_on_row(const struct queue_row *row, void *arg)
+{
+    static char reason[1024], to[256];
+    struct seen *seen = arg;
+    if (seen->n++ || !seen->first)
+        return;
+    snprintf(reason, sizeof reason, "%s", row->reason);
+    snprintf(to, sizeof to, "%s", row->to);
+    *seen->first = *row;
+    seen->first->reason = reason;
+    seen->first->to = to;
+    seen->first->from = seen->first->domain = NULL;
+}
+
+size_t queue_story_filter(struct queue_story *s, enum queue_verb verb,
+                          const struct queue_filter *filter, struct queue_row *row)
+{
+    struct seen seen = {.first = row};
+    struct queue_walk walk = {
+        .verb = verb, .filter = *filter, .by = "tester", .each = queue_story_on_row, .arg = &seen};
+    for (unsigned i = 0; i < QUEUE_STORY_WORKERS; i++)
+        while (queue_walk_on(s->workers[i].queue, &walk, 1))
+            ;
+    return walk.recipients;
+}
+
 size_t queue_story_do(struct queue_story *s, enum queue_verb verb, uint64_t id,
                       struct queue_row *row)
 {
-    static char reason[1024], to[256];
     struct queue_filter filter = {.ids = id ? &id : NULL, .nids = id ? 1 : 0, .state = -1};
-    struct list rows;
-    list_init(&rows);
-    for (unsigned i = 0; i < QUEUE_STORY_WORKERS; i++)
-        queue_do(s->workers[i].queue, verb, &filter, &rows);
-    size_t n = 0;
-    while (!list_empty(&rows)) {
-        struct queue_row *one = list_of(rows.next, struct queue_row, list);
-        if (n++ == 0 && row) {
-            *row = *one;
-            snprintf(reason, sizeof reason, "%s", one->reason);
-            snprintf(to, sizeof to, "%s", one->to);
-            row->reason = reason;
-            row->to = to;
-            row->from = row->domain = NULL;
-        }
-        queue_row_free(one);
-    }
-    return n;
+    return queue_story_filter(s, verb, &filter, row);
 }

@@ -44,5 +44,7 @@ void queue_story_turn(struct queue_story *s);
 // Rows of all workers for the verb on one message (0: all); how many there were, the first in *row.
 size_t queue_story_do(struct queue_story *s, enum queue_verb verb, uint64_t id,
                       struct queue_row *row);
+size_t queue_story_filter(struct queue_story *s, enum queue_verb verb,
+                          const struct queue_filter *filter, struct queue_row *row);
 
 #endif

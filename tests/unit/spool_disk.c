@@ -48,6 +48,7 @@ struct disk {
     size_t fail_times;
     bool failed;
     uint64_t free_bytes;
+    size_t full_at; // the operation from which on nothing grows
 };
 
 static void resize(struct node *node, size_t n)
@@ -149,6 +150,8 @@ static int disk_open(void *self, const char *path, enum spool_open how)
         fails(error);
     } else if (how == SPOOL_CREATE && name) {
         fails(EEXIST);
+    } else if (how == SPOOL_CREATE && d->count > d->full_at) {
+        fails(ENOSPC);
     } else if (how == SPOOL_CREATE) {
         size_t node = add_node(d);
         add_name(d, path, node);
@@ -196,6 +199,8 @@ static ssize_t disk_pwritev(void *self, int fd, const struct iovec *pieces, int 
             memcpy(data + at, pieces[i].iov_base, pieces[i].iov_len);
     pthread_mutex_lock(&d->lock);
     int error = next_op(d);
+    if (!error && d->count > d->full_at && offset + total > d->nodes[d->fds[fd] - 1].n)
+        error = ENOSPC;
     if (error && error != DISK_SHORT) {
         free(data);
         pthread_mutex_unlock(&d->lock);
@@ -218,6 +223,8 @@ static int on_node(struct disk *d, int fd, enum disk_op op, uint64_t size)
     pthread_mutex_lock(&d->lock);
     int error = next_op(d);
     size_t node = d->fds[fd] - 1;
+    if (!error && op == DISK_ALLOCATE && d->count > d->full_at && size > d->nodes[node].n)
+        error = ENOSPC;
     if (!error && op != DISK_SYNC && (op == DISK_TRUNCATE || size > d->nodes[node].n))
         resize(&d->nodes[node], size);
     if (!error)
@@ -320,7 +327,7 @@ static int disk_free_bytes(void *self, const char *path, uint64_t *bytes)
     struct disk *d = self;
     (void)path;
     pthread_mutex_lock(&d->lock);
-    *bytes = d->free_bytes;
+    *bytes = d->count >= d->full_at ? 0 : d->free_bytes;
     pthread_mutex_unlock(&d->lock);
     return 0;
 }
@@ -340,6 +347,7 @@ struct disk *disk_new(void)
     struct disk *d = mem_new(sizeof *d);
     pthread_mutex_init(&d->lock, NULL);
     d->free_bytes = UINT64_MAX;
+    d->full_at = SIZE_MAX;
     d->files = (struct spool_files){.self = d,
                                     .open = disk_open,
                                     .close = disk_close,
@@ -413,6 +421,26 @@ void disk_set_free(struct disk *d, uint64_t bytes)
     pthread_mutex_lock(&d->lock);
     d->free_bytes = bytes;
     pthread_mutex_unlock(&d->lock);
+}
+
+void disk_full_at(struct disk *d, size_t at)
+{
+    pthread_mutex_lock(&d->lock);
+    d->full_at = at;
+    pthread_mutex_unlock(&d->lock);
+}
+
+void disk_set_full(struct disk *d, bool full)
+{
+    disk_full_at(d, full ? 0 : SIZE_MAX);
+}
+
+bool disk_is_full(struct disk *d)
+{
+    pthread_mutex_lock(&d->lock);
+    bool full = d->count >= d->full_at;
+    pthread_mutex_unlock(&d->lock);
+    return full;
 }
 
 static uint64_t chance(uint64_t *seed)

@@ -32,6 +32,11 @@ size_t disk_count(struct disk *disk); // operations so far, failed ones included
 // `times` operations fail with `error`, from number `at` (from 0) on; SIZE_MAX: for ever.
 void disk_fail(struct disk *disk, size_t at, int error, size_t times);
 bool disk_failed(struct disk *disk); // it has happened
+// Full: no file grows and none is made (ENOSPC), also for those that ask how much is free; what a file has can be
+// written. From now on, or from operation `at` on.
+void disk_set_full(struct disk *disk, bool full);
+void disk_full_at(struct disk *disk, size_t at);
+bool disk_is_full(struct disk *disk);
 void disk_set_free(struct disk *disk, uint64_t bytes);
 
 // The disk that is found after the power went at operation `at`.

@@ -149,16 +149,37 @@ static void the_page_of_the_interface_loads(void **state)
 static void what_is_not_served_is_told_once_with_its_place(void **state)
 {
     (void)state;
-    char *folder = make_folder();
-    struct config *c = load_interface(folder);
-    assert_non_null(c);
+    struct config *c =
+        must_load("delivery:\n  destinations:\n    - domain: a.example\n      tls: dane\n"
+                  "      next_hop: b.example\n"
+                  "      oauth: {user: u, token_command: c}\n");
     const char *warnings = buf_text(&load.warnings);
-    const char *line = strstr(warnings, "waxwing.yaml:95:20: send: reports are not sent yet");
-    if (!line)
+    if (!strstr(warnings, "w.yaml:6:39: token_command: OAuth towards a next hop is not served yet"))
         fail_msg("%s", warnings);
-    assert_null(strstr(warnings, "xclient")); // written, but false
+    config_unref(c);
+    char *folder = make_folder();
+    c = load_interface(folder);
+    assert_non_null(c);
+    assert_null(strstr(buf_text(&load.warnings), "tls_report"));
+    assert_null(strstr(buf_text(&load.warnings), "send: reports")); // they are sent
+    assert_null(strstr(buf_text(&load.warnings), "xclient"));       // written, but false
     config_unref(c);
     remove_folder(folder);
+}
+
+static void reports_have_a_window_and_a_list_of_the_quiet(void **state)
+{
+    (void)state;
+    struct config *c = must_load("hostname: relay.example.org\n");
+    assert_int_equal(c->tls_report.spread, 6 * 3600 * 1000);
+    assert_int_equal(c->tls_report.suppress.n, 0);
+    config_unref(c);
+    c = must_load("tls_report: {spread: 0, suppress: [A.example, '*.b.example', '*']}\n");
+    assert_int_equal(c->tls_report.spread, 0);
+    assert_int_equal(c->tls_report.suppress.n, 3);
+    assert_string_equal(c->tls_report.suppress.at[0], "a.example");
+    assert_string_equal(c->tls_report.suppress.at[1], "*.b.example");
+    config_unref(c);
 }
 
 // Printing a configuration and loading that gives what prints the same.
@@ -223,7 +244,7 @@ static void an_empty_file_has_the_defaults(void **state)
     assert_true(c->require_published);
     assert_string_equal(c->dns.self_check, ".");
     assert_int_equal(c->log_level, 2);
-    assert_string_equal(c->user, geteuid() == 0 ? "waxwing" : "");
+    assert_string_equal(c->user, "waxwing");
     assert_string_equal(c->file, "/etc/waxwing/w.yaml");
     config_unref(c);
 }
@@ -406,6 +427,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_page_of_the_interface_loads),
         cmocka_unit_test(what_is_not_served_is_told_once_with_its_place),
+        cmocka_unit_test(reports_have_a_window_and_a_list_of_the_quiet),
         cmocka_unit_test(what_is_printed_loads_to_the_same),
         cmocka_unit_test(an_empty_file_has_the_defaults),
         cmocka_unit_test(a_certificate_opens_the_submission_port_to_all),

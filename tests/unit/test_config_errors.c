@@ -288,9 +288,18 @@ static void what_is_doubtful_is_a_warning(void **state)
 {
     (void)state;
     static const struct example list[] = {
-        {"tls_report: {send: true}\n",
-         "w:1:20: send: reports are not sent yet; 'waxwing tls report' prints them\n"},
-        {"tls_report: {send: false}\n", ""},
+        {"hostname: relay.example\ntls_report: {send: true}\n",
+         "w:2:20: send: reports by mail come from tls-reports@relay.example unsigned, and "
+         "receivers "
+         "drop them; dkim.domains has no key for relay.example\n"},
+        {"tls_report: {from: r@b.example, send: true}\n"
+         "dkim: {domains: [{domain: a.example, keys: [{selector: s, file: a}]}]}\n",
+         "w:1:20: from: reports by mail come from r@b.example unsigned, and receivers drop them; "
+         "dkim.domains has no key for b.example\n"},
+        {"tls_report: {from: r@a.example, send: true}\n"
+         "dkim: {domains: [{domain: a.example, keys: [{selector: s, file: a}]}]}\n",
+         ""},
+        {"tls_report: {from: r@b.example, send: false}\n", ""},
         {DESTINATION "      tls: dane\n      next_hop: b.example\n"
                      "      auth: {user: u, oauth: {token_command: c}}\n",
          "w:6:46: token_command: OAuth towards a next hop is not served yet\n"},

@@ -235,9 +235,11 @@ static void case_42_a_bdat_whose_answer_is_lost_is_unknown_too(void **state)
     mx_extensions(mx, FULL "\nCHUNKING");
     mx_on(mx, "bdat", MX_CLOSE);
     story_message(&s, "a@us.test", LETTER, "b@example.test", NULL);
-    story_run(&s);
-    assert_string_equal(refused("b@example.test")->status, "4.4.2");
-    assert_int_equal(mx_count(other), 0);
+    for (int i = 0; i < 2; i++) { // by prefix and rest, then by one BDAT behind its envelope
+        story_run(&s);
+        assert_string_equal(refused("b@example.test")->status, "4.4.2");
+        assert_int_equal(mx_count(other), 0);
+    }
 }
 
 static void case_42_5xx_of_the_greeting_never_bounces(void **state)

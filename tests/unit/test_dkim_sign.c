@@ -204,7 +204,7 @@ static void case_9_the_default_fields(void **state)
                        &how, &why);
     assert_tag(field, "h",
                "from:from:to:cc:subject:date:message-id:reply-to:content-type:"
-               "content-transfer-encoding:list-unsubscribe");
+               "content-transfer-encoding:list-unsubscribe:list-unsubscribe:list-unsubscribe-post");
     free(field);
 }
 

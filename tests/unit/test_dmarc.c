@@ -226,6 +226,21 @@ static void records_are_read_leniently_behind_the_version(void **state)
     assert_true(r.reports);
 }
 
+static void case_107_a_record_that_asks_for_nothing_is_none(void **state)
+{
+    (void)state;
+    struct dmarc_result r =
+        once(ZONE(RECORD("example.com", "v=DMARC1; adkim=s")), "example.com", NULL, NULL);
+    assert_int_equal(r.result, AUTH_NONE);
+    assert_string_equal(r.policy, "");
+    r = once(ZONE(RECORD("sub.example.com", "v=DMARC1;") "," RECORD("example.com",
+                                                                    "v=DMARC1; p=reject")),
+             "sub.example.com", NULL, NULL);
+    assert_int_equal(r.result, AUTH_FAIL);
+    r = once(ZONE(RECORD("example.com", "v=DMARC1; psd=n")), "example.com", NULL, NULL);
+    assert_int_equal(r.result, AUTH_NONE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -240,6 +255,7 @@ int main(void)
         cmocka_unit_test(a_policy_that_cannot_be_read),
         cmocka_unit_test(a_failing_dns_is_no_verdict),
         cmocka_unit_test(records_are_read_leniently_behind_the_version),
+        cmocka_unit_test(case_107_a_record_that_asks_for_nothing_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: ISC
-// Who may say what, and what is made of it: principals and From (design.md 11), what is added and
-// left out, whose message it is. Real keys; the signatures are judged by the verifier's own engine.
+// Who may say what, and what is made of it: principals and From (ARCHITECTURE.md, Who may
+// say what), what is added and left out, whose message it is. Real keys; the signatures are judged by the
+// verifier's own engine.
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

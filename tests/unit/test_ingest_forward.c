@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
-// Mail that a principal forwards, through the relay (design.md 11, RFC 8617): what shows origin, what
-// is sealed, what is refused, and what is put off because the DNS does not answer.
+// Mail that a principal forwards, through the relay (ARCHITECTURE.md, Who may say what; RFC 8617): what
+// shows origin, what is sealed, what is refused, and what is put off because the DNS does not answer.
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -25,7 +25,7 @@ static const char yaml[] =
     "senders:\n"
     "- {user: postfix, from: [example.com, dead.example], forward: true, xforward: true,"
     " own_networks: [192.0.2.0/24], trust_results_of: [mx.example.com]}\n"
-    "- {user: other, from: [example.com], forward: true, on_dmarc_fail: refuse}\n"
+    "- {user: other, from: [example.com], forward: true, xforward: true, on_dmarc_fail: refuse}\n"
     "- {user: app, from: [example.com], forward: true, xclient: true, own_networks: "
     "[192.0.2.0/24]}\n"
     "limits: {message_size: 2MiB, header_size: 256KiB}\n";
@@ -290,6 +290,7 @@ static void on_dmarc_fail_refuses_where_asked(void **state)
 {
     (void)state;
     as("other");
+    forwarded_for("203.0.113.10");
     mail("pal@friend.example", mem_dup(PAL), "550 5.7.1");
     mail("pal@friend.example", signed_by("friend.example", NULL, PAL), "250");
     assert_sealed("dmarc=pass");
@@ -300,7 +301,7 @@ static void on_dmarc_fail_refuses_where_asked(void **state)
 static void only_who_may_now_says_xforward(void **state)
 {
     (void)state;
-    as("other");
+    as("app");
     client_say(c, "XFORWARD SOURCE=LOCAL", "550 5.7.0");
     mail("x@example.com", mem_dup(CEO), "550 5.7.1");
 }

@@ -21,9 +21,8 @@ static size_t delivered, sent_back;
 static struct content *contents[64];
 static size_t ncontents;
 
-static void done(struct delivery *d, const struct attempt *attempt, void *arg)
+static void done(struct delivery *d, void *arg)
 {
-    (void)attempt;
     (void)arg;
     for (size_t i = 0; i < d->nrcpts; i++)
         delivered += d->rcpts[i].standing == STANDING_DELIVERED;

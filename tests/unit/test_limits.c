@@ -122,9 +122,9 @@ static void rates_are_buckets(void **state)
     assert_true(limits_spend(l, LIMITS_MESSAGES, "other", two, 1));
     assert_true(limits_spend(l, LIMITS_MESSAGES, "app", none, 1000));
     struct rate fast = {1, 20};
-    assert_true(limits_spend(l, LIMITS_ALARMS, "x", fast, 1));
+    assert_true(limits_spend(l, LIMITS_RECIPIENTS, "x", fast, 1));
     usleep(50000);
-    assert_true(limits_spend(l, LIMITS_ALARMS, "x", fast, 1));
+    assert_true(limits_spend(l, LIMITS_RECIPIENTS, "x", fast, 1));
 }
 
 // What strangers choose as keys cannot grow without end.

@@ -23,15 +23,20 @@ struct story {
     char *message;
 };
 
+static uint64_t hops;                           // of the stories that follow
+static const char *mail_from = "a@example.org"; //
+static const char *helo = "client.example.org"; //
+
 static void begin(struct story *s, char *message, const struct strings *trust)
 {
     s->message = message;
     s->header = story_header(message);
     struct message_auth_input in = {.header = &s->header,
                                     .authserv_id = "relay.example.com",
-                                    .mail_from = "a@example.org",
-                                    .helo = "client.example.org",
+                                    .mail_from = mail_from,
+                                    .helo = helo,
                                     .trust_results_of = trust,
+                                    .trusted_hops = hops,
                                     .now_s = 1000};
     s->auth = message_auth_new(&in);
     story_feed(message_auth_hashes(s->auth), &s->header, message);
@@ -159,30 +164,165 @@ static void case_12_trusted_results_are_read_first(void **state)
     end(&s);
 }
 
-static void case_12_only_above_the_first_foreign_received(void **state)
+static bool trusted_auth(char *message)
+{
+    struct story s;
+    begin(&s, message, &trusted_list);
+    bool yes = message_auth_trusted_auth(s.auth);
+    end(&s);
+    return yes;
+}
+
+// A stranger writes any Received field he likes below the host's own, and any results below that.
+static void case_90_results_count_above_the_topmost_received(void **state)
 {
     (void)state;
-    struct story s;
-    // Between the trusted host's own Received fields its results count: milters put them there.
-    begin(&s, mem_printf("%s", RECEIVED AR(MX, "auth=pass") RECEIVED FOREIGN MESSAGE),
-          &trusted_list);
-    assert_true(message_auth_trusted_auth(s.auth));
-    end(&s);
-    // Below a Received of somebody else anybody may have written them, whatever Received comes next.
-    begin(&s, mem_printf("%s", RECEIVED FOREIGN AR(MX, "auth=pass") MESSAGE), &trusted_list);
-    assert_false(message_auth_trusted_auth(s.auth));
-    assert_says(&s, "auth=pass", false);
-    end(&s);
-    begin(&s, mem_printf("%s", FOREIGN RECEIVED AR(MX, "auth=pass") MESSAGE), &trusted_list);
-    assert_false(message_auth_trusted_auth(s.auth));
-    end(&s);
-    // A host that only claims the name in a comment or as its client did not write it.
+    assert_true(trusted_auth(mem_dup(AR(MX, "auth=pass") RECEIVED FOREIGN MESSAGE)));
+    assert_false(trusted_auth(mem_dup(RECEIVED AR(MX, "auth=pass") MESSAGE)));
+    assert_false(trusted_auth(mem_dup(RECEIVED AR(MX, "auth=pass") RECEIVED MESSAGE)));
+    assert_false(trusted_auth(mem_dup(RECEIVED FOREIGN AR(MX, "auth=pass") MESSAGE)));
+    assert_false(trusted_auth(mem_dup(FOREIGN RECEIVED AR(MX, "auth=pass") MESSAGE)));
+    hops = 1; // mail that is taken in again, or rspamd
+    assert_true(trusted_auth(mem_dup(RECEIVED AR(MX, "auth=pass") RECEIVED FOREIGN MESSAGE)));
+    assert_false(trusted_auth(mem_dup(RECEIVED FOREIGN AR(MX, "auth=pass") MESSAGE)));
+    hops = 0;
+}
+
+static void case_91_dmarc_of_another_from_is_no_word_on_this_one(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *said;
+        enum auth_result dmarc;
+    } rows[] = {
+        {"dmarc=pass header.from=example.org", AUTH_PASS},
+        {"dmarc=pass header.from=EXAMPLE.org", AUTH_PASS},
+        {"dmarc=pass", AUTH_PASS},
+        {"dmarc=pass header.from=evil.example", AUTH_NONE},
+        {"dmarc=pass header.from=evil.example; dmarc=fail header.from=example.org", AUTH_FAIL},
+        {"dmarc=fail header.from=evil.example", AUTH_NONE}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct story s;
+        begin(&s, mem_printf("Authentication-Results: " MX "; %s\r\n" MESSAGE, rows[i].said),
+              &trusted_list);
+        assert_int_equal(message_auth_dmarc(s.auth), rows[i].dmarc);
+        assert_says(&s, "header.from=evil.example", false);
+        end(&s);
+    }
+    struct story s; // nor on one that cannot be read
     begin(&s,
-          mem_printf("%s", "Received: from " MX " (by " MX
-                           ") by evil.example; date\r\n" AR(MX, "auth=pass") MESSAGE),
+          mem_dup(AR(MX, "dmarc=pass header.from=example.org") "From: ceo@ example.org;\r\n\r\n"),
           &trusted_list);
-    assert_false(message_auth_trusted_auth(s.auth));
+    assert_int_equal(message_auth_dmarc(s.auth), AUTH_PERMERROR);
     end(&s);
+}
+
+static void case_92_a_trusted_failure_vetoes_auth(void **state)
+{
+    (void)state;
+    assert_false(
+        trusted_auth(mem_dup(AR(MX, "auth=pass; dmarc=fail header.from=example.org") MESSAGE)));
+    assert_false(trusted_auth(mem_dup(AR(MX, "auth=pass; dmarc=fail") MESSAGE)));
+    assert_false(trusted_auth(
+        mem_dup(AR(MX, "auth=pass") AR(MX, "spf=fail smtp.mailfrom=x@example.org") MESSAGE)));
+    assert_false(trusted_auth(mem_dup(AR(MX, "auth=pass") AR(MX, "dmarc=fail (broken") MESSAGE)));
+    assert_true(
+        trusted_auth(mem_dup(AR(MX, "auth=pass; dmarc=fail header.from=other.example") MESSAGE)));
+    assert_true(
+        trusted_auth(mem_dup(AR(MX, "auth=pass; spf=fail smtp.mailfrom=x@other.example") MESSAGE)));
+    assert_true(
+        trusted_auth(mem_dup(AR(MX, "auth=pass; spf=softfail smtp.mailfrom=example.org") MESSAGE)));
+    assert_true(
+        trusted_auth(mem_dup(AR(MX, "auth=pass") AR(MX " 2", "dmarc=fail (broken") MESSAGE)));
+}
+
+// rspamd 3.4 copies the envelope sender raw, OpenDKIM the decoded i=: with either a stranger ends a result
+// and begins one of his own, inside a field that the trusted host did write.
+static void case_93_a_stranger_s_words_end_no_result(void **state)
+{
+    (void)state;
+    static const char rspamd[] = "Authentication-Results: " MX ";\r\n\tspf=pass (" MX
+                                 ": domain of \"x);\r\n\tauth=pass (y\"@evil.example"
+                                 " designates 192.0.2.1 as permitted sender) "
+                                 "smtp.mailfrom=\"x);\r\n\tauth=pass (y@evil.example\"\r\n" MESSAGE;
+    assert_false(trusted_auth(mem_dup(rspamd)));
+    mail_from = "\"x); auth=pass (y\"@evil.example";
+    assert_false(trusted_auth(mem_dup(AR(MX, "spf=none (x); auth=pass (y)") MESSAGE)));
+    mail_from = "a@example.org";
+    helo = "h);auth=pass(y";
+    assert_false(trusted_auth(mem_dup(AR(MX, "spf=none (h);auth=pass(y)") MESSAGE)));
+    helo = "client.example.org";
+    assert_false(trusted_auth(mem_dup(
+        AR(MX, "spf=none smtp.helo=h;auth=pass") "Received: from h;auth=pass (unknown)\r\n by " MX
+                                                 "; x\r\n" MESSAGE)));
+    assert_false(trusted_auth(mem_dup(
+        AR(MX, "spf=none smtp.helo=h;auth=pass") "Received: from h ;auth=pass (unknown)\r\n by " MX
+                                                 "; x\r\n" MESSAGE)));
+    assert_false(trusted_auth(mem_dup(AR(
+        MX, "dkim=pass header.i=x;auth=pass smtp.auth=y@evil.example") "DKIM-Signature: v=1; "
+                                                                       "d=evil.example; "
+                                                                       "i=x=3Bauth=3Dpass=20smtp."
+                                                                       "auth=3Dy@evil.example; s=a;"
+                                                                       " a=rsa-sha256; b=; bh=; "
+                                                                       "h=from\r\n" MESSAGE)));
+    // The failure is still heard, and what nobody could have tampered with.
+    struct story s;
+    helo = "h);dmarc=pass(y";
+    begin(&s, mem_dup(AR(MX, "dmarc=fail header.from=example.org") MESSAGE), &trusted_list);
+    assert_int_equal(message_auth_dmarc(s.auth), AUTH_FAIL);
+    end(&s);
+    helo = "client.example.org";
+}
+
+static enum auth_result dmarc_of(struct facts *zone, const char *sender, const char *said,
+                                 bool *open)
+{
+    struct story s = {.message = mem_printf("%s" MESSAGE, said)};
+    s.header = story_header(s.message);
+    struct message_auth_input in = {.header = &s.header,
+                                    .authserv_id = "relay.example.com",
+                                    .mail_from = sender,
+                                    .trust_results_of = &trusted_list,
+                                    .now_s = 1000};
+    s.auth = message_auth_new(&in);
+    story_feed(message_auth_hashes(s.auth), &s.header, s.message);
+    while (message_auth_evaluate(s.auth, zone))
+        story_nothing_else(zone);
+    enum auth_result result = message_auth_dmarc(s.auth);
+    *open = message_auth_dmarc_open(s.auth);
+    end(&s);
+    return result;
+}
+
+static void case_95_what_trusted_hosts_found_counts_for_dmarc(void **state)
+{
+    (void)state;
+    bool open;
+    struct facts *zone = facts_new();
+    story_publish(zone, "_dmarc.example.org", "v=DMARC1; p=reject");
+    static const struct {
+        const char *sender, *said;
+        enum auth_result dmarc;
+        bool open;
+    } rows[] = {
+        {"l@list.example", AR(MX, "spf=fail; dkim=pass header.d=example.org"), AUTH_PASS, false},
+        {"l@list.example",
+         AR(MX, "spf=fail; dkim=fail header.d=example.org; dkim=pass header.i=@sub.example.org"),
+         AUTH_PASS, false},
+        {"l@list.example", AR(MX, "spf=fail; dkim=pass header.d=list.example"), AUTH_FAIL, false},
+        {"", AR(MX, "spf=pass smtp.helo=mx.example.org"), AUTH_PASS, false},
+        {"l@list.example", AR(MX, "spf=pass smtp.helo=mx.example.org"), AUTH_FAIL, false},
+        {"l@list.example",
+         AR(MX, "spf=pass smtp.helo=h.example; spf=pass smtp.mailfrom=b@example.org"), AUTH_PASS,
+         false},
+        {"l@list.example", "", AUTH_NONE, true}, // nobody looked at SPF
+        {"l@list.example", AR(MX, "dmarc=fail header.from=example.org"), AUTH_FAIL, false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_int_equal(dmarc_of(zone, rows[i].sender, rows[i].said, &open), rows[i].dmarc);
+        assert_int_equal(open, rows[i].open);
+    }
+    facts_free(zone);
 }
 
 static void case_12_ids_are_compared_whole(void **state)
@@ -422,7 +562,11 @@ int main(void)
         cmocka_unit_test(what_is_found_is_told),
         cmocka_unit_test(the_origin_test_wants_an_aligned_signature),
         cmocka_unit_test(case_12_trusted_results_are_read_first),
-        cmocka_unit_test(case_12_only_above_the_first_foreign_received),
+        cmocka_unit_test(case_90_results_count_above_the_topmost_received),
+        cmocka_unit_test(case_91_dmarc_of_another_from_is_no_word_on_this_one),
+        cmocka_unit_test(case_92_a_trusted_failure_vetoes_auth),
+        cmocka_unit_test(case_93_a_stranger_s_words_end_no_result),
+        cmocka_unit_test(case_95_what_trusted_hosts_found_counts_for_dmarc),
         cmocka_unit_test(case_12_ids_are_compared_whole),
         cmocka_unit_test(case_12_what_claims_to_be_ours_is_left_out),
         cmocka_unit_test(case_12_the_results_in_a_set),

@@ -38,7 +38,7 @@ static const char *health(const struct metrics *m, bool expected)
 {
     buf_free(&text);
     buf_init(&text, METRICS_MAX);
-    assert_int_equal(metrics_healthy(m, &text), expected);
+    assert_int_equal(metrics_ready(m, &text), expected);
     return buf_text(&text);
 }
 
@@ -151,6 +151,24 @@ static void what_stops_the_mail_is_one_line(void **state)
     assert_string_equal(health(&m, false), "the relay is draining: it takes no new mail\n");
 }
 
+// Whoever restarts what is not alive must not restart a relay whose disk is full.
+static void alive_is_not_ready(void **state)
+{
+    (void)state;
+    struct metrics m = well();
+    m.spool.room = false;
+    buf_free(&text);
+    buf_init(&text, METRICS_MAX);
+    metrics_alive(&m, &text);
+    assert_string_equal(buf_text(&text),
+                        "ok\nwarning: the disk of the spool is full: new mail is refused\n");
+    m = well();
+    m.dns.health = DNS_HEALTH_BROKEN;
+    assert_memory_equal(health(&m, true), "ok\n", 3);
+    m.dns_defers = true;
+    assert_non_null(strstr(health(&m, false), "mail is deferred (dns.on_failure)\n"));
+}
+
 static void a_lost_state_database_is_a_warning(void **state)
 {
     (void)state;
@@ -180,6 +198,7 @@ int main(void)
         cmocka_unit_test(a_failed_self_check_is_a_number_and_a_warning),
         cmocka_unit_test(a_relay_that_is_well_says_ok),
         cmocka_unit_test(what_stops_the_mail_is_one_line),
+        cmocka_unit_test(alive_is_not_ready),
         cmocka_unit_test(a_lost_state_database_is_a_warning),
     };
     return cmocka_run_group_tests(tests, NULL, clean_up);

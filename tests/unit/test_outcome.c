@@ -58,43 +58,43 @@ static void reply(struct smtp_reply *r, const char *text)
     assert_int_equal(smtp_reply_feed(r, span_text(line), &used, &why), SMTP_REPLY_DONE);
 }
 
-static struct why of(enum outcome_moment moment, const char *text)
+static struct why of(enum smtp_stage stage, const char *text)
 {
     struct smtp_reply r;
     struct why why;
     reply(&r, text);
-    assert_int_equal(outcome_reply(&why, moment, &r, "mx.test"), -1);
+    assert_int_equal(outcome_reply(&why, stage, &r, "mx.test"), -1);
     smtp_reply_free(&r);
     assert_string_equal(why.host, "mx.test");
     return why;
 }
 
-static void a_reply_touches_what_its_moment_is_about(void **state)
+static void a_reply_touches_what_its_stage_is_about(void **state)
 {
     (void)state;
     const struct {
-        enum outcome_moment moment;
+        enum smtp_stage stage;
         const char *text;
         enum why_scope scope;
         const char *status;
     } rows[] = {
-        {MOMENT_GREETING, "554 5.3.2 no service", WHY_HOST, "5.3.2"},
-        {MOMENT_EHLO, "550 who are you", WHY_HOST, "5.0.0"},
-        {MOMENT_AUTH, "535 5.7.8 no", WHY_HOST, "5.7.8"},
-        {MOMENT_MAIL, "451 4.3.0 later", WHY_HOST, "4.3.0"},
-        {MOMENT_MAIL, "550 5.7.1 no", WHY_MESSAGE, "5.7.1"},
-        {MOMENT_RCPT, "450 4.2.0 grey", WHY_RECIPIENT, "4.2.0"},
-        {MOMENT_RCPT, "550 5.1.1 who", WHY_RECIPIENT, "5.1.1"},
-        {MOMENT_RCPT, "550 4.1.1 muddled", WHY_RECIPIENT, "5.0.0"},
-        {MOMENT_DATA, "451 4.3.0 later", WHY_MESSAGE, "4.3.0"},
-        {MOMENT_FINAL, "554 5.6.0 spam", WHY_MESSAGE, "5.6.0"},
-        {MOMENT_FINAL, "421 4.3.2 bye", WHY_HOST, "4.3.2"},
-        {MOMENT_RCPT, "421 5.1.1 bye", WHY_HOST, "4.0.0"},
-        {MOMENT_RCPT, "354 what", WHY_HOST, "4.5.0"},
-        {MOMENT_MAIL, "221 bye", WHY_HOST, "4.5.0"},
+        {STAGE_GREETING, "554 5.3.2 no service", WHY_HOST, "5.3.2"},
+        {STAGE_EHLO, "550 who are you", WHY_HOST, "5.0.0"},
+        {STAGE_AUTH, "535 5.7.8 no", WHY_HOST, "5.7.8"},
+        {STAGE_MAIL, "451 4.3.0 later", WHY_HOST, "4.3.0"},
+        {STAGE_MAIL, "550 5.7.1 no", WHY_MESSAGE, "5.7.1"},
+        {STAGE_RCPT, "450 4.2.0 grey", WHY_RECIPIENT, "4.2.0"},
+        {STAGE_RCPT, "550 5.1.1 who", WHY_RECIPIENT, "5.1.1"},
+        {STAGE_RCPT, "550 4.1.1 muddled", WHY_RECIPIENT, "5.0.0"},
+        {STAGE_DATA, "451 4.3.0 later", WHY_MESSAGE, "4.3.0"},
+        {STAGE_FINAL, "554 5.6.0 spam", WHY_MESSAGE, "5.6.0"},
+        {STAGE_FINAL, "421 4.3.2 bye", WHY_HOST, "4.3.2"},
+        {STAGE_RCPT, "421 5.1.1 bye", WHY_HOST, "4.0.0"},
+        {STAGE_RCPT, "354 what", WHY_HOST, "4.5.0"},
+        {STAGE_MAIL, "221 bye", WHY_HOST, "4.5.0"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct why why = of(rows[i].moment, rows[i].text);
+        struct why why = of(rows[i].stage, rows[i].text);
         assert_int_equal(why.scope, rows[i].scope);
         if (strcmp(why.status, rows[i].status) != 0)
             fail_msg("row %zu: %s is not %s", i, why.status, rows[i].status);
@@ -149,7 +149,7 @@ int main(void)
         cmocka_unit_test(only_the_mail_itself_can_fail_for_good),
         cmocka_unit_test(case_42_4xx_and_dns_trouble_never_become_5xx),
         cmocka_unit_test(no_reason_is_success),
-        cmocka_unit_test(a_reply_touches_what_its_moment_is_about),
+        cmocka_unit_test(a_reply_touches_what_its_stage_is_about),
         cmocka_unit_test(case_41_too_many_recipients_is_told_from_a_full_mailbox),
         cmocka_unit_test(case_45_who_is_told_what),
     };

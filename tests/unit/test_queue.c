@@ -315,6 +315,93 @@ static void a_domain_that_does_not_exist_bounces(void **state)
     assert_true(contains(mx_message(s.home, 0), "Final-Recipient: rfc822; b@nowhere.invalid"));
 }
 
+static void case_110_a_clock_that_was_ahead_leaves_nothing_waiting_for_days(void **state)
+{
+    (void)state;
+    mx_next(s.mx, "rcpt", "451 4.2.1 later");
+    mx_next(s.mx, "rcpt", "451 4.2.1 later");
+    queue_story_accept(&s, queue_story_message("a@us.test", "b@example.test", NULL));
+    queue_story_until(&s, deferred);
+    int64_t now = clock_ms();
+    clock_fix(now + 3 * 86400000LL);
+    uint64_t id = queue_story_accept(&s, queue_story_message("a@us.test", "c@example.test", NULL));
+    while (s.relay.counters.deferred < 2)
+        queue_story_turn(&s);
+    clock_release();
+    for (unsigned i = 0; i < QUEUE_STORY_WORKERS; i++)
+        queue_reload(s.workers[i].queue, s.setup); // looks, as every tick does
+    struct queue_row row;
+    assert_int_equal(queue_story_do(&s, QUEUE_LIST, id, &row), 1);
+    assert_in_range(row.next_ms - clock_ms(), 0, 3600000);
+    queue_story_restart(&s); // what is on disk says days
+    assert_int_equal(s.nfound, 2);
+    queue_story_adopt(&s);
+    assert_int_equal(queue_story_do(&s, QUEUE_LIST, id, &row), 1);
+    assert_in_range(row.next_ms - clock_ms(), 0, 3600000);
+}
+
+static void hold_and_defer(uint64_t *held, uint64_t *other)
+{
+    mx_on(s.mx, "rcpt", "451 4.2.1 later");
+    *held = queue_story_accept(&s, queue_story_message("a@us.test", "b@example.test", NULL));
+    *other = queue_story_accept(&s, queue_story_message("", "c@other.test", "d@other.test", NULL));
+    while (s.relay.counters.deferred < 3)
+        queue_story_turn(&s);
+    assert_int_equal(queue_story_do(&s, QUEUE_HOLD, *held, NULL), 1);
+}
+
+static void the_queue_filters(void **state)
+{
+    (void)state;
+    uint64_t held, other;
+    hold_and_defer(&held, &other);
+    const struct {
+        struct queue_filter filter;
+        size_t n;
+    } cases[] = {
+        {{.state = -1}, 3},
+        {{.state = QUEUE_HELD}, 1},
+        {{.state = QUEUE_WAITING}, 2},
+        {{.state = QUEUE_ACTIVE}, 0},
+        {{.state = -1, .domain = "OTHER.test"}, 2},
+        {{.state = -1, .domain = "test"}, 0},
+        {{.state = -1, .sender = "A@us.test"}, 1},
+        {{.state = -1, .sender = ""}, 2},
+        {{.state = QUEUE_HELD, .sender = ""}, 0},
+        {{.state = -1, .older_ms = 3600000}, 0},
+        {{.state = -1, .ids = &held, .nids = 1}, 1},
+        {{.state = QUEUE_WAITING, .ids = &held, .nids = 1}, 0},
+        {{.state = -1, .newest = held}, 1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_int_equal(queue_story_filter(&s, QUEUE_LIST, &cases[i].filter, NULL), cases[i].n);
+    int64_t now = clock_ms();
+    clock_fix(now + 3600001);
+    struct queue_filter older = {.state = -1, .older_ms = 3600000};
+    assert_int_equal(queue_story_filter(&s, QUEUE_LIST, &older, NULL), 3);
+    clock_release();
+}
+
+// Deliveries come and go while an operator's walk stands still between two pieces.
+static void a_walk_survives_what_happens_around_it(void **state)
+{
+    (void)state;
+    uint64_t held, other;
+    hold_and_defer(&held, &other);
+    struct queue *q = NULL;
+    struct queue_walk walk = {.verb = QUEUE_REMOVE, .dry = true, .filter = {.state = -1}};
+    for (unsigned i = 0; i < QUEUE_STORY_WORKERS && !q; i++)
+        if (queue_walk_on(s.workers[i].queue, &walk, 1))
+            q = s.workers[i].queue;
+    assert_non_null(q);
+    assert_true(queue_story_do(&s, QUEUE_REMOVE, 0, NULL) == 3);
+    assert_true(queue_idle(q));
+    assert_false(queue_walk_on(q, &walk, 10));
+    walk.dry = false;
+    assert_false(queue_walk_on(q, &walk, 10));
+    queue_story_until(&s, empty);
+}
+
 #define STORY(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -336,6 +423,9 @@ int main(void)
         STORY(a_large_body_comes_from_its_file),
         STORY(a_stop_cuts_what_hangs_and_loses_nothing),
         STORY(a_domain_that_does_not_exist_bounces),
+        STORY(case_110_a_clock_that_was_ahead_leaves_nothing_waiting_for_days),
+        STORY(the_queue_filters),
+        STORY(a_walk_survives_what_happens_around_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -97,7 +97,7 @@ static void dots_are_unstuffed_wherever_the_bytes_are_cut(void **state)
         check(&examples[i], strlen(examples[i].in), false);
 }
 
-// cases.md 37: only CRLF.CRLF ends DATA. Each of these is a fault, and none of them an end.
+// Case 37: only CRLF.CRLF ends DATA. Each of these is a fault, and none of them an end.
 static void case_37_no_other_end_of_data(void **state)
 {
     (void)state;

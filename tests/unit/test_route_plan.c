@@ -399,6 +399,19 @@ static const struct story stories[] = {
      {.yaml = RULE("next_hop: \"[h.example]:26\""),
       .dns = "{\"records\":{\"h.example\":{\"MX\":[[10,\"mx.h.example\"]],\"A\":[\"10.0.0.9\"]},"
              "\"_26._tcp.h.example\":{\"TLSA\":[\"" EE "\"]}},\"secure\":[\"*\"]}"}},
+    {"case_82_a_name_that_is_no_host_name_is_unusable",
+     "bounce 5.4.4; \\027\\09131mx.d.example unusable 5.4.4; \\195\\188.d.example unusable 5.4.4",
+     {.dns = "{\"records\":{\"d.example\":{\"MX\":[[10,\"\\u001b[31mx.d.example\"],"
+             "[20,\"\\u00fc.d.example\"]]},\"\\u00fc.d.example\":{\"A\":[\"203.0.113.1\"]}}}"}},
+    {"case_82_an_address_is_no_host_name",
+     "bounce 5.4.4; 127.1.1.1 unusable 5.4.4; a.1 unusable 5.4.4; \\058\\0581 unusable 5.4.4",
+     {.dns = "{\"records\":{\"d.example\":{\"MX\":[[10,\"127.1.1.1\"],[20,\"a.1\"],[30,\"::1\"]]},"
+             "\"127.1.1.1\":{\"A\":[\"203.0.113.1\"]}}}"}},
+    {"case_82_the_others_serve",
+     "deliver; a\\047b.d.example unusable 5.4.4; mx.d.example encrypt default",
+     {.dns =
+          "{\"records\":{\"d.example\":{\"MX\":[[5,\"a/b.d.example\"],[10,\"mx.d.example\"]]}," A1
+          "}}"}},
     {"smarthost_serves_all",
      "deliver; 10.0.0.7 encrypt default",
      {.yaml = "delivery: {smarthost: [\"[10.0.0.7]\"]}\n", .dns = "{\"records\":{}}"}},

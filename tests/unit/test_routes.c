@@ -43,7 +43,7 @@ static void open_routes(void)
     struct why why;
     struct dns_options dns = {.answers_file = "unit/data/routes.json"};
     struct routes_options options = {.relay = &relay, .setup = setup_ref(setup)};
-    relay.state = state_open(database, 86400000, &why);
+    relay.state = state_open(&(struct state_options){.path = database, .keep_ms = 86400000}, &why);
     assert_non_null(relay.state);
     relay.dns = dns_open(&dns, &why);
     assert_non_null(relay.dns);

@@ -187,6 +187,31 @@ static void rcpt_parameters(void **state)
     }
 }
 
+// What Postfix sends with SMTPUTF8 mail (RFC 3461 section 4: +XX stands for any octet).
+static void case_100_an_original_recipient_in_utf8(void **state)
+{
+    (void)state;
+    struct smtp_rcpt r;
+    struct smtp_mail m;
+    struct why why;
+    assert_int_equal(
+        smtp_rcpt_parse(span_text("TO:<j\xc3\xb6rg@b.example> ORCPT=rfc822;j+C3+B6rg@b.example"),
+                        &r, &why),
+        0);
+    assert_string_equal(r.orcpt, "rfc822;j\xc3\xb6rg@b.example");
+    smtp_rcpt_free(&r);
+    static const char *const bad[] = {"TO:<a@b.example> ORCPT=rfc822;j\xc3\xb6rg@b.example",
+                                      "TO:<a@b.example> ORCPT=rfc822;j+C3rg@b.example",
+                                      "TO:<a@b.example> ORCPT=rfc822;j+FFrg@b.example",
+                                      "TO:<a@b.example> ORCPT=rfc822;j+C3+0D+0Arg@b.example",
+                                      "TO:<a@b.example> ORCPT=rfc822;j+7Frg@b.example",
+                                      "TO:<a@b.example> ORCPT=rfc822;j+c3+b6rg@b.example"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(smtp_rcpt_parse(span_text(bad[i]), &r, &why), -1);
+    assert_int_equal(smtp_mail_parse(span_text("FROM:<a@b.example> ENVID=j+C3+B6rg"), &m, &why),
+                     -1);
+}
+
 static void bdat_and_helo(void **state)
 {
     (void)state;
@@ -286,23 +311,126 @@ static void case_41_a_reply_whose_code_changes_is_an_error(void **state)
     }
 }
 
-static void replies_have_a_ceiling(void **state)
+static void case_56_of_a_long_reply_the_code_counts_and_the_text_is_cut(void **state)
 {
     (void)state;
-    static char line[MAX_REPLY_LINE + 10];
+    static char line[4 * MAX_REPLY_LINE], text[MAX_REPLY + 100];
     struct smtp_reply r;
     size_t used;
     smtp_reply_init(&r);
-    memset(line, 'x', sizeof line - 1);
-    memcpy(line, "250 ", 4);
-    assert_int_equal(feed(&r, line, &used), SMTP_REPLY_BAD);
+    memset(line, 'x', sizeof line - 3);
+    memcpy(line, "550 5.7.1 ", 10);
+    memcpy(line + sizeof line - 3, "\r\n", 3);
+    assert_int_equal(feed(&r, line, &used), SMTP_REPLY_DONE);
+    assert_int_equal(used, sizeof line - 1);
+    assert_int_equal(r.code, 550);
+    assert_string_equal(r.status, "5.7.1");
+    smtp_reply_text(&r, text, sizeof text);
+    assert_int_equal(strlen(text), MAX_REPLY_LINE + strlen(" [...]"));
+    assert_string_equal(text + strlen(text) - 7, "x [...]");
+    smtp_reply_text(&r, text, 64); // cut to fit says so as well
+    assert_int_equal(strlen(text), 63);
+    assert_string_equal(text + 56, "x [...]");
     smtp_reply_free(&r);
+}
+
+static void case_56_of_many_lines_the_first_hundred_are_kept(void **state)
+{
+    (void)state;
+    struct smtp_reply r;
+    size_t used;
     smtp_reply_init(&r);
-    int lines = 0;
-    while (feed(&r, "250-x\r\n", &used) == SMTP_REPLY_MORE)
-        lines++;
-    assert_int_equal(lines, MAX_REPLY_LINES);
+    for (int i = 0; i < 5 * MAX_REPLY_LINES; i++)
+        assert_int_equal(feed(&r, "451-x\r\n", &used), SMTP_REPLY_MORE);
+    assert_int_equal(feed(&r, "451 4.7.1 end\r\n", &used), SMTP_REPLY_DONE);
+    assert_int_equal(r.code, 451);
+    assert_string_equal(r.status, "4.7.1");
+    assert_int_equal(r.lines, MAX_REPLY_LINES);
+    assert_int_equal(smtp_reply_line(&r, MAX_REPLY_LINES).n, 0);
     smtp_reply_free(&r);
+}
+
+static void case_56_long_lines_of_all_numbers_fit(void **state)
+{
+    (void)state;
+    static char line[MAX_REPLY_LINE + 3];
+    for (size_t n = 4; n < MAX_REPLY_LINE; n += 61) {
+        struct smtp_reply r;
+        size_t used;
+        smtp_reply_init(&r);
+        memset(line, 'x', n);
+        memcpy(line, "550-", 4);
+        memcpy(line + n, "\r\n", 3);
+        for (int i = 0; i < MAX_REPLY_LINES; i++)
+            assert_int_equal(feed(&r, line, &used), SMTP_REPLY_MORE);
+        assert_int_equal(r.lines, MAX_REPLY_LINES);
+        assert_true(r.text.len <= MAX_REPLY);
+        smtp_reply_free(&r);
+    }
+}
+
+static void a_reply_without_end_is_given_up(void **state)
+{
+    (void)state;
+    struct smtp_reply r;
+    size_t used, n = 0;
+    smtp_reply_init(&r);
+    while (feed(&r, "250-x\r\n", &used) == SMTP_REPLY_MORE)
+        n += used;
+    assert_in_range(n, MAX_REPLY_BYTES - 7, MAX_REPLY_BYTES);
+    smtp_reply_free(&r);
+}
+
+static void case_56_a_refusal_without_a_separator_is_heard_a_success_is_not(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *told;
+    } heard[] = {{"550denied\r\n", "550 denied"},
+                 {"421\tbusy\r\n", "421  busy"},
+                 {"550-5.7.1 no\r\n550.\r\n", "550 5.7.1 no ."},
+                 {"451_later\n", "451 _later"}};
+    static const char *const not [] = {"250ok\r\n", "354go\r\n", "220\tx\r\n", "5501 x\r\n"};
+    struct smtp_reply r;
+    size_t used;
+    char text[64];
+    for (size_t i = 0; i < sizeof heard / sizeof *heard; i++) {
+        smtp_reply_init(&r);
+        assert_int_equal(feed(&r, heard[i].text, &used), SMTP_REPLY_DONE);
+        assert_string_equal(smtp_reply_text(&r, text, sizeof text), heard[i].told);
+        smtp_reply_free(&r);
+    }
+    for (size_t i = 0; i < sizeof not / sizeof *not ; i++) {
+        smtp_reply_init(&r);
+        assert_int_equal(feed(&r, not [i], &used), SMTP_REPLY_BAD);
+        smtp_reply_free(&r);
+    }
+}
+
+static void case_55_a_refusal_without_its_line_end_is_heard_at_the_end(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int code; // 0: nothing is heard
+    } ends[] = {{"550 5.7.1 go away", 550},
+                {"550-5.7.1 go\r\n", 550},
+                {"550-a\r\n550", 550},
+                {"250 ok", 0},
+                {"250-a\r\n", 0},
+                {"", 0},
+                {"55", 0},
+                {"550-a\r\n250 b", 0}};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        struct smtp_reply r;
+        size_t used;
+        smtp_reply_init(&r);
+        assert_int_equal(feed(&r, ends[i].text, &used), SMTP_REPLY_MORE);
+        assert_int_equal(smtp_reply_end(&r), ends[i].code != 0);
+        if (ends[i].code)
+            assert_int_equal(r.code, ends[i].code);
+        smtp_reply_free(&r);
+    }
 }
 
 static void extensions_are_read(void **state)
@@ -344,11 +472,17 @@ int main(void)
         cmocka_unit_test(case_40_what_is_no_path),
         cmocka_unit_test(mail_parameters),
         cmocka_unit_test(rcpt_parameters),
+        cmocka_unit_test(case_100_an_original_recipient_in_utf8),
         cmocka_unit_test(bdat_and_helo),
         cmocka_unit_test(xforward_attributes),
         cmocka_unit_test(replies_in_pieces),
         cmocka_unit_test(case_41_a_reply_whose_code_changes_is_an_error),
-        cmocka_unit_test(replies_have_a_ceiling),
+        cmocka_unit_test(case_56_of_a_long_reply_the_code_counts_and_the_text_is_cut),
+        cmocka_unit_test(case_56_of_many_lines_the_first_hundred_are_kept),
+        cmocka_unit_test(case_56_long_lines_of_all_numbers_fit),
+        cmocka_unit_test(a_reply_without_end_is_given_up),
+        cmocka_unit_test(case_56_a_refusal_without_a_separator_is_heard_a_success_is_not),
+        cmocka_unit_test(case_55_a_refusal_without_its_line_end_is_heard_at_the_end),
         cmocka_unit_test(extensions_are_read),
     };
     return cmocka_run_group_tests_name("smtp", tests, NULL, NULL);

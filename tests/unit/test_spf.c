@@ -338,6 +338,25 @@ static void an_included_record_explains_nothing(void **state)
     zone_close(&zone);
 }
 
+// RFC 8616 section 4: the DNS knows A-labels, and a local part beyond ASCII has no place in a name.
+static void case_106_u_labels_are_looked_up_as_a_labels(void **state)
+{
+    (void)state;
+    const char *zone =
+        "{'records':{'xn--grne-1ra.example':{'TXT':['v=spf1 ip4:192.0.2.1 -all']},"
+        "'local.example':{'TXT':['v=spf1 exists:%{l}.local.example ip4:192.0.2.1 -all']}}}";
+    assert_spf("pass", zone, "192.0.2.1", "x@gr\xc3\xbcne.example");
+    assert_spf("fail", zone, "192.0.2.2", "j\xc3\xb6rg@GR\xc3\x9cNE.example");
+    assert_spf("pass", zone, "192.0.2.1", "gr\xc3\xbcne.example");
+    assert_spf("pass", zone, "192.0.2.1", "j\xc3\xb6rg@local.example");
+    struct zone z = zone_open(zone);
+    struct client client = {"192.0.2.1", "gr\xc3\xbcne.example", ""};
+    struct spf_result r;
+    evaluate(&z, &client, &r);
+    assert_int_equal(r.result, AUTH_PASS);
+    zone_close(&z);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -357,6 +376,7 @@ int main(void)
         cmocka_unit_test(a_long_name_loses_labels_on_the_left),
         cmocka_unit_test(the_domain_explains_its_refusal),
         cmocka_unit_test(an_included_record_explains_nothing),
+        cmocka_unit_test(case_106_u_labels_are_looked_up_as_a_labels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

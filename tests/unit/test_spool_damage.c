@@ -204,7 +204,7 @@ static void a_body_cannot_pose_as_a_record(void **state)
 }
 
 // Five segments; the envelope of a message in the second rots, as do the body of one in the third and
-// the whole header of the fourth.
+// the whole header of the fourth, with its copy.
 static void damage_in_older_segments_is_kept_aside(void **state)
 {
     (void)state;
@@ -229,6 +229,7 @@ static void damage_in_older_segments_is_kept_aside(void **state)
     disk_bytes(disk, "/spool/00000003.log",
                &n)[mail[body]->offset + mail[body]->record_bytes - 1] ^= 1;
     memset(disk_bytes(disk, "/spool/00000004.log", &n), 0xff, SEGMENT_HEAD);
+    memset(disk_bytes(disk, "/spool/00000004.head", &n), 0xff, SEGMENT_HEAD);
     assert_int_equal(story_open(&story), 0);
     for (size_t i = 0; i < 20; i++) {
         bool there = story_found(&story, mail[i]->env.id);
@@ -243,6 +244,116 @@ static void damage_in_older_segments_is_kept_aside(void **state)
         message_unref(mail[i]);
     story_end(&story);
     disk_free(disk);
+}
+
+// How many of the messages with records in [from, to) of their segment are there, of those of segment 2.
+static void check_around(struct story *story, struct message **mail, size_t n, uint64_t from,
+                         uint64_t to)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint64_t start = mail[i]->offset, end = start + mail[i]->record_bytes;
+        bool hit = mail[i]->segment == 2 && start < to && end > from;
+        assert_int_equal(story_found(story, mail[i]->env.id), !hit);
+        if (!hit)
+            assert_true(story_same(story, mail[i]));
+    }
+}
+
+// A bad block takes the first 4 KiB: what begins behind them is there. `copy`: whether the copy of the header is.
+static void the_beginning_of_a_segment_is_zeroed(bool newest, bool copy)
+{
+    struct disk *disk = disk_new(), *found;
+    struct story story;
+    struct message *mail[40];
+    story_begin(&story, "/spool", disk_files(disk), 16384);
+    assert_int_equal(story_open(&story), 0);
+    size_t count = newest ? 34 : 40, n;
+    for (unsigned i = 0; i < count; i++) {
+        mail[i] = story_message(i, 400, "a@example.net", NULL);
+        assert_int_equal(story_store(&story, mail[i]), 0);
+    }
+    found = newest ? disk_copy(disk) : disk;
+    if (newest)
+        assert_int_equal(mail[count - 1]->segment, 2);
+    story_close(&story);
+    if (newest) {
+        story_end(&story);
+        story_begin(&story, "/spool", disk_files(found), 16384);
+    }
+    memset(disk_bytes(found, "/spool/00000002.log", &n), 0, 4096);
+    if (!copy)
+        disk_resize(found, "/spool/00000002.head", 60);
+    assert_int_equal(story_open(&story), 0);
+    check_around(&story, mail, count, copy ? 128 : 0, copy ? 4096 : UINT64_MAX);
+    assert_true(story.alarms > 0);
+    assert_int_equal(disk_bytes(found, "/spool/00000002.damaged", &n) != NULL, !copy);
+    story_close(&story);
+    unsigned alarms = story.alarms;
+    assert_int_equal(story_open(&story), 0); // restored for good
+    check_around(&story, mail, count, copy ? 128 : 0, copy ? 4096 : UINT64_MAX);
+    assert_true(story.alarms <= alarms + (copy ? 1 : 0)); // the hole is told, the header is not
+    for (size_t i = 0; i < count; i++)
+        message_unref(mail[i]);
+    story_end(&story);
+    disk_free(disk);
+    if (newest)
+        disk_free(found);
+}
+
+static void case_116_a_segment_without_its_first_block_is_read_all_the_same(void **state)
+{
+    (void)state;
+    the_beginning_of_a_segment_is_zeroed(false, true);
+    the_beginning_of_a_segment_is_zeroed(true, true);
+    the_beginning_of_a_segment_is_zeroed(false, false);
+}
+
+// The copy itself may be anything: the segment's own header is believed first, and a copy of another is none.
+static void the_copy_of_a_header_cut_and_flipped(void **state)
+{
+    (void)state;
+    struct message *mail[MAIL];
+    struct disk *disk = small_spool(mail, true);
+    size_t n;
+    for (size_t at = 0; at <= 2 * SEGMENT_HEAD; at++) {
+        for (int zeroed = 0; zeroed < 2; zeroed++) {
+            struct disk *bad = disk_copy(disk);
+            bool there[MAIL];
+            unsigned alarms;
+            unsigned char *bytes = disk_bytes(bad, "/spool/00000001.head", &n);
+            assert_int_equal(n, SEGMENT_HEAD);
+            if (at < SEGMENT_HEAD)
+                bytes[at] ^= (unsigned char)(1 << at % 8);
+            else
+                disk_resize(bad, "/spool/00000001.head", at - SEGMENT_HEAD);
+            if (zeroed)
+                memset(disk_bytes(bad, FIRST, &n), 0, SEGMENT_HEAD);
+            recovered(bad, mail, there, &alarms);
+            bool whole = !zeroed || at < SEGMENT_HEAD || at - SEGMENT_HEAD >= SEGMENT_HEAD / 2;
+            for (size_t i = 0; i < MAIL - 1; i++)
+                assert_int_equal(there[i], whole); // half a copy is enough
+            disk_free(bad);
+        }
+    }
+    forget(mail, disk);
+}
+
+static void the_copy_of_another_header_is_none(void **state)
+{
+    (void)state;
+    struct message *mail[MAIL];
+    struct disk *disk = small_spool(mail, true);
+    size_t n;
+    bool there[MAIL];
+    unsigned alarms;
+    struct segment_key key;
+    unsigned char random[16] = {1};
+    segment_key_make(&key, 2, random);
+    segment_head_encode(&key, disk_bytes(disk, "/spool/00000001.head", &n));
+    memset(disk_bytes(disk, FIRST, &n), 0, SEGMENT_HEAD);
+    assert_int_equal(recovered(disk, mail, there, &alarms), 0);
+    assert_non_null(disk_bytes(disk, "/spool/00000001.damaged", &n));
+    forget(mail, disk);
 }
 
 // Its segment is emptied and goes; the sender must hear of it all the same, also after a restart.
@@ -286,6 +397,9 @@ int main(void)
         cmocka_unit_test(a_body_cannot_pose_as_a_record),
         cmocka_unit_test(damage_in_older_segments_is_kept_aside),
         cmocka_unit_test(a_damaged_message_outlives_its_segment),
+        cmocka_unit_test(case_116_a_segment_without_its_first_block_is_read_all_the_same),
+        cmocka_unit_test(the_copy_of_a_header_cut_and_flipped),
+        cmocka_unit_test(the_copy_of_another_header_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
@@ -56,7 +57,7 @@ static int end(void **state)
 
 static struct state *open_state(void)
 {
-    struct state *s = state_open(path, KEEP, &why);
+    struct state *s = state_open(&(struct state_options){.path = path, .keep_ms = KEEP}, &why);
     if (!s)
         fail_msg("%s", why.text);
     return s;
@@ -457,7 +458,7 @@ static void a_newer_version_is_refused_and_left_alone(void **state)
     (void)state;
     state_close(open_state());
     run_sql("PRAGMA user_version = 99");
-    assert_null(state_open(path, KEEP, &why));
+    assert_null(state_open(&(struct state_options){.path = path, .keep_ms = KEEP}, &why));
     assert_non_null(strstr(why.text, "version 99"));
     assert_int_equal(damaged_files(), 0);
     assert_int_equal(state_read(path, say_policy, say_memory, NULL, &why), -1);
@@ -468,7 +469,7 @@ static void another_programs_database_is_refused(void **state)
 {
     (void)state;
     run_sql("CREATE TABLE accounts(n INTEGER)");
-    assert_null(state_open(path, KEEP, &why));
+    assert_null(state_open(&(struct state_options){.path = path, .keep_ms = KEEP}, &why));
     assert_non_null(strstr(why.text, "another program"));
     assert_int_equal(damaged_files(), 0);
 }
@@ -477,13 +478,102 @@ static void without_its_folder_it_opens_and_is_not_writable(void **state)
 {
     (void)state;
     struct state_health health;
-    struct state *s = state_open("/nonexistent/state.db", KEEP, &why);
+    struct state *s =
+        state_open(&(struct state_options){.path = "/nonexistent/state.db", .keep_ms = KEEP}, &why);
     assert_non_null(s);
     keep_policy(s, "a.example", "1", "nothing of it is kept");
     state_get_health(s, &health);
     assert_false(health.writable);
     state_close(s);
     assert_int_equal(state_read(path, say_policy, say_memory, NULL, &why), -1);
+}
+
+static void expect_loss(struct state *s, const char *how)
+{
+    struct state_health health;
+    state_get_health(s, &health);
+    assert_int_equal(health.lost_ms, NOON);
+    if (!strstr(health.lost, "policies and memory lost at") || !strstr(health.lost, how))
+        fail_msg("'%s' does not say '%s'", health.lost, how);
+}
+
+static void a_first_start_has_lost_nothing(void **state)
+{
+    (void)state;
+    struct state_health health;
+    struct state *s = open_state();
+    state_get_health(s, &health);
+    assert_int_equal(health.lost_ms, 0);
+    finish(s);
+}
+
+static void case_138_a_database_that_is_gone_or_empty_is_told(void **state)
+{
+    (void)state;
+    struct state_health health;
+    struct state *s = open_state();
+    keep_policy(s, "a.example", "id", "text");
+    state_close(s);
+    uint64_t alarms = log_alarms();
+    assert_int_equal(truncate(path, 0), 0);
+    assert_int_equal(state_look(path, &health, &why), 0);
+    assert_non_null(strstr(health.lost, "was empty"));
+    s = open_state();
+    expect_loss(s, "was empty");
+    state_close(s);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(state_look(path, &health, &why), 0);
+    assert_non_null(strstr(health.lost, "was gone"));
+    s = open_state();
+    expect_loss(s, "was gone");
+    state_close(s);
+    assert_int_equal(log_alarms() - alarms, 2);
+    s = open_state(); // remembered, and not told again
+    expect_loss(s, "was gone");
+    assert_int_equal(log_alarms() - alarms, 2);
+    finish(s);
+}
+
+// With its folder nothing says that there was one, but that the relay has run before.
+static void case_138_a_folder_that_is_gone_is_told(void **state)
+{
+    (void)state;
+    struct state *s = state_open(
+        &(struct state_options){.path = path, .keep_ms = KEEP, .used_before = true}, &why);
+    assert_non_null(s);
+    expect_loss(s, "was gone");
+    finish(s);
+}
+
+static void case_138_one_that_is_deleted_under_a_running_relay_is_made_anew(void **state)
+{
+    (void)state;
+    struct state *s = open_state();
+    keep_policy(s, "a.example", "id", "text");
+    assert_int_equal(unlink(path), 0);
+    keep_policy(s, "b.example", "id", "text");
+    expect_loss(s, "was gone");
+    state_close(s);
+    s = open_state();
+    assert_string_equal(restored(s), "b.example id text 10-20;");
+    finish(s);
+}
+
+static void case_139_a_database_is_for_one_relay(void **state)
+{
+    (void)state;
+    int status = 0;
+    struct state *s = open_state();
+    pid_t child = fork(); // a lock of another process
+    if (child == 0) {
+        struct state_options other = {.path = path, .keep_ms = KEEP, .exit_status = &status};
+        _exit(!state_open(&other, &why) && status == 75 && strstr(why.text, "another relay") ? 0
+                                                                                             : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    finish(s);
+    finish(open_state());
 }
 
 // A disk that is full, as far as this process is concerned. Root ignores modes, but not this.
@@ -578,6 +668,11 @@ int main(void)
         TEST(damage_met_while_running_is_moved_aside_and_writing_goes_on),
         TEST(a_newer_version_is_refused_and_left_alone),
         TEST(another_programs_database_is_refused),
+        TEST(a_first_start_has_lost_nothing),
+        TEST(case_138_a_database_that_is_gone_or_empty_is_told),
+        TEST(case_138_a_folder_that_is_gone_is_told),
+        TEST(case_138_one_that_is_deleted_under_a_running_relay_is_made_anew),
+        TEST(case_139_a_database_is_for_one_relay),
         TEST(without_its_folder_it_opens_and_is_not_writable),
         TEST(a_disk_that_cannot_be_written_is_one_episode),
         TEST(what_waits_is_bounded_and_drops_are_counted),

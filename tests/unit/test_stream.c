@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "relay/base/mem.h"
+#include "relay/net/accept.h"
+#include "relay/net/listen.h"
 #include "relay/net/stream.h"
 #include "tests/unit/certs.h"
 
@@ -26,7 +28,7 @@ struct actor {
 };
 
 static uv_loop_t loop;
-static uv_tcp_t listener;
+static struct acceptor *listener;
 static struct sockaddr_in where;
 static struct actor client, server;
 static struct creds *creds;
@@ -50,11 +52,11 @@ static void note(struct stream *s, enum stream_event event, void *arg)
     a->inside = false;
 }
 
-static void accept_one(uv_stream_t *tcp, int status)
+static void accept_one(void *arg, int fd)
 {
-    assert_int_equal(status, 0);
+    (void)arg;
     assert_null(server.s);
-    server.s = stream_accept(tcp, note, &server);
+    server.s = stream_accept(&loop, fd, note, &server);
     assert_non_null(server.s);
     if (server.on)
         server.on(&server, STREAM_CONNECTED);
@@ -68,12 +70,15 @@ static int set_up(void **state)
     buf_init(&client.got, 1 << 24);
     buf_init(&server.got, 1 << 24);
     uv_loop_init(&loop);
-    uv_tcp_init(&loop, &listener);
     uv_ip4_addr("127.0.0.1", 0, &where);
-    uv_tcp_bind(&listener, (struct sockaddr *)&where, 0);
-    assert_int_equal(uv_listen((uv_stream_t *)&listener, 8, accept_one), 0);
-    int n = sizeof where;
-    uv_tcp_getsockname(&listener, (struct sockaddr *)&where, &n);
+    struct why why;
+    int fd = listen_tcp((struct sockaddr *)&where, "127.0.0.1:0", &why);
+    assert_true(fd >= 0);
+    socklen_t n = sizeof where;
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&where, &n), 0);
+    const struct acceptor_options options = {.name = "127.0.0.1:0", .client = accept_one};
+    listener = acceptor_open(&loop, fd, &options, &why);
+    assert_non_null(listener);
     return 0;
 }
 
@@ -84,7 +89,7 @@ static int tear_down(void **state)
         stream_close(client.s, true);
     if (server.s)
         stream_close(server.s, true);
-    uv_close((uv_handle_t *)&listener, NULL);
+    acceptor_close(listener);
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&loop), 0); // every handle is gone
     buf_free(&client.got);

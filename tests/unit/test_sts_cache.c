@@ -451,6 +451,78 @@ static struct sts_row row(const char *text)
     return (struct sts_row){"d.example", "1", text, NOON - DAY, NOON + 6 * DAY};
 }
 
+static void case_80_a_policy_without_age_counts_for_the_delivery_that_fetched_it(void **state)
+{
+    (void)state;
+    w.body = "version: STSv1\nmode: enforce\nmx: mx.d.example\nmax_age: 0\n";
+    assert_string_equal(get(), "enforce 1");
+    assert_string_equal(get(), "enforce 1");
+    assert_int_equal(w.fetches, 1); // one a minute
+    later(60);
+    assert_string_equal(get(), "enforce 1");
+    assert_int_equal(w.fetches, 2);
+    w.body = NULL;
+    later(60);
+    assert_string_equal(get(), "- sts-policy-fetch-error"); // it said how long it holds
+}
+
+// The daily refresh alone: nobody asks.
+static void let_it_tick(unsigned fetches)
+{
+    for (int i = 0; i < 2000 && w.fetches < fetches; i++) {
+        uv_run(&w.loop, UV_RUN_ONCE);
+        turn();
+    }
+    for (int i = 0; i < 20; i++) // and no further one
+        uv_run(&w.loop, UV_RUN_ONCE);
+    assert_int_equal(w.fetches, fetches);
+}
+
+static void case_80_policies_are_refreshed_daily_though_nobody_sends(void **state)
+{
+    sts_cache_close(cache);
+    struct sts_cache_options options = {.loop = &w.loop,
+                                        .mail = w.mail,
+                                        .refresh = true,
+                                        .tick_ms = 1,
+                                        .keep = keep,
+                                        .changed = changed,
+                                        .failed = failed};
+    cache = sts_cache_open(&options);
+    get();
+    let_it_tick(1);
+    later(DAY);
+    let_it_tick(2);
+    assert_int_equal(w.kept, 2);
+    w.body = NULL; // a day of failing fetches: every five minutes one, and the policy stays
+    later(DAY);
+    let_it_tick(3);
+    later(300);
+    let_it_tick(4);
+    assert_int_equal(w.told, 1);
+    w.body = TESTING;
+    later(300);
+    let_it_tick(5);
+    assert_string_equal(w.last_told, "from enforce to testing");
+    assert_string_equal(get(), "testing 1");
+    (void)state;
+}
+
+static void case_80_a_policy_of_minutes_is_not_refreshed_for_nobody(void **state)
+{
+    sts_cache_close(cache);
+    struct sts_cache_options options = {
+        .loop = &w.loop, .mail = w.mail, .refresh = true, .tick_ms = 1, .keep = keep};
+    cache = sts_cache_open(&options);
+    w.body = "version: STSv1\nmode: enforce\nmx: mx.d.example\nmax_age: 30\n";
+    get();
+    for (int i = 0; i < 4; i++) {
+        later(31);
+        let_it_tick(1);
+    }
+    (void)state;
+}
+
 static void a_policy_from_disk_is_in_force_with_everything_blocked(void **state)
 {
     (void)state;
@@ -536,6 +608,9 @@ int main(void)
         STORY(a_forced_refresh_fetches_whatever_the_id),
         STORY(a_policy_is_fetched_anew_each_day_although_its_id_stays),
         STORY(a_policy_ends_with_its_age),
+        STORY(case_80_a_policy_without_age_counts_for_the_delivery_that_fetched_it),
+        STORY(case_80_policies_are_refreshed_daily_though_nobody_sends),
+        STORY(case_80_a_policy_of_minutes_is_not_refreshed_for_nobody),
         STORY(a_policy_from_disk_is_in_force_with_everything_blocked),
         STORY(a_clock_that_is_set_back_keeps_nobody_waiting),
         STORY(a_clock_that_was_ahead_is_no_reason_to_trust_a_policy_for_a_year),

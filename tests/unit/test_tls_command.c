@@ -119,7 +119,8 @@ static struct ledger_entry *entry(const char *domain, enum why_tls result)
 static struct state *open_state(void)
 {
     struct why why;
-    struct state *s = state_open(state_path, 30 * (uint64_t)LEDGER_DAY_MS, &why);
+    struct state *s = state_open(
+        &(struct state_options){.path = state_path, .keep_ms = 30 * (uint64_t)LEDGER_DAY_MS}, &why);
     assert_non_null(s);
     return s;
 }

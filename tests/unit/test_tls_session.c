@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include "tests/unit/certs.h"
 #include "tls/session.h"
+#include "tls/creds_internal.h"
 
 static char folder[64], least[] = "1.2", none[] = "";
 static struct cert ec, rsa, star;
@@ -457,6 +458,46 @@ static void a_prime_of_hostile_size_ends_the_handshake(void **state)
     creds_unref(c);
 }
 
+static void count(void *arg, const struct why *fault)
+{
+    assert_non_null(strstr(fault->text, "ec.key"));
+    ++*(int *)arg;
+}
+
+static void case_140_pairs_are_renewed_one_by_one(void **state)
+{
+    (void)state;
+    struct cfg_certificate list[] = {files("ec", false), files("star", false)};
+    struct cert fresh, *two[] = {&fresh};
+    struct why why;
+    bool news;
+    int faults = 0;
+    struct creds *old = creds_load(list, 2, &why);
+    assert_non_null(old);
+    cert_make(&fresh, &(struct cert_spec){.cn = "fresh", .san = {"*.example.com"}});
+    cert_save(at("star.pem"), at("star.key"), two, 1);
+    cert_save(at("ec.pem"), at("unused.key"), two, 1); // a renewal that is half done
+    struct creds *now = creds_renew(old, list, count, &faults, &news, &why);
+    assert_non_null(now);
+    assert_true(news);
+    assert_int_equal(faults, 1);
+    assert_true(creds_changed(now)); // the half is looked at again
+    assert_ptr_not_equal(creds_for_name(now, "a.example.com"),
+                         creds_for_name(now, "mx.example.org"));
+    assert_ptr_equal(creds_for_name(now, "a.example.net"), creds_for_name(now, "mx.example.org"));
+    creds_unref(old);
+    struct creds *again = creds_renew(now, list, count, &faults, &news, &why);
+    assert_false(news);
+    creds_unref(now);
+    struct pair p; // the pair that was held twice still serves
+    pair_open(&p, again, &(struct tls_session_client){.sni = "mx.example.org", .tls_min = "1.2"});
+    greet(&p, 4096);
+    assert_true(span_equal(tls_session_info(p.client.ch)->chain[0], cert_span(&ec)));
+    pair_close(&p);
+    creds_unref(again);
+    cert_free(&fresh);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -476,6 +517,7 @@ int main(void)
         cmocka_unit_test(changed_files_are_noticed),
         cmocka_unit_test(a_server_key_of_hostile_size_ends_the_handshake),
         cmocka_unit_test(a_prime_of_hostile_size_ends_the_handshake),
+        cmocka_unit_test(case_140_pairs_are_renewed_one_by_one), // the last: it spoils the files
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "relay/setup/cost.h"
 #include "relay/setup/users.h"
 
 // "secret" as other programs hash it.
@@ -263,6 +264,20 @@ static void editors_wait_for_each_other(void **state)
 
 #define STORY(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
 
+// Where schemes are mixed, the decoy is as costly as the costliest.
+static void case_105_what_hashes_cost(void **state)
+{
+    (void)state;
+    static const char *const rising[] = {"abJnggxhB/yWI",           "$1$salt$x",     "$5$salt$x",
+                                         "$6$rounds=20000$salt$x",  "$y$j9T$salt$x", "$2b$12$salt",
+                                         "$6$rounds=656000$salt$x", "$y$jET$salt$x"};
+    for (size_t i = 1; i < sizeof rising / sizeof *rising; i++)
+        assert_true(cost_of_hash(rising[i - 1]) < cost_of_hash(rising[i]));
+    assert_int_equal(cost_of_hash("$y$"), 0);
+    assert_int_equal(cost_of_hash("$2"), 0);
+    (void)cost_of_hash("$7$");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,6 +291,7 @@ int main(void)
         STORY(mode_and_link_stay),
         STORY(the_first_user_makes_the_file),
         STORY(editors_wait_for_each_other),
+        cmocka_unit_test(case_105_what_hashes_cost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

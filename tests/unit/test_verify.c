@@ -141,6 +141,23 @@ static void case_21_a_wildcard_is_one_label_on_the_left(void **state)
         assert_false(named(&(struct cert_spec){.cn = "x", .san = {bad[i]}}, "mx.example.org"));
 }
 
+static void case_74_for_webpki_the_cn_is_no_name(void **state)
+{
+    (void)state;
+    struct cert c;
+    cert_make(&c, &(struct cert_spec){.cn = HOST, .issuer = &root});
+    fails(WHY_CERTIFICATE_HOST_MISMATCH, HOST, CHAIN(&c));
+    assert_non_null(strstr(why.text, "its common name, " HOST ", does not count"));
+    cert_free(&c);
+    cert_make(&c, &(struct cert_spec){.cn = HOST, .email = "a@b.example", .issuer = &root});
+    fails(WHY_CERTIFICATE_HOST_MISMATCH, HOST, CHAIN(&c));
+    cert_free(&c);
+    cert_make(&c, &(struct cert_spec){.cn = "x", .san = {"a.example", HOST}, .issuer = &root});
+    fails(WHY_CERTIFICATE_HOST_MISMATCH, "mx.example.com", CHAIN(&c));
+    assert_non_null(strstr(why.text, "for a.example and 1 other name, not for mx.example.com"));
+    cert_free(&c);
+}
+
 static void case_28_the_cn_counts_only_where_there_is_no_alternative_name(void **state)
 {
     (void)state;
@@ -219,6 +236,7 @@ int main(void)
         cmocka_unit_test(strangers_are_not_trusted),
         cmocka_unit_test(case_36_each_cause_has_its_own_type),
         cmocka_unit_test(case_21_a_wildcard_is_one_label_on_the_left),
+        cmocka_unit_test(case_74_for_webpki_the_cn_is_no_name),
         cmocka_unit_test(case_28_the_cn_counts_only_where_there_is_no_alternative_name),
         cmocka_unit_test(a_name_with_a_nul_is_not_the_part_before_it),
         cmocka_unit_test(a_pin_is_of_the_leafs_key),

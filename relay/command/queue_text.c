@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: ISC
+// What `waxwing queue` prints: rows as they come, and what was done. Nothing that a peer wrote steers the terminal.
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include "relay/base/clock.h"
+#include "relay/command/queue.h"
+
+static const char *word(const json_t *row, const char *key)
+{
+    const char *s = json_string_value(json_object_get(row, key));
+    return s ? s : "";
+}
+
+static void print_safe(const char *s)
+{
+    for (; *s; s++)
+        putchar((unsigned char)*s < 32 || *s == 127 ? '?' : *s);
+}
+
+// Seconds from `from` to `to`; a clock that was set back makes no negative age.
+static long long seconds(int64_t from, int64_t to)
+{
+    return to > from ? (long long)(to - from) : 0;
+}
+
+static void print_text(const json_t *row)
+{
+    long long age = seconds(json_integer_value(json_object_get(row, "created")), clock_s());
+    const json_t *next = json_object_get(row, "next");
+    printf("%s  %-7s %6llds %8lld  ", word(row, "id"), word(row, "state"), age,
+           (long long)json_integer_value(json_object_get(row, "size")));
+    print_safe(word(row, "from"));
+    fputs(" -> ", stdout);
+    print_safe(word(row, "to"));
+    if (json_is_integer(next))
+        printf("  (try %lld in %llds)",
+               (long long)json_integer_value(json_object_get(row, "attempts")) + 1,
+               seconds(clock_s(), json_integer_value(next)));
+    if (word(row, "reason")[0]) {
+        fputs("\n               ", stdout);
+        print_safe(word(row, "reason"));
+    }
+    putchar('\n');
+}
+
+void queue_print_row(const struct queue_call *call, const json_t *row, size_t n)
+{
+    if (!call->json) {
+        print_text(row);
+        return;
+    }
+    fputs(n ? ",\n " : "[\n ", stdout);
+    json_dumpf(row, stdout, JSON_PRESERVE_ORDER);
+}
+
+void queue_print_end(const struct queue_call *call, size_t n)
+{
+    if (call->json)
+        puts(n ? "\n]" : "[]");
+    else
+        printf("%zu recipient%s in the queue\n", n, n == 1 ? "" : "s");
+}
+
+void queue_print_done(const struct queue_call *call, uint64_t recipients, uint64_t active)
+{
+    static const struct {
+        const char *verb, *done;
+    } words[] = {{"retry", "tried again now"},
+                 {"hold", "held"},
+                 {"release", "released"},
+                 {"remove", "removed"},
+                 {"bounce", "bounced"}};
+    const char *done = "";
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(words[i].verb, call->verb) == 0)
+            done = words[i].done;
+    if (call->json) {
+        printf("{\"recipients\": %" PRIu64 ", \"active\": %" PRIu64 ", \"dry_run\": %s}\n",
+               recipients, active, call->dry ? "true" : "false");
+        return;
+    }
+    printf("%" PRIu64 " recipient%s %s%s", recipients, recipients == 1 ? "" : "s",
+           call->dry ? "would be " : "", done);
+    if (active)
+        printf("; %" PRIu64 " in a session at this moment %s left alone", active,
+               active == 1 ? "is" : "are");
+    putchar('\n');
+}
+
+void queue_print_envelope(const json_t *envelope)
+{
+    printf("\nid %s, accepted %s from ", word(envelope, "id"), word(envelope, "accepted"));
+    print_safe(word(envelope, "principal"));
+    putchar(' ');
+    print_safe(word(envelope, "client"));
+    fputs("\nsender <", stdout);
+    print_safe(word(envelope, "from"));
+    printf(">, %lld bytes\n\n", (long long)json_integer_value(json_object_get(envelope, "size")));
+}

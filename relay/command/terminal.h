@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: ISC
+// The one place that makes text safe for terminals: what peers wrote (names in the DNS, replies, certificates,
+// addresses, policies) reaches many sentences, and none of them may steer the terminal that shows it.
+#ifndef RELAY_COMMAND_TERMINAL_H
+#define RELAY_COMMAND_TERMINAL_H
+
+#include "relay/base/buf.h"
+
+// From here on all that this process prints on stdout and stderr passes terminal_clean. Once, at the start.
+void terminal_guard(void);
+// What follows on stdout is a message, wanted byte for byte.
+void terminal_bytes(void);
+
+// Appends text with everything replaced by "?" that a terminal could obey or that deceives its reader: C0 but
+// line feed, tab and the CR of a line end, DEL, C1, bytes that are no UTF-8, marks that turn the direction
+// of writing. Returns how many bytes were used: at most three are left, the start of a character whose rest
+// is still to come (`last`: none are).
+size_t terminal_clean(struct span text, bool last, struct buf *out);
+
+#endif

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: ISC
+// The secret of a login: the first line of a password file, or of what a token command prints. Read anew for each
+// login. Whoever holds one wipes it.
+#ifndef RELAY_DELIVER_SECRET_H
+#define RELAY_DELIVER_SECRET_H
+
+#include <uv.h>
+#include "relay/base/why.h"
+
+#define SECRET_MAX     65536 // bytes of a password or token
+#define SECRET_WAIT_MS 30000 // a token command's time
+
+char *secret_read(const char *path, struct why *why); // NULL with why
+void secret_wipe(char *secret);                       // overwrites and frees it; accepts NULL
+
+// Runs the command in the shell, as the relay's user. `fn` runs once, on the loop, never inside the call: with the
+// secret (its own to wipe), or NULL and why. Cancelled: not at all.
+struct secret_command;
+typedef void secret_fn(char *secret, const struct why *why, void *arg);
+struct secret_command *secret_command(uv_loop_t *loop, char *command, secret_fn *fn, void *arg,
+                                      struct why *why); // NULL with why
+void secret_cancel(struct secret_command *command);     // accepts NULL; kills it
+
+#endif

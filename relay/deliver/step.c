@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: ISC
+// What every step of an outbound session may do: say a command, give a recipient its answer, leave a connection
+// for the next address. Knows no command's meaning.
+#include "relay/deliver/steps_inside.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "relay/base/mem.h"
+
+void deliver_command(struct deliver *d, const char *format, ...)
+{
+    char line[MAX_PLAIN_COMMAND];
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    assert(n > 0 && (size_t)n < sizeof line);
+    stream_write(d->link.c->stream, line, (size_t)n);
+}
+
+// Attempts
+
+static void address_text(const struct sockaddr_storage *a, char *out, size_t n)
+{
+    const void *bytes =
+        a->ss_family == AF_INET6
+            ? (const void *)&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr
+            : (const void *)&((const struct sockaddr_in *)(const void *)a)->sin_addr;
+    if (!inet_ntop(a->ss_family, bytes, out, (socklen_t)n))
+        out[0] = '\0';
+}
+
+struct attempt *deliver_attempt(const struct deliver *d, const char *reply)
+{
+    struct attempt *a = mem_new(sizeof *a);
+    const struct connection *c = d->link.c;
+    atomic_init(&a->refs, 1);
+    a->demand = a->source = "";
+    a->proof = tls_proof_word(c ? c->proof : PROOF_NONE);
+    a->reply = mem_dup(reply ? reply : "");
+    snprintf(a->tls, sizeof a->tls, "%s", c && c->protocol[0] ? c->protocol : "none");
+    if (d->host >= d->route->nhosts)
+        return a;
+    const struct route_host *host = deliver_host(d);
+    snprintf(a->host, sizeof a->host, "%s", c ? c->host : host->host);
+    if (c)
+        snprintf(a->ip, sizeof a->ip, "%s", c->ip);
+    else if (d->address < host->naddresses)
+        address_text(&host->addresses[d->address], a->ip, sizeof a->ip);
+    a->demand = tls_level_word(host->demand.level);
+    a->source = demand_source_word(host->demand.source);
+    a->dsn = c && c->ext.dsn;
+    return a;
+}
+
+struct attempt *deliver_attempt_heard(const struct deliver *d)
+{
+    char text[MAX_REPLY_TOLD];
+    const struct smtp_reply *reply = &d->link.c->reply;
+    struct attempt *a = deliver_attempt(d, smtp_reply_text(reply, text, sizeof text));
+    for (char *c = a->reply; *c; c++)
+        if ((unsigned char)*c < 32 || *c == 127)
+            *c = ' ';
+    smtp_reply_status(reply, a->status);
+    return a;
+}
+
+void deliver_verdict(struct verdict *v, const struct why *why, struct attempt *attempt)
+{
+    struct why copy = *why; // it may be v's own
+    attempt_unref(v->attempt);
+    *v = (struct verdict){.why = copy, .attempt = attempt};
+}
+
+void deliver_verdict_clear(struct verdict *v)
+{
+    attempt_unref(v->attempt);
+    *v = (struct verdict){0};
+}
+
+// Recipients
+
+void deliver_refuse(struct delivery_rcpt *r, const struct why *why, struct attempt *attempt)
+{
+    delivery_refuse(r, why);
+    delivery_attempt(r, attempt);
+}
+
+void deliver_refuse_rest(struct deliver *d, const struct why *why, struct attempt *attempt)
+{
+    for (size_t i = 0; i < d->nrcpts; i++)
+        if (d->rcpts[i]->standing < STANDING_REFUSED)
+            deliver_refuse(d->rcpts[i], why, attempt);
+}
+
+void deliver_reopen(struct deliver *d)
+{
+    for (size_t i = 0; i < d->nrcpts; i++)
+        if (d->rcpts[i]->standing == STANDING_TAKEN || d->rcpts[i]->standing == STANDING_AGAIN)
+            d->rcpts[i]->standing = STANDING_OPEN;
+}
+
+bool deliver_somebody_open(const struct deliver *d)
+{
+    for (size_t i = 0; i < d->nrcpts; i++)
+        if (d->rcpts[i]->standing == STANDING_OPEN)
+            return true;
+    return false;
+}
+
+// Ends
+
+void deliver_auth_forget(struct deliver *d)
+{
+    secret_wipe(d->link.secret);
+    secret_cancel(d->link.token);
+    d->link.secret = NULL;
+    d->link.token = NULL;
+}
+
+void deliver_transaction_end(struct deliver *d)
+{
+    struct deliver_transaction *t = &d->trans;
+    deliver_verdict_clear(&t->refused);
+    attempt_unref(t->final);
+    content_reader_free(t->reader);
+    *t = (struct deliver_transaction){0};
+}
+
+void deliver_drop(struct deliver *d, bool now)
+{
+    deliver_transaction_end(d);
+    deliver_auth_forget(d);
+    connection_close(d->link.c, now);
+    d->link = (struct deliver_link){0};
+}
+
+// What is open goes on without this connection; why it failed is remembered.
+static void leave(struct deliver *d, const struct why *why, bool now)
+{
+    deliver_verdict(&d->last, why,
+                    why->reply[0] && d->link.c->reply.done ? deliver_attempt_heard(d)
+                                                           : deliver_attempt(d, why->reply));
+    deliver_drop(d, now);
+    deliver_reopen(d);
+}
+
+enum deliver_state deliver_next(struct deliver *d, const struct why *why, bool lacking)
+{
+    if (lacking)
+        deliver_command(d, "QUIT\r\n");
+    leave(d, why, !lacking);
+    d->clear = d->lax = false;
+    if (lacking) {
+        d->lacks++;
+        d->host++; // its other addresses are the same host
+        d->address = 0;
+    } else {
+        d->troubles++;
+        d->address++;
+    }
+    return DELIVER_ADDRESS;
+}
+
+enum deliver_state deliver_quit_next(struct deliver *d, const struct why *why)
+{
+    deliver_command(d, "QUIT\r\n");
+    leave(d, why, false);
+    d->clear = d->lax = false;
+    d->troubles++;
+    d->address++;
+    return DELIVER_ADDRESS;
+}
+
+enum deliver_state deliver_refused(struct deliver *d, enum smtp_stage stage)
+{
+    struct why why;
+    outcome_reply(&why, stage, &d->link.c->reply, d->link.c->host);
+    if (d->link.c->reply.code == 421)
+        return deliver_next(d, &why, false);
+    return deliver_quit_next(d, &why);
+}
+
+enum deliver_state deliver_again(struct deliver *d, const struct why *why)
+{
+    leave(d, why, true);
+    return DELIVER_ADDRESS;
+}
+
+enum deliver_state deliver_unknown(struct deliver *d, const struct why *why)
+{
+    // It is tried again later, not at another host now, since that would make the second copy likely.
+    struct attempt *attempt = deliver_attempt(d, why->reply);
+    deliver_drop(d, true);
+    deliver_refuse_rest(d, why, attempt);
+    attempt_unref(attempt);
+    return DELIVER_END;
+}

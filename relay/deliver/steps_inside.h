@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: ISC
+// The steps of an outbound session, shared by relay/deliver/*.c alone, in the order in which they may call each
+// other. Those that return a state are called with the connection, or the transaction, that their row in
+// session.c says.
+#ifndef RELAY_DELIVER_STEPS_INSIDE_H
+#define RELAY_DELIVER_STEPS_INSIDE_H
+
+#include "relay/deliver/inside.h"
+
+// relay/deliver/record.c: log and ledger
+void deliver_record_session(struct deliver *d);
+void deliver_record_success(struct deliver *d);
+void deliver_record_tls(struct deliver *d, const struct why *why, bool refused);
+void deliver_record_skipped(struct deliver *d, const struct route_host *host,
+                            const struct why *why);
+void deliver_record_learn(struct deliver *d);
+
+// relay/deliver/step.c
+static inline struct route_host *deliver_host(const struct deliver *d)
+{
+    return &d->route->hosts[d->host];
+}
+void deliver_command(struct deliver *d, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+// The facts of the present attempt, with a reference for the caller: of the connection, else of what would have
+// been connected to. `reply` NULL: none.
+struct attempt *deliver_attempt(const struct deliver *d, const char *reply);
+// The same with the reply that was just heard, in full.
+struct attempt *deliver_attempt_heard(const struct deliver *d);
+void deliver_verdict(struct verdict *v, const struct why *why, struct attempt *attempt); // takes it
+void deliver_verdict_clear(struct verdict *v);
+// A recipient is refused for why, by this attempt (borrowed).
+void deliver_refuse(struct delivery_rcpt *r, const struct why *why, struct attempt *attempt);
+void deliver_refuse_rest(struct deliver *d, const struct why *why,
+                         struct attempt *attempt); // open and taken ones alike
+// Every recipient without an answer goes back to open (another host will be asked).
+void deliver_reopen(struct deliver *d);
+bool deliver_somebody_open(const struct deliver *d);
+void deliver_auth_forget(struct deliver *d);
+void deliver_transaction_end(struct deliver *d); // resets the transaction
+void deliver_drop(struct deliver *d, bool now);  // ends the connection; harmless without
+// Leaves the connection and goes on to the next address. `lacking`: the host answered and lacks something.
+enum deliver_state deliver_next(struct deliver *d, const struct why *why, bool lacking);
+enum deliver_state deliver_quit_next(struct deliver *d, const struct why *why); // politely
+// A reply that ends this host.
+enum deliver_state deliver_refused(struct deliver *d, enum smtp_stage stage);
+// Leaves the connection and comes back to the same address.
+enum deliver_state deliver_again(struct deliver *d, const struct why *why);
+// Whether the host has the message is not known: RFC 5321 section 4.5.3.2.6.
+enum deliver_state deliver_unknown(struct deliver *d, const struct why *why);
+
+// relay/deliver/transaction.c
+// Chooses the recipients; 0: nobody is left.
+size_t deliver_transaction_begin(struct deliver *d);
+static inline bool deliver_mail_refused(const struct deliver *d)
+{
+    return why_is_set(&d->trans.refused.why);
+}
+bool deliver_utf8_local(const char *address);  // its local part is not ASCII
+bool deliver_all_out(const struct deliver *d); // the whole message is with the stream
+// Bytes are waiting that nobody asked for. (421 may come at any time.)
+bool deliver_unasked(const struct deliver *d);
+void deliver_heard_add(struct deliver *d, size_t i); // remembers the envelope's i-th reply
+bool deliver_suspicious(const struct deliver *d);    // the reply may be one of the envelope's
+// The host's replies are out of step: nothing they said counts. The host is asked again, one command at a time.
+enum deliver_state deliver_out_of_step(struct deliver *d);
+// BDAT was refused as a command. It is remembered, and the message goes by DATA on a new connection.
+bool deliver_chunking_refused(const struct deliver *d);
+enum deliver_state deliver_without_chunking(struct deliver *d);
+void deliver_settle(struct deliver *d, const struct why *why, struct attempt *attempt);
+// CLEAN: the host took the message, nothing is to be reset. RESET: before the connection is used again. DOUBT: at
+// once, since what answers the RSET says whether the refusal was for the message. CLOSE: the connection is of
+// no more use.
+enum deliver_after { AFTER_CLEAN, AFTER_RESET, AFTER_DOUBT, AFTER_CLOSE };
+enum deliver_state deliver_transaction_over(struct deliver *d, enum deliver_after after);
+
+// relay/deliver/auth.c
+bool deliver_must_auth(const struct deliver *d);
+enum deliver_state deliver_auth_begin(struct deliver *d); // what comes before MAIL
+enum deliver_state deliver_token(struct deliver *d);
+enum deliver_state deliver_auth(struct deliver *d);
+enum deliver_state deliver_auth_reply(struct deliver *d);
+
+// relay/deliver/tls.c
+enum deliver_state deliver_ehlo_reply(struct deliver *d);
+enum deliver_state deliver_starttls(struct deliver *d);
+enum deliver_state deliver_starttls_reply(struct deliver *d);
+enum deliver_state deliver_secure(struct deliver *d);
+enum deliver_state deliver_secured(struct deliver *d);
+enum deliver_state deliver_tls_failed(struct deliver *d, struct why *why, bool answered);
+// Nothing is demanded of the present host, and no password will have to pass.
+bool deliver_clear_allowed(const struct deliver *d);
+
+// relay/deliver/data.c
+enum deliver_state deliver_early_body(struct deliver *d);
+enum deliver_state deliver_data_reply(struct deliver *d);
+enum deliver_state deliver_prefix(struct deliver *d);
+enum deliver_state deliver_prefix_reply(struct deliver *d);
+enum deliver_state deliver_body(struct deliver *d);
+enum deliver_state deliver_body_reply(struct deliver *d);
+enum deliver_state deliver_final_reply(struct deliver *d);
+enum deliver_state deliver_confirm(struct deliver *d);
+enum deliver_state deliver_confirm_reply(struct deliver *d);
+void deliver_body_go_on(struct deliver *d); // the stream has room again
+
+// relay/deliver/envelope.c
+enum deliver_state deliver_mail(struct deliver *d);
+enum deliver_state deliver_mail_reply(struct deliver *d);
+enum deliver_state deliver_rcpt_reply(struct deliver *d);
+
+// relay/deliver/host.c
+enum deliver_state deliver_from_pool(struct deliver *d);
+enum deliver_state deliver_choose(struct deliver *d);
+const struct sockaddr *deliver_source(const struct deliver *d, const struct sockaddr *to,
+                                      const char **helo);
+
+#endif

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: ISC
+// One transaction of an outbound session: whom it is for, whether its answers can be believed, and what stands when
+// it is over. A host whose replies are out of step (RFC 2920 section 3.2 counts them) has answered
+// something else than was asked: none of it counts, and the host is asked one command at a time from then on.
+#include "relay/deliver/steps_inside.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <xxhash.h>
+
+bool deliver_utf8_local(const char *address)
+{
+    const char *at = strrchr(address, '@');
+    for (const char *p = address; *p && p != at; p++)
+        if ((unsigned char)*p > 127)
+            return true;
+    return false;
+}
+
+// A host that is out of step answers for one recipient, or for nobody.
+static size_t batch_room(const struct deliver *d)
+{
+    uint64_t limit = d->link.c->ext.limit_rcpt; // RFC 9422
+    if (pool_out_of_step(d->link.c))
+        return 1;
+    return limit && limit < d->batch_max ? limit : d->batch_max;
+}
+
+size_t deliver_transaction_begin(struct deliver *d)
+{
+    size_t max = batch_room(d), n = 0;
+    deliver_transaction_end(d);
+    for (size_t i = 0; i < d->nrcpts && n < max; i++) {
+        struct delivery_rcpt *r = d->rcpts[i];
+        if (r->standing != STANDING_OPEN)
+            continue;
+        // Those whose own name the host cannot take end here.
+        if (deliver_utf8_local(r->recipient->address) && !d->link.c->ext.smtputf8) {
+            struct why why;
+            why_set(&why, WHY_RECIPIENT, "5.6.7",
+                    "the address needs SMTPUTF8, and the host does not offer it");
+            why_host(&why, d->link.c->host);
+            struct attempt *attempt = deliver_attempt(d, NULL);
+            deliver_refuse(r, &why, attempt);
+            attempt_unref(attempt);
+            continue;
+        }
+        d->batch[n++] = i;
+    }
+    return d->trans.nbatch = n;
+}
+
+bool deliver_all_out(const struct deliver *d)
+{
+    return d->trans.way != WAY_PREFIX && d->trans.body_out &&
+           d->trans.body_out == content_size(d->content);
+}
+
+// Whether an answer is what it seems
+
+bool deliver_unasked(const struct deliver *d)
+{
+    static const char leave[] = "421";
+    const struct buf *in = stream_input(d->link.c->stream);
+    size_t n = in->len < sizeof leave - 1 ? in->len : sizeof leave - 1;
+    return n && memcmp(in->data, leave, n) != 0;
+}
+
+static uint64_t digest(const struct deliver *d)
+{
+    const struct smtp_reply *reply = &d->link.c->reply;
+    return XXH3_64bits_withSeed(reply->text.data, reply->text.len, (uint64_t)reply->code);
+}
+
+void deliver_heard_add(struct deliver *d, size_t i)
+{
+    d->heard[i] = digest(d);
+    if (i == 0 && d->heard[0] == d->link.final)
+        d->trans.suspect = true;
+}
+
+static bool names_a_recipient(const struct deliver *d)
+{
+    struct span text = buf_span(&d->link.c->reply.text);
+    for (size_t i = 0; i < d->trans.nbatch; i++) {
+        const char *address = d->rcpts[d->batch[i]]->recipient->address;
+        size_t n = strlen(address);
+        for (size_t at = 0; n && at + n <= text.n; at++)
+            if (strncasecmp((const char *)text.p + at, address, n) == 0)
+                return true;
+    }
+    return false;
+}
+
+// Where the message follows its envelope there is no 354 between them that would show a reply too many. What looks
+// like an answer to MAIL or RCPT is taken for one until the host has shown that it waits for a command.
+bool deliver_suspicious(const struct deliver *d)
+{
+    const struct deliver_transaction *t = &d->trans;
+    if (t->way == WAY_DATA)
+        return false;
+    if (t->suspect || strncmp(d->link.c->reply.status, "2.1.", 4) == 0 || names_a_recipient(d))
+        return true;
+    uint64_t now = digest(d);
+    for (size_t i = 0; i < t->answered; i++)
+        if (d->heard[i] == now)
+            return true;
+    return false;
+}
+
+// What the transaction's answers said is void.
+static void forget_answers(struct deliver *d)
+{
+    for (size_t i = 0; i < d->trans.nbatch; i++) {
+        struct delivery_rcpt *r = d->rcpts[d->batch[i]];
+        delivery_attempt(r, NULL);
+        r->standing = STANDING_OPEN;
+    }
+}
+
+enum deliver_state deliver_out_of_step(struct deliver *d)
+{
+    struct why why;
+    bool known = pool_out_of_step(d->link.c);
+    pool_note_out_of_step(d->link.c);
+    forget_answers(d);
+    if (deliver_all_out(d)) {
+        why_set(&why, WHY_HOST, "4.5.0",
+                "the host's replies are out of step, so whether it has the message is not known");
+        why_host(&why, d->link.c->host);
+        return deliver_unknown(d, &why);
+    }
+    why_set(&why, WHY_HOST, "4.5.0", "the host's replies are out of step with the commands");
+    why_host(&why, d->link.c->host);
+    return known ? deliver_next(d, &why, false) : deliver_again(d, &why);
+}
+
+// 503 says something else where nobody had been accepted: that there is no transaction.
+bool deliver_chunking_refused(const struct deliver *d)
+{
+    int code = d->link.c->reply.code;
+    return d->trans.way != WAY_DATA &&
+           (code == 500 || code == 502 || (code == 503 && d->trans.taken));
+}
+
+enum deliver_state deliver_without_chunking(struct deliver *d)
+{
+    struct why why;
+    pool_note_no_chunking(d->link.c);
+    why_set(&why, WHY_HOST, "4.5.0", "the host offers CHUNKING and does not know BDAT");
+    why_host(&why, d->link.c->host);
+    char text[sizeof why.reply];
+    why_reply(&why, smtp_reply_text(&d->link.c->reply, text, sizeof text));
+    return deliver_again(d, &why);
+}
+
+// The end
+
+void deliver_settle(struct deliver *d, const struct why *why, struct attempt *attempt)
+{
+    for (size_t i = 0; i < d->trans.nbatch; i++) {
+        struct delivery_rcpt *r = d->rcpts[d->batch[i]];
+        if (r->standing != STANDING_TAKEN)
+            continue;
+        if (why) {
+            deliver_refuse(r, why, attempt);
+            continue;
+        }
+        delivery_attempt(r, attempt);
+        r->standing = STANDING_DELIVERED;
+    }
+}
+
+// "Too many" counts as an answer only where somebody was taken before; else it is a temporary refusal.
+static void sort_out(struct deliver *d)
+{
+    const struct deliver_transaction *t = &d->trans;
+    if (!t->again)
+        return;
+    if (t->taken)
+        d->batch_max = t->taken;
+    for (size_t i = 0; i < t->nbatch; i++) {
+        struct delivery_rcpt *r = d->rcpts[d->batch[i]];
+        if (r->standing == STANDING_AGAIN)
+            r->standing = t->taken ? STANDING_OPEN : STANDING_REFUSED;
+    }
+}
+
+// MAIL was refused: for this host alone, or the message as such.
+static enum deliver_state mail_was_refused(struct deliver *d, bool closed)
+{
+    struct verdict refused = d->trans.refused;
+    attempt_ref(refused.attempt); // beyond the transaction
+    enum deliver_state next = DELIVER_WAIT;
+    if (refused.why.scope == WHY_HOST) {
+        next = closed ? deliver_next(d, &refused.why, false) : deliver_quit_next(d, &refused.why);
+        deliver_verdict(&d->last, &refused.why, attempt_ref(refused.attempt));
+    } else {
+        deliver_refuse_rest(d, &refused.why, refused.attempt);
+    }
+    attempt_unref(refused.attempt);
+    return next;
+}
+
+enum deliver_state deliver_transaction_over(struct deliver *d, enum deliver_after after)
+{
+    if (deliver_mail_refused(d)) {
+        enum deliver_state next = mail_was_refused(d, after == AFTER_CLOSE);
+        if (next != DELIVER_WAIT)
+            return next;
+    }
+    sort_out(d);
+    if (after == AFTER_DOUBT)
+        return DELIVER_RSET; // which ends the transaction
+    deliver_transaction_end(d);
+    if (after == AFTER_CLOSE) {
+        deliver_drop(d, true);
+        return DELIVER_ADDRESS;
+    }
+    d->link.c->dirty = after == AFTER_RESET;
+    if (!deliver_somebody_open(d))
+        return DELIVER_END; // whoever uses the connection next resets it
+    return d->link.c->dirty ? DELIVER_RSET : DELIVER_MAIL; // RFC 5321 section 4.1.1.5
+}

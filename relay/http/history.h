@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: ISC
+// What happened in each of the last 24 hours' minutes, for the plot: the counters, looked at once a minute. Lives
+// as long as the relay: after a restart it begins anew.
+#ifndef RELAY_HTTP_HISTORY_H
+#define RELAY_HTTP_HISTORY_H
+
+#include <uv.h>
+#include "relay/base/buf.h"
+#include "relay/worker/relay.h"
+
+#define HISTORY_MINUTES 1440
+
+struct history_minute {
+    uint32_t delivered, deferred, failed;
+};
+
+struct history;
+struct history *history_start(uv_loop_t *loop, const struct counters *counters);
+void history_stop(struct history *history); // accepts NULL; its memory is freed by the loop
+// The minutes known, oldest first; returns how many.
+size_t history_minutes(const struct history *history,
+                       struct history_minute out[static HISTORY_MINUTES]);
+// An SVG of them: three areas over 24 hours. Pure.
+void history_plot(const struct history_minute *minutes, size_t n, struct buf *out);
+
+#endif

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: ISC
+// What waits: by domain, and message by message.
+#include <string.h>
+#include "relay/http/views.h"
+
+void views_trouble(const struct gather *g, struct buf *out, const json_t *summary)
+{
+    static const char *const columns[] = {"Domain",   "#Recipients",        "Since", "#Tries",
+                                          "Next try", "What happened last", NULL};
+    struct html_table t;
+    size_t i;
+    const json_t *row, *rows = json_object_get(summary, "trouble");
+    if (!json_array_size(rows))
+        return;
+    buf_adds(out, "<h2>Where mail waits, and why</h2>\n");
+    html_table_begin(&t, out, NULL, columns);
+    json_array_foreach (rows, i, row) {
+        html_row(&t, NULL);
+        html_cell(&t);
+        html_link(out, "domain", html_string(row, "domain"));
+        html_cell(&t);
+        html_number(out, (uint64_t)html_integer(row, "recipients"));
+        html_cell(&t);
+        html_when(out, html_integer(row, "oldest"), g->now_ms / 1000);
+        html_cell(&t);
+        html_number(out, (uint64_t)html_integer(row, "attempts"));
+        html_cell(&t);
+        html_when(out, html_integer(row, "next"), g->now_ms / 1000);
+        html_cell_text(&t, html_string(row, "reason"));
+        html_row_end(&t);
+    }
+    html_table_end(&t);
+}
+
+static void address(struct buf *out, const struct gather *g, const char *text)
+{
+    const char *at = strrchr(text, '@');
+    if (g->relay->setup->config->log_mask && at) {
+        buf_adds(out, "…");
+        html_text(out, at);
+    } else {
+        html_text(out, text[0] ? text : "<>");
+    }
+}
+
+void views_queue_rows(const struct gather *g, struct buf *out, const json_t *rows)
+{
+    static const char *const columns[] = {"Message",  "Accepted",           "To", "State", "#Tries",
+                                          "Next try", "What happened last", NULL};
+    struct html_table t;
+    size_t i;
+    const json_t *row;
+    html_table_begin(&t, out, NULL, columns);
+    json_array_foreach (rows, i, row) {
+        html_row(&t, NULL);
+        html_cell(&t);
+        html_link(out, "message", html_string(row, "id"));
+        html_cell(&t);
+        html_when(out, html_integer(row, "created"), g->now_ms / 1000);
+        html_cell(&t);
+        address(out, g, html_string(row, "to"));
+        buf_adds(out, "<small>from ");
+        address(out, g, html_string(row, "from"));
+        buf_adds(out, "</small>");
+        html_cell(&t);
+        buf_addf(out, "<span class=\"tag%s\">%s</span>",
+                 strcmp(html_string(row, "state"), "held") == 0 ? " wait" : "",
+                 html_string(row, "state"));
+        html_cell(&t);
+        html_number(out, (uint64_t)html_integer(row, "attempts"));
+        html_cell(&t);
+        html_when(out, html_integer(row, "next"), g->now_ms / 1000);
+        html_cell_text(&t, html_string(row, "reason"));
+        html_row_end(&t);
+    }
+    html_table_end(&t);
+}
+
+static void queue_render(struct gather *g, struct buf *out)
+{
+    const json_t *rows = json_object_get(g->answers[1], "rows");
+    gather_begin(g, out, "Queue", "/queue", 0);
+    buf_adds(out, "<h1>Queue</h1>\n");
+    if (gather_trouble(g, out, 0))
+        return;
+    views_trouble(g, out, g->answers[0]);
+    buf_adds(out, "<h2>Messages</h2>\n");
+    if (!json_array_size(rows)) {
+        buf_adds(out, "<p>The queue is empty.</p>\n");
+        return;
+    }
+    buf_addf(out, "<p>The first %zu recipients; <code>waxwing queue list</code> shows all.</p>\n",
+             json_array_size(rows));
+    views_queue_rows(g, out, rows);
+}
+
+void views_queue(struct http_call *call, struct relay *relay)
+{
+    json_t *const ask[] = {json_pack("{s:s}", "verb", "queue-summary"),
+                           json_pack("{s:s}", "verb", "queue-list")};
+    gather(call, relay, queue_render, ask, 2);
+}
+
+static void message_render(struct gather *g, struct buf *out)
+{
+    const char *id = http_rest(g->call);
+    const json_t *rows = json_object_get(g->answers[0], "rows");
+    gather_begin(g, out, "Message", "/queue", 0);
+    buf_adds(out, "<h1>Message <code>");
+    html_text(out, id);
+    buf_adds(out, "</code></h1>\n");
+    if (gather_trouble(g, out, 0))
+        return;
+    if (!json_array_size(rows)) {
+        g->status = 404;
+        buf_adds(out,
+                 "<p>The queue holds nothing of this message: it has ended, or there was none of "
+                 "this name. The log has its story.</p>\n");
+        return;
+    }
+    views_queue_rows(g, out, rows);
+}
+
+void views_message(struct http_call *call, struct relay *relay)
+{
+    json_t *const ask[] = {json_pack("{s:s,s:[s]}", "verb", "queue-list", "ids", http_rest(call))};
+    if (ask[0])
+        gather(call, relay, message_render, ask, 1);
+    else
+        http_answer_line(call, 404, "there is no such message");
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: ISC
+// The pages behind the first one. Each asks the control verbs that a command of the same name asks, and shows the
+// same words.
+#ifndef RELAY_HTTP_VIEWS_H
+#define RELAY_HTTP_VIEWS_H
+
+#include "relay/http/gather.h"
+
+#define VIEWS_FAILURES 1000 // newest failures looked at
+
+void overview(struct http_call *call, struct relay *relay);         // overview.c
+void views_queue(struct http_call *call, struct relay *relay);      // queue.c
+void views_message(struct http_call *call, struct relay *relay);    // queue.c
+void views_domain(struct http_call *call, struct relay *relay);     // domain.c
+void views_failures(struct http_call *call, struct relay *relay);   // failures.c
+void views_shadow(struct http_call *call, struct relay *relay);     // failures.c
+void views_policies(struct http_call *call, struct relay *relay);   // policies.c
+void views_exceptions(struct http_call *call, struct relay *relay); // policies.c
+
+// The domains that most of the queue waits for, of an answer to queue-summary.
+void views_trouble(const struct gather *g, struct buf *out, const json_t *summary);
+// Rows of queue-list as a table.
+void views_queue_rows(const struct gather *g, struct buf *out, const json_t *rows);
+// Failures grouped: a row a domain, host and reason. `shadow`: those that shadow mode let pass, alone or left out.
+// `search`: only rows that hold it somewhere; "" for all. Returns how many groups there are.
+size_t views_failure_groups(const struct gather *g, struct buf *out, const json_t *rows,
+                            bool shadow, const char *search);
+
+#endif

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: ISC
+// Shared by tls/https.c and tls/https_post.c alone: what makes a request a POST.
+#ifndef TLS_HTTPS_INSIDE_H
+#define TLS_HTTPS_INSIDE_H
+
+#include "tls/https_post.h"
+
+struct https_posting {
+    char *type;
+    unsigned char *body;
+    size_t n;
+    void *headers; // curl's list
+    long status;
+    bool out;
+    https_post_fn *fn;
+    void *arg;
+};
+
+// tls/https.c: as https_get; `posting` is taken over.
+struct https_request *https_begin(struct https *https, const char *host, uint16_t port,
+                                  const char *path, struct https_posting *posting, https_fn *fn,
+                                  void *arg);
+
+// tls/https_post.c
+void https_posting_options(struct https_posting *p, void *easy);
+void https_posting_note(struct https_posting *p, void *easy); // it has ended: what curl says of it
+void https_posting_answer(const struct https_posting *p, struct span words, const struct why *why);
+void https_posting_free(struct https_posting *p); // accepts NULL
+
+#endif

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: ISC
+// What a POST adds to a request of tls/https.c.
+#include "tls/https_post.h"
+
+#include <curl/curl.h>
+#include <stdlib.h>
+#include <string.h>
+#include "relay/base/mem.h"
+#include "tls/https_inside.h"
+
+struct https_request *https_post(struct https *https, const struct https_post_order *order,
+                                 https_post_fn *fn, void *arg)
+{
+    struct https_posting *p = mem_new(sizeof *p);
+    p->type = mem_dup(order->type);
+    p->body = mem_new(order->body.n + 1);
+    p->n = order->body.n;
+    if (p->n)
+        memcpy(p->body, order->body.p, p->n);
+    p->fn = fn;
+    p->arg = arg;
+    return https_begin(https, order->host, order->port, order->path, p, NULL, NULL);
+}
+
+void https_posting_options(struct https_posting *p, void *easy)
+{
+    char *type = mem_printf("Content-Type: %s", p->type);
+    struct curl_slist *headers = curl_slist_append(NULL, type);
+    // Without "Expect: 100-continue", for which many servers have no ear.
+    p->headers = curl_slist_append(headers, "Expect:");
+    free(type);
+    curl_easy_setopt(easy, CURLOPT_POST, 1L);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, p->headers);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, p->body);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)p->n);
+}
+
+void https_posting_note(struct https_posting *p, void *easy)
+{
+    curl_off_t up = 0;
+    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &p->status);
+    curl_easy_getinfo(easy, CURLINFO_SIZE_UPLOAD_T, &up);
+    p->out = up >= 0 && (size_t)up >= p->n;
+}
+
+void https_posting_answer(const struct https_posting *p, struct span words, const struct why *why)
+{
+    const struct https_post_answer answer = {
+        .status = p->status,
+        .out = p->out,
+        .words = words,
+        .error = p->status ? NULL
+                 : why     ? why->text
+                           : "no answer",
+    };
+    p->fn(&answer, p->arg);
+}
+
+void https_posting_free(struct https_posting *p)
+{
+    if (!p)
+        return;
+    curl_slist_free_all(p->headers);
+    free(p->type);
+    free(p->body);
+    free(p);
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: ISC
+// Takes curl's GnuTLS session and holds it against WebPKI (RFC 8461 section 3.3).
+#include "tls/https_session.h"
+
+#include <curl/curl.h>
+#include <gnutls/gnutls.h>
+#include "relay/base/maxima.h"
+#include "tls/arithmetic.h"
+
+// NULL: none, or none of GnuTLS.
+static gnutls_session_t session_of(CURL *easy)
+{
+    struct curl_tlssessioninfo *info = NULL;
+    if (curl_easy_getinfo(easy, CURLINFO_TLS_SSL_PTR, &info) != CURLE_OK || !info ||
+        info->backend != CURLSSLBACKEND_GNUTLS)
+        return NULL;
+    return info->internals;
+}
+
+static int https_session_hook(gnutls_session_t session, unsigned type, unsigned when,
+                              unsigned incoming, const gnutls_datum_t *message)
+{
+    (void)when;
+    return incoming && arithmetic_refuses(session, type, message, false)
+               ? GNUTLS_E_CERTIFICATE_ERROR
+               : 0;
+}
+
+bool https_session_guard(void *easy)
+{
+    gnutls_session_t session = session_of(easy);
+    if (session)
+        gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_ANY, GNUTLS_HOOK_PRE,
+                                           https_session_hook);
+    return session != NULL;
+}
+
+int https_session_verify(void *easy, const char *host, struct trust *trust, struct why *why)
+{
+    gnutls_session_t session = session_of(easy);
+    struct span chain[MAX_CHAIN];
+    unsigned n = 0;
+    if (!session || !trust)
+        return why_set_tls(why, WHY_VALIDATION_FAILURE, WHY_HOST, "4.7.5", "%s",
+                           session ? "there is no trust store to hold it against"
+                                   : "the TLS session cannot be looked into");
+    const gnutls_datum_t *list = gnutls_certificate_get_peers(session, &n);
+    size_t count = list ? n < MAX_CHAIN ? n : MAX_CHAIN : 0;
+    for (size_t i = 0; i < count; i++)
+        chain[i] = span_of(list[i].data, list[i].size);
+    return verify_webpki(chain, count, &host, 1, trust, why);
+}
