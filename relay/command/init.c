@@ -92,12 +92,16 @@ static bool is_first(const struct init *in)
     return in->password_made || in->certificate_made;
 }
 
-static void say_next(const struct init *in)
+static void say_login(const struct init *in)
 {
     if (in->password_made)
         printf("\nThe login, shown this once (only its hash is kept):\n  user      %s\n  password  "
                "%s\n",
                init_login_name(in), in->password);
+}
+
+static void say_next(const struct init *in)
+{
     if (in->certificate_made && !in->certbot)
         printf("\nThe certificate vouches for itself. With certbot (--certbot installs its hook):\n"
                "  certbot certonly --standalone -d %s\n",
@@ -149,11 +153,16 @@ static int init_all(struct init *in)
         status = write ? EXIT_USAGE : EXIT_CONFIG;
         goto out;
     }
-    if (lay_down(in, buf_span(&text), write, &why) < 0)
+    if (in->postfix && init_postfix_look(in, &why) < 0)
         goto out;
-    command_config_file = in->file;
-    status = check(in);
-    say_next(in);
+    if (lay_down(in, buf_span(&text), write, &why) == 0) {
+        command_config_file = in->file;
+        status = check(in);
+        say_login(in);
+        say_next(in);
+    } else { // nobody would learn it later
+        say_login(in);
+    }
 out:
     if (why_is_set(&why))
         fprintf(stderr, "waxwing init: %s\n", why.text);

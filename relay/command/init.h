@@ -76,6 +76,7 @@ int init_folders(struct init *in, struct why *why);
 int init_keys(struct init *in, struct why *why);
 int init_certificate(struct init *in, struct why *why);
 int init_login(struct init *in, struct why *why);
+bool init_login_usable(const struct init *in); // its password is known, or will be when it is made
 
 // init_io.c.
 // Whole or not at all, in place of what is there. uid -1: whoever runs this.
@@ -94,6 +95,8 @@ int init_records(const struct init *in, struct why *why);
 
 // init_others.c: certbot's hook, and the Postfix of this machine.
 int init_certbot(const struct init *in, struct why *why);
+// Before anything is made: whether init_postfix would do.
+int init_postfix_look(const struct init *in, struct why *why);
 int init_postfix(const struct init *in, struct why *why);
 void init_postfix_hint(const struct init *in); // what hands mail over, in words
 

@@ -288,6 +288,25 @@ def test_case_166_what_is_there_and_wrong_is_told(lab):
         assert f.read() == "half a pair" and not os.path.exists(place.file)
 
 
+def test_case_166_a_login_that_was_made_is_shown_whatever_fails_behind_it(lab):
+    place = Place(lab)
+    os.makedirs(place.path("records.zone"))  # a folder where a file should be
+    done = place.init("--domain", "example.org")
+    assert done.returncode == 65 and "cannot write" in done.stderr and re.search(r"password +\S{20}\n", done.stdout)
+
+
+def test_case_164_a_strict_mask_of_whoever_runs_it_does_not_lock_the_relay_out(lab):
+    place = Place(lab)
+    place.folder = place.path("deep/below/etc")
+    place.file = place.path("waxwing.yaml")
+    os.umask(0o077)
+    try:
+        place.made("--domain", "example.org")
+    finally:
+        os.umask(0o022)
+    must(["setpriv", "--reuid=daemon", "--regid=daemon", "--clear-groups", "cat", place.file, place.path("tls/key.pem")])
+
+
 def test_case_166_who_may_not_write_there_is_told_what_to_do(lab):
     place = Place(lab)
     done = run(["setpriv", "--reuid=daemon", "--regid=daemon", "--clear-groups", PROGRAM, "init", "--offline",
@@ -330,10 +349,13 @@ def test_case_167_postfix_and_certbot_are_set_up_where_asked(lab):
     place = Place(lab)
     refused = place.init("--domain", "example.org", "--postfix", "--certbot")
     assert refused.returncode == 65 and "Postfix has relayhost = [old.example]" in refused.stderr
+    assert not os.path.exists(place.folder)
     must(["postconf", "-e", "relayhost="])
+    place.made("--domain", "example.org")
     again = place.init("--postfix")  # the login is there by now, and nobody knows its password
     assert again.returncode == 65 and "its password not known" in again.stderr
     printed = place.made("--postfix", "--user", "local", "--certbot")
+    assert "kept     Postfix hands over to [127.0.0.1]:587 already" in place.made("--postfix")
     value = lambda key: must(["postconf", "-h", key]).strip()  # noqa: E731
     assert (value("relayhost"), value("myorigin"), value("smtp_tls_security_level")) == (
         "[127.0.0.1]:587", "example.org", "encrypt")
