@@ -77,9 +77,11 @@ static int lay_down(struct init *in, struct span text, bool write, struct why *w
         return -1;
     // The configuration comes last: where it is, everything is.
     if (write) {
+        bool there = init_exists(in->file);
         if (init_write(in->file, text, 0644, (uid_t)-1, (gid_t)-1, why) < 0)
             return -1;
-        init_say("made", "%s", in->file);
+        init_say(there ? "changed" : "made", "%s%s", in->file,
+                 there ? "; waxwing reload puts it in force" : "");
     }
     if ((in->certbot && init_certbot(in, why) < 0) || (in->postfix && init_postfix(in, why) < 0))
         return -1;

@@ -83,6 +83,10 @@ def test_case_160_init_start_submit_and_a_signed_message_arrives(lab):
     checked = relay.ctl("check")
     assert "r2" in checked.stdout and checked.stdout.count("ok       key ") == 3, checked.stdout
     assert not relay.events("alarm"), relay.events("alarm")
+    chain = place.path("tls/fullchain.pem")  # which vouches for itself, and for nothing else
+    assert "does match" in must(["openssl", "x509", "-in", chain, "-noout", "-checkhost", "relay.example.org"])
+    must(["openssl", "verify", "-x509_strict", "-purpose", "sslserver", "-CAfile", chain, chain])
+    assert "CA:FALSE" in must(["openssl", "x509", "-in", chain, "-noout", "-ext", "basicConstraints"])
 
 
 def test_case_161_another_init_changes_nothing_and_says_so(lab):
@@ -170,7 +174,8 @@ def test_case_165_a_container_says_all_by_its_environment(lab):
     assert b"d=example.net" in mx.wait().data
     # A new start says the same, and what it says now is all that counts.
     again = run([PROGRAM, "init", "--from-env", "--offline"], env={**env, "WAXWING_DOMAIN": "example.org"})
-    assert again.returncode == 0 and "made" in again.stdout and "example.net" not in place.text()
+    assert again.returncode == 0 and f"changed  {place.file}; waxwing reload" in again.stdout
+    assert "example.net" not in place.text()
     for more, told in (({"WAXWING_PASSWORD": "x"}, "a secret comes as a file, named by WAXWING_PASSWORD_FILE"),
                        ({"WAXWING_PASSWORD_FILE": "/nowhere"}, "the password file /nowhere is not there"),
                        ({"WAXWING_DOMAINS": "x.example"}, "WAXWING_DOMAINS says nothing to init")):
