@@ -55,11 +55,10 @@ static int settle_text(struct init *in, struct buf *text, bool *write, struct wh
     int found = init_read(in->file, &there, why);
     init_text(in, text);
     *write = found == 1;
-    if (found == 0 && (!in->given || !init_text_untouched(buf_span(&there)))) {
-        init_say("kept", "%s%s", in->file,
-                 init_text_untouched(buf_span(&there))
-                     ? ""
-                     : ", which somebody has edited; what was asked for just now is not in it");
+    bool untouched = found == 0 && init_text_untouched(buf_span(&there));
+    if (found == 0 && (!in->given || !untouched)) {
+        init_say("kept", "%s%s%s", in->file, untouched ? "" : ", which somebody has edited",
+                 in->given && !untouched ? "; what was asked for just now is not in it" : "");
         buf_move(text, &there);
     } else if (found == 0) {
         *write = !span_equal(buf_span(text), buf_span(&there));
@@ -183,6 +182,9 @@ static void init_free(struct init *in)
     if (in->password)
         explicit_bzero(in->password, strlen(in->password));
     free(in->password);
+    for (size_t i = 0; i < in->former_selector.n; i++)
+        free(in->former_selector.at[i]);
+    free(in->former_selector.at);
     free(in->file);
     config_unref(in->config);
 }

@@ -37,6 +37,7 @@ struct init {
     struct init_list domain, hostname, postmaster, listen, network, user, password_file, smarthost,
         smarthost_user, smarthost_password_file, selector, dkim_key_file, tls_chain_file,
         tls_key_file, dns_server, log_format, http, spool, state, run_as, directory;
+    struct init_list former_selector; // of an earlier init, where another was named now
     bool yes, offline, certbot, postfix, from_env;
 
     char *file;            // the configuration

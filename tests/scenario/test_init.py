@@ -117,7 +117,7 @@ def test_case_162_an_edited_file_is_left_alone_and_served(lab):
     assert "made" in printed and "Ed25519" in printed  # what the file names and is not there
     with open(place.file, "w", encoding="utf-8") as f:  # somebody's own, without a word of init's
         f.write(re.sub(r"(?m)^#.*\n", "", text))
-    assert "which somebody has edited" in place.made("--offline", usual=False)
+    assert f"kept     {place.file}, which somebody has edited\n" in place.made("--offline", usual=False)
 
 
 def test_case_163_more_domains_and_logins_come_to_those_that_are_there(lab):
@@ -132,6 +132,17 @@ def test_case_163_more_domains_and_logins_come_to_those_that_are_there(lab):
     assert "horse-battery" not in printed and len(os.listdir(place.path("dkim"))) == 4
     with open(place.path("users"), encoding="utf-8") as f:
         assert [line.split(":")[0] for line in f] == ["app", "postfix"]
+
+
+def test_case_163_another_selector_does_not_sign_before_it_is_published(lab):
+    place = Place(lab)
+    place.made("--domain", "example.org", "--selector", "r2025")
+    before = place.files()
+    done = place.init("--selector", "r2026")
+    assert done.returncode == 64 and "the keys here have the selector r2025, and another one would sign before" in done.stderr
+    assert place.files() == before
+    assert "selector: r2025" in place.text() and "selector: e2025" in place.text()
+    place.made("--selector", "r2025")
 
 
 def test_case_164_on_a_bare_machine_all_belongs_to_whom_the_unit_runs_as(lab):
