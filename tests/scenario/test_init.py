@@ -398,6 +398,21 @@ def test_case_167_postfix_and_certbot_are_set_up_where_asked(lab):
         "daemon", "daemon", 0o600)
 
 
+def test_case_167_a_postfix_on_another_machine_with_the_lines_of_the_readme(lab):
+    mx = lab.mx("mx.dest.test", domains="dest.test")
+    relay = lab.relay().start()
+    lab.names.set("relay.example.org", "A", "127.0.0.1")
+    maps = lab.file("sender_canonical", "/^([^@]+)@web1\\.lan$/  ${1}@example.org\n")
+    passwords = lab.file("sasl_passwd", f"[relay.example.org]:587 {relay.user}:{relay.password}\n")
+    client = lab.postfix_client("web1.lan", relay, relayhost="[relay.example.org]:587", smtp_tls_security_level="secure",
+                                smtp_tls_CAfile=lab.ca.file, smtp_sasl_password_maps="texthash:" + passwords,
+                                sender_canonical_maps="regexp:" + maps)
+    client.submit("root@web1.lan", ["someone@dest.test"], letter("root@web1.lan"))
+    message = mx.wait()
+    assert message.sender == "root@example.org" and b"From: root@example.org" in message.header()
+    signed_by_both(lab, message.data)
+
+
 def test_case_168_health_says_whether_the_relay_is_ready_and_why_not(lab):
     relay = lab.relay()
     none = relay.ctl("health")
