@@ -102,7 +102,7 @@ void command_list(FILE *out)
 {
     fputs("usage: waxwing [-c FILE] [--json] COMMAND [ARGUMENT ...]\n\n", out);
     for (const struct command *c = commands; c->name; c++)
-        fprintf(out, "  %-9s %s\n", c->name, c->summary);
+        fprintf(out, "  %-10s %s\n", c->name, c->summary);
     fprintf(out,
             "\n-c FILE names the configuration (default %s), before or behind the command.\n"
             "'waxwing COMMAND --help' explains one.\n",

@@ -55,11 +55,10 @@ static int settle_text(struct init *in, struct buf *text, bool *write, struct wh
     int found = init_read(in->file, &there, why);
     init_text(in, text);
     *write = found == 1;
-    if (found == 0 && (!in->given || !init_text_untouched(buf_span(&there)))) {
-        init_say("kept", "%s%s", in->file,
-                 init_text_untouched(buf_span(&there))
-                     ? ""
-                     : ", which somebody has edited; what was asked for just now is not in it");
+    bool untouched = found == 0 && init_text_untouched(buf_span(&there));
+    if (found == 0 && (!in->given || !untouched)) {
+        init_say("kept", "%s%s%s", in->file, untouched ? "" : ", which somebody has edited",
+                 in->given && !untouched ? "; what was asked for just now is not in it" : "");
         buf_move(text, &there);
     } else if (found == 0) {
         *write = !span_equal(buf_span(text), buf_span(&there));
@@ -77,9 +76,11 @@ static int lay_down(struct init *in, struct span text, bool write, struct why *w
         return -1;
     // The configuration comes last: where it is, everything is.
     if (write) {
+        bool there = init_exists(in->file);
         if (init_write(in->file, text, 0644, (uid_t)-1, (gid_t)-1, why) < 0)
             return -1;
-        init_say("made", "%s", in->file);
+        init_say(there ? "changed" : "made", "%s%s", in->file,
+                 there ? "; waxwing reload puts it in force" : "");
     }
     if ((in->certbot && init_certbot(in, why) < 0) || (in->postfix && init_postfix(in, why) < 0))
         return -1;
@@ -92,12 +93,16 @@ static bool is_first(const struct init *in)
     return in->password_made || in->certificate_made;
 }
 
-static void say_next(const struct init *in)
+static void say_login(const struct init *in)
 {
     if (in->password_made)
         printf("\nThe login, shown this once (only its hash is kept):\n  user      %s\n  password  "
                "%s\n",
                init_login_name(in), in->password);
+}
+
+static void say_next(const struct init *in)
+{
     if (in->certificate_made && !in->certbot)
         printf("\nThe certificate vouches for itself. With certbot (--certbot installs its hook):\n"
                "  certbot certonly --standalone -d %s\n",
@@ -149,11 +154,16 @@ static int init_all(struct init *in)
         status = write ? EXIT_USAGE : EXIT_CONFIG;
         goto out;
     }
-    if (lay_down(in, buf_span(&text), write, &why) < 0)
+    if (in->postfix && init_postfix_look(in, &why) < 0)
         goto out;
-    command_config_file = in->file;
-    status = check(in);
-    say_next(in);
+    if (lay_down(in, buf_span(&text), write, &why) == 0) {
+        command_config_file = in->file;
+        status = check(in);
+        say_login(in);
+        say_next(in);
+    } else { // nobody would learn it later
+        say_login(in);
+    }
 out:
     if (why_is_set(&why))
         fprintf(stderr, "waxwing init: %s\n", why.text);
@@ -172,6 +182,9 @@ static void init_free(struct init *in)
     if (in->password)
         explicit_bzero(in->password, strlen(in->password));
     free(in->password);
+    for (size_t i = 0; i < in->former_selector.n; i++)
+        free(in->former_selector.at[i]);
+    free(in->former_selector.at);
     free(in->file);
     config_unref(in->config);
 }

@@ -37,6 +37,7 @@ struct init {
     struct init_list domain, hostname, postmaster, listen, network, user, password_file, smarthost,
         smarthost_user, smarthost_password_file, selector, dkim_key_file, tls_chain_file,
         tls_key_file, dns_server, log_format, http, spool, state, run_as, directory;
+    struct init_list former_selector; // of an earlier init, where another was named now
     bool yes, offline, certbot, postfix, from_env;
 
     char *file;            // the configuration
@@ -76,6 +77,7 @@ int init_folders(struct init *in, struct why *why);
 int init_keys(struct init *in, struct why *why);
 int init_certificate(struct init *in, struct why *why);
 int init_login(struct init *in, struct why *why);
+bool init_login_usable(const struct init *in); // its password is known, or will be when it is made
 
 // init_io.c.
 // Whole or not at all, in place of what is there. uid -1: whoever runs this.
@@ -94,6 +96,8 @@ int init_records(const struct init *in, struct why *why);
 
 // init_others.c: certbot's hook, and the Postfix of this machine.
 int init_certbot(const struct init *in, struct why *why);
+// Before anything is made: whether init_postfix would do.
+int init_postfix_look(const struct init *in, struct why *why);
 int init_postfix(const struct init *in, struct why *why);
 void init_postfix_hint(const struct init *in); // what hands mail over, in words
 

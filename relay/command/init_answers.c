@@ -342,6 +342,12 @@ static int judge(struct init *in)
                                          f->name, list->at[i], why);
         }
     }
+    // Mail signed with a key that nobody can look up yet is worse than mail signed with an old one.
+    if (rc == EXIT_YES && in->former_selector.n && !in->dkim_key_file.n)
+        rc = command_usage_error("init",
+                                 "--selector: the keys here have the selector %s, and another one "
+                                 "would sign before it is published; make it with: waxwing key new",
+                                 init_one(&in->former_selector));
     if (rc == EXIT_YES && in->tls_chain_file.n != in->tls_key_file.n)
         rc = command_usage_error("init", "--tls-chain-file and --tls-key-file come together");
     if (rc == EXIT_YES && in->smarthost_user.n != in->smarthost_password_file.n)

@@ -85,7 +85,8 @@ static int make_folder(const char *path, mode_t mode, uid_t uid, gid_t gid, stru
     char *part = mem_dup(path);
     for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
         *slash = 0;
-        mkdir(part, 0755);
+        if (mkdir(part, 0755) == 0)
+            chmod(part, 0755); // whatever the umask says
         *slash = '/';
     }
     free(part);
@@ -123,10 +124,11 @@ int init_folders(struct init *in, struct why *why)
     return rc < 0 ? -1 : privileges_folders(c, why); // and the folder of the control socket
 }
 
-// The files belong to the relay's user, whoever makes them.
+// The files belong to the relay's user, whoever makes them. It owns their folder as well, so that no link of its
+// own making is followed here.
 static int give(const struct init *in, const char *path, struct why *why)
 {
-    return in->uid != (uid_t)-1 && chown(path, in->uid, in->gid) < 0
+    return in->uid != (uid_t)-1 && lchown(path, in->uid, in->gid) < 0
                ? init_refuse(why, "give away", path)
                : 0;
 }
@@ -277,4 +279,12 @@ int init_login(struct init *in, struct why *why)
     if (there > 0 && !same)
         init_say("", "this changes it: waxwing user passwd %s < %s", name, file);
     return there < 0 ? -1 : 0;
+}
+
+bool init_login_usable(const struct init *in)
+{
+    struct why why;
+    bool same;
+    return in->password ||
+           has_login(in->config->users, init_login_name(in), NULL, &same, &why) == 0;
 }

@@ -168,35 +168,60 @@ static int configure_postfix(const struct init *in, const char *hop, struct why 
     return rc == 0 ? 0 : -1;
 }
 
+struct postfix {
+    char *hop;                    // where it is to hand over to
+    char *relayhost, *myhostname; // what it has; NULL: postconf does not run
+};
+
+static int postfix_find(const struct init *in, struct postfix *p, struct why *why)
+{
+    *p = (struct postfix){submission(in), postfix_value("relayhost"), postfix_value("myhostname")};
+    if (!p->hop)
+        return why_set(why, WHY_OURS, "4.3.5",
+                       "--postfix: no listener offers STARTTLS, as on port 587");
+    if (!p->relayhost || !p->myhostname)
+        return why_set(why, WHY_OURS, "4.3.5",
+                       "--postfix: postconf does not run; is Postfix installed?");
+    if (*p->relayhost && strcmp(p->relayhost, p->hop) != 0)
+        return why_set(
+            why, WHY_OURS, "4.3.5",
+            "--postfix: Postfix has relayhost = %s, and init does not take it from there; "
+            "empty it with: postconf -e relayhost=",
+            p->relayhost);
+    return 0;
+}
+
+static void postfix_free(struct postfix *p)
+{
+    free(p->hop);
+    free(p->relayhost);
+    free(p->myhostname);
+}
+
+int init_postfix_look(const struct init *in, struct why *why)
+{
+    struct postfix p;
+    int rc = postfix_find(in, &p, why);
+    if (rc == 0 && !*p.relayhost && !init_login_usable(in))
+        rc = why_set(why, WHY_OURS, "4.3.5",
+                     "--postfix: the login %s is there already and its password not known; name a "
+                     "file with it (--password-file), or another login (--user)",
+                     init_login_name(in));
+    postfix_free(&p);
+    return rc;
+}
+
 int init_postfix(const struct init *in, struct why *why)
 {
-    char *hop = submission(in), *there = postfix_value("relayhost"),
-         *host = postfix_value("myhostname");
-    int rc = -1;
-    if (!hop)
-        why_set(why, WHY_OURS, "4.3.5", "--postfix: no listener offers STARTTLS, as on port 587");
-    else if (!there || !host)
-        why_set(why, WHY_OURS, "4.3.5", "--postfix: postconf does not run; is Postfix installed?");
-    else if (strcmp(there, hop) == 0)
-        init_say("kept", "Postfix hands over to %s already", hop), rc = 0;
-    else if (*there)
-        why_set(
-            why, WHY_OURS, "4.3.5",
-            "--postfix: Postfix has relayhost = %s, and init does not take it from there; empty it "
-            "with: postconf -e relayhost=",
-            there);
-    else if (!in->password)
-        why_set(why, WHY_OURS, "4.3.5",
-                "--postfix: the login %s is there already and its password not known; name a file "
-                "with it (--password-file), or another login (--user)",
-                init_login_name(in));
-    else
-        rc = write_passwords(in, hop, why) < 0 || write_canonical(in, host, why) < 0
+    struct postfix p;
+    int rc = postfix_find(in, &p, why);
+    if (rc == 0 && *p.relayhost)
+        init_say("kept", "Postfix hands over to %s already", p.hop);
+    else if (rc == 0)
+        rc = write_passwords(in, p.hop, why) < 0 || write_canonical(in, p.myhostname, why) < 0
                  ? -1
-                 : configure_postfix(in, hop, why);
-    free(hop);
-    free(there);
-    free(host);
+                 : configure_postfix(in, p.hop, why);
+    postfix_free(&p);
     return rc;
 }
 

@@ -311,10 +311,13 @@ static void remember_line(struct init *in, struct span line, const bool *answere
         !span_cut(span_from(line, strlen(ANSWER)), ' ', &name, &value))
         return;
     const struct init_field *field = find_field(name);
-    if (!field || answered[field - init_fields])
+    if (!field)
         return;
     char *one = span_dup(value);
-    init_add(init_list_of(in, field), one);
+    if (!answered[field - init_fields])
+        init_add(init_list_of(in, field), one);
+    else if (strcmp(field->name, "selector") == 0 && strcmp(one, init_one(&in->selector)) != 0)
+        init_add(&in->former_selector, one);
     free(one);
 }
 

@@ -83,6 +83,10 @@ def test_case_160_init_start_submit_and_a_signed_message_arrives(lab):
     checked = relay.ctl("check")
     assert "r2" in checked.stdout and checked.stdout.count("ok       key ") == 3, checked.stdout
     assert not relay.events("alarm"), relay.events("alarm")
+    chain = place.path("tls/fullchain.pem")  # which vouches for itself, and for nothing else
+    assert "does match" in must(["openssl", "x509", "-in", chain, "-noout", "-checkhost", "relay.example.org"])
+    must(["openssl", "verify", "-x509_strict", "-purpose", "sslserver", "-CAfile", chain, chain])
+    assert "CA:FALSE" in must(["openssl", "x509", "-in", chain, "-noout", "-ext", "basicConstraints"])
 
 
 def test_case_161_another_init_changes_nothing_and_says_so(lab):
@@ -113,7 +117,7 @@ def test_case_162_an_edited_file_is_left_alone_and_served(lab):
     assert "made" in printed and "Ed25519" in printed  # what the file names and is not there
     with open(place.file, "w", encoding="utf-8") as f:  # somebody's own, without a word of init's
         f.write(re.sub(r"(?m)^#.*\n", "", text))
-    assert "which somebody has edited" in place.made("--offline", usual=False)
+    assert f"kept     {place.file}, which somebody has edited\n" in place.made("--offline", usual=False)
 
 
 def test_case_163_more_domains_and_logins_come_to_those_that_are_there(lab):
@@ -128,6 +132,17 @@ def test_case_163_more_domains_and_logins_come_to_those_that_are_there(lab):
     assert "horse-battery" not in printed and len(os.listdir(place.path("dkim"))) == 4
     with open(place.path("users"), encoding="utf-8") as f:
         assert [line.split(":")[0] for line in f] == ["app", "postfix"]
+
+
+def test_case_163_another_selector_does_not_sign_before_it_is_published(lab):
+    place = Place(lab)
+    place.made("--domain", "example.org", "--selector", "r2025")
+    before = place.files()
+    done = place.init("--selector", "r2026")
+    assert done.returncode == 64 and "the keys here have the selector r2025, and another one would sign before" in done.stderr
+    assert place.files() == before
+    assert "selector: r2025" in place.text() and "selector: e2025" in place.text()
+    place.made("--selector", "r2025")
 
 
 def test_case_164_on_a_bare_machine_all_belongs_to_whom_the_unit_runs_as(lab):
@@ -170,7 +185,8 @@ def test_case_165_a_container_says_all_by_its_environment(lab):
     assert b"d=example.net" in mx.wait().data
     # A new start says the same, and what it says now is all that counts.
     again = run([PROGRAM, "init", "--from-env", "--offline"], env={**env, "WAXWING_DOMAIN": "example.org"})
-    assert again.returncode == 0 and "made" in again.stdout and "example.net" not in place.text()
+    assert again.returncode == 0 and f"changed  {place.file}; waxwing reload" in again.stdout
+    assert "example.net" not in place.text()
     for more, told in (({"WAXWING_PASSWORD": "x"}, "a secret comes as a file, named by WAXWING_PASSWORD_FILE"),
                        ({"WAXWING_PASSWORD_FILE": "/nowhere"}, "the password file /nowhere is not there"),
                        ({"WAXWING_DOMAINS": "x.example"}, "WAXWING_DOMAINS says nothing to init")):
@@ -288,6 +304,25 @@ def test_case_166_what_is_there_and_wrong_is_told(lab):
         assert f.read() == "half a pair" and not os.path.exists(place.file)
 
 
+def test_case_166_a_login_that_was_made_is_shown_whatever_fails_behind_it(lab):
+    place = Place(lab)
+    os.makedirs(place.path("records.zone"))  # a folder where a file should be
+    done = place.init("--domain", "example.org")
+    assert done.returncode == 65 and "cannot write" in done.stderr and re.search(r"password +\S{20}\n", done.stdout)
+
+
+def test_case_164_a_strict_mask_of_whoever_runs_it_does_not_lock_the_relay_out(lab):
+    place = Place(lab)
+    place.folder = place.path("deep/below/etc")
+    place.file = place.path("waxwing.yaml")
+    os.umask(0o077)
+    try:
+        place.made("--domain", "example.org")
+    finally:
+        os.umask(0o022)
+    must(["setpriv", "--reuid=daemon", "--regid=daemon", "--clear-groups", "cat", place.file, place.path("tls/key.pem")])
+
+
 def test_case_166_who_may_not_write_there_is_told_what_to_do(lab):
     place = Place(lab)
     done = run(["setpriv", "--reuid=daemon", "--regid=daemon", "--clear-groups", PROGRAM, "init", "--offline",
@@ -320,7 +355,9 @@ def test_case_166_on_a_terminal_each_answer_is_asked_for_until_it_will_do(lab):
 
 def test_case_167_postfix_and_certbot_are_set_up_where_asked(lab):
     for name in ("/etc/postfix", "/etc/letsencrypt"):
-        os.makedirs(name, exist_ok=True)
+        if not os.path.isdir(name):
+            os.mkdir(name)
+            lab.at_end(lambda n=name: os.rmdir(n))
         must(["mount", "-t", "tmpfs", "none", name])
         lab.at_end(lambda n=name: must(["umount", n]))
     for name, text in (("main.cf", "myhostname = web1.lan\ncompatibility_level = 3.6\nrelayhost = [old.example]\n"),
@@ -330,10 +367,13 @@ def test_case_167_postfix_and_certbot_are_set_up_where_asked(lab):
     place = Place(lab)
     refused = place.init("--domain", "example.org", "--postfix", "--certbot")
     assert refused.returncode == 65 and "Postfix has relayhost = [old.example]" in refused.stderr
+    assert not os.path.exists(place.folder)
     must(["postconf", "-e", "relayhost="])
+    place.made("--domain", "example.org")
     again = place.init("--postfix")  # the login is there by now, and nobody knows its password
     assert again.returncode == 65 and "its password not known" in again.stderr
     printed = place.made("--postfix", "--user", "local", "--certbot")
+    assert "kept     Postfix hands over to [127.0.0.1]:587 already" in place.made("--postfix")
     value = lambda key: must(["postconf", "-h", key]).strip()  # noqa: E731
     assert (value("relayhost"), value("myorigin"), value("smtp_tls_security_level")) == (
         "[127.0.0.1]:587", "example.org", "encrypt")
@@ -356,6 +396,21 @@ def test_case_167_postfix_and_certbot_are_set_up_where_asked(lab):
     st = os.stat(place.path("tls/key.pem"))
     assert (pwd.getpwuid(st.st_uid).pw_name, grp.getgrgid(st.st_gid).gr_name, stat.S_IMODE(st.st_mode)) == (
         "daemon", "daemon", 0o600)
+
+
+def test_case_167_a_postfix_on_another_machine_with_the_lines_of_the_readme(lab):
+    mx = lab.mx("mx.dest.test", domains="dest.test")
+    relay = lab.relay().start()
+    lab.names.set("relay.example.org", "A", "127.0.0.1")
+    maps = lab.file("sender_canonical", "/^([^@]+)@web1\\.lan$/  ${1}@example.org\n")
+    passwords = lab.file("sasl_passwd", f"[relay.example.org]:587 {relay.user}:{relay.password}\n")
+    client = lab.postfix_client("web1.lan", relay, relayhost="[relay.example.org]:587", smtp_tls_security_level="secure",
+                                smtp_tls_CAfile=lab.ca.file, smtp_sasl_password_maps="texthash:" + passwords,
+                                sender_canonical_maps="regexp:" + maps)
+    client.submit("root@web1.lan", ["someone@dest.test"], letter("root@web1.lan"))
+    message = mx.wait()
+    assert message.sender == "root@example.org" and b"From: root@example.org" in message.header()
+    signed_by_both(lab, message.data)
 
 
 def test_case_168_health_says_whether_the_relay_is_ready_and_why_not(lab):
@@ -425,6 +480,6 @@ def test_the_filters_of_the_package_read_the_log_as_it_is(lab):
     pattern = pattern.replace("%(__prefix_line)s", r"\S+ ").replace("<ADDR>", r"(?P<address>[0-9a-fA-F:.]+)")
     found = [m["address"] for m in (re.match(pattern, line) for line in lines) if m]
     assert found == [address for address, _ in tried], lines
-    log = "".join(f"Nov 27 01:02:03 web1 waxwing[12]: {re.sub('^[0-9T:Z.-]+ - ', '- ', line)}\n" for line in lines)
+    log = "".join(f"Nov 27 01:02:03 web1 waxwing[12]: {re.sub('^[0-9-]+T[0-9:.]+Z ', '', line)}\n" for line in lines)
     left = run(["grep", "-E", "-v", "-f", os.path.join(TREE, "debian/waxwing.logcheck.ignore.server")], input=log).stdout
     assert left.count("reason=") == 3 and " delivered " not in left and " accept " not in left, left
