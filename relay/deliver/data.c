@@ -136,7 +136,7 @@ enum deliver_state deliver_prefix_reply(struct deliver *d)
     int code = d->link.c->reply.code;
     if (deliver_chunking_refused(d))
         return deliver_without_chunking(d);
-    if (code < 200 || (code >= 300 && code < 400) || deliver_unasked(d))
+    if ((code < 400 && code != 250) || deliver_unasked(d))
         return deliver_out_of_step(d);
     if (code >= 400)
         return refused(d, STAGE_DATA, AFTER_DOUBT);
@@ -244,8 +244,12 @@ enum deliver_state deliver_final_reply(struct deliver *d)
         return deliver_without_chunking(d);
     if (code >= 400)
         return refused(d, STAGE_FINAL, code == 421 || same ? AFTER_CLOSE : AFTER_RESET);
+    // Where the answers may be shifted, which recipient was refused is not known either.
+    bool doubtful = deliver_suspicious(d);
+    if (doubtful && d->trans.taken < d->trans.nbatch)
+        return deliver_out_of_step(d);
     struct attempt *attempt = deliver_attempt_heard(d);
-    if (deliver_suspicious(d)) {
+    if (doubtful) {
         d->trans.final = attempt;
         return DELIVER_CONFIRM;
     }

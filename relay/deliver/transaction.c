@@ -111,8 +111,9 @@ bool deliver_addressed(const struct deliver *d)
 bool deliver_suspicious(const struct deliver *d)
 {
     const struct deliver_transaction *t = &d->trans;
+    bool in_step = pool_out_of_step(d->link.c); // one command at a time
     if (t->way == WAY_DATA)
-        return false;
+        return !in_step && strncmp(d->link.c->reply.status, "2.1.", 4) == 0;
     if (t->suspect || deliver_addressed(d))
         return true;
     uint64_t now = digest(d);

@@ -69,10 +69,15 @@ bool chaos_put(struct chaos *c, bool final, const char *text, size_t n, chaos_pu
                                     TWICE_LATE, SPLIT, SPLIT,       SPLIT,     MISSING,
                                     LEAVES,     MORE,  LEAVES_TOLD, BROKEN_OFF};
     enum ill ill = ills[roll(c, sizeof ills / sizeof *ills)];
-    size_t first = ill == SPLIT && n                              ? roll(c, (unsigned)n)
-                   : ill == BROKEN_OFF && n > 4                   ? n - 3
-                   : ill == LATE || (ill == MISSING && !c->erred) ? 0
-                                                                  : n;
+    bool doubles = ill == TWICE || ill == TWICE_LATE || ill == MORE;
+    if ((doubles && c->fewer) || (ill == MISSING && (c->more || c->erred)))
+        ill = LATE;
+    c->more = c->more || (doubles && ill != LATE);
+    c->fewer = c->fewer || ill == MISSING;
+    size_t first = ill == SPLIT && n               ? roll(c, (unsigned)n)
+                   : ill == BROKEN_OFF && n > 4    ? n - 3
+                   : ill == LATE || ill == MISSING ? 0
+                                                   : n;
     put(to, text, first);
     if (ill == LATE || ill == SPLIT || ill == TWICE_LATE)
         pause_some(c);

@@ -11,6 +11,8 @@ struct chaos {
     uint64_t luck;    // the state of the dice; 0: no chaos
     unsigned percent; // of the replies are struck
     bool erred;       // the reply at hand is a wrong one
+    // A reply too many and one too few in one session make each other unseen: it has one kind or the other.
+    bool more, fewer;
 };
 typedef void chaos_put_fn(void *to, const char *bytes, size_t n);
 
