@@ -347,9 +347,7 @@ static void *disk_map(void *self, const char *path, size_t bytes)
 
 static void disk_unmap(void *self, void *memory, size_t bytes)
 {
-    (void)self;
-    (void)memory;
-    (void)bytes;
+    (void)self, (void)memory, (void)bytes;
 }
 
 static void disk_boot(void *self, char *out, size_t size)
@@ -557,6 +555,7 @@ struct disk *disk_after(struct disk *d, size_t at, enum disk_cut cut, uint64_t s
 struct disk *disk_copy(struct disk *d)
 {
     struct disk *copy = disk_new();
+    pthread_mutex_lock(&d->lock);
     for (size_t i = 0; i < d->nnodes; i++) {
         size_t node = add_node(copy);
         put(&copy->nodes[node], 0, d->nodes[i].bytes, d->nodes[i].n);
@@ -568,6 +567,7 @@ struct disk *disk_copy(struct disk *d)
         memcpy(copy->mapped, d->mapped, d->nmapped);
         copy->nmapped = d->nmapped;
     }
+    pthread_mutex_unlock(&d->lock);
     return copy;
 }
 
