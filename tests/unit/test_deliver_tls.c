@@ -215,12 +215,12 @@ static void case_64_who_demands_tls_is_named(void **state)
         enum demand_source source;
         const char *text;
     } rows[] = {
-        {SOURCE_DEFAULT,
-         "TLS is demanded by this relay (delivery.tls), but the host does not offer it"},
+        {SOURCE_DEFAULT, "the host does not offer STARTTLS, and TLS is demanded by this relay for "
+                         "all mail (delivery.tls)"},
         {SOURCE_STS,
-         "TLS is demanded by the domain's MTA-STS policy, but the host does not offer it"},
+         "the host does not offer STARTTLS, and TLS is demanded by the receiving domain (MTA-STS)"},
         {SOURCE_REQUIRETLS,
-         "TLS is demanded by the sender (REQUIRETLS), but the host does not offer it"},
+         "the host does not offer STARTTLS, and TLS is demanded by the message (REQUIRETLS)"},
     };
     struct route_host *h = host(NULL, TLS_ENCRYPT);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
