@@ -223,7 +223,8 @@ static bool redirected(struct spf_eval *e, const char *domain, const struct spf_
 }
 
 // Takes the terms in order; the first mechanism that matches decides (section 4.6.2).
-static bool walk(struct spf_eval *e, const char *domain, struct span terms, struct spf_result *out)
+static bool spf_walk(struct spf_eval *e, const char *domain, struct span terms,
+                     struct spf_result *out)
 {
     struct spf_term term, redirect = {.kind = SPF_REDIRECT};
     struct span wrong, exp = {0}, rest = terms;
@@ -262,7 +263,7 @@ static bool check_host(struct spf_eval *e, const char *domain, struct spf_result
     struct span terms;
     buf_init(&record, SPF_MAX_RECORD);
     enum spf_match match = find_record(e, domain, &record, &terms);
-    bool wants = match == SPF_YES  ? walk(e, domain, terms, out)
+    bool wants = match == SPF_YES  ? spf_walk(e, domain, terms, out)
                  : match == SPF_NO ? sign_spf_ended(e, out, AUTH_NONE)
                                    : ended_in(e, out, match);
     buf_free(&record);

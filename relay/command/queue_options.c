@@ -11,7 +11,7 @@
 #include "relay/command/command.h"
 #include "relay/command/queue.h"
 
-static int take_domain(struct queue_call *call, const char *value)
+static int queue_options_take_domain(struct queue_call *call, const char *value)
 {
     const char *at = strrchr(value, '@');
     const char *name = at ? at + 1 : value;
@@ -27,7 +27,7 @@ static int take_domain(struct queue_call *call, const char *value)
 }
 
 // "<>" and "" are the null sender.
-static int take_sender(struct queue_call *call, const char *value)
+static int queue_options_take_sender(struct queue_call *call, const char *value)
 {
     size_t n = strlen(value);
     bool angle = n >= 2 && value[0] == '<' && value[n - 1] == '>';
@@ -38,7 +38,7 @@ static int take_sender(struct queue_call *call, const char *value)
     return 0;
 }
 
-static int take_state(struct queue_call *call, const char *value)
+static int queue_options_take_state(struct queue_call *call, const char *value)
 {
     for (int s = QUEUE_ROUTING; s <= QUEUE_HELD; s++)
         if (strcmp(queue_state_word((enum queue_state)s), value) == 0)
@@ -49,7 +49,7 @@ static int take_state(struct queue_call *call, const char *value)
         "queue", "--state: '%s' is no state (routing, waiting, ready, active, held)", value);
 }
 
-static int take_older(struct queue_call *call, const char *value)
+static int queue_options_take_older(struct queue_call *call, const char *value)
 {
     uint64_t ms;
     struct why why;
@@ -62,7 +62,7 @@ static int take_older(struct queue_call *call, const char *value)
     return 0;
 }
 
-static int take_to(struct queue_call *call, const char *value)
+static int queue_options_take_to(struct queue_call *call, const char *value)
 {
     if (!strchr(value, '@'))
         return command_usage_error("queue", "--to: '%s' is not an address", value);
@@ -76,8 +76,9 @@ static const struct {
     int (*take)(struct queue_call *call, const char *value);
     bool filter; // at most once
 } valued[] = {
-    {"--domain", take_domain, true}, {"--sender", take_sender, true}, {"--state", take_state, true},
-    {"--older", take_older, true},   {"--to", take_to, false},
+    {"--domain", queue_options_take_domain, true}, {"--sender", queue_options_take_sender, true},
+    {"--state", queue_options_take_state, true},   {"--older", queue_options_take_older, true},
+    {"--to", queue_options_take_to, false},
 };
 #define VALUED (sizeof valued / sizeof *valued)
 

@@ -122,7 +122,7 @@ static bool applies(const struct delivery *d, enum queue_verb verb)
            !(verb == QUEUE_RETRY && d->place != QUEUE_WAITING);
 }
 
-static void change(struct queue *q, enum queue_verb verb, struct delivery *d)
+static void rows_change(struct queue *q, enum queue_verb verb, struct delivery *d)
 {
     switch (verb) {
     case QUEUE_HOLD:
@@ -158,7 +158,7 @@ static void rows_act(struct queue *q, struct queue_scan *scan, struct delivery *
         show(d, scan);
     } else {
         log_operator(scan, d);
-        change(q, scan->verb, d);
+        rows_change(q, scan->verb, d);
     }
 }
 

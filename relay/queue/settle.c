@@ -211,7 +211,7 @@ static bool may_look(const struct settling *s)
            s->d->next_ms != INT64_MAX;
 }
 
-static void look(struct settling *s)
+static void settle_look(struct settling *s)
 {
     struct delivery *d = s->d;
     d->looking = d->looked = true;
@@ -283,7 +283,7 @@ void queue_settle(struct delivery *d, void *queue)
     if (delivery_prune(d, settle_is_over))
         delivery_free(d);
     else if (again)
-        look(&s);
+        settle_look(&s);
     else
         later(&s);
     if (q->stopping && !lanes_sessions(q->lanes))
