@@ -489,3 +489,10 @@ void https_close(struct https *https)
     uv_loop_close(&https->loop);
     https_free(https);
 }
+
+struct https_request *https_post(struct https *https, const struct https_post_order *order,
+                                 https_post_fn *fn, void *arg)
+{
+    return https_begin(https, order->host, order->port, order->path,
+                       https_posting_new(order, fn, arg), NULL, NULL);
+}

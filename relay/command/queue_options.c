@@ -11,6 +11,8 @@
 #include "relay/command/command.h"
 #include "relay/command/queue.h"
 
+#include <inttypes.h>
+
 static int queue_options_take_domain(struct queue_call *call, const char *value)
 {
     const char *at = strrchr(value, '@');
@@ -158,4 +160,39 @@ int queue_read_arguments(struct queue_call *call, int argc, char **argv)
     if (call->all && (call->filtered || call->filter.nids))
         return command_usage_error("queue", "--all and a choice of messages contradict each other");
     return EXIT_YES;
+}
+
+json_t *queue_request(const struct queue_call *call, const char *verb)
+{
+    const struct queue_filter *f = &call->filter;
+    json_t *request = json_object(), *ids = json_array();
+    for (size_t i = 0; i < f->nids; i++) {
+        char id[ID_TEXT];
+        id_text(f->ids[i], id);
+        json_array_append_new(ids, json_string(id));
+    }
+    json_object_set_new(request, "verb", json_sprintf("queue-%s", verb));
+    json_object_set_new(request, "ids", ids);
+    json_object_set_new(request, "all", json_boolean(call->all));
+    if (f->domain)
+        json_object_set_new(request, "domain", json_string(f->domain));
+    if (f->sender)
+        json_object_set_new(request, "sender", json_string(f->sender));
+    if (f->state >= 0)
+        json_object_set_new(request, "state",
+                            json_string(queue_state_word((enum queue_state)f->state)));
+    if (f->older_ms)
+        json_object_set_new(request, "older_ms", json_integer(f->older_ms));
+    return request;
+}
+
+// Only a terminal is asked: a script has said what it wants.
+bool queue_agreed(const struct queue_call *call, uint64_t recipients)
+{
+    char answer[16];
+    if (call->yes || !isatty(STDIN_FILENO))
+        return true;
+    fprintf(stderr, "%s %" PRIu64 " recipient%s? [y/N] ", call->verb, recipients,
+            recipients == 1 ? "" : "s");
+    return fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y');
 }

@@ -71,21 +71,6 @@ static void log_operator(const struct queue_scan *scan, const struct delivery *d
     }
 }
 
-void queue_note(struct queue *q, const struct delivery *d, enum spool_outcome outcome)
-{
-    for (size_t i = 0; i < d->nrcpts; i++) {
-        struct spool_result result = {
-            .id = d->message->env.id,
-            .address = d->rcpts[i].recipient->address,
-            .outcome = outcome,
-            .attempts = d->attempts,
-            .next_ms = d->next_ms,
-            .delay_warned = d->rcpts[i].delay_warned,
-        };
-        spool_note(q->worker->relay->spool, &result);
-    }
-}
-
 // Its new time is on disk before it counts, so that a hold survives a restart.
 static void reschedule(struct queue *q, struct delivery *d, int64_t next_ms)
 {

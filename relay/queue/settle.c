@@ -304,3 +304,18 @@ void queue_bounce(struct queue *q, struct delivery *d, const struct why *why)
     d->returned = true;
     queue_settle_all(q, d, why);
 }
+
+void queue_note(struct queue *q, const struct delivery *d, enum spool_outcome outcome)
+{
+    for (size_t i = 0; i < d->nrcpts; i++) {
+        struct spool_result result = {
+            .id = d->message->env.id,
+            .address = d->rcpts[i].recipient->address,
+            .outcome = outcome,
+            .attempts = d->attempts,
+            .next_ms = d->next_ms,
+            .delay_warned = d->rcpts[i].delay_warned,
+        };
+        spool_note(q->worker->relay->spool, &result);
+    }
+}
