@@ -68,7 +68,8 @@ static bool is_due(const char *what, const char *subject, uint64_t period_ms, ui
     return due;
 }
 
-static void remember(const char *what, const char *format, va_list args)
+static void __attribute__((format(printf, 2, 0)))
+remember(const char *what, const char *format, va_list args)
 {
     pthread_mutex_lock(&lock);
     struct log_recent *r = &recent[nrecent++ % LOG_RECENT];

@@ -167,7 +167,6 @@ static void one(struct settling *s, struct delivery_rcpt *r)
         o = OUTCOME_LATER;
     }
     if (o == OUTCOME_LATER) {
-        outcome_agree(r->why);
         if (!why_is_set(&s->worst) || (r->why->tls != WHY_TLS_NONE && !s->worst.tls))
             s->worst = *r->why;
         return;
@@ -249,13 +248,14 @@ static void later(struct settling *s)
     }
     for (size_t i = 0; i < d->nrcpts; i++) {
         struct delivery_rcpt *r = &d->rcpts[i];
+        outcome_agree(r->why); // only now: what was final still is while policies are looked up
         warn(s, r, warn_ms);
         log_outcome(s, r, "deferred", LOG_INFO, r->why);
         tell_report(s, r, SENDING_QUEUED, r->why);
         settle_count(&s->q->worker->relay->counters.deferred);
         note(s, r, SPOOL_DEFERRED, r->why);
     }
-    delivery_forget_attempts(d);
+    outcome_agree(&s->worst);
     keep_reason(d, &s->worst);
     // What waits keeps neither reasons nor bytes in memory.
     delivery_reset(d);
