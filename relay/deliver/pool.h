@@ -79,8 +79,8 @@ void connection_failed(struct connection *c, const struct why *why); // did not 
 void connection_worked(struct connection *c);
 
 // How the connection's address speaks, remembered for a month. Out of step: it once answered more, or less, than
-// was asked. No chunking: it offers CHUNKING and does not know BDAT, or its answers do not tell what they answer. Takes chunks: it answered a BDAT with 250
-// under this connection's key.
+// was asked. No chunking: it offers CHUNKING and does not know BDAT, or its answers do not tell what they answer.
+// Takes chunks: it answered a BDAT with 250 under this connection's key.
 void pool_note_out_of_step(struct connection *c);
 // Bytes are waiting that nobody asked for. (421 may come at any time.)
 bool connection_unasked(const struct connection *c);

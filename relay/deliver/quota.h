@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 // How many outbound connections the whole relay has open, to each address and in all: the limits are the relay's, and
 // its workers' pools count here. A pool that finds a limit reached is woken when another's connection ends, and the
-// others' idle ones make room for it. Any thread.
+// others' idle ones make room for it. Any thread; one mutex. Made by the first worker's pool.
 #ifndef RELAY_DELIVER_QUOTA_H
 #define RELAY_DELIVER_QUOTA_H
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 // The steps of an outbound session, shared by relay/deliver/*.c alone, in the order in which they may call each
-// other. Those that return a state are called with the connection, or the transaction, that their row in
-// session.c says.
+// other (relay/deliver/inside.h says what each file is for, and the one exception). Those that return a state are
+// called with the connection, or the transaction, that their row in session.c says.
 #ifndef RELAY_DELIVER_STEPS_INSIDE_H
 #define RELAY_DELIVER_STEPS_INSIDE_H
 
@@ -33,7 +33,8 @@ void deliver_verdict_clear(struct verdict *v);
 void deliver_refuse(struct delivery_rcpt *r, const struct why *why, struct attempt *attempt);
 void deliver_refuse_rest(struct deliver *d, const struct why *why,
                          struct attempt *attempt); // open and taken ones alike
-// Every recipient without an answer goes back to open (another host will be asked).
+// Those whose RCPT was accepted, and those meant for another transaction, go back to open: another host or connection
+// will be asked. Who was refused stays refused.
 void deliver_reopen(struct deliver *d);
 bool deliver_somebody_open(const struct deliver *d);
 void deliver_auth_forget(struct deliver *d);
