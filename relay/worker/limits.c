@@ -9,15 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <xxhash.h>
 #include "relay/base/clock.h"
-#include "relay/base/id.h"
 #include "relay/base/mem.h"
-
-static uint64_t hash_seed; // set before the first table is
-#define HASH_FUNCTION(key, length, hash)                                                           \
-    (hash) = (unsigned)XXH3_64bits_withSeed(key, length, hash_seed)
-#include <uthash.h>
+#include "relay/base/table.h"
 
 #define KNOWN_MS 86400000 // how long a login that worked is remembered
 
@@ -45,8 +39,6 @@ static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER; // guards slots and r
 static struct limits *limits_new(void)
 {
     struct limits *l = mem_new(sizeof *l);
-    if (!hash_seed)
-        random_bytes(&hash_seed, sizeof hash_seed);
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     l->hashing_max = cores > 3 ? (unsigned)cores / 2 : 1;
     l->last = &l->first;
