@@ -355,27 +355,6 @@ static void dns_tick(uv_timer_t *timer)
     }
 }
 
-struct nudge {
-    struct item item;
-    struct dns *dns;
-};
-
-static void dns_run_check(struct item *item)
-{
-    struct nudge *n = list_of(item, struct nudge, item);
-    if (n->dns->resolver)
-        dns_check(n->dns);
-    free(n);
-}
-
-void dns_check_now(struct dns *dns)
-{
-    struct nudge *n = mem_new(sizeof *n);
-    n->item.run = dns_run_check;
-    n->dns = dns;
-    inbox_post(dns->mail, &n->item);
-}
-
 void dns_get_state(struct dns *dns, struct dns_state *out)
 {
     pthread_mutex_lock(&dns->lock);

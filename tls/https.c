@@ -341,15 +341,10 @@ static void https_run_request(struct item *item)
     look_at_queues(r->https);
 }
 
-struct https_request *https_get(struct https *https, const char *host, const char *path,
-                                https_fn *fn, void *arg)
-{
-    return https_begin(https, host, 443, path, NULL, fn, arg);
-}
-
-struct https_request *https_begin(struct https *https, const char *host, uint16_t port,
-                                  const char *path, struct https_posting *posting, https_fn *fn,
-                                  void *arg)
+// As https_get; `posting` is taken over.
+static struct https_request *https_begin(struct https *https, const char *host, uint16_t port,
+                                         const char *path, struct https_posting *posting,
+                                         https_fn *fn, void *arg)
 {
     struct https_request *r = mem_new(sizeof *r);
     r->https = https;
@@ -364,6 +359,12 @@ struct https_request *https_begin(struct https *https, const char *host, uint16_
     r->item.run = https_run_request;
     inbox_post(https->mail, &r->item);
     return r;
+}
+
+struct https_request *https_get(struct https *https, const char *host, const char *path,
+                                https_fn *fn, void *arg)
+{
+    return https_begin(https, host, 443, path, NULL, fn, arg);
 }
 
 void https_cancel(struct https_request *r)

@@ -79,11 +79,6 @@ void pool_free(struct pool *pool)
     free(pool);
 }
 
-size_t pool_open_count(const struct pool *pool)
-{
-    return pool->open;
-}
-
 static size_t address_bytes(const struct sockaddr *a, unsigned char out[static 20])
 {
     if (a->sa_family == AF_INET6) {

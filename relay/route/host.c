@@ -267,12 +267,8 @@ static void decide(const struct plan_input *in, const struct plan *plan, const s
     h->policy = policy_index(in, hop);
     const struct plan_policy *ours = h->policy < 0 ? NULL : &in->policies[h->policy];
     const struct sts_view *sts = ours ? ours->sts : NULL;
-    bool sts_names = sts && sts->mode == STS_ENFORCE && !literal;
-    if (sts_names) { // RFC 8689: an MTA-STS enforce match makes the name authentic
-        sts_names = false;
-        for (size_t i = 0; i < sts->nmx && !sts_names; i++)
-            sts_names = sts_match(sts->mx[i], h->host);
-    }
+    // RFC 8689: an MTA-STS enforce match makes the name authentic.
+    bool sts_names = sts && sts->mode == STS_ENFORCE && !literal && sts_view_covers(sts, h->host);
     h->authentic = !literal && (hop->mx_proof == DNS_SECURE || sts_names);
     struct policy_input p = {
         .delivery = &in->setup->config->delivery,
