@@ -8,6 +8,7 @@
 #include "config/rules.h"
 #include "config/setting.h"
 #include "config/value.h"
+#include "relay/base/address.h"
 #include "relay/base/mem.h"
 
 #define DNS_PORT 53
@@ -69,13 +70,8 @@ static void complete_dns(struct cfg_dns *dns)
     }
     for (size_t i = 0; i < dns->nservers; i++) {
         struct sockaddr_storage *address = &dns->servers[i].address;
-        uint16_t port = htons(dns->servers[i].tls_name[0] ? DOT_PORT : DNS_PORT);
-        struct sockaddr_in *v4 = (struct sockaddr_in *)address;
-        struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)address;
-        if (address->ss_family == AF_INET && !v4->sin_port)
-            v4->sin_port = port;
-        if (address->ss_family == AF_INET6 && !v6->sin6_port)
-            v6->sin6_port = port;
+        if (!address_port((const struct sockaddr *)address))
+            address_set_port(address, dns->servers[i].tls_name[0] ? DOT_PORT : DNS_PORT);
     }
 }
 

@@ -83,8 +83,7 @@ int value_endpoint(struct span text, enum value_port want, struct sockaddr_stora
 void value_endpoint_text(const struct sockaddr_storage *address, char out[VALUE_TEXT])
 {
     char ip[ADDRESS_TEXT];
-    // The port stands in the same place in both structures.
-    unsigned port = ntohs(((const struct sockaddr_in *)address)->sin_port);
+    unsigned port = address_port((const struct sockaddr *)address);
     address_text((const struct sockaddr *)address, ip);
     if (!port)
         snprintf(out, VALUE_TEXT, "%s", ip);

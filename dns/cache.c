@@ -8,9 +8,7 @@
 #include "dns/name.h"
 #include "relay/base/maxima.h"
 #include "relay/base/mem.h"
-
-#define HASH_FUNCTION(key, n, value) (value) = name_hash(key, n)
-#include <uthash.h>
+#include "relay/base/table.h"
 
 #define ENTRY_COST 256 // bytes: the entry, its hash handle, malloc's own, rounded up
 
@@ -173,9 +171,4 @@ void cache_forget(struct cache *cache, const char *name)
         drop_answer(cache, e);
         cache_settle(cache, e);
     }
-}
-
-uint64_t cache_bytes(const struct cache *cache)
-{
-    return cache->bytes;
 }

@@ -70,8 +70,6 @@ void dns_evaluate_blocking(struct dns *dns, struct facts *facts, bool (*again)(v
 void dns_forget(struct dns *dns, const char *name);
 
 void dns_get_state(struct dns *dns, struct dns_state *out); // any thread
-// Runs the self-check now, in the background.
-void dns_check_now(struct dns *dns);
 
 // The `https` part of an answer file: what a policy host would answer (see tls/https.h); false when no
 // answer file is used or it does not list the host. `error` is "" on success.

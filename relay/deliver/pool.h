@@ -59,7 +59,6 @@ struct connection {
 struct pool *pool_new(struct worker *worker, void (*freed)(void *arg), void *arg);
 void pool_reload(struct pool *pool, struct setup *setup); // idle ones with old settings go
 void pool_free(struct pool *pool);                        // nothing is open
-size_t pool_open_count(const struct pool *pool);
 
 // A keyed digest of all that a proof on this connection stands for.
 struct pool_key pool_key(const struct pool *pool, const struct route *route,

@@ -78,7 +78,6 @@ enum deliver_after { AFTER_CLEAN, AFTER_RESET, AFTER_DOUBT, AFTER_CLOSE };
 enum deliver_state deliver_transaction_over(struct deliver *d, enum deliver_after after);
 
 // relay/deliver/auth.c
-bool deliver_must_auth(const struct deliver *d);
 enum deliver_state deliver_auth_begin(struct deliver *d); // what comes before MAIL
 enum deliver_state deliver_token(struct deliver *d);
 enum deliver_state deliver_auth(struct deliver *d);

@@ -66,9 +66,9 @@ static bool stands(const struct config *now, const struct cfg_listen *l)
     return false;
 }
 
-static in_port_t port_of(const struct cfg_listen *l)
+static uint16_t port_of(const struct cfg_listen *l)
 {
-    return ((const struct sockaddr_in *)&l->address)->sin_port; // IPv6's stands there too
+    return address_port((const struct sockaddr *)&l->address);
 }
 
 // One of ours may have the port, on another address that overlaps: nobody else can then.

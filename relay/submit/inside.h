@@ -132,9 +132,8 @@ enum submit_state submit_begin(struct submit *s); // limits, bans, TLS or silenc
 void submit_start_tls(struct submit *s);
 enum submit_state submit_banner(struct submit *s);
 enum submit_state submit_secured(struct submit *s);
-// auth.c: one line of answer; and the proof.
+// auth.c: one line of answer.
 enum submit_state submit_credentials(struct submit *s, struct span line);
-enum submit_state submit_prove(struct submit *s);
 // forward.c: what the principal may say of the original client; NULL: nothing was said.
 const struct smtp_forward *submit_original(struct submit *s);
 
@@ -142,7 +141,6 @@ const struct smtp_forward *submit_original(struct submit *s);
 enum submit_state submit_read_data(struct submit *s);
 enum submit_state submit_read_chunk(struct submit *s);
 void submit_write_body(struct submit *s);
-enum submit_state submit_conclude(struct submit *s);
 enum submit_state submit_give_up(struct submit *s);
 void submit_finish_file(struct submit *s);
 void submit_commit(struct submit *s);

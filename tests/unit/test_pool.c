@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <netinet/in.h>
 #include <string.h>
-#include "relay/deliver/pool.h"
+#include "relay/deliver/pool_inside.h"
 #include "tests/unit/deliver_story.h"
 
 static struct story s;
@@ -115,7 +115,7 @@ static void an_address_has_its_number_of_connections(void **state)
     assert_int_equal(pool_gate(s.pool, address(0), &why), POOL_YES);
     connection_close(b, true);
     connection_close(c, true);
-    assert_int_equal(pool_open_count(s.pool), 0);
+    assert_int_equal(s.pool->open, 0);
 }
 
 static void an_address_that_does_not_answer_is_left_alone(void **state)
@@ -153,7 +153,7 @@ static void what_an_idle_peer_says_ends_it(void **state)
     mx_hang_up(mx);
     story_turn(&s);
     assert_int_equal(s.nidle, 0);
-    assert_int_equal(pool_open_count(s.pool), 0);
+    assert_int_equal(s.pool->open, 0);
 }
 
 static void case_61_the_limits_are_the_relays_not_a_workers(void **state)
