@@ -167,7 +167,6 @@ static void one(struct settling *s, struct delivery_rcpt *r)
         o = OUTCOME_LATER;
     }
     if (o == OUTCOME_LATER) {
-        outcome_agree(r->why);
         if (!why_is_set(&s->worst) || (r->why->tls != WHY_TLS_NONE && !s->worst.tls))
             s->worst = *r->why;
         return;
@@ -247,8 +246,11 @@ static void later(struct settling *s)
         d->second_look = true;
         d->next_ms = s->now + QUEUE_SECOND_MS;
     }
+    // Not before: what is settled again after a look has to say again what it would have ended with.
+    outcome_agree(&s->worst);
     for (size_t i = 0; i < d->nrcpts; i++) {
         struct delivery_rcpt *r = &d->rcpts[i];
+        outcome_agree(r->why);
         warn(s, r, warn_ms);
         log_outcome(s, r, "deferred", LOG_INFO, r->why);
         tell_report(s, r, SENDING_QUEUED, r->why);
