@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: ISC
 """Two faults of the world outside at once, and a restart in the middle (cases 180-189)."""
-from tests.lab.mx import CLOSE
+import threading
+
+import pytest
+
+from tests.lab.mx import Slow
 from tests.lab.policyhost import policy
-from tests.lab.wait import until
 
 
 def strict(lab, domain="dest.test", host=None, tls="good", mode="enforce", patterns=None, **more):
@@ -22,3 +25,49 @@ def test_case_180_requiretls_ends_after_the_second_look(lab):
     relay.send("a@dest.test")
     relay.wait("failed", to="a@dest.test")
     assert not mx.seen and len(relay.events("deferred")) == 1
+
+
+def test_case_181_no_more_connections_than_the_total_while_messages_are_loaded(lab):
+    """After a restart many lanes begin at the same moment, and each reads its message from the spool first."""
+    hosts = [lab.mx(f"mx.d{n}.test", domains=f"d{n}.test") for n in range(10)]
+    for mx in hosts:
+        mx.on("greeting", "421 4.3.2 later")
+    relay = lab.relay(delivery={"retry": ["2s"], "connections": {"total": 2}}, workers=2).start()
+    for n in range(10):
+        relay.send(f"a@d{n}.test")
+    relay.wait("deferred", 10)
+    now, most, lock = [0], [0], threading.Lock()
+
+    def greeting(session, _):
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        session.mx.closing.wait(0.3)
+        with lock:
+            now[0] -= 1
+
+    relay.stop()
+    for mx in hosts:
+        mx.on("greeting", greeting)
+    relay.start()
+    relay.wait("delivered", 10)
+    assert most[0] <= 2
+
+
+@pytest.mark.parametrize("late", [0, 0.2])
+def test_case_183_an_ehlo_answered_twice_costs_no_encryption(lab, late):
+    mx = lab.mx("mx.dest.test", domains="dest.test")
+    answer = b"250-mx.dest.test\r\n250 STARTTLS\r\n"
+
+    def ehlo(session, _):
+        if not session.tls:
+            threading.Timer(late, session.sock.sendall, [answer]).start() if late else None
+            return answer if late else answer + answer
+        return None
+
+    mx.on("ehlo", ehlo)
+    mx.on("starttls", Slow("220 2.0.0 go", delay=2 * late))
+    relay = lab.relay(delivery={"tls": "opportunistic", "memory": {"level": "off"}, "retry": ["1s"]}).start()
+    relay.send("a@dest.test")
+    assert relay.wait("delivered", to="a@dest.test")["tls"].startswith("TLS")
+    assert not mx.bodies_in_clear() and not relay.events("tls-failure")
