@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from tests.lab.mx import Slow
+from tests.lab.mx import CLOSE, Slow
 from tests.lab.policyhost import policy
 
 
@@ -71,3 +71,33 @@ def test_case_183_an_ehlo_answered_twice_costs_no_encryption(lab, late):
     relay.send("a@dest.test")
     assert relay.wait("delivered", to="a@dest.test")["tls"].startswith("TLS")
     assert not mx.bodies_in_clear() and not relay.events("tls-failure")
+
+
+@pytest.mark.parametrize("extensions", ["BDAT", "DATA", "one at a time"])
+@pytest.mark.parametrize("then", ["closes", "stays"])
+def test_case_184_421_to_one_recipient_keeps_nobody_elses_mail(lab, then, extensions):
+    mx = lab.mx("mx.dest.test", domains="dest.test")
+    for word in {"BDAT": [], "DATA": ["CHUNKING"], "one at a time": ["CHUNKING", "PIPELINING"]}[extensions]:
+        mx.without(word)
+    relay = lab.relay(delivery={"retry": ["2s"], "connections": {"idle": "0s"}}).start()
+    relay.send("before@dest.test")  # so that the next body follows its envelope
+    relay.wait("delivered")
+    answer = "421 4.2.1 not now"
+    mx.on("rcpt", lambda session, to: ([answer, CLOSE] if then == "closes" else answer) if "<bad@" in to else None)
+    relay.send([f"a{n}@dest.test" for n in range(3)] + ["bad@dest.test"] + [f"b{n}@dest.test" for n in range(3)])
+    relay.wait("delivered", 7)
+    relay.wait("deferred", 2, to="bad@dest.test")
+    mx.on("rcpt", None)
+    relay.wait("delivered", to="bad@dest.test")
+    got = [to for message in mx.messages for to in message.to()]
+    assert sorted(got) == sorted(set(got)) and len(got) == 8
+
+
+def test_case_184_421_to_one_recipient_too_many(lab):
+    mx = lab.mx("mx.dest.test", domains="dest.test")
+    mx.on("rcpt", lambda session, to: ["421 4.5.3 too many", CLOSE] if len(session.rcpts) >= 10 else None)
+    relay = lab.relay(delivery={"retry": ["1s"]}).start()
+    relay.send([f"a{n}@dest.test" for n in range(35)])
+    relay.wait("delivered", 35)
+    got = [to for message in mx.messages for to in message.to()]
+    assert len(got) == len(set(got)) == 35
