@@ -80,6 +80,7 @@ struct deliver_transaction {
     size_t written, answered; // commands and replies of the envelope: MAIL, RCPT ..., DATA
     size_t taken, again;      // recipients accepted; and those that belong into another transaction
     bool suspect;             // an answer may have been an earlier command's
+    bool leaving;             // the last reply was a 421, to a recipient
     struct verdict refused;   // set: MAIL was refused
     struct attempt *final;    // of a success that awaits its confirmation
     struct content_reader *reader;

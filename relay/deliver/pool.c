@@ -184,7 +184,8 @@ struct connection *connection_open(struct pool *pool, const struct sockaddr *to)
 {
     unsigned char key[QUOTA_KEY];
     size_t n = address_key(to, key);
-    if (!quota_take(pool->quota, key, n, pool->setup->config->delivery.per_host))
+    const struct cfg_delivery *d = &pool->setup->config->delivery;
+    if (!quota_take(pool->quota, key, n, d->per_host, d->total))
         return NULL;
     struct connection *c = mem_new(sizeof *c);
     list_init(&c->list);

@@ -71,7 +71,8 @@ enum pool_gate { POOL_YES, POOL_FULL, POOL_BACKOFF };
 enum pool_gate pool_gate(struct pool *pool, const struct sockaddr *to, struct why *why);
 bool pool_has_room(struct pool *pool); // below delivery.connections.total
 
-// A connection about to be opened; counted until connection_close. NULL: the address has its full number after all.
+// A connection about to be opened; counted until connection_close. NULL: the address, or the relay, has its full number
+// after all.
 struct connection *connection_open(struct pool *pool, const struct sockaddr *to);
 void connection_close(struct connection *c, bool now); // closes its stream; frees it; accepts NULL
 void connection_failed(struct connection *c, const struct why *why); // did not answer

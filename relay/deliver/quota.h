@@ -21,8 +21,10 @@ struct quota_calls {
 struct quota_member *quota_join(struct worker *worker, const struct quota_calls *calls);
 void quota_leave(struct quota_member *m); // it has no connection; no call comes any more
 
-// One more connection to the address, if there are fewer than per_host. False: the member waits.
-bool quota_take(struct quota_member *m, const void *address, size_t n, uint64_t per_host);
+// One more connection to the address, if there are fewer than per_host, and than `total` in all. False: the member
+// waits.
+bool quota_take(struct quota_member *m, const void *address, size_t n, uint64_t per_host,
+                uint64_t total);
 void quota_give(struct quota_member *m, const void *address, size_t n);
 bool quota_full(struct quota_member *m, const void *address, size_t n, uint64_t per_host);
 // In all, there are fewer than `total`. False: the member waits.

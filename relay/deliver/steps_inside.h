@@ -111,6 +111,8 @@ void deliver_body_go_on(struct deliver *d); // the stream has room again
 enum deliver_state deliver_mail(struct deliver *d);
 enum deliver_state deliver_mail_reply(struct deliver *d);
 enum deliver_state deliver_rcpt_reply(struct deliver *d);
+enum deliver_state deliver_rcpt_421(struct deliver *d);
+enum deliver_state deliver_rcpt_left(struct deliver *d, const struct why *why); // and it hung up
 
 // relay/deliver/host.c
 enum deliver_state deliver_from_pool(struct deliver *d);
