@@ -10,6 +10,7 @@ import pytest
 
 from tests.lab.client import Client, Closed
 from tests.lab.mx import HANG, Slow
+from tests.lab.process import must
 from tests.lab.relay import letter
 from tests.lab.wait import until
 
@@ -490,3 +491,17 @@ def test_case_194_json_on_both_sides_of_any_command_and_unknown_words_of_help(la
         done = relay.ctl("--json", *words, "--json")
         assert done.returncode == 0 and json.loads(done.stdout) is not None, done
     assert relay.ctl("help", "--nonsense").returncode == relay.ctl("help", "run", "x").returncode == 64
+
+
+def test_case_199_a_failed_reload_is_shown_until_one_succeeds(lab):
+    relay = lab.relay(http="127.0.0.1:9587").start()
+    ready = lambda: must(["curl", "-sS", "http://127.0.0.1:9587/readyz"])
+    good = relay.config["dns"]
+    relay.write(dns="nonsense")
+    relay.reload()
+    relay.wait("alarm", what="reload")
+    relay.write(dns=good)
+    assert "the configuration before it is in force: see waxwing check" in relay.ask("status")
+    assert ready().startswith("ok\nwarning: a reload failed") and len(relay.json("status")["troubles"]) == 1
+    relay.ask("reload")
+    assert relay.json("status")["troubles"] == [] and ready() == "ok\n"
