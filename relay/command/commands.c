@@ -120,9 +120,9 @@ const struct command commands[] = {
      "  --state FILE   read this database, ask no relay\n"
      "  --json         for programs\n",
      command_tls},
-    {"reload", "read the configuration again", "usage: waxwing reload\n", command_reload},
+    {"reload", "read the configuration again", "usage: waxwing reload [--json]\n", command_reload},
     {"drain", "accept no more, deliver what is there, end",
-     "usage: waxwing drain\n"
+     "usage: waxwing drain [--json]\n"
      "The relay ends when its queue is empty, retries included; held mail stays in the spool.\n",
      command_drain},
     {"user", "add, change, remove and list who may log in",

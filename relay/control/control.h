@@ -12,6 +12,8 @@
 
 #define CONTROL_CALLS       64 // connections at once; then the one that asks nothing for longest goes
 #define CONTROL_DEADLINE_MS 10000 // for a request to come, and for something of an answer to leave
+#define CONTROL_READER_MS                                                                          \
+    300000 // for the next piece of a long answer to leave: people page through it
 #define CONTROL_REQUEST_MAX 1048576   // bytes of one request
 #define CONTROL_OWNER_MAX   268435456 // of one by root or the relay's user: an imported message
 #define CONTROL_ANSWER_MAX  268435456 // bytes of one answer that is not told in pieces

@@ -236,7 +236,9 @@ int run_reload(struct relay *relay, struct buf *unchanged)
     if (setup) {
         adopt(run, setup, fds);
         tell_in_force(run, setup->config, unchanged);
+        relay->reload_failed_ms = 0;
     } else {
+        relay->reload_failed_ms = clock_ms();
         log_alarm("reload", "the new configuration has errors; the old one stays in force");
     }
     free(fds);

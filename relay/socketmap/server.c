@@ -116,6 +116,8 @@ static void server_look(struct asker *a)
     if (state != SOCKETMAP_READY)
         return;
     uv_timer_again(&a->idle);
+    list_remove(&a->list); // to the end: the first has been quiet for longest
+    list_append(&a->map->asking, &a->list);
     char *domain = socketmap_domain(key);
     buf_drop(&a->in, used);
     if (domain)
@@ -149,10 +151,24 @@ static void server_on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *room)
     }
 }
 
+// Who has waited longest with no question under way goes: Postfix connects again, and somebody who only sits there
+// must not keep it out.
+static bool make_room(struct socketmap *map)
+{
+    list_each (it, &map->asking) {
+        struct asker *a = list_of(it, struct asker, list);
+        if (!a->request && !a->out.len && !uv_is_closing((uv_handle_t *)&a->tcp)) {
+            hang_up(a);
+            return true;
+        }
+    }
+    return false;
+}
+
 static void server_on_client(void *arg, int fd)
 {
     struct socketmap *map = arg;
-    if (map->connections >= SOCKETMAP_CONNECTIONS) {
+    if (map->connections >= SOCKETMAP_CONNECTIONS && !make_room(map)) {
         close(fd);
         return;
     }

@@ -3,6 +3,7 @@
 import http.client
 import os
 import re
+import resource
 import socket
 
 import pytest
@@ -191,6 +192,36 @@ def test_case_137_idle_questions_keep_nobody_from_asking(lab, relay):
         assert idle[-1].recv(1) == b""  # whoever asks nothing is not waited for
     except ConnectionResetError:
         pass
+
+
+def test_case_190_more_idle_connections_than_are_held_keep_nobody_out(lab, relay):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    idle = [socket.create_connection(("127.0.0.1", PORT)) for _ in range(1300)]
+    for s in idle[-50:]:
+        s.sendall(b"GET /heal")
+    for _ in range(20):
+        assert get("/healthz")[0] == 200
+    for s in idle:
+        s.close()
+    assert get("/healthz")[0] == 200
+
+
+def test_case_191_who_does_not_read_a_long_answer_keeps_nobody_from_asking(lab, relay):
+    lab.mx("mx.dest.test", domains="dest.test").on("rcpt", "450 4.2.1 wait")
+    for _ in range(5):
+        relay.send([f"{'x' * 60}.{n}@dest.test" for n in range(1000)])
+    stalled = []
+    for _ in range(80):
+        s = socket.socket(socket.AF_UNIX)
+        s.connect(relay.path("control.sock"))
+        s.sendall(b'{"verb":"queue-list"}\n')
+        assert b'"from"' in s.recv(100)
+        stalled.append(s)
+    assert relay.json("status")["counters"]["queued"] == 5000
+    assert len(relay.json("queue", "list")) == 5000
+    for s in stalled:
+        s.close()
+    relay.ask("status")
 
 
 @pytest.mark.threads
