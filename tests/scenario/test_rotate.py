@@ -13,6 +13,7 @@ import pytest
 from tests.lab import verify
 from tests.lab.names import key as names_key
 from tests.lab.process import run
+from tests.lab.wait import until
 
 HOUR, WEEK = 3600, 7 * 86400
 PUBLISH = """#!/bin/sh
@@ -194,3 +195,46 @@ def test_case_208_a_relay_that_cannot_read_again_keeps_the_old_record(lab):
     assert set(site.phases().values()) == {"retired", "active"}
     site.later(1).rotate("--auto")
     assert set(site.phases().values()) == {"withdrawn", "active"}
+
+
+def older(site, ms):
+    """So much time passed in every phase, as a step that ended long ago would have noted."""
+    file = site.relay.path("keys/example.org/rotation.json")
+    with open(file, encoding="utf-8") as f:
+        noted = json.load(f)
+    for key in noted["keys"]:
+        key["aged_ms"] += ms
+    with open(file, "w", encoding="utf-8") as f:
+        json.dump(noted, f)
+
+
+@pytest.mark.threads
+def test_case_209_the_running_relay_turns_its_keys(lab, mx):
+    site = Site(lab)
+    site.relay.write(dkim={"rotate": {"every": "180d", "publish_command": site.command}})
+    for key in ("r1", "e1"):
+        os.utime(site.relay.path(f"keys/example.org/{key}.pem"), (1000000000, 1000000000))
+    site.relay.start()
+    until(lambda: len(os.listdir(site.relay.path("asked"))) == 2, "two records to publish")
+    site.publish()
+    new = new_of(site)
+    site.relay.restart()
+    until(lambda: set(site.phases().values()) == {"published", "active"}, "the records are seen")
+    assert site.selectors(mx, 1)[0] == {b"r1", b"e1"}
+    site.relay.stop()
+    older(site, HOUR * 1000)
+    site.relay.start()
+    until(lambda: set(site.phases().values()) == {"retired", "active"}, "the new keys are active")
+    until(lambda: site.relay.events("reload"), "a reload")
+    found, message = site.selectors(mx, 2)
+    assert found == new and verify.dkimpy(lab.names, message) == [True, True]
+
+
+@pytest.mark.threads
+def test_case_209_a_stop_does_not_wait_for_a_publish_command(lab):
+    site = Site(lab)
+    site.relay.write(dkim={"rotate": {"every": "1d", "publish_command": f"touch {site.relay.path('called')}; sleep 100; true"}})
+    os.utime(site.relay.path("keys/example.org/r1.pem"), (1000000000, 1000000000))
+    site.relay.start()
+    until(lambda: os.path.exists(site.relay.path("called")), "the publish command")
+    site.relay.stop()
