@@ -153,6 +153,35 @@ def test_case_208_without_a_command_people_are_told_what_to_publish(lab):
     assert done.returncode == 64 and "--domain" in done.stderr
 
 
+def test_case_208_check_and_audit_say_what_is_to_be_done(lab):
+    def told():
+        lines = [line for line in site.relay.ctl("check").stdout.splitlines() if " key: " in line]
+        done = json.loads(site.relay.ctl("audit", "example.org", "--json").stdout)
+        return lines, [f for f in done["findings"] if " key: " in f["text"]]
+
+    site = Site(lab)
+    assert told() == ([], [])
+    site.rotate()
+    lines, findings = told()
+    assert len(lines) == 2 and all(line.startswith("warning") and "v=DKIM1" in line for line in lines)
+    assert {f["severity"] for f in findings} == {"advice"}
+    for finding in findings:
+        lab.names.set(finding["publish"]["name"], "TXT", finding["publish"]["record"])
+    assert [line.split()[0] for line in told()[0]] == ["ok", "ok"]
+    site.rotate("--auto")
+    site.later(HOUR).rotate("--auto")
+    assert [line.split()[0] for line in told()[0]] == ["ok", "ok"]
+    lab.names.remove("r1._domainkey.example.org")  # too early
+    lines, findings = told()
+    assert sorted(line.split()[0] for line in lines) == ["ERROR", "ok"]
+    site.rotate("--auto")
+    site.publish()
+    site.later(WEEK).rotate("--auto")
+    lines, findings = told()
+    assert len(lines) == 2 and all("can be removed" in line for line in lines)
+    assert {f["severity"] for f in findings} == {"advice"} and not any("publish" in f for f in findings)
+
+
 def test_case_208_a_failing_command_and_another_domain(lab):
     site = Site(lab)
     site.put("other.test", "r1")
