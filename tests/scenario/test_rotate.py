@@ -13,6 +13,7 @@ import pytest
 from tests.lab import verify
 from tests.lab.names import key as names_key
 from tests.lab.process import run
+from tests.lab.relay import TREE
 from tests.lab.wait import until
 
 HOUR, WEEK = 3600, 7 * 86400
@@ -267,3 +268,25 @@ def test_case_209_a_stop_does_not_wait_for_a_publish_command(lab):
     site.relay.start()
     until(lambda: os.path.exists(site.relay.path("called")), "the publish command")
     site.relay.stop()
+
+
+def test_case_208_the_example_for_nsupdate(lab):
+    site = Site(lab)
+    folder = lab.folder("bin")
+    with open(os.path.join(folder, "nsupdate"), "w", encoding="utf-8") as f:
+        f.write(f"#!/bin/sh\necho \"$@\" >> {folder}/said\ncat >> {folder}/said\n")
+    os.chmod(os.path.join(folder, "nsupdate"), 0o755)
+    example = os.path.join(TREE, "man/examples/publish-nsupdate")
+    site.command = f"env PATH={folder}:$PATH NSUPDATE_SERVER=127.0.0.1 {example}"
+    site.rotate()
+    with open(os.path.join(folder, "said"), encoding="utf-8") as f:
+        said = f.read()
+    lines = [line for line in said.splitlines() if line.startswith("update add")]
+    assert len(lines) == 2 and said.count("server 127.0.0.1") == said.count("send") == 2
+    for line in lines:
+        name, text = re.fullmatch(r"update add (\S+)\. 3600 TXT (.*)", line).groups()
+        assert f"update delete {name}. TXT" in said
+        assert all(len(part) <= 255 for part in re.findall(r'"([^"]*)"', text))
+        lab.names.set(name, "TXT", *[text])
+    site.rotate("--auto")
+    assert set(site.phases().values()) == {"published", "active"}
