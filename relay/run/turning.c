@@ -13,7 +13,7 @@
 #include "relay/rotate/step.h"
 #include "relay/rotate/store.h"
 
-#define FIRST_MS 2000
+#define FIRST_MS 1000
 #define STEP_MS  1800000
 #define ALARM_MS 86400000
 #define SAID_MAX 65536 // of what the step says, unread
@@ -132,11 +132,25 @@ static bool is_wanted(const struct turning *t)
     return wanted;
 }
 
+static void tell_idle(const struct turning *t)
+{
+    struct logline line;
+    if (!t->setup->config->signing.directory[0])
+        return;
+    log_begin(&line, LOG_DEBUG, "key", 0);
+    log_text(&line, "text", "no key of dkim.directory is to turn");
+    log_end(&line);
+}
+
 static void turning_on_timer(uv_timer_t *timer)
 {
     struct turning *t = timer->data;
-    if (t->open || !is_wanted(t))
+    if (t->open)
         return;
+    if (!is_wanted(t)) {
+        tell_idle(t);
+        return;
+    }
     char *args[] = {
         (char *)"waxwing", (char *)"-c", (char *)t->file, (char *)"key", (char *)"rotate",
         (char *)"--auto",  NULL};
