@@ -142,6 +142,23 @@ static const struct schema_key dkim_domain_keys[] = {
 };
 static const struct schema_group dkim_domain_group = {dkim_domain_keys, NULL};
 
+static const struct schema_key rotate_keys[] = {
+    {"every", KEY_DURATION, AT(config, signing.rotate_every), .initial = "0s", .min = 0,
+     .max = 3650 * DAY_MS,
+     .text =
+         "how old a key of dkim.directory becomes before the next one is made; 0: until waxwing "
+         "key rotate is called"},
+    {"retire", KEY_DURATION, AT(config, signing.rotate_retire), .initial = "7d", .min = DAY_MS,
+     .max = 365 * DAY_MS,
+     .text = "how long the record of a key that signs no more stays published, and delivery.expire "
+             "at least"},
+    {"publish_command", KEY_TEXT, AT(config, signing.publish_command), .flags = KEY_EMPTY,
+     .text = "a shell command that is called with add NAME RECORD and remove NAME RECORD for TXT "
+             "records; empty: they are published by hand"},
+    END_OF_KEYS,
+};
+static const struct schema_group rotate_group = {rotate_keys, NULL};
+
 static const struct schema_key dkim_keys[] = {
     {"require_published", KEY_BOOL, AT(config, require_published), .initial = "true",
      .text =
@@ -159,6 +176,8 @@ static const struct schema_key dkim_keys[] = {
     {"directory", KEY_PATH, AT(config, signing.directory), .flags = KEY_EMPTY,
      .text = "a directory with one folder a domain and a key in each SELECTOR.pem, read again by a "
              "reload; a domain with a row of its own is passed over"},
+    {"rotate", KEY_GROUP, SHARED, .group = &rotate_group,
+     .text = "how the keys of dkim.directory turn, see waxwing(8)"},
     {"domains", KEY_ROWS, MANY(config, dkim, ndkim), .group = &dkim_domain_group,
      .text = "domains and their keys"},
     END_OF_KEYS,

@@ -54,6 +54,7 @@ struct cfg_key {
 struct cfg_dkim_domain {
     char *domain;
     bool subdomains;
+    bool found; // in dkim.directory; no row of the file
     struct cfg_key *keys;
     size_t nkeys;
 };
@@ -62,6 +63,9 @@ struct cfg_signing {
     struct strings headers, oversign; // none: the built-in lists
     uint64_t expire;                  // ms from t= to x=; 0: no x=
     char *directory;                  // of DOMAIN/SELECTOR.pem; ""
+    uint64_t rotate_every;            // ms; 0: keys turn when they are told to
+    uint64_t rotate_retire;           // ms that a record stays after its key signed last
+    char *publish_command;            // "": records are published by hand
 };
 struct cfg_arc {
     char *domain, *selector, *file; // domain "": no sealing

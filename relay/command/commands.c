@@ -131,12 +131,23 @@ const struct command commands[] = {
      "The password comes from a prompt, or is a line on standard input; never an argument.\n"
      "  --file F  the users file; without it the one of the configuration\n",
      command_user},
-    {"key", "make signing keys, show and test their DNS records",
+    {"key", "make signing keys, show and test their DNS records, let them turn",
      "usage: waxwing key new --domain D --selector S --out FILE [--type rsa|ed25519] [--bits "
      "2048]\n"
      "       waxwing key show FILE --domain D --selector S\n"
      "       waxwing key test [FILE --domain D --selector S]\n"
+     "       waxwing key rotate --domain D | --auto [--publish-command CMD] [--bits 2048]\n"
      "test compares with the DNS; without FILE every key of the configuration.\n"
+     "rotate goes one step: a next key is made, its record is published and seen twice an hour "
+     "apart,\n"
+     "then it signs; the old record stays for a week, then it goes. Call it again and again, or "
+     "let\n"
+     "the running relay do it (dkim.rotate). Exit: 0 as it should be, 1 something failed, 75 "
+     "later.\n"
+     "  --auto               begin a turn only where dkim.rotate.every says so; without --domain "
+     "all\n"
+     "  --publish-command C  called with add|remove NAME RECORD; else dkim.rotate.publish_command\n"
+     "  --now EPOCH          set the clock\n"
      "  --json               for programs\n"
      "  --dns-file F         answer DNS questions from this file\n"
      "  --resolver IP:PORT   ask this server\n",
