@@ -48,5 +48,8 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    int status;
+    if (command_called(argc, argv, &status))
+        return finish(status);
     return finish(run(argc, argv));
 }

@@ -92,6 +92,8 @@ static void session_on_event(struct stream *stream, enum stream_event event, voi
 void submit_accept(struct submit_host *host, const struct cfg_listen *listen, int fd)
 {
     struct submit *s = mem_new(sizeof *s);
+    struct sockaddr_storage user;
+    bool local = submit_local_user(fd, &user);
     s->stream = stream_accept(&host->worker->loop, fd, session_on_event, s);
     if (!s->stream) {
         free(s);
@@ -108,7 +110,7 @@ void submit_accept(struct submit_host *host, const struct cfg_listen *listen, in
     struct counters *c = &host->worker->relay->counters;
     atomic_fetch_add_explicit(&c->connections, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&c->connections_now, 1, memory_order_relaxed);
-    submit_set_client(s, stream_peer(s->stream));
+    submit_set_client(s, local ? (struct sockaddr *)&user : stream_peer(s->stream));
     bool proxied = network_contains(&listen->proxy, (struct sockaddr *)&s->client);
     submit_go(s, SUBMIT_PROXY);
     if (!proxied)

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <xxhash.h>
+#include "relay/base/address.h"
 #include "relay/base/clock.h"
 #include "relay/base/id.h"
 #include "relay/base/mem.h"
@@ -118,6 +119,11 @@ static const char *client_key(const struct sockaddr *client, char out[static CLI
 {
     unsigned char bytes[8] = {0};
     size_t n = 0;
+    uint32_t uid;
+    if (client && address_uid(client, &uid)) {
+        snprintf(out, CLIENT_KEY, "u%u", uid);
+        return out;
+    }
     if (client && client->sa_family == AF_INET) {
         n = 4;
         memcpy(bytes, &((const struct sockaddr_in *)(const void *)client)->sin_addr, n);
