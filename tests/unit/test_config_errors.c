@@ -260,7 +260,7 @@ static void senders_are_users_or_networks(void **state)
          "w:2:16: unix_user: this machine has no user 'no-such-user'; a number stands for one that "
          "has no name here\nw:4:40: tls: a Unix socket has no TLS\n"},
         {"listen: [{address: \"unix:run/x\"}]\n",
-         "w:1:20: listen.address: 'run/x' is not an absolute path of at most 107 bytes\n"},
+         "w:1:20: address: 'run/x' is not an absolute path of at most 107 bytes\n"},
         {USERS "senders:\n  - user: a\n    network: 10.0.0.1\n    from: a.example\n",
          "w:5:5: senders: a row has one of 'user', 'network' and 'unix_user'\n"},
         {USERS "senders:\n  - {user: a, from: a.example}\n  - {user: a, from: b.example}\n",
