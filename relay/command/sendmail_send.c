@@ -216,7 +216,7 @@ static struct sendmail_origin origin_of(const struct errand *e)
     return (struct sendmail_origin){e->user, e->origin};
 }
 
-static bool is_ascii(const char *text)
+static bool sendmail_is_ascii(const char *text)
 {
     for (; *text; text++)
         if ((unsigned char)*text > 126)
@@ -237,9 +237,9 @@ static int say_mail(struct errand *e)
 {
     const struct sendmail *m = e->mail;
     struct buf line;
-    bool ascii = is_ascii(e->from);
+    bool ascii = sendmail_is_ascii(e->from);
     for (size_t i = 0; i < e->to.n; i++)
-        ascii = ascii && is_ascii(e->to.at[i]);
+        ascii = ascii && sendmail_is_ascii(e->to.at[i]);
     buf_init(&line, LINE_SIZE);
     buf_addf(&line, "MAIL FROM:<%s> BODY=8BITMIME%s", e->from, ascii ? "" : " SMTPUTF8");
     if (m->ret)

@@ -127,7 +127,7 @@ static bool is_local(const struct cfg_listen *l)
     return l->address.ss_family == AF_UNIX;
 }
 
-static const char *path_of(const struct cfg_listen *l)
+static const char *listen_path_of(const struct cfg_listen *l)
 {
     return ((const struct sockaddr_un *)(const void *)&l->address)->sun_path;
 }
@@ -143,7 +143,7 @@ static int for_worker(const struct cfg_listen *l, int first, struct why *why)
     if (!is_local(l))
         return listen_tcp((const struct sockaddr *)&l->address, l->text, why);
     if (first < 0)
-        return listen_unix(path_of(l), mode_of(l), why);
+        return listen_unix(listen_path_of(l), mode_of(l), why);
     int fd = fcntl(first, F_DUPFD_CLOEXEC, 0);
     return fd >= 0 ? fd : failed(fd, l->text, errno, why);
 }
@@ -171,7 +171,7 @@ int listen_workers(const struct config *config, const struct config *now, unsign
         fds[i] = -1;
         if (stands(now, l)) {
             if (is_local(l))
-                (void)chmod(path_of(l), mode_of(l)); // that alone may have changed
+                (void)chmod(listen_path_of(l), mode_of(l)); // that alone may have changed
             continue;
         }
         fds[i] = for_worker(l, i < config->nlisten ? -1 : fds[i % config->nlisten], why);

@@ -110,8 +110,6 @@ struct span submit_input(struct submit *s); // what is not used yet
 bool submit_secure(const struct submit *s);
 bool submit_local(
     const struct submit *s); // over a Unix socket: the client is a user of this machine
-// Who is at the other end of a Unix socket, as address_set_uid has it. False: no such socket.
-bool submit_local_user(int fd, struct sockaddr_storage *out);
 void submit_end_transaction(struct submit *s); // forgets message and XFORWARD
 enum submit_state
 submit_idle(const struct submit *s); // between transactions: EHLO was said, or is due

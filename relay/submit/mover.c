@@ -189,21 +189,6 @@ bool submit_local(const struct submit *s)
     return s->client.ss_family == AF_UNIX;
 }
 
-// The kernel names the user who connected, whoever may hold the socket by now.
-bool submit_local_user(int fd, struct sockaddr_storage *out)
-{
-    int family = 0;
-    socklen_t n = sizeof family;
-    struct ucred peer;
-    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &n) < 0 || family != AF_UNIX)
-        return false;
-    n = sizeof peer;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) < 0)
-        peer.uid = (uid_t)-1; // nobody has that number, so no row is for it
-    address_set_uid(out, peer.uid);
-    return true;
-}
-
 bool submit_secure(const struct submit *s)
 {
     return stream_is_secure(s->stream);
