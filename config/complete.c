@@ -2,6 +2,7 @@
 // Defaults that follow from other keys or from the system.
 #include <limits.h>
 #include <netdb.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -110,6 +111,20 @@ static void complete_report(struct config *c)
     fill_in(&report->from, mem_printf("tls-reports@%s", c->hostname));
 }
 
+// Users are looked up once, here: a session must not wait for a directory service.
+static void complete_sender(struct cfg_sender *sender)
+{
+    uint64_t number;
+    struct passwd *user = sender->unix_user[0] ? getpwnam(sender->unix_user) : NULL;
+    if (user)
+        sender->uid = user->pw_uid;
+    else if (span_number(span_text(sender->unix_user), UINT32_MAX - 1, &number))
+        sender->uid = (uid_t)number;
+    else
+        return;
+    sender->has_uid = true;
+}
+
 void rules_complete(struct config *config, const struct node *root, const char *hostname)
 {
     if (!config->hostname[0])
@@ -124,6 +139,8 @@ void rules_complete(struct config *config, const struct node *root, const char *
     } else if (config->nlisten == 0) {
         add_value("listen", "address", config, "127.0.0.1:587");
     }
+    for (size_t i = 0; i < config->nsenders; i++)
+        complete_sender(&config->senders[i]);
     complete_dns(&config->dns);
     complete_delivery(&config->delivery, root);
 }

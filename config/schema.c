@@ -13,7 +13,9 @@
 
 static const struct schema_key listen_keys[] = {
     {"address", KEY_LISTEN, SHARED, .flags = KEY_REQUIRED,
-     .text = "address and port, such as 0.0.0.0:587 or [::]:587; port 0 takes any free one"},
+     .text = "address and port, such as 0.0.0.0:587 or [::]:587; port 0 takes any free one. "
+             "unix:/run/waxwing/submit.sock is a socket for programs on this machine: SMTP without "
+             "TLS and AUTH, where the client's user finds its row by unix_user"},
     {"tls", KEY_SWITCH, AT(cfg_listen, implicit_tls), .choices = "starttls implicit",
      .initial = "starttls",
      .text = "starttls: AUTH is offered only after STARTTLS; implicit: TLS from the first byte, as "
@@ -22,6 +24,8 @@ static const struct schema_key listen_keys[] = {
      .text =
          "load balancers: a PROXY header (version 1 or 2) is mandatory from these addresses and "
          "refused from others"},
+    {"mode", KEY_WORD, AT(cfg_listen, mode), .choices = "0666 0660 0600", .initial = "0666",
+     .text = "Unix sockets: who may connect; what they may send is the rows' affair"},
     END_OF_KEYS,
 };
 static const struct schema_group listen_group = {listen_keys, "address"};
@@ -56,6 +60,10 @@ static const struct schema_key sender_keys[] = {
     {"network", KEY_NETWORK, .list = true, MANY(cfg_sender, networks.at, networks.n),
      .text = "the row is about clients with these addresses, who need no AUTH; the first matching "
              "row counts"},
+    {"unix_user", KEY_TEXT, AT(cfg_sender, unix_user),
+     .text =
+         "the row is about this user of this machine, by name or number, who submits over a Unix "
+         "socket, as sendmail does; * is everybody who has no row"},
     {"tls", KEY_SWITCH, AT(cfg_sender, tls_required), .choices = "optional required",
      .initial = "optional", .text = "network rows: whether mail is taken only over TLS"},
     {"from", KEY_SENDER, .list = true, MANY(cfg_sender, from, nfrom),

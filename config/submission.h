@@ -4,11 +4,13 @@
 #ifndef CONFIG_SUBMISSION_H
 #define CONFIG_SUBMISSION_H
 
+#include <sys/types.h>
 #include "config/network.h"
 
 struct cfg_listen {
     struct sockaddr_storage address;
-    char *text; // as written
+    char *text; // as written; a Unix socket is "unix:" and its path
+    char *mode; // Unix sockets: octal digits
     bool implicit_tls;
     struct networks proxy;
 };
@@ -29,9 +31,12 @@ struct sender_pattern {
 enum own_fail { OWN_FAIL_REFUSE, OWN_FAIL_SEAL, OWN_FAIL_DISCARD };
 
 struct cfg_sender {
-    char *user;               // "" for a network row
-    struct networks networks; // none for a user row
-    bool tls_required;        // network rows: `tls: required`
+    char *user;               // "" for other rows
+    struct networks networks; // none for other rows
+    char *unix_user;          // "" for other rows; "*": every local user
+    bool has_uid;             // `unix_user` names one
+    uid_t uid;
+    bool tls_required; // network rows: `tls: required`
     struct sender_pattern *from;
     size_t nfrom;
     struct rate messages, recipients;

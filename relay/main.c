@@ -59,6 +59,9 @@ static void keep_standard_streams(void)
 
 int main(int argc, char **argv)
 {
+    int status;
     keep_standard_streams();
+    if (command_called(argc, argv, &status))
+        return finish(status);
     return finish(run(argc, argv));
 }

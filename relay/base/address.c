@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/un.h>
 
 const unsigned char *address_bytes(const struct sockaddr *a, size_t *n)
 {
@@ -34,14 +35,35 @@ const unsigned char *address_plain(const struct sockaddr *a, size_t *n)
 const char *address_text(const struct sockaddr *a, char out[static ADDRESS_TEXT])
 {
     size_t n;
+    uint32_t uid;
     const unsigned char *bytes = address_bytes(a, &n);
-    if (!bytes || !inet_ntop(a->sa_family, bytes, out, ADDRESS_TEXT))
+    if (address_uid(a, &uid))
+        snprintf(out, ADDRESS_TEXT, "uid:%u", uid);
+    else if (!bytes || !inet_ntop(a->sa_family, bytes, out, ADDRESS_TEXT))
         out[0] = 0;
     return out;
 }
 
+void address_set_uid(struct sockaddr_storage *out, uint32_t uid)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    memcpy(un.sun_path, &uid, sizeof uid);
+    *out = (struct sockaddr_storage){0};
+    memcpy(out, &un, sizeof un);
+}
+
+bool address_uid(const struct sockaddr *a, uint32_t *uid)
+{
+    if (a->sa_family != AF_UNIX)
+        return false;
+    memcpy(uid, ((const struct sockaddr_un *)(const void *)a)->sun_path, sizeof *uid);
+    return true;
+}
+
 socklen_t address_size(const struct sockaddr *a)
 {
+    if (a->sa_family == AF_UNIX)
+        return sizeof(struct sockaddr_un);
     return a->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
 }
 

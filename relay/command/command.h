@@ -54,9 +54,12 @@ int command_health(int argc, char **argv);     // relay/command/health.c
 int command_version(int argc, char **argv);    // relay/command/version.c
 int command_completion(int argc, char **argv); // relay/command/completion.c
 int command_drain(int argc, char **argv);
-int command_message(int argc, char **argv); // relay/command/message.c
-int command_spf(int argc, char **argv);     // relay/command/spf.c
-int command_sts(int argc, char **argv);     // relay/command/sts.c
-int command_dane(int argc, char **argv);    // relay/command/dane.c
+int command_message(int argc, char **argv);  // relay/command/message.c
+int command_spf(int argc, char **argv);      // relay/command/spf.c
+int command_sts(int argc, char **argv);      // relay/command/sts.c
+int command_dane(int argc, char **argv);     // relay/command/dane.c
+int command_sendmail(int argc, char **argv); // relay/command/sendmail.c
+// The program was called as sendmail, mailq or newaliases, and has done that. False: it was not.
+bool command_called(int argc, char **argv, int *status);
 
 #endif

@@ -125,6 +125,20 @@ const struct command commands[] = {
      "usage: waxwing drain [--json]\n"
      "The relay ends when its queue is empty, retries included; held mail stays in the spool.\n",
      command_drain},
+    {"sendmail", "hand a message to the relay of this machine, as /usr/sbin/sendmail does",
+     "usage: waxwing sendmail [OPTION ...] [RECIPIENT ...] < MESSAGE\n"
+     "The user who calls it finds what it may send in the row `unix_user' of `senders'.\n"
+     "  -t              recipients stand in To, Cc and Bcc; Bcc is taken out\n"
+     "  -f A, -r A      the envelope sender; -f '' is the null sender\n"
+     "  -F NAME         the name in a From that is missing or has no name\n"
+     "  -i, -oi         a line of a dot alone is no end\n"
+     "  -B TYPE         7BIT or 8BITMIME\n"
+     "  -N never|success,failure,delay, -R full|hdrs, -V ID   notifications (RFC 3461)\n"
+     "  -bs             SMTP on standard input and output\n"
+     "  -bp, -bi, -q    as mailq and newaliases: says how things stand here\n"
+     "  --socket PATH   of the relay (/run/waxwing/submit.sock)\n"
+     "Taken without effect: -A -C -D -G -L -M -O -Q -U -X -bm -d -e -h -m -n -o -p -v -x.\n",
+     command_sendmail},
     {"user", "add, change, remove and list who may log in",
      "usage: waxwing user add|passwd|remove NAME [--file F]\n"
      "       waxwing user list [--json] [--file F]\n"

@@ -45,6 +45,8 @@ void own_addresses_find(const struct config *config, struct own_addresses *out)
     *out = (struct own_addresses){0};
     for (size_t i = 0; i < config->nlisten; i++) {
         const struct sockaddr_storage *a = &config->listen[i].address;
+        if (a->ss_family == AF_UNIX)
+            continue;
         if (is_wildcard(a))
             add_interfaces(out, a);
         else

@@ -389,7 +389,7 @@ static int bind_all(struct run *run, struct why *why)
     if (privileges_folders(c, why) < 0 ||
         listen_workers(c, NULL, worker_count(c), &run->fds, why) < 0)
         return -1;
-    run->control_fd = c->control[0] ? listen_unix(c->control, why) : -1;
+    run->control_fd = c->control[0] ? listen_unix(c->control, 0660, why) : -1;
     if (c->control[0] && run->control_fd < 0)
         return -1;
     bind_http(run);

@@ -108,6 +108,7 @@ enum submit_state submit_leave(struct submit *s, int code, const char *status, c
 void submit_set_client(struct submit *s, const struct sockaddr *address);
 struct span submit_input(struct submit *s); // what is not used yet
 bool submit_secure(const struct submit *s);
+bool submit_local(const struct submit *s);             // over a Unix socket: a user of this machine
 void submit_end_transaction(struct submit *s);         // forgets message and XFORWARD
 enum submit_state submit_idle(const struct submit *s); // between transactions
 void submit_log_refuse(struct submit *s, const char *to, const struct why *why);

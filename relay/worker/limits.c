@@ -109,6 +109,11 @@ static struct entry *limits_find_or_add(struct limits *l, enum table table, cons
 static const char *client_key(const struct sockaddr *client, char out[static CLIENT_KEY])
 {
     size_t n = 0;
+    uint32_t uid;
+    if (client && address_uid(client, &uid)) {
+        snprintf(out, CLIENT_KEY, "u%u", uid);
+        return out;
+    }
     const unsigned char *bytes = client ? address_plain(client, &n) : NULL;
     out[0] = 0;
     for (size_t i = 0; i < n && i < 8; i++) // of IPv6 the /64
