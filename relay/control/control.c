@@ -348,20 +348,22 @@ static struct control_call *oldest(struct control *control, bool reader)
 }
 
 // Whoever has asked nothing for longest makes room for the next, then whoever reads too slowly.
-static void make_room(struct control *control)
+static bool control_make_room(void *arg)
 {
+    struct control *control = arg;
     struct control_call *call = oldest(control, false);
     if (!call)
         call = oldest(control, true);
     if (call)
         hang_up(call);
+    return call != NULL;
 }
 
 static void control_on_client(void *arg, int fd)
 {
     struct control *control = arg;
     if (control->ncalls + 1 >= CONTROL_CALLS)
-        make_room(control);
+        control_make_room(control);
     take_connection(control, fd);
     if (control->ncalls < CONTROL_CALLS)
         return;
@@ -384,6 +386,7 @@ struct control *control_open(struct relay *relay, uv_loop_t *loop, int fd,
     list_init(&control->calls);
     const struct acceptor_options options = {.name = "the control socket",
                                              .insist = true,
+                                             .make_room = control_make_room,
                                              .client = control_on_client,
                                              .closed = control_on_closed,
                                              .arg = control};

@@ -325,20 +325,23 @@ static int watch(struct http *http)
 }
 
 // Who has asked nothing for longest makes room for the next: the daemon would else send the next away.
-static void make_room(struct http *http)
+static bool http_make_room(void *arg)
 {
-    if (http->connections + 1 < HTTP_CONNECTIONS || list_empty(&http->quiet))
-        return;
+    struct http *http = arg;
+    if (list_empty(&http->quiet))
+        return false;
     struct http_connection *c = list_of(http->quiet.next, struct http_connection, list);
     list_remove(&c->list);
     shutdown(c->fd, SHUT_RDWR); // the daemon sees an end, and closes
     http_turn(http);
+    return true;
 }
 
 static void http_on_client(void *arg, int fd)
 {
     struct http *http = arg;
-    make_room(http);
+    if (http->connections + 1 >= HTTP_CONNECTIONS)
+        http_make_room(http);
     struct sockaddr_storage address = {0};
     socklen_t n = sizeof address;
     getpeername(fd, (struct sockaddr *)&address, &n);
@@ -371,6 +374,7 @@ static int begin_accepting(struct http *http, struct why *why)
 {
     const struct acceptor_options options = {.name = "http",
                                              .insist = true,
+                                             .make_room = http_make_room,
                                              .client = http_on_client,
                                              .closed = http_on_acceptor_closed,
                                              .arg = http};

@@ -4,12 +4,14 @@ import http.client
 import os
 import re
 import resource
+import signal
 import socket
 
 import pytest
 
 from tests.lab.mx import HANG
 from tests.lab.wait import until
+from tests.scenario.test_socketmap import PORT as POLICY, Asker
 
 PORT = 9587
 
@@ -204,6 +206,28 @@ def test_case_190_more_idle_connections_than_are_held_keep_nobody_out(lab, relay
     for s in idle:
         s.close()
     assert get("/healthz")[0] == 200
+
+
+def test_case_190_idle_connections_keep_nobody_out_where_descriptors_are_short(lab):
+    lab.mx("mx.dest.test", domains="dest.test")
+    relay = lab.relay(http=f"127.0.0.1:{PORT}", policy={"listen": f"127.0.0.1:{POLICY}"}).start()
+    in_use = len(os.listdir(f"/proc/{relay.process.pid}/fd"))
+    resource.prlimit(relay.process.pid, resource.RLIMIT_NOFILE, (in_use + 30, in_use + 30))
+    idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(60) for port in (PORT, POLICY)]
+    relay.wait("alarm", what="accept")
+    for _ in range(10):
+        assert get("/healthz")[0] == 200 and Asker().ask("dest.test").startswith("OK ")
+    assert relay.ask("health") == "ready\n"
+    for s in idle:
+        s.close()
+
+
+def test_case_190_a_relay_that_hangs_is_not_healthy(lab, relay):
+    relay.process.send(signal.SIGSTOP)
+    done = relay.ctl("health")
+    assert done.returncode == 75 and "timed out" in done.stderr, done
+    relay.process.send(signal.SIGCONT)
+    assert relay.ask("health") == "ready\n"
 
 
 def test_case_191_who_does_not_read_a_long_answer_keeps_nobody_from_asking(lab, relay):
