@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import time
 
 import pytest
@@ -129,21 +128,32 @@ def test_case_208_keys_turn_and_mail_on_its_way_keeps_verifying(lab, mx):
     assert found == new and verify.dkimpy(lab.names, message) == [True, True]
 
 
-def test_case_207_a_kill_at_any_moment_leaves_a_turn_that_goes_on(lab, mx):
-    site = Site(lab)
-    for pause in range(0, 400, 8):
-        process = subprocess.Popen(site.line("--publish-command", site.command), cwd=site.relay.folder,
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-        time.sleep(pause / 1000)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+def killed(site, call, number):
+    """A step that is killed when it begins its number-th call of this kind. False: it made fewer."""
+    done = run(["strace", "-f", "-o", "/dev/null", "-e", f"trace={call}", "-e",
+                f"inject={call}:signal=SIGKILL:when={number}", *site.line("--publish-command", site.command)],
+               cwd=site.relay.folder, env=dict(os.environ, ASAN_OPTIONS="detect_leaks=0"))
+    return done.returncode == -signal.SIGKILL
+
+
+def test_case_207_a_kill_at_any_change_on_disk_leaves_a_turn_that_goes_on(lab, mx):
+    site, died, signed = Site(lab), set(), set()
+    calls = [(c, n) for n in range(1, 5) for c in ("rename", "renameat2", "fsync", "unlink")]
+    for i, (call, number) in enumerate(calls * 3):
+        if killed(site, call, number):
+            died.add((call, number))
         site.publish()
         signing = {f[:-4] for f in site.files() if f.endswith(".pem")}
         assert {s[0] for s in signing} == {"r", "e"}, site.files()
         for selector in signing:  # whatever signs is found
             assert lab.names.records.get((names_key(f"{selector}._domainkey.example.org"), "TXT")), selector
-        site.later(HOUR)
-    site.rotate("--auto")
+        signed |= signing
+        site.later(WEEK if i % 4 == 3 else HOUR)
+        if i % 3 == 2:
+            site.rotate("--auto")
+            site.publish()
+            site.later(HOUR)
+    assert {c for c, n in died} == {c for c, n in calls} and len(died) >= 9 and len(signed) >= 6, (died, signed)
     site.relay.start()
     found, message = site.selectors(mx, 1)
     assert len(found) == 2 and verify.dkimpy(lab.names, message) == [True, True]
