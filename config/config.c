@@ -52,7 +52,7 @@ void config_unref(struct config *config)
 }
 
 // How well a rule's domain fits: 0 not at all, 1 "*", more for a longer "*.", most for the name itself.
-static size_t fits(const char *rule, struct span domain)
+static size_t config_fits(const char *rule, struct span domain)
 {
     if (strcmp(rule, "*") == 0)
         return 1;
@@ -87,7 +87,7 @@ const struct cfg_destination *config_destination(const struct config *config, co
     size_t best_fit = 0;
     struct span name = without_final_dot(domain);
     for (size_t i = 0; i < config->delivery.ndestinations; i++) {
-        size_t fit = fits(config->delivery.destinations[i].domain, name);
+        size_t fit = config_fits(config->delivery.destinations[i].domain, name);
         if (fit > best_fit) {
             best_fit = fit;
             best = &config->delivery.destinations[i];

@@ -10,7 +10,7 @@
 #define NAME_MAX_TEXT 253
 #define LABEL_MAX     63
 
-static bool is_ascii(const char *text)
+static bool idn_is_ascii(const char *text)
 {
     for (; *text; text++)
         if ((unsigned char)*text >= 0x80)
@@ -57,7 +57,7 @@ int idn_to_ascii(const char *in, char out[IDN_NAME])
     if (strlen(in) > 4 * (size_t)NAME_MAX_TEXT + 4)
         return -1;
     int rc = -1;
-    if (is_ascii(in)) {
+    if (idn_is_ascii(in)) {
         rc = idn_take(in, out);
     } else {
         uint8_t *ascii = NULL;

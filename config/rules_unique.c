@@ -11,7 +11,7 @@ struct numbered {
     size_t row;
 };
 
-static int by_text(const void *a, const void *b)
+static int rules_unique_by_text(const void *a, const void *b)
 {
     const struct numbered *x = a, *y = b;
     int order = strcmp(x->text, y->text);
@@ -28,7 +28,7 @@ void rules_unique(const struct node *list, size_t n, const char *key, const void
         all[i] = (struct numbered){t ? t : "", i};
     }
     if (n)
-        qsort(all, n, sizeof *all, by_text);
+        qsort(all, n, sizeof *all, rules_unique_by_text);
     for (size_t i = 1; i < n; i++) {
         if (!all[i].text[0] || strcmp(all[i].text, all[i - 1].text) != 0)
             continue;

@@ -162,8 +162,8 @@ static void dns_looked_up(struct resolver_lookup *base)
     free(l);
 }
 
-static void look_up(struct dns *dns, const char *name, uint16_t type,
-                    void (*done)(struct resolver_lookup *))
+static void dns_look_up(struct dns *dns, const char *name, uint16_t type,
+                        void (*done)(struct resolver_lookup *))
 {
     struct lookup *l = mem_new(sizeof *l);
     l->dns = dns;
@@ -207,7 +207,7 @@ static void ask_cache(struct dns_request *r, const char *name)
         return;
     }
     if (verdict == CACHE_LOOK_UP)
-        look_up(dns, name, r->type, dns_looked_up);
+        dns_look_up(dns, name, r->type, dns_looked_up);
     if (!stuck)
         return;
     list_remove(&r->waiter);
@@ -319,7 +319,7 @@ static void dns_check(struct dns *dns)
     if (!dns->self_check || dns->checking)
         return;
     dns->checking = true;
-    look_up(dns, dns->self_check, dns->self_check[0] ? DNS_SOA : DNS_DNSKEY, dns_checked);
+    dns_look_up(dns, dns->self_check, dns->self_check[0] ? DNS_SOA : DNS_DNSKEY, dns_checked);
 }
 
 static void dns_watch(struct dns *dns)

@@ -116,7 +116,7 @@ static void fail_with_trouble(struct query *q)
     resolver_fail(q, DNS_UNPROVEN, text);
 }
 
-static void trouble(struct query *q, const char *text)
+static void resolver_trouble(struct query *q, const char *text)
 {
     char server[80];
     struct way *way = q->resolver->way;
@@ -190,7 +190,7 @@ static void dns_resolver_ask(struct query *q)
             q->state = QUERY_ASKING;
             return;
         }
-        trouble(q, why.text);
+        resolver_trouble(q, why.text);
     }
     give_up(q);
 }
@@ -216,7 +216,7 @@ static void next_try(struct query *q)
 static void no_reply(struct query *q, const char *text)
 {
     struct resolver *r = q->resolver;
-    trouble(q, text);
+    resolver_trouble(q, text);
     if (q->question.server == r->first && q->purpose == FOR_ANSWER)
         r->first = (r->first + 1) % r->way->nservers;
     next_try(q);
@@ -258,7 +258,7 @@ static void read_answer(struct query *q, const struct way_reply *reply)
         led_on(q);
         return;
     case WIRE_CUT:
-        trouble(q, "truncated, even over TCP");
+        resolver_trouble(q, "truncated, even over TCP");
         if (q->question.transport == OVER_UDP) {
             q->over_tcp = true;
             dns_resolver_ask(q);
@@ -267,7 +267,7 @@ static void read_answer(struct query *q, const struct way_reply *reply)
         }
         return;
     case WIRE_FAILED:
-        trouble(q, wire_rcode_word(m.rcode));
+        resolver_trouble(q, wire_rcode_word(m.rcode));
         q->servfail = q->servfail || m.rcode == 2;
         // It had its say; so may the other servers, but not the same again over TCP.
         q->nth = q->nth + 1 < q->resolver->way->nservers ? q->nth + 1 : tries(q);
@@ -275,7 +275,7 @@ static void read_answer(struct query *q, const struct way_reply *reply)
         dns_resolver_ask(q);
         return;
     case WIRE_BROKEN:
-        trouble(q, "a malformed reply");
+        resolver_trouble(q, "a malformed reply");
         next_try(q);
         return;
     }

@@ -238,7 +238,7 @@ static void resolver_recurse_tick(struct way *way, uint64_t now_ms)
     send_canary(r, now_ms);
 }
 
-static unsigned epoch(const struct way *way)
+static unsigned resolver_recurse_epoch(const struct way *way)
 {
     return ((const struct recurse *)way)->epoch;
 }
@@ -285,7 +285,7 @@ struct way *resolver_recurse_open(uv_loop_t *loop, const struct cfg_dns *config,
                           .cancel = resolver_recurse_cancel,
                           .tick = resolver_recurse_tick,
                           .turned_ms = resolver_recurse_turned_ms,
-                          .epoch = epoch,
+                          .epoch = resolver_recurse_epoch,
                           .describe = resolver_recurse_describe,
                           .close = resolver_recurse_close};
     if (generation_open(r, why) == 0)

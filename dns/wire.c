@@ -199,8 +199,8 @@ static bool absence_ttl(struct span packet, const struct section *authority, uin
 }
 
 // Walks the aliases from a->canonical; false when one of them cannot be followed.
-static bool walk(struct span packet, const struct section *answers, struct dns_answer *a,
-                 struct buf *at)
+static bool wire_walk(struct span packet, const struct section *answers, struct dns_answer *a,
+                      struct buf *at)
 {
     for (int hop = 0;; hop++) {
         if (wire_find(answers, buf_span(at), a->type) || a->type == DNS_CNAME)
@@ -233,7 +233,7 @@ static enum wire_end wire_finish(struct span packet, uint8_t rcode, const struct
     rdata_name_wire(a->canonical, &at);
     for (size_t i = 0; i < at.len; i++)
         at.data[i] = (unsigned char)ascii_lower(at.data[i]);
-    if (!walk(packet, answers, a, &at) || !add_records(packet, answers, buf_span(&at), a))
+    if (!wire_walk(packet, answers, a, &at) || !add_records(packet, answers, buf_span(&at), a))
         goto out;
     if (a->nrecords > 0) {
         a->outcome = DNS_FOUND;

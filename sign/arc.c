@@ -55,7 +55,7 @@ static size_t instance_number(struct span text)
 }
 
 // The i= of a field; 0: none that counts. Results carry it in front of everything else (section 4.1.1).
-static size_t instance(const struct field *field, bool results)
+static size_t arc_instance(const struct field *field, bool results)
 {
     struct tags tags;
     if (!results) {
@@ -85,7 +85,7 @@ static void arc_collect(struct arc_chain *c)
         bool message = span_is_nocase(field->name, "ARC-Message-Signature");
         if (!results && !message && !span_is_nocase(field->name, "ARC-Seal"))
             continue;
-        size_t i = instance(field, results);
+        size_t i = arc_instance(field, results);
         if (!i) {
             arc_fail(c, "there is an %.*s field without a valid instance", (int)field->name.n,
                      (const char *)field->name.p);

@@ -322,7 +322,7 @@ static void add_formed(struct authres_writer *w, struct buf *word)
 }
 
 // Bytes of the character at the front that may stand as it is; 0: it becomes "?".
-static size_t harmless(const struct authres_writer *w, struct span s)
+static size_t authres_harmless(const struct authres_writer *w, struct span s)
 {
     if (s.p[0] < 128)
         return s.p[0] >= 32 && s.p[0] < 127;
@@ -332,7 +332,7 @@ static size_t harmless(const struct authres_writer *w, struct span s)
 // Adds one character of the text, made harmless; returns how many bytes of the text it took.
 static size_t add_character(const struct authres_writer *w, struct buf *out, struct span s)
 {
-    size_t n = harmless(w, s);
+    size_t n = authres_harmless(w, s);
     if (n)
         buf_add(out, s.p, n);
     else

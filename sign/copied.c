@@ -8,7 +8,7 @@
 #define ENDS_A_RESULT "();\\"               // and what begins or ends a comment
 #define NO_NAME       ENDS_A_RESULT " \",=" // in a HELO name
 
-static bool harmless(struct span word, const char *bad)
+static bool sign_copied_harmless(struct span word, const char *bad)
 {
     for (size_t i = 0; i < word.n; i++)
         if (word.p[i] < ' ' || word.p[i] == 127 || strchr(bad, word.p[i]))
@@ -38,7 +38,7 @@ static bool received_harmless(struct span value)
         n++;
     name = span_of(from.p, n);
     rest = span_trim(span_from(from, n));
-    return harmless(name, NO_NAME) &&
+    return sign_copied_harmless(name, NO_NAME) &&
            (!rest.n || rest.p[0] == '(' || span_starts_nocase(rest, "by") ||
             span_starts_nocase(rest, "via") || span_starts_nocase(rest, "with"));
 }
@@ -60,7 +60,8 @@ static bool signature_harmless(struct span value)
         return true; // nobody evaluates it
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const struct tag *tag = tags_find(&tags, names[i]);
-        if (tag && (!harmless(tag->value, ENDS_A_RESULT) || encodes_semicolon(tag->value)))
+        if (tag &&
+            (!sign_copied_harmless(tag->value, ENDS_A_RESULT) || encodes_semicolon(tag->value)))
             return false;
     }
     return true;
@@ -69,7 +70,8 @@ static bool signature_harmless(struct span value)
 bool copied_harmless(const struct header *header, uint64_t received, const char *helo,
                      const char *mail_from)
 {
-    if (!harmless(span_text(helo), NO_NAME) || !harmless(span_text(mail_from), ENDS_A_RESULT))
+    if (!sign_copied_harmless(span_text(helo), NO_NAME) ||
+        !sign_copied_harmless(span_text(mail_from), ENDS_A_RESULT))
         return false;
     for (size_t i = 0; i < header->n; i++) {
         const struct field *field = &header->fields[i];

@@ -212,7 +212,7 @@ void sign_key_unref(struct sign_key *key)
     free(key);
 }
 
-static int write_all(int fd, const unsigned char *p, size_t n)
+static int key_write_all(int fd, const unsigned char *p, size_t n)
 {
     while (n) {
         ssize_t done = write(fd, p, n);
@@ -233,7 +233,7 @@ int sign_key_save(const struct sign_key *key, const char *file, struct why *why)
         return why_set(why, WHY_OURS, "4.3.5", "the key cannot be written: %s",
                        gnutls_strerror(rc));
     int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    int error = fd < 0 || write_all(fd, pem.data, pem.size) < 0 ? errno : 0;
+    int error = fd < 0 || key_write_all(fd, pem.data, pem.size) < 0 ? errno : 0;
     if (fd >= 0 && close(fd) < 0 && !error)
         error = errno;
     if (fd >= 0 && error)

@@ -44,7 +44,7 @@ static void tag_property(struct authres_writer *w, const struct signature *s, co
     free(text);
 }
 
-static void write_dkim(const struct message_auth *a, struct authres_writer *w)
+static void message_auth_write_dkim(const struct message_auth *a, struct authres_writer *w)
 {
     size_t n = dkim_checks_count(a->dkim);
     if (!n)
@@ -66,7 +66,7 @@ static void write_dkim(const struct message_auth *a, struct authres_writer *w)
     }
 }
 
-static void write_arc(const struct message_auth *a, struct authres_writer *w)
+static void message_auth_write_arc(const struct message_auth *a, struct authres_writer *w)
 {
     enum arc_cv cv = message_auth_chain_status(a);
     authres_result(w, "arc", arc_cv_word(cv));
@@ -88,7 +88,7 @@ static void write_arc(const struct message_auth *a, struct authres_writer *w)
         authres_property(w, "smtp.remote-ip", text);
 }
 
-static void write_spf(const struct message_auth *a, struct authres_writer *w)
+static void message_auth_write_spf(const struct message_auth *a, struct authres_writer *w)
 {
     if (!a->has_client)
         return;
@@ -101,7 +101,7 @@ static void write_spf(const struct message_auth *a, struct authres_writer *w)
         authres_domain(w, "smtp.helo", a->helo);
 }
 
-static void write_dmarc(const struct message_auth *a, struct authres_writer *w)
+static void message_auth_write_dmarc(const struct message_auth *a, struct authres_writer *w)
 {
     authres_result(w, "dmarc", auth_result_word(a->dmarc.result));
     char policy[32];
@@ -132,8 +132,10 @@ static void write_results(const struct message_auth *a, struct buf *out)
     static const struct {
         const char *method;
         void (*write)(const struct message_auth *a, struct authres_writer *w);
-    } ours[] = {
-        {"dkim", write_dkim}, {"arc", write_arc}, {"spf", write_spf}, {"dmarc", write_dmarc}};
+    } ours[] = {{"dkim", message_auth_write_dkim},
+                {"arc", message_auth_write_arc},
+                {"spf", message_auth_write_spf},
+                {"dmarc", message_auth_write_dmarc}};
 
     struct authres_writer w;
     authres_begin(&w, out, a->authserv_id, a->utf8);

@@ -14,40 +14,6 @@
 #include "relay/base/mem.h"
 #include "sign/spf_inside.h"
 
-enum spf_match spf_perm(struct spf_eval *e, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(e->reason, sizeof e->reason, format, arguments);
-    va_end(arguments);
-    return SPF_PERMERROR;
-}
-
-enum spf_match spf_count_lookup(struct spf_eval *e)
-{
-    if (++e->lookups <= SPF_MAX_LOOKUPS)
-        return SPF_YES;
-    return spf_perm(e, "more than %d DNS lookups", SPF_MAX_LOOKUPS);
-}
-
-enum spf_match spf_ask(struct spf_eval *e, const char *name, uint16_t type,
-                       const struct dns_answer **answer)
-{
-    *answer = facts_ask(e->facts, name, type);
-    if (!*answer)
-        return SPF_WAIT;
-    if ((*answer)->outcome == DNS_FAILED) {
-        snprintf(e->reason, sizeof e->reason, "the DNS did not answer for %s %s", (*answer)->name,
-                 dns_type_word(type));
-        return SPF_TEMPERROR;
-    }
-    if ((*answer)->outcome == DNS_FOUND && (*answer)->nrecords)
-        return SPF_YES;
-    if (++e->voids > SPF_MAX_VOID)
-        return spf_perm(e, "more than %d lookups found nothing", SPF_MAX_VOID);
-    return SPF_NO;
-}
-
 static bool check_host(struct spf_eval *e, const char *domain, struct spf_result *out);
 
 static bool sign_spf_ended(struct spf_eval *e, struct spf_result *out, enum auth_result result)
@@ -223,7 +189,8 @@ static bool redirected(struct spf_eval *e, const char *domain, const struct spf_
 }
 
 // Takes the terms in order; the first mechanism that matches decides (section 4.6.2).
-static bool walk(struct spf_eval *e, const char *domain, struct span terms, struct spf_result *out)
+static bool spf_walk(struct spf_eval *e, const char *domain, struct span terms,
+                     struct spf_result *out)
 {
     struct spf_term term, redirect = {.kind = SPF_REDIRECT};
     struct span wrong, exp = {0}, rest = terms;
@@ -262,7 +229,7 @@ static bool check_host(struct spf_eval *e, const char *domain, struct spf_result
     struct span terms;
     buf_init(&record, SPF_MAX_RECORD);
     enum spf_match match = find_record(e, domain, &record, &terms);
-    bool wants = match == SPF_YES  ? walk(e, domain, terms, out)
+    bool wants = match == SPF_YES  ? spf_walk(e, domain, terms, out)
                  : match == SPF_NO ? sign_spf_ended(e, out, AUTH_NONE)
                                    : ended_in(e, out, match);
     buf_free(&record);

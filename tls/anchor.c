@@ -45,7 +45,7 @@ static bool climb(struct search *s, size_t length)
     return false;
 }
 
-static bool begin(struct search *s)
+static bool anchor_begin(struct search *s)
 {
     for (size_t i = 1; i < s->n; i++) // a way through the anchor itself is no further way
         s->used[i] = gnutls_x509_crt_equals(s->list[i], s->anchor);
@@ -62,7 +62,7 @@ int anchor_reached(gnutls_x509_crt_t anchor, gnutls_x509_crt_t *list, size_t n,
     why_set_tls(why, WHY_CERTIFICATE_NOT_TRUSTED, WHY_HOST, "4.7.5",
                 "the certificate is not trusted: it does not lead to the one that TLSA names");
     gnutls_x509_trust_list_init(&s.anchors, 0);
-    bool yes = gnutls_x509_trust_list_add_cas(s.anchors, &anchor, 1, 0) == 1 && begin(&s);
+    bool yes = gnutls_x509_trust_list_add_cas(s.anchors, &anchor, 1, 0) == 1 && anchor_begin(&s);
     gnutls_x509_trust_list_deinit(s.anchors, 0);
     return yes ? 0 : -1;
 }

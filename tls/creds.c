@@ -45,7 +45,7 @@ struct creds {
     size_t npairs;
 };
 
-static int fault(struct why *why, const char *path, const char *what)
+static int creds_fault(struct why *why, const char *path, const char *what)
 {
     return why_set(why, WHY_OURS, "4.3.5", "%s: %s", path, what);
 }
@@ -55,7 +55,7 @@ static int creds_read_file(struct origin *from, const char *path, struct buf *ou
     from->path = mem_dup(path);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return fault(why, path, strerror(errno));
+        return creds_fault(why, path, strerror(errno));
     int rc = fstat(fd, &from->st);
     ssize_t got = rc < 0 ? -1 : 1;
     while (got > 0) {
@@ -63,12 +63,12 @@ static int creds_read_file(struct origin *from, const char *path, struct buf *ou
         got = read(fd, block, sizeof block);
         if (got > 0 && buf_add(out, block, (size_t)got) < 0) {
             close(fd);
-            return fault(why, path, "larger than a certificate or key file can be");
+            return creds_fault(why, path, "larger than a certificate or key file can be");
         }
     }
     int error = errno;
     close(fd);
-    return got < 0 ? fault(why, path, strerror(error)) : 0;
+    return got < 0 ? creds_fault(why, path, strerror(error)) : 0;
 }
 
 static gnutls_datum_t datum(const struct buf *b)
@@ -84,7 +84,7 @@ static int read_leaf(struct pair *pair, const char *path, struct why *why)
     int rc = gnutls_x509_crt_list_import(list, &n, &pem, GNUTLS_X509_FMT_PEM,
                                          GNUTLS_X509_CRT_LIST_IMPORT_FAIL_IF_EXCEED);
     if (rc <= 0)
-        return fault(why, path, rc < 0 ? gnutls_strerror(rc) : "holds no certificate");
+        return creds_fault(why, path, rc < 0 ? gnutls_strerror(rc) : "holds no certificate");
     n = (unsigned)rc;
     pair->expires = gnutls_x509_crt_get_expiration_time(list[0]);
     pair->begins = gnutls_x509_crt_get_activation_time(list[0]);
@@ -120,7 +120,7 @@ static int add_held(struct pair *to, struct pair *from, struct why *why)
         gnutls_x509_crt_deinit(list[i]);
     gnutls_free(list);
     gnutls_x509_privkey_deinit(key);
-    return rc < 0 ? fault(why, from->key.path, gnutls_strerror(rc)) : 0;
+    return rc < 0 ? creds_fault(why, from->key.path, gnutls_strerror(rc)) : 0;
 }
 
 static int add_key(struct pair *to, struct pair *from, struct why *why)
@@ -134,7 +134,7 @@ static int add_key(struct pair *to, struct pair *from, struct why *why)
         return why_set(why, WHY_OURS, "4.3.5",
                        "%s: the key does not belong to the certificate in %s", from->key.path,
                        from->chain.path);
-    return rc < 0 ? fault(why, from->key.path, gnutls_strerror(rc)) : 0;
+    return rc < 0 ? creds_fault(why, from->key.path, gnutls_strerror(rc)) : 0;
 }
 
 static int order_keys(struct creds *creds, struct pair *first, struct why *why)
@@ -340,9 +340,9 @@ bool creds_doubtful(const struct creds *creds, struct why *why)
     for (size_t i = 0; i < creds->npairs; i++) {
         const struct pair *pair = &creds->pairs[i];
         if (now > pair->expires)
-            fault(why, pair->chain.path, "the certificate has expired");
+            creds_fault(why, pair->chain.path, "the certificate has expired");
         else if (now < pair->begins)
-            fault(why, pair->chain.path, "the certificate is not valid yet");
+            creds_fault(why, pair->chain.path, "the certificate is not valid yet");
         else
             continue;
         return true;

@@ -132,7 +132,7 @@ static void https_finish(struct https_request *r)
     look_at_queues(https);
 }
 
-static bool same_address(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+static bool https_same_address(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
 {
     return a->ss_family == b->ss_family && memcmp(a, b, sizeof *a) == 0;
 }
@@ -145,7 +145,7 @@ static size_t at_that_address(const struct list *list, const struct https_reques
     *first = NULL;
     list_each (it, list) {
         struct https_request *other = list_of(it, struct https_request, list);
-        if (other == r || !other->transfer || !same_address(&other->at[0], &r->at[0]))
+        if (other == r || !other->transfer || !https_same_address(&other->at[0], &r->at[0]))
             continue;
         if (n++ == 0)
             *first = other;
@@ -166,7 +166,7 @@ static void give_way(struct https_request *r)
 
 // ---- curl
 
-static void transferred(void *arg)
+static void https_transferred(void *arg)
 {
     https_finish(arg);
 }
@@ -183,7 +183,7 @@ static void start_transfer(struct https_request *r)
                                          .sockets = r->https->sockets,
                                          .body = &r->body,
                                          .why = &r->why,
-                                         .done = transferred,
+                                         .done = https_transferred,
                                          .arg = r};
     r->began_ms = uv_now(&r->https->loop);
     r->transfer = https_transfer_start(&order);
@@ -236,7 +236,7 @@ static void take_addresses(struct https_request *r, const struct dns_answer *ans
     }
 }
 
-static void on_address(const struct dns_answer *answer, void *arg)
+static void https_on_address(const struct dns_answer *answer, void *arg)
 {
     struct https_request *r = arg;
     if (answer->type == DNS_A)
@@ -289,8 +289,8 @@ static void start(struct https_request *r)
         https_finish(r);
         return;
     }
-    r->a = dns_ask(https->dns, https->mail, r->host, DNS_A, on_address, r);
-    r->aaaa = dns_ask(https->dns, https->mail, r->host, DNS_AAAA, on_address, r);
+    r->a = dns_ask(https->dns, https->mail, r->host, DNS_A, https_on_address, r);
+    r->aaaa = dns_ask(https->dns, https->mail, r->host, DNS_AAAA, https_on_address, r);
 }
 
 // Those that wait for an address come first: they have waited before.
@@ -334,7 +334,7 @@ static void https_on_turn(uv_timer_t *timer)
     look_at_queues(https);
 }
 
-static void run_request(struct item *item)
+static void https_run_request(struct item *item)
 {
     struct https_request *r = list_of(item, struct https_request, item);
     list_append(&r->https->waiting, &r->list);
@@ -361,7 +361,7 @@ struct https_request *https_begin(struct https *https, const char *host, uint16_
     r->arg = arg;
     list_init(&r->list);
     buf_init(&r->body, posting ? HTTPS_POST_WORDS : STS_POLICY_MAX);
-    r->item.run = run_request;
+    r->item.run = https_run_request;
     inbox_post(https->mail, &r->item);
     return r;
 }
@@ -372,7 +372,7 @@ void https_cancel(struct https_request *r)
         r->cancelled = true;
 }
 
-static void run_loop(void *arg)
+static void https_run_loop(void *arg)
 {
     struct https *https = arg;
     uv_run(&https->loop, UV_RUN_DEFAULT);
@@ -415,7 +415,7 @@ struct https *https_open(const struct https_options *options, struct why *why)
     uv_timer_start(&https->turn, https_on_turn, TURN_MS, TURN_MS);
     https->mail = inbox_open(&https->loop);
     https->sockets = https->mail ? https_sockets_new(&https->loop, https_transfer_done) : NULL;
-    rc = https->sockets ? uv_thread_create(&https->thread, run_loop, https) : UV_EMFILE;
+    rc = https->sockets ? uv_thread_create(&https->thread, https_run_loop, https) : UV_EMFILE;
     if (rc == 0)
         return https;
     why_set(why, WHY_OURS, "4.3.0", "cannot start a thread: %s", uv_strerror(rc));
@@ -436,7 +436,7 @@ struct rules_order {
     struct https_rules rules;
 };
 
-static void run_rules(struct item *item)
+static void https_run_rules(struct item *item)
 {
     struct rules_order *order = list_of(item, struct rules_order, item);
     drop_rules(&order->https->rules);
@@ -447,7 +447,7 @@ static void run_rules(struct item *item)
 void https_reload(struct https *https, const struct https_rules *rules)
 {
     struct rules_order *order = mem_new(sizeof *order);
-    *order = (struct rules_order){.item = {NULL, run_rules}, .https = https, .rules = *rules};
+    *order = (struct rules_order){.item = {NULL, https_run_rules}, .https = https, .rules = *rules};
     if (rules->trust)
         trust_ref(rules->trust);
     inbox_post(https->mail, &order->item);
@@ -488,4 +488,11 @@ void https_close(struct https *https)
     uv_thread_join(&https->thread);
     uv_loop_close(&https->loop);
     https_free(https);
+}
+
+struct https_request *https_post(struct https *https, const struct https_post_order *order,
+                                 https_post_fn *fn, void *arg)
+{
+    return https_begin(https, order->host, order->port, order->path,
+                       https_posting_new(order, fn, arg), NULL, NULL);
 }

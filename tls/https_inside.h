@@ -3,6 +3,7 @@
 #ifndef TLS_HTTPS_INSIDE_H
 #define TLS_HTTPS_INSIDE_H
 
+#include "tls/https.h"
 #include "tls/https_post.h"
 
 struct https_posting {
@@ -22,6 +23,8 @@ struct https_request *https_begin(struct https *https, const char *host, uint16_
                                   void *arg);
 
 // tls/https_post.c
+struct https_posting *https_posting_new(const struct https_post_order *order, https_post_fn *fn,
+                                        void *arg); // copies the order
 void https_posting_options(struct https_posting *p, void *easy);
 void https_posting_note(struct https_posting *p, void *easy); // it has ended: what curl says of it
 void https_posting_answer(const struct https_posting *p, struct span words, const struct why *why);

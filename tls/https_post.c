@@ -8,8 +8,8 @@
 #include "relay/base/mem.h"
 #include "tls/https_inside.h"
 
-struct https_request *https_post(struct https *https, const struct https_post_order *order,
-                                 https_post_fn *fn, void *arg)
+struct https_posting *https_posting_new(const struct https_post_order *order, https_post_fn *fn,
+                                        void *arg)
 {
     struct https_posting *p = mem_new(sizeof *p);
     p->type = mem_dup(order->type);
@@ -19,7 +19,7 @@ struct https_request *https_post(struct https *https, const struct https_post_or
         memcpy(p->body, order->body.p, p->n);
     p->fn = fn;
     p->arg = arg;
-    return https_begin(https, order->host, order->port, order->path, p, NULL, NULL);
+    return p;
 }
 
 void https_posting_options(struct https_posting *p, void *easy)

@@ -5,7 +5,11 @@
 #ifndef TLS_HTTPS_POST_H
 #define TLS_HTTPS_POST_H
 
-#include "tls/https.h"
+#include "relay/base/span.h"
+#include "relay/base/why.h"
+
+struct https;
+struct https_request;
 
 #define HTTPS_POST_WORDS 2048 // bytes of the answer's body that are kept
 

@@ -52,7 +52,7 @@ int https_certificate_failed(const char *host, const char *path, struct why *why
 // ---- what curl asks
 
 // curl speaks of its TLS session before the handshake begins: the one moment to get hold of it.
-static int transfer_on_debug(CURL *easy, curl_infotype type, char *text, size_t n, void *arg)
+static int https_transfer_on_debug(CURL *easy, curl_infotype type, char *text, size_t n, void *arg)
 {
     (void)text, (void)n;
     struct https_transfer *t = arg;
@@ -62,7 +62,7 @@ static int transfer_on_debug(CURL *easy, curl_infotype type, char *text, size_t 
 }
 
 // The handshake is done, and nothing has been asked of the host yet.
-static int transfer_on_connected(void *arg, char *to, char *from, int to_port, int from_port)
+static int https_transfer_on_connected(void *arg, char *to, char *from, int to_port, int from_port)
 {
     (void)to, (void)from, (void)to_port, (void)from_port;
     struct https_transfer *t = arg;
@@ -74,7 +74,7 @@ static int transfer_on_connected(void *arg, char *to, char *from, int to_port, i
     return t->proved ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
 }
 
-static size_t transfer_on_body(char *bytes, size_t size, size_t n, void *arg)
+static size_t https_transfer_on_body(char *bytes, size_t size, size_t n, void *arg)
 {
     struct https_transfer *t = arg; // 0: curl gives up
     struct buf *body = t->order.body;
@@ -87,7 +87,7 @@ static size_t transfer_on_body(char *bytes, size_t size, size_t n, void *arg)
 }
 
 // Trailers are headers that come late (RFC 9112 section 7.1.2).
-static size_t transfer_on_header(char *bytes, size_t size, size_t n, void *arg)
+static size_t https_transfer_on_header(char *bytes, size_t size, size_t n, void *arg)
 {
     (void)bytes;
     struct https_transfer *t = arg;
@@ -97,8 +97,8 @@ static size_t transfer_on_header(char *bytes, size_t size, size_t n, void *arg)
 
 // curl goes round and round inside one call while a host sends, and shows trailers, chunk heads and TLS records to
 // nobody; but it asks here each time round.
-static int transfer_on_progress(void *arg, curl_off_t want, curl_off_t have, curl_off_t put,
-                                curl_off_t out)
+static int https_transfer_on_progress(void *arg, curl_off_t want, curl_off_t have, curl_off_t put,
+                                      curl_off_t out)
 {
     (void)want, (void)have, (void)put, (void)out;
     struct https_transfer *t = arg;
@@ -112,8 +112,8 @@ static int transfer_on_progress(void *arg, curl_off_t want, curl_off_t have, cur
 }
 
 // curl opens one socket an address, and closes those that lost the race.
-static curl_socket_t transfer_on_open(void *arg, curlsocktype purpose,
-                                      struct curl_sockaddr *address)
+static curl_socket_t https_transfer_on_open(void *arg, curlsocktype purpose,
+                                            struct curl_sockaddr *address)
 {
     (void)purpose;
     struct https_transfer *t = arg;
@@ -125,7 +125,7 @@ static curl_socket_t transfer_on_open(void *arg, curlsocktype purpose,
     return fd < 0 ? CURL_SOCKET_BAD : fd;
 }
 
-static int transfer_on_close(void *arg, curl_socket_t fd)
+static int https_transfer_on_close(void *arg, curl_socket_t fd)
 {
     struct https_transfer *t = arg;
     for (size_t i = 0; i < t->nsockets; i++)
@@ -155,7 +155,7 @@ int https_judge_response(const char *host, const char *path, long status, const 
     return 0;
 }
 
-static void judge(struct https_transfer *t, CURLcode code)
+static void https_transfer_judge(struct https_transfer *t, CURLcode code)
 {
     if (t->order.posting)
         https_posting_note(t->order.posting, t->easy);
@@ -185,7 +185,7 @@ void https_transfer_done(void *easy, int code)
 {
     struct https_transfer *t;
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, &t);
-    judge(t, (CURLcode)code);
+    https_transfer_judge(t, (CURLcode)code);
     if (why_is_set(t->order.why) && !t->order.posting)
         buf_reset(t->order.body);
     t->order.done(t->order.arg);
@@ -229,12 +229,12 @@ static void set_tls(struct https_transfer *t)
 {
     CURL *easy = t->easy;
     curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L); // transfer_on_connected does it
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L); // https_transfer_on_connected does it
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
     curl_easy_setopt(easy, CURLOPT_CAINFO, NULL); // nor are its stores read for nothing
     curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
     curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L); // a resumed one would prove nothing
-    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, transfer_on_connected);
+    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, https_transfer_on_connected);
     curl_easy_setopt(easy, CURLOPT_PREREQDATA, t);
 }
 
@@ -243,18 +243,18 @@ static void set_callbacks(struct https_transfer *t)
     CURL *easy = t->easy;
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, t->error);
     curl_easy_setopt(easy, CURLOPT_PRIVATE, t);
-    curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, transfer_on_debug); // instead of stderr
+    curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, https_transfer_on_debug); // instead of stderr
     curl_easy_setopt(easy, CURLOPT_DEBUGDATA, t);
     curl_easy_setopt(easy, CURLOPT_VERBOSE, 1L);
-    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, transfer_on_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, https_transfer_on_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
-    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, transfer_on_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, https_transfer_on_header);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, t);
-    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, transfer_on_open);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, https_transfer_on_open);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, t);
-    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, transfer_on_close);
+    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, https_transfer_on_close);
     curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, t);
-    curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, transfer_on_progress);
+    curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, https_transfer_on_progress);
     curl_easy_setopt(easy, CURLOPT_XFERINFODATA, t);
     curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
 }

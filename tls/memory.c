@@ -68,7 +68,7 @@ static struct domain *memory_find(const struct tls_memory *memory, const char *n
     return d;
 }
 
-static struct domain *find_or_add(struct tls_memory *memory, const char *name)
+static struct domain *memory_find_or_add(struct tls_memory *memory, const char *name)
 {
     struct domain *d = memory_find(memory, name);
     if (d)
@@ -141,7 +141,7 @@ bool tls_memory_learn(struct tls_memory *memory, const char *domain, const char 
 {
     if (owes == OWES_NOTHING && !dane)
         return false;
-    struct domain *d = find_or_add(memory, domain);
+    struct domain *d = memory_find_or_add(memory, domain);
     struct host *h = find_host(d, host);
     if (!h)
         h = add_host(d, host);

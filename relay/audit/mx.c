@@ -32,7 +32,7 @@ static void find_hosts(const struct dns_answer *answer, const char *domain, stru
 
 // --- TLSA ---
 
-static size_t usable(const struct dns_answer *answer)
+static size_t mx_usable(const struct dns_answer *answer)
 {
     size_t n = 0;
     struct dns_tlsa tlsa;
@@ -91,12 +91,12 @@ static void look_at_host(struct audit_pass *a, const struct mx_hosts *hosts, con
         suggest_tlsa(audit_say(a, AUDIT_ADVICE, "tlsa",
                                "%s could have TLSA records: its DNS is signed", host),
                      name);
-    } else if (!usable(tlsa)) {
+    } else if (!mx_usable(tlsa)) {
         suggest_tlsa(
             audit_say(a, AUDIT_PROBLEM, "tlsa", "none of the TLSA records of %s is usable", host),
             name);
     } else {
-        audit_say(a, AUDIT_OK, "tlsa", "usable TLSA records of %s: %zu", host, usable(tlsa));
+        audit_say(a, AUDIT_OK, "tlsa", "usable TLSA records of %s: %zu", host, mx_usable(tlsa));
     }
 }
 

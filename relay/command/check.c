@@ -23,34 +23,6 @@
 #define SELF_CHECK_WAIT_MS 15000        // for the resolver's own check
 #define SELF_CHECK_LOOK_US 50000
 
-void check_say(struct report *r, const char *verdict, const char *format, ...)
-{
-    char text[2048];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    r->errors += strcmp(verdict, "ERROR") == 0;
-    r->warnings += strcmp(verdict, "warning") == 0;
-    if (!r->findings) {
-        printf("%-8s %s\n", verdict, text);
-        return;
-    }
-    json_t *finding = json_object();
-    json_object_set_new(finding, "verdict",
-                        json_string(strcmp(verdict, "ERROR") == 0 ? "error" : verdict));
-    json_object_set_new(finding, "text", json_text(text));
-    json_array_append_new(r->findings, finding);
-}
-
-void check_lines(struct report *r, const char *verdict, const struct buf *lines)
-{
-    struct span rest = buf_span(lines), line;
-    while (span_cut(rest, '\n', &line, &rest))
-        if (line.n)
-            check_say(r, verdict, "%.*s", (int)line.n, (const char *)line.p);
-}
-
 // What is wrong in one class of things does not hide the others: where keys or files cannot be used the
 // configuration itself still says much.
 static struct config *load_bare(void)

@@ -53,7 +53,7 @@ static int leads_back(struct iprev *p, const char *name)
 }
 
 // True while it wants more facts.
-static bool check_on_facts(void *arg)
+static bool check_names_check_on_facts(void *arg)
 {
     struct iprev *p = arg;
     char reverse[80], name[256];
@@ -126,7 +126,7 @@ void check_names(struct report *r, const struct config *config, struct dns *dns)
         if (!a->certain)
             continue; // of a private network: receivers see another
         struct iprev p = {.address = (const struct sockaddr *)&a->address, .facts = facts_new()};
-        dns_evaluate_blocking(dns, p.facts, check_on_facts, &p);
+        dns_evaluate_blocking(dns, p.facts, check_names_check_on_facts, &p);
         say_names(r, &p, helo_of(config, p.address));
         facts_free(p.facts);
         looked++;

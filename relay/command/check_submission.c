@@ -34,7 +34,7 @@ static void check_accounts(struct report *r, const struct config *config, const 
         check_say(r, "ok", "every sender has an account (%zu)", users_count(users));
 }
 
-static const char *domain_of(const struct sender_pattern *p)
+static const char *check_submission_domain_of(const struct sender_pattern *p)
 {
     const char *at = strrchr(p->text, '@');
     return at ? at + 1 : p->text;
@@ -42,8 +42,9 @@ static const char *domain_of(const struct sender_pattern *p)
 
 static bool has_key(const struct config *config, const struct sender_pattern *p)
 {
-    char *below = mem_printf("any.%s", domain_of(p));
-    bool has = config_dkim_for(config, p->kind == SENDER_BELOW ? below : domain_of(p));
+    char *below = mem_printf("any.%s", check_submission_domain_of(p));
+    bool has =
+        config_dkim_for(config, p->kind == SENDER_BELOW ? below : check_submission_domain_of(p));
     free(below);
     return has;
 }
@@ -56,7 +57,7 @@ static bool is_first(const struct config *config, size_t row, size_t at)
         for (size_t k = 0; k < (i == row ? at : config->senders[i].nfrom); k++) {
             const struct sender_pattern *other = &config->senders[i].from[k];
             if ((other->kind == SENDER_BELOW) == (p->kind == SENDER_BELOW) &&
-                strcmp(domain_of(other), domain_of(p)) == 0)
+                strcmp(check_submission_domain_of(other), check_submission_domain_of(p)) == 0)
                 return false;
         }
     return true;
@@ -73,7 +74,7 @@ static void check_signed(struct report *r, const struct config *config)
             all = false;
             check_say(r, config->senders[i].require_signature ? "ERROR" : "warning",
                       "senders: mail from %s%s %s: dkim.domains has no key for it",
-                      p->kind == SENDER_BELOW ? "below " : "", domain_of(p),
+                      p->kind == SENDER_BELOW ? "below " : "", check_submission_domain_of(p),
                       config->senders[i].require_signature ? "is refused" : "goes out unsigned");
         }
     if (all && config->nsenders)

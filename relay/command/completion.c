@@ -18,7 +18,7 @@ static bool has_word(struct buf *words, const char *word, size_t n)
     return false;
 }
 
-static void add(struct buf *words, const char *word, size_t n)
+static void completion_add(struct buf *words, const char *word, size_t n)
 {
     if (n == 0 || has_word(words, word, n))
         return;
@@ -38,7 +38,7 @@ static void add_verbs(struct buf *words, const char *name, const char *line)
         size_t length = strspn(at, letters);
         if (*at == '-' || !length || !strchr("| \n", at[length]))
             return;
-        add(words, at, length);
+        completion_add(words, at, length);
         at += length;
         if (*at != '|')
             return;
@@ -56,13 +56,13 @@ static void collect(const struct command *c, struct buf *words)
     }
     for (const char *at = c->usage; (at = strstr(at, "--"));) {
         size_t n = strspn(at, letters);
-        add(words, at, n);
+        completion_add(words, at, n);
         at += n;
     }
     if (strcmp(c->name, "help") == 0)
         for (const struct command *other = commands; other->name; other++)
-            add(words, other->name, strlen(other->name));
-    add(words, "--help", 6);
+            completion_add(words, other->name, strlen(other->name));
+    completion_add(words, "--help", 6);
 }
 
 static void print_cases(const char *end)

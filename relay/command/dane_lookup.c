@@ -135,7 +135,7 @@ static void dane_lookup_print_text(const struct lookup *l)
         printf("%s\n", sentence(l));
 }
 
-static int look_up(const struct dane_options *o, struct dns *dns)
+static int dane_lookup_look_up(const struct dane_options *o, struct dns *dns)
 {
     struct lookup l = {.o = o, .facts = facts_new(), .base = ""};
     why_clear(&l.failure);
@@ -155,7 +155,7 @@ int dane_lookup(const struct dane_options *o)
     struct dns *dns = command_dns("dane", o->dns_file, o->resolver, &status);
     if (!dns)
         return status;
-    status = look_up(o, dns);
+    status = dane_lookup_look_up(o, dns);
     dns_close(dns);
     return status;
 }

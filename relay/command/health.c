@@ -38,7 +38,7 @@ static const char *find_trouble(const json_t *answer)
     return NULL;
 }
 
-static void tell(bool ready, const char *text, bool as_json)
+static void command_health_tell(bool ready, const char *text, bool as_json)
 {
     if (!as_json) {
         printf("%s\n", text);
@@ -51,16 +51,17 @@ static void tell(bool ready, const char *text, bool as_json)
 }
 
 // A resolver in trouble is told and is no reason to take the relay away: mail is taken and waits.
-static int judge(const json_t *answer, bool as_json)
+static int command_health_judge(const json_t *answer, bool as_json)
 {
     const char *trouble = find_trouble(answer);
     const json_t *dns = json_object_get(answer, "dns");
     if (trouble)
-        tell(false, trouble, as_json);
+        command_health_tell(false, trouble, as_json);
     else if (strcmp(word(dns, "validation"), "broken") == 0)
-        tell(true, "ready, but DNSSEC validation does not work: waxwing status", as_json);
+        command_health_tell(true, "ready, but DNSSEC validation does not work: waxwing status",
+                            as_json);
     else
-        tell(true, "ready", as_json);
+        command_health_tell(true, "ready", as_json);
     return trouble ? EXIT_NO : EXIT_YES;
 }
 
@@ -75,7 +76,7 @@ int command_health(int argc, char **argv)
         return status;
     json_t *answer = control_ask(config->control, json_pack("{s:s}", "verb", "status"), &status);
     if (answer && status == EXIT_YES)
-        status = judge(answer, json);
+        status = command_health_judge(answer, json);
     json_decref(answer);
     config_unref(config);
     return status;

@@ -14,16 +14,6 @@
 #include "relay/base/mem.h"
 #include "relay/command/command.h"
 
-void init_say(const char *verdict, const char *format, ...)
-{
-    va_list args;
-    printf("%-8s ", verdict);
-    va_start(args, format);
-    vprintf(format, args);
-    va_end(args);
-    putchar('\n');
-}
-
 // What is wrong with a file that is there, or with one that would only have been made: that has no lines yet.
 static void say_errors(const struct init *in, struct buf *errors, bool there)
 {

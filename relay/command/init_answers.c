@@ -95,7 +95,7 @@ static void add_values(struct init *in, const struct init_field *field, const ch
     free(copy);
 }
 
-static bool init_set_option(void *arg, int option, const char *value)
+static bool init_answers_init_set_option(void *arg, int option, const char *value)
 {
     struct init *in = arg;
     switch (option) {
@@ -125,7 +125,7 @@ static int read_options(struct init *in, int argc, char **argv)
     };
     for (size_t i = 0; i < FIELDS; i++)
         options[5 + i] = (struct option){init_fields[i].name, required_argument, NULL, (int)i};
-    int rc = command_options("init", argc, argv, options, init_set_option, in);
+    int rc = command_options("init", argc, argv, options, init_answers_init_set_option, in);
     if (rc == EXIT_YES && optind < argc)
         return command_usage_error("init", "unexpected argument '%s'", argv[optind]);
     return rc;
@@ -287,7 +287,7 @@ static const char *wrong(const char *field, char **value)
 }
 
 // One question until the answer will do. False: the input has ended.
-static bool ask(struct init *in, const struct init_field *field)
+static bool init_answers_ask(struct init *in, const struct init_field *field)
 {
     struct init_list *list = init_list_of(in, field);
     char line[1024], *suggested = likely(in, field->name);
@@ -315,7 +315,7 @@ static int ask_all(struct init *in)
     if (in->yes || !isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
         return EXIT_YES;
     for (const struct init_field *f = init_fields; f->name; f++)
-        if (f->question && !init_list_of(in, f)->n && !ask(in, f)) {
+        if (f->question && !init_list_of(in, f)->n && !init_answers_ask(in, f)) {
             putchar('\n');
             return command_usage_error("init", "the input ended before all was answered");
         }
@@ -323,7 +323,7 @@ static int ask_all(struct init *in)
     return EXIT_YES;
 }
 
-static int judge(struct init *in)
+static int init_answers_judge(struct init *in)
 {
     int rc = EXIT_YES;
     if (!in->domain.n)
@@ -401,7 +401,7 @@ int init_answers(struct init *in, int argc, char **argv)
     if (rc == EXIT_YES && !there)
         rc = ask_all(in);
     if (rc == EXIT_YES)
-        rc = judge(in);
+        rc = init_answers_judge(in);
     if (rc != EXIT_YES)
         return rc;
     set(&in->hostname, likely_hostname(in));

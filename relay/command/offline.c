@@ -101,7 +101,7 @@ void offline_close(struct offline *o)
     free(o);
 }
 
-static void done(void *arg)
+static void offline_done(void *arg)
 {
     struct offline *o = arg;
     o->done = true;
@@ -116,7 +116,7 @@ static void run_until_done(struct offline *o)
 struct planning *offline_plan(struct offline *o, const char *domain, enum route_variant variant)
 {
     o->done = false;
-    struct planning *p = planning_start(&o->world, o->setup, domain, variant, done, o);
+    struct planning *p = planning_start(&o->world, o->setup, domain, variant, offline_done, o);
     run_until_done(o);
     return p;
 }

@@ -19,30 +19,6 @@ static bool is(const struct queue_call *call, const char *verb)
     return strcmp(call->verb, verb) == 0;
 }
 
-json_t *queue_request(const struct queue_call *call, const char *verb)
-{
-    const struct queue_filter *f = &call->filter;
-    json_t *request = json_object(), *ids = json_array();
-    for (size_t i = 0; i < f->nids; i++) {
-        char id[ID_TEXT];
-        id_text(f->ids[i], id);
-        json_array_append_new(ids, json_string(id));
-    }
-    json_object_set_new(request, "verb", json_sprintf("queue-%s", verb));
-    json_object_set_new(request, "ids", ids);
-    json_object_set_new(request, "all", json_boolean(call->all));
-    if (f->domain)
-        json_object_set_new(request, "domain", json_string(f->domain));
-    if (f->sender)
-        json_object_set_new(request, "sender", json_string(f->sender));
-    if (f->state >= 0)
-        json_object_set_new(request, "state",
-                            json_string(queue_state_word((enum queue_state)f->state)));
-    if (f->older_ms)
-        json_object_set_new(request, "older_ms", json_integer(f->older_ms));
-    return request;
-}
-
 struct rows {
     const struct queue_call *call;
     size_t n;
@@ -86,17 +62,6 @@ static json_t *ask_change(const struct queue_call *call, const char *control, bo
 static uint64_t number(const json_t *j, const char *key)
 {
     return (uint64_t)json_integer_value(json_object_get(j, key));
-}
-
-// Only a terminal is asked: a script has said what it wants.
-bool queue_agreed(const struct queue_call *call, uint64_t recipients)
-{
-    char answer[16];
-    if (call->yes || !isatty(STDIN_FILENO))
-        return true;
-    fprintf(stderr, "%s %" PRIu64 " recipient%s? [y/N] ", call->verb, recipients,
-            recipients == 1 ? "" : "s");
-    return fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y');
 }
 
 // A choice of messages is counted, and the operator asked, before anything is done to it.

@@ -201,7 +201,7 @@ static json_t *json_of(struct span bytes)
     return j;
 }
 
-static bool queue_on_whole(const json_t *line, void *arg)
+static bool queue_exchange_queue_on_whole(const json_t *line, void *arg)
 {
     struct buf bytes;
     (void)arg;
@@ -222,12 +222,12 @@ struct found {
     size_t n, room;
 };
 
-static int by_id(const void *a, const void *b)
+static int queue_exchange_by_id(const void *a, const void *b)
 {
     return strcmp(a, b);
 }
 
-static bool queue_on_id(const json_t *row, void *arg)
+static bool queue_exchange_queue_on_id(const json_t *row, void *arg)
 {
     struct found *found = arg;
     const char *id = json_string_value(json_object_get(row, "id"));
@@ -243,11 +243,11 @@ int queue_export_many(const struct queue_call *call, const char *control)
 {
     struct found found = {0};
     int status;
-    json_t *last =
-        control_ask_lines(control, queue_request(call, "list"), queue_on_id, &found, &status);
+    json_t *last = control_ask_lines(control, queue_request(call, "list"),
+                                     queue_exchange_queue_on_id, &found, &status);
     json_decref(last);
     if (found.n)
-        qsort(found.ids, found.n, sizeof *found.ids, by_id);
+        qsort(found.ids, found.n, sizeof *found.ids, queue_exchange_by_id);
     if (last && status == EXIT_YES)
         queue_put_magic();
     for (size_t i = 0; last && status == EXIT_YES && i < found.n && !ferror(stdout); i++) {
@@ -255,14 +255,15 @@ int queue_export_many(const struct queue_call *call, const char *control)
             continue;
         json_t *request =
             json_pack("{s:s, s:s, s:b}", "verb", "queue-export", "id", found.ids[i], "whole", 1);
-        json_decref(control_ask_lines(control, request, queue_on_whole, NULL, &status));
+        json_decref(
+            control_ask_lines(control, request, queue_exchange_queue_on_whole, NULL, &status));
         queue_put_end();
     }
     free(found.ids);
     return status;
 }
 
-static int queue_on_import(void *arg, struct span words, struct span content)
+static int queue_exchange_queue_on_import(void *arg, struct span words, struct span content)
 {
     const char *control = arg;
     int status;
@@ -278,5 +279,5 @@ static int queue_on_import(void *arg, struct span words, struct span content)
 
 int queue_import_online(const struct queue_call *call, const char *control)
 {
-    return queue_import_file(call, queue_on_import, (void *)(uintptr_t)control);
+    return queue_import_file(call, queue_exchange_queue_on_import, (void *)(uintptr_t)control);
 }

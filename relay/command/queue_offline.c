@@ -24,7 +24,7 @@ struct offline {
     size_t n, room;
 };
 
-static void offline_on_message(struct message *m, void *arg)
+static void queue_offline_on_message(struct message *m, void *arg)
 {
     struct offline *o = arg;
     if (o->n == o->room) {
@@ -34,7 +34,7 @@ static void offline_on_message(struct message *m, void *arg)
     o->at[o->n++] = m;
 }
 
-static void offline_on_alarm(void *arg, const char *sentence)
+static void queue_offline_on_alarm(void *arg, const char *sentence)
 {
     (void)arg;
     fprintf(stderr, "waxwing: %s\n", sentence);
@@ -61,7 +61,7 @@ typedef void offline_each(struct offline *o, const struct message *m, const stru
                           size_t n);
 
 // How many recipients match.
-static size_t walk(struct offline *o, offline_each *each)
+static size_t queue_offline_walk(struct offline *o, offline_each *each)
 {
     size_t n = 0;
     for (size_t i = 0; i < o->n; i++)
@@ -76,8 +76,8 @@ static size_t walk(struct offline *o, offline_each *each)
     return n;
 }
 
-static void print_one(struct offline *o, const struct message *m, const struct recipient *r,
-                      size_t n)
+static void queue_offline_print_one(struct offline *o, const struct message *m,
+                                    const struct recipient *r, size_t n)
 {
     char id[ID_TEXT];
     id_text(m->env.id, id);
@@ -97,8 +97,8 @@ static void print_one(struct offline *o, const struct message *m, const struct r
     json_decref(row);
 }
 
-static void remove_one(struct offline *o, const struct message *m, const struct recipient *r,
-                       size_t n)
+static void queue_offline_remove_one(struct offline *o, const struct message *m,
+                                     const struct recipient *r, size_t n)
 {
     (void)n;
     struct spool_result result = {
@@ -121,7 +121,7 @@ static int none(const struct offline *o)
 
 static int list(struct offline *o)
 {
-    size_t n = walk(o, print_one);
+    size_t n = queue_offline_walk(o, queue_offline_print_one);
     queue_print_end(o->call, n);
     return n ? EXIT_YES : none(o);
 }
@@ -197,7 +197,7 @@ static int export(struct offline *o)
 
 static int remove_them(struct offline *o)
 {
-    size_t n = walk(o, NULL);
+    size_t n = queue_offline_walk(o, NULL);
     if (!o->call->dry && n && (o->call->all || o->call->filtered) && !queue_agreed(o->call, n)) {
         fputs("nothing was done\n", stderr);
         return EXIT_NO;
@@ -206,7 +206,7 @@ static int remove_them(struct offline *o)
         return none(o);
     if (!o->call->dry && n) {
         struct item item = {0};
-        walk(o, remove_one);
+        queue_offline_walk(o, queue_offline_remove_one);
         spool_barrier(o->spool, &item, o->inbox);
         inbox_wait(o->inbox, -1);
     }
@@ -214,7 +214,7 @@ static int remove_them(struct offline *o)
     return EXIT_YES;
 }
 
-static int offline_on_import(void *arg, struct span words, struct span content)
+static int queue_offline_on_import(void *arg, struct span words, struct span content)
 {
     struct offline *o = arg;
     struct why why;
@@ -234,18 +234,18 @@ static int run(struct offline *o)
     return strcmp(verb, "list") == 0     ? list(o)
            : strcmp(verb, "export") == 0 ? export(o)
            : strcmp(verb, "remove") == 0 ? remove_them(o)
-                                         : queue_import_file(o->call, offline_on_import, o);
+                                         : queue_import_file(o->call, queue_offline_on_import, o);
 }
 
 int queue_offline(struct queue_call *call, const struct config *config)
 {
     struct offline o = {.call = call, .inbox = inbox_open_blocking()};
-    struct spool_options options = {.directory = config->spool, .alarm = offline_on_alarm};
+    struct spool_options options = {.directory = config->spool, .alarm = queue_offline_on_alarm};
     struct why why;
     int status = EXIT_CONFIG;
     if (privileges_drop(config, &why) < 0)
         fprintf(stderr, "waxwing: %s\n", why.text);
-    else if (spool_open(&o.spool, &options, offline_on_message, &o, &status, &why) < 0)
+    else if (spool_open(&o.spool, &options, queue_offline_on_message, &o, &status, &why) < 0)
         fprintf(stderr, "waxwing: %s\n", why.text);
     else
         status = run(&o);

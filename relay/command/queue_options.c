@@ -11,7 +11,9 @@
 #include "relay/command/command.h"
 #include "relay/command/queue.h"
 
-static int take_domain(struct queue_call *call, const char *value)
+#include <inttypes.h>
+
+static int queue_options_take_domain(struct queue_call *call, const char *value)
 {
     const char *at = strrchr(value, '@');
     const char *name = at ? at + 1 : value;
@@ -27,7 +29,7 @@ static int take_domain(struct queue_call *call, const char *value)
 }
 
 // "<>" and "" are the null sender.
-static int take_sender(struct queue_call *call, const char *value)
+static int queue_options_take_sender(struct queue_call *call, const char *value)
 {
     size_t n = strlen(value);
     bool angle = n >= 2 && value[0] == '<' && value[n - 1] == '>';
@@ -38,7 +40,7 @@ static int take_sender(struct queue_call *call, const char *value)
     return 0;
 }
 
-static int take_state(struct queue_call *call, const char *value)
+static int queue_options_take_state(struct queue_call *call, const char *value)
 {
     for (int s = QUEUE_ROUTING; s <= QUEUE_HELD; s++)
         if (strcmp(queue_state_word((enum queue_state)s), value) == 0)
@@ -49,7 +51,7 @@ static int take_state(struct queue_call *call, const char *value)
         "queue", "--state: '%s' is no state (routing, waiting, ready, active, held)", value);
 }
 
-static int take_older(struct queue_call *call, const char *value)
+static int queue_options_take_older(struct queue_call *call, const char *value)
 {
     uint64_t ms;
     struct why why;
@@ -62,7 +64,7 @@ static int take_older(struct queue_call *call, const char *value)
     return 0;
 }
 
-static int take_to(struct queue_call *call, const char *value)
+static int queue_options_take_to(struct queue_call *call, const char *value)
 {
     if (!strchr(value, '@'))
         return command_usage_error("queue", "--to: '%s' is not an address", value);
@@ -76,8 +78,9 @@ static const struct {
     int (*take)(struct queue_call *call, const char *value);
     bool filter; // at most once
 } valued[] = {
-    {"--domain", take_domain, true}, {"--sender", take_sender, true}, {"--state", take_state, true},
-    {"--older", take_older, true},   {"--to", take_to, false},
+    {"--domain", queue_options_take_domain, true}, {"--sender", queue_options_take_sender, true},
+    {"--state", queue_options_take_state, true},   {"--older", queue_options_take_older, true},
+    {"--to", queue_options_take_to, false},
 };
 #define VALUED (sizeof valued / sizeof *valued)
 
@@ -157,4 +160,39 @@ int queue_read_arguments(struct queue_call *call, int argc, char **argv)
     if (call->all && (call->filtered || call->filter.nids))
         return command_usage_error("queue", "--all and a choice of messages contradict each other");
     return EXIT_YES;
+}
+
+json_t *queue_request(const struct queue_call *call, const char *verb)
+{
+    const struct queue_filter *f = &call->filter;
+    json_t *request = json_object(), *ids = json_array();
+    for (size_t i = 0; i < f->nids; i++) {
+        char id[ID_TEXT];
+        id_text(f->ids[i], id);
+        json_array_append_new(ids, json_string(id));
+    }
+    json_object_set_new(request, "verb", json_sprintf("queue-%s", verb));
+    json_object_set_new(request, "ids", ids);
+    json_object_set_new(request, "all", json_boolean(call->all));
+    if (f->domain)
+        json_object_set_new(request, "domain", json_string(f->domain));
+    if (f->sender)
+        json_object_set_new(request, "sender", json_string(f->sender));
+    if (f->state >= 0)
+        json_object_set_new(request, "state",
+                            json_string(queue_state_word((enum queue_state)f->state)));
+    if (f->older_ms)
+        json_object_set_new(request, "older_ms", json_integer(f->older_ms));
+    return request;
+}
+
+// Only a terminal is asked: a script has said what it wants.
+bool queue_agreed(const struct queue_call *call, uint64_t recipients)
+{
+    char answer[16];
+    if (call->yes || !isatty(STDIN_FILENO))
+        return true;
+    fprintf(stderr, "%s %" PRIu64 " recipient%s? [y/N] ", call->verb, recipients,
+            recipients == 1 ? "" : "s");
+    return fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y');
 }

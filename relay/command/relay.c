@@ -38,7 +38,7 @@ static const char *relay_word(const json_t *j, const char *key)
     return s ? s : "";
 }
 
-static void told_reload(const json_t *answer)
+static void relay_told_reload(const json_t *answer)
 {
     const char *restart = relay_word(answer, "restart");
     if (restart[0])
@@ -48,7 +48,7 @@ static void told_reload(const json_t *answer)
         puts("the new configuration is in force");
 }
 
-static void told_drain(const json_t *answer)
+static void relay_told_drain(const json_t *answer)
 {
     (void)answer;
     puts("no more is accepted; the relay ends when its queue is empty (held mail stays)");
@@ -56,12 +56,12 @@ static void told_drain(const json_t *answer)
 
 int command_reload(int argc, char **argv)
 {
-    return simple("reload", argc, argv, told_reload);
+    return simple("reload", argc, argv, relay_told_reload);
 }
 
 int command_drain(int argc, char **argv)
 {
-    return simple("drain", argc, argv, told_drain);
+    return simple("drain", argc, argv, relay_told_drain);
 }
 
 static long long relay_number(const json_t *j, const char *key)

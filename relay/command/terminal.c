@@ -26,7 +26,7 @@ static unsigned code_point(const unsigned char *p, size_t n)
     return point;
 }
 
-static bool harmless(unsigned point)
+static bool terminal_harmless(unsigned point)
 {
     if (point < 32 || (point >= 127 && point < 0xa0))
         return point == '\n' || point == '\t';
@@ -60,7 +60,7 @@ size_t terminal_clean(struct span text, bool last, struct buf *to)
         bool line_end = rest.p[0] == '\r' && rest.n > 1 && rest.p[1] == '\n';
         if (!last && !line_end && (n == 0 || rest.p[0] == '\r') && may_go_on(rest))
             break;
-        if (n && (line_end || harmless(code_point(rest.p, n))))
+        if (n && (line_end || terminal_harmless(code_point(rest.p, n))))
             buf_add(to, rest.p, n);
         else
             buf_addc(to, '?');
@@ -69,7 +69,7 @@ size_t terminal_clean(struct span text, bool last, struct buf *to)
     return at;
 }
 
-static bool write_all(int fd, struct span bytes)
+static bool terminal_write_all(int fd, struct span bytes)
 {
     while (bytes.n) {
         ssize_t n = write(fd, bytes.p, bytes.n);
@@ -86,7 +86,7 @@ static ssize_t terminal_write(void *cookie, const char *bytes, size_t n)
 {
     struct terminal *t = cookie;
     if (t->bytes)
-        return write_all(t->fd, span_of(bytes, n)) ? (ssize_t)n : 0;
+        return terminal_write_all(t->fd, span_of(bytes, n)) ? (ssize_t)n : 0;
     struct buf in, clean;
     buf_init(&in, n + sizeof t->early);
     buf_init(&clean, n + sizeof t->early + 1); // never longer than what came
@@ -96,7 +96,7 @@ static ssize_t terminal_write(void *cookie, const char *bytes, size_t n)
     t->nearly = rest.n;
     if (rest.n)
         memcpy(t->early, rest.p, rest.n);
-    bool ok = write_all(t->fd, buf_span(&clean));
+    bool ok = terminal_write_all(t->fd, buf_span(&clean));
     buf_free(&in);
     buf_free(&clean);
     return ok ? (ssize_t)n : 0; // 0: the stream's error is set, as for a full disk

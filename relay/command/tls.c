@@ -204,7 +204,7 @@ static void print_failures(const struct options *o, const json_t *rows, bool old
 }
 
 // Ends with a signal, or when nothing can be read any more.
-static int follow(const struct options *o)
+static int tls_follow(const struct options *o)
 {
     int status;
     int64_t after = 0;
@@ -230,7 +230,7 @@ static int follow(const struct options *o)
 static int command_tls_run_failures(const struct options *o)
 {
     if (o->follow)
-        return follow(o);
+        return tls_follow(o);
     int status;
     size_t limit = o->since_ms ? STATE_ROWS : FAILURES_SHOWN;
     json_t *answer =

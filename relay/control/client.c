@@ -86,7 +86,8 @@ static json_t *client_ask(const char *path, json_t *request, int *status)
 }
 
 // One line's JSON: the last of an answer (true), or one for `line`.
-static bool take_line(struct span text, control_line *line, void *arg, json_t **last, bool *stopped)
+static bool client_take_line(struct span text, control_line *line, void *arg, json_t **last,
+                             bool *stopped)
 {
     json_error_t error;
     json_t *j = json_loadb((const char *)text.p, text.n, JSON_ALLOW_NUL, &error);
@@ -116,11 +117,11 @@ static int read_lines(int fd, control_line *line, void *arg, json_t **last, bool
         in.len += (size_t)n;
         rest = buf_span(&in);
         while (!*last && !*stopped && span_cut(rest, '\n', &one, &rest))
-            rc = take_line(one, line, arg, last, stopped) ? 0 : rc;
+            rc = client_take_line(one, line, arg, last, stopped) ? 0 : rc;
         buf_drop(&in, in.len - rest.n);
     }
     // The last line may end with the connection.
-    if (!*last && !*stopped && in.len && take_line(buf_span(&in), line, arg, last, stopped))
+    if (!*last && !*stopped && in.len && client_take_line(buf_span(&in), line, arg, last, stopped))
         rc = 0;
     buf_free(&in);
     return rc;

@@ -153,7 +153,7 @@ void control_error(struct control_call *call, int exit, const char *format, ...)
     control_answer(call, exit, answer);
 }
 
-static void piece_written(uv_write_t *write, int status)
+static void control_piece_written(uv_write_t *write, int status)
 {
     struct control_call *call = write->data;
     buf_free(&call->piece);
@@ -188,7 +188,7 @@ bool control_piece(struct control_call *call, struct buf *piece, control_next *n
     call->next_arg = arg;
     call->write.data = call;
     uv_buf_t out = uv_buf_init((char *)call->piece.data, (unsigned)call->piece.len);
-    if (uv_write(&call->write, (uv_stream_t *)&call->pipe, &out, 1, piece_written) == 0)
+    if (uv_write(&call->write, (uv_stream_t *)&call->pipe, &out, 1, control_piece_written) == 0)
         return true;
     hang_up(call);
     return false;

@@ -54,7 +54,7 @@ static void import_on_work(uv_work_t *work)
         spool_import(in->relay->spool, buf_span(&in->words), buf_span(&in->content), &in->why);
 }
 
-static void add(struct worker *worker, void *arg)
+static void import_add(struct worker *worker, void *arg)
 {
     if (worker->queue)
         queue_add(worker->queue, arg);
@@ -62,7 +62,7 @@ static void add(struct worker *worker, void *arg)
         message_unref(arg);
 }
 
-static void tell(const struct import *in)
+static void import_tell(const struct import *in)
 {
     for (size_t i = 0; i < in->message->env.nrcpts; i++) {
         struct logline line;
@@ -87,9 +87,9 @@ static void import_on_stored(struct item *item)
     json_t *j = json_object();
     json_object_set_new(j, "id", json_string(id));
     json_object_set_new(j, "recipients", json_integer((json_int_t)in->message->env.nrcpts));
-    tell(in);
+    import_tell(in);
     if (in->relay->nworkers) {
-        worker_call(in->relay->workers[in->message->env.id % in->relay->nworkers], add,
+        worker_call(in->relay->workers[in->message->env.id % in->relay->nworkers], import_add,
                     in->message);
         in->message = NULL;
     }

@@ -43,7 +43,7 @@ static void older(int64_t *oldest_ms, int64_t ms)
         *oldest_ms = ms;
 }
 
-static struct domain *domain_of(struct summary *s, const char *name)
+static struct domain *summary_domain_of(struct summary *s, const char *name)
 {
     struct domain *d;
     size_t n = strlen(name);
@@ -63,7 +63,7 @@ static void summary_on_row(const struct queue_row *row, void *arg)
     older(&s->states[row->state].oldest_ms, row->created_ms);
     if (!row->reason[0])
         return;
-    struct domain *d = domain_of(s, row->domain);
+    struct domain *d = summary_domain_of(s, row->domain);
     if (!d) {
         s->other++;
         return;

@@ -49,16 +49,16 @@ static json_t *verbs_queue_describe(const struct queue_row *row)
     return j;
 }
 
-static int add_text(const char *text, size_t n, void *piece)
+static int verbs_queue_add_text(const char *text, size_t n, void *piece)
 {
     return buf_add(piece, text, n);
 }
 
-static void round_on_row(const struct queue_row *row, void *arg)
+static void verbs_queue_round_on_row(const struct queue_row *row, void *arg)
 {
     struct round *round = arg;
     json_t *j = verbs_queue_describe(row);
-    json_dump_callback(j, add_text, &round->piece, JSON_COMPACT);
+    json_dump_callback(j, verbs_queue_add_text, &round->piece, JSON_COMPACT);
     buf_addc(&round->piece, '\n');
     json_decref(j);
 }
@@ -85,7 +85,7 @@ static void round_end(struct round *round)
 }
 
 // On a worker's thread: a piece more of its queue, or (nobody reads any more) only out of it.
-static void round_on_worker(struct worker *worker, void *arg)
+static void verbs_queue_round_on_worker(struct worker *worker, void *arg)
 {
     struct round *round = arg;
     bool more = false;
@@ -98,21 +98,21 @@ static void round_on_worker(struct worker *worker, void *arg)
     inbox_post(round->mail, &round->item);
 }
 
-static void round_next(void *arg)
+static void verbs_queue_round_next(void *arg)
 {
     struct round *round = arg;
     if (round->worker < round->relay->nworkers)
-        worker_call(round->relay->workers[round->worker], round_on_worker, round);
+        worker_call(round->relay->workers[round->worker], verbs_queue_round_on_worker, round);
     else
         round_end(round); // the relay has ended meanwhile
 }
 
 // Back on the main loop.
-static void round_on_piece(struct item *item)
+static void verbs_queue_round_on_piece(struct item *item)
 {
     struct round *round = list_of(item, struct round, item);
     bool told = round->gone || !round->piece.len;
-    if (!told && control_piece(round->call, &round->piece, round_next, round)) {
+    if (!told && control_piece(round->call, &round->piece, verbs_queue_round_next, round)) {
         buf_init(&round->piece, CONTROL_ANSWER_MAX);
         return;
     }
@@ -121,7 +121,7 @@ static void round_on_piece(struct item *item)
     if (round->over || (round->gone && !round->scan.mark))
         round_end(round);
     else
-        round_next(round);
+        verbs_queue_round_next(round);
 }
 
 static int read_ids(struct round *round, const json_t *request, char bad[static 64])
@@ -182,7 +182,7 @@ static void queue_round(struct control_call *call, struct relay *relay, const js
 {
     struct round *round = mem_new(sizeof *round);
     char bad[64];
-    round->item.run = round_on_piece;
+    round->item.run = verbs_queue_round_on_piece;
     round->call = call;
     round->relay = relay;
     round->mail = control_mail(call);
@@ -190,7 +190,7 @@ static void queue_round(struct control_call *call, struct relay *relay, const js
     buf_init(&round->piece, CONTROL_ANSWER_MAX);
     round->scan = (struct queue_scan){.verb = verb,
                                       .by = round->by,
-                                      .each = round_on_row,
+                                      .each = verbs_queue_round_on_row,
                                       .arg = round,
                                       .dry = json_is_true(json_object_get(request, "dry"))};
     if (read_filter(round, request, bad) < 0) {
@@ -198,7 +198,7 @@ static void queue_round(struct control_call *call, struct relay *relay, const js
         round_free(round);
         return;
     }
-    round_next(round);
+    verbs_queue_round_next(round);
 }
 
 #define QUEUE_VERB(name, verb)                                                                     \

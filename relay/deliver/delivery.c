@@ -96,12 +96,6 @@ void delivery_attempt(struct delivery_rcpt *r, struct attempt *a)
     r->attempt = a;
 }
 
-void delivery_forget_attempts(struct delivery *d)
-{
-    for (size_t i = 0; i < d->nrcpts; i++)
-        delivery_attempt(&d->rcpts[i], NULL);
-}
-
 void delivery_reset(struct delivery *d)
 {
     for (size_t i = 0; i < d->nrcpts; i++) {

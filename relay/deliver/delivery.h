@@ -84,8 +84,6 @@ void delivery_move(struct delivery *d, enum queue_state place, struct list *list
 // Records a reason for a recipient (copies it).
 void delivery_refuse(struct delivery_rcpt *r, const struct why *why);
 void delivery_attempt(struct delivery_rcpt *r, struct attempt *a); // takes a reference of its own
-// What the last attempt left for the log is no longer wanted.
-void delivery_forget_attempts(struct delivery *d);
 // Before an attempt: everybody open, reasons gone.
 void delivery_reset(struct delivery *d);
 // Drops the recipients whose standing is final (`ended` says so); true: none is left.

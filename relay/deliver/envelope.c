@@ -37,7 +37,7 @@ static bool takes_binary(const struct deliver *d)
            (content_own(d->content) || pool_takes_chunks(c));
 }
 
-static int fits(const struct deliver *d, struct why *why)
+static int envelope_fits(const struct deliver *d, struct why *why)
 {
     const struct smtp_extensions *ext = &d->link.c->ext;
     const struct envelope *env = &d->message->env;
@@ -215,7 +215,7 @@ static bool in_step(struct deliver *d)
 enum deliver_state deliver_mail(struct deliver *d)
 {
     struct why why;
-    if (fits(d, &why) < 0)
+    if (envelope_fits(d, &why) < 0)
         return deliver_next(d, &why, true);
     if (!deliver_transaction_begin(d))
         return DELIVER_END;

@@ -25,7 +25,7 @@ static const struct sockaddr *address_of(const struct route_host *host, size_t i
     return (const void *)&host->addresses[i];
 }
 
-static bool usable(const struct route_host *host)
+static bool host_usable(const struct route_host *host)
 {
     return !host->demand.refuse && !why_is_set(&host->unusable) && host->naddresses > 0;
 }
@@ -61,7 +61,7 @@ enum deliver_state deliver_from_pool(struct deliver *d)
     const struct route_host *best = NULL;
     for (size_t h = 0; h < d->route->nhosts; h++) {
         const struct route_host *host = &d->route->hosts[h];
-        if (!usable(host))
+        if (!host_usable(host))
             continue;
         if (best && host->preference != best->preference)
             break;
@@ -74,7 +74,7 @@ enum deliver_state deliver_from_pool(struct deliver *d)
 }
 
 // False: the address has its full number after all.
-static bool begin(struct deliver *d, const struct sockaddr *to)
+static bool host_begin(struct deliver *d, const struct sockaddr *to)
 {
     d->order.opening(d->order.arg);
     struct route_host *host = deliver_host(d);
@@ -115,7 +115,7 @@ static bool next_address(struct deliver *d)
 {
     for (; d->host < d->route->nhosts; d->host++, d->address = 0) {
         struct route_host *host = deliver_host(d);
-        if (!usable(host)) {
+        if (!host_usable(host)) {
             pass_over(d, host);
             continue;
         }
@@ -127,7 +127,7 @@ static bool next_address(struct deliver *d)
             // Idle connections there serve other names: they make room.
             if (gate == POOL_FULL && pool_evict_at(d->order.pool, to))
                 gate = pool_gate(d->order.pool, to, &why);
-            if (gate == POOL_YES && begin(d, to))
+            if (gate == POOL_YES && host_begin(d, to))
                 return true;
             if (gate != POOL_BACKOFF) {
                 d->busy++;

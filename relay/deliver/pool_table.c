@@ -48,7 +48,7 @@ void pool_forget_host(struct pool *pool, struct pool_host *host)
     free(host);
 }
 
-static struct pool_same *same(struct pool *pool, const struct pool_key *key)
+static struct pool_same *pool_table_same(struct pool *pool, const struct pool_key *key)
 {
     struct pool_same *entry;
     HASH_FIND(hh, pool->same, key, sizeof *key, entry);
@@ -57,7 +57,7 @@ static struct pool_same *same(struct pool *pool, const struct pool_key *key)
 
 void pool_table_idle_add(struct connection *c)
 {
-    struct pool_same *entry = same(c->pool, &c->key);
+    struct pool_same *entry = pool_table_same(c->pool, &c->key);
     if (!entry) {
         entry = mem_new(sizeof *entry);
         entry->key = c->key;
@@ -69,7 +69,7 @@ void pool_table_idle_add(struct connection *c)
 
 void pool_table_idle_remove(struct connection *c)
 {
-    struct pool_same *entry = same(c->pool, &c->key);
+    struct pool_same *entry = pool_table_same(c->pool, &c->key);
     assert(entry);
     list_remove(&c->same);
     if (!list_empty(&entry->connections))
@@ -81,7 +81,7 @@ void pool_table_idle_remove(struct connection *c)
 struct connection *pool_table_idle(struct pool *pool, const struct pool_key *key)
 {
     // The one used last is the least likely to have been dropped by its peer.
-    struct pool_same *entry = same(pool, key);
+    struct pool_same *entry = pool_table_same(pool, key);
     return entry ? list_of(entry->connections.next, struct connection, same) : NULL;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 // The outbound session as a table: a row a state. Handlers return the next state; go() alone changes it, checks
 // what it needs, and arms its deadline. Owns life and the stream's events, hence what may happen in any state:
-// a lost connection (lost), and 421 (on_reply), after which the host hangs up. What is said stands in
+// a lost connection (lost), and 421 (on_421), after which the host hangs up. What is said stands in
 // relay/deliver/*.c.
 #include "relay/deliver/session.h"
 
@@ -19,9 +19,9 @@ static enum deliver_state deliver_session_enter_ehlo(struct deliver *d);
 static enum deliver_state deliver_session_enter_helo(struct deliver *d);
 static enum deliver_state deliver_session_enter_rset(struct deliver *d);
 static enum deliver_state deliver_session_enter_end(struct deliver *d);
-static enum deliver_state greeting_reply(struct deliver *d);
-static enum deliver_state helo_reply(struct deliver *d);
-static enum deliver_state rset_reply(struct deliver *d);
+static enum deliver_state session_greeting_reply(struct deliver *d);
+static enum deliver_state session_helo_reply(struct deliver *d);
+static enum deliver_state session_rset_reply(struct deliver *d);
 
 enum timeout { NONE, CONNECT, GREETING, COMMAND, DATA };
 
@@ -42,11 +42,11 @@ static const struct row {
     [DELIVER_POOL] = {"pool", NOTHING_LEFT, deliver_from_pool, NULL, NONE, ""},
     [DELIVER_ADDRESS] = {"address", NOTHING_LEFT, deliver_choose, NULL, NONE, ""},
     [DELIVER_CONNECT] = {"connect", CONNECTION, deliver_session_enter_connect, NULL, CONNECT, ""},
-    [DELIVER_GREETING] = {"greeting", CONNECTION, NULL, greeting_reply, GREETING,
+    [DELIVER_GREETING] = {"greeting", CONNECTION, NULL, session_greeting_reply, GREETING,
                           "before its greeting"},
     [DELIVER_EHLO] = {"ehlo", CONNECTION, deliver_session_enter_ehlo, deliver_ehlo_reply, COMMAND,
                       "after EHLO"},
-    [DELIVER_HELO] = {"helo", CONNECTION, deliver_session_enter_helo, helo_reply, COMMAND,
+    [DELIVER_HELO] = {"helo", CONNECTION, deliver_session_enter_helo, session_helo_reply, COMMAND,
                       "after HELO"},
     [DELIVER_STARTTLS] = {"starttls", CONNECTION, deliver_starttls, deliver_starttls_reply, COMMAND,
                           "after STARTTLS"},
@@ -69,7 +69,7 @@ static const struct row {
                        "after the end of the message, before its answer"},
     [DELIVER_CONFIRM] = {"confirm", TRANSACTION, deliver_confirm, deliver_confirm_reply, COMMAND,
                          "after the end of the message, before its answer was clear"},
-    [DELIVER_RSET] = {"rset", CONNECTION, deliver_session_enter_rset, rset_reply, COMMAND,
+    [DELIVER_RSET] = {"rset", CONNECTION, deliver_session_enter_rset, session_rset_reply, COMMAND,
                       "after RSET"},
     [DELIVER_END] = {"end", NOTHING, deliver_session_enter_end, NULL, NONE, ""},
     [DELIVER_GONE] = {"gone", NOTHING_LEFT, NULL, NULL, NONE, ""},
@@ -141,7 +141,7 @@ static void go(struct deliver *d, enum deliver_state next)
 
 // Life
 
-static void resume(struct deliver *d, enum deliver_state next, const struct why *why);
+static void session_resume(struct deliver *d, enum deliver_state next, const struct why *why);
 static void session_on_event(struct stream *s, enum stream_event what, void *arg);
 
 static void deliver_session_release(struct deliver *d)
@@ -190,7 +190,7 @@ struct deliver *deliver_new(const struct deliver_order *order, struct list *deli
     d->batch = mem_new(batch * sizeof *d->batch);
     d->heard = mem_new((batch + 2) * sizeof *d->heard); // MAIL and a first chunk besides
     buf_init(&d->out, DELIVER_BATCH * MAX_PLAIN_COMMAND);
-    d->resume = resume;
+    d->resume = session_resume;
     d->on_event = session_on_event;
     d->state = DELIVER_LOAD;
     return d;
@@ -340,7 +340,7 @@ static enum deliver_state on_421(struct deliver *d)
     return deliver_next(d, &why, false);
 }
 
-static enum deliver_state on_reply(struct deliver *d)
+static enum deliver_state session_on_reply(struct deliver *d)
 {
     if (d->link.c->reply.code == 421)
         return on_421(d);
@@ -363,7 +363,7 @@ static bool read_reply(struct deliver *d, struct buf *in)
         go(d, lost(d, &why));
         return true;
     }
-    enum deliver_state next = on_reply(d);
+    enum deliver_state next = session_on_reply(d);
     if (d->link.c == c) // a new connection has a reply of its own
         smtp_reply_reset(&c->reply);
     go(d, next);
@@ -388,7 +388,7 @@ static void lost_connection(struct deliver *d, struct why *why)
     if (d->link.c != c)
         return;
     if (table[d->state].on_reply && smtp_reply_end(&c->reply)) {
-        enum deliver_state next = on_reply(d);
+        enum deliver_state next = session_on_reply(d);
         if (d->link.c == c)
             smtp_reply_reset(&c->reply);
         go(d, next);
@@ -445,7 +445,7 @@ static void session_on_event(struct stream *s, enum stream_event what, void *arg
     release_if_gone(d);
 }
 
-static void resume(struct deliver *d, enum deliver_state next, const struct why *why)
+static void session_resume(struct deliver *d, enum deliver_state next, const struct why *why)
 {
     go(d, why ? deliver_quit_next(d, why) : next);
     read_replies(d);
@@ -466,7 +466,7 @@ static enum deliver_state deliver_session_enter_connect(struct deliver *d)
     return DELIVER_WAIT;
 }
 
-static enum deliver_state greeting_reply(struct deliver *d)
+static enum deliver_state session_greeting_reply(struct deliver *d)
 {
     if (d->link.c->reply.code != 220)
         return deliver_refused(d, STAGE_GREETING);
@@ -497,7 +497,7 @@ static enum deliver_state deliver_session_enter_helo(struct deliver *d)
     return DELIVER_WAIT;
 }
 
-static enum deliver_state helo_reply(struct deliver *d)
+static enum deliver_state session_helo_reply(struct deliver *d)
 {
     if (d->link.c->reply.code != 250)
         return deliver_refused(d, STAGE_EHLO);
@@ -511,7 +511,7 @@ static enum deliver_state deliver_session_enter_rset(struct deliver *d)
 }
 
 // Where a refusal is in doubt, its transaction is still there.
-static enum deliver_state rset_reply(struct deliver *d)
+static enum deliver_state session_rset_reply(struct deliver *d)
 {
     int code = d->link.c->reply.code;
     if (code >= 200 && code < 300 && !deliver_unasked(d)) {

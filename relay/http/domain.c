@@ -5,7 +5,7 @@
 #include "config/value.h"
 #include "relay/http/views.h"
 
-static void verdict(struct buf *out, const json_t *plan, const json_t *rows)
+static void domain_verdict(struct buf *out, const json_t *plan, const json_t *rows)
 {
     const char *verdict = html_string(plan, "verdict");
     bool delivers = strcmp(verdict, "deliver") == 0, waits = json_array_size(rows) > 0;
@@ -82,7 +82,7 @@ static void domain_render(struct gather *g, struct buf *out)
         g->status = 404;
         return;
     }
-    verdict(out, plan, rows);
+    domain_verdict(out, plan, rows);
     if (json_array_size(json_object_get(plan, "mx"))) {
         buf_adds(out, "<h2>Hosts, in order of trying</h2>\n");
         host_rows(out, json_object_get(plan, "mx"));

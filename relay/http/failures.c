@@ -25,7 +25,7 @@ static bool holds(const json_t *row, const char *search)
     return !search[0];
 }
 
-static void add(struct group **groups, const json_t *row)
+static void failures_add(struct group **groups, const json_t *row)
 {
     char *key = mem_printf("%s\n%s\n%s\n%s", html_string(row, "domain"), html_string(row, "host"),
                            html_string(row, "type"), html_string(row, "reason"));
@@ -93,7 +93,7 @@ size_t views_failure_groups(const struct gather *g, struct buf *out, const json_
     const json_t *row;
     json_array_foreach (rows, i, row)
         if (json_is_true(json_object_get(row, "shadow")) == shadow && holds(row, search))
-            add(&groups, row);
+            failures_add(&groups, row);
     size_t n = HASH_COUNT(groups);
     if (n)
         html_table_begin(&t, out, NULL, columns);
@@ -146,7 +146,7 @@ void views_failures(struct http_call *call, struct relay *relay)
     gather(call, relay, failures_render, ask, 1);
 }
 
-static void shadow_render(struct gather *g, struct buf *out)
+static void failures_shadow_render(struct gather *g, struct buf *out)
 {
     gather_begin(g, out, "Shadow", "/shadow", 0);
     buf_adds(out, "<h1>What enforcing would have refused</h1>\n");
@@ -162,5 +162,5 @@ static void shadow_render(struct gather *g, struct buf *out)
 void views_shadow(struct http_call *call, struct relay *relay)
 {
     json_t *const ask[] = {newest_failures()};
-    gather(call, relay, shadow_render, ask, 1);
+    gather(call, relay, failures_shadow_render, ask, 1);
 }

@@ -34,7 +34,7 @@ static void gather_on_answer(int exit, const json_t *answer, void *arg)
         finish(g);
 }
 
-static void ask(struct gather *g, size_t slot, json_t *request)
+static void gather_ask(struct gather *g, size_t slot, json_t *request)
 {
     struct question *q = mem_new(sizeof *q);
     *q = (struct question){g, slot};
@@ -60,7 +60,7 @@ void gather(struct http_call *call, struct relay *relay,
     g->due = n + 1; // answers that come at once do not end it early
     g->status = 200;
     for (size_t i = 0; i < n; i++)
-        ask(g, i, requests[i]);
+        gather_ask(g, i, requests[i]);
     if (--g->due == 0)
         finish(g);
 }

@@ -250,7 +250,7 @@ static void http_on_completed(void *arg, struct MHD_Connection *connection, void
         call_free(call);
 }
 
-static void arm(struct http *http)
+static void http_arm(struct http *http)
 {
     MHD_UNSIGNED_LONG_LONG ms;
     if (MHD_get_timeout(http->daemon, &ms) == MHD_YES)
@@ -262,7 +262,7 @@ static void arm(struct http *http)
 static void http_turn(struct http *http)
 {
     MHD_run(http->daemon);
-    arm(http);
+    http_arm(http);
 }
 
 static void http_on_poll(uv_poll_t *poll, int status, int events)
@@ -359,7 +359,7 @@ struct http *http_open(const struct http_options *options, struct why *why)
         http_close(http);
         return NULL;
     }
-    arm(http);
+    http_arm(http);
     return http;
 }
 

@@ -20,7 +20,7 @@ static void pages_style(struct http_call *call, struct relay *relay)
 }
 
 // The process lives and turns, or nobody would answer; the rest is for people.
-static void alive(struct http_call *call, struct relay *relay)
+static void pages_alive(struct http_call *call, struct relay *relay)
 {
     struct metrics m;
     struct buf text;
@@ -30,7 +30,7 @@ static void alive(struct http_call *call, struct relay *relay)
     http_answer(call, 200, "text/plain; charset=utf-8", &text);
 }
 
-static void ready(struct http_call *call, struct relay *relay)
+static void pages_ready(struct http_call *call, struct relay *relay)
 {
     struct metrics m;
     struct buf text;
@@ -60,8 +60,8 @@ const struct http_page http_pages[] = {
     {"/exceptions", views_exceptions, false},
     {"/shadow", views_shadow, false},
     {"/style.css", pages_style, true},
-    {"/healthz", alive, true},
-    {"/readyz", ready, true},
+    {"/healthz", pages_alive, true},
+    {"/readyz", pages_ready, true},
     {"/metrics", pages_numbers, false},
     {NULL, NULL, false},
 };

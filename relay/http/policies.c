@@ -99,7 +99,7 @@ static void exception_row(struct html_table *t, const struct cfg_destination *d,
     html_row_end(t);
 }
 
-static void exceptions_render(struct gather *g, struct buf *out)
+static void policies_exceptions_render(struct gather *g, struct buf *out)
 {
     static const char *const columns[] = {"Destination", "TLS", "Ends", "State", "Reason", NULL};
     const struct cfg_delivery *c = &g->relay->setup->config->delivery;
@@ -124,5 +124,5 @@ static void exceptions_render(struct gather *g, struct buf *out)
 
 void views_exceptions(struct http_call *call, struct relay *relay)
 {
-    gather(call, relay, exceptions_render, NULL, 0);
+    gather(call, relay, policies_exceptions_render, NULL, 0);
 }

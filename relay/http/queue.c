@@ -101,7 +101,7 @@ void views_queue(struct http_call *call, struct relay *relay)
     gather(call, relay, queue_render, ask, 2);
 }
 
-static void message_render(struct gather *g, struct buf *out)
+static void queue_message_render(struct gather *g, struct buf *out)
 {
     const char *id = http_rest(g->call);
     const json_t *rows = json_object_get(g->answers[0], "rows");
@@ -125,7 +125,7 @@ void views_message(struct http_call *call, struct relay *relay)
 {
     json_t *const ask[] = {json_pack("{s:s,s:[s]}", "verb", "queue-list", "ids", http_rest(call))};
     if (ask[0])
-        gather(call, relay, message_render, ask, 1);
+        gather(call, relay, queue_message_render, ask, 1);
     else
         http_answer_line(call, 404, "there is no such message");
 }

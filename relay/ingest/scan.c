@@ -27,7 +27,7 @@ void receive_scan_init(struct receive_scan *scan, bool chunks, bool fix_lf,
         .chunks = chunks, .fix_lf = fix_lf, .content = content, .arg = arg, .at = SCAN_LINE_START};
 }
 
-static void fault(struct receive_scan *scan, enum receive_fault what)
+static void scan_fault(struct receive_scan *scan, enum receive_fault what)
 {
     if (!scan->fault)
         scan->fault = what;
@@ -65,7 +65,7 @@ static bool has_eightbit(struct span s)
 static void bare_lf(struct receive_scan *scan)
 {
     if (!scan->fix_lf)
-        fault(scan, FAULT_BARE_LF);
+        scan_fault(scan, FAULT_BARE_LF);
     else if (!scan->fault)
         scan->content(scan->arg, span_of("\r\n", 2));
 }
@@ -88,7 +88,7 @@ static const unsigned char *in_lines(struct receive_scan *scan, const unsigned c
             return end;
         }
         if (cr && cr + 1 != lf) {
-            fault(scan, FAULT_BARE_CR);
+            scan_fault(scan, FAULT_BARE_CR);
             p = run = cr + 1;
         } else if (!lf) {
             p = end;
@@ -123,7 +123,7 @@ static const unsigned char *at_edge(struct receive_scan *scan, const unsigned ch
             scan->done = true;
             return p + 1;
         }
-        fault(scan, FAULT_BARE_CR);
+        scan_fault(scan, FAULT_BARE_CR);
         scan->at = SCAN_IN_LINE;
         return p;
     case SCAN_CR:
@@ -133,7 +133,7 @@ static const unsigned char *at_edge(struct receive_scan *scan, const unsigned ch
             scan->at = SCAN_LINE_START;
             return p + 1;
         }
-        fault(scan, FAULT_BARE_CR);
+        scan_fault(scan, FAULT_BARE_CR);
         scan->at = SCAN_IN_LINE;
         return p;
     case SCAN_IN_LINE:
@@ -150,7 +150,7 @@ size_t receive_scan_feed(struct receive_scan *scan, struct span in)
     const unsigned char *nul = memchr(p, 0, in.n);
     while (p < end && !scan->done) {
         if (nul && p >= nul) {
-            fault(scan, FAULT_NUL);
+            scan_fault(scan, FAULT_NUL);
             nul = NULL;
         }
         // Up to a NUL the bytes are clean; behind it nothing is handed on, so one look is enough.
@@ -165,5 +165,5 @@ size_t receive_scan_feed(struct receive_scan *scan, struct span in)
 void receive_scan_end(struct receive_scan *scan)
 {
     if (scan->at == SCAN_CR)
-        fault(scan, FAULT_BARE_CR);
+        scan_fault(scan, FAULT_BARE_CR);
 }

@@ -34,7 +34,7 @@ static void forget(struct told *t)
     free(t);
 }
 
-static struct told *find_or_add(const char *key, uint64_t now, bool *is_new)
+static struct told *alarm_find_or_add(const char *key, uint64_t now, bool *is_new)
 {
     struct told *t;
     size_t n = strlen(key);
@@ -58,7 +58,7 @@ static bool is_due(const char *what, const char *subject, uint64_t period_ms, ui
     char *key = mem_printf("%s %s", what, subject);
     uint64_t now = clock_mono_ms();
     pthread_mutex_lock(&lock);
-    struct told *t = find_or_add(key, now, &is_new);
+    struct told *t = alarm_find_or_add(key, now, &is_new);
     bool due = is_new || now - t->at_ms >= period_ms;
     *held_back = t->held_back;
     t->held_back = due ? 0 : t->held_back + 1;
@@ -69,7 +69,8 @@ static bool is_due(const char *what, const char *subject, uint64_t period_ms, ui
     return due;
 }
 
-static void remember(const char *what, const char *format, va_list args)
+static void __attribute__((format(printf, 2, 0)))
+remember(const char *what, const char *format, va_list args)
 {
     pthread_mutex_lock(&lock);
     struct log_recent *r = &recent[nrecent++ % LOG_RECENT];

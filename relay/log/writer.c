@@ -35,7 +35,7 @@ static size_t piece_of(const unsigned char *p, size_t n)
 }
 
 // Where nobody takes it (a pipe without a reader, a full disk) the rest is lost. Returns how many lines.
-static uint64_t write_all(const unsigned char *p, size_t n)
+static uint64_t writer_write_all(const unsigned char *p, size_t n)
 {
     while (n) {
         ssize_t done = write(STDERR_FILENO, p, piece_of(p, n));
@@ -69,7 +69,7 @@ static void tell_dropped(void)
     pthread_mutex_lock(&w.lock);
 }
 
-static void *run(void *arg)
+static void *writer_run(void *arg)
 {
     (void)arg;
     pthread_mutex_lock(&w.lock);
@@ -82,7 +82,7 @@ static void *run(void *arg)
         buf_init(&w.waiting, now.max);
         w.writing = now.len;
         pthread_mutex_unlock(&w.lock);
-        uint64_t lost = write_all(now.data, now.len);
+        uint64_t lost = writer_write_all(now.data, now.len);
         buf_free(&now);
         pthread_mutex_lock(&w.lock);
         w.writing = 0;
@@ -108,7 +108,7 @@ int writer_start(void (*dropped)(uint64_t lines))
     w.tell = dropped;
     w.closing = w.ended = false;
     pthread_mutex_lock(&w.lock);
-    w.running = pthread_create(&w.thread, NULL, run, NULL) == 0;
+    w.running = pthread_create(&w.thread, NULL, writer_run, NULL) == 0;
     pthread_mutex_unlock(&w.lock);
     return w.running ? 0 : -1;
 }
@@ -148,7 +148,7 @@ void writer_put(struct span line, bool urgent)
     }
     pthread_mutex_unlock(&w.lock);
     if (!running)
-        write_all(line.p, line.n);
+        writer_write_all(line.p, line.n);
 }
 
 uint64_t writer_dropped(void)

@@ -198,7 +198,7 @@ static void add_header(const struct dsn *dsn, struct message *m, const char *to,
 }
 
 // The domain of an address as its recipients are routed by; NULL: none, or not a domain.
-static char *domain_of(const char *address)
+static char *dsn_domain_of(const char *address)
 {
     const char *at = strrchr(address, '@');
     char alabel[IDN_NAME];
@@ -213,7 +213,7 @@ struct message *dsn_compose(const struct dsn *dsn)
 {
     const struct envelope *about = &dsn->about->env;
     const char *to = dsn->postmaster ? dsn->postmaster : about->from;
-    char *domain = domain_of(to);
+    char *domain = dsn_domain_of(to);
     if (!domain)
         return NULL;
     struct message *m = message_new();

@@ -123,7 +123,7 @@ static void tls_advice(const struct dsn *dsn, const struct dsn_row *row, struct 
     lines(out, text);
 }
 
-static const char *advice(const struct dsn_row *row)
+static const char *dsn_text_advice(const struct dsn_row *row)
 {
     if (row->returned)
         return "It was the operator of this relay who took the message out of the queue and "
@@ -190,7 +190,7 @@ static void row_text(const struct dsn *dsn, const struct dsn_row *row, struct bu
     if (tls)
         tls_advice(dsn, row, out);
     else
-        lines(out, advice(row));
+        lines(out, dsn_text_advice(row));
     buf_adds(out, "\r\n");
 }
 

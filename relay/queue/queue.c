@@ -109,7 +109,7 @@ void queue_reload(struct queue *q, struct setup *setup)
 }
 
 // The clock sleeps until the first delivery is due, and never long: the wall clock may be set.
-static void arm(struct queue *q)
+static void queue_arm(struct queue *q)
 {
     uint64_t ms = QUEUE_SWEEP_MS;
     if (lanes_blocked(q->lanes))
@@ -134,7 +134,7 @@ static void queue_tick(uv_timer_t *timer)
     if (spool_healthy(q->worker->relay->spool))
         lanes_wake(q->lanes);
     ask_due(q);
-    arm(q);
+    queue_arm(q);
 }
 
 void queue_wait(struct queue *q, struct delivery *d)
@@ -152,7 +152,7 @@ void queue_wait(struct queue *q, struct delivery *d)
         q->latest_ms = d->next_ms;
     bring_near(q);
     if (q->waiting.at[0] == d)
-        arm(q);
+        queue_arm(q);
 }
 
 void queue_unplace(struct queue *q, struct delivery *d)
@@ -255,7 +255,7 @@ static void queue_routed(struct route *route, void *arg)
         queue_settle_all(q, d, &why);
     }
     ask_due(q);
-    arm(q);
+    queue_arm(q);
 }
 
 void queue_ask(struct queue *q, struct delivery *d)

@@ -71,21 +71,6 @@ static void log_operator(const struct queue_scan *scan, const struct delivery *d
     }
 }
 
-void queue_note(struct queue *q, const struct delivery *d, enum spool_outcome outcome)
-{
-    for (size_t i = 0; i < d->nrcpts; i++) {
-        struct spool_result result = {
-            .id = d->message->env.id,
-            .address = d->rcpts[i].recipient->address,
-            .outcome = outcome,
-            .attempts = d->attempts,
-            .next_ms = d->next_ms,
-            .delay_warned = d->rcpts[i].delay_warned,
-        };
-        spool_note(q->worker->relay->spool, &result);
-    }
-}
-
 // Its new time is on disk before it counts, so that a hold survives a restart.
 static void reschedule(struct queue *q, struct delivery *d, int64_t next_ms)
 {
@@ -122,7 +107,7 @@ static bool applies(const struct delivery *d, enum queue_verb verb)
            !(verb == QUEUE_RETRY && d->place != QUEUE_WAITING);
 }
 
-static void change(struct queue *q, enum queue_verb verb, struct delivery *d)
+static void rows_change(struct queue *q, enum queue_verb verb, struct delivery *d)
 {
     switch (verb) {
     case QUEUE_HOLD:
@@ -158,7 +143,7 @@ static void rows_act(struct queue *q, struct queue_scan *scan, struct delivery *
         show(d, scan);
     } else {
         log_operator(scan, d);
-        change(q, scan->verb, d);
+        rows_change(q, scan->verb, d);
     }
 }
 

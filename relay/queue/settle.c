@@ -185,7 +185,6 @@ static void one(struct settling *s, struct delivery_rcpt *r)
         o = OUTCOME_LATER;
     }
     if (o == OUTCOME_LATER) {
-        outcome_agree(r->why);
         if (!why_is_set(&s->worst) || (r->why->tls != WHY_TLS_NONE && !s->worst.tls))
             s->worst = *r->why;
         return;
@@ -229,7 +228,7 @@ static bool may_look(const struct settling *s)
            s->d->next_ms != INT64_MAX;
 }
 
-static void look(struct settling *s)
+static void settle_look(struct settling *s)
 {
     struct delivery *d = s->d;
     d->looking = d->looked = true;
@@ -267,6 +266,7 @@ static void later(struct settling *s)
     }
     for (size_t i = 0; i < d->nrcpts; i++) {
         struct delivery_rcpt *r = &d->rcpts[i];
+        outcome_agree(r->why); // only now: what was final still is while policies are looked up
         warn(s, r, warn_ms);
         log_outcome(s, r, "deferred", LOG_INFO, r->why);
         tell_report(s, r, SENDING_QUEUED, r->why);
@@ -274,7 +274,7 @@ static void later(struct settling *s)
         settle_by(s, SETTLED_DEFERRED, r->why->status);
         note(s, r, SPOOL_DEFERRED, r->why);
     }
-    delivery_forget_attempts(d);
+    outcome_agree(&s->worst);
     keep_reason(d, &s->worst);
     // What waits keeps neither reasons nor bytes in memory.
     delivery_reset(d);
@@ -302,7 +302,7 @@ void queue_settle(struct delivery *d, void *queue)
     if (delivery_prune(d, settle_is_over))
         delivery_free(d);
     else if (again)
-        look(&s);
+        settle_look(&s);
     else
         later(&s);
     if (q->stopping && !lanes_sessions(q->lanes))
@@ -322,4 +322,19 @@ void queue_bounce(struct queue *q, struct delivery *d, const struct why *why)
     d->second_look = true; // an operator's word is final
     d->returned = true;
     queue_settle_all(q, d, why);
+}
+
+void queue_note(struct queue *q, const struct delivery *d, enum spool_outcome outcome)
+{
+    for (size_t i = 0; i < d->nrcpts; i++) {
+        struct spool_result result = {
+            .id = d->message->env.id,
+            .address = d->rcpts[i].recipient->address,
+            .outcome = outcome,
+            .attempts = d->attempts,
+            .next_ms = d->next_ms,
+            .delay_warned = d->rcpts[i].delay_warned,
+        };
+        spool_note(q->worker->relay->spool, &result);
+    }
 }

@@ -104,7 +104,7 @@ static void add_header(const struct report_document *d, const struct message *m,
              boundary);
 }
 
-static bool is_ascii(struct span s)
+static bool document_is_ascii(struct span s)
 {
     for (size_t i = 0; i < s.n; i++)
         if (s.p[i] > 127)
@@ -133,7 +133,7 @@ struct message *report_mail(const struct report_document *d, const char *address
     buf_init(&m->body, REPORT_BYTES_MAX * 2);
     add_body(d, boundary, &m->body);
     add_header(d, m, address, boundary, &m->header);
-    m->env.utf8_header = m->env.eightbit = !is_ascii(buf_span(&m->header));
+    m->env.utf8_header = m->env.eightbit = !document_is_ascii(buf_span(&m->header));
     m->env.body = m->env.eightbit ? BODY_8BITMIME : BODY_7BIT;
     m->header_bytes = m->header.len;
     m->body_bytes = m->body.len;

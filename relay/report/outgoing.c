@@ -86,7 +86,7 @@ static void say(struct outgoing *o, const char *event, enum log_level level, con
     log_end(&line);
 }
 
-static void tell(struct outgoing *o)
+static void outgoing_tell(struct outgoing *o)
 {
     struct counters *c = &o->r->relay->counters;
     bool sent =
@@ -128,7 +128,7 @@ static void outgoing_saved(struct sendings *found, const struct why *why, void *
     if (why && !o->r->stopping)
         return; // the timer comes back to it
     if (!why)
-        tell(o);
+        outgoing_tell(o);
     if (!why && o->row.state == SENDING_QUEUED)
         enqueue(o);
     outgoing_free(o);
@@ -246,7 +246,7 @@ static void outgoing_record_came(const struct dns_answer *answer, void *arg)
         buf_free(&bytes[--n]);
 }
 
-static void look_up(struct outgoing *o)
+static void outgoing_look_up(struct outgoing *o)
 {
     begin_attempt(o);
     if (o->row.domain[0] == '[') {
@@ -361,7 +361,7 @@ static void outgoing_posted(const struct https_post_answer *answer, void *arg)
     buf_free(&text);
 }
 
-static void post(struct outgoing *o)
+static void outgoing_post(struct outgoing *o)
 {
     struct why why;
     struct https *https = reporter_https(o->r, &why);
@@ -390,7 +390,7 @@ static void outgoing_claimed(struct sendings *found, const struct why *why, void
     } else if (o->message) {
         store(o);
     } else {
-        post(o);
+        outgoing_post(o);
     }
 }
 
@@ -459,7 +459,7 @@ void outgoing_start(struct reporter *r, const struct sending *row)
     list_append(&r->running, &o->list);
     r->nrunning++;
     if (outgoing_is_record(o))
-        look_up(o);
+        outgoing_look_up(o);
     else
         prepare(o);
 }

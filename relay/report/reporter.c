@@ -19,7 +19,7 @@
 
 static void reporter_on_timer(uv_timer_t *timer);
 
-static void arm(struct reporter *r, int64_t next_ms)
+static void reporter_arm(struct reporter *r, int64_t next_ms)
 {
     uint64_t ms = LOOK_MS, now = clock_mono_ms();
     int64_t left = next_ms - clock_ms();
@@ -104,7 +104,7 @@ static void look_again(struct reporter *r, int64_t next_ms)
     if (r->again || r->stopping)
         reporter_look(r);
     else
-        arm(r, next_ms);
+        reporter_arm(r, next_ms);
 }
 
 static void reporter_found_due(struct sendings *found, const struct why *why, void *arg)
@@ -180,7 +180,7 @@ void reporter_look(struct reporter *r)
     r->again = false;
     // While the relay drains it takes no new mail, its own neither.
     if (rests || r->relay->stage != RELAY_RUNNING) {
-        arm(r, INT64_MAX);
+        reporter_arm(r, INT64_MAX);
         return;
     }
     if (!r->nposts)
@@ -268,7 +268,8 @@ static void reporter_end_if_over(struct reporter *r)
     if (uv_is_closing((uv_handle_t *)&r->timer))
         return;
     if (r->looking || r->nrunning || r->nwishes) {
-        arm(r, clock_ms() + STOP_MS); // for what goes over HTTPS; the others come by themselves
+        reporter_arm(r, clock_ms() +
+                            STOP_MS); // for what goes over HTTPS; the others come by themselves
         return;
     }
     close_https(r);

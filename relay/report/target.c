@@ -61,7 +61,7 @@ static char *encoded_mailto(const char *address)
     return buf_take(&out);
 }
 
-static bool is_ascii(const char *s)
+static bool target_is_ascii(const char *s)
 {
     for (; *s; s++)
         if ((unsigned char)*s > 126)
@@ -81,7 +81,7 @@ static int parse_mail(struct span rua, struct report_target *out, struct why *wh
     if (rc == 0 && value_mailbox(buf_span(&text), &address, &ignored) < 0)
         rc = bad(why, rua, "not one mail address");
     buf_free(&text);
-    if (rc == 0 && !is_ascii(address))
+    if (rc == 0 && !target_is_ascii(address))
         rc = bad(why, rua, "the local part is not ASCII");
     if (rc == 0) {
         *out = (struct report_target){.way = REPORT_MAIL,

@@ -42,7 +42,7 @@ static struct route_host *new_host(struct plan *plan, const struct hop *hop, con
     return h;
 }
 
-static bool same_address(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+static bool host_same_address(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
 {
     if (a->ss_family != b->ss_family)
         return false;
@@ -81,7 +81,7 @@ static void take_address(const struct plan_input *in, const struct hop *hop, str
                          const struct sockaddr_storage *address, struct found *found)
 {
     for (size_t i = 0; i < in->nown; i++)
-        if (same_address(&in->own[i], address)) {
+        if (host_same_address(&in->own[i], address)) {
             found->own = true;
             return;
         }

@@ -69,7 +69,7 @@ static bool planning_look_again(void *arg)
     return !p->route && facts_count_wanted(p->facts) > 0;
 }
 
-static void evaluation(struct planning *p);
+static void planning_evaluation(struct planning *p);
 
 static void planning_driven(void *arg)
 {
@@ -78,10 +78,10 @@ static void planning_driven(void *arg)
     if (p->route)
         p->done(p->arg);
     else if (!planning_waits_for_policy(p))
-        evaluation(p); // the policy came while the last lookups were under way
+        planning_evaluation(p); // the policy came while the last lookups were under way
 }
 
-static void evaluation(struct planning *p)
+static void planning_evaluation(struct planning *p)
 {
     p->evaluation = dns_evaluate(p->world->dns, p->world->mail, p->facts, planning_look_again,
                                  planning_driven, p);
@@ -94,7 +94,7 @@ static void planning_sts_came(const struct sts_view *view, void *arg)
     sts_view_copy(&s->sts, view);
     s->known = true;
     if (!s->planning->evaluation && !planning_waits_for_policy(s->planning))
-        evaluation(s->planning);
+        planning_evaluation(s->planning);
 }
 
 static void ask_subjects(struct planning *p)
@@ -131,7 +131,7 @@ struct planning *planning_start(const struct planning_world *world, struct setup
     dns_get_state(world->dns, &p->dns);
     random_bytes(&p->seed, sizeof p->seed);
     ask_subjects(p);
-    evaluation(p);
+    planning_evaluation(p);
     return p;
 }
 

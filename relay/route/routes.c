@@ -230,14 +230,15 @@ static bool routes_is_refused(void *arg, const struct sockaddr *address)
     return refused_address(setup->config, address);
 }
 
-static void drop_setup(void *arg)
+static void routes_drop_setup(void *arg)
 {
     setup_unref(arg);
 }
 
 static struct https_rules https_rules_of(struct setup *setup)
 {
-    return (struct https_rules){setup->trust, routes_is_refused, setup_ref(setup), drop_setup};
+    return (struct https_rules){setup->trust, routes_is_refused, setup_ref(setup),
+                                routes_drop_setup};
 }
 
 static void routes_take_reload(struct item *item)

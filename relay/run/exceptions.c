@@ -6,7 +6,7 @@
 #include "relay/log/log.h"
 #include "tls/policy.h"
 
-static void tell(const struct cfg_destination *d)
+static void exceptions_tell(const struct cfg_destination *d)
 {
     struct logline line;
     char until[40];
@@ -27,6 +27,6 @@ void exceptions_look(const struct config *config, int64_t *looked_s)
     for (size_t i = 0; before && i < c->ndestinations; i++) {
         const struct cfg_destination *d = &c->destinations[i];
         if (d->until > 0 && d->until >= before && d->until < now)
-            tell(d);
+            exceptions_tell(d);
     }
 }

@@ -55,7 +55,8 @@ static void lifecycle_alarm_from_spool(void *arg, const char *sentence)
 }
 
 // Once for each change: validation that breaks in silence means mail without DANE, or mail that waits.
-static void tell_dns(void *arg, const struct dns_state *before, const struct dns_state *now)
+static void lifecycle_tell_dns(void *arg, const struct dns_state *before,
+                               const struct dns_state *now)
 {
     (void)arg;
     if (now->stuck && !before->stuck)
@@ -90,7 +91,7 @@ static int open_doors(struct relay *relay, struct setup *setup, struct recovered
     if (!relay->state)
         return -1;
     *exit_status = EXIT_TEMP;
-    struct dns_options dns = {.config = &config->dns, .changed = tell_dns};
+    struct dns_options dns = {.config = &config->dns, .changed = lifecycle_tell_dns};
     relay->dns = dns_open(&dns, why);
     if (!relay->dns)
         return -1;

@@ -282,7 +282,7 @@ static void run_on_watch(uv_timer_t *timer)
     config_load_free(&load);
 }
 
-static void close_handle(uv_handle_t *handle, void *arg)
+static void run_close_handle(uv_handle_t *handle, void *arg)
 {
     (void)arg;
     if (!uv_is_closing(handle))
@@ -301,8 +301,8 @@ static void run_stopped(void *arg)
     history_stop(run->relay.history);
     run->relay.history = NULL;
     for (int i = 0; i < 3; i++)
-        close_handle((uv_handle_t *)&run->signals[i], NULL);
-    close_handle((uv_handle_t *)&run->watch, NULL);
+        run_close_handle((uv_handle_t *)&run->signals[i], NULL);
+    run_close_handle((uv_handle_t *)&run->watch, NULL);
     publication_close(run->publication);
     audit_daily_stop(run->audit);
     inbox_unref(run->mail); // closed when no thread is left that may answer to it
@@ -435,7 +435,7 @@ static int fill_loop(struct run *run, struct why *why)
 static void unmake_loop(struct run *run)
 {
     inbox_close(run->mail);
-    uv_walk(&run->loop, close_handle, NULL);
+    uv_walk(&run->loop, run_close_handle, NULL);
     uv_run(&run->loop, UV_RUN_DEFAULT);
     uv_loop_close(&run->loop);
 }

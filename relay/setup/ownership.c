@@ -45,8 +45,8 @@ static bool is_forbidden(const char *path)
 }
 
 // `mend`: what the command is run on.
-static void tell(const char *what, const char *path, const char *command, const char *mend,
-                 struct buf *lines)
+static void ownership_tell(const char *what, const char *path, const char *command,
+                           const char *mend, struct buf *lines)
 {
     struct stat st;
     char owner[NAME_ROOM], user[NAME_ROOM], group[NAME_ROOM];
@@ -83,7 +83,7 @@ static void look_at_spool(const char *spool, struct buf *lines)
 {
     char *found = is_forbidden(spool) ? mem_dup(spool) : find_forbidden(spool, 1);
     if (found)
-        tell("spool", found, "chown -R", spool, lines);
+        ownership_tell("spool", found, "chown -R", spool, lines);
     free(found);
 }
 
@@ -92,7 +92,7 @@ static bool tell_part(const char *state, const char *part, struct buf *lines)
     char *path = mem_printf("%s%s", state, part), *all = mem_printf("%s*", state);
     bool told = is_forbidden(path);
     if (told)
-        tell("state", path, "chown", all, lines);
+        ownership_tell("state", path, "chown", all, lines);
     free(path);
     free(all);
     return told;
@@ -108,7 +108,7 @@ static void look_at_state(const char *state, struct buf *lines)
         slash[slash == folder] = 0;
     if (is_forbidden(folder)) {
         bool closed = stat(folder, &st) == 0 && !(st.st_mode & S_IXOTH);
-        tell("state", folder, closed ? "chown -R" : "chown", folder, lines);
+        ownership_tell("state", folder, closed ? "chown -R" : "chown", folder, lines);
         free(folder);
         if (closed)
             return;

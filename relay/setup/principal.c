@@ -77,7 +77,7 @@ static char *plain_local(const char *address)
     return out;
 }
 
-static bool same_address(const char *pattern, const char *address, const char *domain)
+static bool principal_same_address(const char *pattern, const char *address, const char *domain)
 {
     const char *at = strrchr(pattern, '@');
     if (!at || strcmp(at + 1, domain) != 0)
@@ -98,7 +98,7 @@ static bool principal_matches(const struct sender_pattern *p, const char *addres
     case SENDER_BELOW:
         return is_below(domain, p->text);
     case SENDER_ADDRESS:
-        return same_address(p->text, address, domain);
+        return principal_same_address(p->text, address, domain);
     case SENDER_ANY:
         return true;
     }

@@ -4,8 +4,8 @@
 
 #include <sys/stat.h>
 
-static size_t look(const struct config *config, const char *what, const char *file,
-                   struct buf *lines)
+static size_t setup_rights_look(const struct config *config, const char *what, const char *file,
+                                struct buf *lines)
 {
     struct stat st;
     if (!file[0] || stat(file, &st) < 0)
@@ -23,16 +23,16 @@ static size_t look(const struct config *config, const char *what, const char *fi
 
 size_t rights_look(const struct config *config, struct buf *lines)
 {
-    size_t n = look(config, "users file", config->users, lines);
+    size_t n = setup_rights_look(config, "users file", config->users, lines);
     for (size_t i = 0; i < config->ncertificates; i++)
-        n += look(config, "certificate key", config->certificates[i].key, lines);
+        n += setup_rights_look(config, "certificate key", config->certificates[i].key, lines);
     for (size_t d = 0; d < config->ndkim; d++)
         for (size_t k = 0; k < config->dkim[d].nkeys; k++)
-            n += look(config, "signing key", config->dkim[d].keys[k].file, lines);
+            n += setup_rights_look(config, "signing key", config->dkim[d].keys[k].file, lines);
     if (config->arc.domain[0])
-        n += look(config, "signing key", config->arc.file, lines);
+        n += setup_rights_look(config, "signing key", config->arc.file, lines);
     for (size_t i = 0; i < config->delivery.ndestinations; i++)
-        n += look(config, "password file", config->delivery.destinations[i].auth_password_file,
-                  lines);
+        n += setup_rights_look(config, "password file",
+                               config->delivery.destinations[i].auth_password_file, lines);
     return n;
 }

@@ -64,7 +64,8 @@ static void users_complain(struct buf *complaints, const char *path, size_t line
         buf_addf(complaints, "%s:%zu: %s\n", path, line, text);
 }
 
-static void take_line(struct users *users, struct span text, size_t line, struct buf *complaints)
+static void users_take_line(struct users *users, struct span text, size_t line,
+                            struct buf *complaints)
 {
     struct span name, hash;
     if (text.n && text.p[text.n - 1] == '\r')
@@ -135,7 +136,7 @@ struct users *users_parse(const char *path, struct span text, struct buf *compla
             line = all;
             rest.n = 0;
         }
-        take_line(users, line, number, complaints);
+        users_take_line(users, line, number, complaints);
     }
     users->decoy = mem_dup(costliest(users));
     users->decoy_cost = cost_of_hash(users->decoy);

@@ -97,7 +97,7 @@ static bool rewrite(struct span old, const char *name, const char *hash, struct 
     return found;
 }
 
-static int write_all(int fd, struct span text)
+static int users_edit_write_all(int fd, struct span text)
 {
     while (text.n) {
         ssize_t done = write(fd, text.p, text.n);
@@ -134,8 +134,8 @@ static int replace(struct edit *e, struct span text, struct why *why)
     if ((made.st_uid != e->st.st_uid || made.st_gid != e->st.st_gid) &&
         fchown(fd, e->st.st_uid, e->st.st_gid) < 0)
         goto done;
-    if (fchmod(fd, e->st.st_mode & MODE_MOST) < 0 || write_all(fd, text) < 0 || fsync(fd) < 0 ||
-        rename(temporary, e->path) < 0)
+    if (fchmod(fd, e->st.st_mode & MODE_MOST) < 0 || users_edit_write_all(fd, text) < 0 ||
+        fsync(fd) < 0 || rename(temporary, e->path) < 0)
         goto done;
     rc = sync_folder(e->path);
 done:
@@ -150,8 +150,8 @@ done:
     return rc;
 }
 
-static enum users_result change(struct edit *e, enum users_verb verb, const char *name,
-                                const char *hash, struct why *why)
+static enum users_result users_edit_change(struct edit *e, enum users_verb verb, const char *name,
+                                           const char *hash, struct why *why)
 {
     struct buf old, new;
     buf_init(&old, USERS_FILE_SIZE);
@@ -184,7 +184,7 @@ enum users_result users_edit(const char *path, enum users_verb verb, const char 
     if (!e.path)
         users_edit_failed(why, path);
     else if (lock(&e, verb == USERS_ADD, group, why) == 0)
-        result = change(&e, verb, name, hash, why);
+        result = users_edit_change(&e, verb, name, hash, why);
     if (e.fd >= 0)
         close(e.fd); // and the lock with it
     free(e.path);

@@ -146,7 +146,7 @@ static int read_auth(struct span value)
     return rc;
 }
 
-static bool is_ascii(const char *text)
+static bool command_is_ascii(const char *text)
 {
     while (*text && (unsigned char)*text < 127)
         text++;
@@ -166,7 +166,8 @@ static int mail_parameter(struct smtp_mail *out, struct span name, struct span v
     if (span_is_nocase(name, "RET"))
         return read_ret(value, &out->ret);
     if (span_is_nocase(name, "ENVID"))
-        return decode(value, MAX_DSN_ENVID, &out->envid) < 0 || !is_ascii(out->envid) ? -1 : 0;
+        return decode(value, MAX_DSN_ENVID, &out->envid) < 0 || !command_is_ascii(out->envid) ? -1
+                                                                                              : 0;
     if (span_is_nocase(name, "AUTH"))
         return read_auth(value);
     if (span_is_nocase(name, "SMTPUTF8")) {
@@ -280,7 +281,7 @@ static int read_orcpt(struct span value, char **orcpt)
     bool wide = span_is_nocase(type, "utf-8");
     int rc = decode(value, MAX_DSN_ORCPT, orcpt);
     // RFC 6533: what has no ASCII form is not kept; a DSN then names the final recipient alone.
-    if (rc == 0 && wide && !is_ascii(*orcpt)) {
+    if (rc == 0 && wide && !command_is_ascii(*orcpt)) {
         free(*orcpt);
         *orcpt = NULL;
     }

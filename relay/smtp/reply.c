@@ -82,7 +82,7 @@ static void keep_text(struct smtp_reply *reply, struct span text)
 
 // A whole line without its line end: "250-text", "250 text" or "250". A refusal is heard without a separator
 // as well ("550denied"); a success said so is none.
-static int take_line(struct smtp_reply *reply, struct span line, struct why *why)
+static int reply_take_line(struct smtp_reply *reply, struct span line, struct why *why)
 {
     if (line.n && memchr(line.p, 0, line.n))
         return reply_bad(why, "it has a NUL");
@@ -120,7 +120,7 @@ static int end_line(struct smtp_reply *reply, struct why *why)
     struct span line = buf_span(&reply->line);
     if (line.n && line.p[line.n - 1] == '\r')
         line.n--;
-    int rc = take_line(reply, line, why);
+    int rc = reply_take_line(reply, line, why);
     buf_reset(&reply->line);
     return rc;
 }

@@ -21,7 +21,7 @@ struct demands {
     bool sts; // MTA-STS is where webpki comes from
 };
 
-static bool usable(const struct route_host *host)
+static bool answer_usable(const struct route_host *host)
 {
     return !host->demand.refuse && !why_is_set(&host->unusable);
 }
@@ -31,7 +31,7 @@ static struct demands count(const struct route *route)
     struct demands n = {0};
     for (size_t i = 0; i < route->nhosts; i++) {
         const struct demand *d = &route->hosts[i].demand;
-        if (!usable(&route->hosts[i]))
+        if (!answer_usable(&route->hosts[i]))
             continue;
         n.dane += d->level == TLS_DANE;
         n.webpki += d->level == TLS_WEBPKI;
@@ -57,7 +57,7 @@ static void add_patterns(const struct route *route, struct buf *out)
     const struct sts_view *last = NULL;
     for (size_t h = 0; h < route->nhosts; h++) {
         const struct sts_view *policy = route_sts(route, &route->hosts[h]);
-        if (!usable(&route->hosts[h]) || !policy || policy == last)
+        if (!answer_usable(&route->hosts[h]) || !policy || policy == last)
             continue;
         last = policy;
         for (size_t i = 0; i < policy->nmx; i++) {
@@ -74,7 +74,7 @@ static void add_host_names(const struct route *route, struct buf *out)
     const char *before = " match=";
     for (size_t i = 0; i < route->nhosts; i++) {
         const struct demand *d = &route->hosts[i].demand;
-        if (!usable(&route->hosts[i]) || d->level != TLS_WEBPKI)
+        if (!answer_usable(&route->hosts[i]) || d->level != TLS_WEBPKI)
             continue;
         for (size_t k = 0; k < d->nnames; k++)
             add_name(out, &before, d->names[k]);

@@ -70,7 +70,7 @@ static void server_too_idle(uv_timer_t *timer)
     hang_up(timer->data);
 }
 
-static void look(struct asker *a);
+static void server_look(struct asker *a);
 
 static void server_written(uv_write_t *write, int status)
 {
@@ -79,7 +79,7 @@ static void server_written(uv_write_t *write, int status)
     if (status < 0)
         hang_up(a);
     else
-        look(a);
+        server_look(a);
 }
 
 static void reply(struct asker *a, struct span text)
@@ -104,7 +104,7 @@ static void server_routed(struct route *route, void *arg)
 }
 
 // The next question, when none is under way and no answer is being written.
-static void look(struct asker *a)
+static void server_look(struct asker *a)
 {
     struct span key;
     size_t used;
@@ -145,7 +145,7 @@ static void server_on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *room)
         hang_up(a);
     } else if (n > 0) {
         a->in.len += (size_t)n;
-        look(a);
+        server_look(a);
     }
 }
 

@@ -87,7 +87,7 @@ static void spare(const struct spool *s, struct job *job)
         buf_reset(&job->record);
 }
 
-static bool fits(const struct spool *s, const struct job *job)
+static bool batch_fits(const struct spool *s, const struct job *job)
 {
     const struct batch *b = &s->batch;
     const struct segment *g = s->head;
@@ -106,7 +106,7 @@ static void gather(struct spool *s)
     bool any = false;
     while (s->first && b->npieces + 4 <= SPOOL_PIECES) {
         spare(s, s->first);
-        if (any && !fits(s, s->first))
+        if (any && !batch_fits(s, s->first))
             break;
         struct job *job = s->first;
         s->first = (struct job *)(void *)job->item.next;

@@ -154,7 +154,7 @@ static int files_system_lock(void *self, const char *path)
     return -1;
 }
 
-static void *system_map(void *self, const char *path, size_t bytes)
+static void *files_system_map(void *self, const char *path, size_t bytes)
 {
     (void)self;
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -170,13 +170,13 @@ static void *system_map(void *self, const char *path, size_t bytes)
     return memory == MAP_FAILED ? NULL : memory;
 }
 
-static void system_unmap(void *self, void *memory, size_t bytes)
+static void files_system_unmap(void *self, void *memory, size_t bytes)
 {
     (void)self;
     munmap(memory, bytes);
 }
 
-static void system_boot(void *self, char *out, size_t size)
+static void files_system_boot(void *self, char *out, size_t size)
 {
     (void)self;
     int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
@@ -201,9 +201,9 @@ const struct spool_files spool_files_system = {
     .sync_dir = files_system_sync_dir,
     .list = files_system_list,
     .free_bytes = files_system_free_bytes,
-    .map = system_map,
-    .unmap = system_unmap,
-    .boot = system_boot,
+    .map = files_system_map,
+    .unmap = files_system_unmap,
+    .boot = files_system_boot,
     .lock = files_system_lock,
 };
 

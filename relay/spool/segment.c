@@ -112,7 +112,7 @@ static void space_ahead(struct spool *s, int fd)
 }
 
 // The file and its name are on disk before any record is put into it.
-static int begin(struct spool *s, bool reserve)
+static int spool_segment_begin(struct spool *s, bool reserve)
 {
     const struct spool_files *files = s->files;
     unsigned char random[16], head[SEGMENT_HEAD];
@@ -150,14 +150,14 @@ failed:
 int segment_begin(struct spool *s)
 {
     bool tight = atomic_load(&s->tight);
-    if (!tight && begin(s, false) == 0)
+    if (!tight && spool_segment_begin(s, false) == 0)
         return 0;
     tight = tight || spool_full(&s->trouble);
     if (!tight)
         return -1;
     atomic_store(&s->tight, true);
     struct why first = s->trouble;
-    if (begin(s, true) == 0) {
+    if (spool_segment_begin(s, true) == 0) {
         if (!s->reserve_told)
             spool_alarm(s, "the spool's disk is full; its reserve takes what is delivered until "
                            "there is room, and no mail is accepted");
@@ -165,7 +165,7 @@ int segment_begin(struct spool *s)
         s->reserve_at_ms = clock_mono_ms() + SPOOL_ROOM_MS;
         return 0;
     }
-    if (begin(s, false) == 0) { // a new look, without the reserve
+    if (spool_segment_begin(s, false) == 0) { // a new look, without the reserve
         atomic_store(&s->tight, false);
         return 0;
     }

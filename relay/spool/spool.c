@@ -16,28 +16,6 @@
 #include "relay/base/exit.h"
 #include "relay/spool/inside.h"
 
-void spool_alarm(struct spool *s, const char *format, ...)
-{
-    char sentence[1024];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(sentence, sizeof sentence, format, args);
-    va_end(args);
-    if (s->options.alarm)
-        s->options.alarm(s->options.arg, sentence);
-}
-
-int spool_trouble(struct why *why, int error, const char *what)
-{
-    bool full = error == ENOSPC || error == EDQUOT;
-    return why_set(why, WHY_OURS, full ? "4.3.1" : "4.3.0", "%s: %s", what, strerror(error));
-}
-
-bool spool_full(const struct why *trouble)
-{
-    return strcmp(trouble->status, "4.3.1") == 0;
-}
-
 // Appends what has come to the queue.
 static void spool_take(struct spool *s, struct item *items)
 {
@@ -291,31 +269,6 @@ void spool_barrier(struct spool *s, struct item *item, struct inbox *reply)
     job->back = item;
     job->reply = reply;
     inbox_post(s->inbox, &job->item);
-}
-
-// Whoever first asks after a second looks at the disk for everybody.
-static uint64_t free_bytes(struct spool *s)
-{
-    uint64_t now = clock_mono_ms(), at = atomic_load(&s->room_at_ms), bytes;
-    if (now >= at && atomic_compare_exchange_strong(&s->room_at_ms, &at, now + SPOOL_ROOM_MS) &&
-        s->files->free_bytes(s->files->self, s->directory, &bytes) == 0) {
-        atomic_store(&s->spent, 0);
-        atomic_store(&s->free_bytes, bytes);
-    }
-    return atomic_load(&s->free_bytes);
-}
-
-bool spool_room_for(struct spool *s, uint64_t bytes)
-{
-    uint64_t left = free_bytes(s), taken = s->options.disk_reserve + atomic_load(&s->spent);
-    int64_t promised = atomic_load(&s->promised);
-    taken += promised > 0 ? (uint64_t)promised : 0;
-    return !atomic_load(&s->tight) && left >= taken && left - taken >= bytes;
-}
-
-bool spool_room(struct spool *s)
-{
-    return spool_room_for(s, 0);
 }
 
 void spool_promise(struct spool *s, struct message *m, uint64_t bytes)

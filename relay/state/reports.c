@@ -68,7 +68,7 @@ static struct errand *errand_of(struct state_work *work)
     return (struct errand *)work;
 }
 
-static void errand_done(struct item *item)
+static void reports_errand_done(struct item *item)
 {
     struct errand *e = errand_of(list_of(item, struct state_work, item));
     if (e->fn)
@@ -88,7 +88,7 @@ static struct errand *errand_new(enum db_result (*run)(struct state_db *, struct
                                  struct inbox *reply, sendings_fn *fn, void *arg)
 {
     struct errand *e = mem_new(sizeof *e);
-    e->work.item.run = errand_done;
+    e->work.item.run = reports_errand_done;
     e->work.run = run;
     e->work.reply = reply;
     e->fn = fn;
@@ -97,7 +97,7 @@ static struct errand *errand_new(enum db_result (*run)(struct state_db *, struct
 }
 
 // Runs a statement without rows; it is finalized.
-static enum db_result change(struct state_db *db, sqlite3_stmt *st, struct why *why)
+static enum db_result reports_change(struct state_db *db, sqlite3_stmt *st, struct why *why)
 {
     if (!st)
         return db_judge(db, "a query", why);
@@ -161,10 +161,10 @@ static enum db_result mend_times(struct state_db *db, struct why *why)
         sqlite3_bind_int64(st, 2, clock_ms());
         sqlite3_bind_int64(st, 3, clock_ms() + LONGEST_WAIT_MS);
     }
-    return change(db, st, why);
+    return reports_change(db, st, why);
 }
 
-static enum db_result run_due(struct state_db *db, struct state_work *work, struct why *why)
+static enum db_result reports_run_due(struct state_db *db, struct state_work *work, struct why *why)
 {
     struct errand *e = errand_of(work);
     enum db_result rc = mend_times(db, why);
@@ -186,14 +186,14 @@ static enum db_result run_due(struct state_db *db, struct state_work *work, stru
 void state_sendings_due(struct state *state, bool by_hand, size_t limit, struct inbox *reply,
                         sendings_fn *fn, void *arg)
 {
-    struct errand *e = errand_new(run_due, reply, fn, arg);
+    struct errand *e = errand_new(reports_run_due, reply, fn, arg);
     e->by_hand = by_hand;
     e->limit = limit;
     state_do(state, &e->work);
 }
 
-static enum db_result look(struct state_db *db, const struct sending_query *query,
-                           struct sendings *out, struct why *why)
+static enum db_result reports_look(struct state_db *db, const struct sending_query *query,
+                                   struct sendings *out, struct why *why)
 {
     sqlite3_stmt *st = db_prepare(db,
                                   "SELECT " COLUMNS " FROM report WHERE" OF_DOMAIN
@@ -210,16 +210,16 @@ static enum db_result look(struct state_db *db, const struct sending_query *quer
     return read_rows(db, st, out, why);
 }
 
-static enum db_result run_ask(struct state_db *db, struct state_work *work, struct why *why)
+static enum db_result reports_run_ask(struct state_db *db, struct state_work *work, struct why *why)
 {
     struct errand *e = errand_of(work);
-    return look(db, &e->query, &e->found, why);
+    return reports_look(db, &e->query, &e->found, why);
 }
 
 void state_sendings_ask(struct state *state, const struct sending_query *query, struct inbox *reply,
                         sendings_fn *fn, void *arg)
 {
-    struct errand *e = errand_new(run_ask, reply, fn, arg);
+    struct errand *e = errand_new(reports_run_ask, reply, fn, arg);
     e->domain = mem_dup(query->domain);
     e->query = *query;
     e->query.domain = e->domain;
@@ -237,7 +237,7 @@ int state_sendings_file(const char *path, const struct sending_query *query, str
     // A database of before reports were sent has no such table, and nothing to tell.
     enum db_result rc = db_number(&db, "PRAGMA user_version", &version, why);
     if (rc == DB_DONE && version >= STATE_WITH_REPORTS)
-        rc = look(&db, query, out, why);
+        rc = reports_look(&db, query, out, why);
     db_close(&db);
     free(db.path);
     if (rc != DB_DONE)
@@ -253,18 +253,19 @@ static enum db_result mark_day(struct state_db *db, int64_t day, bool *before, s
     sqlite3_stmt *future = db_prepare(db, "DELETE FROM report_day WHERE day > ?1", why);
     if (future)
         sqlite3_bind_int64(future, 1, ledger_day(clock_ms()));
-    if (change(db, future, why) != DB_DONE)
+    if (reports_change(db, future, why) != DB_DONE)
         return DB_FAILED;
     sqlite3_stmt *st =
         db_prepare(db, "INSERT INTO report_day VALUES(?1) ON CONFLICT DO NOTHING", why);
     if (st)
         sqlite3_bind_int64(st, 1, day);
-    enum db_result rc = change(db, st, why);
+    enum db_result rc = reports_change(db, st, why);
     *before = rc == DB_DONE && sqlite3_changes(db->sql) == 0;
     return rc;
 }
 
-static enum db_result run_plan(struct state_db *db, struct state_work *work, struct why *why)
+static enum db_result reports_run_plan(struct state_db *db, struct state_work *work,
+                                       struct why *why)
 {
     const struct sending_plan *plan = &errand_of(work)->plan;
     bool before = false;
@@ -290,13 +291,13 @@ static enum db_result run_plan(struct state_db *db, struct state_work *work, str
         sqlite3_bind_int64(st, 6, (int64_t)plan->spread_ms + 1);
         sqlite3_bind_int64(st, 7, clock_ms());
     }
-    return change(db, st, why);
+    return reports_change(db, st, why);
 }
 
 void state_sendings_plan(struct state *state, const struct sending_plan *plan, struct inbox *reply,
                          sendings_fn *fn, void *arg)
 {
-    struct errand *e = errand_new(run_plan, reply, fn, arg);
+    struct errand *e = errand_new(reports_run_plan, reply, fn, arg);
     e->domain = mem_dup(plan->domain);
     e->plan = *plan;
     e->plan.domain = e->domain;
@@ -325,10 +326,10 @@ static enum db_result put(struct state_db *db, const struct sending *row, struct
         sqlite3_bind_int64(st, 11, (int64_t)row->message);
         db_text(st, 12, row->answer);
     }
-    return change(db, st, why);
+    return reports_change(db, st, why);
 }
 
-static enum db_result run_put(struct state_db *db, struct state_work *work, struct why *why)
+static enum db_result reports_run_put(struct state_db *db, struct state_work *work, struct why *why)
 {
     return put(db, &errand_of(work)->row, why);
 }
@@ -347,7 +348,7 @@ static struct errand *errand_about(const struct sending *row,
 void state_sendings_put(struct state *state, const struct sending *row, struct inbox *reply,
                         sendings_fn *fn, void *arg)
 {
-    state_do(state, &errand_about(row, run_put, reply, fn, arg)->work);
+    state_do(state, &errand_about(row, reports_run_put, reply, fn, arg)->work);
 }
 
 static enum db_result add_address(struct state_db *db, const struct sending *record,
@@ -369,10 +370,11 @@ static enum db_result add_address(struct state_db *db, const struct sending *rec
         sqlite3_bind_int64(st, 6, record->changed_ms);
         sqlite3_bind_int(st, 7, SENDING_FAILED);
     }
-    return change(db, st, why);
+    return reports_change(db, st, why);
 }
 
-static enum db_result run_expand(struct state_db *db, struct state_work *work, struct why *why)
+static enum db_result reports_run_expand(struct state_db *db, struct state_work *work,
+                                         struct why *why)
 {
     const struct errand *e = errand_of(work);
     enum db_result rc = put(db, &e->row, why);
@@ -385,7 +387,7 @@ void state_sendings_expand(struct state *state, const struct sending *row,
                            const struct strings *rua, struct inbox *reply, sendings_fn *fn,
                            void *arg)
 {
-    struct errand *e = errand_about(row, run_expand, reply, fn, arg);
+    struct errand *e = errand_about(row, reports_run_expand, reply, fn, arg);
     e->row.state = SENDING_DONE;
     e->rua.at = mem_grow(NULL, rua->n + 1, sizeof *e->rua.at);
     for (size_t i = 0; i < rua->n; i++)
@@ -395,7 +397,8 @@ void state_sendings_expand(struct state *state, const struct sending *row,
 
 // --- what became of mail ---
 
-static enum db_result run_mailed(struct state_db *db, struct state_work *work, struct why *why)
+static enum db_result reports_run_mailed(struct state_db *db, struct state_work *work,
+                                         struct why *why)
 {
     const struct sending *row = &errand_of(work)->row;
     sqlite3_stmt *st = db_prepare(db,
@@ -409,13 +412,13 @@ static enum db_result run_mailed(struct state_db *db, struct state_work *work, s
         db_text(st, 4, row->answer);
         sqlite3_bind_int(st, 5, SENDING_QUEUED);
     }
-    return change(db, st, why);
+    return reports_change(db, st, why);
 }
 
 void state_sendings_mailed(struct state *state, uint64_t message, enum sending_state end,
                            const char *answer)
 {
-    struct errand *e = errand_new(run_mailed, NULL, NULL, NULL);
+    struct errand *e = errand_new(reports_run_mailed, NULL, NULL, NULL);
     e->row = (struct sending){
         .state = end, .message = message, .changed_ms = clock_ms(), .answer = mem_dup(answer)};
     state_do(state, &e->work);
@@ -460,7 +463,8 @@ static bool sort_out(const struct errand *e, struct sending *row)
     return true;
 }
 
-static enum db_result run_recover(struct state_db *db, struct state_work *work, struct why *why)
+static enum db_result reports_run_recover(struct state_db *db, struct state_work *work,
+                                          struct why *why)
 {
     struct errand *e = errand_of(work);
     sqlite3_stmt *st =
@@ -478,7 +482,7 @@ static enum db_result run_recover(struct state_db *db, struct state_work *work, 
 
 void state_sendings_recover(struct state *state, const uint64_t *mails, size_t n)
 {
-    struct errand *e = errand_new(run_recover, NULL, NULL, NULL);
+    struct errand *e = errand_new(reports_run_recover, NULL, NULL, NULL);
     e->mails = mem_new((n + 1) * sizeof *e->mails);
     e->nmails = n;
     if (n)

@@ -110,9 +110,8 @@ enum submit_state submit_leave(struct submit *s, int code, const char *status, c
 void submit_set_client(struct submit *s, const struct sockaddr *address);
 struct span submit_input(struct submit *s); // what is not used yet
 bool submit_secure(const struct submit *s);
-void submit_end_transaction(struct submit *s); // forgets message and XFORWARD
-enum submit_state
-submit_idle(const struct submit *s); // between transactions: EHLO was said, or is due
+void submit_end_transaction(struct submit *s);         // forgets message and XFORWARD
+enum submit_state submit_idle(const struct submit *s); // between transactions
 void submit_log_refuse(struct submit *s, const char *to, const struct why *why);
 
 // line.c
@@ -131,16 +130,13 @@ submit_command_fn submit_data, submit_bdat;                  // data.c
 // hello.c: the beginning of a connection.
 enum submit_state submit_read_proxy(struct submit *s);
 enum submit_state submit_read_early(struct submit *s);
-enum submit_state
-submit_begin(struct submit *s); // the client is known: limits, bans, TLS or silence
+enum submit_state submit_begin(struct submit *s); // limits, bans, TLS or silence
 void submit_start_tls(struct submit *s);
 enum submit_state submit_banner(struct submit *s);
 enum submit_state submit_secured(struct submit *s);
-
 // auth.c: one line of answer; and the proof.
 enum submit_state submit_credentials(struct submit *s, struct span line);
 enum submit_state submit_prove(struct submit *s);
-
 // forward.c: what the principal may say of the original client; NULL: nothing was said.
 const struct smtp_forward *submit_original(struct submit *s);
 

@@ -26,7 +26,7 @@ static uint64_t at_most(uint64_t ms, uint64_t end, uint64_t now)
 
 // The state's time, or what is left of the transaction's where that is less (a slow sender); who has not
 // logged in and comes from nowhere that is trusted has so long for all it says.
-static void arm(struct submit *s)
+static void mover_arm(struct submit *s)
 {
     uint64_t ms = s->rows[s->state].ms, now = clock_mono_ms();
     bool reads = ms && s->rows[s->state].input;
@@ -65,7 +65,7 @@ void submit_go(struct submit *s, enum submit_state state)
         stream_pause(s->stream);
     if (!s->rows[before].input && s->rows[state].input)
         stream_resume(s->stream);
-    arm(s);
+    mover_arm(s);
     if (before != state && s->rows[state].enter)
         s->rows[state].enter(s);
 }
@@ -207,7 +207,7 @@ void submit_turn(struct submit *s)
         enum submit_state next = s->rows[s->state].input(s);
         if (next == SUBMIT_WAIT) {
             if (s->used > used && clock_mono_ms() - s->armed_ms > REARM_MS)
-                arm(s); // message bytes came
+                mover_arm(s); // message bytes came
             break;
         }
         submit_go(s, next);

@@ -99,7 +99,7 @@ static struct entry *limits_find(struct limits *l, enum table table, const char 
     return e;
 }
 
-static struct entry *find_or_add(struct limits *l, enum table table, const char *key)
+static struct entry *limits_find_or_add(struct limits *l, enum table table, const char *key)
 {
     struct entry *e = limits_find(l, table, key);
     if (e)
@@ -139,7 +139,7 @@ bool limits_enter(struct limits *l, const struct sockaddr *client, uint64_t per_
     char key[CLIENT_KEY];
     client_key(client, key);
     pthread_mutex_lock(&l->lock);
-    struct entry *e = find_or_add(l, CLIENTS, key);
+    struct entry *e = limits_find_or_add(l, CLIENTS, key);
     bool room = e->count < per_client;
     if (room)
         e->count++;
@@ -183,7 +183,7 @@ static void count_failure(struct limits *l, char *key, uint64_t failures, uint64
 {
     uint64_t now = clock_mono_ms();
     pthread_mutex_lock(&l->lock);
-    struct entry *e = find_or_add(l, FAILURES, key);
+    struct entry *e = limits_find_or_add(l, FAILURES, key);
     if (e->time_ms <= now)
         e->count = 0;
     e->time_ms = now + ban_ms;
@@ -250,7 +250,7 @@ void limits_proved(struct limits *l, const struct sockaddr *client, const char *
     struct entry *e = limits_find(l, FAILURES, address);
     if (e)
         limits_forget(l, FAILURES, e);
-    find_or_add(l, KNOWN, pair)->time_ms = clock_mono_ms() + KNOWN_MS;
+    limits_find_or_add(l, KNOWN, pair)->time_ms = clock_mono_ms() + KNOWN_MS;
     pthread_mutex_unlock(&l->lock);
     free(address);
     free(pair);
@@ -264,7 +264,7 @@ bool limits_spend(struct limits *l, enum limits_kind kind, const char *principal
     char *key = mem_printf("%d %s", kind, principal);
     uint64_t now = clock_mono_ms();
     pthread_mutex_lock(&l->lock);
-    struct entry *e = find_or_add(l, RATES, key);
+    struct entry *e = limits_find_or_add(l, RATES, key);
     double full = (double)rate.count;
     if (e->time_ms)
         e->tokens += (double)(now - e->time_ms) * full / (double)rate.per_ms;

@@ -69,6 +69,7 @@ def definitions(code):
 
 def names_used(code):
     """Identifiers, without members of structures."""
+    code = re.sub(r"^#\s*include[^\n]*", "", code, flags=re.M)  # a header's name may be a function's
     return set(re.findall(r"(?<![\w.])(?<!->)([A-Za-z_]\w*)", code))
 
 

@@ -49,10 +49,18 @@ def test_starttls_refused_is_not_clear_text(lab, mx):
 
 
 def test_a_broken_handshake_is_not_clear_text(lab, mx):
-    mx.next("handshake", CLOSE)
+    mx.on("handshake", CLOSE)
     relay = start(lab)
     relay.send("a@dest.test")
     relay.wait("deferred", to="a@dest.test")
+    assert not mx.messages and not mx.bodies_in_clear()
+
+
+def test_case_73_a_handshake_that_broke_once_is_tried_again_with_tls(lab, mx):
+    mx.next("handshake", CLOSE)
+    relay = start(lab)
+    relay.send("a@dest.test")
+    assert relay.wait("delivered", to="a@dest.test")["tls"] == "TLSv1.3"
     assert mx.wait().tls and not mx.bodies_in_clear()
 
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 // The MX host of unit tests: a thread that accepts and one per connection, blocking sockets, GnuTLS where TLS
 // is asked for. Answers as a good server does unless its script says otherwise.
-#include "tests/unit/fakemx.h"
+#include "tests/unit/fakemx_inside.h"
 
 #include <arpa/inet.h>
 #include <gnutls/gnutls.h>
@@ -15,54 +15,6 @@
 #include <unistd.h>
 #include "tests/unit/certs.h"
 #include "tests/unit/chaos.h"
-
-#define RULES    64
-#define REPLY    2048 // bytes of one
-#define WAIT_US  50000
-#define SESSIONS 64
-#define MESSAGES 256
-
-struct rule {
-    char step[16];
-    char reply[REPLY];
-    bool once, used;
-};
-
-struct session {
-    struct mx *mx;
-    pthread_t thread;
-    int fd;
-    gnutls_session_t tls;
-    char room[65536];
-    char *in; // what was received and not used yet, n bytes
-    size_t n;
-    struct mx_message now;
-    bool mail;
-    struct chaos chaos;
-};
-
-struct mx {
-    pthread_mutex_t lock;
-    pthread_t thread;
-    int fd;
-    uint16_t port;
-    char extensions[512];
-    struct rule rules[RULES];
-    size_t nrules;
-    struct session *sessions[SESSIONS];
-    size_t nsessions;
-    struct mx_message *messages[MESSAGES];
-    size_t nmessages;
-    char heard[65536];
-    unsigned resumed, clear_mails;
-    uint64_t chaos; // seed, 0: a good server
-    unsigned percent;
-    bool implicit, stopping, hold, no_names;
-    unsigned held; // handshakes that wait
-    gnutls_certificate_credentials_t cred, old[9];
-    size_t nold;
-    gnutls_datum_t ticket_key;
-};
 
 static ssize_t get(struct session *s, void *to, size_t n)
 {
@@ -584,60 +536,4 @@ void mx_extensions(struct mx *mx, const char *extensions)
     pthread_mutex_lock(&mx->lock);
     snprintf(mx->extensions, sizeof mx->extensions, "%s", extensions);
     pthread_mutex_unlock(&mx->lock);
-}
-
-uint16_t mx_port(const struct mx *mx)
-{
-    return mx->port;
-}
-
-unsigned mx_connections(struct mx *mx)
-{
-    pthread_mutex_lock(&mx->lock);
-    unsigned n = (unsigned)mx->nsessions;
-    pthread_mutex_unlock(&mx->lock);
-    return n;
-}
-
-unsigned mx_resumed(struct mx *mx)
-{
-    pthread_mutex_lock(&mx->lock);
-    unsigned n = mx->resumed;
-    pthread_mutex_unlock(&mx->lock);
-    return n;
-}
-
-size_t mx_count(struct mx *mx)
-{
-    pthread_mutex_lock(&mx->lock);
-    size_t n = mx->nmessages;
-    pthread_mutex_unlock(&mx->lock);
-    return n;
-}
-
-const struct mx_message *mx_message(struct mx *mx, size_t i)
-{
-    pthread_mutex_lock(&mx->lock);
-    const struct mx_message *m = i < mx->nmessages ? mx->messages[i] : NULL;
-    pthread_mutex_unlock(&mx->lock);
-    return m;
-}
-
-bool mx_heard(struct mx *mx, const char *text)
-{
-    pthread_mutex_lock(&mx->lock);
-    bool found = strstr(mx->heard, text);
-    pthread_mutex_unlock(&mx->lock);
-    return found;
-}
-
-unsigned mx_lines(struct mx *mx, const char *verb)
-{
-    unsigned n = 0;
-    size_t length = strlen(verb);
-    pthread_mutex_lock(&mx->lock);
-    for (const char *p = mx->heard; *p; p = strchr(p, '\n') + 1)
-        n += strncmp(p, verb, length) == 0;
-    pthread_mutex_unlock(&mx->lock);
-    return n;
 }
