@@ -20,7 +20,7 @@ static size_t place_of(const char *name)
     return hash % TALLY_SLOTS;
 }
 
-static struct tally_slot *claim(struct tally *t, struct tally_slot *slot, const char *name)
+static struct tally_slot *tally_claim(struct tally *t, struct tally_slot *slot, const char *name)
 {
     char *mine = mem_dup(name), *theirs = NULL;
     if (atomic_fetch_add(&t->names, 1) < TALLY_NAMES &&
@@ -45,7 +45,7 @@ static struct tally_slot *tally_find(struct tally *t, const char *name)
             continue;
         if (atomic_load_explicit(&t->names, memory_order_relaxed) >= TALLY_NAMES)
             return &t->other;
-        struct tally_slot *claimed = claim(t, slot, name);
+        struct tally_slot *claimed = tally_claim(t, slot, name);
         if (claimed)
             return claimed;
     }

@@ -37,7 +37,7 @@ void series_choice(struct buf *out, const char *name, const char *label, const c
 }
 
 // A collector refuses the whole page for one byte that is no UTF-8.
-static void label(struct buf *out, const char *name, const char *value)
+static void series_label(struct buf *out, const char *name, const char *value)
 {
     bool valid = utf8_valid(span_text(value));
     buf_addf(out, "%s=\"", name);
@@ -54,10 +54,10 @@ void series_value(struct buf *out, const char *name, const char *label1, const c
                   const char *label2, const char *value2, uint64_t n)
 {
     buf_addf(out, "%s{", name);
-    label(out, label1, value);
+    series_label(out, label1, value);
     if (label2) {
         buf_addc(out, ',');
-        label(out, label2, value2);
+        series_label(out, label2, value2);
     }
     buf_addf(out, "} %" PRIu64 "\n", n);
 }

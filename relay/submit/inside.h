@@ -87,9 +87,8 @@ struct submit {
     struct message *message;    // facts of the transaction
     struct receive *receive;
     struct ingest *ingest;
-    uint64_t expected; // SIZE=
-    uint64_t heard_ns; // when its last byte was here, clock_mono_ns()
-    uint64_t ends_ms;  // deadline of the transaction, clock_mono_ms()
+    uint64_t expected;          // SIZE=
+    uint64_t heard_ns, ends_ms; // its last byte, clock_mono_ns(); its deadline, clock_mono_ms()
     uint64_t chunk_left;
     bool chunk_last, chunk_void; // void: a chunk outside a transaction, swallowed
     struct spool_write write;
@@ -139,7 +138,6 @@ enum submit_state submit_credentials(struct submit *s, struct span line);
 enum submit_state submit_prove(struct submit *s);
 // forward.c: what the principal may say of the original client; NULL: nothing was said.
 const struct smtp_forward *submit_original(struct submit *s);
-
 // data.c
 enum submit_state submit_read_data(struct submit *s);
 enum submit_state submit_read_chunk(struct submit *s);
