@@ -13,6 +13,7 @@ from tests.lab.wait import until
 from tests.scenario.test_http import PORT, get, numbers
 
 RULES = os.path.join(TREE, "man/examples/prometheus-rules.yml")
+MANUAL = os.path.join(TREE, "man/waxwing-metrics.7")
 DASHBOARD = os.path.join(TREE, "man/examples/grafana-dashboard.json")
 
 
@@ -30,6 +31,7 @@ def moves(name, at_least=1):
     return until(lambda: (n := numbers()).get(name, 0) >= at_least and n, f"{name} to be {at_least}")
 
 
+@pytest.mark.threads
 def test_delivered_mail_moves_what_it_should(lab, mx, relay):
     before = numbers()
     assert before["waxwing_queue_oldest_timestamp_seconds"] == 0
@@ -79,8 +81,10 @@ def test_refusals_failures_and_tls_are_counted_by_kind(lab, mx, relay):
 
 
 def test_bans_and_alarms_have_their_numbers(lab, mx):
+    lab.names.error(".", "DNSKEY", "BOGUS")
     relay = lab.relay(http=f"127.0.0.1:{PORT}", auth={"failures": 2, "ban": "1h"}).start()
     assert numbers()["waxwing_bans"] == 0
+    what = relay.wait("alarm")["what"]
     for _ in range(2):
         with relay.client(login=False) as client:
             client.ehlo()
@@ -88,6 +92,7 @@ def test_bans_and_alarms_have_their_numbers(lab, mx):
             assert client.plain(relay.user, "wrong").code == 535
     n = moves("waxwing_bans")
     assert n["waxwing_bans_total"] >= 1
+    assert n[f'waxwing_alarms_by_name_total{{what="{what}"}}'] >= 1
     by_name = {k: v for k, v in n.items() if k.startswith("waxwing_alarms_by_name_total")}
     assert sum(by_name.values()) == n["waxwing_alarms_total"]
 
@@ -119,6 +124,13 @@ def test_promtool_takes_the_rules():
     assert status == 0, text
 
 
+def test_the_manual_is_sound():
+    if not shutil.which("mandoc"):
+        pytest.skip("mandoc is not installed")
+    done = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", MANUAL], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
 def test_rules_and_dashboard_name_what_there_is(lab, mx, relay):
     relay.send("a@dest.test")
     relay.wait("delivered")
@@ -133,7 +145,7 @@ def test_rules_and_dashboard_name_what_there_is(lab, mx, relay):
 def test_every_rule_has_its_runbook_and_every_name_its_line(lab, mx, relay):
     relay.send("a@dest.test")
     relay.wait("delivered")
-    with open(os.path.join(TREE, "man/waxwing-metrics.7"), encoding="utf-8") as f:
+    with open(MANUAL, encoding="utf-8") as f:
         manual = f.read()
     with open(RULES, encoding="utf-8") as f:
         alerts = re.findall(r"- alert: (\w+)", f.read())
