@@ -60,6 +60,7 @@ struct config {
     char *spool, *state, *control;
     char *http; // "ADDRESS:PORT", "": off
     struct strings http_names;
+    bool metrics_logins; // series of single logins
     char *policy_listen; // as http
     enum log_format log_format;
     int log_level; // 0 error, 1 warning, 2 info, 3 debug

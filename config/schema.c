@@ -314,6 +314,14 @@ static const struct schema_key policy_keys[] = {
 };
 static const struct schema_group policy_group = {policy_keys, NULL};
 
+static const struct schema_key metrics_keys[] = {
+    {"logins", KEY_BOOL, AT(config, metrics_logins), .initial = "false",
+     .text =
+         "count what each login or network row sends, by its name; 100 of them, the rest as other"},
+    END_OF_KEYS,
+};
+static const struct schema_group metrics_group = {metrics_keys, NULL};
+
 static const struct schema_key log_keys[] = {
     {"format", KEY_CHOICE, AT(config, log_format), .choices = "text json", .initial = "text",
      .text = "one line or one JSON object a moment, on standard error"},
@@ -364,6 +372,7 @@ static const struct schema_key top_keys[] = {
     {"http_names", KEY_HOST, .list = true, MANY(config, http_names.at, http_names.n),
      .text = "further names by which those pages may be asked for; addresses, localhost and the "
              "hostname always may"},
+    {"metrics", KEY_GROUP, SHARED, .group = &metrics_group, .text = "the numbers of /metrics"},
     {"policy", KEY_GROUP, SHARED, .group = &policy_group,
      .text = "TLS policies for a Postfix that delivers by itself"},
     {"log", KEY_GROUP, SHARED, .group = &log_group, .text = "the log"},

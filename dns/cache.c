@@ -172,3 +172,8 @@ void cache_forget(struct cache *cache, const char *name)
         cache_settle(cache, e);
     }
 }
+
+uint64_t cache_bytes(const struct cache *cache)
+{
+    return cache->bytes;
+}

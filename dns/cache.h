@@ -37,5 +37,6 @@ void cache_put(struct cache *cache, struct dns_answer *answer, uint64_t now_ms,
 void cache_give_up(struct cache *cache, struct list *waiters);
 // Forgets answers for a name and below; "" for all. Lookups under way go on.
 void cache_forget(struct cache *cache, const char *name);
+uint64_t cache_bytes(const struct cache *cache); // an estimate of what the answers hold
 
 #endif

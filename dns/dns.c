@@ -54,6 +54,7 @@ struct lookup {
     struct resolver_lookup base;
     struct list all; // in dns.lookups
     struct dns *dns;
+    uint64_t began_ns;
 };
 
 struct dns {
@@ -75,6 +76,7 @@ struct dns {
     pthread_mutex_t lock;
     struct list requests;
     struct dns_state state;
+    struct histogram times;
     void (*changed)(void *arg, const struct dns_state *before, const struct dns_state *now);
     void *changed_arg;
 };
@@ -152,6 +154,7 @@ static void dns_looked_up(struct resolver_lookup *base)
     struct dns *dns = l->dns;
     struct list waiters;
     list_init(&waiters);
+    histogram_add_since(&dns->times, l->began_ns);
     cache_put(dns->cache, base->answer, clock_mono_ms(), &waiters);
     settle_all(&waiters, base->answer);
     dns_answer_unref(base->answer);
@@ -164,6 +167,7 @@ static void dns_look_up(struct dns *dns, const char *name, uint16_t type,
 {
     struct lookup *l = mem_new(sizeof *l);
     l->dns = dns;
+    l->began_ns = clock_mono_ns();
     list_init(&l->all);
     list_append(&dns->lookups, &l->all);
     snprintf(l->base.name, sizeof l->base.name, "%s", name);
@@ -325,6 +329,7 @@ static void dns_watch(struct dns *dns)
     pthread_mutex_lock(&dns->lock);
     struct dns_state before = dns->state;
     dns->state.stuck = stuck;
+    dns->state.cache_bytes = cache_bytes(dns->cache);
     pthread_mutex_unlock(&dns->lock);
     tell_changed(dns, &before);
     if (!stuck || before.stuck)
@@ -360,6 +365,11 @@ void dns_get_state(struct dns *dns, struct dns_state *out)
     pthread_mutex_lock(&dns->lock);
     *out = dns->state;
     pthread_mutex_unlock(&dns->lock);
+}
+
+const struct histogram *dns_lookup_times(const struct dns *dns)
+{
+    return &dns->times;
 }
 
 bool dns_file_https(struct dns *dns, const char *host, int *status, const char **type,

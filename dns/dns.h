@@ -10,6 +10,7 @@
 #include "config/config.h"
 #include "dns/answer.h"
 #include "dns/facts.h"
+#include "relay/base/histogram.h"
 #include "relay/base/inbox.h"
 
 struct dns;
@@ -23,7 +24,7 @@ struct dns_state {
     bool can_prove;     // some server is trusted to validate
     bool unreachable;   // with DNS_HEALTH_BROKEN: no DNS server answers at all
     char text[512];     // in words, when not OK: "root trust anchor of ... is out of date"
-    uint64_t lookups, cache_hits, failures;
+    uint64_t lookups, cache_hits, failures, cache_bytes;
     bool stuck; // the resolver thread has not turned for 5 s
 };
 
@@ -69,7 +70,8 @@ void dns_evaluate_blocking(struct dns *dns, struct facts *facts, bool (*again)(v
 // Forget cached answers for a name and below (a policy failure looks TXT up again). Any thread.
 void dns_forget(struct dns *dns, const char *name);
 
-void dns_get_state(struct dns *dns, struct dns_state *out); // any thread
+void dns_get_state(struct dns *dns, struct dns_state *out);      // any thread
+const struct histogram *dns_lookup_times(const struct dns *dns); // without what the cache had
 
 // The `https` part of an answer file: what a policy host would answer (see tls/https.h); false when no
 // answer file is used or it does not list the host. `error` is "" on success.

@@ -17,7 +17,8 @@ enum demand_source {
     SOURCE_DANE,
     SOURCE_DANE_UNUSABLE,
     SOURCE_EXCEPTION,
-    SOURCE_REQUIRETLS
+    SOURCE_REQUIRETLS,
+    SOURCES
 };
 const char *demand_source_word(enum demand_source s); // "default", …, "mta-sts", "dane-unusable", …
 // Who demands the level of it, for sentences: "the receiving domain (DANE)", "this relay (delivery.tls)", …

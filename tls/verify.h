@@ -8,7 +8,7 @@
 #include "relay/base/span.h"
 #include "relay/base/why.h"
 
-enum tls_proof { PROOF_NONE, PROOF_WEBPKI, PROOF_DANE_EE, PROOF_DANE_TA, PROOF_PIN };
+enum tls_proof { PROOF_NONE, PROOF_WEBPKI, PROOF_DANE_EE, PROOF_DANE_TA, PROOF_PIN, PROOFS };
 const char *tls_proof_word(enum tls_proof proof); // "none", "webpki", "dane-ee", "dane-ta", "pin"
 
 // A CA file, loaded once and shared (counted, thread-safe).

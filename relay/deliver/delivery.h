@@ -60,6 +60,7 @@ struct delivery {
     uint64_t size;           // as sent
     const char *domain;      // the recipients' domain; the message's memory
     int64_t next_ms;         // wall clock: when due; INT64_MAX: held
+    int64_t begun_ms;        // wall clock: when a session last took it
     unsigned heap;           // 1-based position among the waiting, 0: not there
     unsigned underway;       // its number in the spool while a session has it; 0: none
     unsigned metered;        // bytes counted in message->meter

@@ -29,7 +29,9 @@ void deliver_record_session(struct deliver *d)
     log_text(&line, "proof", tls_proof_word(c->proof));
     log_number(&line, "resumed", c->resumed);
     log_end(&line);
-    atomic_fetch_add_explicit(&record_relay(d)->counters.sessions, 1, memory_order_relaxed);
+    struct counters *n = &record_relay(d)->counters;
+    atomic_fetch_add_explicit(&n->sessions, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&n->sessions_by[demand->source][c->proof], 1, memory_order_relaxed);
 }
 
 static struct ledger_entry *entry_of(const struct deliver *d, const struct route_host *host)

@@ -94,6 +94,7 @@ void refusal_line(struct relay *relay, const struct message *m, const struct rou
     log_text(&line, "reason", why->text);
     log_end(&line);
     struct counters *c = &relay->counters;
+    atomic_fetch_add_explicit(&c->tls_by_type[why->tls][refused], 1, memory_order_relaxed);
     atomic_fetch_add_explicit(refused ? &c->tls_refused : &c->tls_failure, 1, memory_order_relaxed);
 }
 

@@ -4,10 +4,11 @@
 #ifndef RELAY_HTTP_METRICS_H
 #define RELAY_HTTP_METRICS_H
 
-#include "relay/worker/relay.h"
+#include "relay/http/process.h"
 #include "relay/state/state.h"
+#include "relay/worker/relay.h"
 
-#define METRICS_MAX 65536 // bytes of all metrics as text
+#define METRICS_MAX 262144 // bytes of all metrics as text
 
 struct metrics {
     enum relay_stage stage;
@@ -19,6 +20,11 @@ struct metrics {
     const struct buf *troubles;      // borrowed; NULL: none
     bool dns_defers;                 // mail waits where validation does not work
     const struct counters *counters; // borrowed
+    uint64_t bans, routes, queue_memory_limit;
+    bool logins;                                    // a series of each is wanted (metrics.logins)
+    const struct tally *alarms_by;                  // borrowed; NULL: none
+    const struct histogram *sync_times, *dns_times; // borrowed; NULL: none
+    struct process process;
     struct spool_state spool;
     struct dns_state dns;
     struct state_health state;
@@ -26,7 +32,7 @@ struct metrics {
 
 // On the main thread, while the relay's threads run.
 void metrics_take(struct metrics *m, struct relay *relay, const struct setup *setup);
-// The text exposition format of Prometheus, version 0.0.4.
+// The text exposition format of Prometheus, version 0.0.4. (relay/http/numbers.c)
 void metrics_print(const struct metrics *m, struct buf *out);
 // Whether the relay accepts and delivers. `out` gets "ok", or one line that says why not; then a line beginning
 // with "warning: " for each thing that is wrong although mail goes on.

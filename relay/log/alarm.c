@@ -22,6 +22,7 @@ struct told {
 };
 
 static atomic_uint_fast64_t alarms;
+static struct tally alarms_by;                           // what
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; // of the table
 static struct told *table;
 static struct log_recent recent[LOG_RECENT]; // a ring; the next stands at `nrecent` modulo its size
@@ -92,6 +93,7 @@ size_t log_recent_alarms(struct log_recent out[static LOG_RECENT])
 void log_alarm(const char *what, const char *format, ...)
 {
     atomic_fetch_add(&alarms, 1);
+    tally_add(&alarms_by, what, 0, 1);
     va_list args;
     va_start(args, format);
     remember(what, format, args);
@@ -117,6 +119,11 @@ void log_alarm_once(const char *what, const char *subject, uint64_t period_ms, c
                   held_back);
     else
         log_alarm(what, "%s", text);
+}
+
+const struct tally *log_alarm_tally(void)
+{
+    return &alarms_by;
 }
 
 uint64_t log_alarms(void)

@@ -13,6 +13,7 @@
 
 #include "config/config.h"
 #include "relay/base/buf.h"
+#include "relay/base/tally.h"
 #include "relay/base/why.h"
 
 enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
@@ -43,7 +44,8 @@ void log_end(struct logline *line);
 
 // One `alarm` line: what (a stable word for scripts), and a sentence. Also counted for status and metrics.
 void log_alarm(const char *what, const char *format, ...) __attribute__((format(printf, 2, 3)));
-uint64_t log_alarms(void); // how many since the start
+uint64_t log_alarms(void);                 // how many since the start
+const struct tally *log_alarm_tally(void); // the same by `what`
 // The newest of them, newest first; returns how many.
 #define LOG_RECENT 32
 struct log_recent {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: ISC
 // Lanes and when they start sessions. Speaks no SMTP and decides nothing about a delivery's fate.
+#include "relay/base/clock.h"
 #include "relay/base/table.h"
 
 #include <assert.h>
@@ -213,9 +214,11 @@ static void lane_session_done(struct list *deliveries, bool attempted, void *arg
 // The spool knows what is under way, so that the next start knows what a crash interrupted.
 static void begin_all(struct spool *spool, struct list *batch)
 {
+    int64_t now = clock_ms();
     list_each (it, batch) {
         struct delivery *d = list_of(it, struct delivery, list);
         d->underway = spool_begin(spool, d->message->env.id, d->domain);
+        d->begun_ms = now;
     }
 }
 

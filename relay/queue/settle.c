@@ -102,6 +102,20 @@ static enum protection protection_of(const struct attempt *a)
     return a->tls[0] && strcmp(a->tls, "none") != 0 ? PROTECTION_ENCRYPT : PROTECTION_CLEAR;
 }
 
+static void settle_by(struct settling *s, enum settled what, const char *status)
+{
+    enum status_class class = status[0] == '2'   ? STATUS_GOOD
+                              : status[0] == '5' ? STATUS_NEVER
+                                                 : STATUS_LATER;
+    settle_count(&s->q->worker->relay->counters.settled_by[what][class]);
+}
+
+static uint64_t age_us(const struct settling *s, int64_t at_ms)
+{
+    int64_t age = at_ms - s->d->message->env.created_ms; // a clock may have been set back
+    return age > 0 ? (uint64_t)age * 1000 : 0;
+}
+
 static void delivered(struct settling *s, const struct delivery_rcpt *r)
 {
     struct counters *c = &s->q->worker->relay->counters;
@@ -110,6 +124,9 @@ static void delivered(struct settling *s, const struct delivery_rcpt *r)
     note(s, r, SPOOL_DELIVERED, NULL);
     settle_count(&c->delivered);
     settle_count(&c->delivered_by[protection_of(r->attempt)]);
+    settle_by(s, SETTLED_DELIVERED, "2");
+    histogram_add(&c->delivery_delay, HISTOGRAM_WAIT, age_us(s, s->now));
+    histogram_add(&c->queue_age, HISTOGRAM_WAIT, age_us(s, s->d->begun_ms));
     settle_ended(s);
     // RFC 3461 section 6.2.5: the next hop will not tell of success, so we say how far it came.
     if (!r->attempt->dsn && outcome_owes(&s->d->message->env, r->recipient, DSN_RELAYED)) {
@@ -128,6 +145,7 @@ static void finished(struct settling *s, const struct delivery_rcpt *r, enum out
     log_outcome(s, r, expired ? "expired" : "failed", LOG_WARNING, r->why);
     tell_report(s, r, SENDING_FAILED, r->why);
     settle_count(expired ? &c->expired : &c->failed);
+    settle_by(s, expired ? SETTLED_EXPIRED : SETTLED_FAILED, r->why->status);
     settle_ended(s);
     const struct envelope *env = &s->d->message->env;
     if (outcome_owes(env, r->recipient, DSN_FAILED) || env->dsn)
@@ -255,6 +273,7 @@ static void later(struct settling *s)
         log_outcome(s, r, "deferred", LOG_INFO, r->why);
         tell_report(s, r, SENDING_QUEUED, r->why);
         settle_count(&s->q->worker->relay->counters.deferred);
+        settle_by(s, SETTLED_DEFERRED, r->why->status);
         note(s, r, SPOOL_DEFERRED, r->why);
     }
     keep_reason(d, &s->worst);

@@ -19,6 +19,11 @@ void entry_forget(struct routes *routes, struct route_entry *e)
     free(e);
 }
 
+size_t routes_cached(const struct routes *routes)
+{
+    return routes->nentries;
+}
+
 // NULL: not there.
 struct route_entry *entry_look_up(struct routes *routes, const char *domain,
                                   enum route_variant variant)

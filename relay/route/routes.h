@@ -14,6 +14,7 @@ struct routes_options {
 struct routes *routes_open(const struct routes_options *options, struct why *why);
 void routes_reload(struct routes *routes, struct setup *setup); // any thread; forgets cached routes
 void routes_close(struct routes *routes);                       // every request has ended before
+size_t routes_cached(const struct routes *routes); // routes kept or being planned; any thread
 
 // One callback on the loop of `loop_inbox`, never inside the call, unless cancelled. The route is counted:
 // take a reference to keep it. Any thread.

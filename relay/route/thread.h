@@ -40,7 +40,7 @@ struct routes {
     struct planning_world world;
     struct route_entry *table;
     struct list entries;
-    size_t nentries;
+    _Atomic size_t nentries;
     struct list asked;      // questions of relay/route/ask.c under way
     struct list refreshing; // policies looked up again for a delivery
 };

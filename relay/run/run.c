@@ -472,6 +472,8 @@ static int serve(struct run *run)
     notify_systemd("READY=1");
     uv_run(&run->loop, UV_RUN_DEFAULT);
     lifecycle_close(&run->relay);
+    tally_clear(&run->relay.counters.listeners);
+    tally_clear(&run->relay.counters.logins);
     inbox_close(run->mail);
     uv_run(&run->loop, UV_RUN_DEFAULT);
     if (uv_loop_close(&run->loop) != 0)

@@ -276,7 +276,10 @@ static int put_on_disk(struct spool *s)
         errno = ENOSPC;
     if (put < 0 || (uint64_t)put < b->bytes)
         return spool_trouble(&s->trouble, errno, "the spool could not be written");
-    if (files->datasync(files->self, s->head->fd) < 0)
+    uint64_t began = clock_mono_ns();
+    int rc = files->datasync(files->self, s->head->fd);
+    histogram_add_since(&s->sync_times, began);
+    if (rc < 0)
         return spool_trouble(&s->trouble, errno, "the spool could not be synced");
     atomic_fetch_add(&s->syncs, 1);
     return 0;

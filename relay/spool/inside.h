@@ -92,6 +92,7 @@ struct spool {
     _Atomic uint64_t spent;                  // bytes written since
     _Atomic int64_t promised;                // bytes of messages on their way in
     _Atomic uint64_t syncs, stored, results;
+    struct histogram sync_times;
 };
 
 void spool_alarm(struct spool *s, const char *format, ...) __attribute__((format(printf, 2, 3)));

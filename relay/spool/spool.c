@@ -290,9 +290,16 @@ void spool_get_state(struct spool *s, struct spool_state *out)
                                 .room = spool_room(s)};
     pthread_mutex_lock(&s->lock);
     out->messages = HASH_COUNT(s->table);
+    // The table keeps the order in which they came, which the start puts right (spool_older).
+    out->oldest_ms = s->table ? s->table->message->env.created_ms : 0;
     list_each (it, &s->segments) {
         out->segments++;
         out->bytes += list_of(it, struct segment, link)->live;
     }
     pthread_mutex_unlock(&s->lock);
+}
+
+const struct histogram *spool_sync_times(const struct spool *s)
+{
+    return &s->sync_times;
 }

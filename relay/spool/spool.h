@@ -9,6 +9,7 @@
 #ifndef RELAY_SPOOL_SPOOL_H
 #define RELAY_SPOOL_SPOOL_H
 
+#include "relay/base/histogram.h"
 #include "relay/base/inbox.h"
 #include "relay/base/why.h"
 #include "relay/message/message.h"
@@ -116,8 +117,10 @@ void spool_promise(struct spool *spool, struct message *m, uint64_t bytes);
 bool spool_healthy(struct spool *spool); // false: results cannot be recorded → start no delivery
 struct spool_state {
     uint64_t messages, bytes, segments, syncs, stored, results;
+    int64_t oldest_ms; // when the oldest message was accepted; 0: there is none
     bool healthy, room;
 };
 void spool_get_state(struct spool *spool, struct spool_state *out);
+const struct histogram *spool_sync_times(const struct spool *spool);
 
 #endif

@@ -101,6 +101,8 @@ static enum submit_state submit_auth_failed(struct submit *s)
     bool banned = s->bannable && limits_banned(s->host->limits, client);
     enum submit_state next = submit_auth_refuse(s, 535, "5.7.8", "Name or password is wrong");
     if (banned)
+        atomic_fetch_add_explicit(&c->bans, 1, memory_order_relaxed);
+    if (banned)
         next = submit_leave(s, 421, "4.7.0", "Too many failed logins, try again later");
     return next;
 }

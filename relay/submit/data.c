@@ -157,6 +157,7 @@ static enum submit_state end_accepted(struct submit *s)
     char id[ID_TEXT];
     id_text(s->message->env.id, id);
     submit_reply(s, 250, "2.0.0", "queued as %s", id);
+    histogram_add_since(&s->host->worker->relay->counters.accept_time, s->heard_ns);
     submit_end_transaction(s);
     s->commands = s->bad = 0;
     if (s->host->draining)
@@ -240,7 +241,10 @@ static enum submit_state conclude(struct submit *s)
 {
     struct why why;
     ingest_longest_line(s->ingest, receive_longest_line(s->receive));
-    if (ingest_finish(s->ingest, &why) < 0)
+    uint64_t began = clock_mono_ns();
+    int rc = ingest_finish(s->ingest, &why);
+    histogram_add_since(&s->host->worker->relay->counters.sign_time, began);
+    if (rc < 0)
         return refuse_message(s, &why);
     if (ingest_discarded(s->ingest))
         return discard_message(s);
@@ -260,6 +264,7 @@ static enum submit_state end_of_message(struct submit *s)
 {
     struct worker *worker = s->host->worker;
     struct why why;
+    s->heard_ns = clock_mono_ns();
     if (receive_verdict(s->receive, &why) < 0)
         return refuse_message(s, &why);
     if (ingest_ask(s->ingest, worker->relay->dns, worker->mail, submit_data_judged, s))
@@ -316,6 +321,8 @@ static void accept_message(struct submit *s)
     struct worker *worker = s->host->worker;
     log_accept(s);
     atomic_fetch_add_explicit(&worker->relay->counters.accepted, 1, memory_order_relaxed);
+    submit_count_login(s, LOGIN_MESSAGES, 1);
+    submit_count_login(s, LOGIN_RECIPIENTS, s->message->env.nrcpts);
     // While the relay stops its queue may be gone before this: the next start finds the message on
     // disk.
     if (atomic_load(&worker->relay->stage) != RELAY_STOPPING)

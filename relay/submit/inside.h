@@ -87,8 +87,8 @@ struct submit {
     struct message *message;    // facts of the transaction
     struct receive *receive;
     struct ingest *ingest;
-    uint64_t expected; // SIZE=
-    uint64_t ends_ms;  // deadline of the transaction, clock_mono_ms()
+    uint64_t expected;          // SIZE=
+    uint64_t heard_ns, ends_ms; // its last byte, clock_mono_ns(); its deadline, clock_mono_ms()
     uint64_t chunk_left;
     bool chunk_last, chunk_void; // void: a chunk outside a transaction, swallowed
     struct spool_write write;
@@ -100,6 +100,7 @@ void submit_turn(struct submit *s);                        // works off the inpu
 void submit_release(struct submit *s); // frees one that is GONE and awaits nothing
 // An answer came for a session: pending falls, and a GONE session may go. False: it is GONE.
 bool submit_answered(struct submit *s);
+void submit_count_login(struct submit *s, enum login_count what, uint64_t n); // for metrics
 void submit_reply(struct submit *s, int code, const char *status, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 void submit_reply_why(struct submit *s, const struct why *why);
@@ -137,7 +138,6 @@ enum submit_state submit_secured(struct submit *s);
 enum submit_state submit_credentials(struct submit *s, struct span line);
 // forward.c: what the principal may say of the original client; NULL: nothing was said.
 const struct smtp_forward *submit_original(struct submit *s);
-
 // data.c
 enum submit_state submit_read_data(struct submit *s);
 enum submit_state submit_read_chunk(struct submit *s);

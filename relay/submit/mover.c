@@ -162,6 +162,13 @@ enum submit_state submit_leave(struct submit *s, int code, const char *status, c
     return SUBMIT_GONE;
 }
 
+void submit_count_login(struct submit *s, enum login_count what, uint64_t n)
+{
+    const char *name = s->user ? s->user : s->principal.name;
+    if (s->setup->config->metrics_logins && name && name[0])
+        tally_add(&s->host->worker->relay->counters.logins, name, what, n);
+}
+
 void submit_log_refuse(struct submit *s, const char *to, const struct why *why)
 {
     struct logline line;
@@ -174,7 +181,11 @@ void submit_log_refuse(struct submit *s, const char *to, const struct why *why)
         log_address(&line, "to", to);
     log_why(&line, why);
     log_end(&line);
-    atomic_fetch_add_explicit(&s->host->worker->relay->counters.refused, 1, memory_order_relaxed);
+    struct counters *c = &s->host->worker->relay->counters;
+    enum status_class class = why->status[0] == '4' ? STATUS_LATER : STATUS_NEVER;
+    atomic_fetch_add_explicit(&c->refused, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&c->refused_by[class], 1, memory_order_relaxed);
+    submit_count_login(s, LOGIN_REFUSED, 1);
 }
 
 // ---- turns and events

@@ -125,6 +125,7 @@ void submit_accept(struct submit_host *host, const struct cfg_listen *listen, in
     host->nsessions++;
     struct counters *c = &host->worker->relay->counters;
     atomic_fetch_add_explicit(&c->connections, 1, memory_order_relaxed);
+    tally_add(&c->listeners, listen->text, 0, 1);
     atomic_fetch_add_explicit(&c->connections_now, 1, memory_order_relaxed);
     submit_set_client(s, local ? (struct sockaddr *)&user : stream_peer(s->stream));
     bool proxied = network_contains(&listen->proxy, (struct sockaddr *)&s->client);

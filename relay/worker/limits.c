@@ -201,6 +201,17 @@ static bool banned(struct limits *l, char *key)
     return yes;
 }
 
+uint64_t limits_bans(struct limits *l)
+{
+    uint64_t n = 0, now = clock_mono_ms();
+    struct entry *e, *next;
+    pthread_mutex_lock(&l->lock);
+    HASH_ITER (hh, l->tables[FAILURES], e, next)
+        n += (double)e->count >= e->tokens && e->time_ms > now;
+    pthread_mutex_unlock(&l->lock);
+    return n;
+}
+
 bool limits_banned(struct limits *l, const struct sockaddr *client)
 {
     return banned(l, address_name(client));

@@ -34,6 +34,7 @@ void limits_failed(struct limits *limits, const struct sockaddr *client, const c
 // A login that worked: the client's count starts again, and for a day a ban of the user does not
 // hold for this client (a stranger cannot lock a user out of where that user works).
 void limits_proved(struct limits *limits, const struct sockaddr *client, const char *user);
+uint64_t limits_bans(struct limits *limits); // addresses and users that are banned now
 bool limits_banned(struct limits *limits, const struct sockaddr *client);
 bool limits_user_banned(struct limits *limits, const struct sockaddr *client, const char *user);
 

@@ -9,9 +9,12 @@
 #include "config/config.h"
 #include "dns/dns.h"
 #include "relay/base/buf.h"
+#include "relay/base/histogram.h"
+#include "relay/base/tally.h"
 #include "relay/setup/setup.h"
 #include "relay/spool/spool.h"
 #include "relay/worker/worker.h"
+#include "tls/policy.h"
 
 struct routes;   // relay/route/routes.h: the routes thread
 struct state;    // relay/state/state.h: the state thread (SQLite)
@@ -33,6 +36,13 @@ enum protection {
     PROTECTIONS
 };
 
+// What an attempt came to for one recipient, and the first digit of its status (2, 4, 5).
+enum settled { SETTLED_DELIVERED, SETTLED_DEFERRED, SETTLED_FAILED, SETTLED_EXPIRED, SETTLED };
+enum status_class { STATUS_GOOD, STATUS_LATER, STATUS_NEVER, STATUS_CLASSES };
+
+// What is counted of a login; see metrics.logins.
+enum login_count { LOGIN_MESSAGES, LOGIN_RECIPIENTS, LOGIN_REFUSED };
+
 // Counters for status, metrics and limits; relaxed atomics. (Alarms are counted by relay/log/log.h.)
 struct counters {
     _Atomic uint64_t connections, connections_out, sessions, accepted, refused, delivered, deferred,
@@ -41,6 +51,17 @@ struct counters {
     _Atomic uint64_t delivered_by[PROTECTIONS];
     _Atomic int64_t connections_now, queued_now, memory_now; // memory_now: message and I/O bytes
     _Atomic int64_t queue_memory; // bytes for what is queued, contents apart
+    _Atomic uint64_t bans;        // begun
+    _Atomic uint64_t refused_by[STATUS_CLASSES];
+    _Atomic uint64_t settled_by[SETTLED][STATUS_CLASSES];
+    _Atomic uint64_t tls_by_type[WHY_TLS_TYPES][2]; // [1]: refused
+    _Atomic uint64_t sessions_by[SOURCES][PROOFS];
+    struct tally listeners;          // connections
+    struct tally logins;             // enum login_count
+    struct histogram accept_time;    // from the last byte of a message to its 250
+    struct histogram sign_time;      // judging, signing or sealing
+    struct histogram delivery_delay; // HISTOGRAM_WAIT: from 250 to the next hop's
+    struct histogram queue_age;      // HISTOGRAM_WAIT: when the session that delivered it began
 };
 
 struct relay {

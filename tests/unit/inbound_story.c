@@ -366,6 +366,8 @@ void story_end(struct story *s)
     uv_run(&s->worker.loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&s->worker.loop), 0);
     dns_close(s->relay.dns);
+    tally_clear(&s->relay.counters.listeners);
+    tally_clear(&s->relay.counters.logins);
     setup_unref(s->setup);
     for (size_t i = 0; i < shelf.nstored; i++)
         message_unref(shelf.stored[i]);

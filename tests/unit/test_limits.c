@@ -99,6 +99,20 @@ static void a_user_keeps_where_it_works(void **state)
     assert_false(limits_user_banned(l, home, "app"));
 }
 
+static void bans_are_counted_while_they_last(void **state)
+{
+    (void)state;
+    assert_int_equal(limits_bans(l), 0);
+    limits_failed(l, address("192.0.2.1"), "app", 2, 30000);
+    assert_int_equal(limits_bans(l), 0);
+    limits_failed(l, address("192.0.2.1"), "root", 2, 30000);
+    assert_int_equal(limits_bans(l), 1); // the address; neither user has failed twice
+    limits_failed(l, address("2001:db8::1"), "app", 2, 60000);
+    assert_int_equal(limits_bans(l), 2);
+    clock_mono_advance(30001);
+    assert_int_equal(limits_bans(l), 1);
+}
+
 static void a_ban_ends(void **state)
 {
     (void)state;
@@ -193,6 +207,7 @@ int main(void)
         STORY(connections_count_by_client),
         STORY(bans_are_by_address_and_user),
         STORY(a_user_keeps_where_it_works),
+        STORY(bans_are_counted_while_they_last),
         STORY(a_ban_ends),
         STORY(rates_are_buckets),
         STORY(tables_are_bounded),

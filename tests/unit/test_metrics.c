@@ -10,16 +10,21 @@
 #include "relay/http/metrics.h"
 
 static struct counters counters;
+static struct tally alarms;
+static struct histogram times;
 static struct buf text;
 
 // A relay that runs and is well.
 static struct metrics well(void)
 {
-    counters = (struct counters){0};
+    memset(&counters, 0, sizeof counters);
     return (struct metrics){.stage = RELAY_RUNNING,
                             .started_ms = 1795300129542,
                             .workers = 2,
                             .counters = &counters,
+                            .alarms_by = &alarms,
+                            .sync_times = &times,
+                            .dns_times = &times,
                             .spool = {.healthy = true, .room = true},
                             .dns = {.health = DNS_HEALTH_OK},
                             .state = {.writable = true}};
@@ -81,6 +86,20 @@ static void without_a_certificate_there_is_no_expiry(void **state)
     assert_null(strstr(printed(&m), "certificate_expiry"));
 }
 
+// Of the name of one of its series, that of the histogram.
+static void histogram_name(char *word)
+{
+    static const char *const ends[] = {"_bucket", "_sum", "_count"};
+    for (size_t i = 0; i < 3; i++) {
+        size_t n = strlen(word), end = strlen(ends[i]);
+        if (n > end && strcmp(word + n - end, ends[i]) == 0) {
+            word[n - end] = 0;
+            return;
+        }
+    }
+    fail_msg("%s is no series of a histogram", word);
+}
+
 // The grammar of the text format: HELP, TYPE, then the series of that name and no other, each name once.
 static void every_series_is_described_before_it(void **state)
 {
@@ -100,14 +119,79 @@ static void every_series_is_described_before_it(void **state)
             assert_string_equal(word, name);
         } else {
             assert_int_equal(sscanf(line, "%99[a-z0-9_]", word), 1);
+            if (strcmp(type, "histogram") == 0)
+                histogram_name(word);
             assert_string_equal(word, name);
-            assert_true(strncmp(name, "waxwing_", 8) == 0 && type[0]);
+            assert_true(type[0] &&
+                        (strncmp(name, "waxwing_", 8) == 0 || strncmp(name, "process_", 8) == 0));
             bool total = strlen(name) > 6 && strcmp(name + strlen(name) - 6, "_total") == 0;
             assert_int_equal(total, strcmp(type, "counter") == 0);
             series++;
         }
     }
     assert_true(series > 30);
+}
+
+// One byte that is no UTF-8, or a quote, and a collector refuses the whole page.
+static void case_201_names_of_the_configuration_do_not_break_the_page(void **state)
+{
+    (void)state;
+    struct metrics m = well();
+    m.logins = true;
+    tally_add(&counters.logins, "a\"b\\c\nd", LOGIN_MESSAGES, 1);
+    tally_add(&counters.logins, "J\xc3\xb8rn", LOGIN_MESSAGES, 2);
+    tally_add(&counters.logins, "J\xf8rn", LOGIN_REFUSED, 3);
+    const char *all = printed(&m);
+    has_line(all, "waxwing_login_messages_total{login=\"a\\\"b\\\\c?d\"} 1");
+    has_line(all, "waxwing_login_messages_total{login=\"J\xc3\xb8rn\"} 2");
+    has_line(all, "waxwing_login_refused_total{login=\"J?rn\"} 3");
+    tally_clear(&counters.logins);
+}
+
+static void logins_are_told_only_where_that_was_asked(void **state)
+{
+    (void)state;
+    struct metrics m = well();
+    tally_add(&counters.logins, "app", LOGIN_MESSAGES, 1);
+    assert_null(strstr(printed(&m), "waxwing_login"));
+    tally_clear(&counters.logins);
+}
+
+static void as_many_logins_as_there_can_be_have_room(void **state)
+{
+    (void)state;
+    struct metrics m = well();
+    m.logins = true;
+    char name[65];
+    for (int i = 0; i < 2 * TALLY_NAMES; i++) {
+        snprintf(name, sizeof name, "%064d", i);
+        tally_add(&counters.logins, name, LOGIN_RECIPIENTS, UINT64_MAX / 4);
+        tally_add(&counters.listeners, name, 0, 1);
+        tally_add(&alarms, name, 0, 1);
+    }
+    has_line(printed(&m), "waxwing_listener_connections_total{listener=\"other\"} 100");
+    tally_clear(&counters.logins);
+    tally_clear(&counters.listeners);
+    tally_clear(&alarms);
+}
+
+static void what_is_counted_by_kind_has_its_words(void **state)
+{
+    (void)state;
+    struct metrics m = well();
+    counters.settled_by[SETTLED_DEFERRED][STATUS_LATER] = 4;
+    counters.tls_by_type[WHY_CERTIFICATE_EXPIRED][1] = 5;
+    counters.sessions_by[SOURCE_STS][PROOF_WEBPKI] = 6;
+    counters.delivered_by[PROTECTION_DANE] = 7;
+    counters.refused_by[STATUS_NEVER] = 8;
+    m.spool.oldest_ms = 1795300129500;
+    const char *all = printed(&m);
+    has_line(all, "waxwing_attempts_total{result=\"deferred\",class=\"4xx\"} 4");
+    has_line(all, "waxwing_tls_results_total{type=\"certificate-expired\",result=\"refused\"} 5");
+    has_line(all, "waxwing_sessions_by_policy_total{source=\"mta-sts\",proof=\"webpki\"} 6");
+    has_line(all, "waxwing_delivered_by_proof_total{proof=\"dane\"} 7");
+    has_line(all, "waxwing_refused_by_class_total{class=\"5xx\"} 8");
+    has_line(all, "waxwing_queue_oldest_timestamp_seconds 1795300129.500");
 }
 
 static void a_failed_self_check_is_a_number_and_a_warning(void **state)
@@ -195,6 +279,10 @@ int main(void)
         cmocka_unit_test(counters_and_gauges_have_their_values),
         cmocka_unit_test(without_a_certificate_there_is_no_expiry),
         cmocka_unit_test(every_series_is_described_before_it),
+        cmocka_unit_test(case_201_names_of_the_configuration_do_not_break_the_page),
+        cmocka_unit_test(logins_are_told_only_where_that_was_asked),
+        cmocka_unit_test(as_many_logins_as_there_can_be_have_room),
+        cmocka_unit_test(what_is_counted_by_kind_has_its_words),
         cmocka_unit_test(a_failed_self_check_is_a_number_and_a_warning),
         cmocka_unit_test(a_relay_that_is_well_says_ok),
         cmocka_unit_test(what_stops_the_mail_is_one_line),

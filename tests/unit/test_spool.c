@@ -302,6 +302,41 @@ static void one_deferred_message_and_ten_segments(void **state)
     message_unref(neighbour);
 }
 
+static int64_t oldest_ms(struct story *story)
+{
+    struct spool_state now;
+    spool_get_state(story->spool, &now);
+    return now.oldest_ms;
+}
+
+// The oldest message's record was copied behind younger ones, and a restart finds it there.
+static void the_oldest_message_is_known_wherever_its_record_went(void **state)
+{
+    struct story *story = *state;
+    story->options.segment_bytes = 4096;
+    assert_int_equal(story_open(story), 0);
+    assert_int_equal(oldest_ms(story), 0);
+    struct message *first = story_message(0, 500, "later@example.net", NULL);
+    struct message *last = story_message(90, 500, "later@example.net", NULL);
+    assert_int_equal(story_store(story, first), 0);
+    for (unsigned i = 1; i < 60; i++) {
+        struct message *m = story_message(i, 500, "now@example.net", NULL);
+        assert_int_equal(story_store(story, m), 0);
+        story_note(story, m->env.id, "now@example.net", SPOOL_DELIVERED, 0);
+        message_unref(m);
+    }
+    assert_int_equal(story_store(story, last), 0);
+    story_barrier(story);
+    assert_int_equal(oldest_ms(story), first->env.created_ms);
+    restart(story);
+    assert_int_equal(oldest_ms(story), first->env.created_ms);
+    story_note(story, first->env.id, "later@example.net", SPOOL_DELIVERED, 0);
+    story_barrier(story);
+    assert_int_equal(oldest_ms(story), last->env.created_ms);
+    message_unref(first);
+    message_unref(last);
+}
+
 static void ids_are_not_used_again(void **state)
 {
     struct story *story = *state;
@@ -327,6 +362,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(orphans_go_at_the_start, begin, end),
         cmocka_unit_test_setup_teardown(found_by_its_id, begin, end),
         cmocka_unit_test_setup_teardown(one_deferred_message_and_ten_segments, begin, end),
+        cmocka_unit_test_setup_teardown(the_oldest_message_is_known_wherever_its_record_went, begin,
+                                        end),
         cmocka_unit_test_setup_teardown(ids_are_not_used_again, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
