@@ -27,3 +27,8 @@ bool refused_address(const struct config *config, const struct sockaddr *address
     const struct cfg_delivery *d = &config->delivery;
     return d->refuse_default ? in_special(address) : network_contains(&d->refuse, address);
 }
+
+bool refused_by(void *config, const struct sockaddr *address)
+{
+    return refused_address(config, address);
+}
