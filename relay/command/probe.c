@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: ISC
-// A look at the hosts of a route: connect, EHLO, STARTTLS, handshake, proof; then QUIT without a word of mail.
+// A look at the hosts of a route: connect, EHLO, STARTTLS, handshake, proof; then QUIT, without MAIL.
 #include "relay/command/probe.h"
 
 #include <stdio.h>
