@@ -55,7 +55,7 @@ static void drop_answer(struct cache *cache, struct entry *e)
     list_remove(&e->used);
 }
 
-// An entry without answer and without lookup has no reason to be.
+// An entry without answer and without lookup is freed.
 static void cache_settle(struct cache *cache, struct entry *e)
 {
     if (e->answer || e->looking_up)

@@ -4,7 +4,7 @@
 //
 //   waiting → quick → answered
 //             quick ⇄ parked           the address has its number of quick ones
-//             quick → slow → answered  after SLOW_MS: it holds up nobody any more
+//             quick → slow → answered  after SLOW_MS: from then on it holds up no other
 //
 // Slow ones have slots of their own; where these are all taken, the one that began first gives way. So a host
 // that drips delays itself alone, whoever shares its address.

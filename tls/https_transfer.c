@@ -95,8 +95,8 @@ static size_t https_transfer_on_header(char *bytes, size_t size, size_t n, void 
     return !t->proved || t->header_bytes > FETCH_HEADERS ? 0 : size * n;
 }
 
-// curl goes round and round inside one call while a host sends, and shows trailers, chunk heads and TLS records to
-// nobody; but it asks here each time round.
+// curl stays inside one call as long as a host sends, and no callback sees trailers, chunk heads and TLS records; but
+// it calls this one on every pass.
 static int https_transfer_on_progress(void *arg, curl_off_t want, curl_off_t have, curl_off_t put,
                                       curl_off_t out)
 {

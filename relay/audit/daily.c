@@ -34,11 +34,6 @@ struct audit_daily {
     struct audit audit;
 };
 
-static bool daily_is_refused(void *arg, const struct sockaddr *address)
-{
-    return refused_address(arg, address);
-}
-
 static const struct setup_domain *subject(const struct audit_daily *d)
 {
     return &d->setup->domains[d->domain];
@@ -130,10 +125,9 @@ static void daily_on_timer(uv_timer_t *timer)
         d->next = NULL;
     }
     const struct config *config = d->setup->config;
-    struct https_options https = {
-        .mail = d->mail,
-        .dns = d->dns,
-        .rules = {d->setup->trust, daily_is_refused, d->setup->config, NULL}};
+    struct https_options https = {.mail = d->mail,
+                                  .dns = d->dns,
+                                  .rules = {d->setup->trust, refused_by, d->setup->config, NULL}};
     d->domain = 0;
     d->temporary = false;
     d->https = config->ndkim ? https_open(&https, &why) : NULL;

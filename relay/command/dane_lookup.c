@@ -88,15 +88,21 @@ static const char *sentence(const struct lookup *l)
     return count_usable(l) ? "" : "no TLSA record is usable: TLS without authentication is owed";
 }
 
+// The record as a zone has it; true: it is usable.
+static bool record_text(struct span rdata, struct buf *text)
+{
+    struct dns_tlsa t;
+    buf_init(text, 262144);
+    rdata_tlsa_print(rdata, text);
+    return rdata_tlsa(rdata, &t) && dane_usable(&t);
+}
+
 static void dane_lookup_print_json(const struct lookup *l)
 {
     json_t *records = json_array();
     for (size_t i = 0; l->tlsa && i < l->tlsa->nrecords; i++) {
-        struct dns_tlsa t;
         struct buf text;
-        buf_init(&text, 262144);
-        rdata_tlsa_print(l->tlsa->records[i].rdata, &text);
-        bool usable = rdata_tlsa(l->tlsa->records[i].rdata, &t) && dane_usable(&t);
+        bool usable = record_text(l->tlsa->records[i].rdata, &text);
         json_array_append_new(records,
                               json_pack("{s:s, s:b}", "record", buf_text(&text), "usable", usable));
         buf_free(&text);
@@ -122,11 +128,8 @@ static void dane_lookup_print_text(const struct lookup *l)
         printf("tlsa       %s\n", dns_proof_word(l->tlsa->proof));
     }
     for (size_t i = 0; l->tlsa && i < l->tlsa->nrecords; i++) {
-        struct dns_tlsa t;
         struct buf text;
-        buf_init(&text, 262144);
-        rdata_tlsa_print(l->tlsa->records[i].rdata, &text);
-        bool usable = rdata_tlsa(l->tlsa->records[i].rdata, &t) && dane_usable(&t);
+        bool usable = record_text(l->tlsa->records[i].rdata, &text);
         printf("_%u._tcp.%s. IN TLSA %s%s\n", l->o->port, l->base, buf_text(&text),
                usable ? "" : " ; unusable");
         buf_free(&text);

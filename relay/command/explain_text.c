@@ -7,6 +7,7 @@
 #include <time.h>
 #include "relay/base/buf.h"
 #include "relay/base/clock.h"
+#include "relay/log/json.h"
 #include "relay/route/explain.h"
 
 #define WIDTH 79
@@ -15,11 +16,6 @@ static const char *explain_text_word(const json_t *j, const char *key)
 {
     const char *s = json_string_value(json_object_get(j, key));
     return s ? s : "";
-}
-
-static long long explain_text_number(const json_t *j, const char *key)
-{
-    return json_integer_value(json_object_get(j, key));
 }
 
 // Breaks at spaces; further lines are indented alike. What peers wrote cannot steer the terminal.
@@ -108,7 +104,7 @@ static void print_lists(const json_t *host, FILE *out)
 
 static void print_host(const json_t *host, FILE *out)
 {
-    fprintf(out, "\n  MX %lld %s  (DNSSEC: %s)\n", explain_text_number(host, "preference"),
+    fprintf(out, "\n  MX %lld %s  (DNSSEC: %s)\n", json_number_of(host, "preference"),
             explain_text_word(host, "host"), explain_text_word(host, "dnssec"));
     paragraph(out, 4, "%s; source: %s%s%s", demand_sentence(host),
               explain_text_word(host, "source"),
@@ -134,8 +130,8 @@ static void print_sts(const char *domain, const json_t *sts, FILE *out)
     if (!explain_text_word(sts, "mode")[0]) {
         fputs("    no policy\n", out);
     } else {
-        span_of_time(clock_s() - explain_text_number(sts, "fetched"), age);
-        span_of_time(explain_text_number(sts, "expires") - clock_s(), left);
+        span_of_time(clock_s() - json_number_of(sts, "fetched"), age);
+        span_of_time(json_number_of(sts, "expires") - clock_s(), left);
         paragraph(out, 4, "%s, id %s, %s, fetched %s ago, good for %s",
                   explain_text_word(sts, "mode"), explain_text_word(sts, "id"),
                   strcmp(explain_text_word(sts, "source"), "fetch") == 0 ? "new" : "cached", age,
@@ -158,7 +154,7 @@ static void print_memory(const char *domain, const json_t *memory, FILE *out)
         fprintf(out, "\n  TLS memory%s%s\n", domain[0] ? " of " : "", domain);
     json_array_foreach (memory, i, row) {
         char age[32];
-        span_of_time(clock_s() - explain_text_number(row, "seen"), age);
+        span_of_time(clock_s() - json_number_of(row, "seen"), age);
         paragraph(out, 4, "%s proved %s%s %s ago", explain_text_word(row, "host"),
                   explain_text_word(row, "proved"),
                   json_is_true(json_object_get(row, "dane")) ? " (had TLSA records)" : "", age);
@@ -192,8 +188,7 @@ static void print_records(const json_t *records, FILE *out)
     json_array_foreach (records, i, r) {
         fprintf(out, "    %-5s %-44s %s", explain_text_word(r, "type"),
                 explain_text_word(r, "name"), explain_text_word(r, "outcome"));
-        fprintf(out, " %s, ttl %lld\n", explain_text_word(r, "dnssec"),
-                explain_text_number(r, "ttl"));
+        fprintf(out, " %s, ttl %lld\n", explain_text_word(r, "dnssec"), json_number_of(r, "ttl"));
         if (explain_text_word(r, "canonical")[0])
             paragraph(out, 10, "is an alias of %s", explain_text_word(r, "canonical"));
         if (explain_text_word(r, "reason")[0])
@@ -247,7 +242,7 @@ static void print_lately(const json_t *e, FILE *out)
     size_t i;
     char in[32];
     if (waiting) {
-        long long n = explain_text_number(waiting, "recipients");
+        long long n = json_number_of(waiting, "recipients");
         const json_t *next = json_object_get(waiting, "next");
         span_of_time(json_is_integer(next) ? json_integer_value(next) - clock_s() : 0, in);
         paragraph(out, 2, "BUT %lld recipient%s here wait%s after failing%s%s: %s", n,

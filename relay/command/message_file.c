@@ -89,14 +89,9 @@ bad:
     return rc;
 }
 
-static struct span body_start(const struct message_file *f)
-{
-    return span_from(buf_span(&f->start), f->header.bytes.n);
-}
-
 int message_file_hash(struct message_file *f, struct body_hashes *hashes)
 {
-    struct span first = body_start(f);
+    struct span first = span_from(buf_span(&f->start), f->header.bytes.n);
     body_hashes_feed(hashes, first.p, first.n);
     static char piece[PIECE];
     size_t n;

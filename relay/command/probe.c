@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: ISC
-// A look at the hosts of a route: connect, EHLO, STARTTLS, handshake, proof; then QUIT without a word of mail.
+// A look at the hosts of a route: connect, EHLO, STARTTLS, handshake, proof; then QUIT, without MAIL.
 #include "relay/command/probe.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "relay/base/address.h"
 #include "relay/log/json.h"
 #include "relay/setup/setup.h"
 #include "relay/smtp/reply.h"
@@ -226,24 +227,15 @@ static void probe_on_event(struct stream *s, enum stream_event event, void *arg)
     }
 }
 
-static const char *print_address(const struct sockaddr_storage *a, char out[static 64])
-{
-    if (a->ss_family == AF_INET6)
-        uv_ip6_name((const struct sockaddr_in6 *)a, out, 64);
-    else
-        uv_ip4_name((const struct sockaddr_in *)a, out, 64);
-    return out;
-}
-
 static void run_probe(struct probe *p, uv_loop_t *loop)
 {
-    char text[64];
+    char text[ADDRESS_TEXT];
     const struct sockaddr_storage *to = &p->host->addresses[p->address];
     p->result = json_object();
     p->state = CONNECTING;
     smtp_reply_init(&p->reply);
     probe_put(p, "host", p->host->host);
-    probe_put(p, "address", print_address(to, text));
+    probe_put(p, "address", address_text((const struct sockaddr *)to, text));
     p->stream = stream_connect(loop, (const struct sockaddr *)to, NULL, probe_on_event, p);
     stream_deadline(p->stream, PROBE_TIMEOUT_MS);
     while (p->state != FINISHED)

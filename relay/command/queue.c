@@ -13,6 +13,7 @@
 #include "relay/command/queue.h"
 #include "relay/command/terminal.h"
 #include "relay/control/control.h"
+#include "relay/log/json.h"
 
 static bool is(const struct queue_call *call, const char *verb)
 {
@@ -59,11 +60,6 @@ static json_t *ask_change(const struct queue_call *call, const char *control, bo
     return control_ask_lines(control, request, queue_on_nothing, NULL, status);
 }
 
-static uint64_t number(const json_t *j, const char *key)
-{
-    return (uint64_t)json_integer_value(json_object_get(j, key));
-}
-
 // A choice of messages is counted, and the operator asked, before anything is done to it.
 static int run_change(struct queue_call *call, const char *control)
 {
@@ -73,12 +69,13 @@ static int run_change(struct queue_call *call, const char *control)
     if (call->dry || (chosen && !call->yes)) {
         last = ask_change(call, control, true, &status);
         bool go = last && status == EXIT_YES && !call->dry;
-        if (go && !queue_agreed(call, number(last, "recipients"))) {
+        if (go && !queue_agreed(call, json_number_of(last, "recipients"))) {
             fputs("nothing was done\n", stderr);
             status = EXIT_NO;
             go = false;
         } else if (last && status == EXIT_YES && call->dry) {
-            queue_print_done(call, number(last, "recipients"), number(last, "active"));
+            queue_print_done(call, json_number_of(last, "recipients"),
+                             json_number_of(last, "active"));
         }
         if (!go) {
             json_decref(last);
@@ -88,7 +85,7 @@ static int run_change(struct queue_call *call, const char *control)
     }
     last = ask_change(call, control, false, &status);
     if (last && status == EXIT_YES)
-        queue_print_done(call, number(last, "recipients"), number(last, "active"));
+        queue_print_done(call, json_number_of(last, "recipients"), json_number_of(last, "active"));
     if (last && status == EXIT_NO && !json_object_get(last, "error"))
         fprintf(stderr, "waxwing: no such message in the queue, or nothing to %s\n", call->verb);
     json_decref(last);

@@ -9,6 +9,7 @@
 #include "relay/command/command.h"
 #include "relay/command/config_file.h"
 #include "relay/control/control.h"
+#include "relay/log/json.h"
 
 static json_t *relay_ask(const char *verb, int *status)
 {
@@ -67,14 +68,9 @@ int command_drain(int argc, char **argv)
     return simple("drain", argc, argv, relay_told_drain);
 }
 
-static long long relay_number(const json_t *j, const char *key)
-{
-    return json_integer_value(json_object_get(j, key));
-}
-
 static void print_certificate(const json_t *answer)
 {
-    time_t expires = (time_t)relay_number(answer, "certificate_expires");
+    time_t expires = (time_t)json_number_of(answer, "certificate_expires");
     if (!expires)
         return;
     long long days = ((long long)expires - (long long)time(NULL)) / 86400;
@@ -85,7 +81,7 @@ static void print_state(const json_t *state)
 {
     printf("state        %s, %lld facts wait, %lld dropped\n",
            json_is_true(json_object_get(state, "writable")) ? "healthy" : "CANNOT BE WRITTEN",
-           relay_number(state, "waiting"), relay_number(state, "dropped"));
+           json_number_of(state, "waiting"), json_number_of(state, "dropped"));
     if (relay_word(state, "lost")[0])
         printf("             %s\n", relay_word(state, "lost"));
 }
@@ -100,8 +96,8 @@ static const char *validation(const char *word)
 static void print_validation(const json_t *dns)
 {
     printf("DNS          validation %s, %lld lookups, %lld from the cache, %lld failed\n",
-           validation(relay_word(dns, "validation")), relay_number(dns, "lookups"),
-           relay_number(dns, "cache_hits"), relay_number(dns, "failures"));
+           validation(relay_word(dns, "validation")), json_number_of(dns, "lookups"),
+           json_number_of(dns, "cache_hits"), json_number_of(dns, "failures"));
     if (relay_word(dns, "text")[0])
         printf("             %s\n", relay_word(dns, "text"));
 }
@@ -121,36 +117,37 @@ static void print_status(const json_t *answer)
     const json_t *dns = json_object_get(answer, "dns");
     printf("waxwing %s on %s, %s since %s, %lld workers\n", relay_word(answer, "version"),
            relay_word(answer, "hostname"), relay_word(answer, "stage"),
-           relay_word(answer, "started"), relay_number(answer, "workers"));
+           relay_word(answer, "started"), json_number_of(answer, "workers"));
     printf("configuration %s\n\n", relay_word(answer, "configuration"));
     printf("in           %lld connections (%lld open), %lld accepted, %lld refused, "
            "%lld failed logins\n",
-           relay_number(c, "connections"), relay_number(c, "connections_now"),
-           relay_number(c, "accepted"), relay_number(c, "refused"), relay_number(c, "auth_failed"));
+           json_number_of(c, "connections"), json_number_of(c, "connections_now"),
+           json_number_of(c, "accepted"), json_number_of(c, "refused"),
+           json_number_of(c, "auth_failed"));
     printf("out          %lld delivered, %lld deferred, %lld failed, %lld expired, %lld DSNs\n",
-           relay_number(c, "delivered"), relay_number(c, "deferred"), relay_number(c, "failed"),
-           relay_number(c, "expired"), relay_number(c, "dsn"));
+           json_number_of(c, "delivered"), json_number_of(c, "deferred"),
+           json_number_of(c, "failed"), json_number_of(c, "expired"), json_number_of(c, "dsn"));
     printf("TLS          %lld refused, %lld failed and delivered all the same\n",
-           relay_number(c, "tls_refused"), relay_number(c, "tls_failure"));
-    printf("TLS reports  %lld sent, %lld given up\n", relay_number(c, "reports_sent"),
-           relay_number(c, "reports_failed"));
+           json_number_of(c, "tls_refused"), json_number_of(c, "tls_failure"));
+    printf("TLS reports  %lld sent, %lld given up\n", json_number_of(c, "reports_sent"),
+           json_number_of(c, "reports_failed"));
     printf("queue        %lld recipients to serve, %lld of %lld bytes of memory; %lld bytes of "
            "messages in memory\n",
-           relay_number(c, "queued"), relay_number(c, "queue_memory"),
-           relay_number(answer, "queue_memory_limit"), relay_number(c, "memory"));
+           json_number_of(c, "queued"), json_number_of(c, "queue_memory"),
+           json_number_of(answer, "queue_memory_limit"), json_number_of(c, "memory"));
     printf("spool        %lld bytes in %lld segments, %lld syncs, %s, %s\n",
-           relay_number(spool, "bytes"), relay_number(spool, "segments"),
-           relay_number(spool, "syncs"),
+           json_number_of(spool, "bytes"), json_number_of(spool, "segments"),
+           json_number_of(spool, "syncs"),
            json_is_true(json_object_get(spool, "healthy")) ? "healthy" : "CANNOT WRITE",
            json_is_true(json_object_get(spool, "room")) ? "room left" : "DISK FULL");
     print_validation(dns);
     print_state(json_object_get(answer, "state"));
     print_certificate(answer);
     print_troubles(json_object_get(answer, "troubles"));
-    printf("alarms       %lld\n", relay_number(c, "alarms"));
-    if (relay_number(c, "log_lost"))
+    printf("alarms       %lld\n", json_number_of(c, "alarms"));
+    if (json_number_of(c, "log_lost"))
         printf("log          %lld lines lost: whoever reads it is too slow\n",
-               relay_number(c, "log_lost"));
+               json_number_of(c, "log_lost"));
 }
 
 int command_status(int argc, char **argv)

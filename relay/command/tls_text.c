@@ -5,6 +5,7 @@
 #include "relay/base/buf.h"
 #include "relay/base/clock.h"
 #include "relay/command/tls.h"
+#include "relay/log/json.h"
 
 #define COLUMNS 80
 
@@ -12,16 +13,6 @@ static const char *tls_text_word(const json_t *j, const char *key)
 {
     const char *s = json_string_value(json_object_get(j, key));
     return s ? s : "";
-}
-
-static int64_t tls_text_number(const json_t *j, const char *key)
-{
-    return json_integer_value(json_object_get(j, key));
-}
-
-static bool is_true(const json_t *j, const char *key)
-{
-    return json_is_true(json_object_get(j, key));
 }
 
 // Control characters, C1 (in UTF-8: C2 80 to C2 9F) too, become "?".
@@ -84,9 +75,9 @@ void tls_print_failure(const json_t *row)
     wrap(&line, 0);
     buf_init(&line, 65536);
     buf_addf(&line, "%s: %s (demand %s, source %s)", tls_text_word(row, "type"),
-             is_true(row, "refused")  ? "refused"
-             : is_true(row, "shadow") ? "would have been refused; shadow mode let it go on"
-                                      : "delivery was allowed to go on",
+             json_says(row, "refused")  ? "refused"
+             : json_says(row, "shadow") ? "would have been refused; shadow mode let it go on"
+                                        : "delivery was allowed to go on",
              tls_text_word(row, "demand"), tls_text_word(row, "source"));
     wrap(&line, 2);
     print_wrapped(tls_text_word(row, "reason"), 2);
@@ -104,8 +95,8 @@ void tls_print_summary(const json_t *sums)
         printf("%-10s %8s %8s  %-25s %s\n", "DAY", "SESSIONS", "REFUSED", "TYPE", "DOMAIN");
     json_array_foreach (sums, i, row) {
         printf("%-10s %8lld ", tls_text_word(row, "day"),
-               (long long)tls_text_number(row, "sessions"));
-        printf("%8lld  %-25s ", (long long)tls_text_number(row, "refused"),
+               (long long)json_number_of(row, "sessions"));
+        printf("%8lld  %-25s ", (long long)json_number_of(row, "refused"),
                tls_text_word(row, "type"));
         put_safe(tls_text_word(row, "domain"), strlen(tls_text_word(row, "domain")));
         putchar('\n');
@@ -117,8 +108,8 @@ void tls_print_policy(const json_t *policy)
     struct buf line;
     char fetched[40], expires[40];
     buf_init(&line, 262144);
-    clock_rfc3339(tls_text_number(policy, "fetched") * 1000, fetched);
-    clock_rfc3339(tls_text_number(policy, "expires") * 1000, expires);
+    clock_rfc3339(json_number_of(policy, "fetched") * 1000, fetched);
+    clock_rfc3339(json_number_of(policy, "expires") * 1000, expires);
     const char *mode = tls_text_word(policy, "mode");
     buf_addf(&line, "%s: %s", tls_text_word(policy, "domain"), mode[0] ? mode : "no policy");
     if (mode[0])
@@ -154,10 +145,10 @@ void tls_print_policies(const json_t *answer)
         struct buf line;
         char seen[40];
         buf_init(&line, 65536);
-        clock_rfc3339(tls_text_number(row, "seen") * 1000, seen);
+        clock_rfc3339(json_number_of(row, "seen") * 1000, seen);
         buf_addf(&line, "%s via %s: proved %s%s, last on %.10s", tls_text_word(row, "domain"),
                  tls_text_word(row, "host"), tls_text_word(row, "proved"),
-                 is_true(row, "dane") ? ", had TLSA" : "", seen);
+                 json_says(row, "dane") ? ", had TLSA" : "", seen);
         wrap(&line, 0);
     }
 }
@@ -174,7 +165,7 @@ void tls_print_exceptions(const json_t *exceptions)
         buf_addf(&line, "%s: %s until %s", tls_text_word(row, "domain"), tls_text_word(row, "tls"),
                  tls_text_word(row, "until"));
         const json_t *left = json_object_get(row, "days_left");
-        if (is_true(row, "expired"))
+        if (json_says(row, "expired"))
             buf_adds(&line, ": EXPIRED, it no longer counts");
         else if (json_is_integer(left))
             buf_addf(&line, ", %lld day%s left", (long long)json_integer_value(left),
@@ -190,7 +181,7 @@ void tls_print_sending(const json_t *row)
     struct buf line;
     const char *to = tls_text_word(row, "to"), *state = tls_text_word(row, "state");
     const char *answer = tls_text_word(row, "answer"), *next = tls_text_word(row, "next");
-    long long attempts = (long long)tls_text_number(row, "attempts");
+    long long attempts = (long long)json_number_of(row, "attempts");
     buf_init(&line, 65536);
     buf_addf(&line, "%s %s: %s", tls_text_word(row, "day"), tls_text_word(row, "domain"),
              to[0] ? to : "the TLS-RPT record");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 // Idle connections and the addresses they lead to. Speaks no SMTP but a QUIT at the end, decides no
-// policy: the key is compared, not weighed.
+// policy: it compares keys and does not judge what they stand for.
 #include "relay/deliver/pool.h"
 
 #include <assert.h>
@@ -117,7 +117,7 @@ struct pool_key pool_key(const struct pool *pool, const struct route *route,
         key_text(&text, route->rule->auth_token_command);
     }
     assert(!text.full);
-    // Keyed: whoever chooses host names cannot make two keys meet.
+    // Keyed: whoever chooses host names cannot make two keys equal.
     XXH128_canonical_t canonical;
     XXH128_canonicalFromHash(&canonical, XXH3_128bits_withSecret(text.data, text.len, pool->secret,
                                                                  sizeof pool->secret));
@@ -319,7 +319,7 @@ void pool_close_idle(struct connection *c)
     connection_close(c, false);
 }
 
-// An idle peer has nothing to say but that it goes.
+// An idle peer has nothing to send but the end of the connection.
 static void pool_idle_event(struct stream *s, enum stream_event event, void *arg)
 {
     (void)s;

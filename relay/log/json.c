@@ -17,3 +17,13 @@ json_t *json_text(const char *text)
     free(clean);
     return j;
 }
+
+json_int_t json_number_of(const json_t *object, const char *key)
+{
+    return json_integer_value(json_object_get(object, key));
+}
+
+bool json_says(const json_t *object, const char *key)
+{
+    return json_is_true(json_object_get(object, key));
+}

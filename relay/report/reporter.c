@@ -60,11 +60,6 @@ void reporter_rest(struct reporter *r)
 
 // --- the fetcher ---
 
-static bool reporter_is_refused(void *arg, const struct sockaddr *address)
-{
-    return refused_address(arg, address);
-}
-
 static void close_https(struct reporter *r)
 {
     if (r->https)
@@ -80,7 +75,7 @@ struct https *reporter_https(struct reporter *r, struct why *why)
     const struct https_options options = {
         .mail = r->mail,
         .dns = r->relay->dns,
-        .rules = {.trust = r->setup->trust, .refused = reporter_is_refused, .arg = config}};
+        .rules = {.trust = r->setup->trust, .refused = refused_by, .arg = config}};
     if (!r->https) {
         r->https = https_open(&options, why);
         if (r->https)

@@ -33,7 +33,7 @@ static void add_interfaces(struct own_addresses *own, const struct sockaddr_stor
         const struct sockaddr *own_one = (const struct sockaddr *)&interfaces[i].address;
         if (own_one->sa_family != listener->ss_family)
             continue;
-        memcpy(&a, own_one, address_size(own_one)); // keeps the scope of a link-local one
+        memcpy(&a, own_one, address_size(own_one)); // with the scope of a link-local address
         address_set_port(&a, address_port((const struct sockaddr *)listener));
         own_addresses_add(own, &a);
     }

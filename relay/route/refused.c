@@ -21,9 +21,14 @@ static bool in_special(const struct sockaddr *address)
     return false;
 }
 
-// ::ffff:127.0.0.1 reaches 127.0.0.1, and a network knows it.
+// network_contains takes an IPv4-mapped address (::ffff:127.0.0.1) as the IPv4 address that it reaches.
 bool refused_address(const struct config *config, const struct sockaddr *address)
 {
     const struct cfg_delivery *d = &config->delivery;
     return d->refuse_default ? in_special(address) : network_contains(&d->refuse, address);
+}
+
+bool refused_by(void *config, const struct sockaddr *address)
+{
+    return refused_address(config, address);
 }

@@ -9,5 +9,6 @@
 // Pure. The default list: loopback, link-local, multicast, unspecified, private (RFC 6890), and their
 // IPv4-mapped forms.
 bool refused_address(const struct config *config, const struct sockaddr *address);
+bool refused_by(void *config, const struct sockaddr *address); // the same, for rules of tls/https.h
 
 #endif

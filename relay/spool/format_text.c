@@ -86,15 +86,10 @@ static bool read_text(struct span value, char **out)
     return true;
 }
 
-static bool read_number(struct span value, uint64_t max, uint64_t *out)
-{
-    return span_number(value, max, out);
-}
-
 static bool read_unsigned(struct span value, unsigned *out)
 {
     uint64_t n;
-    bool ok = read_number(value, UINT32_MAX, &n);
+    bool ok = span_number(value, UINT32_MAX, &n);
     if (ok)
         *out = (unsigned)n;
     return ok;
@@ -103,7 +98,7 @@ static bool read_unsigned(struct span value, unsigned *out)
 static bool read_time(struct span value, int64_t *out)
 {
     uint64_t n = INT64_MAX;
-    bool ok = span_is(value, "held") || read_number(value, INT64_MAX - 1, &n);
+    bool ok = span_is(value, "held") || span_number(value, INT64_MAX - 1, &n);
     if (ok)
         *out = (int64_t)n;
     return ok;
@@ -164,8 +159,8 @@ static bool read_range(struct span value, struct message *m)
 {
     struct span start, end;
     uint64_t from, to, floor = m->nleft_out ? m->left_out[m->nleft_out - 1].end : 0;
-    if (!span_cut(value, ' ', &start, &end) || !read_number(start, UINT64_MAX, &from) ||
-        !read_number(end, UINT64_MAX, &to) || from > to || from < floor)
+    if (!span_cut(value, ' ', &start, &end) || !span_number(start, UINT64_MAX, &from) ||
+        !span_number(end, UINT64_MAX, &to) || from > to || from < floor)
         return false;
     message_leave_out(m, from, to);
     return true;
@@ -261,7 +256,7 @@ int segment_message_encode(const struct message *m, const struct segment_standin
 static bool read_notify(struct span value, struct recipient *r)
 {
     uint64_t bits;
-    bool ok = read_number(value, 15, &bits);
+    bool ok = span_number(value, 15, &bits);
     if (ok)
         r->notify = (unsigned char)bits;
     return ok;
@@ -317,11 +312,11 @@ static bool read_field(struct span key, struct span value, struct message *m, bo
     if (span_is(key, "client"))
         return read_text(value, &env->client);
     if (span_is(key, "prefix-bytes"))
-        return read_number(value, SIZE_MAX / 8, &m->prefix_bytes);
+        return span_number(value, SIZE_MAX / 8, &m->prefix_bytes);
     if (span_is(key, "header-bytes"))
-        return read_number(value, SIZE_MAX / 8, &m->header_bytes);
+        return span_number(value, SIZE_MAX / 8, &m->header_bytes);
     if (span_is(key, "body-bytes"))
-        return read_number(value, SIZE_MAX / 8, &m->body_bytes);
+        return span_number(value, SIZE_MAX / 8, &m->body_bytes);
     if (span_is(key, "left-out"))
         return read_range(value, m);
     if (span_is(key, "large"))

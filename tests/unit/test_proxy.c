@@ -62,6 +62,7 @@ static void version_2_forms(void **state)
     static const char tcp4[] = SIGNATURE "\x21\x11\0\x0f\xc0\0\2\1\xc6\x33\x64\1\xdc\4\2\x4btlv";
     static const char local[] = SIGNATURE "\x20\0\0\0";
     static const char unix_socket[] = SIGNATURE "\x21\x31\0\1x";
+    static const char unspecified[] = SIGNATURE "\x21\0\0\0"; // nothing stands behind the header
     static const char bad_version[] = SIGNATURE "\x31\x11\0\x0c";
     static const char too_short[] = SIGNATURE "\x21\x11\0\4abcd";
     static const char too_long[] = SIGNATURE "\x21\x11\xff\xff";
@@ -77,6 +78,9 @@ static void version_2_forms(void **state)
     assert_int_equal(proxy_parse(span_of(local, sizeof local - 1), &p, &why), PROXY_DONE);
     assert_false(p.has_client);
     assert_int_equal(proxy_parse(span_of(unix_socket, sizeof unix_socket - 1), &p, &why),
+                     PROXY_DONE);
+    assert_false(p.has_client);
+    assert_int_equal(proxy_parse(span_of(unspecified, sizeof unspecified - 1), &p, &why),
                      PROXY_DONE);
     assert_false(p.has_client);
     assert_int_equal(proxy_parse(span_of(bad_version, sizeof bad_version - 1), &p, &why),
