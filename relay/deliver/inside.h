@@ -107,6 +107,7 @@ struct deliver {
     unsigned busy;       // addresses passed over for their number of connections
     bool clear;          // TLS failed at this address and the demand allows clear text
     bool lax;            // TLS failed at this address and need not prove anything: with less care
+    struct why strict;   // lax: how it failed
     bool no_ticket;      // a session ticket did not serve: whole handshakes from now on
     struct verdict last; // of the last host that failed
 

@@ -47,6 +47,7 @@ enum deliver_state deliver_tls_failed(struct deliver *d, struct why *why, bool a
     bool spoken = why->tls != WHY_STARTTLS_NOT_SUPPORTED;
     if (spoken && proves_nothing(d) && !d->lax) {
         d->lax = true;
+        d->strict = *why;
         return once_more(d);
     }
     if (why->tls == WHY_TLS_NONE)
@@ -166,8 +167,12 @@ static void deliver_tls_watch(struct deliver *d, const struct tls_session_info *
     const struct demand *want = deliver_tls_demand(d);
     struct why why = want->why;
     if (!why_is_set(&why)) {
-        if (want->observe <= want->level ||
-            proof_of_level(want, want->observe, info, &d->link.c->proof, &why) == 0)
+        if (want->observe <= want->level)
+            return;
+        // With less care no name was sent, so the certificate may be another's: the first try is what counts.
+        if (d->lax)
+            why_set_tls(&why, WHY_VALIDATION_FAILURE, WHY_HOST, "4.7.5", "%s", d->strict.text);
+        else if (proof_of_level(want, want->observe, info, &d->link.c->proof, &why) == 0)
             return;
     }
     if (!why.host[0])

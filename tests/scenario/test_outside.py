@@ -101,3 +101,14 @@ def test_case_184_421_to_one_recipient_too_many(lab):
     relay.wait("delivered", 35)
     got = [to for message in mx.messages for to in message.to()]
     assert len(got) == len(set(got)) == 35
+
+
+def test_case_185_a_watched_host_is_judged_by_the_first_handshake(lab):
+    """MTA-STS in testing mode: what enforcing would have refused is recorded, also where a second handshake that
+    sends no name gets the mail through, and the certificate that it was shown says nothing."""
+    mx, _ = strict(lab, mode="testing", tls="wrong-name")
+    mx.next("handshake", CLOSE)
+    relay = lab.relay(delivery={"memory": {"level": "off"}}).start()
+    relay.send("a@dest.test")
+    assert relay.wait("delivered")["tls"].startswith("TLS")
+    assert [line["type"] for line in relay.events("tls-failure")] == ["validation-failure"]
