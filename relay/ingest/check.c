@@ -105,7 +105,9 @@ static int read_from(struct ingest *g, struct why *why)
         return why_set(why, WHY_MESSAGE, "5.6.0", "the message has no From field");
     if (header_addresses(from->value, &g->from) < 0)
         return why_set(why, WHY_MESSAGE, "5.6.0", "the From field is not a list of addresses");
-    if (g->from.group || !g->from.n)
+    if (!g->from.group && !g->from.n)
+        return why_set(why, WHY_MESSAGE, "5.6.0", "the From field is empty");
+    if (g->from.group)
         return why_set(why, WHY_MESSAGE, "5.6.0", "the From field names a group, not an author");
     idn_domain(address_domain(g->from.at[0]), g->from_domain);
     return 0;

@@ -88,10 +88,10 @@ static void from_must_be_an_author(void **state)
     (void)state;
     login("app");
     mail("a@example.org", "Subject: none\r\n", "550 5.6.0");
-    mail("a@example.org", "From: undisclosed:;\r\n", "550 5.6.0");
+    mail("a@example.org", "From: undisclosed:;\r\n", "550 5.6.0 the From field names a group");
     mail("a@example.org", "From: Team: a@example.org, b@example.org;\r\n", "550 5.6.0");
     mail("a@example.org", "From: nobody\r\n", "550 5.6.0");
-    mail("a@example.org", "From:\r\n", "550 5.6.0");
+    mail("a@example.org", "From:\r\n", "550 5.6.0 the From field is empty");
     mail("a@example.org", "no field at all\r\nFrom: a@example.org\r\n", "550 5.6.0");
 }
 
