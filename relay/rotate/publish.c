@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "relay/base/clock.h"
@@ -20,7 +21,8 @@ static void become(char *script, const char *action, const char *name, const cha
     int null = open("/dev/null", O_RDONLY);
     char *args[] = {(char *)"sh",   (char *)"-c", script,         (char *)"waxwing",
                     (char *)action, (char *)name, (char *)record, NULL};
-    setpgid(0, 0); // so that all that it starts can be killed
+    setpgid(0, 0);                    // so that all that it starts can be killed
+    prctl(PR_SET_PDEATHSIG, SIGKILL); // nobody waits for it then
     dup2(null, 0);
     dup2(2, 1);
     signal(SIGPIPE, SIG_DFL);
