@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "relay/base/clock.h"
@@ -20,7 +21,8 @@ static void become(char *script, const char *action, const char *name, const cha
     int null = open("/dev/null", O_RDONLY);
     char *args[] = {(char *)"sh",   (char *)"-c", script,         (char *)"waxwing",
                     (char *)action, (char *)name, (char *)record, NULL};
-    setpgid(0, 0); // so that all that it starts can be killed
+    setpgid(0, 0);                    // so that all that it starts can be killed
+    prctl(PR_SET_PDEATHSIG, SIGKILL); // nobody waits for it then
     dup2(null, 0);
     dup2(2, 1);
     signal(SIGPIPE, SIG_DFL);
@@ -29,7 +31,7 @@ static void become(char *script, const char *action, const char *name, const cha
 }
 
 // False: it did not end in time, and is gone now.
-static bool wait_for(pid_t child, int *status)
+static bool publish_wait(pid_t child, int *status)
 {
     uint64_t until = clock_mono_ms() + PUBLISH_WAIT_MS;
     while (waitpid(child, status, WNOHANG) == 0) {
@@ -55,7 +57,7 @@ int publish_run(const char *command, const char *action, const char *name, const
     if (child < 0)
         rc = why_set(why, WHY_OURS, "4.3.0", "the publish command cannot be run: %s",
                      strerror(errno));
-    else if (!wait_for(child, &status))
+    else if (!publish_wait(child, &status))
         rc = why_set(why, WHY_OURS, "4.3.0", "the publish command did not end in time");
     else if (WIFSIGNALED(status))
         rc = why_set(why, WHY_OURS, "4.3.0", "the publish command was killed by signal %d",

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """Signing keys that turn by themselves, over clocks that the test sets (a time namespace for each step)."""
+import glob
 import json
 import os
 import re
@@ -307,3 +308,18 @@ def test_case_208_the_example_for_nsupdate(lab):
         lab.names.set(name, "TXT", *[text])
     site.rotate("--auto")
     assert set(site.phases().values()) == {"published", "active"}
+
+
+@pytest.mark.threads
+def test_case_209_the_relay_alarms_about_records_to_publish_by_hand(lab):
+    site = Site(lab, every="180d")
+    site.put("other.test", "r1")
+    for key in glob.glob(site.relay.path("keys/*/*.pem")):
+        os.utime(key, (1000000000, 1000000000))
+    with open(site.relay.path("keys/other.test/rotation.json"), "w", encoding="utf-8") as f:
+        f.write('{"version": 2}')
+    site.relay.start()
+    site.relay.wait("key", count=2)
+    until(lambda: len([e for e in site.relay.events("alarm", what="dkim") if "to be changed: publish" in e["text"]]) == 2,
+          "alarms about two records")
+    until(lambda: [e for e in site.relay.events("alarm", what="dkim") if "newer waxwing" in e["text"]], "the other one's trouble")
