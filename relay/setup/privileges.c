@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <unistd.h>
 #include "relay/base/mem.h"
 
@@ -123,6 +124,14 @@ static int keep_bind_service(void)
     return (int)syscall(SYS_capset, &header, data);
 }
 
+static int give(const char *path, const struct passwd *pw, struct why *why)
+{
+    if (chown(path, pw->pw_uid, pw->pw_gid) == 0 || errno == ENOENT)
+        return 0;
+    return why_set(why, WHY_OURS, "4.3.0", "cannot give %s to %s: %s", path, pw->pw_name,
+                   strerror(errno));
+}
+
 int privileges_drop(const struct config *config, struct why *why)
 {
     if (geteuid() != 0 || stays_root(config->user))
@@ -130,10 +139,15 @@ int privileges_drop(const struct config *config, struct why *why)
     const struct passwd *pw = find_user(config->user, why);
     if (!pw)
         return -1;
-    // The control socket was bound as root; its owner decides who may change things.
-    if (config->control[0] && chown(config->control, pw->pw_uid, pw->pw_gid) < 0 && errno != ENOENT)
-        return why_set(why, WHY_OURS, "4.3.0", "cannot give %s to %s: %s", config->control,
-                       config->user, strerror(errno));
+    // Sockets were bound as root; the control socket's owner decides who may change things, and a mode of 0660 is the
+    // group's.
+    if (config->control[0] && give(config->control, pw, why) < 0)
+        return -1;
+    for (size_t i = 0; i < config->nlisten; i++) {
+        const struct sockaddr_un *un = (const void *)&config->listen[i].address;
+        if (un->sun_family == AF_UNIX && give(un->sun_path, pw, why) < 0)
+            return -1;
+    }
     if (prctl(PR_SET_KEEPCAPS, 1) < 0 || initgroups(pw->pw_name, pw->pw_gid) < 0 ||
         setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) < 0 ||
         setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid) < 0 || keep_bind_service() < 0 ||

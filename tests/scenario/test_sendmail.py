@@ -161,3 +161,16 @@ def test_the_socket_follows_the_configuration(relay, mx, place):
     relay.write(listen=relay.config["listen"][:2]).reload()
     until(lambda: call(relay, ROOT, "a@dest.test", text="x").returncode == 75, relay.told)
     assert mx.wait().to() == ["a@dest.test"]
+
+
+def test_case_211_the_socket_belongs_to_the_user_the_relay_becomes(relay):
+    relay.stop()
+    run(["chown", "-R", "nobody:nogroup", relay.folder])
+    for folder in (relay.folder, os.path.dirname(relay.folder)):
+        os.chmod(folder, 0o755)
+    relay.write(user="nobody", listen=relay.config["listen"][:-1] + [{"address": "unix:" + relay.socket, "mode": "0660"}])
+    os.chown(os.path.dirname(relay.socket), NOBODY, NOBODY)
+    relay.start()
+    state = os.stat(relay.socket)
+    assert (state.st_uid, state.st_gid, state.st_mode & 0o777) == (NOBODY, NOBODY, 0o660)
+    assert call(relay, WWW, "a@dest.test", text="x").returncode == 77  # not of the group
