@@ -2,12 +2,14 @@
 // Defaults that follow from other keys or from the system.
 #include <limits.h>
 #include <netdb.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "config/rules.h"
 #include "config/setting.h"
 #include "config/value.h"
+#include "relay/base/address.h"
 #include "relay/base/mem.h"
 
 #define DNS_PORT 53
@@ -69,13 +71,8 @@ static void complete_dns(struct cfg_dns *dns)
     }
     for (size_t i = 0; i < dns->nservers; i++) {
         struct sockaddr_storage *address = &dns->servers[i].address;
-        uint16_t port = htons(dns->servers[i].tls_name[0] ? DOT_PORT : DNS_PORT);
-        struct sockaddr_in *v4 = (struct sockaddr_in *)address;
-        struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)address;
-        if (address->ss_family == AF_INET && !v4->sin_port)
-            v4->sin_port = port;
-        if (address->ss_family == AF_INET6 && !v6->sin6_port)
-            v6->sin6_port = port;
+        if (!address_port((const struct sockaddr *)address))
+            address_set_port(address, dns->servers[i].tls_name[0] ? DOT_PORT : DNS_PORT);
     }
 }
 
@@ -114,6 +111,20 @@ static void complete_report(struct config *c)
     fill_in(&report->from, mem_printf("tls-reports@%s", c->hostname));
 }
 
+// Users are looked up once, here: a session must not wait for a directory service.
+static void complete_sender(struct cfg_sender *sender)
+{
+    uint64_t number;
+    struct passwd *user = sender->unix_user[0] ? getpwnam(sender->unix_user) : NULL;
+    if (user)
+        sender->uid = user->pw_uid;
+    else if (span_number(span_text(sender->unix_user), UINT32_MAX - 1, &number))
+        sender->uid = (uid_t)number;
+    else
+        return;
+    sender->has_uid = true;
+}
+
 void rules_complete(struct config *config, const struct node *root, const char *hostname)
 {
     if (!config->hostname[0])
@@ -128,6 +139,8 @@ void rules_complete(struct config *config, const struct node *root, const char *
     } else if (config->nlisten == 0) {
         add_value("listen", "address", config, "127.0.0.1:587");
     }
+    for (size_t i = 0; i < config->nsenders; i++)
+        complete_sender(&config->senders[i]);
     complete_dns(&config->dns);
     complete_delivery(&config->delivery, root);
 }

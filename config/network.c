@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <string.h>
 #include "config/value.h"
+#include "relay/base/address.h"
 
 bool network_parse(const char *text, struct network *out)
 {
@@ -25,19 +26,12 @@ static bool has_prefix(const struct network *network, int family, const unsigned
 
 bool network_contains(const struct networks *list, const struct sockaddr *address)
 {
-    static const unsigned char mapped[12] = {[10] = 0xFF, [11] = 0xFF};
-    const unsigned char *v4 = NULL, *v6 = NULL;
-    if (address->sa_family == AF_INET) {
-        v4 = (const unsigned char *)&((const struct sockaddr_in *)address)->sin_addr;
-    } else if (address->sa_family == AF_INET6) {
-        v6 = (const unsigned char *)&((const struct sockaddr_in6 *)address)->sin6_addr;
-        // A listener on [::] sees IPv4 clients as ::ffff:a.b.c.d.
-        if (memcmp(v6, mapped, sizeof mapped) == 0)
-            v4 = v6 + sizeof mapped;
-    }
+    size_t n, nplain;
+    const unsigned char *bytes = address_bytes(address, &n),
+                        *plain = address_plain(address, &nplain);
     for (size_t i = 0; i < list->n; i++)
-        if ((v4 && has_prefix(&list->at[i], AF_INET, v4)) ||
-            (v6 && has_prefix(&list->at[i], AF_INET6, v6)))
+        if ((nplain == 4 && has_prefix(&list->at[i], AF_INET, plain)) ||
+            (n == 16 && has_prefix(&list->at[i], AF_INET6, bytes)))
             return true;
     return false;
 }

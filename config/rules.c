@@ -15,6 +15,17 @@ static const char *rules_listen_text(const void *rows, size_t i)
     return colon && strcmp(colon, ":0") == 0 ? "" : listen->text;
 }
 
+static void check_unix(const struct cfg_listen *listen, const struct node *row, struct messages *m)
+{
+    bool local = listen->address.ss_family == AF_UNIX;
+    if (local && listen->implicit_tls)
+        messages_error(m, node_get(row, "tls"), "tls: a Unix socket has no TLS");
+    if (local && listen->proxy.n)
+        messages_error(m, node_get(row, "proxy"), "proxy: a Unix socket has no addresses");
+    if (!local && node_has(row, "mode"))
+        messages_warning(m, node_key(row, "mode"), "mode: is for Unix sockets alone");
+}
+
 static void check_listen(const struct config *c, const struct node *root, struct messages *m)
 {
     const struct node *rows = node_get(root, "listen");
@@ -23,12 +34,18 @@ static void check_listen(const struct config *c, const struct node *root, struct
         const struct node *row = node_row(rows, i);
         if (c->listen[i].implicit_tls && !node_has(root, "certificate"))
             messages_error(m, node_get(row, "tls"), "tls: implicit TLS needs a 'certificate'");
+        check_unix(&c->listen[i], row, m);
     }
 }
 
 static const char *rules_sender_user(const void *rows, size_t i)
 {
     return ((const struct cfg_sender *)rows)[i].user;
+}
+
+static const char *rules_sender_unix(const void *rows, size_t i)
+{
+    return ((const struct cfg_sender *)rows)[i].unix_user;
 }
 
 static bool has_any(const struct cfg_sender *sender)
@@ -57,6 +74,32 @@ static void check_network_row(const struct cfg_sender *sender, const struct node
     if (sender->forward)
         messages_warning(m, node_get(row, "forward"),
                          "forward: whoever has such an address may send mail from any domain");
+}
+
+static bool has_unix_socket(const struct config *c)
+{
+    for (size_t i = 0; i < c->nlisten; i++)
+        if (c->listen[i].address.ss_family == AF_UNIX)
+            return true;
+    return false;
+}
+
+static void check_unix_row(const struct config *c, const struct cfg_sender *sender,
+                           const struct node *row, struct messages *m)
+{
+    char quoted[VALUE_QUOTE];
+    if (!sender->has_uid && strcmp(sender->unix_user, "*") != 0)
+        messages_error(
+            m, node_get(row, "unix_user"),
+            "unix_user: this machine has no user %s; a number stands for one that has no "
+            "name here",
+            value_quote(span_text(sender->unix_user), quoted));
+    if (!has_unix_socket(c))
+        messages_warning(m, node_get(row, "unix_user"),
+                         "unix_user: has no effect without a listener such as "
+                         "unix:/run/waxwing/submit.sock");
+    if (sender->tls_required)
+        messages_error(m, node_get(row, "tls"), "tls: a Unix socket has no TLS");
 }
 
 static void check_idle_forward_keys(const struct node *row, struct messages *m)
@@ -89,18 +132,23 @@ static void check_senders(const struct config *c, const struct node *root, struc
 {
     const struct node *rows = node_get(root, "senders");
     rules_unique(rows, c->nsenders, "user", c->senders, rules_sender_user, m);
+    rules_unique(rows, c->nsenders, "unix_user", c->senders, rules_sender_unix, m);
     for (size_t i = 0; i < c->nsenders; i++) {
         const struct cfg_sender *sender = &c->senders[i];
         const struct node *row = node_row(rows, i);
         bool user = node_has(row, "user"), network = node_has(row, "network");
+        bool local = node_has(row, "unix_user");
         if (!row || row->kind != NODE_MAP)
             continue;
-        if (user == network)
+        if (user + network + local != 1)
             messages_error(m, row,
-                           user ? "senders: a row has 'user' or 'network', not both"
-                                : "senders: a row needs 'user' or 'network'");
+                           user + network + local
+                               ? "senders: a row has one of 'user', 'network' and 'unix_user'"
+                               : "senders: a row needs 'user', 'network' or 'unix_user'");
         else if (user)
             check_user_row(root, row, m);
+        else if (local)
+            check_unix_row(c, sender, row, m);
         else
             check_network_row(sender, root, row, m);
         check_forward_keys(sender, row, m);

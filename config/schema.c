@@ -13,7 +13,9 @@
 
 static const struct schema_key listen_keys[] = {
     {"address", KEY_LISTEN, SHARED, .flags = KEY_REQUIRED,
-     .text = "address and port, such as 0.0.0.0:587 or [::]:587; port 0 takes any free one"},
+     .text = "address and port, such as 0.0.0.0:587 or [::]:587; port 0 takes any free one. "
+             "unix:/run/waxwing/submit.sock is a socket for programs on this machine: SMTP without "
+             "TLS and AUTH, where the client's user finds its row by unix_user"},
     {"tls", KEY_SWITCH, AT(cfg_listen, implicit_tls), .choices = "starttls implicit",
      .initial = "starttls",
      .text = "starttls: AUTH is offered only after STARTTLS; implicit: TLS from the first byte, as "
@@ -22,6 +24,8 @@ static const struct schema_key listen_keys[] = {
      .text =
          "load balancers: a PROXY header (version 1 or 2) is mandatory from these addresses and "
          "refused from others"},
+    {"mode", KEY_WORD, AT(cfg_listen, mode), .choices = "0666 0660 0600", .initial = "0666",
+     .text = "Unix sockets: who may connect; what they may send is the rows' affair"},
     END_OF_KEYS,
 };
 static const struct schema_group listen_group = {listen_keys, "address"};
@@ -56,6 +60,10 @@ static const struct schema_key sender_keys[] = {
     {"network", KEY_NETWORK, .list = true, MANY(cfg_sender, networks.at, networks.n),
      .text = "the row is about clients with these addresses, who need no AUTH; the first matching "
              "row counts"},
+    {"unix_user", KEY_TEXT, AT(cfg_sender, unix_user),
+     .text =
+         "the row is about this user of this machine, by name or number, who submits over a Unix "
+         "socket, as sendmail does; * is everybody who has no row"},
     {"tls", KEY_SWITCH, AT(cfg_sender, tls_required), .choices = "optional required",
      .initial = "optional", .text = "network rows: whether mail is taken only over TLS"},
     {"from", KEY_SENDER, .list = true, MANY(cfg_sender, from, nfrom),
@@ -142,6 +150,23 @@ static const struct schema_key dkim_domain_keys[] = {
 };
 static const struct schema_group dkim_domain_group = {dkim_domain_keys, NULL};
 
+static const struct schema_key rotate_keys[] = {
+    {"every", KEY_DURATION, AT(config, signing.rotate_every), .initial = "0s", .min = 0,
+     .max = 3650 * DAY_MS,
+     .text =
+         "how old a key of dkim.directory becomes before the next one is made; 0: until waxwing "
+         "key rotate is called"},
+    {"retire", KEY_DURATION, AT(config, signing.rotate_retire), .initial = "7d", .min = DAY_MS,
+     .max = 365 * DAY_MS,
+     .text = "how long the record of a key that signs no more stays published, and delivery.expire "
+             "at least"},
+    {"publish_command", KEY_TEXT, AT(config, signing.publish_command), .flags = KEY_EMPTY,
+     .text = "a shell command that is called with add NAME RECORD and remove NAME RECORD for TXT "
+             "records; empty: they are published by hand"},
+    END_OF_KEYS,
+};
+static const struct schema_group rotate_group = {rotate_keys, NULL};
+
 static const struct schema_key dkim_keys[] = {
     {"require_published", KEY_BOOL, AT(config, require_published), .initial = "true",
      .text =
@@ -159,6 +184,8 @@ static const struct schema_key dkim_keys[] = {
     {"directory", KEY_PATH, AT(config, signing.directory), .flags = KEY_EMPTY,
      .text = "a directory with one folder a domain and a key in each SELECTOR.pem, read again by a "
              "reload; a domain with a row of its own is passed over"},
+    {"rotate", KEY_GROUP, SHARED, .group = &rotate_group,
+     .text = "how the keys of dkim.directory turn, see waxwing(8)"},
     {"domains", KEY_ROWS, MANY(config, dkim, ndkim), .group = &dkim_domain_group,
      .text = "domains and their keys"},
     END_OF_KEYS,

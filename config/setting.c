@@ -154,9 +154,14 @@ static int parse_port(const struct schema_key *key, struct span text, uint16_t *
     return 0;
 }
 
+#define LISTEN_UNIX "unix:"
+
 static int parse_listen(struct span text, struct cfg_listen *out, struct why *why)
 {
-    if (value_endpoint(text, PORT_REQUIRED, &out->address, why) < 0)
+    int rc = span_starts_nocase(text, LISTEN_UNIX)
+                 ? value_unix(span_from(text, strlen(LISTEN_UNIX)), &out->address, why)
+                 : value_endpoint(text, PORT_REQUIRED, &out->address, why);
+    if (rc < 0)
         return -1;
     free(out->text);
     out->text = span_dup(text);

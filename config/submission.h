@@ -4,11 +4,13 @@
 #ifndef CONFIG_SUBMISSION_H
 #define CONFIG_SUBMISSION_H
 
+#include <sys/types.h>
 #include "config/network.h"
 
 struct cfg_listen {
     struct sockaddr_storage address;
-    char *text; // as written
+    char *text; // as written; a Unix socket is "unix:" and its path
+    char *mode; // Unix sockets: octal digits
     bool implicit_tls;
     struct networks proxy;
 };
@@ -29,9 +31,12 @@ struct sender_pattern {
 enum own_fail { OWN_FAIL_REFUSE, OWN_FAIL_SEAL, OWN_FAIL_DISCARD };
 
 struct cfg_sender {
-    char *user;               // "" for a network row
-    struct networks networks; // none for a user row
-    bool tls_required;        // network rows: `tls: required`
+    char *user;               // "" for other rows
+    struct networks networks; // none for other rows
+    char *unix_user;          // "" for other rows; "*": every local user
+    bool has_uid;             // `unix_user` names one
+    uid_t uid;
+    bool tls_required; // network rows: `tls: required`
     struct sender_pattern *from;
     size_t nfrom;
     struct rate messages, recipients;
@@ -54,6 +59,7 @@ struct cfg_key {
 struct cfg_dkim_domain {
     char *domain;
     bool subdomains;
+    bool found; // in dkim.directory; no row of the file
     struct cfg_key *keys;
     size_t nkeys;
 };
@@ -62,6 +68,9 @@ struct cfg_signing {
     struct strings headers, oversign; // none: the built-in lists
     uint64_t expire;                  // ms from t= to x=; 0: no x=
     char *directory;                  // of DOMAIN/SELECTOR.pem; ""
+    uint64_t rotate_every;            // ms; 0: keys turn when they are told to
+    uint64_t rotate_retire;           // ms that a record stays after its key signed last
+    char *publish_command;            // "": records are published by hand
 };
 struct cfg_arc {
     char *domain, *selector, *file; // domain "": no sealing

@@ -54,6 +54,8 @@ enum value_port { PORT_NONE, PORT_OPTIONAL, PORT_REQUIRED };
 // "192.0.2.1", "2001:db8::1", "192.0.2.1:25", "[2001:db8::1]:25".
 int value_endpoint(struct span text, enum value_port port, struct sockaddr_storage *out,
                    struct why *why);
+// The path of a Unix socket: absolute, and no longer than the kernel takes.
+int value_unix(struct span path, struct sockaddr_storage *out, struct why *why);
 void value_endpoint_text(const struct sockaddr_storage *address, char out[VALUE_TEXT]);
 int value_network(struct span text, struct network *out, struct why *why);
 void value_network_text(const struct network *network, char out[VALUE_TEXT]);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 #include "relay/base/address.h"
 #include "relay/base/mem.h"
 
@@ -80,11 +81,21 @@ int value_endpoint(struct span text, enum value_port want, struct sockaddr_stora
     return 0;
 }
 
+int value_unix(struct span path, struct sockaddr_storage *out, struct why *why)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    if (!path.n || path.p[0] != '/' || memchr(path.p, 0, path.n) || path.n >= sizeof un.sun_path)
+        return value_address_bad(why, path, "an absolute path of at most 107 bytes");
+    memcpy(un.sun_path, path.p, path.n);
+    *out = (struct sockaddr_storage){0};
+    memcpy(out, &un, sizeof un);
+    return 0;
+}
+
 void value_endpoint_text(const struct sockaddr_storage *address, char out[VALUE_TEXT])
 {
     char ip[ADDRESS_TEXT];
-    // The port stands in the same place in both structures.
-    unsigned port = ntohs(((const struct sockaddr_in *)address)->sin_port);
+    unsigned port = address_port((const struct sockaddr *)address);
     address_text((const struct sockaddr *)address, ip);
     if (!port)
         snprintf(out, VALUE_TEXT, "%s", ip);

@@ -9,9 +9,7 @@
 #include "dns/rdata.h"
 #include "relay/base/maxima.h"
 #include "relay/base/mem.h"
-
-#define HASH_FUNCTION(key, n, value) (value) = name_hash(key, n)
-#include <uthash.h>
+#include "relay/base/table.h"
 
 // One table for all that is said about a name: its record sets, its errors, its proofs.
 struct node {

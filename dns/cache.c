@@ -8,9 +8,7 @@
 #include "dns/name.h"
 #include "relay/base/maxima.h"
 #include "relay/base/mem.h"
-
-#define HASH_FUNCTION(key, n, value) (value) = name_hash(key, n)
-#include <uthash.h>
+#include "relay/base/table.h"
 
 #define ENTRY_COST 256 // bytes: the entry, its hash handle, malloc's own, rounded up
 

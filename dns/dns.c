@@ -7,7 +7,6 @@
 // posted to an inbox that may be gone) and the numbers of dns_get_state. It is held for moments.
 #include "dns/dns.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
@@ -20,6 +19,7 @@
 #include "dns/cache.h"
 #include "dns/health.h"
 #include "dns/resolver.h"
+#include "relay/base/address.h"
 #include "relay/base/clock.h"
 #include "relay/base/list.h"
 #include "relay/base/maxima.h"
@@ -360,27 +360,6 @@ static void dns_tick(uv_timer_t *timer)
     }
 }
 
-struct nudge {
-    struct item item;
-    struct dns *dns;
-};
-
-static void dns_run_check(struct item *item)
-{
-    struct nudge *n = list_of(item, struct nudge, item);
-    if (n->dns->resolver)
-        dns_check(n->dns);
-    free(n);
-}
-
-void dns_check_now(struct dns *dns)
-{
-    struct nudge *n = mem_new(sizeof *n);
-    n->item.run = dns_run_check;
-    n->dns = dns;
-    inbox_post(dns->mail, &n->item);
-}
-
 void dns_get_state(struct dns *dns, struct dns_state *out)
 {
     pthread_mutex_lock(&dns->lock);
@@ -406,10 +385,8 @@ static int parse_server(const char *text, struct cfg_dns_server *server, struct 
 {
     if (value_endpoint(span_text(text), PORT_OPTIONAL, &server->address, why) < 0)
         return -1;
-    struct sockaddr_in *in =
-        (struct sockaddr_in *)&server->address; // the port stands where IPv6 has it
-    if (!in->sin_port)
-        in->sin_port = htons(PORT_DNS);
+    if (!address_port((const struct sockaddr *)&server->address))
+        address_set_port(&server->address, PORT_DNS);
     return 0;
 }
 

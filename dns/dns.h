@@ -72,8 +72,6 @@ void dns_forget(struct dns *dns, const char *name);
 
 void dns_get_state(struct dns *dns, struct dns_state *out);      // any thread
 const struct histogram *dns_lookup_times(const struct dns *dns); // without what the cache had
-// Runs the self-check now, in the background.
-void dns_check_now(struct dns *dns);
 
 // The `https` part of an answer file: what a policy host would answer (see tls/https.h); false when no
 // answer file is used or it does not list the host. `error` is "" on success.

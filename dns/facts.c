@@ -10,9 +10,7 @@
 #include "relay/base/list.h"
 #include "relay/base/maxima.h"
 #include "relay/base/mem.h"
-
-#define HASH_FUNCTION(key, n, value) (value) = name_hash(key, n)
-#include <uthash.h>
+#include "relay/base/table.h"
 
 struct question {
     UT_hash_handle hh;

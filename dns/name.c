@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: ISC
-// Names as text: normal form, ancestry, and the keyed hash for tables whose keys peers choose.
-// RFC 1035 sections 2.3.4 and 3.1 for the sizes.
+// Names as text: normal form and ancestry. RFC 1035 sections 2.3.4 and 3.1 for the sizes.
 #include "dns/name.h"
 
-#define XXH_INLINE_ALL
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <xxhash.h>
-#include "relay/base/id.h"
 #include "relay/base/span.h"
 
 bool name_normal(const char *name, char out[static NAME_TEXT])
@@ -51,20 +46,6 @@ bool name_below(const char *name, const char *parent)
     if (n < p || strcmp(name + n - p, parent) != 0)
         return false;
     return n == p || name[n - p - 1] == '.';
-}
-
-static unsigned char secret[XXH3_SECRET_SIZE_MIN + 56];
-
-static void name_draw_secret(void)
-{
-    random_bytes(secret, sizeof secret);
-}
-
-unsigned name_hash(const void *bytes, size_t n)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, name_draw_secret);
-    return (unsigned)XXH3_64bits_withSecret(bytes, n, secret, sizeof secret);
 }
 
 static bool is_host_byte(unsigned char c)

@@ -22,7 +22,5 @@ bool name_is_host(const char *name);
 void name_show(const char *name, char *out, size_t room);
 // Whether `name` is `parent` or below it; both normal.
 bool name_below(const char *name, const char *parent);
-// A hash that strangers cannot aim at: the secret is new in every process. Any thread.
-unsigned name_hash(const void *bytes, size_t n);
 
 #endif

@@ -16,6 +16,7 @@
 #include "config/value.h"
 #include "dns/resolver_loop.h"
 #include "dns/resolver_way.h"
+#include "relay/base/address.h"
 #include "relay/base/mem.h"
 
 #define STUB_FAST  64    // more at once to one server gets packets lost
@@ -45,18 +46,10 @@ struct stub {
 static getdns_dict *address_dict(const struct server *s)
 {
     getdns_dict *dict = getdns_dict_create();
-    getdns_bindata data = {4, NULL};
-    uint16_t port;
-    if (s->address.ss_family == AF_INET) {
-        const struct sockaddr_in *in = (const struct sockaddr_in *)&s->address;
-        data.data = (uint8_t *)&in->sin_addr;
-        port = ntohs(in->sin_port);
-    } else {
-        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&s->address;
-        data.data = (uint8_t *)&in6->sin6_addr;
-        data.size = 16;
-        port = ntohs(in6->sin6_port);
-    }
+    const struct sockaddr *address = (const struct sockaddr *)&s->address;
+    getdns_bindata data;
+    data.data = (uint8_t *)(uintptr_t)address_bytes(address, &data.size);
+    uint16_t port = address_port(address);
     getdns_dict_util_set_string(dict, "address_type",
                                 s->address.ss_family == AF_INET ? "IPv4" : "IPv6");
     getdns_dict_set_bindata(dict, "address_data", &data);

@@ -5,11 +5,8 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include "dns/name.h"
 #include "relay/base/mem.h"
-
-#define HASH_FUNCTION(key, n, value) (value) = name_hash(key, n)
-#include <uthash.h>
+#include "relay/base/table.h"
 
 struct slots_zone {
     UT_hash_handle hh;

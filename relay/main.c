@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: ISC
 // The program: finds the subcommand in its table and runs it. Decides nothing else.
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include "relay/command/command.h"
 
 // What could not be written is an error of every command: a script must not take half an answer for one.
@@ -46,7 +48,20 @@ static int run(int argc, char **argv)
     return command_main(argc - i, argv + i, json);
 }
 
+// Where a standard stream is closed, the next file that is opened would take its place: output and log lines would
+// go into the spool. Output that goes nowhere stays an error, the log does not.
+static void keep_standard_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            (void)!open("/dev/null", fd == STDOUT_FILENO ? O_RDONLY : O_RDWR);
+}
+
 int main(int argc, char **argv)
 {
+    int status;
+    keep_standard_streams();
+    if (command_called(argc, argv, &status))
+        return finish(status);
     return finish(run(argc, argv));
 }

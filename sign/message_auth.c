@@ -336,15 +336,6 @@ const char *message_auth_arc(const struct message_auth *a)
     return arc_cv_word(message_auth_chain_status(a));
 }
 
-bool message_auth_temporary(const struct message_auth *a)
-{
-    for (size_t i = 0; i < dkim_checks_count(a->dkim); i++)
-        if (dkim_checks_at(a->dkim, i)->result == AUTH_TEMPERROR)
-            return true;
-    return arc_temporary(a->chain) || message_auth_spf(a) == AUTH_TEMPERROR ||
-           message_auth_dmarc(a) == AUTH_TEMPERROR;
-}
-
 bool message_auth_arc_temporary(const struct message_auth *a)
 {
     return message_auth_chain_status(a) == ARC_FAIL && arc_temporary(a->chain);

@@ -53,8 +53,6 @@ const char *
 message_auth_dmarc_policy(const struct message_auth *a); // "none", "quarantine", "reject", ""
 enum auth_result message_auth_spf(const struct message_auth *a);
 const char *message_auth_arc(const struct message_auth *a); // "none", "pass", "fail"
-// Something above is only unknown because the DNS failed: asking the client to come back may help.
-bool message_auth_temporary(const struct message_auth *a);
 // The chain is "fail" only because the DNS did not answer.
 bool message_auth_arc_temporary(const struct message_auth *a);
 // A DKIM pass of our own finding for this header-From domain or one above it (the origin test of "no

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: ISC
 // What is true of a message, in words: the line for the log, Authentication-Results, an ARC set.
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "relay/base/address.h"
 #include "relay/base/maxima.h"
 #include "sign/message_auth_inside.h"
 
@@ -79,12 +79,8 @@ static void message_auth_write_arc(const struct message_auth *a, struct authres_
     snprintf(text, sizeof text, "%zu", arc_oldest_pass(a->chain));
     if (cv == ARC_PASS && arc_result(a->chain) == ARC_PASS)
         authres_property(w, "header.oldest-pass", text);
-    const struct sockaddr_in *in = (const void *)&a->client;
-    const struct sockaddr_in6 *in6 = (const void *)&a->client;
-    const void *address = a->client.ss_family == AF_INET ? (const void *)&in->sin_addr
-                                                         : (const void *)&in6->sin6_addr;
     // smtp.remote-ip lets a later reader of the chain know the client (RFC 8617 section 4.1.1).
-    if (a->has_client && inet_ntop(a->client.ss_family, address, text, sizeof text))
+    if (a->has_client && *address_text((const struct sockaddr *)&a->client, text))
         authres_property(w, "smtp.remote-ip", text);
 }
 

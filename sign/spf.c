@@ -11,6 +11,7 @@
 #include "config/idn.h"
 #include "dns/name.h"
 #include "dns/rdata.h"
+#include "relay/base/address.h"
 #include "relay/base/mem.h"
 #include "sign/spf_inside.h"
 
@@ -238,18 +239,13 @@ static bool check_host(struct spf_eval *e, const char *domain, struct spf_result
 
 static bool read_client(struct spf_eval *e, const struct sockaddr *client)
 {
-    const struct sockaddr_in *in = (const void *)client;
-    const struct sockaddr_in6 *in6 = (const void *)client;
-    e->family = client->sa_family;
-    if (e->family == AF_INET) {
-        memcpy(e->address, &in->sin_addr, 4);
-    } else if (e->family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
-        e->family = AF_INET;
-        memcpy(e->address, in6->sin6_addr.s6_addr + 12, 4);
-    } else if (e->family == AF_INET6) {
-        memcpy(e->address, &in6->sin6_addr, 16);
-    }
-    return e->family == AF_INET || e->family == AF_INET6;
+    size_t n;
+    const unsigned char *bytes = address_plain(client, &n);
+    if (!bytes)
+        return false;
+    e->family = n == 4 ? AF_INET : AF_INET6;
+    memcpy(e->address, bytes, n);
+    return true;
 }
 
 // The domain as the DNS knows it (RFC 8616 section 4, RFC 7208 section 4.3); one that has no such form stays,

@@ -84,7 +84,8 @@ static int read_leaf(struct pair *pair, const char *path, struct why *why)
     int rc = gnutls_x509_crt_list_import(list, &n, &pem, GNUTLS_X509_FMT_PEM,
                                          GNUTLS_X509_CRT_LIST_IMPORT_FAIL_IF_EXCEED);
     if (rc <= 0)
-        return creds_fault(why, path, rc < 0 ? gnutls_strerror(rc) : "holds no certificate");
+        return why_set(why, WHY_OURS, "4.3.5", "%s holds no certificate that can be read: %s", path,
+                       rc < 0 ? gnutls_strerror(rc) : "it is empty");
     n = (unsigned)rc;
     pair->expires = gnutls_x509_crt_get_expiration_time(list[0]);
     pair->begins = gnutls_x509_crt_get_activation_time(list[0]);
@@ -103,6 +104,15 @@ static int load_pair(struct pair *pair, const struct cfg_certificate *files, str
         creds_read_file(&pair->key, files->key, &pair->key_pem, why) < 0)
         return -1;
     return read_leaf(pair, files->chain, why);
+}
+
+// A parser's words say nothing to who mixed two files up, or kept a password on one.
+static int key_fault(struct why *why, const char *path, int rc)
+{
+    if (rc == GNUTLS_E_DECRYPTION_FAILED)
+        return creds_fault(why, path, "the key is encrypted: a relay has no password for it");
+    return why_set(why, WHY_OURS, "4.3.5", "%s holds no private key that can be read: %s", path,
+                   gnutls_strerror(rc));
 }
 
 // From an older pair's own credentials, where it stands first.
@@ -134,7 +144,7 @@ static int add_key(struct pair *to, struct pair *from, struct why *why)
         return why_set(why, WHY_OURS, "4.3.5",
                        "%s: the key does not belong to the certificate in %s", from->key.path,
                        from->chain.path);
-    return rc < 0 ? creds_fault(why, from->key.path, gnutls_strerror(rc)) : 0;
+    return rc < 0 ? key_fault(why, from->key.path, rc) : 0;
 }
 
 static int order_keys(struct creds *creds, struct pair *first, struct why *why)

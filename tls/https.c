@@ -13,6 +13,7 @@
 #include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
+#include "relay/base/address.h"
 #include "relay/base/buf.h"
 #include "relay/base/list.h"
 #include "relay/base/mem.h"
@@ -132,11 +133,6 @@ static void https_finish(struct https_request *r)
     look_at_queues(https);
 }
 
-static bool https_same_address(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
-{
-    return a->ss_family == b->ss_family && memcmp(a, b, sizeof *a) == 0;
-}
-
 // How many of a list are connected to the first address of this one; *first is the oldest of them.
 static size_t at_that_address(const struct list *list, const struct https_request *r,
                               struct https_request **first)
@@ -145,7 +141,8 @@ static size_t at_that_address(const struct list *list, const struct https_reques
     *first = NULL;
     list_each (it, list) {
         struct https_request *other = list_of(it, struct https_request, list);
-        if (other == r || !other->transfer || !https_same_address(&other->at[0], &r->at[0]))
+        if (other == r || !other->transfer ||
+            !address_same((struct sockaddr *)&other->at[0], (struct sockaddr *)&r->at[0]))
             continue;
         if (n++ == 0)
             *first = other;
@@ -217,17 +214,10 @@ static void take_addresses(struct https_request *r, const struct dns_answer *ans
 {
     r->saw_failure = r->saw_failure || answer->outcome == DNS_FAILED;
     for (size_t i = 0; i < answer->nrecords && r->nat < TRANSFER_ADDRESSES; i++) {
-        struct sockaddr_storage a = {0};
+        struct sockaddr_storage a;
         struct span rdata = answer->records[i].rdata;
-        if (answer->type == DNS_A && rdata.n == 4) {
-            a.ss_family = AF_INET;
-            memcpy(&((struct sockaddr_in *)&a)->sin_addr, rdata.p, 4);
-        } else if (answer->type == DNS_AAAA && rdata.n == 16) {
-            a.ss_family = AF_INET6;
-            memcpy(&((struct sockaddr_in6 *)&a)->sin6_addr, rdata.p, 16);
-        } else {
+        if (rdata.n != (answer->type == DNS_A ? 4 : 16) || !address_make(rdata.p, rdata.n, 0, &a))
             continue;
-        }
         if (r->https->rules.refused &&
             r->https->rules.refused(r->https->rules.arg, (struct sockaddr *)&a))
             r->saw_refused = true;
@@ -341,15 +331,10 @@ static void https_run_request(struct item *item)
     look_at_queues(r->https);
 }
 
-struct https_request *https_get(struct https *https, const char *host, const char *path,
-                                https_fn *fn, void *arg)
-{
-    return https_begin(https, host, 443, path, NULL, fn, arg);
-}
-
-struct https_request *https_begin(struct https *https, const char *host, uint16_t port,
-                                  const char *path, struct https_posting *posting, https_fn *fn,
-                                  void *arg)
+// As https_get; `posting` is taken over.
+static struct https_request *https_begin(struct https *https, const char *host, uint16_t port,
+                                         const char *path, struct https_posting *posting,
+                                         https_fn *fn, void *arg)
 {
     struct https_request *r = mem_new(sizeof *r);
     r->https = https;
@@ -364,6 +349,12 @@ struct https_request *https_begin(struct https *https, const char *host, uint16_
     r->item.run = https_run_request;
     inbox_post(https->mail, &r->item);
     return r;
+}
+
+struct https_request *https_get(struct https *https, const char *host, const char *path,
+                                https_fn *fn, void *arg)
+{
+    return https_begin(https, host, 443, path, NULL, fn, arg);
 }
 
 void https_cancel(struct https_request *r)

@@ -17,11 +17,6 @@ struct https_posting {
     void *arg;
 };
 
-// tls/https.c: as https_get; `posting` is taken over.
-struct https_request *https_begin(struct https *https, const char *host, uint16_t port,
-                                  const char *path, struct https_posting *posting, https_fn *fn,
-                                  void *arg);
-
 // tls/https_post.c
 struct https_posting *https_posting_new(const struct https_post_order *order, https_post_fn *fn,
                                         void *arg); // copies the order

@@ -2,13 +2,13 @@
 // curl's side of a fetch: options and callbacks.
 #include "tls/https_transfer.h"
 
-#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "relay/base/address.h"
 #include "relay/base/mem.h"
 #include "tls/https_bytes.h"
 #include "tls/https_inside.h"
@@ -211,14 +211,10 @@ static void set_addresses(struct https_transfer *t)
     buf_init(&line, 4096);
     buf_addf(&line, "%s:%u:", t->order.host, (unsigned)t->order.port);
     for (size_t i = 0; i < t->order.nat; i++) {
-        char text[INET6_ADDRSTRLEN];
-        const struct sockaddr_storage *a = &t->order.at[i];
-        const struct sockaddr_in *in = (const void *)a;
-        const struct sockaddr_in6 *in6 = (const void *)a;
-        bool v6 = a->ss_family == AF_INET6;
-        inet_ntop(a->ss_family, v6 ? (const void *)&in6->sin6_addr : (const void *)&in->sin_addr,
-                  text, sizeof text);
-        buf_addf(&line, v6 ? "%s[%s]" : "%s%s", i ? "," : "", text);
+        char text[ADDRESS_TEXT];
+        const struct sockaddr *a = (const struct sockaddr *)&t->order.at[i];
+        buf_addf(&line, a->sa_family == AF_INET6 ? "%s[%s]" : "%s%s", i ? "," : "",
+                 address_text(a, text));
     }
     t->resolve = curl_slist_append(NULL, buf_text(&line));
     buf_free(&line);

@@ -8,11 +8,9 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include "dns/name.h"
 #include "relay/base/mem.h"
 #include "relay/base/span.h"
-#define HASH_FUNCTION(key, n, value) (value) = name_hash(key, n)
-#include <uthash.h>
+#include "relay/base/table.h"
 
 #define MEMORY_HOSTS 64 // of one domain: a zone that names new hosts each day forgets its own alone
 #define DAY_S        86400

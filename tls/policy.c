@@ -127,6 +127,14 @@ static void copy_tlsa(const struct policy_input *in, struct demand *d)
 }
 
 // MTA-STS speaks of a host unless usable TLSA records do (RFC 8461 section 2: DANE is not overridden).
+bool sts_view_covers(const struct sts_view *view, const char *host)
+{
+    for (size_t i = 0; i < view->nmx; i++)
+        if (sts_match(view->mx[i], host))
+            return true;
+    return false;
+}
+
 static void ask_sts(const struct policy_input *in, struct wish *must, struct wish *watch,
                     struct demand *d)
 {
@@ -134,9 +142,7 @@ static void ask_sts(const struct policy_input *in, struct wish *must, struct wis
     bool dane = in->tlsa_state == TLSA_USABLE || in->tlsa_state == TLSA_FAILED;
     if (!sts || sts->mode <= STS_NONE || dane || !in->host)
         return;
-    bool match = false;
-    for (size_t i = 0; i < sts->nmx && !match; i++)
-        match = sts_match(sts->mx[i], in->host);
+    bool match = sts_view_covers(sts, in->host);
     if (match && sts->mode == STS_ENFORCE && must->level <= TLS_WEBPKI)
         *must = (struct wish){TLS_WEBPKI, SOURCE_STS}; // what the domain says, before our default
     if (match && sts->mode == STS_TESTING)

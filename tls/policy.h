@@ -71,6 +71,7 @@ struct sts_view {
 };
 void sts_view_free(struct sts_view *view);
 int sts_view_copy(struct sts_view *to, const struct sts_view *from); // always 0
+bool sts_view_covers(const struct sts_view *view, const char *host); // one of its patterns does
 
 struct policy_input {
     const struct cfg_delivery *delivery;

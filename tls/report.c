@@ -5,12 +5,10 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-#include "dns/name.h"
 #include "relay/base/buf.h"
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
-#define HASH_FUNCTION(key, n, value) (value) = name_hash(key, n)
-#include <uthash.h>
+#include "relay/base/table.h"
 
 #define KEY_MAX 16777216 // bytes of a key in the tables below: a policy's strings
 

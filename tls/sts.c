@@ -326,11 +326,3 @@ bool sts_match(const char *pattern, const char *host)
         return false;
     return span_is_nocase(name, p);
 }
-
-bool sts_policy_covers(const struct sts_policy *policy, const char *host)
-{
-    for (size_t i = 0; i < policy->mx.n; i++)
-        if (sts_match(policy->mx.at[i], host))
-            return true;
-    return false;
-}

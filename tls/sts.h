@@ -37,6 +37,5 @@ void sts_policy_free(struct sts_policy *policy); // leaves it empty; mode STS_NO
 // A pattern covers a host when they are equal, or the pattern is "*." and the host's name behind its first
 // label. Compared as A-labels without case; a final dot does not matter.
 bool sts_match(const char *pattern, const char *host);
-bool sts_policy_covers(const struct sts_policy *policy, const char *host);
 
 #endif

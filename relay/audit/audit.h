@@ -7,6 +7,7 @@
 #define RELAY_AUDIT_AUDIT_H
 
 #include "dns/facts.h"
+#include "relay/rotate/view.h"
 #include "relay/setup/setup.h"
 #include "tls/policy.h"
 
@@ -41,6 +42,7 @@ void audit_addresses_free(struct audit_addresses *list);
 struct audit_input {
     const char *domain;              // A-label
     const struct setup_domain *keys; // that sign for it; NULL: none. A key may be NULL: unreadable
+    const struct view *turning;      // keys that turn and do not sign; NULL: none, or not asked
     const char *helo;
     const struct audit_addresses *addresses;
     bool smarthost;             // mail leaves through somebody else

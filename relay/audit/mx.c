@@ -113,14 +113,6 @@ static void suggest_sts(struct audit_pass *a, struct audit_finding *f)
     audit_publish(f, name, "TXT", "v=STSv1; id=%s", id);
 }
 
-static bool covered(const struct sts_view *view, const char *host)
-{
-    for (size_t i = 0; i < view->nmx; i++)
-        if (sts_match(view->mx[i], host))
-            return true;
-    return false;
-}
-
 static void say_policy(struct audit_pass *a, const struct mx_hosts *hosts)
 {
     const struct sts_view *view = a->in->sts;
@@ -136,7 +128,7 @@ static void say_policy(struct audit_pass *a, const struct mx_hosts *hosts)
     }
     bool enforce = view->mode == STS_ENFORCE;
     for (size_t i = 0; i < hosts->n; i++)
-        if (!covered(view, hosts->names[i]))
+        if (!sts_view_covers(view, hosts->names[i]))
             audit_say(a, enforce ? AUDIT_PROBLEM : AUDIT_ADVICE, "mta-sts",
                       "no mx line of the policy covers %s: senders do not deliver there",
                       hosts->names[i]);

@@ -37,8 +37,33 @@ static void audit_sign_look_at_key(struct audit_pass *a, const char *domain, con
         publish_key(f, name, key);
 }
 
+static void audit_sign_turning(struct audit_pass *a, size_t i)
+{
+    static const enum audit_severity severities[] = {[VIEW_WELL] = AUDIT_OK,
+                                                     [VIEW_PUBLISH] = AUDIT_ADVICE,
+                                                     [VIEW_MISSED] = AUDIT_PROBLEM,
+                                                     [VIEW_REMOVE] = AUDIT_ADVICE,
+                                                     [VIEW_UNKNOWN] = AUDIT_PROBLEM};
+    enum view_need need;
+    char text[512], name[600];
+    struct buf record;
+    if (view_judge(a->in->turning, i, a->facts, &need, text)) {
+        a->waits = true;
+        return;
+    }
+    struct audit_finding *f = audit_say(a, severities[need], "dkim", "%s", text);
+    f->temporary = need == VIEW_UNKNOWN;
+    if (need != VIEW_PUBLISH && need != VIEW_MISSED)
+        return;
+    view_record(a->in->turning, i, name, &record);
+    audit_publish(f, name, "TXT", "%s", buf_text(&record));
+    buf_free(&record);
+}
+
 void audit_dkim(struct audit_pass *a)
 {
+    for (size_t i = 0; i < view_count(a->in->turning); i++)
+        audit_sign_turning(a, i);
     const struct setup_domain *keys = a->in->keys;
     bool rsa = false;
     if (!keys || !keys->config->nkeys) {

@@ -40,6 +40,11 @@ uint64_t clock_mono_ms(void)
     return clock_mono_ns() / 1000000;
 }
 
+uint64_t clock_boot_ms(void)
+{
+    return (uint64_t)(system_ns(CLOCK_BOOTTIME) / 1000000 + atomic_load(&mono_ahead_ms));
+}
+
 void clock_fix(int64_t ms)
 {
     atomic_store(&fixed_ms, ms);

@@ -12,6 +12,7 @@ int64_t clock_ms(void);       // wall time, milliseconds since the epoch
 int64_t clock_s(void);        // the same in seconds
 uint64_t clock_mono_ms(void); // monotonic, milliseconds
 uint64_t clock_mono_ns(void);
+uint64_t clock_boot_ms(void); // since the machine started, its sleep included; never set by anybody
 
 void clock_fix(int64_t ms);          // from now on the wall clock stands at ms
 void clock_advance(int64_t ms);      // moves a fixed clock

@@ -49,11 +49,3 @@ void words_drop(const char *kept)
     }
     pthread_mutex_unlock(&lock);
 }
-
-size_t words_count(void)
-{
-    pthread_mutex_lock(&lock);
-    size_t n = HASH_COUNT(table);
-    pthread_mutex_unlock(&lock);
-    return n;
-}

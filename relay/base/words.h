@@ -8,6 +8,5 @@
 
 const char *words_keep(const char *text); // the same text, shared; to be dropped. NULL gives NULL
 void words_drop(const char *kept);        // accepts NULL
-size_t words_count(void);                 // different texts that are held
 
 #endif

@@ -127,11 +127,16 @@ static int command_audit_look(struct audit_options *o, const struct config *conf
     struct setup_domain keys = {0};
     struct evaluation e = {.facts = facts_new()};
     const struct cfg_dkim_domain *row = config_dkim_for(config, o->domain);
+    struct why why;
+    struct view *turning = row ? view_open(row, &why) : NULL;
     if (row)
         load_keys(row, &keys);
+    if (row && why.text[0])
+        fprintf(stderr, "waxwing audit: %s\n", why.text);
     offline_sts(offline, o->domain, &sts);
     e.in = (struct audit_input){.domain = o->domain,
                                 .keys = row ? &keys : NULL,
+                                .turning = turning,
                                 .helo = config->hostname,
                                 .addresses = &o->addresses,
                                 .smarthost = config->delivery.nsmarthost > 0,
@@ -149,6 +154,7 @@ static int command_audit_look(struct audit_options *o, const struct config *conf
     facts_free(e.facts);
     sts_view_free(&sts);
     free_keys(&keys);
+    view_free(turning);
     return status;
 }
 

@@ -167,6 +167,7 @@ static void check_dns(struct report *r, const struct config *config, const struc
         check_resolver(r, dns);
     if (setup)
         check_keys(r, dns, setup);
+    check_turning(r, config, dns);
     check_names(r, config, dns);
     dns_close(dns);
 }

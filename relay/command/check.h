@@ -24,6 +24,8 @@ void check_submission(struct report *r, const struct config *config, const struc
 void check_forwarding(struct report *r, const struct config *config);
 // relay/command/check_machine.c: ports and addresses, spool and state on this machine.
 void check_machine(struct report *r, const struct config *config);
+// relay/command/check_turning.c: keys of dkim.directory that turn.
+void check_turning(struct report *r, const struct config *config, struct dns *dns);
 // relay/command/check_names.c: what receivers make of our addresses.
 void check_names(struct report *r, const struct config *config, struct dns *dns);
 

@@ -50,7 +50,8 @@ static void check_ports(struct report *r, const struct config *config)
         return;
     }
     for (size_t i = 0; i < config->nlisten; i++)
-        all &= try_port(r, "listen", (const struct sockaddr *)&config->listen[i].address,
+        all &= config->listen[i].address.ss_family == AF_UNIX ||
+               try_port(r, "listen", (const struct sockaddr *)&config->listen[i].address,
                         config->listen[i].text);
     if (config->http[0] &&
         value_endpoint(span_text(config->http), PORT_REQUIRED, &address, &why) == 0)

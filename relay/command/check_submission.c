@@ -81,12 +81,25 @@ static void check_signed(struct report *r, const struct config *config)
         check_say(r, "ok", "every sender's domain has a signing key");
 }
 
+// Where something else keeps the configuration from being used, whose errors have been told.
+static struct users *bare_users(const struct config *config)
+{
+    struct why why;
+    struct buf complaints;
+    buf_init(&complaints, 65536);
+    struct users *users = config->users[0] ? users_load(config->users, &complaints, &why) : NULL;
+    buf_free(&complaints);
+    return users;
+}
+
 void check_submission(struct report *r, const struct config *config, const struct setup *setup)
 {
     if (!config->nsenders)
         check_say(r, "warning", "senders: there is no row, so nobody may send anything");
-    if (setup && setup->users)
-        check_accounts(r, config, setup->users);
+    struct users *users = setup ? users_ref(setup->users) : bare_users(config);
+    if (users)
+        check_accounts(r, config, users);
+    users_unref(users);
     check_signed(r, config);
     if (setup && setup->creds && creds_have(setup->creds, config->hostname))
         check_say(r, "ok", "a certificate is for %s", config->hostname);

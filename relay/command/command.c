@@ -57,6 +57,8 @@ static int sift(int argc, char **argv, bool json, char **out)
         else
             out[n++] = argv[i];
     }
+    for (int k = 1; k < n && json; k++)
+        json = strcmp(out[k], "--json") != 0; // said on both sides
     if (json)
         out[n++] = (char *)"--json";
     for (; i < argc; i++)
@@ -111,11 +113,13 @@ void command_list(FILE *out)
 
 int command_help_all(int argc, char **argv)
 {
-    if (argc < 2 || argv[1][0] == '-') {
+    if (argc < 2) {
         command_list(stdout);
         return EXIT_YES;
     }
     const struct command *c = find_command(argv[1]);
+    if (argc > 2)
+        return command_usage_error("help", "unexpected argument '%s'", argv[2]);
     if (!c)
         return command_usage_error("help", "there is no command '%s'", argv[1]);
     fputs(c->usage, stdout);

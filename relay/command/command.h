@@ -38,24 +38,28 @@ int command_usage_error(const char *name, const char *format, ...)
 void command_list(FILE *out); // all of them, a line each
 
 int command_help_all(int argc, char **argv);
-int command_init(int argc, char **argv);    // relay/command/init.c
-int command_run(int argc, char **argv);     // relay/run/run.c
-int command_check(int argc, char **argv);   // relay/command/check.c
-int command_explain(int argc, char **argv); // relay/explain.c
-int command_audit(int argc, char **argv);   // relay/command/audit.c
-int command_queue(int argc, char **argv);   // relay/command/queue.c
-int command_tls(int argc, char **argv);     // relay/command/tls.c
-int command_key(int argc, char **argv);     // relay/command/key.c
-int command_user(int argc, char **argv);    // relay/command/user.c
-int command_reload(int argc, char **argv);  // relay/command/relay.c
+int command_init(int argc, char **argv);       // relay/command/init.c
+int command_run(int argc, char **argv);        // relay/run/run.c
+int command_check(int argc, char **argv);      // relay/command/check.c
+int command_explain(int argc, char **argv);    // relay/explain.c
+int command_audit(int argc, char **argv);      // relay/command/audit.c
+int command_queue(int argc, char **argv);      // relay/command/queue.c
+int command_tls(int argc, char **argv);        // relay/command/tls.c
+int command_key(int argc, char **argv);        // relay/command/key.c
+int command_key_rotate(int argc, char **argv); // relay/command/key_rotate.c
+int command_user(int argc, char **argv);       // relay/command/user.c
+int command_reload(int argc, char **argv);     // relay/command/relay.c
 int command_status(int argc, char **argv);
 int command_health(int argc, char **argv);     // relay/command/health.c
 int command_version(int argc, char **argv);    // relay/command/version.c
 int command_completion(int argc, char **argv); // relay/command/completion.c
 int command_drain(int argc, char **argv);
-int command_message(int argc, char **argv); // relay/command/message.c
-int command_spf(int argc, char **argv);     // relay/command/spf.c
-int command_sts(int argc, char **argv);     // relay/command/sts.c
-int command_dane(int argc, char **argv);    // relay/command/dane.c
+int command_message(int argc, char **argv);  // relay/command/message.c
+int command_spf(int argc, char **argv);      // relay/command/spf.c
+int command_sts(int argc, char **argv);      // relay/command/sts.c
+int command_dane(int argc, char **argv);     // relay/command/dane.c
+int command_sendmail(int argc, char **argv); // relay/command/sendmail.c
+// The program was called as sendmail, mailq or newaliases, and has done that. False: it was not.
+bool command_called(int argc, char **argv, int *status);
 
 #endif

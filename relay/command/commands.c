@@ -120,23 +120,48 @@ const struct command commands[] = {
      "  --state FILE   read this database, ask no relay\n"
      "  --json         for programs\n",
      command_tls},
-    {"reload", "read the configuration again", "usage: waxwing reload\n", command_reload},
+    {"reload", "read the configuration again", "usage: waxwing reload [--json]\n", command_reload},
     {"drain", "accept no more, deliver what is there, end",
-     "usage: waxwing drain\n"
+     "usage: waxwing drain [--json]\n"
      "The relay ends when its queue is empty, retries included; held mail stays in the spool.\n",
      command_drain},
+    {"sendmail", "hand a message to the relay of this machine, as /usr/sbin/sendmail does",
+     "usage: waxwing sendmail [OPTION ...] [RECIPIENT ...] < MESSAGE\n"
+     "The user who calls it finds what it may send in the row `unix_user' of `senders'.\n"
+     "  -t              recipients stand in To, Cc and Bcc; Bcc is taken out\n"
+     "  -f A, -r A      the envelope sender; -f '' is the null sender\n"
+     "  -F NAME         the name in a From that is missing or has no name\n"
+     "  -i, -oi         a line of a dot alone is no end\n"
+     "  -B TYPE         7BIT or 8BITMIME\n"
+     "  -N never|success,failure,delay, -R full|hdrs, -V ID   notifications (RFC 3461)\n"
+     "  -bs             SMTP on standard input and output\n"
+     "  -bp, -bi, -q    as mailq and newaliases: says how things stand here\n"
+     "  --socket PATH   of the relay (/run/waxwing/submit.sock)\n"
+     "Taken without effect: -A -C -D -G -L -M -O -Q -U -X -bm -d -e -h -m -n -o -p -v -x.\n",
+     command_sendmail},
     {"user", "add, change, remove and list who may log in",
      "usage: waxwing user add|passwd|remove NAME [--file F]\n"
      "       waxwing user list [--json] [--file F]\n"
      "The password comes from a prompt, or is a line on standard input; never an argument.\n"
      "  --file F  the users file; without it the one of the configuration\n",
      command_user},
-    {"key", "make signing keys, show and test their DNS records",
+    {"key", "make signing keys, show and test their DNS records, let them turn",
      "usage: waxwing key new --domain D --selector S --out FILE [--type rsa|ed25519] [--bits "
      "2048]\n"
      "       waxwing key show FILE --domain D --selector S\n"
      "       waxwing key test [FILE --domain D --selector S]\n"
+     "       waxwing key rotate --domain D | --auto [--publish-command CMD] [--bits 2048]\n"
      "test compares with the DNS; without FILE every key of the configuration.\n"
+     "rotate goes one step: a next key is made, its record is published and seen twice an hour "
+     "apart,\n"
+     "then it signs; the old record stays for a week, then it goes. Call it again and again, or "
+     "let\n"
+     "the running relay do it (dkim.rotate). Exit: 0 as it should be, 1 something failed, 75 "
+     "later.\n"
+     "  --auto               begin a turn only where dkim.rotate.every says so; without --domain "
+     "all\n"
+     "  --publish-command C  called with add|remove NAME RECORD; else dkim.rotate.publish_command\n"
+     "  --now EPOCH          set the clock\n"
      "  --json               for programs\n"
      "  --dns-file F         answer DNS questions from this file\n"
      "  --resolver IP:PORT   ask this server\n",

@@ -8,6 +8,9 @@
 #include "relay/command/config_file.h"
 #include "relay/control/control.h"
 
+// A relay that hangs is not ready, and whoever asks for its health must hear so.
+#define HEALTH_PATIENCE_S 10
+
 static bool is_true(const json_t *answer, const char *part, const char *key)
 {
     return json_is_true(json_object_get(json_object_get(answer, part), key));
@@ -74,7 +77,8 @@ int command_health(int argc, char **argv)
     struct config *config = command_load_config(&status);
     if (!config)
         return status;
-    json_t *answer = control_ask(config->control, json_pack("{s:s}", "verb", "status"), &status);
+    json_t *answer = control_ask_soon(config->control, json_pack("{s:s}", "verb", "status"),
+                                      HEALTH_PATIENCE_S, &status);
     if (answer && status == EXIT_YES)
         status = command_health_judge(answer, json);
     json_decref(answer);

@@ -70,7 +70,7 @@ static char *submission(const struct init *in)
     for (size_t i = 0; i < in->config->nlisten; i++) {
         const struct cfg_listen *l = &in->config->listen[i];
         const char *port = strrchr(l->text, ':');
-        if (l->implicit_tls || l->proxy.n || !port)
+        if (l->implicit_tls || l->proxy.n || !port || l->address.ss_family == AF_UNIX)
             continue;
         if (strncmp(l->text, "0.0.0.0:", 8) == 0)
             return mem_printf("[127.0.0.1]%s", port);

@@ -269,7 +269,9 @@ int command_key(int argc, char **argv)
         int (*run)(const struct key_options *o);
     } verbs[] = {{"new", key_new}, {"show", key_show}, {"test", key_test}};
     if (argc < 2)
-        return command_usage_error("key", "new, show or test?");
+        return command_usage_error("key", "new, show, test or rotate?");
+    if (strcmp(argv[1], "rotate") == 0)
+        return command_key_rotate(argc - 1, argv + 1);
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
         if (strcmp(argv[1], verbs[i].word) != 0)
             continue;

@@ -201,10 +201,10 @@ static json_t *json_of(struct span bytes)
     return j;
 }
 
-static bool queue_exchange_queue_on_whole(const json_t *line, void *arg)
+static bool queue_exchange_queue_on_whole(const json_t *line, void *begun)
 {
     struct buf bytes;
-    (void)arg;
+    *(bool *)begun = true;
     if (json_object_get(line, "words")) {
         bytes_of(json_object_get(line, "words"), &bytes);
         queue_put_entry(buf_span(&bytes),
@@ -239,6 +239,40 @@ static bool queue_exchange_queue_on_id(const json_t *row, void *arg)
     return true;
 }
 
+static bool queue_on_any(const json_t *row, void *arg)
+{
+    (void)row, (void)arg;
+    return true;
+}
+
+static bool is_there(const char *control, const char *id)
+{
+    int status;
+    json_t *request = json_pack("{s:s, s:[s]}", "verb", "queue-list", "ids", id);
+    json_decref(control_ask_lines(control, request, queue_on_any, NULL, &status));
+    return status != EXIT_NO;
+}
+
+// One that cannot be read keeps no other from being exported; one that was delivered meanwhile is none of ours.
+static int export_whole(const char *control, const char *id, int *status)
+{
+    bool begun = false;
+    int now;
+    json_t *request = json_pack("{s:s, s:s, s:b}", "verb", "queue-export", "id", id, "whole", 1);
+    json_decref(control_ask_lines(control, request, queue_exchange_queue_on_whole, &begun, &now));
+    if (begun)
+        queue_put_end();
+    if (!begun && now == EXIT_NO) {
+        bool there = is_there(control, id);
+        fprintf(stderr, "waxwing: %s is not in the export: it %s\n", id,
+                there ? "cannot be read" : "has left the queue meanwhile");
+        *status = there ? EXIT_NO : *status;
+        return 0;
+    }
+    *status = now == EXIT_YES ? *status : now;
+    return now == EXIT_YES ? 0 : -1;
+}
+
 int queue_export_many(const struct queue_call *call, const char *control)
 {
     struct found found = {0};
@@ -250,15 +284,10 @@ int queue_export_many(const struct queue_call *call, const char *control)
         qsort(found.ids, found.n, sizeof *found.ids, queue_exchange_by_id);
     if (last && status == EXIT_YES)
         queue_put_magic();
-    for (size_t i = 0; last && status == EXIT_YES && i < found.n && !ferror(stdout); i++) {
-        if (i && strcmp(found.ids[i], found.ids[i - 1]) == 0)
-            continue;
-        json_t *request =
-            json_pack("{s:s, s:s, s:b}", "verb", "queue-export", "id", found.ids[i], "whole", 1);
-        json_decref(
-            control_ask_lines(control, request, queue_exchange_queue_on_whole, NULL, &status));
-        queue_put_end();
-    }
+    bool go_on = last && status == EXIT_YES;
+    for (size_t i = 0; go_on && i < found.n && !ferror(stdout); i++)
+        if (!i || strcmp(found.ids[i], found.ids[i - 1]) != 0)
+            go_on = export_whole(control, found.ids[i], &status) == 0;
     free(found.ids);
     return status;
 }

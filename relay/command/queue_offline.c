@@ -154,7 +154,7 @@ static int put_content(struct offline *o, struct message *m, bool bare)
     return m->large && n < 0 ? fail(&why) : EXIT_YES;
 }
 
-static int export_one(struct offline *o, uint64_t id, bool bare)
+static int export_one(struct offline *o, uint64_t id, bool bare, bool *begun)
 {
     struct why why;
     struct buf words;
@@ -165,6 +165,7 @@ static int export_one(struct offline *o, uint64_t id, bool bare)
     buf_init(&words, SPOOL_TEXT);
     if (!bare && spool_export_words(o->spool, id, &words, &why) < 0)
         status = fail(&why);
+    *begun = status == EXIT_YES;
     if (!bare && status == EXIT_YES)
         queue_put_entry(buf_span(&words), m->prefix.len + m->header.len + m->body_bytes);
     if (status == EXIT_YES)
@@ -178,18 +179,20 @@ static int export_one(struct offline *o, uint64_t id, bool bare)
 
 static int export(struct offline *o)
 {
-    bool bare = !queue_is_many(o->call);
+    bool bare = !queue_is_many(o->call), cut = false;
     int status = EXIT_YES;
     size_t n = 0;
     if (!bare)
         queue_put_magic();
-    for (size_t i = 0; i < o->n && status == EXIT_YES; i++) {
+    for (size_t i = 0; i < o->n && !cut; i++) {
         const struct envelope *env = &o->at[i]->env;
         bool wanted = false;
         for (size_t j = 0; j < env->nrcpts && !wanted; j++)
             wanted = matches(&o->call->filter, env, &env->rcpts[j]);
-        if (wanted)
-            status = export_one(o, env->id, bare);
+        bool begun = false;
+        int now = wanted ? export_one(o, env->id, bare, &begun) : EXIT_YES;
+        cut = begun && now != EXIT_YES; // one that cannot be read at all keeps no other back
+        status = now == EXIT_YES ? status : now;
         n += wanted;
     }
     return n ? status : none(o);

@@ -22,11 +22,14 @@ static json_t *relay_ask(const char *verb, int *status)
 
 static int simple(const char *verb, int argc, char **argv, void (*told)(const json_t *answer))
 {
-    if (argc > 1)
+    bool json = argc == 2 && strcmp(argv[1], "--json") == 0;
+    if (argc > 1 && !json)
         return command_usage_error(verb, "unexpected argument '%s'", argv[1]);
     int status;
     json_t *answer = relay_ask(verb, &status);
-    if (answer && status == EXIT_YES)
+    if (answer && json)
+        json_dumpf(answer, stdout, JSON_INDENT(2)), putchar('\n');
+    else if (answer && status == EXIT_YES)
         told(answer);
     json_decref(answer);
     return status;

@@ -123,5 +123,5 @@ void terminal_guard(void)
 void terminal_bytes(void)
 {
     fflush(stdout);
-    out.bytes = true;
+    out.bytes = !isatty(out.fd);
 }

@@ -8,7 +8,7 @@
 
 // From here on all that this process prints on stdout and stderr passes terminal_clean. Once, at the start.
 void terminal_guard(void);
-// What follows on stdout is a message, wanted byte for byte.
+// What follows on stdout is a message, wanted byte for byte: unless a terminal shows it.
 void terminal_bytes(void);
 
 // Appends text with everything replaced by "?" that a terminal could obey or that deceives its reader: C0 but

@@ -10,8 +10,10 @@
 #include "relay/base/exit.h"
 #include "relay/control/control.h"
 
-static int connect_to(const char *path)
+// `patience_s` for each step (connecting, sending, hearing); 0: as long as it takes.
+static int connect_to(const char *path, unsigned patience_s)
 {
+    const struct timeval limit = {.tv_sec = patience_s};
     struct sockaddr_un un = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof un.sun_path) {
         errno = ENAMETOOLONG;
@@ -19,6 +21,10 @@ static int connect_to(const char *path)
     }
     memcpy(un.sun_path, path, strlen(path) + 1);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0) {
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    }
     if (fd >= 0 && connect(fd, (struct sockaddr *)&un, sizeof un) < 0) {
         int error = errno;
         close(fd);
@@ -57,12 +63,12 @@ static int client_read_all(int fd, struct buf *in)
     }
 }
 
-static json_t *client_ask(const char *path, json_t *request, int *status)
+static json_t *client_ask(const char *path, json_t *request, unsigned patience_s, int *status)
 {
     char *text = json_dumps(request, JSON_COMPACT);
     json_decref(request);
     *status = EXIT_TEMP;
-    int fd = connect_to(path);
+    int fd = connect_to(path, patience_s);
     json_t *answer = NULL;
     struct buf in;
     buf_init(&in, CONTROL_ANSWER_MAX);
@@ -72,7 +78,7 @@ static json_t *client_ask(const char *path, json_t *request, int *status)
         answer = json_loadb((const char *)in.data, in.len, 0, &error);
         errno = EPROTO;
     }
-    int error = errno;
+    int error = errno == EAGAIN ? ETIMEDOUT : errno;
     if (answer) {
         *status = (int)json_integer_value(json_object_get(answer, "exit"));
         json_object_del(answer, "exit"); // between the two programs, and nobody else's
@@ -135,7 +141,7 @@ json_t *control_ask_lines(const char *path, json_t *request, control_line *line,
     json_t *last = NULL;
     bool stopped = false;
     *status = EXIT_TEMP;
-    int fd = connect_to(path);
+    int fd = connect_to(path, 0);
     if (fd < 0 || !text || send_all(fd, text, strlen(text)) < 0 || send_all(fd, "\n", 1) < 0)
         fprintf(stderr, "waxwing: no relay answers on %s: %s\n", path, strerror(errno));
     else if (read_lines(fd, line, arg, &last, &stopped) < 0 && !stopped)
@@ -153,12 +159,17 @@ json_t *control_ask_lines(const char *path, json_t *request, control_line *line,
 
 json_t *control_ask_quietly(const char *socket_path, json_t *request, int *status)
 {
-    return client_ask(socket_path, request, status);
+    return client_ask(socket_path, request, 0, status);
 }
 
 json_t *control_ask(const char *socket_path, json_t *request, int *status)
 {
-    json_t *answer = client_ask(socket_path, request, status);
+    return control_ask_soon(socket_path, request, 0, status);
+}
+
+json_t *control_ask_soon(const char *socket_path, json_t *request, unsigned patience_s, int *status)
+{
+    json_t *answer = client_ask(socket_path, request, patience_s, status);
     if (!answer) {
         fprintf(stderr, "waxwing: no relay answers on %s: %s\n", socket_path, strerror(errno));
         return NULL;

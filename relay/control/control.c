@@ -92,10 +92,10 @@ static void control_on_deadline(uv_timer_t *timer)
         hang_up(call);
 }
 
-static void set_deadline(struct control_call *call)
+static void set_deadline(struct control_call *call, uint64_t ms)
 {
     call->unsent = SIZE_MAX;
-    uv_timer_start(&call->deadline, control_on_deadline, CONTROL_DEADLINE_MS, CONTROL_DEADLINE_MS);
+    uv_timer_start(&call->deadline, control_on_deadline, ms, ms);
 }
 
 static void control_answered(uv_write_t *write, int status)
@@ -138,7 +138,7 @@ void control_answer(struct control_call *call, int exit, json_t *answer)
     if (uv_write(&call->write, (uv_stream_t *)&call->pipe, &out, 1, control_answered) < 0)
         hang_up(call);
     else
-        set_deadline(call);
+        set_deadline(call, CONTROL_DEADLINE_MS);
 }
 
 void control_error(struct control_call *call, int exit, const char *format, ...)
@@ -159,6 +159,8 @@ static void control_piece_written(uv_write_t *write, int status)
     buf_free(&call->piece);
     if (status < 0)
         hang_up(call);
+    else
+        uv_timer_stop(&call->deadline);
     call->next(call->next_arg);
 }
 
@@ -188,8 +190,10 @@ bool control_piece(struct control_call *call, struct buf *piece, control_next *n
     call->next_arg = arg;
     call->write.data = call;
     uv_buf_t out = uv_buf_init((char *)call->piece.data, (unsigned)call->piece.len);
-    if (uv_write(&call->write, (uv_stream_t *)&call->pipe, &out, 1, control_piece_written) == 0)
+    if (uv_write(&call->write, (uv_stream_t *)&call->pipe, &out, 1, control_piece_written) == 0) {
+        set_deadline(call, CONTROL_READER_MS);
         return true;
+    }
     hang_up(call);
     return false;
 }
@@ -321,7 +325,7 @@ static void take_connection(struct control *control, int fd)
     call->handles = 2;
     list_append(&control->calls, &call->list);
     control->ncalls++;
-    set_deadline(call);
+    set_deadline(call, CONTROL_DEADLINE_MS);
     int rc = uv_pipe_open(&call->pipe, fd);
     if (rc < 0)
         close(fd);
@@ -331,23 +335,35 @@ static void take_connection(struct control *control, int fd)
         hang_up(call);
 }
 
-// Whoever has asked nothing for longest makes room for the next.
-static void make_room(struct control *control)
+// The oldest call that has asked nothing, or that does not read the pieces of its answer.
+static struct control_call *oldest(struct control *control, bool reader)
 {
     list_each (it, &control->calls) {
         struct control_call *call = list_of(it, struct control_call, list);
-        if (!call->asked && !call->answer && !uv_is_closing((uv_handle_t *)&call->pipe)) {
-            hang_up(call);
-            return;
-        }
+        bool waits = reader ? call->piece.len > 0 : !call->asked && !call->answer;
+        if (waits && !uv_is_closing((uv_handle_t *)&call->pipe))
+            return call;
     }
+    return NULL;
+}
+
+// Whoever has asked nothing for longest makes room for the next, then whoever reads too slowly.
+static bool control_make_room(void *arg)
+{
+    struct control *control = arg;
+    struct control_call *call = oldest(control, false);
+    if (!call)
+        call = oldest(control, true);
+    if (call)
+        hang_up(call);
+    return call != NULL;
 }
 
 static void control_on_client(void *arg, int fd)
 {
     struct control *control = arg;
     if (control->ncalls + 1 >= CONTROL_CALLS)
-        make_room(control);
+        control_make_room(control);
     take_connection(control, fd);
     if (control->ncalls < CONTROL_CALLS)
         return;
@@ -370,6 +386,7 @@ struct control *control_open(struct relay *relay, uv_loop_t *loop, int fd,
     list_init(&control->calls);
     const struct acceptor_options options = {.name = "the control socket",
                                              .insist = true,
+                                             .make_room = control_make_room,
                                              .client = control_on_client,
                                              .closed = control_on_closed,
                                              .arg = control};

@@ -12,6 +12,8 @@
 
 #define CONTROL_CALLS       64 // connections at once; then the one that asks nothing for longest goes
 #define CONTROL_DEADLINE_MS 10000 // for a request to come, and for something of an answer to leave
+#define CONTROL_READER_MS                                                                          \
+    300000 // for the next piece of a long answer to leave: people page through it
 #define CONTROL_REQUEST_MAX 1048576   // bytes of one request
 #define CONTROL_OWNER_MAX   268435456 // of one by root or the relay's user: an imported message
 #define CONTROL_ANSWER_MAX  268435456 // bytes of one answer that is not told in pieces
@@ -55,6 +57,9 @@ void control_local(struct control *control, json_t *request, control_local_fn *f
 // Client side: sends the request (taken over) to the relay's socket. NULL with *status EXIT_TEMP and a
 // sentence on stderr when nobody answers there. Otherwise the answer, and *status its "exit", which is taken out.
 json_t *control_ask(const char *socket_path, json_t *request, int *status);
+// The same, for an answer that is there at once or not at all: no step takes longer than patience_s.
+json_t *control_ask_soon(const char *socket_path, json_t *request, unsigned patience_s,
+                         int *status);
 // The same, but quiet when no relay runs (explain then looks up itself).
 json_t *control_ask_quietly(const char *socket_path, json_t *request, int *status);
 

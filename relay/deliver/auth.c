@@ -10,7 +10,7 @@
 #include "relay/log/log.h"
 #include "sign/base64.h"
 
-bool deliver_must_auth(const struct deliver *d)
+static bool must_auth(const struct deliver *d)
 {
     return d->route->rule && d->route->rule->auth_user && d->route->rule->auth_user[0];
 }
@@ -22,7 +22,7 @@ enum deliver_state deliver_auth_begin(struct deliver *d)
     assert(stream_is_secure(d->link.c->stream) || deliver_clear_allowed(d));
     if (stream_is_secure(d->link.c->stream))
         deliver_record_success(d);
-    if (!deliver_must_auth(d)) {
+    if (!must_auth(d)) {
         deliver_record_session(d);
         return DELIVER_MAIL;
     }

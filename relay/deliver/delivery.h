@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: ISC
 // A delivery: a message and its open recipients of one destination domain, which travel together until
 // each has ended. Belongs to one worker at a time (it crosses to another as an inbox item) and stands in
-// one place at a time; `place` follows list membership and has one mover, delivery_move.
+// one place at a time; `place` follows list membership and has one mover, delivery_move. The places are those
+// of relay/queue, which moves it; a session (relay/deliver/session.h) only changes its recipients' standing.
 #ifndef RELAY_DELIVER_DELIVERY_H
 #define RELAY_DELIVER_DELIVERY_H
 
@@ -75,7 +76,7 @@ struct delivery {
     struct delivery_rcpt rcpts[];
 };
 
-// Recipients first..first+n-1 of the message's list are its recipients; takes references.
+// which[0] to which[n - 1] are the indexes of its recipients in the message's list. Takes a reference to the message.
 struct delivery *delivery_new(struct message *m, const size_t *which, size_t n);
 
 void delivery_free(struct delivery *d); // out of every list; accepts NULL

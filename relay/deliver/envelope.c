@@ -299,3 +299,39 @@ enum deliver_state deliver_rcpt_reply(struct deliver *d)
     write_envelope(d);
     return t->answered == 1 + t->nbatch ? envelope_answered(d) : DELIVER_RCPT;
 }
+
+// The host takes leave at a recipient. Where it has taken others they are asked for again without that one, and no
+// more of them at a time: else one recipient, or one too many, would keep the mail of all from ever arriving. A
+// message that is out may still be answered, by a host that says 421 and stays.
+enum deliver_state deliver_rcpt_421(struct deliver *d)
+{
+    struct deliver_transaction *t = &d->trans;
+    struct why why;
+    outcome_reply(&why, STAGE_RCPT, &d->link.c->reply, d->link.c->host);
+    if (!t->taken && !deliver_all_out(d))
+        return deliver_next(d, &why, false);
+    size_t i = t->answered++;
+    deliver_heard_add(d, i);
+    struct attempt *attempt = deliver_attempt_heard(d);
+    deliver_refuse(d->rcpts[d->batch[i - 1]], &why, attempt);
+    attempt_unref(attempt);
+    t->leaving = true;
+    if (!deliver_all_out(d))
+        return deliver_rcpt_left(d, &why);
+    return t->answered == 1 + t->nbatch ? envelope_answered(d) : DELIVER_RCPT;
+}
+
+enum deliver_state deliver_rcpt_left(struct deliver *d, const struct why *why)
+{
+    const struct deliver_transaction *t = &d->trans;
+    if (t->taken) {
+        d->batch_max = t->taken;
+        return deliver_again(d, why);
+    }
+    for (size_t i = 0; i < t->nbatch; i++) { // nobody was refused but by the host's leaving
+        struct delivery_rcpt *r = d->rcpts[d->batch[i]];
+        if (r->standing == STANDING_REFUSED && r->why->scope == WHY_HOST)
+            r->standing = STANDING_OPEN;
+    }
+    return deliver_next(d, why, false);
+}

@@ -73,7 +73,7 @@ enum deliver_state deliver_from_pool(struct deliver *d)
     return DELIVER_ADDRESS;
 }
 
-// False: the address has its full number after all.
+// False: the address, or the relay, has its full number after all.
 static bool host_begin(struct deliver *d, const struct sockaddr *to)
 {
     d->order.opening(d->order.arg);

@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: ISC
 // The inside of an outbound session, shared by relay/deliver/*.c alone.
 //
-// A session is a row of the table in session.c at a time. It has at most one connection (struct deliver_link), and
-// on it at most one transaction (struct deliver_transaction). deliver_drop ends a connection and whatever
-// transaction is on it; deliver_transaction_end ends a transaction alone: each resets its struct, and there is
-// nothing else to reset. Handlers return the next state; session.c alone changes it.
+// A session runs on its worker's thread and owns its deliveries until it hands them back with `done`.
 //
-// Files, each calling only those before it: record.c (log and ledger), step.c (say a command, leave a host, close
-// a recipient's account), transaction.c (begin, doubt and end a transaction), auth.c, tls.c, data.c, envelope.c,
-// host.c, session.c (the table, and the stream's events: EOF, a lost connection, 421 at any time).
+// A session is at one row of the table in session.c at a time. It has at most one connection (struct deliver_link),
+// and on it at most one transaction (struct deliver_transaction). deliver_drop ends a connection and whatever
+// transaction is on it; deliver_transaction_end ends a transaction alone; each resets its struct. What
+// outlives a connection (which host is next, what was tried, the last failure) is in struct deliver. Handlers return
+// the next state; session.c alone changes it.
+//
+// Files, each calling only those before it: record.c (log and ledger), step.c (say a command, leave a host, give a
+// recipient its answer), transaction.c (begin, doubt and end a transaction), auth.c (what comes before MAIL; it asks
+// tls.c one thing, whether clear text is allowed), tls.c (EHLO, STARTTLS, the proof), data.c (the replies to DATA and
+// BDAT, the body, its answer), envelope.c (writes MAIL, RCPT and DATA; the replies to the first two), host.c (the
+// next host and address), session.c (the table; greeting, HELO, RSET; the stream's events: EOF, a lost connection,
+// 421 at any time).
 #ifndef RELAY_DELIVER_INSIDE_H
 #define RELAY_DELIVER_INSIDE_H
 
@@ -74,6 +80,7 @@ struct deliver_transaction {
     size_t written, answered; // commands and replies of the envelope: MAIL, RCPT ..., DATA
     size_t taken, again;      // recipients accepted; and those that belong into another transaction
     bool suspect;             // an answer may have been an earlier command's
+    bool leaving;             // the last reply was a 421, to a recipient
     struct verdict refused;   // set: MAIL was refused
     struct attempt *final;    // of a success that awaits its confirmation
     struct content_reader *reader;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: ISC
 // What becomes of a recipient: a reason in, delivered / later / never / expired out; and how an SMTP reply
-// becomes a reason. Pure. The one place where class 4 and class 5 are told apart, so that DNS trouble, a
-// lost connection or a host's bad day never turn into a bounce (RFC 5321 section 4.2.1, RFC 3463).
+// becomes a reason. Pure. The one place where class 4 and class 5 lead to different ends, so that DNS trouble, a
+// lost connection or a host's bad day never turn into a bounce before the message expires (RFC 5321 section 4.2.1,
+// RFC 3463). What all hosts lack has been made the domain's before (give_up in relay/deliver/host.c).
 #ifndef RELAY_DELIVER_OUTCOME_H
 #define RELAY_DELIVER_OUTCOME_H
 
@@ -31,7 +32,8 @@ enum smtp_stage {
     STAGE_DATA,
     STAGE_FINAL
 };
-// Fills the reason for a reply that is not what the stage hoped for; host and reply set. Always -1.
+// Fills the reason for a reply that is not what the stage hoped for; host and reply set. Always -1. 421 is about the
+// host, whatever the stage.
 int outcome_reply(struct why *why, enum smtp_stage stage, const struct smtp_reply *reply,
                   const char *host);
 // The reply to a RCPT says "too many recipients": the others belong into another transaction

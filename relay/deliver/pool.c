@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
+#include "relay/base/address.h"
 #include "relay/base/clock.h"
 #include "relay/base/id.h"
 #include "relay/base/mem.h"
@@ -79,23 +80,15 @@ void pool_free(struct pool *pool)
     free(pool);
 }
 
-size_t pool_open_count(const struct pool *pool)
+// An address with its port, as a key.
+static size_t address_key(const struct sockaddr *a, unsigned char out[static 20])
 {
-    return pool->open;
-}
-
-static size_t address_bytes(const struct sockaddr *a, unsigned char out[static 20])
-{
-    if (a->sa_family == AF_INET6) {
-        const struct sockaddr_in6 *six = (const void *)a;
-        memcpy(out, &six->sin6_addr, 16);
-        memcpy(out + 16, &six->sin6_port, 2);
-        return 18;
-    }
-    const struct sockaddr_in *four = (const void *)a;
-    memcpy(out, &four->sin_addr, 4);
-    memcpy(out + 4, &four->sin_port, 2);
-    return 6;
+    size_t n;
+    const unsigned char *bytes = address_bytes(a, &n);
+    uint16_t port = address_port(a);
+    memcpy(out, bytes, n);
+    memcpy(out + n, &port, sizeof port);
+    return n + sizeof port;
 }
 
 static void key_text(struct buf *text, const char *value)
@@ -111,12 +104,12 @@ struct pool_key pool_key(const struct pool *pool, const struct route *route,
     struct buf text;
     buf_init(&text, 65536);
     unsigned char bytes[20];
-    buf_add(&text, bytes, address_bytes(to, bytes));
+    buf_add(&text, bytes, address_key(to, bytes));
     buf_addc(&text, host->implicit_tls ? 1 : 0);
     key_text(&text, host->host);
     key_text(&text, host->demand.sni);
     key_text(&text, host->demand.key);
-    buf_add(&text, bytes, from ? address_bytes(from, bytes) : 0);
+    buf_add(&text, bytes, from ? address_key(from, bytes) : 0);
     buf_addc(&text, '\0');
     if (route->rule) {
         key_text(&text, route->rule->auth_user);
@@ -139,7 +132,7 @@ struct pool_key pool_key(const struct pool *pool, const struct route *route,
 static struct pool_host *find_host(struct pool *pool, const struct sockaddr *to, bool make)
 {
     unsigned char key[20] = {0};
-    size_t n = address_bytes(to, key);
+    size_t n = address_key(to, key);
     struct pool_host *host = pool_table_host(pool, key, n);
     if (host || !make)
         return host;
@@ -171,7 +164,7 @@ enum pool_gate pool_gate(struct pool *pool, const struct sockaddr *to, struct wh
 {
     struct pool_host *host = find_host(pool, to, false);
     unsigned char key[QUOTA_KEY];
-    size_t n = address_bytes(to, key);
+    size_t n = address_key(to, key);
     if (host && host->failures && clock_mono_ms() < host->until_ms) {
         *why = *host->why;
         return POOL_BACKOFF;
@@ -190,8 +183,9 @@ bool pool_has_room(struct pool *pool)
 struct connection *connection_open(struct pool *pool, const struct sockaddr *to)
 {
     unsigned char key[QUOTA_KEY];
-    size_t n = address_bytes(to, key);
-    if (!quota_take(pool->quota, key, n, pool->setup->config->delivery.per_host))
+    size_t n = address_key(to, key);
+    const struct cfg_delivery *d = &pool->setup->config->delivery;
+    if (!quota_take(pool->quota, key, n, d->per_host, d->total))
         return NULL;
     struct connection *c = mem_new(sizeof *c);
     list_init(&c->list);
@@ -385,7 +379,7 @@ bool pool_evict(struct pool *pool)
 bool pool_evict_at(struct pool *pool, const struct sockaddr *to)
 {
     unsigned char key[QUOTA_KEY];
-    size_t n = address_bytes(to, key);
+    size_t n = address_key(to, key);
     return evict_key(pool, key, n);
 }
 

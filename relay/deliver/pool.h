@@ -59,7 +59,6 @@ struct connection {
 struct pool *pool_new(struct worker *worker, void (*freed)(void *arg), void *arg);
 void pool_reload(struct pool *pool, struct setup *setup); // idle ones with old settings go
 void pool_free(struct pool *pool);                        // nothing is open
-size_t pool_open_count(const struct pool *pool);
 
 // A keyed digest of all that a proof on this connection stands for.
 struct pool_key pool_key(const struct pool *pool, const struct route *route,
@@ -72,15 +71,16 @@ enum pool_gate { POOL_YES, POOL_FULL, POOL_BACKOFF };
 enum pool_gate pool_gate(struct pool *pool, const struct sockaddr *to, struct why *why);
 bool pool_has_room(struct pool *pool); // below delivery.connections.total
 
-// A connection about to be opened; counted until connection_close. NULL: the address has its full number after all.
+// A connection about to be opened; counted until connection_close. NULL: the address, or the relay, has its full number
+// after all.
 struct connection *connection_open(struct pool *pool, const struct sockaddr *to);
 void connection_close(struct connection *c, bool now); // closes its stream; frees it; accepts NULL
 void connection_failed(struct connection *c, const struct why *why); // did not answer
 void connection_worked(struct connection *c);
 
 // How the connection's address speaks, remembered for a month. Out of step: it once answered more, or less, than
-// was asked. No chunking: it offers CHUNKING and does not know BDAT, or its answers do not tell what they answer. Takes chunks: it answered a BDAT with 250
-// under this connection's key.
+// was asked. No chunking: it offers CHUNKING and does not know BDAT, or its answers do not tell what they answer.
+// Takes chunks: it answered a BDAT with 250 under this connection's key.
 void pool_note_out_of_step(struct connection *c);
 // Bytes are waiting that nobody asked for. (421 may come at any time.)
 bool connection_unasked(const struct connection *c);

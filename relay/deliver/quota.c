@@ -9,20 +9,26 @@
 #include "relay/base/mem.h"
 #include "relay/deliver/quota.h"
 
-#define MEMBERS 64 // workers whose waiting is remembered, a bit each
+#define MEMBERS WORKERS_MAX
+
+// Members that wait, a bit each.
+struct waiting {
+    uint64_t bits[MEMBERS / 64];
+};
 
 struct address {
     unsigned char key[QUOTA_KEY];
     uint64_t open;
-    uint64_t waiting; // members, a bit each
-    bool asked;       // the others know that it is wanted
+    struct waiting waiting;
+    bool asked; // the others know that it is wanted
     UT_hash_handle hh;
 };
 
 struct quota {
     pthread_mutex_t lock;
     struct address *addresses;
-    uint64_t open, waiting;
+    uint64_t open;
+    struct waiting waiting;
     bool asked;
     struct quota_member *members[MEMBERS];
 };
@@ -133,15 +139,23 @@ static void send_word(struct quota_member *to, bool evict, const void *key, size
     inbox_post(to->worker->mail, &word->item);
 }
 
-static uint64_t bit(const struct quota_member *m)
+static bool waits(const struct waiting *w, unsigned i)
 {
-    return UINT64_C(1) << m->index;
+    return w->bits[i / 64] >> i % 64 & 1;
 }
 
-static void wait_for(struct quota_member *m, uint64_t *waiting, bool *asked, const void *key,
+static bool another_waits(const struct waiting *w, unsigned self)
+{
+    for (unsigned i = 0; i < MEMBERS; i++)
+        if (i != self && waits(w, i))
+            return true;
+    return false;
+}
+
+static void wait_for(struct quota_member *m, struct waiting *waiting, bool *asked, const void *key,
                      size_t n)
 {
-    *waiting |= bit(m);
+    waiting->bits[m->index / 64] |= UINT64_C(1) << m->index % 64;
     if (*asked)
         return;
     *asked = true;
@@ -151,12 +165,12 @@ static void wait_for(struct quota_member *m, uint64_t *waiting, bool *asked, con
 }
 
 // The one that gave it up looks for itself.
-static void wake(struct quota_member *m, uint64_t *waiting, bool *asked)
+static void wake(struct quota_member *m, struct waiting *waiting, bool *asked)
 {
     for (unsigned i = 0; i < MEMBERS; i++)
-        if (*waiting >> i & 1 && m->quota->members[i] && i != m->index)
+        if (waits(waiting, i) && m->quota->members[i] && i != m->index)
             send_word(m->quota->members[i], false, NULL, 0);
-    *waiting = 0;
+    *waiting = (struct waiting){0};
     *asked = false;
 }
 
@@ -175,15 +189,19 @@ static struct address *address_of(struct quota *q, const void *key, size_t n, bo
     return a;
 }
 
-bool quota_take(struct quota_member *m, const void *key, size_t n, uint64_t per_host)
+bool quota_take(struct quota_member *m, const void *key, size_t n, uint64_t per_host,
+                uint64_t total)
 {
     struct quota *q = m->quota;
     pthread_mutex_lock(&q->lock);
-    struct address *a = address_of(q, key, n, true);
-    bool some = a->open < per_host;
+    struct address *a = address_of(q, key, n, false);
+    bool some = q->open < total && (!a || a->open < per_host);
     if (some) {
+        a = a ? a : address_of(q, key, n, true);
         a->open++;
         q->open++;
+    } else if (q->open >= total) {
+        wait_for(m, &q->waiting, &q->asked, NULL, 0);
     } else {
         wait_for(m, &a->waiting, &a->asked, key, n);
     }
@@ -236,7 +254,7 @@ void quota_idle(struct quota_member *m, const void *key, size_t n)
     struct quota *q = m->quota;
     pthread_mutex_lock(&q->lock);
     struct address *a = address_of(q, key, n, false);
-    if ((q->waiting | (a ? a->waiting : 0)) & ~bit(m))
+    if (another_waits(&q->waiting, m->index) || (a && another_waits(&a->waiting, m->index)))
         send_word(m, true, key, n);
     pthread_mutex_unlock(&q->lock);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 // How many outbound connections the whole relay has open, to each address and in all: the limits are the relay's, and
 // its workers' pools count here. A pool that finds a limit reached is woken when another's connection ends, and the
-// others' idle ones make room for it. Any thread.
+// others' idle ones make room for it. Any thread; one mutex. Made by the first worker's pool.
 #ifndef RELAY_DELIVER_QUOTA_H
 #define RELAY_DELIVER_QUOTA_H
 
@@ -21,8 +21,10 @@ struct quota_calls {
 struct quota_member *quota_join(struct worker *worker, const struct quota_calls *calls);
 void quota_leave(struct quota_member *m); // it has no connection; no call comes any more
 
-// One more connection to the address, if there are fewer than per_host. False: the member waits.
-bool quota_take(struct quota_member *m, const void *address, size_t n, uint64_t per_host);
+// One more connection to the address, if there are fewer than per_host, and than `total` in all. False: the member
+// waits.
+bool quota_take(struct quota_member *m, const void *address, size_t n, uint64_t per_host,
+                uint64_t total);
 void quota_give(struct quota_member *m, const void *address, size_t n);
 bool quota_full(struct quota_member *m, const void *address, size_t n, uint64_t per_host);
 // In all, there are fewer than `total`. False: the member waits.

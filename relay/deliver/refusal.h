@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
-// TLS refusals as the log and the ledger tell them (RFC 8460 section 4). An attempt that reached a host leaves a
-// entry of its own (relay/deliver/record.c); what policy stopped before a connection is counted once per
-// route decision, while the log says so for each message.
+// TLS refusals as the log and the ledger tell them (RFC 8460 section 4). A connection that reached a host leaves an
+// entry of its own (relay/deliver/record.c); what policy stopped before a connection is entered once for each
+// route, while the log says so for each message.
 #ifndef RELAY_DELIVER_REFUSAL_H
 #define RELAY_DELIVER_REFUSAL_H
 

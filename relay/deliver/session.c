@@ -277,6 +277,8 @@ static enum deliver_state lost_in_transaction(struct deliver *d, const struct wh
 {
     if (was_dead(d) || (has_served(d) && !deliver_all_out(d)))
         return after_the_dead(d);
+    if (d->trans.leaving)
+        return deliver_rcpt_left(d, why);
     if (deliver_mail_refused(d) || (d->state == DELIVER_FINAL && !d->trans.taken))
         return deliver_transaction_over(d, AFTER_CLOSE);
     if (deliver_all_out(d))
@@ -323,6 +325,9 @@ static enum deliver_state on_421(struct deliver *d)
         return after_the_dead(d);
     switch (d->state) {
     case DELIVER_RCPT:
+        if (!deliver_mail_refused(d))
+            return deliver_rcpt_421(d);
+        return deliver_transaction_over(d, AFTER_CLOSE);
     case DELIVER_DATA:
         if (deliver_mail_refused(d))
             return deliver_transaction_over(d, AFTER_CLOSE);
@@ -345,6 +350,7 @@ static enum deliver_state session_on_reply(struct deliver *d)
     if (d->link.c->reply.code == 421)
         return on_421(d);
     d->link.replies++;
+    d->trans.leaving = false;
     d->link.c->used_ms = clock_mono_ms();
     return table[d->state].on_reply(d);
 }

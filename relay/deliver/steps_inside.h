@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 // The steps of an outbound session, shared by relay/deliver/*.c alone, in the order in which they may call each
-// other. Those that return a state are called with the connection, or the transaction, that their row in
-// session.c says.
+// other (relay/deliver/inside.h says what each file is for, and the one exception). Those that return a state are
+// called with the connection, or the transaction, that their row in session.c says.
 #ifndef RELAY_DELIVER_STEPS_INSIDE_H
 #define RELAY_DELIVER_STEPS_INSIDE_H
 
@@ -33,7 +33,8 @@ void deliver_verdict_clear(struct verdict *v);
 void deliver_refuse(struct delivery_rcpt *r, const struct why *why, struct attempt *attempt);
 void deliver_refuse_rest(struct deliver *d, const struct why *why,
                          struct attempt *attempt); // open and taken ones alike
-// Every recipient without an answer goes back to open (another host will be asked).
+// Those whose RCPT was accepted, and those meant for another transaction, go back to open: another host or connection
+// will be asked. Who was refused stays refused.
 void deliver_reopen(struct deliver *d);
 bool deliver_somebody_open(const struct deliver *d);
 void deliver_auth_forget(struct deliver *d);
@@ -77,7 +78,6 @@ enum deliver_after { AFTER_CLEAN, AFTER_RESET, AFTER_DOUBT, AFTER_CLOSE };
 enum deliver_state deliver_transaction_over(struct deliver *d, enum deliver_after after);
 
 // relay/deliver/auth.c
-bool deliver_must_auth(const struct deliver *d);
 enum deliver_state deliver_auth_begin(struct deliver *d); // what comes before MAIL
 enum deliver_state deliver_token(struct deliver *d);
 enum deliver_state deliver_auth(struct deliver *d);
@@ -111,6 +111,8 @@ void deliver_body_go_on(struct deliver *d); // the stream has room again
 enum deliver_state deliver_mail(struct deliver *d);
 enum deliver_state deliver_mail_reply(struct deliver *d);
 enum deliver_state deliver_rcpt_reply(struct deliver *d);
+enum deliver_state deliver_rcpt_421(struct deliver *d);
+enum deliver_state deliver_rcpt_left(struct deliver *d, const struct why *why); // and it hung up
 
 // relay/deliver/host.c
 enum deliver_state deliver_from_pool(struct deliver *d);

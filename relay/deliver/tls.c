@@ -105,14 +105,26 @@ enum deliver_state deliver_ehlo_reply(struct deliver *d)
 
 enum deliver_state deliver_starttls(struct deliver *d)
 {
+    // An answer to EHLO too many is none to STARTTLS: taken for one it would cost the encryption.
+    if (deliver_unasked(d)) {
+        pool_note_out_of_step(d->link.c);
+        buf_reset(stream_input(d->link.c->stream));
+    }
     deliver_command(d, "STARTTLS\r\n");
     return DELIVER_WAIT;
 }
 
 enum deliver_state deliver_starttls_reply(struct deliver *d)
 {
-    if (d->link.c->reply.code == 220)
+    int code = d->link.c->reply.code;
+    if (code == 220)
         return DELIVER_SECURE;
+    // The same, come late: from a host that is known for it the next answer counts.
+    if (code < 400) {
+        bool known = pool_out_of_step(d->link.c);
+        pool_note_out_of_step(d->link.c);
+        return known ? DELIVER_WAIT : once_more(d);
+    }
     char reply[256], text[400];
     snprintf(text, sizeof text, "offers STARTTLS and refuses it: %s",
              smtp_reply_text(&d->link.c->reply, reply, sizeof reply));

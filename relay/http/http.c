@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include "relay/base/list.h"
 #include "relay/base/mem.h"
@@ -20,7 +21,14 @@ struct http {
     uv_poll_t poll;
     uv_timer_t timer;
     struct list calls; // whose answer or end is due
-    unsigned handles;  // not yet closed
+    struct list quiet; // connections that have asked nothing, the oldest first
+    size_t connections;
+    unsigned handles; // not yet closed
+};
+
+struct http_connection {
+    struct list list;
+    int fd;
 };
 
 struct http_call {
@@ -204,6 +212,9 @@ static struct http_call *call_new(struct http *http, struct MHD_Connection *conn
     call->connection = connection;
     list_init(&call->list);
     list_append(&http->calls, &call->list);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    list_remove(&((struct http_connection *)info->socket_context)->list);
     return call;
 }
 
@@ -248,6 +259,24 @@ static void http_on_completed(void *arg, struct MHD_Connection *connection, void
     call->connection = NULL;
     if (!call->running)
         call_free(call);
+}
+
+static void http_on_connection(void *arg, struct MHD_Connection *connection, void **context,
+                               enum MHD_ConnectionNotificationCode code)
+{
+    struct http *http = arg;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        struct http_connection *c = *context = mem_new(sizeof *c);
+        c->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+        list_init(&c->list);
+        list_append(&http->quiet, &c->list);
+        http->connections++;
+    } else {
+        list_remove(&((struct http_connection *)*context)->list);
+        free(*context);
+        *context = NULL;
+        http->connections--;
+    }
 }
 
 static void http_arm(struct http *http)
@@ -295,9 +324,24 @@ static int watch(struct http *http)
     return rc;
 }
 
+// Who has asked nothing for longest makes room for the next: the daemon would else send the next away.
+static bool http_make_room(void *arg)
+{
+    struct http *http = arg;
+    if (list_empty(&http->quiet))
+        return false;
+    struct http_connection *c = list_of(http->quiet.next, struct http_connection, list);
+    list_remove(&c->list);
+    shutdown(c->fd, SHUT_RDWR); // the daemon sees an end, and closes
+    http_turn(http);
+    return true;
+}
+
 static void http_on_client(void *arg, int fd)
 {
     struct http *http = arg;
+    if (http->connections + 1 >= HTTP_CONNECTIONS)
+        http_make_room(http);
     struct sockaddr_storage address = {0};
     socklen_t n = sizeof address;
     getpeername(fd, (struct sockaddr *)&address, &n);
@@ -321,7 +365,8 @@ static struct MHD_Daemon *start_daemon(struct http *http)
                             HTTP_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, deadline,
                             MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_REQUEST_MAX,
                             MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED,
-                            http_on_completed, NULL, MHD_OPTION_END);
+                            http_on_completed, NULL, MHD_OPTION_NOTIFY_CONNECTION,
+                            http_on_connection, http, MHD_OPTION_END);
 }
 
 // Connections come from an acceptor of ours, which does not spin when descriptors run out.
@@ -329,6 +374,7 @@ static int begin_accepting(struct http *http, struct why *why)
 {
     const struct acceptor_options options = {.name = "http",
                                              .insist = true,
+                                             .make_room = http_make_room,
                                              .client = http_on_client,
                                              .closed = http_on_acceptor_closed,
                                              .arg = http};
@@ -344,6 +390,7 @@ struct http *http_open(const struct http_options *options, struct why *why)
     struct http *http = mem_new(sizeof *http);
     http->o = *options;
     list_init(&http->calls);
+    list_init(&http->quiet);
     http->daemon = start_daemon(http);
     int rc = http->daemon ? watch(http) : UV_EMFILE;
     if (rc < 0) {

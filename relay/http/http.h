@@ -10,7 +10,7 @@
 #include "relay/base/buf.h"
 #include "relay/worker/relay.h"
 
-#define HTTP_CONNECTIONS 1000    // at once; idle ones cost little and keep nobody out
+#define HTTP_CONNECTIONS 1000    // at once; then the one that has asked nothing for longest goes
 #define HTTP_DEADLINE_S  10      // without a byte, before a connection is dropped
 #define HTTP_REQUEST_MAX 16384   // bytes of memory of one connection, its request's head among them
 #define HTTP_CONTENT_MAX 4194304 // bytes of a page

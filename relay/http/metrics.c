@@ -4,6 +4,7 @@
 #include "relay/http/metrics.h"
 
 #include <stdlib.h>
+#include "relay/base/clock.h"
 #include "relay/log/log.h"
 #include "relay/route/routes.h"
 #include "relay/worker/limits.h"
@@ -24,6 +25,7 @@ void metrics_take(struct metrics *m, struct relay *relay, const struct setup *se
                           .certificate_expires = setup->creds ? creds_expires(setup->creds) : 0,
                           .alarms = log_alarms(),
                           .log_lost = log_lines_lost(),
+                          .reload_failed_ms = relay->reload_failed_ms,
                           .troubles = &relay->troubles,
                           .dns_defers = setup->config->dns.defer_on_failure,
                           .counters = &relay->counters,
@@ -83,6 +85,10 @@ static void add_warnings(const struct metrics *m, struct buf *out)
         warn(out, "a changed file cannot be used, the old one stays", text);
         free(text);
     }
+    char since[40];
+    clock_rfc3339(m->reload_failed_ms, since);
+    if (m->reload_failed_ms)
+        warn(out, "a reload failed, the configuration before it is in force", since);
     if (m->dns.health == DNS_HEALTH_BROKEN)
         warn(out, "DNSSEC validation does not work", m->dns.text);
     if (!m->state.writable)

@@ -16,6 +16,7 @@ struct metrics {
     unsigned workers;
     int64_t certificate_expires; // Unix seconds; 0: no certificate
     uint64_t alarms, log_lost;
+    int64_t reload_failed_ms;        // 0: the last reload took effect
     const struct buf *troubles;      // borrowed; NULL: none
     bool dns_defers;                 // mail waits where validation does not work
     const struct counters *counters; // borrowed

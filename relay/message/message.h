@@ -3,8 +3,8 @@
 // it is handed to the spool; what becomes of its recipients lives in deliveries (relay/queue/queue.h).
 //
 // What goes out is: prefix, then the header as received without the left-out ranges, then the body as
-// received. No byte of it changes after signing. A message that waits keeps neither header nor body in
-// memory (message_forget); relay/spool/spool.h brings them back.
+// received. No byte of it changes after signing. A message that waits has none of them in memory;
+// relay/spool/spool.h brings them back.
 #ifndef RELAY_MESSAGE_MESSAGE_H
 #define RELAY_MESSAGE_MESSAGE_H
 
@@ -62,7 +62,7 @@ struct message {
     size_t nleft_out;
     struct buf header; // as received, up to and with the empty line (if there is one)
     struct buf body;   // as received (dot-unstuffed); empty when `large` names a file
-    // Sizes as received, also when not in memory (prefix_bytes is kept by message_forget and the spool).
+    // Sizes as received, also when not in memory (prefix_bytes is kept by the spool).
     uint64_t header_bytes, body_bytes, prefix_bytes;
     char *large;                 // name below spool/large/, NULL: the body is in the record
     unsigned char large_sum[16]; // XXH3-128 of that file

@@ -105,12 +105,15 @@ static bool is_its_own(int error)
     }
 }
 
-static void accept_failed(struct acceptor *a, int error)
+// True: somebody made room, and the next can be taken.
+static bool accept_failed(struct acceptor *a, int error)
 {
     bool files = error == EMFILE || error == ENFILE;
     log_alarm_once(
         "accept", a->name, TOLD_MS, "%s: nobody can be let in: %s%s", a->name, strerror(error),
         files ? "; raise the limit on open files (LimitNOFILE=) or lower limits.connections" : "");
+    if (files && a->o.make_room && a->o.make_room(a->o.arg))
+        return true;
     if (files && a->spare >= 0) {
         close(a->spare);
         a->spare = -1;
@@ -120,6 +123,7 @@ static void accept_failed(struct acceptor *a, int error)
             send_away(a);
     }
     take_rest(a);
+    return false;
 }
 
 static void accept_on_readable(uv_poll_t *poll, int status, int events)
@@ -135,10 +139,8 @@ static void accept_on_readable(uv_poll_t *poll, int status, int events)
         }
         if (errno == EAGAIN || errno == EWOULDBLOCK)
             return;
-        if (!is_its_own(errno)) {
-            accept_failed(a, errno);
+        if (!is_its_own(errno) && !accept_failed(a, errno))
             return;
-        }
     }
 }
 

@@ -19,6 +19,9 @@ struct acceptor_options {
     const char *busy; // what a client hears who is sent away; static; NULL: nothing
     bool
         insist; // nobody is sent away: with the spare descriptor one at a time is served all the same
+    // Where there is no descriptor: closes a connection of its own that asks nothing. False: there is none. May be
+    // NULL.
+    bool (*make_room)(void *arg);
     void (*client)(void *arg, int fd); // owns fd (non-blocking, close-on-exec)
     void (*closed)(void *arg);         // after acceptor_close: the last that is heard; may be NULL
     void *arg;

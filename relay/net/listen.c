@@ -3,6 +3,7 @@
 #include "relay/net/listen.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,46 +67,18 @@ static bool stands(const struct config *now, const struct cfg_listen *l)
     return false;
 }
 
-static in_port_t port_of(const struct cfg_listen *l)
+static uint16_t port_of(const struct cfg_listen *l)
 {
-    return ((const struct sockaddr_in *)&l->address)->sin_port; // IPv6's stands there too
+    return address_port((const struct sockaddr *)&l->address);
 }
 
 // One of ours may have the port, on another address that overlaps: nobody else can then.
 static bool has_port(const struct config *now, const struct cfg_listen *l)
 {
     for (size_t i = 0; now && i < now->nlisten; i++)
-        if (port_of(&now->listen[i]) == port_of(l))
+        if (now->listen[i].address.ss_family != AF_UNIX && port_of(&now->listen[i]) == port_of(l))
             return true;
     return false;
-}
-
-int listen_workers(const struct config *config, const struct config *now, unsigned workers,
-                   int **sets, struct why *why)
-{
-    for (size_t i = 0; i < config->nlisten; i++) { // all of them first: two of ours may overlap
-        const struct cfg_listen *l = &config->listen[i];
-        if (!has_port(now, l) && listen_try((const struct sockaddr *)&l->address, l->text, why) < 0)
-            return -1;
-    }
-    size_t n = config->nlisten * workers;
-    int *fds = mem_new((n + 1) * sizeof *fds);
-    for (size_t i = 0; i < n; i++) {
-        const struct cfg_listen *l = &config->listen[i % config->nlisten];
-        fds[i] = -1;
-        if (stands(now, l))
-            continue;
-        fds[i] = listen_tcp((const struct sockaddr *)&l->address, l->text, why);
-        if (fds[i] >= 0)
-            continue;
-        while (i-- > 0)
-            if (fds[i] >= 0)
-                close(fds[i]);
-        free(fds);
-        return -1;
-    }
-    *sets = fds;
-    return 0;
 }
 
 // A socket file that nobody answers is what a crash left behind.
@@ -118,23 +91,98 @@ static bool is_live(const struct sockaddr_un *un)
     return live;
 }
 
-int listen_unix(const char *path, struct why *why)
+// A path that was mistyped must not cost a file.
+static bool is_other_file(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode);
+}
+
+int listen_unix(const char *path, mode_t mode, struct why *why)
 {
     struct sockaddr_un un = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof un.sun_path)
-        return why_set(why, WHY_OURS, "4.3.0", "control: the path is too long: %s", path);
+        return why_set(why, WHY_OURS, "4.3.0", "the path of a socket is too long: %s", path);
     memcpy(un.sun_path, path, strlen(path) + 1);
+    if (is_other_file(path))
+        return why_set(why, WHY_OURS, "4.3.0",
+                       "cannot listen on %s: a file of another kind is there", path);
     if (is_live(&un))
         return why_set(why, WHY_OURS, "4.3.0", "another relay answers on %s", path);
     unlink(path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    mode_t mask = umask(0117);
+    mode_t mask = umask(0777 & ~mode);
     int rc = fd < 0 ? -1 : bind(fd, (struct sockaddr *)&un, sizeof un);
     int error = errno;
     umask(mask);
-    if (rc == 0 && listen(fd, 64) == 0)
+    if (rc == 0 && listen(fd, BACKLOG) == 0)
         return fd;
     if (fd >= 0)
         close(fd);
     return why_set(why, WHY_OURS, "4.3.0", "cannot listen on %s: %s", path, strerror(error));
+}
+
+static bool is_local(const struct cfg_listen *l)
+{
+    return l->address.ss_family == AF_UNIX;
+}
+
+static const char *listen_path_of(const struct cfg_listen *l)
+{
+    return ((const struct sockaddr_un *)(const void *)&l->address)->sun_path;
+}
+
+static mode_t mode_of(const struct cfg_listen *l)
+{
+    return (mode_t)strtoul(l->mode, NULL, 8);
+}
+
+// Unix sockets know no SO_REUSEPORT: the workers take turns at one.
+static int for_worker(const struct cfg_listen *l, int first, struct why *why)
+{
+    if (!is_local(l))
+        return listen_tcp((const struct sockaddr *)&l->address, l->text, why);
+    if (first < 0)
+        return listen_unix(listen_path_of(l), mode_of(l), why);
+    int fd = fcntl(first, F_DUPFD_CLOEXEC, 0);
+    return fd >= 0 ? fd : failed(fd, l->text, errno, why);
+}
+
+static int try_all(const struct config *config, const struct config *now, struct why *why)
+{
+    for (size_t i = 0; i < config->nlisten; i++) { // all of them first: two of ours may overlap
+        const struct cfg_listen *l = &config->listen[i];
+        if (!is_local(l) && !has_port(now, l) &&
+            listen_try((const struct sockaddr *)&l->address, l->text, why) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int listen_workers(const struct config *config, const struct config *now, unsigned workers,
+                   int **sets, struct why *why)
+{
+    if (try_all(config, now, why) < 0)
+        return -1;
+    size_t n = config->nlisten * workers;
+    int *fds = mem_new((n + 1) * sizeof *fds);
+    for (size_t i = 0; i < n; i++) {
+        const struct cfg_listen *l = &config->listen[i % config->nlisten];
+        fds[i] = -1;
+        if (stands(now, l)) {
+            if (is_local(l))
+                (void)chmod(listen_path_of(l), mode_of(l)); // that alone may have changed
+            continue;
+        }
+        fds[i] = for_worker(l, i < config->nlisten ? -1 : fds[i % config->nlisten], why);
+        if (fds[i] >= 0)
+            continue;
+        while (i-- > 0)
+            if (fds[i] >= 0)
+                close(fds[i]);
+        free(fds);
+        return -1;
+    }
+    *sets = fds;
+    return 0;
 }

@@ -2,9 +2,8 @@
 // Parsing of PROXY protocol headers (haproxy's proxy-protocol.txt, versions 1 and 2). No I/O.
 #include "relay/net/proxy.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <string.h>
+#include "relay/base/address.h"
 
 #define V1_MAX 107 // bytes with CRLF
 static const unsigned char signature[12] = "\r\n\r\n\0\r\nQUIT\n";
@@ -26,23 +25,9 @@ static bool proxy_next_word(struct span *rest, struct span *word)
     return word->n > 0;
 }
 
-static int set_address(int family, struct span address, uint16_t port, struct sockaddr_storage *out)
+static bool read_address(int family, struct span text, uint64_t port, struct sockaddr_storage *out)
 {
-    char text[INET6_ADDRSTRLEN];
-    if (address.n >= sizeof text || memchr(address.p, 0, address.n))
-        return -1;
-    memcpy(text, address.p, address.n);
-    text[address.n] = 0;
-    memset(out, 0, sizeof *out);
-    out->ss_family = (sa_family_t)family;
-    if (family == AF_INET) {
-        struct sockaddr_in *sin = (struct sockaddr_in *)out;
-        sin->sin_port = htons(port);
-        return inet_pton(family, text, &sin->sin_addr) == 1 ? 0 : -1;
-    }
-    struct sockaddr_in6 *six = (struct sockaddr_in6 *)out;
-    six->sin6_port = htons(port);
-    return inet_pton(family, text, &six->sin6_addr) == 1 ? 0 : -1;
+    return address_read(text, (uint16_t)port, out) && out->ss_family == family;
 }
 
 // "PROXY TCP4 192.0.2.1 198.51.100.1 56324 25\r\n"
@@ -67,8 +52,8 @@ static enum proxy_state version_1(struct span in, struct proxy *out, struct why 
     uint64_t port, other;
     struct sockaddr_storage local;
     if (rest.n || !span_number(word[2], 65535, &port) || !span_number(word[3], 65535, &other) ||
-        set_address(family, word[0], (uint16_t)port, &out->client) < 0 ||
-        set_address(family, word[1], (uint16_t)other, &local) < 0)
+        !read_address(family, word[0], port, &out->client) ||
+        !read_address(family, word[1], other, &local))
         return proxy_bad(why, "addresses");
     out->has_client = true;
     return PROXY_DONE;
@@ -90,23 +75,13 @@ static enum proxy_state version_2(struct span in, struct proxy *out, struct why 
     const unsigned char *p = in.p + 16;
     if (command == 0) // LOCAL: the proxy's own health check
         return PROXY_DONE;
-    if (in.p[13] == 0x11) {
-        struct sockaddr_in *sin = (struct sockaddr_in *)&out->client;
-        if (length < 12)
-            return proxy_bad(why, "too short");
-        sin->sin_family = AF_INET;
-        memcpy(&sin->sin_addr, p, 4);
-        memcpy(&sin->sin_port, p + 8, 2);
-        out->has_client = true;
-    } else if (in.p[13] == 0x21) {
-        struct sockaddr_in6 *six = (struct sockaddr_in6 *)&out->client;
-        if (length < 36)
-            return proxy_bad(why, "too short");
-        six->sin6_family = AF_INET6;
-        memcpy(&six->sin6_addr, p, 16);
-        memcpy(&six->sin6_port, p + 32, 2);
-        out->has_client = true;
-    }
+    size_t n = in.p[13] == 0x11 ? 4 : in.p[13] == 0x21 ? 16 : 0; // TCP over IPv4, over IPv6
+    if (!n)
+        return PROXY_DONE;
+    if (length < 2 * n + 4)
+        return proxy_bad(why, "too short");
+    const unsigned char *port = p + 2 * n;
+    out->has_client = address_make(p, n, (uint16_t)(port[0] << 8 | port[1]), &out->client);
     return PROXY_DONE;
 }
 

@@ -2,8 +2,6 @@
 // The last hosts that could not be reached on port 25, until one could.
 #include "relay/net/reach.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
@@ -18,8 +16,7 @@ static size_t nhosts;
 
 static bool is_smtp(const struct sockaddr *peer)
 {
-    return ntohs(((const struct sockaddr_in *)(const void *)peer)->sin_port) ==
-           SMTP_PORT; // IPv6's stands there too
+    return address_port(peer) == SMTP_PORT;
 }
 
 void reach_worked(const struct sockaddr *peer)

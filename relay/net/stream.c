@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include "relay/base/address.h"
 #include "relay/base/mem.h"
 #include "relay/log/log.h"
 #include "relay/net/reach.h"
@@ -202,8 +203,7 @@ struct stream *stream_connect(uv_loop_t *loop, const struct sockaddr *to,
                               const struct sockaddr *from, stream_fn *fn, void *arg)
 {
     struct stream *s = stream_new(loop, fn, arg);
-    memcpy(&s->peer, to,
-           to->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
+    memcpy(&s->peer, to, address_size(to));
     s->connecting.data = s;
     int rc = from ? uv_tcp_bind(&s->tcp, from, 0) : 0;
     if (rc == 0)

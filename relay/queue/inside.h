@@ -65,7 +65,6 @@ void queue_ask(struct queue *q, struct delivery *d);     // for its route; answe
 void queue_unplace(struct queue *q, struct delivery *d); // out of wherever it stands, unless active
 // An outcome of all its recipients into the spool, by d->attempts and d->next_ms. (rows.c)
 void queue_note(struct queue *q, const struct delivery *d, enum spool_outcome outcome);
-void queue_check_gone(struct queue *q);
 void queue_stop_soon(struct queue *q); // stopping, and the last session has ended
 
 // relay/queue/settle.c: the results of an attempt, recipient by recipient.

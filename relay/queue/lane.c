@@ -256,10 +256,12 @@ static void lane_start(struct lane *lane, struct list *batch)
     deliver_run(run->deliver); // may end at once: run is gone then
 }
 
+// Sessions that still load their message have no connection yet, and will want one.
 static bool may_start(const struct lane *lane)
 {
     const struct lanes *lanes = lane->lanes;
-    return (pool_has_room(lanes->pool) || pool_has_idle(lanes->pool)) &&
+    return lanes->nsessions < lanes->setup->config->delivery.total &&
+           (pool_has_room(lanes->pool) || pool_has_idle(lanes->pool)) &&
            spool_healthy(lanes->worker->relay->spool);
 }
 

@@ -41,6 +41,17 @@ static void queue_on_report_lost(struct message *about, size_t recipient, unsign
     queue_wait(q, d);
 }
 
+static void queue_check_gone(struct queue *q)
+{
+    if (!q->stopping || !q->gone || lanes_sessions(q->lanes) || reports_pending(q->reports) ||
+        q->nbusy)
+        return;
+    uv_timer_stop(&q->grace);
+    void (*gone)(void *) = q->gone;
+    q->gone = NULL;
+    gone(q->gone_arg);
+}
+
 static void queue_on_report_end(void *arg)
 {
     queue_check_gone(arg);
@@ -370,17 +381,6 @@ static void queue_busy(struct worker *worker, int change)
         return;
     q->nbusy += (size_t)change;
     queue_check_gone(q);
-}
-
-void queue_check_gone(struct queue *q)
-{
-    if (!q->stopping || !q->gone || lanes_sessions(q->lanes) || reports_pending(q->reports) ||
-        q->nbusy)
-        return;
-    uv_timer_stop(&q->grace);
-    void (*gone)(void *) = q->gone;
-    q->gone = NULL;
-    gone(q->gone_arg);
 }
 
 bool queue_idle(const struct queue *q)

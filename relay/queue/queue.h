@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: ISC
 // A worker's part of the queue: deliveries (a message and its recipients of one destination domain), each
-// in exactly one place: asking for a route, waiting for its time, or in a lane (relay/queue/lane.h).
+// in exactly one place: asking for a route, waiting for its time, held, or in a lane (relay/queue/lane.h).
 //
 // When a delivery is due its domain is routed (relay/route/routes.h); the route names the site, and the delivery
-// goes to the worker that owns the site. Results go to the spool; DSNs come back in as new messages.
+// goes to the worker that owns the site. Results go to the spool; DSNs (relay/queue/report.h) come back in as new
+// messages.
 #ifndef RELAY_QUEUE_QUEUE_H
 #define RELAY_QUEUE_QUEUE_H
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: ISC
-// Reports to senders: gathered for a moment, so that one message's failures share one report; composed from the
-// message's bytes; signed; stored. A recipient that failed has its end noted only when its report is on disk: a crash in
-// between tries the delivery again and reports then. Knows no queue: whose it is hears what came of each.
+// Reports to senders (DSNs, ARCHITECTURE.md calls them notifications; TLS reports are relay/report): gathered for a
+// moment, so that one message's failures share one report; composed from the message's bytes; signed; stored. A
+// recipient that failed has its end noted only when its report is on disk: a crash in between tries the delivery
+// again and reports then. Knows no queue: its owner hears what came of each.
 #ifndef RELAY_QUEUE_REPORT_H
 #define RELAY_QUEUE_REPORT_H
 

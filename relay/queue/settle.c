@@ -264,9 +264,11 @@ static void later(struct settling *s)
         d->second_look = true;
         d->next_ms = s->now + QUEUE_SECOND_MS;
     }
+    // Not before: what is settled again after a look has to say again what it would have ended with.
+    outcome_agree(&s->worst);
     for (size_t i = 0; i < d->nrcpts; i++) {
         struct delivery_rcpt *r = &d->rcpts[i];
-        outcome_agree(r->why); // only now: what was final still is while policies are looked up
+        outcome_agree(r->why);
         warn(s, r, warn_ms);
         log_outcome(s, r, "deferred", LOG_INFO, r->why);
         tell_report(s, r, SENDING_QUEUED, r->why);
@@ -274,7 +276,6 @@ static void later(struct settling *s)
         settle_by(s, SETTLED_DEFERRED, r->why->status);
         note(s, r, SPOOL_DEFERRED, r->why);
     }
-    outcome_agree(&s->worst);
     keep_reason(d, &s->worst);
     // What waits keeps neither reasons nor bytes in memory.
     delivery_reset(d);

@@ -16,7 +16,8 @@
 #define GZIP_WINDOW 31 // the largest, with a gzip header
 #define LINE_BYTES  57 // 76 characters of base64
 
-const char *report_submitter(const char *from)
+// The part of an address behind its @: who submits, in file name, subject and TLS-Report-Submitter.
+static const char *submitter(const char *from)
 {
     const char *at = strrchr(from, '@');
     return at ? at + 1 : from;
@@ -45,11 +46,12 @@ int report_pack(struct span json, struct buf *out)
     return rc;
 }
 
-void report_file_name(const struct report_document *d, struct buf *out)
+// "submitter!domain!first second!last second.json.gz", RFC 8460 section 5.1.
+static void add_file_name(const struct report_document *d, struct buf *out)
 {
     int64_t first = d->day * (LEDGER_DAY_MS / 1000), last = first + LEDGER_DAY_MS / 1000 - 1;
-    buf_addf(out, "%s!%s!%" PRId64 "!%" PRId64 ".json.gz", report_submitter(d->from), d->domain,
-             first, last);
+    buf_addf(out, "%s!%s!%" PRId64 "!%" PRId64 ".json.gz", submitter(d->from), d->domain, first,
+             last);
 }
 
 static void add_lines(struct span bytes, struct buf *out)
@@ -71,13 +73,13 @@ static void add_body(const struct report_document *d, const char *boundary, stru
              "Content-Transfer-Encoding: 7bit\r\n\r\n"
              "This is an aggregate TLS report (RFC 8460) from %s\r\n"
              "about mail to %s on %s (UTC).\r\n\r\n",
-             boundary, report_submitter(d->from), d->domain, day);
+             boundary, submitter(d->from), d->domain, day);
     buf_addf(out,
              "--%s\r\nContent-Type: " REPORT_MEDIA_TYPE "\r\n"
              "Content-Transfer-Encoding: base64\r\n"
              "Content-Disposition: attachment;\r\n\tfilename=\"",
              boundary);
-    report_file_name(d, out);
+    add_file_name(d, out);
     buf_adds(out, "\"\r\n\r\n");
     add_lines(d->packed, out);
     buf_addf(out, "\r\n--%s--\r\n", boundary);
@@ -92,10 +94,10 @@ static void add_header(const struct report_document *d, const struct message *m,
     id_text(m->env.id, id);
     buf_addf(out, "From: <%s>\r\nDate: %s\r\nTo: <%s>\r\n", d->from, date, to);
     buf_addf(out, "Subject: Report Domain: %s\r\n\tSubmitter: %s\r\n\tReport-ID: <%s>\r\n",
-             d->domain, report_submitter(d->from), d->report_id);
+             d->domain, submitter(d->from), d->report_id);
     buf_addf(out, "Message-ID: <%s@%s>\r\n", id, d->hostname);
     buf_addf(out, "TLS-Report-Domain: %s\r\nTLS-Report-Submitter: %s\r\n", d->domain,
-             report_submitter(d->from));
+             submitter(d->from));
     // What the report is about may be the very reason why it could not be delivered (RFC 8689 section 3).
     buf_adds(out, "TLS-Required: No\r\nAuto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n");
     buf_addf(out,

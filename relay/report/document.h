@@ -18,11 +18,7 @@ struct report_document {
     struct span packed; // the JSON after report_pack
 };
 
-// The part of an address behind its @: who submits, in file name, subject and TLS-Report-Submitter.
-const char *report_submitter(const char *from);
 int report_pack(struct span json, struct buf *out); // gzip; -1: over out's ceiling
-// "submitter!domain!first second!last second.json.gz", RFC 8460 section 5.1.
-void report_file_name(const struct report_document *d, struct buf *out);
 // A message of its own from `from` to one address (of the domain `domain`, an A-label), in memory, unsigned;
 // its body may be too large to stay there. It is asked of nobody to say whether it arrived.
 struct message *report_mail(const struct report_document *d, const char *address,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: ISC
-// What `waxwing explain` says: one planning as JSON (interface names), and that JSON as text for 80 columns.
+// What `waxwing explain` says: one planning as JSON (interface names; explain_json.c), and that JSON as text for 80
+// columns (relay/command/explain_text.c, so only commands may print it).
 #ifndef RELAY_ROUTE_EXPLAIN_H
 #define RELAY_ROUTE_EXPLAIN_H
 

@@ -3,11 +3,11 @@
 // makes the host unusable until the next look, it never makes it "without DANE" (RFC 7672 section 2.1.3).
 #include "relay/route/host.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "dns/name.h"
+#include "relay/base/address.h"
 #include "relay/base/clock.h"
 #include "relay/base/maxima.h"
 #include "relay/base/mem.h"
@@ -42,33 +42,10 @@ static struct route_host *new_host(struct plan *plan, const struct hop *hop, con
     return h;
 }
 
-static bool host_same_address(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+static bool is_same(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
 {
-    if (a->ss_family != b->ss_family)
-        return false;
-    const struct sockaddr_in *a4 = (const void *)a, *b4 = (const void *)b;
-    const struct sockaddr_in6 *a6 = (const void *)a, *b6 = (const void *)b;
-    if (a->ss_family == AF_INET)
-        return a4->sin_port == b4->sin_port && a4->sin_addr.s_addr == b4->sin_addr.s_addr;
-    return a6->sin6_port == b6->sin6_port &&
-           memcmp(&a6->sin6_addr, &b6->sin6_addr, sizeof a6->sin6_addr) == 0;
-}
-
-static struct sockaddr_storage make_address(int family, const void *bytes, uint16_t port)
-{
-    struct sockaddr_storage out = {0};
-    struct sockaddr_in *in = (struct sockaddr_in *)&out;
-    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&out;
-    if (family == AF_INET) {
-        in->sin_family = AF_INET;
-        in->sin_port = htons(port);
-        memcpy(&in->sin_addr, bytes, 4);
-    } else {
-        in6->sin6_family = AF_INET6;
-        in6->sin6_port = htons(port);
-        memcpy(&in6->sin6_addr, bytes, 16);
-    }
-    return out;
+    const struct sockaddr *x = (const struct sockaddr *)a, *y = (const struct sockaddr *)b;
+    return address_same(x, y) && address_port(x) == address_port(y);
 }
 
 // What became of a host's addresses: how many there were, and why some were left out.
@@ -81,7 +58,7 @@ static void take_address(const struct plan_input *in, const struct hop *hop, str
                          const struct sockaddr_storage *address, struct found *found)
 {
     for (size_t i = 0; i < in->nown; i++)
-        if (host_same_address(&in->own[i], address)) {
+        if (is_same(&in->own[i], address)) {
             found->own = true;
             return;
         }
@@ -114,10 +91,10 @@ static const struct dns_answer *take_family(const struct plan_input *in, const s
     found->secure = found->secure || a->proof == DNS_SECURE;
     found->insecure = found->insecure || a->proof != DNS_SECURE;
     for (size_t i = 0; i < a->nrecords; i++) {
-        if (a->records[i].rdata.n != bytes)
-            continue;
-        struct sockaddr_storage address = make_address(family, a->records[i].rdata.p, h->port);
-        take_address(in, hop, h, &address, found);
+        struct sockaddr_storage address;
+        struct span rdata = a->records[i].rdata;
+        if (rdata.n == bytes && address_make(rdata.p, rdata.n, h->port, &address))
+            take_address(in, hop, h, &address, found);
     }
     return a;
 }
@@ -267,12 +244,8 @@ static void decide(const struct plan_input *in, const struct plan *plan, const s
     h->policy = policy_index(in, hop);
     const struct plan_policy *ours = h->policy < 0 ? NULL : &in->policies[h->policy];
     const struct sts_view *sts = ours ? ours->sts : NULL;
-    bool sts_names = sts && sts->mode == STS_ENFORCE && !literal;
-    if (sts_names) { // RFC 8689: an MTA-STS enforce match makes the name authentic
-        sts_names = false;
-        for (size_t i = 0; i < sts->nmx && !sts_names; i++)
-            sts_names = sts_match(sts->mx[i], h->host);
-    }
+    // RFC 8689: an MTA-STS enforce match makes the name authentic.
+    bool sts_names = sts && sts->mode == STS_ENFORCE && !literal && sts_view_covers(sts, h->host);
     h->authentic = !literal && (hop->mx_proof == DNS_SECURE || sts_names);
     struct policy_input p = {
         .delivery = &in->setup->config->delivery,
@@ -303,10 +276,10 @@ static void add_no_host(const struct plan_input *in, struct plan *plan, const st
                         const char *name, uint16_t preference)
 {
     char shown[256];
-    unsigned char bytes[16];
+    struct sockaddr_storage at;
     name_show(name, shown, sizeof shown);
     struct route_host *h = new_host(plan, hop, shown, preference);
-    bool address = inet_pton(AF_INET, name, bytes) == 1 || inet_pton(AF_INET6, name, bytes) == 1;
+    bool address = address_read(span_text(name), 0, &at);
     why_set(&h->unusable, WHY_HOST, "5.4.4", "the MX record of %s names %s, which is %s",
             hop->next_hop_domain, shown,
             address ? "an address and not the name of a host (RFC 5321 section 5.1)"
@@ -356,13 +329,10 @@ void plan_add_address(const struct plan_input *in, struct plan *plan, const stru
                       const char *address)
 {
     struct route_host *h = new_host(plan, hop, address, 0);
-    unsigned char bytes[16];
+    struct sockaddr_storage a;
     struct found found = {0};
-    int family = strchr(address, ':') ? AF_INET6 : AF_INET;
-    if (inet_pton(family, address, bytes) == 1) {
-        struct sockaddr_storage a = make_address(family, bytes, h->port);
+    if (address_read(span_text(address), h->port, &a))
         take_address(in, hop, h, &a, &found);
-    }
     no_address(h, &found);
     struct tlsa_set none = {.state = TLSA_NONE};
     decide(in, plan, hop, h, &none, true);

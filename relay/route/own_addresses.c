@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <uv.h>
+#include "relay/base/address.h"
 #include "relay/base/mem.h"
 
 static void own_addresses_add(struct own_addresses *own, const struct sockaddr_storage *a)
@@ -29,16 +30,11 @@ static void add_interfaces(struct own_addresses *own, const struct sockaddr_stor
         return;
     for (int i = 0; i < n; i++) {
         struct sockaddr_storage a = {0};
-        if (interfaces[i].address.address4.sin_family != listener->ss_family)
+        const struct sockaddr *own_one = (const struct sockaddr *)&interfaces[i].address;
+        if (own_one->sa_family != listener->ss_family)
             continue;
-        if (listener->ss_family == AF_INET) {
-            memcpy(&a, &interfaces[i].address.address4, sizeof(struct sockaddr_in));
-            ((struct sockaddr_in *)&a)->sin_port = ((const struct sockaddr_in *)listener)->sin_port;
-        } else {
-            memcpy(&a, &interfaces[i].address.address6, sizeof(struct sockaddr_in6));
-            ((struct sockaddr_in6 *)&a)->sin6_port =
-                ((const struct sockaddr_in6 *)listener)->sin6_port;
-        }
+        memcpy(&a, own_one, address_size(own_one)); // keeps the scope of a link-local one
+        address_set_port(&a, address_port((const struct sockaddr *)listener));
         own_addresses_add(own, &a);
     }
     uv_free_interface_addresses(interfaces, n);
@@ -49,6 +45,8 @@ void own_addresses_find(const struct config *config, struct own_addresses *out)
     *out = (struct own_addresses){0};
     for (size_t i = 0; i < config->nlisten; i++) {
         const struct sockaddr_storage *a = &config->listen[i].address;
+        if (a->ss_family == AF_UNIX)
+            continue;
         if (is_wildcard(a))
             add_interfaces(out, a);
         else

@@ -2,8 +2,6 @@
 // Addresses that mail is not sent to.
 #include "relay/route/refused.h"
 
-#include <string.h>
-
 // RFC 6890 and RFC 4291: what is not a public unicast address.
 static const char *const special[] = {
     "0.0.0.0/8",     "10.0.0.0/8",   "100.64.0.0/10",  "127.0.0.0/8", "169.254.0.0/16",
@@ -23,22 +21,9 @@ static bool in_special(const struct sockaddr *address)
     return false;
 }
 
-static bool is_refused(const struct config *config, const struct sockaddr *address)
+// ::ffff:127.0.0.1 reaches 127.0.0.1, and a network knows it.
+bool refused_address(const struct config *config, const struct sockaddr *address)
 {
     const struct cfg_delivery *d = &config->delivery;
     return d->refuse_default ? in_special(address) : network_contains(&d->refuse, address);
-}
-
-bool refused_address(const struct config *config, const struct sockaddr *address)
-{
-    if (address->sa_family == AF_INET6) {
-        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
-        if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) { // ::ffff:127.0.0.1 reaches 127.0.0.1
-            struct sockaddr_in in = {.sin_family = AF_INET};
-            memcpy(&in.sin_addr, in6->sin6_addr.s6_addr + 12, 4);
-            if (is_refused(config, (struct sockaddr *)&in))
-                return true;
-        }
-    }
-    return is_refused(config, address);
 }

@@ -2,8 +2,8 @@
 // A route: where mail for a domain goes now, and what each connection must prove. Immutable, counted,
 // shared across threads.
 //
-// route_plan is pure: configuration and facts in, route out (RFC 5321 section 5, RFC 7672 section 2.2,
-// RFC 8461 sections 3 to 5). relay/route/routes.h runs it on its thread, caches, and answers many waiters.
+// It is made by route_plan (relay/route/plan.h), which is pure. relay/route/routes.h runs that on its thread, caches,
+// and answers many waiters.
 #ifndef RELAY_ROUTE_ROUTE_H
 #define RELAY_ROUTE_ROUTE_H
 

@@ -29,6 +29,7 @@
 #include "relay/setup/publication.h"
 #include "relay/setup/rights.h"
 #include "relay/run/run.h"
+#include "relay/run/turning.h"
 #include "relay/socketmap/server.h"
 
 #define WATCH_MS          5000    // how often changed files are looked for
@@ -49,6 +50,7 @@ struct run {
     uv_timer_t watch;
     struct publication *publication;
     struct audit_daily *audit;
+    struct turning *turning;
     int64_t exceptions_s; // when their ends were last looked for
     int64_t doubt_told_s; // when a certificate out of its dates was last told; 0: never
     int *fds;
@@ -188,6 +190,7 @@ static void adopt(struct run *run, struct setup *setup, const int *fds)
     publication_reload(run->publication, setup); // before anybody signs with it
     lifecycle_reload(&run->relay, setup, fds);
     audit_daily_reload(run->audit, setup);
+    turning_reload(run->turning, setup);
     reporter_reload(run->relay.reporter, setup);
     setup_unref(old);
     run->doubt_told_s = 0;
@@ -236,7 +239,9 @@ int run_reload(struct relay *relay, struct buf *unchanged)
     if (setup) {
         adopt(run, setup, fds);
         tell_in_force(run, setup->config, unchanged);
+        relay->reload_failed_ms = 0;
     } else {
+        relay->reload_failed_ms = clock_ms();
         log_alarm("reload", "the new configuration has errors; the old one stays in force");
     }
     free(fds);
@@ -305,6 +310,7 @@ static void run_stopped(void *arg)
     run_close_handle((uv_handle_t *)&run->watch, NULL);
     publication_close(run->publication);
     audit_daily_stop(run->audit);
+    turning_close(run->turning);
     inbox_unref(run->mail); // closed when no thread is left that may answer to it
 }
 
@@ -383,7 +389,7 @@ static int bind_all(struct run *run, struct why *why)
     if (privileges_folders(c, why) < 0 ||
         listen_workers(c, NULL, worker_count(c), &run->fds, why) < 0)
         return -1;
-    run->control_fd = c->control[0] ? listen_unix(c->control, why) : -1;
+    run->control_fd = c->control[0] ? listen_unix(c->control, 0660, why) : -1;
     if (c->control[0] && run->control_fd < 0)
         return -1;
     bind_http(run);
@@ -403,6 +409,7 @@ static void start_main_loop(struct run *run)
     uv_timer_start(&run->watch, run_on_watch, WATCH_MS, WATCH_MS);
     run->publication = publication_open(&run->loop, run->mail, run->relay.dns, run->setup);
     run->audit = audit_daily_start(&run->loop, run->mail, run->relay.dns, run->setup);
+    run->turning = turning_open(&run->loop, run->file, run->setup);
     run->relay.reporter = reporter_open(&run->relay, &run->loop, run->mail, run->setup);
     if (run->control_fd >= 0) {
         static const struct control_verb *const tables[] = {

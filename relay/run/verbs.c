@@ -95,9 +95,16 @@ static json_t *describe_state(struct state *state)
     return j;
 }
 
-static json_t *describe_troubles(const struct buf *troubles)
+static json_t *describe_troubles(const struct relay *relay)
 {
+    const struct buf *troubles = &relay->troubles;
     json_t *lines = json_array();
+    char since[40];
+    clock_rfc3339(relay->reload_failed_ms, since);
+    if (relay->reload_failed_ms)
+        json_array_append_new(lines, json_sprintf("the reload at %s failed, the configuration "
+                                                  "before it is in force: see waxwing check",
+                                                  since));
     struct span rest = buf_span(troubles), line;
     while (span_cut(rest, '\n', &line, &rest)) {
         char *text = span_dup(line);
@@ -124,7 +131,7 @@ static void verbs_status(struct control_call *call, struct relay *relay, const j
     verbs_put(j, "queue_memory_limit", setup->config->limits.queue_memory);
     if (setup->creds)
         json_object_set_new(j, "certificate_expires", json_integer(creds_expires(setup->creds)));
-    json_object_set_new(j, "troubles", describe_troubles(&relay->troubles));
+    json_object_set_new(j, "troubles", describe_troubles(relay));
     json_object_set_new(j, "counters", describe_counters(&relay->counters));
     json_object_set_new(j, "spool", describe_spool(relay->spool));
     json_object_set_new(j, "dns", describe_dns(relay->dns));

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "relay/base/address.h"
 #include "relay/base/mem.h"
 #include "relay/base/span.h"
 
@@ -26,10 +27,44 @@ static const struct network *network_of(const struct networks *list, const struc
     return NULL;
 }
 
+// The user's own row, else the one for everybody.
+static const struct cfg_sender *local_row(const struct config *config, uint32_t uid)
+{
+    const struct cfg_sender *any = NULL;
+    for (size_t i = 0; i < config->nsenders; i++) {
+        const struct cfg_sender *row = &config->senders[i];
+        if (row->has_uid && row->uid == uid)
+            return row;
+        if (!any && strcmp(row->unix_user, "*") == 0)
+            any = row;
+    }
+    return any;
+}
+
+// Limits go by the name: two users of one row do not share them.
+static void find_local(const struct config *config, uint32_t uid, struct principal *out)
+{
+    out->row = local_row(config, uid);
+    if (out->row && out->row->has_uid)
+        snprintf(out->name, sizeof out->name, "unix:%s", out->row->unix_user);
+    else if (out->row)
+        snprintf(out->name, sizeof out->name, "uid:%u", uid);
+}
+
+static bool is_network_row(const struct cfg_sender *row)
+{
+    return !row->user[0] && !row->unix_user[0];
+}
+
 void principal_find(const struct config *config, const char *user, const struct sockaddr *client,
                     struct principal *out)
 {
+    uint32_t uid;
     *out = (struct principal){.is_user = user && *user};
+    if (address_uid(client, &uid)) {
+        find_local(config, uid, out);
+        return;
+    }
     if (out->is_user)
         snprintf(out->name, sizeof out->name, "%s", user);
     for (size_t i = 0; out->is_user && !out->row && i < config->nsenders; i++)
@@ -37,7 +72,7 @@ void principal_find(const struct config *config, const char *user, const struct 
             out->row = &config->senders[i];
     for (size_t i = 0; !out->row && i < config->nsenders; i++) {
         const struct cfg_sender *row = &config->senders[i];
-        const struct network *n = row->user[0] ? NULL : network_of(&row->networks, client);
+        const struct network *n = is_network_row(row) ? network_of(&row->networks, client) : NULL;
         if (!n)
             continue;
         out->row = row;
@@ -48,8 +83,12 @@ void principal_find(const struct config *config, const char *user, const struct 
 
 bool principal_trusts(const struct config *config, const struct sockaddr *client)
 {
+    uint32_t uid;
+    if (address_uid(client, &uid))
+        return local_row(config, uid) != NULL;
     for (size_t i = 0; i < config->nsenders; i++)
-        if (!config->senders[i].user[0] && network_contains(&config->senders[i].networks, client))
+        if (is_network_row(&config->senders[i]) &&
+            network_contains(&config->senders[i].networks, client))
             return true;
     return false;
 }
@@ -103,6 +142,14 @@ static bool principal_matches(const struct sender_pattern *p, const char *addres
         return true;
     }
     return false;
+}
+
+void principal_origin(const struct cfg_sender *row, char out[static PRINCIPAL_NAME])
+{
+    out[0] = 0;
+    for (size_t i = 0; row && !out[0] && i < row->nfrom; i++)
+        if (row->from[i].kind == SENDER_ADDRESS || row->from[i].kind == SENDER_DOMAIN)
+            snprintf(out, PRINCIPAL_NAME, "%s", row->from[i].text);
 }
 
 bool principal_may_send(const struct cfg_sender *row, const char *address, const char *domain)

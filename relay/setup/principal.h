@@ -14,15 +14,18 @@ struct principal {
     const struct cfg_sender
         *row; // of the configuration it was found in; NULL: no rule for this client
     bool is_user;
-    char name[PRINCIPAL_NAME]; // user name, or "network:10.0.0.0/24"; "" for nobody
+    char name[PRINCIPAL_NAME]; // user name, "network:10.0.0.0/24", "unix:www-data"; "" for nobody
 };
 
 // The user's row, else the first network row that holds the client; user NULL or "": not
-// authenticated.
+// authenticated. A local client (address_uid): the row of its user, else that of everybody.
 void principal_find(const struct config *config, const char *user, const struct sockaddr *client,
                     struct principal *out);
-// The client is in a network row: it is never banned.
+// The client is in a network row, or is a local user with a row: it is never banned.
 bool principal_trusts(const struct config *config, const struct sockaddr *client);
+
+// What completes an address without a domain: the first domain or address that the row names; "" without.
+void principal_origin(const struct cfg_sender *row, char out[static PRINCIPAL_NAME]);
 
 // The row may send as "local@domain"; domain a lower-case A-label. Local parts compare without case
 // and without superfluous quotes.

@@ -4,8 +4,8 @@
 // relay/submit/forward.c's question.
 #include "relay/smtp/command.h"
 
-#include <arpa/inet.h>
 #include <string.h>
+#include "relay/base/address.h"
 
 static bool is_unknown(struct span value)
 {
@@ -32,19 +32,11 @@ static int read_addr(struct span value, struct smtp_forward *out)
     if (is_unknown(value))
         return 0;
     bool six = span_starts_nocase(value, "IPv6:");
-    char text[INET6_ADDRSTRLEN];
-    struct span address = six ? span_from(value, 5) : value;
-    if (address.n >= sizeof text)
+    struct sockaddr_storage address;
+    if (!address_read(six ? span_from(value, 5) : value, 0, &address) ||
+        address.ss_family != (six ? AF_INET6 : AF_INET))
         return -1;
-    memcpy(text, address.p, address.n);
-    text[address.n] = 0;
-    struct sockaddr_storage ss = {0};
-    ss.ss_family = six ? AF_INET6 : AF_INET;
-    void *to = six ? (void *)&((struct sockaddr_in6 *)&ss)->sin6_addr
-                   : (void *)&((struct sockaddr_in *)&ss)->sin_addr;
-    if (inet_pton(ss.ss_family, text, to) != 1)
-        return -1;
-    out->addr = ss;
+    out->addr = address;
     out->has_client = true;
     return 0;
 }

@@ -116,6 +116,8 @@ static void server_look(struct asker *a)
     if (state != SOCKETMAP_READY)
         return;
     uv_timer_again(&a->idle);
+    list_remove(&a->list); // to the end: the first has been quiet for longest
+    list_append(&a->map->asking, &a->list);
     char *domain = socketmap_domain(key);
     buf_drop(&a->in, used);
     if (domain)
@@ -149,10 +151,25 @@ static void server_on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *room)
     }
 }
 
+// Who has waited longest with no question under way goes: Postfix connects again, and somebody who only sits there
+// must not keep it out.
+static bool server_make_room(void *arg)
+{
+    struct socketmap *map = arg;
+    list_each (it, &map->asking) {
+        struct asker *a = list_of(it, struct asker, list);
+        if (!a->request && !a->out.len && !uv_is_closing((uv_handle_t *)&a->tcp)) {
+            hang_up(a);
+            return true;
+        }
+    }
+    return false;
+}
+
 static void server_on_client(void *arg, int fd)
 {
     struct socketmap *map = arg;
-    if (map->connections >= SOCKETMAP_CONNECTIONS) {
+    if (map->connections >= SOCKETMAP_CONNECTIONS && !server_make_room(map)) {
         close(fd);
         return;
     }
@@ -196,8 +213,11 @@ struct socketmap *socketmap_open(struct relay *relay, uv_loop_t *loop, const cha
     map->relay = relay;
     map->loop = loop;
     list_init(&map->asking);
-    const struct acceptor_options options = {
-        .name = "policy", .client = server_on_client, .closed = server_on_closed, .arg = map};
+    const struct acceptor_options options = {.name = "policy",
+                                             .make_room = server_make_room,
+                                             .client = server_on_client,
+                                             .closed = server_on_closed,
+                                             .arg = map};
     map->acceptor = acceptor_open(loop, fd, &options, why);
     if (map->acceptor)
         return map;

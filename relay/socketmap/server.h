@@ -8,8 +8,9 @@
 #include <uv.h>
 #include "relay/worker/relay.h"
 
-#define SOCKETMAP_CONNECTIONS 200    // more are closed at once; Postfix has a hundred processes
-#define SOCKETMAP_IDLE_MS     300000 // without a question
+#define SOCKETMAP_CONNECTIONS                                                                      \
+    200 // then the one that has been quiet for longest goes; Postfix has a hundred
+#define SOCKETMAP_IDLE_MS 300000 // without a question
 
 struct socketmap;
 

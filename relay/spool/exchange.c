@@ -5,6 +5,7 @@
 #include <string.h>
 #include "relay/base/id.h"
 #include "relay/base/mem.h"
+#include "relay/smtp/command.h"
 #include "relay/spool/inside.h"
 
 // A file of the old spool says nothing in the new one: the body travels with the words.
@@ -52,6 +53,35 @@ static int give_body(struct spool *s, struct message *m, struct span body, struc
     return spool_large_finish(large, m, why);
 }
 
+// Written as a client could have given it; `domain` NULL: whatever it is.
+static bool is_mailbox(const char *address, const char *domain)
+{
+    struct why why;
+    struct smtp_path path = {0};
+    bool sound = smtp_mailbox_parse(span_text(address), &path, &why) == 0 &&
+                 strcmp(path.address, address) == 0 &&
+                 (!domain || strcmp(path.domain, domain) == 0);
+    smtp_path_free(&path);
+    return sound;
+}
+
+// "type;address": the address is encoded on its way out, the type is not.
+static bool is_orcpt(const char *orcpt)
+{
+    size_t n = strspn(orcpt, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-");
+    return !orcpt[0] || (n && orcpt[n] == ';');
+}
+
+// What goes out in commands: a file from elsewhere must not write commands of its own there.
+static bool is_sound(const struct envelope *env)
+{
+    bool sound = !env->from[0] || is_mailbox(env->from, NULL);
+    for (size_t i = 0; i < env->nrcpts && sound; i++)
+        sound = is_mailbox(env->rcpts[i].address, env->rcpts[i].domain) &&
+                is_orcpt(env->rcpts[i].orcpt);
+    return sound;
+}
+
 struct message *spool_import(struct spool *s, struct span words, struct span content,
                              struct why *why)
 {
@@ -59,6 +89,11 @@ struct message *spool_import(struct spool *s, struct span words, struct span con
     why_set(why, WHY_MESSAGE, "5.6.0", "these are not the words of an exported message");
     struct message *m = segment_message_decode(words, id_new(), content.n, &damaged);
     if (!m || damaged || m->large) {
+        message_unref(m);
+        return NULL;
+    }
+    if (!is_sound(&m->env)) {
+        why_set(why, WHY_MESSAGE, "5.6.0", "an address of the exported message cannot be one");
         message_unref(m);
         return NULL;
     }

@@ -5,21 +5,6 @@
 #include <string.h>
 #include "relay/spool/inside.h"
 
-void message_forget(struct message *m)
-{
-    if (!m->in_memory)
-        return;
-    if (!m->segment) { // else they are known, and the spool may be reading them
-        m->prefix_bytes = m->prefix.len;
-        m->header_bytes = m->header.len;
-        m->body_bytes = m->large ? m->body_bytes : m->body.len;
-    }
-    buf_free(&m->prefix);
-    buf_free(&m->header);
-    buf_free(&m->body);
-    m->in_memory = false;
-}
-
 static int read_part(struct segment *g, struct buf *out, uint64_t n, uint64_t *offset)
 {
     unsigned char *room;

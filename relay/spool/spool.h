@@ -83,8 +83,6 @@ ssize_t spool_read_large(struct spool *spool, const struct message *m, uint64_t 
 int spool_export_words(struct spool *spool, uint64_t id, struct buf *words, struct why *why);
 struct message *spool_import(struct spool *spool, struct span words, struct span content,
                              struct why *why);
-// Frees prefix, header and body of a message that waits.
-void message_forget(struct message *m);
 
 // A large body on its way in: written in the thread pool (all calls blocking), synced before its MESSAGE
 // is stored. finish fills m->large, large_sum, body_bytes; abort unlinks. Both end `large`, also when

@@ -16,19 +16,21 @@ static enum submit_state submit_auth_refuse(struct submit *s, int code, const ch
     return SUBMIT_READY;
 }
 
+static enum submit_state prove(struct submit *s);
+
 static enum submit_state take_answer(struct submit *s, struct span answer)
 {
     struct why why;
     if (!s->login)
         return auth_plain(answer, &s->words, &why) < 0
                    ? submit_auth_refuse(s, 501, why.status, why.text)
-                   : submit_prove(s);
+                   : prove(s);
     bool name = !s->words.user;
     char **to = name ? &s->words.user : &s->words.password;
     if (auth_login(answer, name ? USERS_NAME : USERS_PASSWORD, to, &why) < 0)
         return submit_auth_refuse(s, 501, why.status, why.text);
     if (!name)
-        return submit_prove(s);
+        return prove(s);
     submit_reply(s, 334, "", "UGFzc3dvcmQ6"); // "Password:"
     return SUBMIT_CREDENTIALS;
 }
@@ -129,7 +131,7 @@ static void submit_auth_answered(bool proven, void *arg)
     submit_turn(s);
 }
 
-enum submit_state submit_prove(struct submit *s)
+static enum submit_state prove(struct submit *s)
 {
     const struct sockaddr *client = (struct sockaddr *)&s->client;
     if (s->bannable && (limits_banned(s->host->limits, client) ||

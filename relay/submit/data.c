@@ -237,12 +237,26 @@ void submit_write_body(struct submit *s)
 
 // ---- judgement
 
+static enum submit_state conclude(struct submit *s)
+{
+    struct why why;
+    ingest_longest_line(s->ingest, receive_longest_line(s->receive));
+    uint64_t began = clock_mono_ns();
+    int rc = ingest_finish(s->ingest, &why);
+    histogram_add_since(&s->host->worker->relay->counters.sign_time, began);
+    if (rc < 0)
+        return refuse_message(s, &why);
+    if (ingest_discarded(s->ingest))
+        return discard_message(s);
+    return receive_has_file(s->receive) ? SUBMIT_FILING : SUBMIT_COMMITTING;
+}
+
 static void submit_data_judged(void *arg)
 {
     struct submit *s = arg;
     if (s->state != SUBMIT_JUDGING)
         return;
-    submit_go(s, submit_conclude(s));
+    submit_go(s, conclude(s));
     submit_turn(s);
 }
 
@@ -255,27 +269,13 @@ static enum submit_state end_of_message(struct submit *s)
         return refuse_message(s, &why);
     if (ingest_ask(s->ingest, worker->relay->dns, worker->mail, submit_data_judged, s))
         return SUBMIT_JUDGING;
-    return submit_conclude(s);
+    return conclude(s);
 }
 
 enum submit_state submit_give_up(struct submit *s)
 {
     ingest_give_up(s->ingest);
-    return submit_conclude(s);
-}
-
-enum submit_state submit_conclude(struct submit *s)
-{
-    struct why why;
-    ingest_longest_line(s->ingest, receive_longest_line(s->receive));
-    uint64_t began = clock_mono_ns();
-    int rc = ingest_finish(s->ingest, &why);
-    histogram_add_since(&s->host->worker->relay->counters.sign_time, began);
-    if (rc < 0)
-        return refuse_message(s, &why);
-    if (ingest_discarded(s->ingest))
-        return discard_message(s);
-    return receive_has_file(s->receive) ? SUBMIT_FILING : SUBMIT_COMMITTING;
+    return conclude(s);
 }
 
 static void submit_data_filed(void *arg)

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "relay/base/address.h"
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
 
@@ -45,6 +46,11 @@ static int find_principal(struct submit *s, struct why *why)
     if (!row && s->user)
         return why_set(why, WHY_MESSAGE, "5.7.1", "no rule says what %s may send", s->user);
     bool in_clear = !submit_secure(s) && s->setup->creds;
+    uint32_t uid;
+    if (!row && address_uid((struct sockaddr *)&s->client, &uid))
+        return why_set(
+            why, WHY_MESSAGE, "5.7.1",
+            "no rule says what the user %u of this machine may send (senders: unix_user)", uid);
     if (!row)
         return why_set(why, WHY_MESSAGE, "5.7.0",
                        in_clear ? "Must issue a STARTTLS command first"

@@ -66,6 +66,8 @@ enum submit_state submit_begin(struct submit *s)
         return turn_away(s, "Too many connections from your address");
     if (s->bannable && limits_banned(s->host->limits, client))
         return turn_away(s, "Too many failed logins from your address, try again later");
+    if (submit_local(s)) // no stranger: what a program writes into a pipe comes early
+        return submit_banner(s);
     return s->listen->implicit_tls ? SUBMIT_HANDSHAKE : SUBMIT_GREETING;
 }
 
@@ -101,7 +103,7 @@ enum submit_state submit_starttls(struct submit *s, struct span args)
         submit_reply(s, 501, "5.5.4", "STARTTLS takes no argument");
         return s->state;
     }
-    if (submit_secure(s) || !s->setup->creds) {
+    if (submit_secure(s) || submit_local(s) || !s->setup->creds) {
         s->bad++;
         submit_reply(s, 503, "5.5.1",
                      submit_secure(s) ? "TLS is on already" : "TLS is not offered");
@@ -179,6 +181,17 @@ static void write_forwarding(const struct config *config, struct buf *out)
         buf_adds(out, "250-XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT\r\n");
 }
 
+// What sendmail completes `root' with.
+static void write_origin(struct submit *s, struct buf *out)
+{
+    struct principal principal;
+    char origin[PRINCIPAL_NAME];
+    principal_find(s->setup->config, NULL, (struct sockaddr *)&s->client, &principal);
+    principal_origin(principal.row, origin);
+    if (origin[0])
+        buf_addf(out, "250-XORIGIN %s\r\n", origin);
+}
+
 static void write_extensions(struct submit *s)
 {
     const struct setup *setup = s->setup;
@@ -187,13 +200,15 @@ static void write_extensions(struct submit *s)
     buf_init(&out, MAX_REPLY);
     buf_addf(&out, "250-%s\r\n250-PIPELINING\r\n250-SIZE %llu\r\n", setup->config->hostname,
              (unsigned long long)limits->message_size);
-    if (!submit_secure(s) && setup->creds)
+    if (!submit_secure(s) && !submit_local(s) && setup->creds)
         buf_adds(&out, "250-STARTTLS\r\n");
     if (submit_secure(s) && setup->users && !s->user)
         buf_adds(&out, "250-AUTH PLAIN LOGIN\r\n");
     if (submit_secure(s))
         buf_adds(&out, "250-REQUIRETLS\r\n");
     write_forwarding(setup->config, &out);
+    if (submit_local(s))
+        write_origin(s, &out);
     buf_addf(&out, "250-LIMITS RCPTMAX=%llu\r\n", (unsigned long long)limits->recipients);
     buf_adds(&out, "250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250-DSN\r\n250-SMTPUTF8\r\n"
                    "250 CHUNKING\r\n");

@@ -2,7 +2,7 @@
 // The inside of relay/submit/: the session, its states, its mover. The room owns the inbound connections of a
 // worker, on that worker's thread.
 //
-// - submit_go alone changes the state. A handler returns the next one, or SUBMIT_WAIT for more bytes.
+// - submit_go (mover.c) alone changes the state. A handler returns the next one, or SUBMIT_WAIT for more bytes.
 // - What belongs to the transaction goes with submit_end_transaction; what belongs to the session is forgotten
 //   when STARTTLS is through.
 // - A session is freed when it is GONE and nothing is pending: a hash, a file, the spool.
@@ -28,7 +28,7 @@ enum submit_state {
     SUBMIT_CREDENTIALS, // an answer to AUTH is due
     SUBMIT_PROVING,     // a password is being hashed
     SUBMIT_ENVELOPE,    // MAIL was said
-    SUBMIT_ADDRESSED,   // one recipient was accepted
+    SUBMIT_ADDRESSED,   // a recipient was accepted, or more
     SUBMIT_DATA,        // message bytes
     SUBMIT_CHUNK,       // message bytes of one BDAT
     SUBMIT_CHUNKED,     // between two BDAT
@@ -44,12 +44,12 @@ enum submit_state {
 struct submit;
 typedef enum submit_state submit_step_fn(struct submit *s);
 
-// What a state is: session.c has one a state, in a table.
+// What a state is: session.c has one a state, in a table. Which commands it takes: the table in line.c.
 struct submit_row {
     const char *name;
     void (*enter)(struct submit *s);
     submit_step_fn *input;   // NULL: the session is not read
-    submit_step_fn *timeout; // NULL: 421
+    submit_step_fn *timeout; // NULL: 421; in HANDSHAKE just the end
     uint64_t ms;             // 0: no deadline of its own
 };
 
@@ -109,6 +109,7 @@ enum submit_state submit_leave(struct submit *s, int code, const char *status, c
 void submit_set_client(struct submit *s, const struct sockaddr *address);
 struct span submit_input(struct submit *s); // what is not used yet
 bool submit_secure(const struct submit *s);
+bool submit_local(const struct submit *s);             // over a Unix socket: a user of this machine
 void submit_end_transaction(struct submit *s);         // forgets message and XFORWARD
 enum submit_state submit_idle(const struct submit *s); // between transactions
 void submit_log_refuse(struct submit *s, const char *to, const struct why *why);
@@ -133,16 +134,14 @@ enum submit_state submit_begin(struct submit *s); // limits, bans, TLS or silenc
 void submit_start_tls(struct submit *s);
 enum submit_state submit_banner(struct submit *s);
 enum submit_state submit_secured(struct submit *s);
-// auth.c: one line of answer; and the proof.
+// auth.c: one line of answer.
 enum submit_state submit_credentials(struct submit *s, struct span line);
-enum submit_state submit_prove(struct submit *s);
 // forward.c: what the principal may say of the original client; NULL: nothing was said.
 const struct smtp_forward *submit_original(struct submit *s);
 // data.c
 enum submit_state submit_read_data(struct submit *s);
 enum submit_state submit_read_chunk(struct submit *s);
 void submit_write_body(struct submit *s);
-enum submit_state submit_conclude(struct submit *s);
 enum submit_state submit_give_up(struct submit *s);
 void submit_finish_file(struct submit *s);
 void submit_commit(struct submit *s);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "relay/base/address.h"
 #include "relay/base/clock.h"
 
 #define LOGIN_MS 600000 // for a stranger to log in
@@ -194,6 +195,11 @@ struct span submit_input(struct submit *s)
     return span_from(buf_span(stream_input(s->stream)), s->used);
 }
 
+bool submit_local(const struct submit *s)
+{
+    return s->client.ss_family == AF_UNIX;
+}
+
 bool submit_secure(const struct submit *s)
 {
     return stream_is_secure(s->stream);
@@ -235,11 +241,11 @@ void submit_set_client(struct submit *s, const struct sockaddr *address)
         four->sin_port = six->sin6_port;
         memcpy(&four->sin_addr, six->sin6_addr.s6_addr + 12, 4);
     } else {
-        memcpy(&s->client, address, address->sa_family == AF_INET6 ? sizeof *six : sizeof *four);
+        memcpy(&s->client, address, address_size(address));
     }
-    char text[64] = "";
+    char text[ADDRESS_TEXT];
     struct sockaddr *a = (struct sockaddr *)&s->client;
-    uv_ip_name(a, text, sizeof text);
+    address_text(a, text);
     snprintf(s->client_text, sizeof s->client_text, "[%s%s]",
              a->sa_family == AF_INET6 ? "IPv6:" : "", text);
 }

@@ -6,8 +6,8 @@
 
 #include "relay/worker/relay.h"
 
-// Sockets are bound once by the main thread, before privileges are dropped, one set per worker
-// (SO_REUSEPORT): fds[i] belongs to config->listen[i] of the setup the relay started with.
+// Sockets are bound by the main thread, one set per worker (SO_REUSEPORT): at the start before privileges are
+// dropped, later at a reload (server_reload). fds[i] belongs to config->listen[i] of the setup the relay started with.
 struct server *server_new(struct worker *worker, const int *fds, size_t nfds);
 // New sessions use it. `fds` NULL: the listeners are as they were; else fds[i] is config->listen[i]'s new socket, or -1
 // where one stands at that address already; others are closed.

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "relay/base/address.h"
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
 
@@ -89,9 +90,26 @@ static void session_on_event(struct stream *stream, enum stream_event event, voi
     submit_turn(s);
 }
 
+// The kernel names the user who connected, whoever may hold the socket by now.
+static bool local_user(int fd, struct sockaddr_storage *out)
+{
+    int family = 0;
+    socklen_t n = sizeof family;
+    struct ucred peer;
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &n) < 0 || family != AF_UNIX)
+        return false;
+    n = sizeof peer;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) < 0)
+        peer.uid = (uid_t)-1; // nobody has that number, so no row is for it
+    address_set_uid(out, peer.uid);
+    return true;
+}
+
 void submit_accept(struct submit_host *host, const struct cfg_listen *listen, int fd)
 {
     struct submit *s = mem_new(sizeof *s);
+    struct sockaddr_storage user;
+    bool local = local_user(fd, &user);
     s->stream = stream_accept(&host->worker->loop, fd, session_on_event, s);
     if (!s->stream) {
         free(s);
@@ -109,7 +127,7 @@ void submit_accept(struct submit_host *host, const struct cfg_listen *listen, in
     atomic_fetch_add_explicit(&c->connections, 1, memory_order_relaxed);
     tally_add(&c->listeners, listen->text, 0, 1);
     atomic_fetch_add_explicit(&c->connections_now, 1, memory_order_relaxed);
-    submit_set_client(s, stream_peer(s->stream));
+    submit_set_client(s, local ? (struct sockaddr *)&user : stream_peer(s->stream));
     bool proxied = network_contains(&listen->proxy, (struct sockaddr *)&s->client);
     submit_go(s, SUBMIT_PROXY);
     if (!proxied)

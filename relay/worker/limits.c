@@ -3,21 +3,15 @@
 #include "relay/worker/limits.h"
 
 #include <assert.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <xxhash.h>
+#include "relay/base/address.h"
 #include "relay/base/clock.h"
-#include "relay/base/id.h"
 #include "relay/base/mem.h"
-
-static uint64_t hash_seed; // set before the first table is
-#define HASH_FUNCTION(key, length, hash)                                                           \
-    (hash) = (unsigned)XXH3_64bits_withSeed(key, length, hash_seed)
-#include <uthash.h>
+#include "relay/base/table.h"
 
 #define KNOWN_MS 86400000 // how long a login that worked is remembered
 
@@ -45,8 +39,6 @@ static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER; // guards slots and r
 static struct limits *limits_new(void)
 {
     struct limits *l = mem_new(sizeof *l);
-    if (!hash_seed)
-        random_bytes(&hash_seed, sizeof hash_seed);
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     l->hashing_max = cores > 3 ? (unsigned)cores / 2 : 1;
     l->last = &l->first;
@@ -116,20 +108,15 @@ static struct entry *limits_find_or_add(struct limits *l, enum table table, cons
 #define CLIENT_KEY 40
 static const char *client_key(const struct sockaddr *client, char out[static CLIENT_KEY])
 {
-    unsigned char bytes[8] = {0};
     size_t n = 0;
-    if (client && client->sa_family == AF_INET) {
-        n = 4;
-        memcpy(bytes, &((const struct sockaddr_in *)(const void *)client)->sin_addr, n);
-    } else if (client && client->sa_family == AF_INET6) {
-        const struct in6_addr *six =
-            &((const struct sockaddr_in6 *)(const void *)client)->sin6_addr;
-        bool mapped = IN6_IS_ADDR_V4MAPPED(six);
-        n = mapped ? 4 : 8;
-        memcpy(bytes, six->s6_addr + (mapped ? 12 : 0), n);
+    uint32_t uid;
+    if (client && address_uid(client, &uid)) {
+        snprintf(out, CLIENT_KEY, "u%u", uid);
+        return out;
     }
+    const unsigned char *bytes = client ? address_plain(client, &n) : NULL;
     out[0] = 0;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n && i < 8; i++) // of IPv6 the /64
         snprintf(out + 2 * i, 3, "%02x", bytes[i]);
     return out;
 }

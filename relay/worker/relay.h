@@ -79,9 +79,10 @@ struct relay {
     struct counters counters;
     _Atomic int stage; // enum relay_stage
     int64_t started_ms;
-    struct inbox *mail;      // the main loop's
-    struct history *history; // the main loop's; NULL: none is kept
-    struct setup *setup;     // the present one, as the main thread has it; there only
+    struct inbox *mail;       // the main loop's
+    struct history *history;  // the main loop's; NULL: none is kept
+    struct setup *setup;      // the present one, as the main thread has it; there only
+    int64_t reload_failed_ms; // 0: the last reload took effect; the main thread's only
     struct buf troubles; // changed files that cannot be used, a line each; the main thread's only
 };
 

@@ -42,7 +42,7 @@ unsigned worker_count(const struct config *config)
     if (config->workers)
         return (unsigned)config->workers;
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    return cores > 0 ? (unsigned)cores : 1;
+    return cores > WORKERS_MAX ? WORKERS_MAX : cores > 0 ? (unsigned)cores : 1;
 }
 
 struct worker *worker_for_site(struct relay *relay, const char *site)

@@ -14,6 +14,8 @@ struct setup;
 struct server; // relay/submit/server.h
 struct queue;  // relay/queue/queue.h
 
+#define WORKERS_MAX 256 // the range of the key `workers`
+
 struct worker {
     struct relay *relay;
     unsigned index;

@@ -48,6 +48,8 @@ FAULTS = [
     ("callbacks", {f"dns/{letter}.c": static("settle", "settle();") for letter in "abc"}),
     ("doors", {"relay/log/a.c": SPDX + "#include <getdns/getdns.h>\n"}),
     ("doors", {"relay/log/a.c": SPDX + "#include <sqlite3.h>\n"}),
+    ("doors", {"relay/log/a.c": SPDX + "#include <uthash.h>\n"}),
+    ("doors", {"relay/report/a.c": SPDX + "#include <zlib.h>\n"}),
     ("licence", {"dns/a.c": "int a;\n"}),
     ("finished", {"dns/a.c": SPDX + "// TO" + "DO: later\n"}),
     ("python", {"tests/a.py": "# SPDX-License-Identifier: ISC\ndef f(:\n"}),

@@ -4,6 +4,8 @@ import json
 import os
 import socket
 
+import pytest
+
 from tests.lab.relay import write_private
 
 RECORDS = {"1.0.0.127.in-addr.arpa": {"PTR": ["relay.example.org"]}, "relay.example.org": {"A": ["127.0.0.1"]}}
@@ -68,7 +70,8 @@ def test_case_144_names_that_lead_back(lab):
 
 
 def test_case_144_one_class_of_errors_does_not_hide_the_next(lab):
-    relay = lab.relay(listen=[{"address": "192.88.99.7:25"}], senders=[{"user": "app", "from": ["*.b.test"]}])
+    relay = lab.relay(listen=[{"address": "192.88.99.7:25"}],
+                      senders=[{"user": "app", "from": ["*.b.test"]}, {"user": "ghost", "from": ["example.org"]}])
     write_private(relay.path("r1.pem"), b"no key\n")
     write_private(relay.path("key.pem"), b"no key\n")
     write_private(relay.path("e1.pem"), open(relay.path("e1.pem"), "rb").read())
@@ -78,6 +81,21 @@ def test_case_144_one_class_of_errors_does_not_hide_the_next(lab):
         assert any(text.startswith(relay.file + ":") and name in text for text in said["error"]), said["error"]
     assert has(said["error"], "e1.pem can be read by everybody", "chmod o=")
     assert has(said["error"], "192.88.99.7:25") and has(said["warning"], "below b.test goes out unsigned")
+    assert has(said["error"], "'ghost' has no account")
+
+
+@pytest.mark.parametrize("make, words", [
+    ("echo junk > key.pem", "key.pem holds no private key that can be read"),
+    (": > key.pem", "key.pem holds no private key that can be read"),
+    ("cp chain.pem key.pem", "key.pem holds no private key that can be read"),
+    ("cp key.pem chain.pem", "chain.pem holds no certificate that can be read"),
+    (": > chain.pem", "chain.pem holds no certificate that can be read"),
+    ("openssl pkey -in key.pem -aes256 -passout pass:x -out k && cat k > key.pem", "key.pem: the key is encrypted"),
+    ("openssl ecparam -genkey -name prime256v1 -noout > key.pem", "key.pem: the key does not belong to the certificate in")])
+def test_case_198_what_is_wrong_with_a_certificate_is_a_sentence(lab, make, words):
+    relay = lab.relay()
+    assert os.system(f"cd {relay.folder} && {make}") == 0
+    assert has(check(lab, relay, status=78)["error"], relay.file + ":", words)
 
 
 def test_case_145_a_start_tells_of_keys_that_everybody_can_read(lab):

@@ -3,12 +3,15 @@
 import http.client
 import os
 import re
+import resource
+import signal
 import socket
 
 import pytest
 
 from tests.lab.mx import HANG
 from tests.lab.wait import until
+from tests.scenario.test_socketmap import PORT as POLICY, Asker
 
 PORT = 9587
 
@@ -191,6 +194,58 @@ def test_case_137_idle_questions_keep_nobody_from_asking(lab, relay):
         assert idle[-1].recv(1) == b""  # whoever asks nothing is not waited for
     except ConnectionResetError:
         pass
+
+
+def test_case_190_more_idle_connections_than_are_held_keep_nobody_out(lab, relay):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    idle = [socket.create_connection(("127.0.0.1", PORT)) for _ in range(1300)]
+    for s in idle[-50:]:
+        s.sendall(b"GET /heal")
+    for _ in range(20):
+        assert get("/healthz")[0] == 200
+    for s in idle:
+        s.close()
+    assert get("/healthz")[0] == 200
+
+
+def test_case_190_idle_connections_keep_nobody_out_where_descriptors_are_short(lab):
+    lab.mx("mx.dest.test", domains="dest.test")
+    relay = lab.relay(http=f"127.0.0.1:{PORT}", policy={"listen": f"127.0.0.1:{POLICY}"}).start()
+    in_use = len(os.listdir(f"/proc/{relay.process.pid}/fd"))
+    resource.prlimit(relay.process.pid, resource.RLIMIT_NOFILE, (in_use + 30, in_use + 30))
+    idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(60) for port in (PORT, POLICY)]
+    relay.wait("alarm", what="accept")
+    for _ in range(10):
+        assert get("/healthz")[0] == 200 and Asker().ask("dest.test").startswith("OK ")
+    assert relay.ask("health") == "ready\n"
+    for s in idle:
+        s.close()
+
+
+def test_case_190_a_relay_that_hangs_is_not_healthy(lab, relay):
+    relay.process.send(signal.SIGSTOP)
+    done = relay.ctl("health")
+    assert done.returncode == 75 and "timed out" in done.stderr, done
+    relay.process.send(signal.SIGCONT)
+    assert relay.ask("health") == "ready\n"
+
+
+def test_case_191_who_does_not_read_a_long_answer_keeps_nobody_from_asking(lab, relay):
+    lab.mx("mx.dest.test", domains="dest.test").on("rcpt", "450 4.2.1 wait")
+    for _ in range(5):
+        relay.send([f"{'x' * 60}.{n}@dest.test" for n in range(1000)])
+    stalled = []
+    for _ in range(80):
+        s = socket.socket(socket.AF_UNIX)
+        s.connect(relay.path("control.sock"))
+        s.sendall(b'{"verb":"queue-list"}\n')
+        assert b'"from"' in s.recv(100)
+        stalled.append(s)
+    assert relay.json("status")["counters"]["queued"] == 5000
+    assert len(relay.json("queue", "list")) == 5000
+    for s in stalled:
+        s.close()
+    relay.ask("status")
 
 
 @pytest.mark.threads

@@ -10,6 +10,7 @@ import pytest
 
 from tests.lab.client import Client, Closed
 from tests.lab.mx import HANG, Slow
+from tests.lab.process import must
 from tests.lab.relay import letter
 from tests.lab.wait import until
 
@@ -472,3 +473,35 @@ def test_tls_asks_the_running_relay(lab, mx):
     report = json.loads(relay.ask("tls", "report", "--day", failures[0]["time"][:10]))
     assert report["policies"][0]["summary"]["total-failure-session-count"] == 1
     assert relay.json("tls", "policies") == {"policies": [], "memory": []}
+
+
+def test_case_193_a_closed_standard_stream_is_no_file_of_ours(lab):
+    relay = lab.relay()
+    command = f"exec {relay.program} -c {relay.file} run <&- >&- 2>&-"
+    child = subprocess.Popen(["sh", "-c", command])
+    until(lambda: relay.ctl("status").returncode == 0, "a relay without streams")
+    assert [os.readlink(f"/proc/{child.pid}/fd/{n}") for n in range(3)] == ["/dev/null"] * 3
+    child.terminate()
+    assert child.wait(30) == 0
+
+
+def test_case_194_json_on_both_sides_of_any_command_and_unknown_words_of_help(lab):
+    relay = lab.relay().start()
+    for words in (["status"], ["health"], ["version"], ["reload"], ["queue", "list"], ["drain"]):
+        done = relay.ctl("--json", *words, "--json")
+        assert done.returncode == 0 and json.loads(done.stdout) is not None, done
+    assert relay.ctl("help", "--nonsense").returncode == relay.ctl("help", "run", "x").returncode == 64
+
+
+def test_case_199_a_failed_reload_is_shown_until_one_succeeds(lab):
+    relay = lab.relay(http="127.0.0.1:9587").start()
+    ready = lambda: must(["curl", "-sS", "http://127.0.0.1:9587/readyz"])
+    good = relay.config["dns"]
+    relay.write(dns="nonsense")
+    relay.reload()
+    relay.wait("alarm", what="reload")
+    relay.write(dns=good)
+    assert "the configuration before it is in force: see waxwing check" in relay.ask("status")
+    assert ready().startswith("ok\nwarning: a reload failed") and len(relay.json("status")["troubles"]) == 1
+    relay.ask("reload")
+    assert relay.json("status")["troubles"] == [] and ready() == "ok\n"

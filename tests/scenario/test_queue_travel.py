@@ -2,7 +2,10 @@
 """Messages on their way from one spool to another: export, import, and the spool of a relay that is stopped."""
 import json
 import os
+import pty
+import socket
 import subprocess
+import threading
 
 import pytest
 
@@ -151,3 +154,64 @@ def test_case_122_an_older_program_reads_this_spool(lab, mx):
     relay.start()
     assert len(relay.json("queue", "list")) == 4 and not relay.events("alarm")
     until(lambda: any(n.endswith(".head") for n in os.listdir(relay.path("spool"))), relay.told)
+
+
+@pytest.mark.parametrize("how", ["offline", "running"])
+def test_case_195_an_imported_envelope_writes_no_commands(lab, mx, how):
+    relay, _ = filled(lab, mx)
+    one = queue(relay, "export", "--state", "held", "--envelope")
+    relay.stop()
+    other = lab.relay()
+    if how == "running":
+        other.start()
+    for old, new in ((b"from: app@", rb"from: a\x0d\x0aRSET@"), (b"from: app@", b"from: a>b@"), (b"rcpt: held@dest.test", b"rcpt: held"),
+                     (b"rcpt: held@", rb"rcpt: \x0aQUIT@"), (b"domain: dest.test", b"domain: other.test"),
+                     (b"\nattempts:", b"\norcpt: rfc822\\x0d\\x0aRSET;x\nattempts:")):
+        size = int(one.split()[3])
+        data = one.replace(b"message %d " % size, b"message %d " % (size + len(new) - len(old)), 1).replace(old, new, 1)
+        done = subprocess.run([other.program, "-c", other.file, "queue", "import", "-", *(["--offline"] if how == "offline" else [])],
+                              input=data, capture_output=True)
+        assert done.returncode == 65 and b"an address of the exported message cannot be one" in done.stderr, (new, done)
+    assert other.json("queue", "list", *(["--offline"] if how == "offline" else [])) == []
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_case_196_one_message_that_is_gone_or_damaged_keeps_no_other_from_being_exported(lab, there):
+    relay = lab.relay()
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(relay.path("control.sock"))
+    server.listen(8)
+    row = b'{"id":"0cr9rqn0qkx80"}\n'
+    said = {"list": row + b'{"id":"0cr9rqn0trmr0"}\n{"exit":0}', "0cr9rqn0qkx80": b'{"error":"what happened","exit":1}',
+            "0cr9rqn0trmr0": b'{"content":"content","words":"words","bytes":7}\n{"exit":0}',
+            "again": row + b'{"exit":0}' if there else b'{"exit":1}'}
+
+    def serve():
+        for _ in range(4):
+            connection, _ = server.accept()
+            asked = json.loads(connection.makefile().readline())
+            again = "again" if asked.get("ids") else "list"
+            connection.sendall(said[asked.get("id", again)])
+            connection.close()
+
+    threading.Thread(target=serve, daemon=True).start()
+    done = relay.ctl("queue", "export", "--all")
+    assert done.stdout == "WXQUEUE 1\nmessage 5 7\nwordscontent\n"
+    assert done.returncode == (1 if there else 0) and "0cr9rqn0qkx80 is not in the export" in done.stderr, done
+
+
+def test_case_197_a_terminal_obeys_no_exported_message(lab, mx):
+    mx.on("rcpt", "450 4.2.1 wait")
+    relay = lab.relay(delivery={"retry": ["1h"]}).start()
+    name = relay.send("a@dest.test", letter(body=b"evil \x1b]0;title\x07 letter\r\n"))
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execv(relay.program, [relay.program, "-c", relay.file, "queue", "export", name])
+    shown = b""
+    try:
+        while piece := os.read(terminal, 65536):
+            shown += piece
+    except OSError:
+        pass  # the other side is closed
+    assert os.waitpid(child, 0)[1] == 0
+    assert b"evil ?]0;title? letter" in shown and b"\x1b" in queue(relay, "export", name)

@@ -84,3 +84,13 @@ def test_a_real_postfix_follows_the_policy(lab):
     until(lambda: postfix.logged(r"to=<c@open.test>.*status=deferred"), postfix.tail)
     relay.start()
     plain.wait(2)
+
+
+def test_case_192_idle_askers_keep_no_postfix_out(lab):
+    world(lab)
+    first = Asker()
+    idle = [Asker() for _ in range(150)]
+    assert idle[-1].ask("plain.test") == first.ask("plain.test") == "OK encrypt"
+    idle += [Asker() for _ in range(150)]
+    assert Asker().ask("dane.test") == "OK dane-only"
+    assert first.ask("plain.test") == "OK encrypt"  # who asks is not quiet

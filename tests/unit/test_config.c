@@ -106,10 +106,12 @@ static void the_page_of_the_interface_loads(void **state)
     if (!c)
         fail_msg("%s", buf_text(&load.errors));
     assert_string_equal(c->hostname, "relay.example.org");
-    assert_int_equal(c->nlisten, 3);
+    assert_int_equal(c->nlisten, 4);
     assert_true(c->listen[1].implicit_tls);
     assert_int_equal(c->listen[2].proxy.n, 1);
-    assert_int_equal(c->nsenders, 3);
+    assert_int_equal(c->listen[3].address.ss_family, AF_UNIX);
+    assert_int_equal(c->nsenders, 4);
+    assert_true(c->senders[3].has_uid && c->senders[3].uid == 0);
     assert_int_equal(c->senders[0].nfrom, 3);
     assert_int_equal(c->senders[0].from[1].kind, SENDER_BELOW);
     assert_string_equal(c->senders[0].from[1].text, "example.org");
@@ -132,7 +134,7 @@ static void the_page_of_the_interface_loads(void **state)
     const struct cfg_destination *legacy = &c->delivery.destinations[0];
     assert_int_equal(legacy->until, 1806537599); // 2027-03-31T23:59:59Z
     assert_int_equal(legacy->tls, TLS_OPPORTUNISTIC);
-    assert_int_equal(legacy->line, 79);
+    assert_int_equal(legacy->line, 83);
     const struct cfg_destination *partner = &c->delivery.destinations[1];
     assert_int_equal(partner->until, 0);
     assert_int_equal(partner->next_hops[0].kind, HOP_HOST);

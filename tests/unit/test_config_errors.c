@@ -252,9 +252,17 @@ static void senders_are_users_or_networks(void **state)
 {
     (void)state;
     static const struct example list[] = {
-        {"senders:\n  - from: a.example\n", "w:2:5: senders: a row needs 'user' or 'network'\n"},
+        {"senders:\n  - from: a.example\n",
+         "w:2:5: senders: a row needs 'user', 'network' or 'unix_user'\n"},
+        {"senders:\n  - unix_user: no-such-user\n    from: a.example\n"
+         "listen: [{address: \"unix:/run/x\", tls: implicit}]\n"
+         "certificate: {chain: /c, key: /k}\n",
+         "w:2:16: unix_user: this machine has no user 'no-such-user'; a number stands for one that "
+         "has no name here\nw:4:40: tls: a Unix socket has no TLS\n"},
+        {"listen: [{address: \"unix:run/x\"}]\n",
+         "w:1:20: address: 'run/x' is not an absolute path of at most 107 bytes\n"},
         {USERS "senders:\n  - user: a\n    network: 10.0.0.1\n    from: a.example\n",
-         "w:5:5: senders: a row has 'user' or 'network', not both\n"},
+         "w:5:5: senders: a row has one of 'user', 'network' and 'unix_user'\n"},
         {USERS "senders:\n  - {user: a, from: a.example}\n  - {user: a, from: b.example}\n",
          "w:6:12: user: 'a' has a row already, in line 5\n"},
         {"senders: [{user: a, from: a.example}]\n",

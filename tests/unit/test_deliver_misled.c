@@ -10,6 +10,7 @@
 #define deliver_run the_real_run
 #include "relay/deliver/session.c"
 #undef deliver_run
+#include "relay/deliver/pool_inside.h"
 #include "tests/unit/deliver_story.h"
 
 void deliver_run(struct deliver *d);
@@ -41,7 +42,7 @@ static void assert_ends_at(enum deliver_state state)
         assert_int_equal(s.ends[i].why.scope, WHY_OURS);
         assert_string_equal(s.ends[i].why.status, "4.3.0");
     }
-    assert_int_equal(pool_open_count(s.pool), 0);
+    assert_int_equal(s.pool->open, 0);
     story_end(&s);
     mx_stop(mx);
 }

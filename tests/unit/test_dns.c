@@ -201,7 +201,6 @@ static void a_cancelled_drive_is_silent(void **state)
 static void the_file_has_no_self_check(void **state)
 {
     struct dns_state s;
-    dns_check_now(*state);
     dns_forget(*state, "example");
     dns_get_state(*state, &s);
     assert_int_equal(s.health, DNS_HEALTH_OFF);

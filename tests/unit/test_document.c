@@ -67,17 +67,6 @@ static void packing_is_gzip_and_always_the_same(void **state)
     buf_free(&again);
 }
 
-static void the_file_name_has_sender_domain_and_the_days_ends(void **state)
-{
-    (void)state;
-    struct report_document d = document();
-    struct buf name;
-    buf_init(&name, 1024);
-    report_file_name(&d, &name);
-    assert_string_equal(buf_text(&name), "example.org!dest.example!1728000000!1728086399.json.gz");
-    buf_free(&name);
-}
-
 static void has(const struct buf *b, const char *text)
 {
     if (!memmem(b->data, b->len, text, strlen(text)))
@@ -152,7 +141,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(packing_is_gzip_and_always_the_same),
-        cmocka_unit_test(the_file_name_has_sender_domain_and_the_days_ends),
         cmocka_unit_test(the_mail_is_a_report_that_asks_for_nothing_back),
         cmocka_unit_test(no_line_is_long_and_the_attachment_unpacks),
     };

@@ -37,20 +37,6 @@ static void left_out_fields_are_not_sent(void **state)
     message_unref(m);
 }
 
-static void a_waiting_message_keeps_its_size(void **state)
-{
-    (void)state;
-    struct message *m = with_bcc();
-    uint64_t size = message_size(m);
-    message_forget(m);
-    assert_false(m->in_memory);
-    assert_null(m->body.data);
-    assert_int_equal(message_size(m), size);
-    message_forget(m); // harmless
-    assert_int_equal(message_size(m), size);
-    message_unref(m);
-}
-
 static void the_last_reference_frees(void **state)
 {
     (void)state;
@@ -95,7 +81,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(left_out_fields_are_not_sent),
-        cmocka_unit_test(a_waiting_message_keeps_its_size),
         cmocka_unit_test(the_last_reference_frees),
         cmocka_unit_test(a_twin_shares_nothing),
     };

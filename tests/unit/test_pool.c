@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <netinet/in.h>
 #include <string.h>
-#include "relay/deliver/pool.h"
+#include "relay/deliver/pool_inside.h"
 #include "tests/unit/deliver_story.h"
 
 static struct story s;
@@ -115,7 +115,7 @@ static void an_address_has_its_number_of_connections(void **state)
     assert_int_equal(pool_gate(s.pool, address(0), &why), POOL_YES);
     connection_close(b, true);
     connection_close(c, true);
-    assert_int_equal(pool_open_count(s.pool), 0);
+    assert_int_equal(s.pool->open, 0);
 }
 
 static void an_address_that_does_not_answer_is_left_alone(void **state)
@@ -153,7 +153,44 @@ static void what_an_idle_peer_says_ends_it(void **state)
     mx_hang_up(mx);
     story_turn(&s);
     assert_int_equal(s.nidle, 0);
-    assert_int_equal(pool_open_count(s.pool), 0);
+    assert_int_equal(s.pool->open, 0);
+}
+
+static void case_181_the_total_holds_where_a_connection_is_opened(void **state)
+{
+    (void)state;
+    struct connection *open[3];
+    for (unsigned i = 0; i < 3; i++)
+        assert_non_null(open[i] = connection_open(s.pool, address(i % 2)));
+    assert_null(
+        connection_open(s.pool, address(1))); // one of two at its address, three of three in all
+    connection_close(open[0], true);
+    assert_non_null(open[0] = connection_open(s.pool, address(1)));
+    for (unsigned i = 0; i < 3; i++)
+        connection_close(open[i], true);
+}
+
+static void case_182_as_many_workers_as_the_key_allows(void **state)
+{
+    (void)state;
+    static struct worker many[WORKERS_MAX - 1]; // and the story's own
+    struct pool *pools[WORKERS_MAX - 1];
+    for (unsigned i = 0; i < WORKERS_MAX - 1; i++) {
+        many[i] = (struct worker){.relay = &s.relay, .setup = s.setup, .mail = s.worker.mail};
+        pools[i] = pool_new(&many[i], woken, NULL);
+    }
+    struct why why;
+    struct pool *last = pools[WORKERS_MAX - 2];
+    struct connection *a = connection_open(s.pool, address(0));
+    struct connection *b = connection_open(s.pool, address(0));
+    assert_int_equal(pool_gate(last, address(0), &why), POOL_FULL);
+    nwoken = 0;
+    connection_close(a, true);
+    words_arrive();
+    assert_int_equal(nwoken, 1); // the last one waited
+    connection_close(b, true);
+    for (unsigned i = 0; i < WORKERS_MAX - 1; i++)
+        pool_free(pools[i]);
 }
 
 static void case_61_the_limits_are_the_relays_not_a_workers(void **state)
@@ -270,6 +307,8 @@ int main(void)
         STORY(a_connection_serves_only_so_many_messages),
         STORY(what_an_idle_peer_says_ends_it),
         STORY(case_61_the_limits_are_the_relays_not_a_workers),
+        STORY(case_181_the_total_holds_where_a_connection_is_opened),
+        STORY(case_182_as_many_workers_as_the_key_allows),
         STORY(case_60_an_idle_connection_ends_for_who_waits_on_another_worker),
         STORY(case_60_idle_connections_to_an_address_make_room_for_other_names),
         STORY(a_host_that_answered_again_is_not_left_alone),

@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <string.h>
+#include "relay/base/address.h"
 #include "relay/setup/principal.h"
 
 static struct sender_pattern app_from[] = {{SENDER_DOMAIN, (char[]){"example.org"}},
@@ -18,11 +19,26 @@ static struct sender_pattern any[] = {{SENDER_ANY, (char[]){""}}};
 static struct network ten = {AF_INET, {10}, 8};
 static struct network ten_one = {AF_INET, {10, 1}, 16};
 static struct cfg_sender rows[] = {
-    {.user = (char[]){"app"}, .from = app_from, .nfrom = 3},
-    {.user = (char[]){""}, .networks = {&ten_one, 1}, .from = any, .nfrom = 1},
-    {.user = (char[]){""}, .networks = {&ten, 1}, .from = app_from, .nfrom = 3},
+    {.user = (char[]){"app"}, .unix_user = (char[]){""}, .from = app_from, .nfrom = 3},
+    {.user = (char[]){""},
+     .unix_user = (char[]){""},
+     .networks = {&ten_one, 1},
+     .from = any,
+     .nfrom = 1},
+    {.user = (char[]){""},
+     .unix_user = (char[]){""},
+     .networks = {&ten, 1},
+     .from = app_from,
+     .nfrom = 3},
+    {.user = (char[]){""}, .unix_user = (char[]){"*"}, .from = any, .nfrom = 1},
+    {.user = (char[]){""},
+     .unix_user = (char[]){"www-data"},
+     .has_uid = true,
+     .uid = 33,
+     .from = app_from,
+     .nfrom = 3},
 };
-static struct config config = {.senders = rows, .nsenders = 3};
+static struct config config = {.senders = rows, .nsenders = 5};
 
 static const struct sockaddr *client(const char *text)
 {
@@ -30,6 +46,33 @@ static const struct sockaddr *client(const char *text)
     sin.sin_family = AF_INET;
     inet_pton(AF_INET, text, &sin.sin_addr);
     return (struct sockaddr *)&sin;
+}
+
+static void case_211_local_users_have_rows_of_their_own(void **state)
+{
+    (void)state;
+    struct principal p;
+    struct sockaddr_storage local;
+    char origin[PRINCIPAL_NAME];
+    address_set_uid(&local, 33);
+    principal_find(&config, NULL, (struct sockaddr *)&local, &p);
+    assert_ptr_equal(p.row, &rows[4]);
+    assert_string_equal(p.name, "unix:www-data");
+    principal_origin(p.row, origin);
+    assert_string_equal(origin, "example.org");
+    address_set_uid(&local, 34);
+    principal_find(&config, NULL, (struct sockaddr *)&local, &p);
+    assert_ptr_equal(p.row, &rows[3]);
+    assert_string_equal(p.name, "uid:34"); // and limits of its own
+    assert_true(principal_trusts(&config, (struct sockaddr *)&local));
+    // Root is nobody special: a row whose user is not known is not the row of 0.
+    address_set_uid(&local, 0);
+    struct config none = {.senders = rows, .nsenders = 3};
+    principal_find(&none, NULL, (struct sockaddr *)&local, &p);
+    assert_null(p.row);
+    assert_false(principal_trusts(&none, (struct sockaddr *)&local));
+    principal_find(&config, NULL, client("192.0.2.1"), &p);
+    assert_null(p.row);
 }
 
 static void the_user_then_the_first_network(void **state)
@@ -90,6 +133,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_user_then_the_first_network),
+        cmocka_unit_test(case_211_local_users_have_rows_of_their_own),
         cmocka_unit_test(patterns_mean_what_they_say),
         cmocka_unit_test(own_domains_reach_below),
     };

@@ -33,7 +33,6 @@ static void work_on(struct worker *worker, unsigned seed, struct inbox *inbox)
     worker->failed |= write.failed || spool_load(spool, twin, &why) < 0 ||
                       !span_equal(buf_span(&twin->body), buf_span(&m->body));
     message_unref(twin);
-    message_forget(m);
     struct spool_result result = {
         .id = m->env.id, .address = "a@example.net", .outcome = SPOOL_DELIVERED};
     if (!worker->deferred)
