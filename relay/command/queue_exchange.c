@@ -239,7 +239,7 @@ static bool queue_exchange_queue_on_id(const json_t *row, void *arg)
     return true;
 }
 
-static bool queue_on_any(const json_t *row, void *arg)
+static bool queue_exchange_queue_on_any(const json_t *row, void *arg)
 {
     (void)row, (void)arg;
     return true;
@@ -249,7 +249,7 @@ static bool is_there(const char *control, const char *id)
 {
     int status;
     json_t *request = json_pack("{s:s, s:[s]}", "verb", "queue-list", "ids", id);
-    json_decref(control_ask_lines(control, request, queue_on_any, NULL, &status));
+    json_decref(control_ask_lines(control, request, queue_exchange_queue_on_any, NULL, &status));
     return status != EXIT_NO;
 }
 

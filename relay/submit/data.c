@@ -12,7 +12,7 @@
 
 // ---- beginning
 
-static const char *with_word(const struct submit *s)
+static const char *data_with_word(const struct submit *s)
 {
     static const char *const words[2][2][2] = {
         {{"ESMTP", "ESMTPA"}, {"ESMTPS", "ESMTPSA"}},
@@ -29,7 +29,7 @@ static int submit_data_header_done(void *arg, struct body_hashes **hashes, struc
     return ingest_header(s->ingest, hashes, why);
 }
 
-static void begin_receiving(struct submit *s, bool chunks)
+static void data_begin_receiving(struct submit *s, bool chunks)
 {
     struct ingest_session facts = {
         .setup = s->setup,
@@ -37,7 +37,7 @@ static void begin_receiving(struct submit *s, bool chunks)
         .forward = submit_original(s),
         .helo = s->helo,
         .client = s->client_text,
-        .with = with_word(s),
+        .with = data_with_word(s),
         .tls = s->tls,
     };
     s->ingest = ingest_new(&facts, s->message);
@@ -65,14 +65,14 @@ enum submit_state submit_data(struct submit *s, struct span args)
         submit_reply(s, 554, "5.5.1", "No valid recipients");
         return s->state;
     }
-    begin_receiving(s, false);
+    data_begin_receiving(s, false);
     submit_reply(s, 354, "", "End data with <CR><LF>.<CR><LF>");
     return SUBMIT_DATA;
 }
 
 // A client that pipelines sends its message behind a MAIL or RCPT that was refused; who may not send at all
 // has no message.
-static uint64_t void_limit(const struct submit *s)
+static uint64_t data_void_limit(const struct submit *s)
 {
     bool known = s->message || s->user ||
                  principal_trusts(s->setup->config, (const struct sockaddr *)&s->client);
@@ -88,36 +88,36 @@ enum submit_state submit_bdat(struct submit *s, struct span args)
         return submit_leave(s, 421, "4.7.0", "Cannot tell message from commands");
     }
     s->chunk_void = s->state != SUBMIT_ADDRESSED && s->state != SUBMIT_CHUNKED;
-    if (s->chunk_void && s->chunk_left > void_limit(s)) {
+    if (s->chunk_void && s->chunk_left > data_void_limit(s)) {
         submit_reply(s, 503, "5.5.1", "BDAT comes at the wrong time");
         return submit_leave(s, 421, "4.7.0", "So much is not read for nothing");
     }
     if (s->chunk_void && !s->message)
         s->ends_ms = clock_mono_ms() + (uint64_t)MAX_VOID_S * 1000;
     else if (s->state == SUBMIT_ADDRESSED)
-        begin_receiving(s, true);
+        data_begin_receiving(s, true);
     return SUBMIT_CHUNK;
 }
 
 // ---- the bytes
 
-static struct span next_piece(struct submit *s)
+static struct span data_next_piece(struct submit *s)
 {
     return span_slice(submit_input(s), 0, RECEIVE_PIECE);
 }
 
-static enum submit_state end_of_message(struct submit *s);
+static enum submit_state data_end_of_message(struct submit *s);
 
 // A message that is refused already is read on to its end, that the reply comes where the client expects it,
 // but not for ever.
-static bool is_endless(const struct submit *s)
+static bool data_is_endless(const struct submit *s)
 {
     struct why why;
     return receive_bytes(s->receive) > 2 * s->setup->config->limits.message_size &&
            receive_fault(s->receive, &why) < 0;
 }
 
-static enum submit_state leave_endless(struct submit *s)
+static enum submit_state data_leave_endless(struct submit *s)
 {
     struct why why;
     receive_fault(s->receive, &why);
@@ -129,19 +129,19 @@ static enum submit_state leave_endless(struct submit *s)
 enum submit_state submit_read_data(struct submit *s)
 {
     while (!receive_ended(s->receive)) {
-        struct span in = next_piece(s);
+        struct span in = data_next_piece(s);
         if (!in.n)
             return SUBMIT_WAIT;
         s->used += receive_data(s->receive, in);
-        if (is_endless(s))
-            return leave_endless(s);
+        if (data_is_endless(s))
+            return data_leave_endless(s);
         if (receive_must_write(s->receive))
             return SUBMIT_WRITING;
     }
-    return end_of_message(s);
+    return data_end_of_message(s);
 }
 
-static enum submit_state refuse_message(struct submit *s, const struct why *why)
+static enum submit_state data_refuse_message(struct submit *s, const struct why *why)
 {
     submit_log_refuse(s, NULL, why);
     submit_reply_why(s, why);
@@ -152,7 +152,7 @@ static enum submit_state refuse_message(struct submit *s, const struct why *why)
 }
 
 // 250, and that was it.
-static enum submit_state end_accepted(struct submit *s)
+static enum submit_state data_end_accepted(struct submit *s)
 {
     char id[ID_TEXT];
     id_text(s->message->env.id, id);
@@ -166,7 +166,7 @@ static enum submit_state end_accepted(struct submit *s)
 }
 
 // The client is not to learn what became of it: it would tell somebody whose address is forged.
-static enum submit_state discard_message(struct submit *s)
+static enum submit_state data_discard_message(struct submit *s)
 {
     struct logline line;
     log_begin(&line, LOG_INFO, "discard", s->message->env.id);
@@ -176,11 +176,11 @@ static enum submit_state discard_message(struct submit *s)
     log_text(&line, "reason", "From is in an own domain and nothing shows that it came from there");
     log_text(&line, "results", ingest_results(s->ingest));
     log_end(&line);
-    return end_accepted(s);
+    return data_end_accepted(s);
 }
 
 // A chunk that came where none may: read and thrown away, and told so.
-static enum submit_state end_of_void(struct submit *s)
+static enum submit_state data_end_of_void(struct submit *s)
 {
     bool addressed = s->message && s->message->env.nrcpts;
     s->bad++;
@@ -194,7 +194,7 @@ static enum submit_state end_of_void(struct submit *s)
 enum submit_state submit_read_chunk(struct submit *s)
 {
     while (s->chunk_left) {
-        struct span in = next_piece(s);
+        struct span in = data_next_piece(s);
         if (!in.n)
             return SUBMIT_WAIT;
         if (in.n > s->chunk_left)
@@ -204,18 +204,18 @@ enum submit_state submit_read_chunk(struct submit *s)
         if (s->chunk_void)
             continue;
         receive_chunk(s->receive, in);
-        if (is_endless(s))
-            return leave_endless(s);
+        if (data_is_endless(s))
+            return data_leave_endless(s);
         if (receive_must_write(s->receive))
             return SUBMIT_WRITING;
     }
     if (s->chunk_void)
-        return end_of_void(s);
+        return data_end_of_void(s);
     if (s->chunk_last)
-        return end_of_message(s);
+        return data_end_of_message(s);
     struct why why;
     if (receive_fault(s->receive, &why) < 0)
-        return refuse_message(s, &why);
+        return data_refuse_message(s, &why);
     submit_reply(s, 250, "2.0.0", "Chunk taken");
     return SUBMIT_CHUNKED;
 }
@@ -237,36 +237,36 @@ void submit_write_body(struct submit *s)
 
 // ---- judgement
 
-static enum submit_state submit_conclude(struct submit *s);
+static enum submit_state data_conclude(struct submit *s);
 
 static void submit_data_judged(void *arg)
 {
     struct submit *s = arg;
     if (s->state != SUBMIT_JUDGING)
         return;
-    submit_go(s, submit_conclude(s));
+    submit_go(s, data_conclude(s));
     submit_turn(s);
 }
 
-static enum submit_state end_of_message(struct submit *s)
+static enum submit_state data_end_of_message(struct submit *s)
 {
     struct worker *worker = s->host->worker;
     struct why why;
     s->heard_ns = clock_mono_ns();
     if (receive_verdict(s->receive, &why) < 0)
-        return refuse_message(s, &why);
+        return data_refuse_message(s, &why);
     if (ingest_ask(s->ingest, worker->relay->dns, worker->mail, submit_data_judged, s))
         return SUBMIT_JUDGING;
-    return submit_conclude(s);
+    return data_conclude(s);
 }
 
 enum submit_state submit_give_up(struct submit *s)
 {
     ingest_give_up(s->ingest);
-    return submit_conclude(s);
+    return data_conclude(s);
 }
 
-static enum submit_state submit_conclude(struct submit *s)
+static enum submit_state data_conclude(struct submit *s)
 {
     struct why why;
     ingest_longest_line(s->ingest, receive_longest_line(s->receive));
@@ -274,9 +274,9 @@ static enum submit_state submit_conclude(struct submit *s)
     int rc = ingest_finish(s->ingest, &why);
     histogram_add_since(&s->host->worker->relay->counters.sign_time, began);
     if (rc < 0)
-        return refuse_message(s, &why);
+        return data_refuse_message(s, &why);
     if (ingest_discarded(s->ingest))
-        return discard_message(s);
+        return data_discard_message(s);
     return receive_has_file(s->receive) ? SUBMIT_FILING : SUBMIT_COMMITTING;
 }
 
@@ -287,7 +287,7 @@ static void submit_data_filed(void *arg)
     if (!submit_answered(s))
         return;
     bool kept = receive_verdict(s->receive, &why) == 0;
-    submit_go(s, kept ? SUBMIT_COMMITTING : refuse_message(s, &why));
+    submit_go(s, kept ? SUBMIT_COMMITTING : data_refuse_message(s, &why));
     submit_turn(s);
 }
 
@@ -299,7 +299,7 @@ void submit_finish_file(struct submit *s)
 
 // ---- the spool
 
-static void log_accept(struct submit *s)
+static void data_log_accept(struct submit *s)
 {
     const struct message *m = s->message;
     struct logline line;
@@ -318,10 +318,10 @@ static void log_accept(struct submit *s)
 }
 
 // It is on disk: from here on it is delivered, whether or not the client still hears so.
-static void accept_message(struct submit *s)
+static void data_accept_message(struct submit *s)
 {
     struct worker *worker = s->host->worker;
-    log_accept(s);
+    data_log_accept(s);
     atomic_fetch_add_explicit(&worker->relay->counters.accepted, 1, memory_order_relaxed);
     submit_count_login(s, LOGIN_MESSAGES, 1);
     submit_count_login(s, LOGIN_RECIPIENTS, s->message->env.nrcpts);
@@ -338,15 +338,15 @@ static void submit_data_stored(struct item *item)
     struct why why = write->why;
     bool failed = write->failed;
     if (!failed)
-        accept_message(s);
+        data_accept_message(s);
     if (!submit_answered(s))
         return;
     if (failed) {
-        submit_go(s, refuse_message(s, &why));
+        submit_go(s, data_refuse_message(s, &why));
         submit_turn(s);
         return;
     }
-    submit_go(s, end_accepted(s));
+    submit_go(s, data_end_accepted(s));
     submit_turn(s);
 }
 
