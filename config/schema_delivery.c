@@ -57,7 +57,6 @@ static const struct schema_key oauth_keys[] = {
     {"user", KEY_TEXT, AT(cfg_destination, auth_user), .flags = KEY_SECOND,
      .text = "the user name at the next hop"},
     {"token_command", KEY_TEXT, AT(cfg_destination, auth_token_command),
-     .unserved = "OAuth towards a next hop is not served yet",
      .text = "a command that prints an access token"},
     END_OF_KEYS,
 };

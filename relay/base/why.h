@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
-// The reason object: why a step failed. Filled once, where the cause is known, and read unchanged by
-// the retry decision, the log line, the DSN, the ledger and `waxwing explain`.
+// The reason object: why a step failed. Filled once, where the cause is known, and read by the
+// retry decision, the log line, the DSN, the ledger and `waxwing explain`.
 //
 // A fallible step returns 0, or -1 with its `struct why` filled. It is a plain value: copy it freely.
 // Text that a peer sent is kept as it came; whoever prints it makes it safe (relay/log/log.h, relay/queue/dsn.h).

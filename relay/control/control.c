@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "relay/base/clock.h"
 #include "relay/base/list.h"
 #include "relay/base/mem.h"
 #include "relay/base/exit.h"
@@ -34,8 +35,9 @@ struct control_call {
     json_t *rows; // its pieces, read
     uv_pipe_t pipe;
     uv_timer_t deadline;
-    unsigned handles; // not yet closed
-    size_t unsent;    // bytes of the answer when the deadline was last looked at
+    unsigned handles;   // not yet closed
+    size_t unsent;      // bytes of the answer when the deadline was last looked at
+    uint64_t opened_ms; // clock_mono_ms()
     struct buf in;
     uv_write_t write;
     char *answer;
@@ -316,6 +318,7 @@ static void take_connection(struct control *control, int fd)
     call->control = control;
     call->relay = control->relay;
     call->loop = control->loop;
+    call->opened_ms = clock_mono_ms();
     list_init(&call->list);
     buf_init(&call->in, CONTROL_REQUEST_MAX);
     buf_init(&call->piece, CONTROL_ANSWER_MAX);
@@ -348,22 +351,33 @@ static struct control_call *oldest(struct control *control, bool reader)
 }
 
 // Whoever has asked nothing for longest makes room for the next, then whoever reads too slowly.
-static bool control_make_room(void *arg)
+static void hang_up_if(struct control_call *call)
 {
-    struct control *control = arg;
-    struct control_call *call = oldest(control, false);
-    if (!call)
-        call = oldest(control, true);
     if (call)
         hang_up(call);
-    return call != NULL;
+}
+
+static struct control_call *makes_room(struct control *control)
+{
+    struct control_call *call = oldest(control, false);
+    return call ? call : oldest(control, true);
+}
+
+// Descriptors are short.
+static bool control_make_room(void *arg)
+{
+    struct control_call *call = makes_room(arg);
+    if (!call || clock_mono_ms() - call->opened_ms < ACCEPT_QUIET_MS)
+        return false;
+    hang_up(call);
+    return true;
 }
 
 static void control_on_client(void *arg, int fd)
 {
     struct control *control = arg;
     if (control->ncalls + 1 >= CONTROL_CALLS)
-        control_make_room(control);
+        hang_up_if(makes_room(control));
     take_connection(control, fd);
     if (control->ncalls < CONTROL_CALLS)
         return;

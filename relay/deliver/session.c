@@ -25,7 +25,7 @@ static enum deliver_state session_rset_reply(struct deliver *d);
 
 enum timeout { NONE, CONNECT, GREETING, COMMAND, DATA };
 
-// Each needs what those before it need. NOTHING_LEFT: the state may not have a connection.
+// NOTHING_LEFT: the state may not have a connection.
 enum needs { NOTHING, NOTHING_LEFT, CONNECTION, TRANSACTION };
 
 typedef enum deliver_state step_fn(struct deliver *d);

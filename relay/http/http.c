@@ -10,6 +10,7 @@
 #include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "relay/base/clock.h"
 #include "relay/base/list.h"
 #include "relay/base/mem.h"
 #include "relay/net/accept.h"
@@ -29,6 +30,7 @@ struct http {
 struct http_connection {
     struct list list;
     int fd;
+    uint64_t opened_ms; // clock_mono_ms()
 };
 
 struct http_call {
@@ -269,6 +271,7 @@ static void http_on_connection(void *arg, struct MHD_Connection *connection, voi
         struct http_connection *c = *context = mem_new(sizeof *c);
         c->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
         list_init(&c->list);
+        c->opened_ms = clock_mono_ms();
         list_append(&http->quiet, &c->list);
         http->connections++;
     } else {
@@ -325,23 +328,31 @@ static int watch(struct http *http)
 }
 
 // Who has asked nothing for longest makes room for the next: the daemon would else send the next away.
-static bool http_make_room(void *arg)
+// The one that has been quiet longest goes, where it has been so for `ms`.
+static bool end_quiet(struct http *http, uint64_t ms)
 {
-    struct http *http = arg;
     if (list_empty(&http->quiet))
         return false;
     struct http_connection *c = list_of(http->quiet.next, struct http_connection, list);
+    if (clock_mono_ms() - c->opened_ms < ms)
+        return false;
     list_remove(&c->list);
     shutdown(c->fd, SHUT_RDWR); // the daemon sees an end, and closes
     http_turn(http);
     return true;
 }
 
+// Descriptors are short.
+static bool http_make_room(void *arg)
+{
+    return end_quiet(arg, ACCEPT_QUIET_MS);
+}
+
 static void http_on_client(void *arg, int fd)
 {
     struct http *http = arg;
     if (http->connections + 1 >= HTTP_CONNECTIONS)
-        http_make_room(http);
+        end_quiet(http, 0);
     struct sockaddr_storage address = {0};
     socklen_t n = sizeof address;
     getpeername(fd, (struct sockaddr *)&address, &n);

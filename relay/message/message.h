@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 // A message: envelope, what is sent in front, what was received. Counted and immutable from the moment
-// it is handed to the spool; what becomes of its recipients lives in deliveries (relay/queue/queue.h).
+// it is handed to the spool; what becomes of its recipients lives in deliveries (relay/deliver/delivery.h).
 //
 // What goes out is: prefix, then the header as received without the left-out ranges, then the body as
 // received. No byte of it changes after signing. A message that waits has none of them in memory;

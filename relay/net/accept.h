@@ -9,8 +9,9 @@
 #include <uv.h>
 #include "relay/base/why.h"
 
-#define ACCEPT_TURN    16  // connections taken in one turn of the loop
-#define ACCEPT_REST_MS 250 // how long it rests where there is no descriptor
+#define ACCEPT_TURN     16   // connections taken in one turn of the loop
+#define ACCEPT_QUIET_MS 1000 // how long a connection is left alone where descriptors are short
+#define ACCEPT_REST_MS  250  // how long it rests where there is no descriptor
 
 struct acceptor;
 
@@ -21,7 +22,7 @@ struct acceptor_options {
         insist; // nobody is sent away: with the spare descriptor one at a time is served all the same
     // Where there is no descriptor: closes a connection of its own that asks nothing. False: there is none. May be
     // NULL.
-    bool (*make_room)(void *arg);
+    bool (*make_room)(void *arg); // nobody younger than ACCEPT_QUIET_MS: he may be about to ask
     void (*client)(void *arg, int fd); // owns fd (non-blocking, close-on-exec)
     void (*closed)(void *arg);         // after acceptor_close: the last that is heard; may be NULL
     void *arg;

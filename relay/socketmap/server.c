@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "config/value.h"
+#include "relay/base/clock.h"
 #include "relay/base/list.h"
 #include "relay/base/mem.h"
 #include "relay/net/accept.h"
@@ -28,7 +29,8 @@ struct asker {
     struct socketmap *map;
     uv_tcp_t tcp;
     uv_timer_t idle;
-    unsigned handles; // not yet closed
+    unsigned handles;   // not yet closed
+    uint64_t opened_ms; // clock_mono_ms()
     struct buf in;
     struct route_request *request; // NULL: no question under way
     uv_write_t write;
@@ -153,12 +155,14 @@ static void server_on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *room)
 
 // Who has waited longest with no question under way goes: Postfix connects again, and somebody who only sits there
 // must not keep it out.
-static bool server_make_room(void *arg)
+// The one that waits longest without a question goes, where it is that old.
+static bool end_quiet(struct socketmap *map, uint64_t ms)
 {
-    struct socketmap *map = arg;
+    uint64_t now = clock_mono_ms();
     list_each (it, &map->asking) {
         struct asker *a = list_of(it, struct asker, list);
-        if (!a->request && !a->out.len && !uv_is_closing((uv_handle_t *)&a->tcp)) {
+        bool quiet = !a->request && !a->out.len && now - a->opened_ms >= ms;
+        if (quiet && !uv_is_closing((uv_handle_t *)&a->tcp)) {
             hang_up(a);
             return true;
         }
@@ -166,10 +170,16 @@ static bool server_make_room(void *arg)
     return false;
 }
 
+// Descriptors are short.
+static bool server_make_room(void *arg)
+{
+    return end_quiet(arg, ACCEPT_QUIET_MS);
+}
+
 static void server_on_client(void *arg, int fd)
 {
     struct socketmap *map = arg;
-    if (map->connections >= SOCKETMAP_CONNECTIONS && !server_make_room(map)) {
+    if (map->connections >= SOCKETMAP_CONNECTIONS && !end_quiet(map, 0)) {
         close(fd);
         return;
     }
@@ -182,6 +192,7 @@ static void server_on_client(void *arg, int fd)
     uv_timer_init(map->loop, &a->idle);
     a->tcp.data = a->idle.data = a;
     a->handles = 2;
+    a->opened_ms = clock_mono_ms();
     list_append(&map->asking, &a->list);
     map->connections++;
     int rc = uv_tcp_open(&a->tcp, fd);
