@@ -17,20 +17,33 @@
 #define OWN_FILES   96    // descriptors for threads, spool, database, resolver and listeners
 #define CLIENTS_MIN 8
 #define BACKLOG     1024
+#define SPARES      4 // another thread may take one in the moment between its close and accept
 
 struct acceptor {
     struct acceptor_options o;
     char *name;
     uv_poll_t poll;
     uv_timer_t rest;
-    int fd, spare; // spare: given up for a moment to send somebody away; -1: not to be had
+    int fd;
+    int spares[SPARES]; // given up one at a time, for a moment, to send somebody away
+    size_t nspares;
     bool held;
     int handles; // not yet closed
 };
 
-static int open_spare(void)
+static void open_spares(struct acceptor *a)
 {
-    return open("/dev/null", O_RDONLY | O_CLOEXEC);
+    while (a->nspares < SPARES) {
+        int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+            return;
+        a->spares[a->nspares++] = fd;
+    }
+}
+
+static void close_spare(struct acceptor *a)
+{
+    close(a->spares[--a->nspares]);
 }
 
 uint64_t acceptor_room(void)
@@ -53,8 +66,7 @@ static void listen_again(struct acceptor *a)
 static void accept_on_rested(uv_timer_t *timer)
 {
     struct acceptor *a = timer->data;
-    if (a->spare < 0)
-        a->spare = open_spare();
+    open_spares(a);
     listen_again(a);
 }
 
@@ -82,7 +94,7 @@ static void send_away(struct acceptor *a)
             (void)!send(fd, a->o.busy, strlen(a->o.busy), MSG_NOSIGNAL);
         close(fd);
     }
-    a->spare = open_spare();
+    open_spares(a);
 }
 
 // Trouble of one connection concerns it alone; anything else will be there at the next try too.
@@ -114,9 +126,8 @@ static bool accept_failed(struct acceptor *a, int error)
         files ? "; raise the limit on open files (LimitNOFILE=) or lower limits.connections" : "");
     if (files && a->o.make_room && a->o.make_room(a->o.arg))
         return true;
-    if (files && a->spare >= 0) {
-        close(a->spare);
-        a->spare = -1;
+    if (files && a->nspares) {
+        close_spare(a);
         if (a->o.insist)
             serve_one(a);
         else
@@ -149,8 +160,8 @@ static void accept_on_closed(uv_handle_t *handle)
     struct acceptor *a = handle->data;
     if (--a->handles)
         return;
-    if (a->spare >= 0)
-        close(a->spare);
+    while (a->nspares)
+        close_spare(a);
     void (*closed)(void *) = a->o.closed;
     void *arg = a->o.arg;
     free(a->name);
@@ -174,7 +185,7 @@ struct acceptor *acceptor_open(uv_loop_t *loop, int fd, const struct acceptor_op
     a->o = *options;
     a->name = mem_dup(options->name);
     a->fd = fd;
-    a->spare = open_spare();
+    open_spares(a);
     uv_timer_init(loop, &a->rest);
     a->poll.data = a->rest.data = a;
     a->handles = 2;
