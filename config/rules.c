@@ -142,7 +142,7 @@ static void check_senders(const struct config *c, const struct node *root, struc
             continue;
         if (user + network + local != 1)
             messages_error(m, row,
-                           user + network + local
+                           user || network || local
                                ? "senders: a row has one of 'user', 'network' and 'unix_user'"
                                : "senders: a row needs 'user', 'network' or 'unix_user'");
         else if (user)
