@@ -101,8 +101,6 @@ static bool load_value(struct loader *l, const struct schema_key *key, const str
         note_place(l->config, node, *path);
     if (key->type == KEY_FILE && l->check_files && (*path)[0])
         check_file(l, key, node, *path);
-    if (key->unserved && !(key->type == KEY_BOOL && !*(const bool *)field))
-        messages_warning(l->messages, node, "%s: %s", key->name, key->unserved);
     return true;
 }
 

@@ -99,8 +99,6 @@ static void add_facts(struct buf *out, const struct schema_key *key)
     }
     if (key->flags & KEY_FIXED)
         buf_adds(out, "; a reload does not apply it");
-    if (key->unserved)
-        buf_adds(out, "; not served yet");
     buf_adds(out, ")");
 }
 
@@ -112,7 +110,7 @@ static void add_group(struct buf *out, const struct schema_group *group, const c
         buf_adds(out, ".TP\n.B ");
         add_roff(out, name);
         buf_adds(out, "\n");
-        if (key->type != KEY_GROUP || key->unserved) {
+        if (key->type != KEY_GROUP) {
             add_facts(out, key);
             buf_adds(out, "\n");
         }

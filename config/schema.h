@@ -78,8 +78,7 @@ struct schema_key {
     int base;
     const struct schema_group *group;
     unsigned flags;
-    const char *unserved; // why writing the key has no effect yet; NULL: it is served
-    const char *text;     // one sentence, lower case, without final full stop
+    const char *text; // one sentence, lower case, without final full stop
 };
 
 #define SCHEMA_NONE ((size_t)-1)

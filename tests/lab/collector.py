@@ -5,10 +5,9 @@ import email.policy
 import gzip
 import json
 import re
-import socket
-import ssl
 import threading
 
+from tests.lab.httpshost import HttpsHost
 from tests.lab.wait import until
 
 DOMAIN = r"[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9])?)*"
@@ -22,7 +21,7 @@ RESULT_TYPES = {"starttls-not-supported", "certificate-host-mismatch", "certific
                 "sts-policy-fetch-error", "sts-policy-invalid", "sts-webpki-invalid"}
 
 
-class Collector:
+class Collector(HttpsHost):
     """https://HOST/…: takes POSTs. Fields may be changed while it runs: status, words (of the answer), location,
     cut (takes the request and hangs up), hang (takes it and says nothing), before (called with each body, before
     the answer). `posts`: (path, headers, body)."""
@@ -37,43 +36,7 @@ class Collector:
         self.open()
         lab.at_end(self.close)
 
-    def open(self):
-        self.closing.clear()
-        self.listener = socket.create_server((self.address, self.port), backlog=128)
-        threading.Thread(target=self._accept, args=(self.listener,), daemon=True).start()
-
-    def close(self):
-        """Refuses connections from now on."""
-        self.closing.set()
-        if self.listener:
-            try:
-                self.listener.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-            self.listener.close()
-            self.listener = None
-
-    def _accept(self, listener):
-        while True:
-            try:
-                sock, _ = listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
-
-    def _serve(self, sock):
-        try:
-            sock.settimeout(120)
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(self.certificate.chain_file, self.certificate.key_file)
-            with context.wrap_socket(sock, server_side=True) as stream:
-                self._post(stream)
-        except (OSError, ssl.SSLError) as error:
-            self.errors.append(str(error))
-        finally:
-            sock.close()
-
-    def _post(self, stream):
+    def _answer(self, stream):
         data = b""
         while b"\r\n\r\n" not in data:
             more = stream.recv(65536)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: ISC
 """The HTTPS host of an MTA-STS policy, good or bad: a socket that speaks just enough HTTP to misbehave."""
-import socket
-import ssl
 import threading
+
+from tests.lab.httpshost import HttpsHost
 
 
 def policy(mode="enforce", mx=(), max_age=604800, version="STSv1"):
@@ -11,7 +11,7 @@ def policy(mode="enforce", mx=(), max_age=604800, version="STSv1"):
     return "".join(line + "\r\n" for line in lines)
 
 
-class PolicyHost:
+class PolicyHost(HttpsHost):
     """Serves https://mta-sts.DOMAIN/.well-known/mta-sts.txt. Fields may be changed while it runs:
     status, type, body (bytes or text), location, pause (seconds between bytes: a slow drip), chunked (body
     in chunks, without a length), end (of the chunks), flood (bytes sent again and again for ever, behind the answer), hang (accepts,
@@ -32,54 +32,21 @@ class PolicyHost:
         self.open()
         lab.at_end(self.close)
 
-    def open(self):
-        self.closing.clear()
-        self.listener = socket.create_server((self.address, 443), backlog=128)
-        threading.Thread(target=self._accept, args=(self.listener,), daemon=True).start()
-
-    def close(self):
-        """Refuses connections from now on."""
-        self.closing.set()
-        if self.listener:
-            try:
-                self.listener.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-            self.listener.close()
-            self.listener = None
-
-    def _accept(self, listener):
-        while True:
-            try:
-                sock, _ = listener.accept()
-            except OSError:
+    def _answer(self, stream):
+        request = b""
+        while b"\r\n\r\n" not in request:
+            data = stream.recv(65536)
+            if not data:
                 return
-            threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
-
-    def _serve(self, sock):
-        try:
-            sock.settimeout(120)
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(self.certificate.chain_file, self.certificate.key_file)
-            with context.wrap_socket(sock, server_side=True) as stream:
-                request = b""
-                while b"\r\n\r\n" not in request:
-                    data = stream.recv(65536)
-                    if not data:
-                        return
-                    request += data
-                self.requests.append(request.decode("latin-1"))
-                if self.hang(self.requests[-1]) if callable(self.hang) else self.hang:
-                    self.closing.wait(120)
-                    return
-                self._send(stream, self.raw or self._response())
-                while self.flood and not self.closing.is_set():
-                    stream.sendall(self.flood)
-                    self.flooded += len(self.flood)
-        except (OSError, ssl.SSLError) as error:
-            self.errors.append(str(error))
-        finally:
-            sock.close()
+            request += data
+        self.requests.append(request.decode("latin-1"))
+        if self.hang(self.requests[-1]) if callable(self.hang) else self.hang:
+            self.closing.wait(120)
+            return
+        self._send(stream, self.raw or self._response())
+        while self.flood and not self.closing.is_set():
+            stream.sendall(self.flood)
+            self.flooded += len(self.flood)
 
     def _response(self):
         body = self.body if isinstance(self.body, bytes) else self.body.encode()
