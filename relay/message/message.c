@@ -10,15 +10,27 @@
 #include "relay/base/maxima.h"
 #include "relay/base/mem.h"
 
+// The texts of an envelope and of a recipient: each is owned, and none is NULL.
+static const size_t envelope_texts[] = {
+    offsetof(struct envelope, from),      offsetof(struct envelope, envid),
+    offsetof(struct envelope, principal), offsetof(struct envelope, client),
+    offsetof(struct envelope, tag),       offsetof(struct envelope, message_id),
+    offsetof(struct envelope, held_for),
+};
+#define ENVELOPE_TEXTS (sizeof envelope_texts / sizeof *envelope_texts)
+
+static char **text_of(const struct envelope *env, size_t i)
+{
+    return (char **)(void *)((char *)env + envelope_texts[i]);
+}
+
 struct message *message_new(void)
 {
     struct message *m = mem_new(sizeof *m);
     atomic_init(&m->refs, 1);
     m->env.id = id_new();
-    m->env.from = mem_dup("");
-    m->env.envid = mem_dup("");
-    m->env.principal = mem_dup("");
-    m->env.client = mem_dup("");
+    for (size_t i = 0; i < ENVELOPE_TEXTS; i++)
+        *text_of(&m->env, i) = mem_dup("");
     buf_init(&m->prefix, MAX_PREFIX);
     buf_init(&m->header, MAX_HEADER);
     buf_init(&m->body, MAX_MEMORY_BODY);
@@ -52,12 +64,11 @@ static void free_envelope(struct message *m)
         free(m->env.rcpts[i].address);
         free(m->env.rcpts[i].domain);
         free(m->env.rcpts[i].orcpt);
+        free(m->env.rcpts[i].next_hop);
     }
     free(m->env.rcpts);
-    free(m->env.from);
-    free(m->env.envid);
-    free(m->env.principal);
-    free(m->env.client);
+    for (size_t i = 0; i < ENVELOPE_TEXTS; i++)
+        free(*text_of(&m->env, i));
     free(m->left_out);
 }
 
@@ -70,11 +81,12 @@ static char *ending(char *text, const char *tail)
 
 static size_t text_bytes(const struct envelope *env)
 {
-    size_t n =
-        strlen(env->from) + strlen(env->envid) + strlen(env->principal) + strlen(env->client) + 4;
+    size_t n = 0;
+    for (size_t i = 0; i < ENVELOPE_TEXTS; i++)
+        n += strlen(*text_of(env, i)) + 1;
     for (size_t i = 0; i < env->nrcpts; i++) {
         const struct recipient *r = &env->rcpts[i];
-        n += strlen(r->address) + 1 + strlen(r->orcpt) + 1;
+        n += strlen(r->address) + 1 + strlen(r->orcpt) + 1 + strlen(r->next_hop) + 1;
         n += ending(r->address, r->domain) ? 0 : strlen(r->domain) + 1;
     }
     return n;
@@ -101,10 +113,8 @@ void message_pack(struct message *m)
     m->left_out = (struct range *)(void *)(block + rcpts);
     if (ranges)
         memcpy(m->left_out, former.left_out, ranges);
-    env->from = put_text(&at, old.from);
-    env->envid = put_text(&at, old.envid);
-    env->principal = put_text(&at, old.principal);
-    env->client = put_text(&at, old.client);
+    for (size_t i = 0; i < ENVELOPE_TEXTS; i++)
+        *text_of(env, i) = put_text(&at, *text_of(&old, i));
     for (size_t i = 0; i < old.nrcpts; i++) {
         struct recipient *r = &env->rcpts[i];
         *r = old.rcpts[i];
@@ -112,6 +122,7 @@ void message_pack(struct message *m)
         char *end = ending(r->address, r->domain);
         r->domain = end ? end : put_text(&at, r->domain);
         r->orcpt = put_text(&at, r->orcpt);
+        r->next_hop = put_text(&at, r->next_hop);
     }
     free_envelope(&former);
     m->packed = block;
@@ -148,8 +159,10 @@ struct recipient *message_add_recipient(struct message *m, const char *address, 
     if ((env->nrcpts & (env->nrcpts - 1)) == 0) // full at every power of two
         env->rcpts = mem_grow(env->rcpts, env->nrcpts ? 2 * env->nrcpts : 1, sizeof *env->rcpts);
     struct recipient *r = &env->rcpts[env->nrcpts++];
-    *r = (struct recipient){
-        .address = mem_dup(address), .domain = mem_dup(domain), .orcpt = mem_dup("")};
+    *r = (struct recipient){.address = mem_dup(address),
+                            .domain = mem_dup(domain),
+                            .orcpt = mem_dup(""),
+                            .next_hop = mem_dup("")};
     return r;
 }
 
@@ -188,10 +201,8 @@ struct message *message_twin(const struct message *m)
     struct message *twin = mem_new(sizeof *twin);
     atomic_init(&twin->refs, 1);
     struct envelope env = m->env;
-    env.from = mem_dup(env.from);
-    env.envid = mem_dup(env.envid);
-    env.principal = mem_dup(env.principal);
-    env.client = mem_dup(env.client);
+    for (size_t i = 0; i < ENVELOPE_TEXTS; i++)
+        *text_of(&env, i) = mem_dup(*text_of(&env, i));
     env.rcpts = NULL;
     env.nrcpts = 0;
     twin->env = env;
@@ -203,7 +214,9 @@ struct message *message_twin(const struct message *m)
         to->address = mine.address;
         to->domain = mine.domain;
         free(mine.orcpt);
+        free(mine.next_hop);
         to->orcpt = mem_dup(from->orcpt);
+        to->next_hop = mem_dup(from->next_hop);
     }
     buf_init(&twin->prefix, MAX_PREFIX);
     buf_init(&twin->header, MAX_HEADER);

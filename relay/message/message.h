@@ -18,9 +18,10 @@ enum dsn_ret { RET_UNSET, RET_FULL, RET_HDRS };
 enum body_kind { BODY_7BIT, BODY_8BITMIME, BODY_BINARYMIME };
 
 struct recipient {
-    char *address; // as given, without angle brackets; the domain may be a U-label (SMTPUTF8)
-    char *domain;  // lower-case A-label, or "[address literal]"
-    char *orcpt;   // xtext-decoded "rfc822;x@y", "" if none
+    char *address;  // as given, without angle brackets; the domain may be a U-label (SMTPUTF8)
+    char *domain;   // lower-case A-label, or "[address literal]"
+    char *orcpt;    // xtext-decoded "rfc822;x@y", "" if none
+    char *next_hop; // where an operator sent it instead of where its domain leads; "": nowhere else
     // Where it stood when the message was last written to the spool; deliveries carry on from here.
     int64_t next_ms; // wall clock; INT64_MAX: held
     unsigned attempts;
@@ -42,9 +43,13 @@ struct envelope {
     bool tls_optional; // TLS-Required: No, honoured
     bool dsn;          // made by us: a DSN or report; never answered by another
     bool uncounted;    // our own TLS report: neither counted nor reported
+    bool high;         // goes before others of its site (senders.priority)
     int64_t expire_ms; // wall clock; 0: created_ms + delivery.expire
     char *principal;   // who submitted: user name, "network:10.0.0.0/24", or "relay"
     char *client;      // "[192.0.2.1]" as logged
+    char *tag;         // the application's own name for it (X-Waxwing-Tag), "" if none
+    char *message_id;  // of its header, without angle brackets, "" if none
+    char *held_for;    // why it was held when it was accepted, a sentence; "" if it was not
     struct recipient *rcpts;
     size_t nrcpts;
 };

@@ -67,7 +67,8 @@ enum segment_head segment_head_decode(const unsigned char *bytes, size_t n, stru
         put_sum(sum, XXH3_128bits(p, 40));
         if (memcmp(p, head_magic, 8) != 0 || memcmp(p + 40, sum, SEGMENT_SUM) != 0)
             continue;
-        if (get(p + 8, 4) == SEGMENT_VERSION) {
+        uint64_t version = get(p + 8, 4);
+        if (version >= SEGMENT_OLDEST && version <= SEGMENT_VERSION) {
             segment_key_make(key, get(p + 16, 8), p + 24);
             return HEAD_OURS;
         }

@@ -29,7 +29,9 @@
 #include <stdint.h>
 #include "relay/base/buf.h"
 
-#define SEGMENT_VERSION 1
+// Version 2 has texts that version 1 does not know; what version 1 wrote reads the same in both.
+#define SEGMENT_VERSION 2
+#define SEGMENT_OLDEST  1
 #define SEGMENT_HEAD    128 // bytes before the first record
 #define SEGMENT_RECORD  88  // bytes of a record before its payload
 #define SEGMENT_ROW     40  // bytes of an index row

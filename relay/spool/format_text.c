@@ -128,8 +128,46 @@ static const struct {
     {"tls-optional", offsetof(struct envelope, tls_optional)},
     {"dsn", offsetof(struct envelope, dsn)},
     {"uncounted", offsetof(struct envelope, uncounted)},
+    {"high", offsetof(struct envelope, high)},
 };
 #define FLAGS (sizeof flags / sizeof *flags)
+
+// The texts of an envelope; one that is empty is not written, unless it stands in every envelope.
+static const struct {
+    const char *key;
+    size_t at;
+    bool always;
+} texts[] = {
+    {"from", offsetof(struct envelope, from), true},
+    {"envid", offsetof(struct envelope, envid), false},
+    {"principal", offsetof(struct envelope, principal), true},
+    {"client", offsetof(struct envelope, client), true},
+    {"tag", offsetof(struct envelope, tag), false},
+    {"message-id", offsetof(struct envelope, message_id), false},
+    {"held-for", offsetof(struct envelope, held_for), false},
+};
+#define TEXTS (sizeof texts / sizeof *texts)
+
+static char **text_of(struct envelope *env, size_t i)
+{
+    return (char **)(void *)((char *)env + texts[i].at);
+}
+
+static void encode_texts(struct envelope *env, struct buf *out)
+{
+    for (size_t i = 0; i < TEXTS; i++)
+        if (texts[i].always || (*text_of(env, i))[0])
+            line(out, texts[i].key, *text_of(env, i));
+}
+
+// The text that `key` names, or NULL.
+static char **text_named(struct envelope *env, struct span key)
+{
+    for (size_t i = 0; i < TEXTS; i++)
+        if (span_is(key, texts[i].key))
+            return text_of(env, i);
+    return NULL;
+}
 
 static bool *flag_of(struct envelope *env, size_t i)
 {
@@ -199,6 +237,8 @@ static void encode_recipient(const struct recipient *r, const struct segment_sta
         line_time(out, "next", next_ms);
     if (now ? now->delay_warned : r->delay_warned)
         line(out, "delay-warned", "yes");
+    if (r->next_hop[0])
+        line(out, "next-hop", r->next_hop);
 }
 
 static void encode_content(const struct message *m, bool damaged, struct buf *out)
@@ -227,9 +267,7 @@ int segment_message_encode(const struct message *m, const struct segment_standin
 {
     struct envelope env = m->env;
     line_time(out, "created", env.created_ms);
-    line(out, "from", env.from);
-    if (env.envid[0])
-        line(out, "envid", env.envid);
+    encode_texts(&env, out);
     if (env.ret != RET_UNSET)
         line(out, "ret", ret_words[env.ret]);
     line(out, "body", body_words[env.body]);
@@ -244,8 +282,6 @@ int segment_message_encode(const struct message *m, const struct segment_standin
         buf_addc(out, '\n');
     if (env.expire_ms)
         line_time(out, "expire", env.expire_ms);
-    line(out, "principal", env.principal);
-    line(out, "client", env.client);
     encode_content(m, damaged, out);
     for (size_t i = 0; i < env.nrcpts; i++)
         if (!standing || standing[i].open)
@@ -274,6 +310,8 @@ static bool read_recipient(struct span key, struct span value, struct recipient 
         return read_unsigned(value, &r->attempts);
     if (span_is(key, "next"))
         return read_time(value, &r->next_ms);
+    if (span_is(key, "next-hop"))
+        return read_text(value, &r->next_hop);
     if (span_is(key, "delay-warned"))
         return r->delay_warned = span_is(value, "yes");
     return false;
@@ -295,22 +333,17 @@ static bool read_word(struct span key, struct span value, struct envelope *env)
 static bool read_field(struct span key, struct span value, struct message *m, bool *damaged)
 {
     struct envelope *env = &m->env;
+    char **text = text_named(env, key);
+    if (text)
+        return read_text(value, text);
     if (span_is(key, "created"))
         return read_time(value, &env->created_ms);
-    if (span_is(key, "from"))
-        return read_text(value, &env->from);
-    if (span_is(key, "envid"))
-        return read_text(value, &env->envid);
     if (span_is(key, "ret") || span_is(key, "body"))
         return read_word(key, value, env);
     if (span_is(key, "flags"))
         return read_flags(value, env);
     if (span_is(key, "expire"))
         return read_time(value, &env->expire_ms);
-    if (span_is(key, "principal"))
-        return read_text(value, &env->principal);
-    if (span_is(key, "client"))
-        return read_text(value, &env->client);
     if (span_is(key, "prefix-bytes"))
         return span_number(value, SIZE_MAX / 8, &m->prefix_bytes);
     if (span_is(key, "header-bytes"))

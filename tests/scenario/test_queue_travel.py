@@ -142,11 +142,15 @@ def test_case_122_what_the_first_program_wrote_is_read(lab, mx):
         relay.stop()
 
 
-def test_case_122_an_older_program_reads_this_spool(lab, mx):
-    """The format is still version 1: what stands beside the segments is nothing to a reader of segments."""
+def test_case_122_what_stands_beside_the_segments_is_made_anew(lab, mx):
+    """The first program wrote version 1, and none of the files beside; this one writes version 2."""
     relay, _ = filled(lab, mx)
     relay.stop()
     names = os.listdir(relay.path("spool"))
+    for name in names:
+        if name.endswith(".log"):
+            with open(os.path.join(relay.path("spool"), name), "rb") as f:
+                assert f.read(12) == b"WXSPOOL\n\2\0\0\0"
     assert {n.split(".")[-1] for n in names if n[0].isdigit()} == {"log", "head"}
     for name in names:
         if name.endswith(".head") or name.startswith("reserve.") or name == "underway":
