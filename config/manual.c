@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: ISC
-// The table of keys as paragraphs of waxwing.yaml(5), in roff.
+// The table of keys as paragraphs of waxwing.yaml(5), in mdoc.
 #include "config/load.h"
 
 #include <stdio.h>
 #include <string.h>
-#include "config/schema.h"
+#include "config/schema_manual.h"
 #include "config/value.h"
 
 static const char *const type_words[] = {
@@ -51,6 +51,8 @@ static void add_roff(struct buf *out, const char *text)
             buf_adds(out, "\\-");
         else if (i == 0 && (text[i] == '.' || text[i] == '\''))
             buf_addf(out, "\\&%c", text[i]);
+        else if (i && text[i] == ' ' && text[i - 1] == '.')
+            buf_addc(out, '\n'); // a sentence begins a line
         else
             buf_addc(out, text[i]);
     }
@@ -102,14 +104,46 @@ static void add_facts(struct buf *out, const struct schema_key *key)
     buf_adds(out, ")");
 }
 
-static void add_group(struct buf *out, const struct schema_group *group, const char *path)
+// Where a key stands: its name with dots, and the YAML around it.
+struct place {
+    char path[128], open[192], close[32];
+};
+
+static struct place place_below(const struct place *above, const struct schema_key *key)
+{
+    struct place p;
+    bool nested = above->path[0] != 0;
+    snprintf(p.path, sizeof p.path, "%s%s%s", above->path, nested ? "." : "", key->name);
+    snprintf(p.open, sizeof p.open, "%s%s: %s", above->open, key->name,
+             key->type == KEY_ROWS    ? "[{"
+             : key->type == KEY_GROUP ? "{"
+                                      : "");
+    snprintf(p.close, sizeof p.close, "%s%s",
+             key->type == KEY_ROWS    ? "}]"
+             : key->type == KEY_GROUP ? "}"
+                                      : "",
+             above->close);
+    return p;
+}
+
+static void add_example(struct buf *out, const struct schema_key *key, const struct place *place)
+{
+    struct buf yaml;
+    buf_init(&yaml, 4096);
+    buf_adds(&yaml, place->open);
+    manual_example(&yaml, key, place->path);
+    buf_adds(&yaml, place->close);
+    buf_adds(out, ".Bd -literal -offset 2n -compact\n");
+    add_roff(out, buf_text(&yaml));
+    buf_adds(out, "\n.Ed\n");
+    buf_free(&yaml);
+}
+
+static void add_group(struct buf *out, const struct schema_group *group, const struct place *above)
 {
     for (const struct schema_key *key = group->keys; key->name; key++) {
-        char name[128];
-        snprintf(name, sizeof name, "%s%s%s", path, path[0] ? "." : "", key->name);
-        buf_adds(out, ".TP\n.B ");
-        add_roff(out, name);
-        buf_adds(out, "\n");
+        struct place place = place_below(above, key);
+        buf_addf(out, ".It Cm %s\n", place.path);
         if (key->type != KEY_GROUP) {
             add_facts(out, key);
             buf_adds(out, "\n");
@@ -117,11 +151,13 @@ static void add_group(struct buf *out, const struct schema_group *group, const c
         add_roff(out, key->text);
         buf_adds(out, ".\n");
         if (key->group)
-            add_group(out, key->group, name);
+            add_group(out, key->group, &place);
+        else
+            add_example(out, key, &place);
     }
 }
 
 void config_manual(struct buf *out)
 {
-    add_group(out, &schema_top, "");
+    add_group(out, &schema_top, &(struct place){.path = ""});
 }

@@ -185,7 +185,7 @@ static const struct schema_key dkim_keys[] = {
      .text = "a directory with one folder a domain and a key in each SELECTOR.pem, read again by a "
              "reload; a domain with a row of its own is passed over"},
     {"rotate", KEY_GROUP, SHARED, .group = &rotate_group,
-     .text = "how the keys of dkim.directory turn, see waxwing(8)"},
+     .text = "how the keys of dkim.directory turn, see waxwing-key(8)"},
     {"domains", KEY_ROWS, MANY(config, dkim, ndkim), .group = &dkim_domain_group,
      .text = "domains and their keys"},
     END_OF_KEYS,

@@ -20,12 +20,34 @@ static const struct command *find_command(const char *name)
     return NULL;
 }
 
+// Most commands have a page of their own; families share one.
+static const char *page_of(const char *name)
+{
+    static const struct {
+        const char *name, *page;
+    } shared[] = {
+        {"help", ""},        {"completion", ""},   {"version", ""},    {"reload", "-run"},
+        {"drain", "-run"},   {"status", "-run"},   {"health", "-run"}, {"spf", "-message"},
+        {"sts", "-message"}, {"dane", "-message"},
+    };
+    for (size_t i = 0; i < sizeof shared / sizeof *shared; i++)
+        if (strcmp(shared[i].name, name) == 0)
+            return shared[i].page;
+    return NULL;
+}
+
+static void print_help(const struct command *c)
+{
+    const char *page = page_of(c->name);
+    fputs(c->usage, stdout);
+    printf("manual: waxwing%s%s(8)\n", page ? page : "-", page ? "" : c->name);
+}
+
 static bool help(const char *name, int argc, char **argv)
 {
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            const struct command *c = find_command(name);
-            fputs(c ? c->usage : "", stdout);
+            print_help(find_command(name));
             return true;
         }
     return false;
@@ -122,6 +144,6 @@ int command_help_all(int argc, char **argv)
         return command_usage_error("help", "unexpected argument '%s'", argv[2]);
     if (!c)
         return command_usage_error("help", "there is no command '%s'", argv[1]);
-    fputs(c->usage, stdout);
+    print_help(c);
     return EXIT_YES;
 }

@@ -11,6 +11,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import manuals  # noqa: E402
 import rooms  # noqa: E402
 from rooms import includes, text_of, tracked  # noqa: E402
 
@@ -137,6 +138,8 @@ GATES = [
     ("circles", "no circle of more than two files inside a room", rooms.gate_circles),
     ("callbacks", "callbacks and names of many files carry their file's name", rooms.gate_callbacks),
     ("doors", "one library, one door", gate_doors),
+    ("manuals", "each page is sound, each subcommand has one", manuals.gate_pages),
+    ("log", "waxwing-log(7) has what the program writes, and nothing else", manuals.gate_log),
     ("licence", "SPDX on line 1", gate_licence),
     ("finished", "no unfinished marks", gate_finished),
     ("python", "Python files compile", gate_python),

@@ -28,6 +28,21 @@ def static(name, use):
     return f"{SPDX}static void {name}(void)\n{{\n}}\n\nvoid *f(void);\nvoid *f(void)\n{{\n    {use}\n}}\n"
 
 
+
+def page(name, *lines, section=8):
+    return "\n".join([f'.\\" SPDX-License-Identifier: ISC', ".Dd November 27, 2026", f".Dt {name.upper()} {section}", ".Os", ".Sh NAME",
+                      f".Nm {name}", ".Nd a page", *lines, ""])
+
+
+def log_page(*events):
+    return page("waxwing-log", ".Sh EVENTS", ".Bl -tag -width Ds", *events, ".El", ".Sh ALARMS",
+                ".Bl -tag -width Ds", ".It Cm full", "Words.", ".El", section=7)
+
+
+LINE = SPDX + 'void f(void)\n{\n    log_begin(&line, LOG_INFO, "went", 0);\n    log_text(&line, "to", "x");\n' \
+    '    log_alarm("full", "x");\n}\n'
+WENT = (".It Cm went", "It went:", ".Cm to .")
+
 # (gate, files) that it must complain about
 FAULTS = [
     ("format", {"dns/a.c": SPDX + "int  f( void ){return 1;}\n"}),
@@ -50,6 +65,14 @@ FAULTS = [
     ("doors", {"relay/log/a.c": SPDX + "#include <sqlite3.h>\n"}),
     ("doors", {"relay/log/a.c": SPDX + "#include <uthash.h>\n"}),
     ("doors", {"relay/report/a.c": SPDX + "#include <zlib.h>\n"}),
+    ("manuals", {"man/waxwing.8": page("waxwing", ".Sh DESCRIPTION", ".Bogus")}),
+    ("manuals", {"man/waxwing.8": page("waxwing", ".Sh SEE ALSO", ".Xr waxwing-gone 8")}),
+    ("manuals", {"relay/command/commands.c": SPDX + 'const struct command commands[] = {\n    {"dance", "x"},\n};\n',
+                 "relay/command/command.c": SPDX}),
+    ("log", {"man/waxwing-log.7": log_page(*WENT), "dns/a.c": LINE.replace('"went"', '"came"')}),
+    ("log", {"man/waxwing-log.7": log_page(*WENT), "dns/a.c": LINE.replace('"to"', '"from"')}),
+    ("log", {"man/waxwing-log.7": log_page(*WENT), "dns/a.c": LINE.replace('"full"', '"empty"')}),
+    ("log", {"man/waxwing-log.7": log_page(*WENT, ".It Cm came", "No."), "dns/a.c": LINE}),
     ("licence", {"dns/a.c": "int a;\n"}),
     ("finished", {"dns/a.c": SPDX + "// TO" + "DO: later\n"}),
     ("python", {"tests/a.py": "# SPDX-License-Identifier: ISC\ndef f(:\n"}),
@@ -66,6 +89,8 @@ CLEAN = {
     "relay/state/db.c": SPDX + "#include <sqlite3.h>\n",
     "tests/b.c": SPDX + '#include "relay/log/inside.h"\n',
     "relay/rooms": ROOMS + "relay/state  the ledger\n",
+    "man/waxwing-log.7": log_page(*WENT),
+    "dns/line.c": LINE,
 }
 
 

@@ -15,6 +15,8 @@
 #include <unistd.h>
 #include "config/idn.h"
 #include "config/load.h"
+#include "config/schema_manual.h"
+#include "config/setting.h"
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
 
@@ -407,11 +409,51 @@ static void the_manual_has_every_key(void **state)
     buf_init(&out, 1 << 20);
     config_manual(&out);
     const char *text = buf_text(&out);
-    assert_non_null(strstr(text, ".B delivery.destinations.until\n"));
-    assert_non_null(strstr(text, ".B senders.limits.messages\n"));
+    assert_non_null(strstr(text, ".It Cm delivery.destinations.until\n"));
+    assert_non_null(strstr(text, ".It Cm senders.limits.messages\n"));
+    assert_non_null(strstr(text, "\nsenders: [{limits: {messages: 1000/h}}]\n"));
     assert_non_null(strstr(text, "0s to 100d; default: 4h"));
     assert_false(out.full);
     buf_free(&out);
+}
+
+static void example_is_a_value(const struct schema_key *key, const char *path)
+{
+    unsigned char field[4096] = {0};
+    struct span rest = manual_value(key, path), head;
+    struct why why = {.text = "no value"};
+    struct schema_key one[2] = {*key, END_OF_KEYS};
+    const struct schema_group alone = {one, NULL};
+    one[0].offset = 0;
+    one[0].list = false;
+    one[0].flags &= ~(unsigned)KEY_SECOND;
+    one[0].written = one[0].word_field = SCHEMA_NONE;
+    assert_true(rest.n > 0);
+    for (bool more = true; more;) {
+        more = key->list && span_cut(rest, ' ', &head, &rest);
+        if (setting_parse(&one[0], more ? head : rest, "/etc/waxwing", field, &why) < 0)
+            fail_msg("%s: the example %.*s: %s", path, (int)rest.n, (const char *)rest.p, why.text);
+        setting_release(&alone, field);
+        memset(field, 0, sizeof field);
+    }
+}
+
+static void examples_of(const struct schema_group *group, const char *above)
+{
+    for (const struct schema_key *key = group->keys; key->name; key++) {
+        char path[128];
+        snprintf(path, sizeof path, "%s%s%s", above, above[0] ? "." : "", key->name);
+        if (key->group)
+            examples_of(key->group, path);
+        else
+            example_is_a_value(key, path);
+    }
+}
+
+static void the_example_of_each_key_is_one(void **state)
+{
+    (void)state;
+    examples_of(&schema_top, "");
 }
 
 static int close_load(void **state)
@@ -439,6 +481,7 @@ int main(void)
         cmocka_unit_test(a_reload_knows_what_it_cannot_change),
         cmocka_unit_test(international_names_become_a_labels),
         cmocka_unit_test(the_manual_has_every_key),
+        cmocka_unit_test(the_example_of_each_key_is_one),
     };
     return cmocka_run_group_tests(tests, NULL, close_load);
 }
