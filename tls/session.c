@@ -331,6 +331,20 @@ const struct tls_session_info *tls_session_info(struct tls_session *ch)
     return &ch->info;
 }
 
+bool tls_session_binding(struct tls_session *ch, unsigned char out[static TLS_BINDING])
+{
+    gnutls_datum_t binding = {NULL, 0};
+    if ((ch->state != TLS_SESSION_OPEN && ch->state != TLS_SESSION_CLOSED) ||
+        gnutls_protocol_get_version(ch->session) != GNUTLS_TLS1_3 ||
+        gnutls_session_channel_binding(ch->session, GNUTLS_CB_TLS_EXPORTER, &binding) < 0)
+        return false;
+    bool whole = binding.size == TLS_BINDING;
+    if (whole)
+        memcpy(out, binding.data, TLS_BINDING);
+    gnutls_free(binding.data);
+    return whole;
+}
+
 bool tls_session_ticket(struct tls_session *ch, struct buf *out)
 {
     bool tls13 = gnutls_protocol_get_version(ch->session) == GNUTLS_TLS1_3;

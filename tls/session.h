@@ -61,6 +61,10 @@ struct tls_session_info {
 };
 // Valid when TLS_SESSION_OPEN or later, until tls_session_free.
 const struct tls_session_info *tls_session_info(struct tls_session *ch);
+// The tls-exporter channel binding (RFC 9266), the same on both sides of this very connection; false: TLS 1.2 and
+// older have none that is safe (section 4.2).
+#define TLS_BINDING 32
+bool tls_session_binding(struct tls_session *ch, unsigned char out[static TLS_BINDING]);
 // Resumption data of this client session (after some application data under TLS 1.3); false: none.
 bool tls_session_ticket(struct tls_session *ch, struct buf *out);
 

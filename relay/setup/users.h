@@ -12,11 +12,12 @@
 #include <sys/types.h>
 #include "relay/base/buf.h"
 #include "relay/base/why.h"
+#include "relay/sasl/words.h"
 
 #define USERS_FILE_SIZE 16777216 // bytes, the largest users file read
-#define USERS_NAME      255      // bytes, the longest name
-#define USERS_PASSWORD  511      // bytes, the longest password that crypt takes
-#define USERS_HASH      384      // bytes with NUL, any hash
+#define USERS_NAME      SASL_NAME
+#define USERS_PASSWORD  SASL_PASSWORD
+#define USERS_HASH      384 // bytes with NUL, any hash
 
 struct users;
 

@@ -6,11 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include "relay/base/mem.h"
+#include "relay/sasl/base64.h"
 
 static enum submit_state submit_auth_refuse(struct submit *s, int code, const char *status,
                                             const char *text)
 {
-    auth_words_free(&s->words);
+    sasl_words_free(&s->words);
     s->bad++;
     submit_reply(s, code, status, "%s", text);
     return SUBMIT_READY;
@@ -22,12 +23,12 @@ static enum submit_state take_answer(struct submit *s, struct span answer)
 {
     struct why why;
     if (!s->login)
-        return auth_plain(answer, &s->words, &why) < 0
+        return sasl_plain(answer, &s->words, &why) < 0
                    ? submit_auth_refuse(s, 501, why.status, why.text)
                    : prove(s);
     bool name = !s->words.user;
     char **to = name ? &s->words.user : &s->words.password;
-    if (auth_login(answer, name ? USERS_NAME : USERS_PASSWORD, to, &why) < 0)
+    if (sasl_login(answer, name ? SASL_NAME : SASL_PASSWORD, to, &why) < 0)
         return submit_auth_refuse(s, 501, why.status, why.text);
     if (!name)
         return prove(s);
@@ -42,7 +43,7 @@ enum submit_state submit_credentials(struct submit *s, struct span line)
     struct buf answer;
     buf_init(&answer, MAX_COMMAND_LINE);
     enum submit_state next;
-    if (auth_base64(line, &answer) < 0)
+    if (sasl_base64(line, &answer) < 0)
         next = submit_auth_refuse(s, 501, "5.5.2", "This is not base64");
     else
         next = take_answer(s, buf_span(&answer));
@@ -65,7 +66,7 @@ enum submit_state submit_auth(struct submit *s, struct span args)
     s->login = span_is_nocase(mechanism, "LOGIN");
     if (!s->login && !span_is_nocase(mechanism, "PLAIN"))
         return submit_auth_refuse(s, 504, "5.5.4", "PLAIN and LOGIN are known here");
-    auth_words_free(&s->words);
+    sasl_words_free(&s->words);
     if (!has_initial) {
         submit_reply(s, 334, "", "%s", s->login ? "VXNlcm5hbWU6" : ""); // "Username:"
         return SUBMIT_CREDENTIALS;
@@ -113,7 +114,7 @@ static enum submit_state proved(struct submit *s, bool proven)
         return submit_auth_failed(s);
     s->user = s->words.user;
     s->words.user = NULL;
-    auth_words_free(&s->words);
+    sasl_words_free(&s->words);
     struct counters *c = &s->host->worker->relay->counters;
     atomic_fetch_add_explicit(&c->auth_ok, 1, memory_order_relaxed);
     limits_proved(s->host->limits, (struct sockaddr *)&s->client, s->user);
@@ -137,7 +138,7 @@ static enum submit_state prove(struct submit *s)
     if (s->bannable && (limits_banned(s->host->limits, client) ||
                         limits_user_banned(s->host->limits, client, s->words.user))) {
         log_auth(s, s->words.user, "failed", "banned for a while");
-        auth_words_free(&s->words);
+        sasl_words_free(&s->words);
         return submit_leave(s, 421, "4.7.0", "Too many failed logins, try again later");
     }
     struct setup *setup = s->host->setup; // the present users

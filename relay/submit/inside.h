@@ -78,7 +78,7 @@ struct submit {
     char helo[MAX_DOMAIN + 1];
     char tls[96]; // "TLSv1.3 TLS_AES_256_GCM_SHA384", "" in clear
     char *user;   // authenticated; NULL
-    struct auth_words words;
+    struct sasl_words words;
     bool login;                   // AUTH LOGIN, else PLAIN
     struct smtp_forward forward;  // XFORWARD, of the transaction
     struct smtp_forward original; // XCLIENT, of the session

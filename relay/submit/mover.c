@@ -116,7 +116,7 @@ void submit_release(struct submit *s)
     if (s->counted)
         limits_leave(host->limits, (struct sockaddr *)&s->client);
     atomic_fetch_sub_explicit(&c->connections_now, 1, memory_order_relaxed);
-    auth_words_free(&s->words);
+    sasl_words_free(&s->words);
     free(s->user);
     setup_unref(s->setup);
     list_remove(&s->list);

@@ -32,7 +32,7 @@ struct auth_job {
     struct limits_turn turn;
     uv_work_t work;
     struct auth *auth;
-    struct auth_words words;
+    struct sasl_words words;
     struct users *users;
     struct digest key;
     bool proven;
@@ -57,7 +57,7 @@ void auth_free(struct auth *a)
     free(a);
 }
 
-static struct digest key_of(const struct auth *a, const char *hash, const struct auth_words *words)
+static struct digest key_of(const struct auth *a, const char *hash, const struct sasl_words *words)
 {
     struct buf text; // each part with its NUL, so that no two triples look alike
     buf_init(&text, 4096);
@@ -92,7 +92,7 @@ static void password_job_done(uv_work_t *work, int status)
         *password_place(job->auth, &job->key) =
             (struct proven){job->key, clock_mono_ms() + AUTH_CACHE_MS};
     job->fn(proven, job->arg);
-    auth_words_free(&job->words);
+    sasl_words_free(&job->words);
     users_unref(job->users);
     free(job);
 }
@@ -110,7 +110,7 @@ static void password_job_turn(struct item *item)
     job_start((struct auth_job *)(void *)item); // turn.item is its first member
 }
 
-enum auth_answer auth_prove(struct auth *a, struct users *users, const struct auth_words *words,
+enum auth_answer auth_prove(struct auth *a, struct users *users, const struct sasl_words *words,
                             auth_fn *fn, void *arg)
 {
     const char *hash = users_find(users, words->user);

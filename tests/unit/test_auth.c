@@ -8,12 +8,13 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "relay/sasl/base64.h"
 #include "relay/submit/password.h"
 
 static int decode(const char *text, struct buf *out)
 {
     buf_reset(out);
-    return auth_base64(span_text(text), out);
+    return sasl_base64(span_text(text), out);
 }
 
 static void base64_is_strict(void **state)
@@ -36,14 +37,14 @@ static void base64_is_strict(void **state)
 static void case_39_plain_messages(void **state)
 {
     (void)state;
-    struct auth_words w;
+    struct sasl_words w;
     struct why why;
-    assert_int_equal(auth_plain(span_of("\0app\0secret", 11), &w, &why), 0);
+    assert_int_equal(sasl_plain(span_of("\0app\0secret", 11), &w, &why), 0);
     assert_string_equal(w.user, "app");
     assert_string_equal(w.password, "secret");
-    auth_words_free(&w);
-    assert_int_equal(auth_plain(span_of("app\0app\0secret", 14), &w, &why), 0);
-    auth_words_free(&w);
+    sasl_words_free(&w);
+    assert_int_equal(sasl_plain(span_of("app\0app\0secret", 14), &w, &why), 0);
+    sasl_words_free(&w);
     static const struct {
         const char *p;
         size_t n;
@@ -56,7 +57,7 @@ static void case_39_plain_messages(void **state)
                {"\0app\0sec\rret", 12},
                {"\0a\x7fp\0secret", 11}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        assert_int_equal(auth_plain(span_of(bad[i].p, bad[i].n), &w, &why), -1);
+        assert_int_equal(sasl_plain(span_of(bad[i].p, bad[i].n), &w, &why), -1);
         assert_null(w.user);
     }
 }
@@ -100,9 +101,9 @@ static void answered(bool proven, void *arg)
 
 static enum auth_answer ask(struct users *users, const char *user, const char *password)
 {
-    struct auth_words words = {strdup(user), strdup(password)};
+    struct sasl_words words = {strdup(user), strdup(password)};
     enum auth_answer answer = auth_prove(auth, users, &words, answered, NULL);
-    auth_words_free(&words);
+    sasl_words_free(&words);
     return answer;
 }
 
