@@ -51,6 +51,7 @@ struct delivery *delivery_new(struct message *m, const size_t *which, size_t n)
     d->domain = first->domain;
     d->attempts = first->attempts;
     d->next_ms = first->next_ms;
+    d->next_hop = words_keep(first->next_hop);
     return d;
 }
 
@@ -66,6 +67,8 @@ void delivery_free(struct delivery *d)
     for (size_t i = 0; i < d->nrcpts; i++)
         clear(&d->rcpts[i]);
     words_drop(d->reason);
+    words_drop(d->next_hop);
+    words_drop(d->site);
     if (d->metered)
         atomic_fetch_sub_explicit(d->message->meter, d->metered, memory_order_relaxed);
     message_unref(d->message);

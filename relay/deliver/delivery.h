@@ -69,7 +69,9 @@ struct delivery {
     bool second_look;        // a TLS policy was looked up again before the last attempt
     struct route_request *asking;
     struct route *route; // while ready or active
-    const char *reason;  // the last failure in words, shared (relay/base/words.h); NULL if none
+    // Shared texts (relay/base/words.h); NULL: none. An operator's next hop; where it went last, until it has a route.
+    const char *next_hop, *site;
+    const char *reason; // the last failure in words, shared (relay/base/words.h); NULL if none
     // A TLS failure waits for policy and records to be looked up again, and then for its next time.
     bool looking, looked; // now; since it last waited for its time
     size_t nrcpts;

@@ -18,14 +18,12 @@ enum dsn_ret { RET_UNSET, RET_FULL, RET_HDRS };
 enum body_kind { BODY_7BIT, BODY_8BITMIME, BODY_BINARYMIME };
 
 struct recipient {
-    char *address;  // as given, without angle brackets; the domain may be a U-label (SMTPUTF8)
-    char *domain;   // lower-case A-label, or "[address literal]"
-    char *orcpt;    // xtext-decoded "rfc822;x@y", "" if none
-    char *next_hop; // where an operator sent it instead of where its domain leads; "": nowhere else
-    // What MAIL FROM says for it (SRS, VERP) where that is not the envelope's sender; "": that, "<>": nobody.
-    char *return_path;
-    bool copy; // for an archive: its sender never hears of it
+    char *address; // as given, without angle brackets; the domain may be a U-label (SMTPUTF8)
+    char *domain;  // lower-case A-label, or "[address literal]"
+    char *orcpt;   // xtext-decoded "rfc822;x@y", "" if none
     // Where it stood when the message was last written to the spool; deliveries carry on from here.
+    const char *
+        next_hop; // an operator's, instead of where its domain leads: a word (relay/base/words.h); NULL: none
     int64_t next_ms; // wall clock; INT64_MAX: held
     unsigned attempts;
     unsigned char notify; // enum dsn_notify bits; 0: not given
@@ -84,9 +82,8 @@ struct message *message_new(void); // one reference, everything empty, id chosen
 struct message *message_ref(struct message *m);
 void message_unref(struct message *m); // accepts NULL
 struct recipient *message_add_recipient(struct message *m, const char *address, const char *domain);
-void message_drop_recipient(struct message *m, size_t i); // of a message that is not packed
-// What stands in MAIL FROM for the recipient, without brackets; "" is the null sender.
-const char *message_return_path(const struct message *m, const struct recipient *r);
+// Before others know the message. "" and NULL: none.
+void message_set_next_hop(struct recipient *r, const char *next_hop);
 // Counts the message with `amount` in `meter`, and no more where it was counted before; NULL: nowhere. Whose it is
 // at the moment calls this; the last message_unref takes it out by itself.
 void message_meter(struct message *m, _Atomic int64_t *meter, int64_t amount);

@@ -24,6 +24,7 @@
 #define QUEUE_CRASHES      3     // unclean ends in the middle of a delivery after which it is held
 #define QUEUE_CRASH_MS     15000 // how long it waits after the first; four times that after the next
 #define QUEUE_GATHER_MS    5     // deliveries of one message wait so long for each other
+#define QUEUE_REPORTS_MAX  500   // on their way while an operator returns mail: more wait for these
 #define QUEUE_REPORT_RETRY 60000 // a DSN that could not be stored: when its cause is tried again
 
 // Deliveries by their time, a binary heap.
@@ -63,8 +64,9 @@ void queue_wait(struct queue *q,
                 struct delivery *d); // among the waiting, by d->next_ms; INT64_MAX: held
 void queue_ask(struct queue *q, struct delivery *d);     // for its route; answered in queue.c
 void queue_unplace(struct queue *q, struct delivery *d); // out of wherever it stands, unless active
-// An outcome of all its recipients into the spool, by d->attempts and d->next_ms. (rows.c)
-void queue_note(struct queue *q, const struct delivery *d, enum spool_outcome outcome);
+// An outcome of all its recipients into the spool, by d->attempts and d->next_ms; next_hop as spool_result has it.
+void queue_note(struct queue *q, const struct delivery *d, enum spool_outcome outcome,
+                const char *next_hop);
 void queue_stop_soon(struct queue *q); // stopping, and the last session has ended
 
 // relay/queue/settle.c: the results of an attempt, recipient by recipient.

@@ -148,10 +148,20 @@ static void queue_tick(uv_timer_t *timer)
     queue_arm(q);
 }
 
-void queue_wait(struct queue *q, struct delivery *d)
+// Its route goes; where it led is remembered, for whoever asks what waits for a site.
+static void queue_keep_site(struct delivery *d)
 {
+    if (d->route && d->route->nhosts && (!d->site || strcmp(d->site, d->route->site) != 0)) {
+        words_drop(d->site);
+        d->site = words_keep(d->route->site);
+    }
     route_unref(d->route);
     d->route = NULL;
+}
+
+void queue_wait(struct queue *q, struct delivery *d)
+{
+    queue_keep_site(d);
     d->looking = false;
     if (d->next_ms == INT64_MAX) {
         delivery_move(d, QUEUE_HELD, &q->held);
@@ -256,8 +266,11 @@ static void queue_routed(struct route *route, void *arg)
         to_lane(q, d, route);
     } else {
         struct why why = route->why;
-        // Only what the route calls a bounce may be one; and only with class 5.
-        if (route->verdict == ROUTE_BOUNCE && why_permanent(&why))
+        // Only what the route calls a bounce may be one; and only with class 5. Where an operator sent it says nothing
+        // about the recipient.
+        if (d->next_hop)
+            why.scope = WHY_OURS;
+        else if (route->verdict == ROUTE_BOUNCE && why_permanent(&why))
             why.scope = WHY_DOMAIN;
         else if (why.scope != WHY_OURS)
             why.scope = WHY_HOST;
@@ -280,8 +293,7 @@ void queue_ask(struct queue *q, struct delivery *d)
 // Its turn came when its route no longer held: policy may say otherwise now.
 static void queue_reroute(struct delivery *d, void *arg)
 {
-    route_unref(d->route);
-    d->route = NULL;
+    queue_keep_site(d);
     queue_ask(arg, d);
 }
 
@@ -302,7 +314,7 @@ static void ask_due(struct queue *q)
 static bool together(const struct recipient *a, const struct recipient *b)
 {
     return strcmp(a->domain, b->domain) == 0 && a->attempts == b->attempts &&
-           a->next_ms == b->next_ms;
+           a->next_ms == b->next_ms && a->next_hop == b->next_hop; // equal words are one
 }
 
 // A delivery in the middle of which the relay ended uncleanly may be why: it starts with back-off, and after some times
@@ -329,7 +341,7 @@ static void suspect(struct queue *q, struct delivery *d)
     words_drop(d->reason);
     d->reason = words_keep(reason);
     free(reason);
-    queue_note(q, d, SPOOL_DEFERRED);
+    queue_note(q, d, SPOOL_DEFERRED, NULL);
     log_alarm("crash",
               "the relay ended uncleanly %u times in the middle of the delivery of %s to "
               "%s; it is held until 'waxwing queue release %s'",

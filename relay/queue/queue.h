@@ -11,6 +11,7 @@
 #include "relay/base/list.h"
 #include "relay/message/message.h"
 #include "relay/deliver/delivery.h"
+#include "relay/queue/filter.h"
 #include "relay/worker/relay.h"
 
 struct queue *queue_new(struct worker *worker);
@@ -25,27 +26,20 @@ void queue_free(struct queue *queue); // after `gone`
 // Nothing is under way or will be by itself: no delivery that is not held, no report, no session.
 bool queue_idle(const struct queue *queue);
 
-// For the control socket and the pages: one row per open recipient. Its strings are the queue's, until the callback
-// returns.
+// For the control socket and the pages: one row per open recipient (relay/queue/filter.h). Its strings are the queue's,
+// until the callback returns.
 const char *
 queue_state_word(enum queue_state state); // "routing", "waiting", "ready", "active", "held"
-struct queue_row {
-    uint64_t id;
-    int64_t created_ms, next_ms;
-    uint64_t size;
-    unsigned attempts;
-    enum queue_state state;
-    const char *from, *to, *domain, *reason; // reason: the last failure, "" if none
+enum queue_verb {
+    QUEUE_LIST,
+    QUEUE_RETRY,
+    QUEUE_HOLD,
+    QUEUE_RELEASE,
+    QUEUE_REDIRECT,
+    QUEUE_REMOVE,
+    QUEUE_BOUNCE
 };
-struct queue_filter {
-    const uint64_t *ids; // NULL: any
-    size_t nids;
-    const char *domain, *sender; // NULL: any
-    int state;                   // -1: any
-    int64_t older_ms;            // created before now - older_ms; 0: any
-    uint64_t newest;             // no id above it; 0: any
-};
-enum queue_verb { QUEUE_LIST, QUEUE_RETRY, QUEUE_HOLD, QUEUE_RELEASE, QUEUE_REMOVE, QUEUE_BOUNCE };
+const char *queue_verb_word(enum queue_verb verb); // "list", "retry", …
 
 // Does a verb to every matching delivery of a worker's queue, some at a time, so that a queue of any length costs no
 // time and no memory at once. What is in a session at the moment is counted, and left alone. A scan goes through
@@ -53,12 +47,16 @@ enum queue_verb { QUEUE_LIST, QUEUE_RETRY, QUEUE_HOLD, QUEUE_RELEASE, QUEUE_REMO
 struct queue_scan {
     enum queue_verb verb;
     struct queue_filter filter;
-    const char *by;                                       // who asked, for the log
-    bool dry;                                             // only counts
+    const char *next_hop; // QUEUE_REDIRECT; "": where its domain leads
+    const char *by;       // who asked, for the log
+    bool dry;             // only counts
     void (*each)(const struct queue_row *row, void *arg); // QUEUE_LIST: before the next one
     void *arg;
-    uint64_t recipients, active; // done to; left alone
-    struct delivery *mark;       // where it stands in the queue; NULL: at the beginning
+    uint64_t recipients, active; // done to; left alone, being in a session
+    uint64_t unknown;            // left alone, since their site is not known
+    uint64_t seen;               // all that was looked at
+    bool full; // QUEUE_BOUNCE: as many reports as may be are on their way; go on in a moment
+    struct delivery *mark; // where it stands in the queue; NULL: at the beginning
 };
 // Up to `rows` recipients more; true: there are others behind them.
 bool queue_scan_on(struct queue *queue, struct queue_scan *scan, size_t rows);

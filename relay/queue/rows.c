@@ -5,9 +5,9 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
+#include "relay/base/words.h"
 #include "relay/log/log.h"
 
 const char *queue_state_word(enum queue_state state)
@@ -16,76 +16,80 @@ const char *queue_state_word(enum queue_state state)
     return words[state];
 }
 
-static bool wanted_id(const struct queue_filter *f, uint64_t id)
+const char *queue_verb_word(enum queue_verb verb)
 {
-    if (!f->ids)
-        return true;
-    for (size_t i = 0; i < f->nids; i++)
-        if (f->ids[i] == id)
-            return true;
-    return false;
+    static const char *const words[] = {"list",     "retry",  "hold",  "release",
+                                        "redirect", "remove", "bounce"};
+    return words[verb];
 }
 
-static bool rows_matches(const struct queue_filter *f, const struct delivery *d)
+static struct queue_row row_of(const struct delivery *d)
 {
     const struct envelope *env = &d->message->env;
-    return wanted_id(f, env->id) && (!f->domain || strcasecmp(f->domain, d->domain) == 0) &&
-           (!f->sender || strcasecmp(f->sender, env->from) == 0) &&
-           (f->state < 0 || f->state == (int)d->place) && (!f->newest || env->id <= f->newest) &&
-           (!f->older_ms || env->created_ms < clock_ms() - f->older_ms);
-}
-
-static void show(const struct delivery *d, const struct queue_scan *scan)
-{
-    struct queue_row row = {
-        .id = d->message->env.id,
-        .created_ms = d->message->env.created_ms,
+    return (struct queue_row){
+        .id = env->id,
+        .created_ms = env->created_ms,
         .next_ms = d->next_ms,
         .size = d->size,
         .attempts = d->attempts,
         .state = d->place,
-        .from = d->message->env.from,
+        .from = env->from,
         .domain = d->domain,
+        .login = env->principal,
         .reason = d->reason ? d->reason : "",
+        .site = d->route && d->route->nhosts ? d->route->site : d->site,
+        .next_hop = d->next_hop,
     };
+}
+
+static void show(const struct delivery *d, struct queue_row *row, const struct queue_scan *scan)
+{
     for (size_t i = 0; i < d->nrcpts; i++) {
-        row.to = d->rcpts[i].recipient->address;
-        scan->each(&row, scan->arg);
+        row->to = d->rcpts[i].recipient->address;
+        scan->each(row, scan->arg);
     }
 }
 
 // Who did what to whose mail: what vanishes or waits by an operator's word is not the relay's doing.
 static void log_operator(const struct queue_scan *scan, const struct delivery *d)
 {
-    static const char *const words[] = {
-        [QUEUE_RETRY] = "retry",   [QUEUE_HOLD] = "hold",     [QUEUE_RELEASE] = "release",
-        [QUEUE_REMOVE] = "remove", [QUEUE_BOUNCE] = "bounce",
-    };
     for (size_t i = 0; i < d->nrcpts; i++) {
         struct logline line;
         log_begin(&line, LOG_INFO, "operator", d->message->env.id);
-        log_text(&line, "verb", words[scan->verb]);
+        log_text(&line, "verb", queue_verb_word(scan->verb));
         log_address(&line, "to", d->rcpts[i].recipient->address);
+        if (scan->verb == QUEUE_REDIRECT)
+            log_text(&line, "next_hop", scan->next_hop);
         log_text(&line, "by", scan->by ? scan->by : "unknown");
         log_end(&line);
     }
 }
 
 // Its new time is on disk before it counts, so that a hold survives a restart.
-static void reschedule(struct queue *q, struct delivery *d, int64_t next_ms)
+static void reschedule(struct queue *q, struct delivery *d, int64_t next_ms, const char *next_hop)
 {
     queue_unplace(q, d);
     d->next_ms = next_ms;
-    queue_note(q, d, SPOOL_DEFERRED);
+    queue_note(q, d, SPOOL_DEFERRED, next_hop);
     content_unref(d->content);
     d->content = NULL;
     queue_wait(q, d);
 }
 
+// What is held stays held; everything else goes to its new hosts now.
+static void rows_redirect(struct queue *q, struct delivery *d, const char *next_hop)
+{
+    words_drop(d->next_hop);
+    words_drop(d->site);
+    d->site = NULL;
+    d->next_hop = next_hop[0] ? words_keep(next_hop) : NULL;
+    reschedule(q, d, d->place == QUEUE_HELD ? INT64_MAX : clock_ms(), next_hop);
+}
+
 static void remove_it(struct queue *q, struct delivery *d)
 {
     queue_unplace(q, d);
-    queue_note(q, d, SPOOL_REMOVED);
+    queue_note(q, d, SPOOL_REMOVED, NULL);
     atomic_fetch_sub_explicit(&q->worker->relay->counters.queued_now, (int64_t)d->nrcpts,
                               memory_order_relaxed);
     delivery_free(d);
@@ -100,22 +104,35 @@ static void bounce(struct queue *q, struct delivery *d)
     queue_bounce(q, d, &why);
 }
 
-static bool applies(const struct delivery *d, enum queue_verb verb)
+static bool applies(const struct delivery *d, const struct queue_scan *scan)
 {
-    bool held = d->place == QUEUE_HELD;
-    return !(verb == QUEUE_HOLD && held) && !(verb == QUEUE_RELEASE && !held) &&
-           !(verb == QUEUE_RETRY && d->place != QUEUE_WAITING);
+    const char *next_hop = d->next_hop ? d->next_hop : "";
+    switch (scan->verb) {
+    case QUEUE_HOLD:
+        return d->place != QUEUE_HELD;
+    case QUEUE_RELEASE:
+        return d->place == QUEUE_HELD;
+    case QUEUE_RETRY:
+        return d->place == QUEUE_WAITING;
+    case QUEUE_REDIRECT:
+        return strcmp(next_hop, scan->next_hop) != 0;
+    default:
+        return true;
+    }
 }
 
-static void rows_change(struct queue *q, enum queue_verb verb, struct delivery *d)
+static void rows_change(struct queue *q, const struct queue_scan *scan, struct delivery *d)
 {
-    switch (verb) {
+    switch (scan->verb) {
     case QUEUE_HOLD:
-        reschedule(q, d, INT64_MAX);
+        reschedule(q, d, INT64_MAX, NULL);
         break;
     case QUEUE_RELEASE:
     case QUEUE_RETRY:
-        reschedule(q, d, clock_ms());
+        reschedule(q, d, clock_ms(), NULL);
+        break;
+    case QUEUE_REDIRECT:
+        rows_redirect(q, d, scan->next_hop);
         break;
     case QUEUE_REMOVE:
         remove_it(q, d);
@@ -130,33 +147,47 @@ static void rows_change(struct queue *q, enum queue_verb verb, struct delivery *
 
 static void rows_act(struct queue *q, struct queue_scan *scan, struct delivery *d)
 {
+    struct queue_row row = row_of(d);
+    enum queue_match match = queue_match(&scan->filter, &row);
+    scan->seen += d->nrcpts;
+    if (match == QUEUE_UNKNOWN)
+        scan->unknown += d->nrcpts;
+    if (match != QUEUE_MATCH)
+        return;
     if (scan->verb != QUEUE_LIST && d->place == QUEUE_ACTIVE) {
         scan->active += d->nrcpts;
         return;
     }
-    if (!applies(d, scan->verb))
+    if (!applies(d, scan))
         return;
     scan->recipients += d->nrcpts;
     if (scan->dry)
         return;
     if (scan->verb == QUEUE_LIST) {
-        show(d, scan);
+        show(d, &row, scan);
     } else {
         log_operator(scan, d);
-        rows_change(q, scan->verb, d);
+        rows_change(q, scan, d);
     }
 }
 
 // The mark is an entry of the list that is no delivery (it has no message): others come and go around it.
+static void set_mark(struct queue *q, struct queue_scan *scan)
+{
+    scan->mark = mem_new(sizeof *scan->mark);
+    list_init(&scan->mark->all);
+    list_prepend(&q->all, &scan->mark->all);
+}
+
 bool queue_scan_on(struct queue *q, struct queue_scan *scan, size_t rows)
 {
-    if (!scan->mark) {
-        scan->mark = mem_new(sizeof *scan->mark);
-        list_init(&scan->mark->all);
-        list_prepend(&q->all, &scan->mark->all);
-    }
+    if (!scan->mark)
+        set_mark(q, scan);
     uint64_t enough = scan->recipients + scan->active + rows;
     for (size_t seen = 0; seen < 64 * rows && scan->recipients + scan->active < enough; seen++) {
+        scan->full = scan->verb == QUEUE_BOUNCE && reports_pending(q->reports) >= QUEUE_REPORTS_MAX;
+        if (scan->full)
+            return true;
         struct list *next = scan->mark->all.next;
         if (next == &q->all) {
             queue_scan_leave(scan);
@@ -164,7 +195,7 @@ bool queue_scan_on(struct queue *q, struct queue_scan *scan, size_t rows)
         }
         list_append(next->next, &scan->mark->all);
         struct delivery *d = list_of(next, struct delivery, all);
-        if (d->message && rows_matches(&scan->filter, d))
+        if (d->message)
             rows_act(q, scan, d);
     }
     return true;

@@ -325,7 +325,8 @@ void queue_bounce(struct queue *q, struct delivery *d, const struct why *why)
     queue_settle_all(q, d, why);
 }
 
-void queue_note(struct queue *q, const struct delivery *d, enum spool_outcome outcome)
+void queue_note(struct queue *q, const struct delivery *d, enum spool_outcome outcome,
+                const char *next_hop)
 {
     for (size_t i = 0; i < d->nrcpts; i++) {
         struct spool_result result = {
@@ -335,6 +336,7 @@ void queue_note(struct queue *q, const struct delivery *d, enum spool_outcome ou
             .attempts = d->attempts,
             .next_ms = d->next_ms,
             .delay_warned = d->rcpts[i].delay_warned,
+            .next_hop = next_hop,
         };
         spool_note(q->worker->relay->spool, &result);
     }

@@ -24,8 +24,10 @@ struct job *job_new(enum job_kind kind)
 
 void job_free(struct job *job)
 {
-    if (job->kind == JOB_RESULT)
+    if (job->kind == JOB_RESULT) {
         free((char *)(uintptr_t)job->result.address);
+        free((char *)(uintptr_t)job->result.next_hop);
+    }
     buf_free(&job->record);
     buf_free(&job->rest);
     free(job);
@@ -83,7 +85,7 @@ static void spare(const struct spool *s, struct job *job)
 {
     const struct spool_result *result = &job->result;
     if (s->head->limit && job->kind == JOB_RESULT && result->outcome == SPOOL_DEFERRED &&
-        result->next_ms != INT64_MAX && !result->delay_warned)
+        result->next_ms != INT64_MAX && !result->delay_warned && !result->next_hop)
         buf_reset(&job->record);
 }
 

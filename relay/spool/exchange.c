@@ -3,8 +3,10 @@
 // record are, and the sizes must add up.
 #include <stdlib.h>
 #include <string.h>
+#include "config/value.h"
 #include "relay/base/id.h"
 #include "relay/base/mem.h"
+#include "relay/base/words.h"
 #include "relay/smtp/command.h"
 #include "relay/spool/inside.h"
 
@@ -30,6 +32,8 @@ int spool_export_words(struct spool *s, uint64_t id, struct buf *words, struct w
     if (!m)
         return why_set(why, WHY_OURS, "4.3.0", "the message is no longer in the spool");
     int rc = segment_message_encode(m, now, false, words);
+    for (size_t i = 0; i < m->env.nrcpts; i++)
+        words_drop(now[i].next_hop);
     message_unref(m);
     free(now);
     without_large(words);
@@ -72,9 +76,16 @@ static bool is_orcpt(const char *orcpt)
     return !orcpt[0] || (n && orcpt[n] == ';');
 }
 
-static bool is_return_path(const char *path)
+static bool is_next_hop(const char *text)
 {
-    return !path[0] || strcmp(path, "<>") == 0 || is_mailbox(path, NULL);
+    struct cfg_next_hop hop;
+    struct why why;
+    if (!text)
+        return true;
+    bool sound = value_hop(span_text(text), &hop, &why) == 0;
+    if (sound)
+        free(hop.name);
+    return sound;
 }
 
 // What goes out in commands: a file from elsewhere must not write commands of its own there.
@@ -83,7 +94,7 @@ static bool is_sound(const struct envelope *env)
     bool sound = !env->from[0] || is_mailbox(env->from, NULL);
     for (size_t i = 0; i < env->nrcpts && sound; i++)
         sound = is_mailbox(env->rcpts[i].address, env->rcpts[i].domain) &&
-                is_orcpt(env->rcpts[i].orcpt) && is_return_path(env->rcpts[i].return_path);
+                is_orcpt(env->rcpts[i].orcpt) && is_next_hop(env->rcpts[i].next_hop);
     return sound;
 }
 
@@ -98,7 +109,8 @@ struct message *spool_import(struct spool *s, struct span words, struct span con
         return NULL;
     }
     if (!is_sound(&m->env)) {
-        why_set(why, WHY_MESSAGE, "5.6.0", "an address of the exported message cannot be one");
+        why_set(why, WHY_MESSAGE, "5.6.0",
+                "an address or a next hop of the exported message cannot be one");
         message_unref(m);
         return NULL;
     }

@@ -237,12 +237,9 @@ static void encode_recipient(const struct recipient *r, const struct segment_sta
         line_time(out, "next", next_ms);
     if (now ? now->delay_warned : r->delay_warned)
         line(out, "delay-warned", "yes");
-    if (r->next_hop[0])
-        line(out, "next-hop", r->next_hop);
-    if (r->return_path[0])
-        line(out, "return-path", r->return_path);
-    if (r->copy)
-        line(out, "copy", "yes");
+    const char *next_hop = now ? now->next_hop : r->next_hop;
+    if (next_hop)
+        line(out, "next-hop", next_hop);
 }
 
 static void encode_content(const struct message *m, bool damaged, struct buf *out)
@@ -302,6 +299,15 @@ static bool read_notify(struct span value, struct recipient *r)
     return ok;
 }
 
+static bool read_next_hop(struct span value, struct recipient *r)
+{
+    char *text = NULL;
+    bool ok = read_text(value, &text);
+    message_set_next_hop(r, text);
+    free(text);
+    return ok;
+}
+
 static bool read_recipient(struct span key, struct span value, struct recipient *r)
 {
     if (span_is(key, "domain"))
@@ -315,11 +321,7 @@ static bool read_recipient(struct span key, struct span value, struct recipient 
     if (span_is(key, "next"))
         return read_time(value, &r->next_ms);
     if (span_is(key, "next-hop"))
-        return read_text(value, &r->next_hop);
-    if (span_is(key, "return-path"))
-        return read_text(value, &r->return_path);
-    if (span_is(key, "copy"))
-        return r->copy = span_is(value, "yes");
+        return read_next_hop(value, r);
     if (span_is(key, "delay-warned"))
         return r->delay_warned = span_is(value, "yes");
     return false;
@@ -408,6 +410,8 @@ int segment_result_encode(const struct spool_result *result, struct buf *out)
         line_time(out, "next", result->next_ms);
     if (result->delay_warned)
         line(out, "delay-warned", "yes");
+    if (result->next_hop)
+        line(out, "next-hop", result->next_hop);
     const struct why *why = result->why;
     if (why && why_is_set(why)) {
         line(out, "status", why->status);
@@ -423,10 +427,12 @@ int segment_result_encode(const struct spool_result *result, struct buf *out)
 }
 
 static bool read_result(struct span key, struct span value, struct spool_result *result,
-                        char **address)
+                        struct segment_texts *of)
 {
     if (span_is(key, "rcpt"))
-        return read_text(value, address);
+        return read_text(value, &of->address);
+    if (span_is(key, "next-hop"))
+        return read_text(value, &of->next_hop);
     if (span_is(key, "attempts"))
         return read_unsigned(value, &result->attempts);
     if (span_is(key, "next"))
@@ -443,19 +449,26 @@ static bool read_result(struct span key, struct span value, struct spool_result 
            span_is(key, "reply") || span_is(key, "why");
 }
 
-int segment_result_decode(struct span text, struct spool_result *result, char **address)
+void segment_texts_free(struct segment_texts *of)
+{
+    free(of->address);
+    free(of->next_hop);
+    *of = (struct segment_texts){0};
+}
+
+int segment_result_decode(struct span text, struct spool_result *result, struct segment_texts *of)
 {
     struct span key, value;
     bool bad = false;
     *result = (struct spool_result){.outcome = (enum spool_outcome) - 1};
-    *address = NULL;
+    *of = (struct segment_texts){0};
     while (!bad && format_text_next_line(&text, &key, &value, &bad))
-        bad = !read_result(key, value, result, address);
-    if (!bad && *address && (int)result->outcome >= 0) {
-        result->address = *address;
+        bad = !read_result(key, value, result, of);
+    if (!bad && of->address && (int)result->outcome >= 0) {
+        result->address = of->address;
+        result->next_hop = of->next_hop;
         return 0;
     }
-    free(*address);
-    *address = NULL;
+    segment_texts_free(of);
     return -1;
 }

@@ -9,6 +9,7 @@
 // A recipient as it stands: what a copied MESSAGE says instead of its first words.
 struct segment_standing {
     int64_t next_ms;
+    const char *next_hop; // as the envelope's
     unsigned attempts;
     bool open; // false: left out of the copy
     bool delay_warned;
@@ -24,7 +25,12 @@ int segment_message_encode(const struct message *m, const struct segment_standin
 struct message *segment_message_decode(struct span text, uint64_t id, uint64_t rest, bool *damaged);
 
 int segment_result_encode(const struct spool_result *result, struct buf *out);
-// address is written into `address` (caller frees); result->why is NULL. -1: not a RESULT's words.
-int segment_result_decode(struct span text, struct spool_result *result, char **address);
+// The result points into `texts`, which the caller frees; result->why is NULL. -1: not a RESULT's words.
+struct segment_texts {
+    char *address, *next_hop;
+};
+int segment_result_decode(struct span text, struct spool_result *result,
+                          struct segment_texts *texts);
+void segment_texts_free(struct segment_texts *texts);
 
 #endif

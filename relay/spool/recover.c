@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "relay/base/mem.h"
+#include "relay/base/words.h"
 #include "relay/base/exit.h"
 #include "relay/spool/inside.h"
 
@@ -144,8 +145,11 @@ static void recover_settle(struct spool_entry *k)
     size_t n = 0;
     for (size_t i = 0; i < env->nrcpts; i++) {
         struct recipient *r = &env->rcpts[i];
-        if (!k->now[i].open) // its texts lie in the message's one piece of memory
+        message_set_next_hop(r, k->now[i].open ? k->now[i].next_hop : NULL);
+        if (!k->now[i].open) { // its other texts lie in the message's one piece of memory
+            words_drop(k->now[i].next_hop);
             continue;
+        }
         r->attempts = k->now[i].attempts;
         r->next_ms = k->now[i].next_ms;
         r->delay_warned = k->now[i].delay_warned;

@@ -223,15 +223,15 @@ static void apply_message(struct scan *scan, const struct segment_record *r, str
 static void apply_result(struct scan *scan, const struct segment_record *r, struct span text)
 {
     struct spool_result result;
-    char *address;
-    if (segment_result_decode(text, &result, &address) < 0) {
+    struct segment_texts texts;
+    if (segment_result_decode(text, &result, &texts) < 0) {
         quarantine(scan, r->offset, r->offset + SEGMENT_RECORD + r->length);
         return;
     }
     struct spool_entry *k = table_find(scan->s, r->id);
     if (k && table_result(scan->s, k, &result))
         table_drop(scan->s, k);
-    free(address);
+    segment_texts_free(&texts);
 }
 
 static void apply(struct scan *scan)

@@ -255,6 +255,7 @@ void spool_note(struct spool *s, const struct spool_result *result)
     job->id = result->id;
     job->result = *result;
     job->result.address = mem_dup(result->address);
+    job->result.next_hop = mem_dup(result->next_hop);
     job->result.why = NULL;
     job->result.reply = NULL;
     job->due_ms = clock_mono_ms() + SPOOL_RESULT_MS;

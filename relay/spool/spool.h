@@ -58,6 +58,8 @@ struct spool_result {
     unsigned attempts;
     int64_t next_ms; // SPOOL_DEFERRED: wall clock; INT64_MAX: held
     bool delay_warned;
+    const char *
+        next_hop; // where an operator sends it from now on; "": where its domain leads; NULL: as before. Copied
     const struct why *why; // copied; may be NULL
     const char *reply; // copied; the host's reply where why has no room for all of it, else NULL
 };

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "relay/base/table.h" // before whoever includes uthash
 #include "relay/base/mem.h"
+#include "relay/base/words.h"
 #include "relay/spool/inside.h"
 
 static uint64_t record_bytes(uint64_t length)
@@ -43,6 +44,7 @@ struct spool_entry *table_add(struct spool *s, struct message *m, struct segment
         k->now[i] = (struct segment_standing){.open = true,
                                               .attempts = m->env.rcpts[i].attempts,
                                               .next_ms = m->env.rcpts[i].next_ms,
+                                              .next_hop = words_keep(m->env.rcpts[i].next_hop),
                                               .delay_warned = m->env.rcpts[i].delay_warned};
     list_init(&k->link);
     pthread_mutex_lock(&s->lock);
@@ -78,6 +80,12 @@ void table_move(struct spool *s, struct spool_entry *k, struct segment *g,
     segment_unref(old);
 }
 
+static void table_redirect(struct segment_standing *now, const char *next_hop)
+{
+    words_drop(now->next_hop);
+    now->next_hop = next_hop[0] ? words_keep(next_hop) : NULL;
+}
+
 // An address that the envelope has twice stands for as many recipients: each result ends one.
 bool table_result(struct spool *s, struct spool_entry *k, const struct spool_result *result)
 {
@@ -89,6 +97,8 @@ bool table_result(struct spool *s, struct spool_entry *k, const struct spool_res
             continue;
         now->attempts = result->attempts;
         now->delay_warned = result->delay_warned;
+        if (result->next_hop)
+            table_redirect(now, result->next_hop);
         if (result->outcome == SPOOL_DEFERRED) {
             now->next_ms = result->next_ms;
         } else {
@@ -109,6 +119,8 @@ void table_drop(struct spool *s, struct spool_entry *k)
     HASH_DEL(s->table, k);
     pthread_mutex_unlock(&s->lock);
     segment_unref(g);
+    for (size_t i = 0; i < k->message->env.nrcpts; i++)
+        words_drop(k->now[i].next_hop);
     message_unref(k->message);
     free(k);
 }
@@ -145,6 +157,8 @@ struct message *table_standing(struct spool *s, uint64_t id, struct segment_stan
         size_t bytes = m->env.nrcpts * sizeof k->now[0];
         *now = mem_new(bytes);
         memcpy(*now, k->now, bytes);
+        for (size_t i = 0; i < m->env.nrcpts; i++)
+            words_keep((*now)[i].next_hop);
     }
     pthread_mutex_unlock(&s->lock);
     return m;

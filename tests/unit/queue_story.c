@@ -252,8 +252,12 @@ size_t queue_story_filter(struct queue_story *s, enum queue_verb verb,
                           const struct queue_filter *filter, struct queue_row *row)
 {
     struct seen seen = {.first = row};
-    struct queue_scan scan = {
-        .verb = verb, .filter = *filter, .by = "tester", .each = queue_story_on_row, .arg = &seen};
+    struct queue_scan scan = {.verb = verb,
+                              .filter = *filter,
+                              .by = "tester",
+                              .next_hop = s->next_hop,
+                              .each = queue_story_on_row,
+                              .arg = &seen};
     for (unsigned i = 0; i < QUEUE_STORY_WORKERS; i++)
         while (queue_scan_on(s->workers[i].queue, &scan, 1))
             ;

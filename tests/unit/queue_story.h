@@ -19,6 +19,7 @@ struct queue_story {
     struct worker *list[QUEUE_STORY_WORKERS];
     struct config *config;
     struct setup *setup;
+    const char *next_hop;            // of QUEUE_REDIRECT
     const struct spool_files *files; // of the spool at its next opening; NULL: the system's
     struct message *found[64];       // by the last opening of the spool
     size_t nfound;

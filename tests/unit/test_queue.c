@@ -462,6 +462,8 @@ static void the_queue_filters(void **state)
         {{.state = -1, .ids = &held, .nids = 1}, 1},
         {{.state = QUEUE_WAITING, .ids = &held, .nids = 1}, 0},
         {{.state = -1, .newest = held}, 1},
+        {{.state = -1, .site = "127.0.0.1"}, 3},
+        {{.state = -1, .site = "127.0.0.2"}, 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert_int_equal(queue_story_filter(&s, QUEUE_LIST, &cases[i].filter, NULL), cases[i].n);
@@ -490,6 +492,27 @@ static void a_scan_survives_what_happens_around_it(void **state)
     scan.dry = false;
     assert_false(queue_scan_on(q, &scan, 10));
     queue_story_until(&s, empty);
+}
+
+static void where_an_operator_sent_it_is_on_disk(void **state)
+{
+    (void)state;
+    uint64_t held, other;
+    hold_and_defer(&held, &other);
+    s.next_hop = "[127.0.0.2]:26";
+    assert_int_equal(queue_story_do(&s, QUEUE_REDIRECT, held, NULL), 1);
+    assert_int_equal(queue_story_do(&s, QUEUE_REDIRECT, held, NULL), 0); // it goes there already
+    queue_story_restart(&s);
+    assert_int_equal(s.nfound, 2);
+    const struct recipient *r = s.found[0]->env.rcpts;
+    assert_string_equal(r->next_hop, "[127.0.0.2]:26");
+    assert_true(r->next_ms == INT64_MAX); // what is held stays held
+    assert_null(s.found[1]->env.rcpts[0].next_hop);
+    queue_story_adopt(&s);
+    s.next_hop = "";
+    assert_int_equal(queue_story_do(&s, QUEUE_REDIRECT, held, NULL), 1);
+    queue_story_restart(&s);
+    assert_null(s.found[0]->env.rcpts[0].next_hop);
 }
 
 static _Atomic int broken; // every write of the spool fails
@@ -566,6 +589,7 @@ int main(void)
         STORY(a_domain_that_does_not_exist_bounces),
         STORY(case_110_a_clock_that_was_ahead_leaves_nothing_waiting_for_days),
         STORY(the_queue_filters),
+        STORY(where_an_operator_sent_it_is_on_disk),
         STORY(case_125_a_bounce_that_could_not_be_stored_brings_its_recipients_back),
         STORY(a_scan_survives_what_happens_around_it),
     };

@@ -216,21 +216,23 @@ static void a_result_says_who_and_why(void **state)
                                          .outcome = SPOOL_DEFERRED,
                                          .attempts = 2,
                                          .next_ms = INT64_MAX,
+                                         .next_hop = "[mx.example.net]:25",
                                          .why = &why};
     struct buf out;
-    char *address;
+    struct segment_texts texts;
     buf_init(&out, 10000);
     assert_int_equal(segment_result_encode(&result, &out), 0);
     assert_non_null(strstr(buf_text(&out), "status: 4.7.5\n"));
-    assert_int_equal(segment_result_decode(buf_span(&out), &found, &address), 0);
+    assert_int_equal(segment_result_decode(buf_span(&out), &found, &texts), 0);
     assert_string_equal(found.address, result.address);
     assert_int_equal(found.outcome, SPOOL_DEFERRED);
     assert_int_equal(found.attempts, 2);
     assert_int_equal(found.next_ms, INT64_MAX);
-    free(address);
-    assert_int_equal(segment_result_decode(span_text("rcpt: a\n"), &found, &address), -1);
-    assert_null(address);
-    assert_int_equal(segment_result_decode(span_text("outcome: failed\n"), &found, &address), -1);
+    assert_string_equal(found.next_hop, result.next_hop);
+    segment_texts_free(&texts);
+    assert_int_equal(segment_result_decode(span_text("rcpt: a\n"), &found, &texts), -1);
+    assert_null(texts.address);
+    assert_int_equal(segment_result_decode(span_text("outcome: failed\n"), &found, &texts), -1);
     buf_free(&out);
 }
 
