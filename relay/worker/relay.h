@@ -19,6 +19,7 @@
 struct routes;   // relay/route/routes.h: the routes thread
 struct state;    // relay/state/state.h: the state thread (SQLite)
 struct control;  // relay/control/control.h
+struct events;   // relay/events/events.h
 struct reporter; // relay/report/reporter.h: on the main loop
 struct history;  // relay/http/history.h
 struct limits;   // relay/worker/limits.h
@@ -71,6 +72,7 @@ struct relay {
     struct state *state;
     struct control *control;
     struct reporter *reporter;
+    struct events *events;         // NULL: nobody wants any
     struct limits *_Atomic limits; // made by the first server, gone with the last
     struct quota
         *quota; // relay/deliver/quota.h: made by the first worker's pool, gone with the last
