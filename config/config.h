@@ -53,7 +53,7 @@ struct config {
     struct cfg_dns dns;
     struct cfg_delivery delivery;
     struct cfg_limits limits;
-    uint64_t auth_failures, auth_ban; // ban: ms
+    struct cfg_auth auth;
     char *dsn_from, *dsn_postmaster;
     uint64_t dsn_expire;
     struct cfg_tls_report tls_report;

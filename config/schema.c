@@ -261,15 +261,6 @@ static const struct schema_key limit_keys[] = {
 };
 static const struct schema_group limit_group = {limit_keys, NULL};
 
-static const struct schema_key auth_keys[] = {
-    {"failures", KEY_NUMBER, AT(config, auth_failures), .initial = "5", COUNT,
-     .text = "failed logins of an address (IPv6: a /64) or user before it is banned"},
-    {"ban", KEY_DURATION, AT(config, auth_ban), .initial = "15m", .min = 0, .max = 365 * DAY_MS,
-     .text = "how long a ban lasts"},
-    END_OF_KEYS,
-};
-static const struct schema_group auth_group = {auth_keys, NULL};
-
 static const struct schema_key dsn_keys[] = {
     {"from", KEY_MAILBOX, AT(config, dsn_from), .otherwise = "MAILER-DAEMON@ and the hostname",
      .text = "the From address of bounces and other notices"},
@@ -357,7 +348,8 @@ static const struct schema_key top_keys[] = {
     {"delivery", KEY_GROUP, AT(config, delivery), .group = &schema_delivery,
      .text = "how mail goes out"},
     {"limits", KEY_GROUP, AT(config, limits), .group = &limit_group, .text = "what is too much"},
-    {"auth", KEY_GROUP, SHARED, .group = &auth_group, .text = "failed logins"},
+    {"auth", KEY_GROUP, AT(config, auth), .group = &schema_auth,
+     .text = "logins and their failures"},
     {"dsn", KEY_GROUP, SHARED, .group = &dsn_group, .text = "delivery status notifications"},
     {"tls_report", KEY_GROUP, AT(config, tls_report), .group = &report_group,
      .text = "TLS reports (RFC 8460)"},

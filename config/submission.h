@@ -53,6 +53,12 @@ struct cfg_sender {
     bool require_tls, require_signature;
 };
 
+// Logins.
+struct cfg_auth {
+    uint64_t failures, ban; // ban: ms
+    struct networks exempt;
+};
+
 struct cfg_key {
     char *selector, *file;
 };

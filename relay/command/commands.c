@@ -145,6 +145,12 @@ const struct command commands[] = {
      "The password comes from a prompt, or is a line on standard input; never an argument.\n"
      "  --file F  the users file; without it the one of the configuration\n",
      command_user},
+    {"bans", "list and lift the bans of those who failed to log in",
+     "usage: waxwing bans list [--json]\n"
+     "       waxwing bans lift ADDRESS|USER ... [--json]\n"
+     "       waxwing bans lift --all [--json]\n"
+     "Exit of lift: 0 lifted, 1 was not banned.\n",
+     command_bans},
     {"key", "make signing keys, show and test their DNS records, let them turn",
      "usage: waxwing key new --domain D --selector S --out FILE [--type rsa|ed25519] [--bits "
      "2048]\n"

@@ -73,5 +73,6 @@ extern const struct control_verb control_queue_verbs[];  // relay/control/verbs_
 extern const struct control_verb control_run_verbs[];    // relay/run/verbs.c: status, reload, drain
 extern const struct control_verb control_tls_verbs[];    // relay/control/verbs_tls.c
 extern const struct control_verb control_report_verbs[]; // relay/control/verbs_report.c
+extern const struct control_verb control_login_verbs[];  // relay/control/verbs_login.c
 
 #endif

@@ -6,16 +6,8 @@
 #include <stdlib.h>
 #include "relay/base/clock.h"
 #include "relay/log/log.h"
+#include "relay/login/bans.h"
 #include "relay/route/routes.h"
-#include "relay/worker/limits.h"
-
-// The limits are there from the first worker to the last, and workers end only after the stage has said so, on this
-// thread.
-static uint64_t bans(struct relay *relay)
-{
-    struct limits *limits = relay->stage < RELAY_STOPPING ? relay->limits : NULL;
-    return limits ? limits_bans(limits) : 0;
-}
 
 void metrics_take(struct metrics *m, struct relay *relay, const struct setup *setup)
 {
@@ -29,7 +21,7 @@ void metrics_take(struct metrics *m, struct relay *relay, const struct setup *se
                           .troubles = &relay->troubles,
                           .dns_defers = setup->config->dns.defer_on_failure,
                           .counters = &relay->counters,
-                          .bans = bans(relay),
+                          .bans = relay->bans ? bans_count(relay->bans) : 0,
                           .routes = relay->routes ? routes_cached(relay->routes) : 0,
                           .queue_memory_limit = setup->config->limits.queue_memory,
                           .logins = setup->config->metrics_logins,

@@ -9,6 +9,7 @@
 #include "relay/base/mem.h"
 #include "relay/base/exit.h"
 #include "relay/log/log.h"
+#include "relay/login/bans.h"
 #include "relay/queue/queue.h"
 #include "relay/route/routes.h"
 #include "relay/submit/server.h"
@@ -90,6 +91,7 @@ static int open_doors(struct relay *relay, struct setup *setup, struct recovered
     relay->state = state_open(&state, why);
     if (!relay->state)
         return -1;
+    relay->bans = bans_new(relay->state, config->auth.ban);
     *exit_status = EXIT_TEMP;
     struct dns_options dns = {.config = &config->dns, .changed = lifecycle_tell_dns};
     relay->dns = dns_open(&dns, why);
@@ -106,11 +108,13 @@ static void close_doors(struct relay *relay)
         routes_close(relay->routes);
     if (relay->dns)
         dns_close(relay->dns);
+    bans_free(relay->bans);
     if (relay->state)
         state_close(relay->state);
     spool_close(relay->spool);
     relay->routes = NULL;
     relay->dns = NULL;
+    relay->bans = NULL;
     relay->state = NULL;
     relay->spool = NULL;
 }

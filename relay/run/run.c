@@ -413,7 +413,8 @@ static void start_main_loop(struct run *run)
     run->relay.reporter = reporter_open(&run->relay, &run->loop, run->mail, run->setup);
     if (run->control_fd >= 0) {
         static const struct control_verb *const tables[] = {
-            control_run_verbs, control_queue_verbs, control_tls_verbs, control_report_verbs, NULL};
+            control_run_verbs,    control_queue_verbs, control_tls_verbs,
+            control_report_verbs, control_login_verbs, NULL};
         struct why why;
         run->relay.control = control_open(&run->relay, &run->loop, run->control_fd, tables, &why);
         if (!run->relay.control)

@@ -14,7 +14,7 @@
 #include "relay/base/mem.h"
 #include "relay/log/log.h"
 
-#define STATE_VERSION 2
+#define STATE_VERSION 3
 #define STATE_OWNER   0x57585731 // application_id: "WXW1"
 #define BUSY_MS       5000       // waiting for another process's lock
 
@@ -56,6 +56,10 @@ static const char *const additions[STATE_VERSION + 1] = {
         " PRIMARY KEY(day, domain, rua)) WITHOUT ROWID;"
         "CREATE INDEX report_next ON report(state, next_ms);"
         "CREATE INDEX report_message ON report(message);",
+    // Who may not log in for a while (relay/state/bans.h).
+    [3] = "CREATE TABLE ban(kind INTEGER NOT NULL, name TEXT NOT NULL, since_ms INTEGER NOT NULL,"
+          " until_ms INTEGER NOT NULL, failures INTEGER NOT NULL, PRIMARY KEY(kind, name))"
+          " WITHOUT ROWID;",
 };
 
 enum db_result db_judge(struct state_db *db, const char *doing, struct why *why)

@@ -68,6 +68,7 @@ struct state_work {
     struct why why;
 };
 void state_do(struct state *state, struct state_work *work);
+const char *state_path(const struct state *state); // of the database
 
 // relay/state/write.c: what waits, in one transaction. After anything but DB_DONE nothing was written.
 struct state_write {

@@ -579,6 +579,11 @@ void state_restore(struct state *state, void (*policy)(void *arg, const struct s
         log_alarm("state", "policies and memory cannot be read: %s", why.text);
 }
 
+const char *state_path(const struct state *state)
+{
+    return state->db.path;
+}
+
 void state_get_health(struct state *state, struct state_health *out)
 {
     pthread_mutex_lock(&state->lock);

@@ -97,9 +97,9 @@ static enum submit_state submit_auth_failed(struct submit *s)
     atomic_fetch_add_explicit(&c->auth_failed, 1, memory_order_relaxed);
     log_auth(s, s->words.user, "failed", "name or password is wrong");
     if (s->bannable)
-        limits_failed(s->host->limits, client, s->words.user, config->auth_failures,
-                      config->auth_ban);
-    bool banned = s->bannable && limits_banned(s->host->limits, client);
+        bans_failed(s->host->worker->relay->bans, client, s->words.user, config->auth.failures,
+                    config->auth.ban);
+    bool banned = s->bannable && bans_client(s->host->worker->relay->bans, client);
     enum submit_state next = submit_auth_refuse(s, 535, "5.7.8", "Name or password is wrong");
     if (banned)
         atomic_fetch_add_explicit(&c->bans, 1, memory_order_relaxed);
@@ -117,7 +117,7 @@ static enum submit_state proved(struct submit *s, bool proven)
     sasl_words_free(&s->words);
     struct counters *c = &s->host->worker->relay->counters;
     atomic_fetch_add_explicit(&c->auth_ok, 1, memory_order_relaxed);
-    limits_proved(s->host->limits, (struct sockaddr *)&s->client, s->user);
+    bans_proved(s->host->worker->relay->bans, (struct sockaddr *)&s->client, s->user);
     log_auth(s, s->user, "ok", NULL);
     submit_reply(s, 235, "2.7.0", "Welcome");
     return SUBMIT_READY;
@@ -135,8 +135,8 @@ static void submit_auth_answered(bool proven, void *arg)
 static enum submit_state prove(struct submit *s)
 {
     const struct sockaddr *client = (struct sockaddr *)&s->client;
-    if (s->bannable && (limits_banned(s->host->limits, client) ||
-                        limits_user_banned(s->host->limits, client, s->words.user))) {
+    if (s->bannable && (bans_client(s->host->worker->relay->bans, client) ||
+                        bans_user(s->host->worker->relay->bans, client, s->words.user))) {
         log_auth(s, s->words.user, "failed", "banned for a while");
         sasl_words_free(&s->words);
         return submit_leave(s, 421, "4.7.0", "Too many failed logins, try again later");

@@ -54,7 +54,9 @@ enum submit_state submit_begin(struct submit *s)
     const struct config *config = s->setup->config;
     const struct sockaddr *client = (struct sockaddr *)&s->client;
     struct counters *c = &s->host->worker->relay->counters;
-    s->bannable = !principal_trusts(config, client) && !network_contains(&s->listen->proxy, client);
+    s->bannable = !principal_trusts(config, client) &&
+                  !network_contains(&s->listen->proxy, client) &&
+                  !network_contains(&config->auth.exempt, client);
     log_connect(s);
     if (s->host->draining)
         return turn_away(s, "The relay is going down");
@@ -64,7 +66,7 @@ enum submit_state submit_begin(struct submit *s)
     s->counted = limits_enter(s->host->limits, client, config->limits.per_client);
     if (!s->counted)
         return turn_away(s, "Too many connections from your address");
-    if (s->bannable && limits_banned(s->host->limits, client))
+    if (s->bannable && bans_client(s->host->worker->relay->bans, client))
         return turn_away(s, "Too many failed logins from your address, try again later");
     if (submit_local(s)) // no stranger: what a program writes into a pipe comes early
         return submit_banner(s);

@@ -13,6 +13,7 @@
 #include "relay/ingest/ingest.h"
 #include "relay/log/log.h"
 #include "relay/ingest/receive.h"
+#include "relay/login/bans.h"
 #include "relay/smtp/command.h"
 #include "relay/submit/session.h"
 

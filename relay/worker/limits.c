@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: ISC
-// Counts of connections, bans, rates and hashing turns. Never talks to a client and never logs.
+// Counts of connections, rates and hashing turns. Never talks to a client and never logs.
 #include "relay/worker/limits.h"
 
 #include <assert.h>
@@ -13,17 +13,15 @@
 #include "relay/base/mem.h"
 #include "relay/base/table.h"
 
-#define KNOWN_MS 86400000 // how long a login that worked is remembered
-
 struct entry {
     UT_hash_handle hh;
-    uint64_t count;   // connections or failures
-    uint64_t time_ms; // failures, known: when it ends; rates: when `tokens` was right
+    uint64_t count;   // connections
+    uint64_t time_ms; // rates: when `tokens` was right
     double tokens;
     char key[];
 };
 
-enum table { CLIENTS, FAILURES, KNOWN, RATES, TABLES };
+enum table { CLIENTS, RATES, TABLES };
 
 struct limits {
     pthread_mutex_t lock;
@@ -149,98 +147,13 @@ void limits_leave(struct limits *l, const struct sockaddr *client)
 }
 
 // Failures of addresses and of users share a table; the first byte tells them apart.
-static char *address_name(const struct sockaddr *client)
+// What a bucket holds now; a new one is full.
+static double filled(const struct entry *e, struct rate rate, uint64_t now)
 {
-    char key[CLIENT_KEY];
-    return mem_printf("a%s", client_key(client, key));
-}
-
-static char *user_name(const char *user)
-{
-    return mem_printf("u%s", user);
-}
-
-static char *pair_name(const struct sockaddr *client, const char *user)
-{
-    char key[CLIENT_KEY];
-    return mem_printf("%s/%s", client_key(client, key), user);
-}
-
-static void count_failure(struct limits *l, char *key, uint64_t failures, uint64_t ban_ms)
-{
-    uint64_t now = clock_mono_ms();
-    pthread_mutex_lock(&l->lock);
-    struct entry *e = limits_find_or_add(l, FAILURES, key);
-    if (e->time_ms <= now)
-        e->count = 0;
-    e->time_ms = now + ban_ms;
-    e->count++;
-    e->tokens = (double)failures;
-    pthread_mutex_unlock(&l->lock);
-    free(key);
-}
-
-void limits_failed(struct limits *l, const struct sockaddr *client, const char *user,
-                   uint64_t failures, uint64_t ban_ms)
-{
-    if (!failures)
-        return;
-    if (client)
-        count_failure(l, address_name(client), failures, ban_ms);
-    if (user)
-        count_failure(l, user_name(user), failures, ban_ms);
-}
-
-static bool banned(struct limits *l, char *key)
-{
-    pthread_mutex_lock(&l->lock);
-    struct entry *e = limits_find(l, FAILURES, key);
-    bool yes = e && (double)e->count >= e->tokens && e->time_ms > clock_mono_ms();
-    pthread_mutex_unlock(&l->lock);
-    free(key);
-    return yes;
-}
-
-uint64_t limits_bans(struct limits *l)
-{
-    uint64_t n = 0, now = clock_mono_ms();
-    struct entry *e, *next;
-    pthread_mutex_lock(&l->lock);
-    HASH_ITER (hh, l->tables[FAILURES], e, next)
-        n += (double)e->count >= e->tokens && e->time_ms > now;
-    pthread_mutex_unlock(&l->lock);
-    return n;
-}
-
-bool limits_banned(struct limits *l, const struct sockaddr *client)
-{
-    return banned(l, address_name(client));
-}
-
-bool limits_user_banned(struct limits *l, const struct sockaddr *client, const char *user)
-{
-    if (!banned(l, user_name(user)))
-        return false;
-    char *pair = pair_name(client, user);
-    pthread_mutex_lock(&l->lock);
-    struct entry *e = limits_find(l, KNOWN, pair);
-    bool known = e && e->time_ms > clock_mono_ms();
-    pthread_mutex_unlock(&l->lock);
-    free(pair);
-    return !known;
-}
-
-void limits_proved(struct limits *l, const struct sockaddr *client, const char *user)
-{
-    char *address = address_name(client), *pair = pair_name(client, user);
-    pthread_mutex_lock(&l->lock);
-    struct entry *e = limits_find(l, FAILURES, address);
-    if (e)
-        limits_forget(l, FAILURES, e);
-    limits_find_or_add(l, KNOWN, pair)->time_ms = clock_mono_ms() + KNOWN_MS;
-    pthread_mutex_unlock(&l->lock);
-    free(address);
-    free(pair);
+    double full = (double)rate.count, tokens = full;
+    if (e && e->time_ms)
+        tokens = e->tokens + (double)(now - e->time_ms) * full / (double)rate.per_ms;
+    return tokens < full ? tokens : full;
 }
 
 bool limits_spend(struct limits *l, enum limits_kind kind, const char *principal, struct rate rate,
@@ -252,13 +165,7 @@ bool limits_spend(struct limits *l, enum limits_kind kind, const char *principal
     uint64_t now = clock_mono_ms();
     pthread_mutex_lock(&l->lock);
     struct entry *e = limits_find_or_add(l, RATES, key);
-    double full = (double)rate.count;
-    if (e->time_ms)
-        e->tokens += (double)(now - e->time_ms) * full / (double)rate.per_ms;
-    else
-        e->tokens = full;
-    if (e->tokens > full)
-        e->tokens = full;
+    e->tokens = filled(e, rate, now);
     e->time_ms = now;
     bool enough = e->tokens >= (double)n;
     if (enough)
@@ -266,6 +173,19 @@ bool limits_spend(struct limits *l, enum limits_kind kind, const char *principal
     pthread_mutex_unlock(&l->lock);
     free(key);
     return enough;
+}
+
+uint64_t limits_left(struct limits *l, enum limits_kind kind, const char *principal,
+                     struct rate rate)
+{
+    if (!rate.count || !rate.per_ms)
+        return UINT64_MAX;
+    char *key = mem_printf("%d %s", kind, principal);
+    pthread_mutex_lock(&l->lock);
+    double left = filled(limits_find(l, RATES, key), rate, clock_mono_ms());
+    pthread_mutex_unlock(&l->lock);
+    free(key);
+    return (uint64_t)left;
 }
 
 enum limits_answer limits_turn_take(struct limits *l, struct limits_turn *turn)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
-// What clients share across workers: how many connections each has, who is banned, who has sent how
-// much, and who may hash a password now. One object in a process, behind one mutex that is off
+// What clients share across workers: how many connections each has, who has sent how much, and who
+// may hash a password now. One object in a process, behind one mutex that is off
 // every hot path (connect, login, MAIL). Tables are bounded; peers choose the keys, so the hash is
 // seeded.
 //
@@ -27,22 +27,14 @@ void limits_unref(struct limits *limits); // accepts NULL
 bool limits_enter(struct limits *limits, const struct sockaddr *client, uint64_t per_client);
 void limits_leave(struct limits *limits, const struct sockaddr *client);
 
-// Failed logins. A ban begins with the `failures`-th within ban_ms of one another and lasts ban_ms.
-// client or user may be NULL: that side is not counted.
-void limits_failed(struct limits *limits, const struct sockaddr *client, const char *user,
-                   uint64_t failures, uint64_t ban_ms);
-// A login that worked: the client's count starts again, and for a day a ban of the user does not
-// hold for this client (a stranger cannot lock a user out of where that user works).
-void limits_proved(struct limits *limits, const struct sockaddr *client, const char *user);
-uint64_t limits_bans(struct limits *limits); // addresses and users that are banned now
-bool limits_banned(struct limits *limits, const struct sockaddr *client);
-bool limits_user_banned(struct limits *limits, const struct sockaddr *client, const char *user);
-
 // Takes n from the principal's allowance (a bucket that refills at `rate`); false: not enough is
 // left.
 enum limits_kind { LIMITS_MESSAGES, LIMITS_RECIPIENTS };
 bool limits_spend(struct limits *limits, enum limits_kind kind, const char *principal,
                   struct rate rate, uint64_t n);
+// What is left of that allowance now, whole units; UINT64_MAX where there is no limit. For people to see.
+uint64_t limits_left(struct limits *limits, enum limits_kind kind, const char *principal,
+                     struct rate rate);
 
 // Turns at hashing: half the cores at once, LIMITS_WAITING in line. GO: begin now. WAIT:
 // `turn->item.run` will be called on turn->mail's thread, then begin. FULL: neither. After GO or

@@ -23,6 +23,7 @@ struct events;   // relay/events/events.h
 struct reporter; // relay/report/reporter.h: on the main loop
 struct history;  // relay/http/history.h
 struct limits;   // relay/worker/limits.h
+struct bans;     // relay/login/bans.h
 struct quota;    // relay/deliver/quota.h
 
 enum relay_stage { RELAY_STARTING, RELAY_RUNNING, RELAY_DRAINING, RELAY_STOPPING };
@@ -74,6 +75,7 @@ struct relay {
     struct reporter *reporter;
     struct events *events;         // NULL: nobody wants any
     struct limits *_Atomic limits; // made by the first server, gone with the last
+    struct bans *bans;             // there before the first worker and after the last
     struct quota
         *quota; // relay/deliver/quota.h: made by the first worker's pool, gone with the last
     struct worker **workers;

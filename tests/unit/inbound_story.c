@@ -17,6 +17,7 @@
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
 #include "relay/log/log.h"
+#include "relay/login/bans.h"
 #include "relay/queue/queue.h"
 #include "relay/spool/spool.h"
 #include "tests/unit/certs.h"
@@ -312,6 +313,7 @@ void story_begin(struct story *s, const char *yaml)
     struct dns_options dns = {.answers_file = answers};
     s->relay.dns = dns_open(&dns, &why);
     assert_non_null(s->relay.dns);
+    s->relay.bans = bans_new(NULL, 900000);
     int fds[4];
     size_t n = s->setup->config->nlisten;
     for (size_t i = 0; i < n; i++)
@@ -366,6 +368,7 @@ void story_end(struct story *s)
     uv_run(&s->worker.loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&s->worker.loop), 0);
     dns_close(s->relay.dns);
+    bans_free(s->relay.bans);
     tally_clear(&s->relay.counters.listeners);
     tally_clear(&s->relay.counters.logins);
     setup_unref(s->setup);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: ISC
-// Connections, bans, rates and turns at hashing.
+// Connections, rates and turns at hashing.
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -68,66 +68,6 @@ static void connections_count_by_client(void **state)
     assert_true(limits_enter(l, address("2001:db8::2"), 2));
 }
 
-static void bans_are_by_address_and_user(void **state)
-{
-    (void)state;
-    const struct sockaddr *a = address("192.0.2.1"), *b = address("192.0.2.2");
-    for (int i = 0; i < 2; i++)
-        limits_failed(l, a, "app", 3, 60000);
-    assert_false(limits_banned(l, a));
-    limits_failed(l, a, "root", 3, 60000);
-    assert_true(limits_banned(l, a));
-    assert_false(limits_banned(l, b));
-    assert_false(limits_user_banned(l, b, "app"));
-    limits_failed(l, b, "app", 3, 60000);
-    assert_true(limits_user_banned(l, b, "app"));
-    assert_false(limits_user_banned(l, b, "root"));
-}
-
-// A stranger who fails as `app` from everywhere does not lock out the host where app works.
-static void a_user_keeps_where_it_works(void **state)
-{
-    (void)state;
-    const struct sockaddr *home = address("192.0.2.1");
-    limits_proved(l, home, "app");
-    for (int i = 1; i < 20; i++) {
-        char stranger[32];
-        snprintf(stranger, sizeof stranger, "203.0.113.%d", i);
-        limits_failed(l, address(stranger), "app", 3, 60000);
-    }
-    assert_true(limits_user_banned(l, address("203.0.113.99"), "app"));
-    assert_false(limits_user_banned(l, home, "app"));
-}
-
-static void bans_are_counted_while_they_last(void **state)
-{
-    (void)state;
-    assert_int_equal(limits_bans(l), 0);
-    limits_failed(l, address("192.0.2.1"), "app", 2, 30000);
-    assert_int_equal(limits_bans(l), 0);
-    limits_failed(l, address("192.0.2.1"), "root", 2, 30000);
-    assert_int_equal(limits_bans(l), 1); // the address; neither user has failed twice
-    limits_failed(l, address("2001:db8::1"), "app", 2, 60000);
-    assert_int_equal(limits_bans(l), 2);
-    clock_mono_advance(30001);
-    assert_int_equal(limits_bans(l), 1);
-}
-
-static void a_ban_ends(void **state)
-{
-    (void)state;
-    const struct sockaddr *a = address("192.0.2.1");
-    limits_failed(l, a, NULL, 1, 30000);
-    clock_mono_advance(20000);
-    assert_true(limits_banned(l, a));
-    clock_mono_advance(10001);
-    assert_false(limits_banned(l, a));
-    limits_failed(l, a, NULL, 0, 60000); // failures: 0 bans nobody
-    assert_false(limits_banned(l, a));
-    limits_failed(l, a, NULL, 2, 60000); // the old count is gone
-    assert_false(limits_banned(l, a));
-}
-
 static void rates_are_buckets(void **state)
 {
     (void)state;
@@ -138,6 +78,10 @@ static void rates_are_buckets(void **state)
     assert_true(limits_spend(l, LIMITS_RECIPIENTS, "app", two, 2));
     assert_true(limits_spend(l, LIMITS_MESSAGES, "other", two, 1));
     assert_true(limits_spend(l, LIMITS_MESSAGES, "app", none, 1000));
+    assert_int_equal(limits_left(l, LIMITS_MESSAGES, "app", two), 0);
+    assert_int_equal(limits_left(l, LIMITS_MESSAGES, "other", two), 1);
+    assert_int_equal(limits_left(l, LIMITS_MESSAGES, "nobody", two), 2);
+    assert_true(limits_left(l, LIMITS_MESSAGES, "app", none) == UINT64_MAX);
     struct rate fast = {1, 20};
     assert_true(limits_spend(l, LIMITS_RECIPIENTS, "x", fast, 1));
     usleep(50000);
@@ -203,15 +147,8 @@ int main(void)
 {
 #define STORY(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
-        STORY(workers_share_one),
-        STORY(connections_count_by_client),
-        STORY(bans_are_by_address_and_user),
-        STORY(a_user_keeps_where_it_works),
-        STORY(bans_are_counted_while_they_last),
-        STORY(a_ban_ends),
-        STORY(rates_are_buckets),
-        STORY(tables_are_bounded),
-        STORY(hashing_is_bounded_and_in_line),
+        STORY(workers_share_one),  STORY(connections_count_by_client),    STORY(rates_are_buckets),
+        STORY(tables_are_bounded), STORY(hashing_is_bounded_and_in_line),
     };
     return cmocka_run_group_tests_name("limits", tests, NULL, NULL);
 }
