@@ -181,8 +181,7 @@ static void answers_failed(struct dns_answer *a, const char *name, enum said_err
     };
     a->outcome = DNS_FAILED;
     a->proof = error == SAID_BOGUS ? DNS_BOGUS : DNS_UNPROVEN;
-    why_set(&a->why, WHY_DOMAIN, "4.4.3", "looking up %s of %s: %s", dns_type_word(a->type),
-            name[0] ? name : ".", words[error]);
+    why_say(&a->why, LOOKUP_FAILED, dns_type_word(a->type), name[0] ? name : ".", words[error]);
 }
 
 static void fail_as(struct dns_answer *a, const char *name, enum said_error error)
@@ -243,8 +242,7 @@ struct dns_answer *answers_ask(const struct answers *answers, const char *name, 
         if (hop == MAX_CNAME) {
             a->outcome = DNS_FAILED;
             a->proof = DNS_UNPROVEN;
-            why_set(&a->why, WHY_DOMAIN, "4.4.3", "looking up %s of %s: more than %d aliases",
-                    dns_type_word(type), a->name, MAX_CNAME);
+            why_say(&a->why, LOOKUP_FAILED, dns_type_word(type), a->name, "too many aliases");
             return a;
         }
         memcpy(at, target, sizeof at);

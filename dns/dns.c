@@ -180,8 +180,7 @@ static void dns_look_up(struct dns *dns, const char *name, uint16_t type,
 static struct dns_answer *stuck_answer(const char *name, uint16_t type)
 {
     struct dns_answer *a = dns_answer_new(name, type);
-    why_set(&a->why, WHY_OURS, "4.4.3", "the resolver thread has not turned for %d seconds",
-            STUCK_MS / 1000);
+    why_say(&a->why, RESOLVER_STUCK, STUCK_MS / 1000);
     return a;
 }
 

@@ -104,8 +104,7 @@ static void resolver_fail(struct query *q, enum dns_proof proof, const char *tex
     a->outcome = DNS_FAILED;
     a->proof = proof;
     a->silent = !q->heard;
-    why_set(&a->why, WHY_DOMAIN, "4.4.3", "looking up %s of %s: %s", dns_type_word(a->type),
-            a->name[0] ? a->name : ".", text);
+    why_say(&a->why, LOOKUP_FAILED, dns_type_word(a->type), a->name[0] ? a->name : ".", text);
     resolver_finish(q);
 }
 

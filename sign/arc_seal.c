@@ -63,9 +63,9 @@ static int arc_seal_finish(struct fold *f, const struct arc_set *set, struct buf
     if (rc == 0)
         rc = sign_key_sign(set->key, data->data, data->len, &signature, why);
     else
-        why_set(why, WHY_MESSAGE, "5.6.0", "the header is too large to seal");
+        why_say(why, SEAL_NO_ROOM, "the header is too large to seal");
     if (rc == 0 && (rc = fold_finish(f, buf_span(&signature), true, out)) < 0)
-        why_set(why, WHY_MESSAGE, "5.6.0", "the seal has no room");
+        why_say(why, SEAL_NO_ROOM, "the seal has no room");
     buf_free(&signature);
     return rc;
 }
@@ -86,7 +86,7 @@ static int write_message_signature(const struct arc_chain *c, const struct arc_s
     message_tags(c, set, hashes, &list, &f);
     int rc = list.full ? -1 : selection_canon(CANON_RELAXED, header, buf_span(&list), NULL, &data);
     if (rc < 0)
-        why_set(why, WHY_MESSAGE, "5.6.0", "too many header fields to sign");
+        why_say(why, SEAL_NO_ROOM, "too many header fields to sign");
     else
         rc = arc_seal_finish(&f, set, &data, out, why);
     fold_free(&f);
@@ -120,7 +120,7 @@ static int write_seal(const struct arc_chain *c, const struct arc_set *set,
     // A chain that fails is sealed as if this set were the only one (RFC 8617 section 5.1.2).
     int rc = set->cv == ARC_FAIL ? 0 : arc_canon_sets(c, arc_instances(c), &data);
     if (rc < 0 || add_canonical(results, &data) < 0 || add_canonical(message, &data) < 0)
-        rc = why_set(why, WHY_MESSAGE, "5.6.0", "the chain is too large to seal");
+        rc = why_say(why, SEAL_NO_ROOM, "the chain is too large to seal");
     else
         rc = arc_seal_finish(&f, set, &data, out, why);
     fold_free(&f);
@@ -148,7 +148,7 @@ int arc_seal(const struct arc_chain *c, const struct arc_set *set, const struct 
              set->results);
     int rc = -1;
     if (results.full)
-        why_set(why, WHY_MESSAGE, "5.6.0", "the results have no room");
+        why_say(why, SEAL_NO_ROOM, "the results have no room");
     else if (write_message_signature(c, set, hashes, &message, why) == 0 &&
              write_seal(c, set, &results, &message, &seal, why) == 0) {
         // Newest on top, in this order (RFC 8617 section 5.1).
@@ -156,7 +156,7 @@ int arc_seal(const struct arc_chain *c, const struct arc_set *set, const struct 
         buf_addspan(out, buf_span(&message));
         rc = buf_addspan(out, buf_span(&results));
         if (rc < 0 || out->full)
-            rc = why_set(why, WHY_MESSAGE, "5.6.0", "the seal has no room");
+            rc = why_say(why, SEAL_NO_ROOM, "the seal has no room");
     }
     buf_free(&results);
     buf_free(&message);

@@ -74,8 +74,7 @@ static int dkim_sign_check(const struct dkim_sign *how, const struct header *hea
                        how->domain, how->selector);
     size_t from = header_count(header, "From");
     if (from != 1)
-        return why_set(why, WHY_MESSAGE, "5.6.0", "the message has %s From field",
-                       from ? "more than one" : "no");
+        return from ? why_say(why, FROM_TWICE) : why_say(why, FROM_MISSING);
     if (how->headers && !selection_has(span_text(how->headers), "from"))
         return why_set(why, WHY_OURS, "4.3.5", "a DKIM signature has to cover From");
     return 0;
@@ -99,11 +98,11 @@ int dkim_sign(const struct dkim_sign *how, const struct header *header,
     if (list.full || f.text.full ||
         selection_canon(how->header_canon, header, buf_span(&list), NULL, &data) < 0 ||
         fold_canon(&f, how->header_canon, &data) < 0)
-        why_set(why, WHY_MESSAGE, "5.6.0", "too many header fields to sign");
+        why_say(why, SEAL_NO_ROOM, "too many header fields to sign");
     else if (sign_key_sign(how->key, data.data, data.len, &signature, why) == 0) {
         rc = fold_finish(&f, buf_span(&signature), false, out);
         if (rc < 0)
-            why_set(why, WHY_MESSAGE, "5.6.0", "the DKIM signature has no room");
+            why_say(why, SEAL_NO_ROOM, "the DKIM signature has no room");
     }
     fold_free(&f);
     buf_free(&signature);

@@ -65,8 +65,7 @@ static int no_field(size_t which, struct span line, struct why *why)
     for (size_t i = 0; i < n; i++)
         quoted[i] = line.p[i] < 32 || line.p[i] > 126 ? '?' : (char)line.p[i];
     quoted[n] = 0;
-    return why_set(why, WHY_MESSAGE, "5.6.0", "line %zu of the header is no field: '%s%s'", which,
-                   quoted, cut ? "..." : "");
+    return why_say(why, HEADER_LINE, which, quoted, cut ? "..." : "");
 }
 
 int header_parse(struct header *h, struct span bytes, size_t *used, struct why *why)
@@ -83,8 +82,7 @@ int header_parse(struct header *h, struct span bytes, size_t *used, struct why *
         }
         if (h->n == MAX_HEADER_FIELDS) {
             header_free(h);
-            return why_set(why, WHY_MESSAGE, "5.6.0", "the header has more than %d fields",
-                           MAX_HEADER_FIELDS);
+            return why_say(why, HEADER_FIELDS, MAX_HEADER_FIELDS);
         }
         if (h->n == room) {
             room = room ? room * 2 : 32;

@@ -176,7 +176,7 @@ int message_auth_seal(const struct message_auth *a, const struct seal *how, stru
         .cv = message_auth_chain_status(a),
         .results = buf_text(&results),
     };
-    int rc = results.full ? why_set(why, WHY_MESSAGE, "5.6.0", "the results have no room")
+    int rc = results.full ? why_say(why, SEAL_NO_ROOM, "the results have no room")
                           : arc_seal(a->chain, &set, a->hashes, out, why);
     buf_free(&results);
     return rc;

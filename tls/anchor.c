@@ -59,8 +59,7 @@ int anchor_reached(gnutls_x509_crt_t anchor, gnutls_x509_crt_t *list, size_t n,
                    struct anchor_budget *budget, struct why *why)
 {
     struct search s = {.anchor = anchor, .list = list, .n = n, .budget = budget, .why = why};
-    why_set_tls(why, WHY_CERTIFICATE_NOT_TRUSTED, WHY_HOST, "4.7.5",
-                "the certificate is not trusted: it does not lead to the one that TLSA names");
+    why_say(why, TLSA_ANCHOR_UNREACHED);
     gnutls_x509_trust_list_init(&s.anchors, 0);
     bool yes = gnutls_x509_trust_list_add_cas(s.anchors, &anchor, 1, 0) == 1 && anchor_begin(&s);
     gnutls_x509_trust_list_deinit(s.anchors, 0);

@@ -85,14 +85,11 @@ int certificate_chain_read(const struct span *chain, size_t *nchain, gnutls_x509
 {
     size_t i = 0;
     if (*nchain == 0)
-        return why_set_tls(why, WHY_VALIDATION_FAILURE, WHY_HOST, "4.7.5",
-                           "the server sent no certificate");
+        return why_say(why, CERTIFICATE_MISSING);
     while (i < *nchain && i < MAX_CHAIN && (list[i] = certificate_read(chain[i])))
         i++;
     *nchain = i;
-    return i ? 0
-             : why_set_tls(why, WHY_VALIDATION_FAILURE, WHY_HOST, "4.7.5",
-                           "the server's certificate cannot be read or has an oversized key");
+    return i ? 0 : why_say(why, CERTIFICATE_UNREADABLE);
 }
 
 // ---- names
@@ -174,14 +171,11 @@ int certificate_check_name(gnutls_x509_crt_t leaf, const char *const *names, siz
     size_t n = sizeof common;
     const char *wanted = nnames ? names[0] : "?";
     if (describe_names(leaf, own, sizeof own))
-        return why_set_tls(why, WHY_CERTIFICATE_HOST_MISMATCH, WHY_HOST, "4.7.5",
-                           "the certificate is for %s, not for %s", own, wanted);
+        return why_say(why, CERTIFICATE_OTHER_NAME, own, wanted);
     if (gnutls_x509_crt_get_dn_by_oid(leaf, GNUTLS_OID_X520_COMMON_NAME, 0, 0, common, &n) < 0)
-        return why_set_tls(why, WHY_CERTIFICATE_HOST_MISMATCH, WHY_HOST, "4.7.5",
-                           "the certificate carries no name, so it is not for %s", wanted);
-    return why_set_tls(why, WHY_CERTIFICATE_HOST_MISMATCH, WHY_HOST, "4.7.5",
-                       "the certificate has no dNSName for %s; its common name, %s, %s", wanted,
-                       common, cn ? "is another" : "does not count");
+        return why_say(why, CERTIFICATE_NO_NAME, wanted);
+    return why_say(why, CERTIFICATE_COMMON_NAME, wanted, common,
+                   cn ? "is another" : "does not count");
 }
 
 // ---- dates and path
@@ -206,13 +200,11 @@ int certificate_check_dates(gnutls_x509_crt_t certificate, struct why *why)
             ends = gnutls_x509_crt_get_expiration_time(certificate);
     if (now > ends) {
         clock_rfc3339(ends * 1000, when);
-        return why_set_tls(why, WHY_CERTIFICATE_EXPIRED, WHY_HOST, "4.7.5",
-                           "the certificate expired at %s", when);
+        return why_say(why, CERTIFICATE_EXPIRED, when);
     }
     if (now < begins) {
         clock_rfc3339(begins * 1000, when);
-        return why_set_tls(why, WHY_VALIDATION_FAILURE, WHY_HOST, "4.7.5",
-                           "the certificate is not valid before %s", when);
+        return why_say(why, CERTIFICATE_NOT_YET, when);
     }
     return 0;
 }
@@ -245,20 +237,16 @@ int certificate_check_path(gnutls_x509_trust_list_t anchors, gnutls_x509_crt_t *
     int rc = gnutls_x509_trust_list_verify_crt2(anchors, chain, (unsigned)n, &purpose, 1, flags,
                                                 &status, NULL);
     if (rc < 0)
-        return why_set_tls(why, WHY_VALIDATION_FAILURE, WHY_HOST, "4.7.5",
-                           "the certificate cannot be verified: %s", gnutls_strerror(rc));
+        return why_say(why, CERTIFICATE_UNVERIFIED, gnutls_strerror(rc));
     if (status == 0)
         return 0;
     unsigned dates = GNUTLS_CERT_EXPIRED | GNUTLS_CERT_NOT_ACTIVATED | GNUTLS_CERT_INVALID;
     if (status & ~dates)
-        return why_set_tls(why, WHY_CERTIFICATE_NOT_TRUSTED, WHY_HOST, "4.7.5",
-                           "the certificate is not trusted: %s", reason_of(status));
+        return why_say(why, CERTIFICATE_UNTRUSTED, reason_of(status));
     if (certificate_check_dates(chain[0], why) < 0)
         return -1;
-    return why_set_tls(
-        why, status & GNUTLS_CERT_EXPIRED ? WHY_CERTIFICATE_EXPIRED : WHY_VALIDATION_FAILURE,
-        WHY_HOST, "4.7.5", "%s",
-        status & GNUTLS_CERT_EXPIRED         ? "a certificate in the chain has expired"
-        : status & GNUTLS_CERT_NOT_ACTIVATED ? "a certificate in the chain is not valid yet"
-                                             : "the chain is not valid");
+    if (status & GNUTLS_CERT_EXPIRED)
+        return why_say(why, CHAIN_EXPIRED);
+    return status & GNUTLS_CERT_NOT_ACTIVATED ? why_say(why, CHAIN_NOT_YET)
+                                              : why_say(why, CHAIN_INVALID);
 }

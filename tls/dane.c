@@ -198,6 +198,5 @@ int dane_verify(const struct span *chain, size_t nchain, const struct dns_tlsa *
         return 0;
     if (t.matched)
         return -1;
-    return why_set_tls(why, WHY_TLSA_INVALID, WHY_HOST, "4.7.5",
-                       "no TLSA record matches the server's certificates");
+    return why_say(why, TLSA_MISMATCH);
 }

@@ -41,9 +41,9 @@ int https_session_verify(void *easy, const char *host, struct trust *trust, stru
     struct span chain[MAX_CHAIN];
     unsigned n = 0;
     if (!session || !trust)
-        return why_set_tls(why, WHY_VALIDATION_FAILURE, WHY_HOST, "4.7.5", "%s",
-                           session ? "there is no trust store to hold it against"
-                                   : "the TLS session cannot be looked into");
+        return why_say(why, CERTIFICATE_UNVERIFIED,
+                       session ? "there is no trust store to hold it against"
+                               : "the TLS session cannot be looked into");
     const gnutls_datum_t *list = gnutls_certificate_get_peers(session, &n);
     size_t count = list ? n < MAX_CHAIN ? n : MAX_CHAIN : 0;
     for (size_t i = 0; i < count; i++)

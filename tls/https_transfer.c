@@ -38,15 +38,13 @@ int https_failed(const char *host, const char *path, struct why *why, const char
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    return why_set_tls(why, WHY_STS_POLICY_FETCH_ERROR, WHY_DOMAIN, "4.7.5", "https://%s%s: %s",
-                       host, path, text);
+    return why_say(why, STS_FETCH_FAILED, host, path, text);
 }
 
 int https_certificate_failed(const char *host, const char *path, struct why *why,
                              const char *detail)
 {
-    return why_set_tls(why, WHY_STS_WEBPKI_INVALID, WHY_DOMAIN, "4.7.5",
-                       "https://%s%s: the certificate does not hold: %s", host, path, detail);
+    return why_say(why, STS_CERTIFICATE, host, path, detail);
 }
 
 // ---- what curl asks

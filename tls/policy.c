@@ -150,9 +150,7 @@ static void ask_sts(const struct policy_input *in, struct wish *must, struct wis
     if (match)
         return;
     struct why why;
-    why_set_tls(&why, WHY_VALIDATION_FAILURE, WHY_HOST, "4.7.5",
-                "%s is not among the MX hosts that the MTA-STS policy of %s lists", in->host,
-                in->next_hop_domain);
+    why_say(&why, STS_MX_NOT_LISTED, in->host, in->next_hop_domain);
     why_host(&why, in->host);
     if (sts->mode == STS_ENFORCE) {
         if (must->level < TLS_WEBPKI) // what it demands of every host, this one too
@@ -196,9 +194,7 @@ static void need_tlsa(const struct policy_input *in, struct demand *d)
     if (d->level != TLS_DANE || can_be_dane(in) || d->refuse)
         return;
     struct why why;
-    why_set_tls(&why, WHY_DANE_REQUIRED, WHY_HOST, "4.7.5",
-                "DANE is demanded of %s, which has no usable TLSA records that DNSSEC vouches for",
-                in->host ? in->host : "an address");
+    why_say(&why, DANE_MISSING, in->host ? in->host : "an address");
     why_host(&why, in->host);
     policy_refuse(d, &why);
 }
@@ -215,9 +211,7 @@ static void apply_requiretls(const struct policy_input *in, struct demand *d)
     if (in->authentic || d->refuse)
         return;
     struct why why;
-    why_set_tls(&why, WHY_VALIDATION_FAILURE, WHY_HOST, "5.7.30",
-                "REQUIRETLS: neither DNSSEC nor MTA-STS vouches for the host name %s",
-                in->host ? in->host : "of an address literal");
+    why_say(&why, REQUIRETLS_NO_NAME, in->host ? in->host : "of an address literal");
     why_host(&why, in->host);
     policy_refuse(d, &why);
 }

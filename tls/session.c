@@ -208,15 +208,13 @@ static enum tls_session_state tls_session_failed(struct tls_session *ch, int cod
     ch->state = TLS_SESSION_FAILED;
     gnutls_alert_send_appropriate(ch->session, code);
     if (ch->refusal)
-        why_set_tls(why, WHY_VALIDATION_FAILURE, WHY_HOST, "4.7.5", "%s", ch->refusal);
+        why_say(why, TLS_REFUSED, ch->refusal);
     else if (code == GNUTLS_E_FATAL_ALERT_RECEIVED)
-        why_set_tls(why, WHY_VALIDATION_FAILURE, WHY_HOST, "4.7.5",
-                    "%s failed: the peer sent the alert \"%s\"", when,
-                    gnutls_alert_get_name(gnutls_alert_get(ch->session)));
+        why_say(why, TLS_ALERT, when, gnutls_alert_get_name(gnutls_alert_get(ch->session)));
     else
-        why_set_tls(why, WHY_VALIDATION_FAILURE, WHY_HOST, "4.7.5", "%s failed: %s", when,
-                    code == GNUTLS_E_REHANDSHAKE ? "the peer asked for renegotiation"
-                                                 : gnutls_strerror(code));
+        why_say(why, TLS_FAILED, when,
+                code == GNUTLS_E_REHANDSHAKE ? "the peer asked for renegotiation"
+                                             : gnutls_strerror(code));
     return ch->state;
 }
 

@@ -27,7 +27,7 @@ __attribute__((format(printf, 2, 3))) static int invalid(struct why *why, const 
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    return why_set_tls(why, WHY_STS_POLICY_INVALID, WHY_DOMAIN, "4.7.5", "%s", text);
+    return why_say(why, STS_POLICY_INVALID, text);
 }
 
 static struct span trim_blanks(struct span s)
@@ -126,7 +126,7 @@ int sts_record_parse(const struct span *txts, size_t n, char id[static STS_ID_MA
         }
     why_clear(why);
     if (count == 0) { // the ordinary case, and no failure to be reported
-        why_set(why, WHY_DOMAIN, "4.7.5", "there is no MTA-STS record");
+        why_say(why, STS_NO_RECORD);
         return 0;
     }
     if (count > 1) {

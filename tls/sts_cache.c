@@ -274,8 +274,7 @@ static bool read_id(const struct dns_answer *answer, char id[static STS_ID_MAX +
     buf_init(&texts, 262144);
     size_t n = answer->outcome == DNS_FOUND ? read_txt(answer, &texts, spans, 64) : 0;
     if (answer->outcome == DNS_FAILED)
-        why_set_tls(why, WHY_STS_POLICY_FETCH_ERROR, WHY_DOMAIN, "4.7.5",
-                    "the TXT record of %s cannot be had: %s", answer->name, answer->why.text);
+        why_say(why, STS_TXT_FAILED, answer->name, answer->why.text);
     else if (sts_record_parse(spans, n, id, &found, why) < 0)
         found = false;
     buf_free(&texts);

@@ -112,13 +112,11 @@ int verify_pin(const struct span *chain, size_t nchain, const char *const *pins,
     unsigned char digest[SHA256_BYTES];
     if (nchain == 0 || !der_public_key(chain[0], &key) ||
         gnutls_hash_fast(GNUTLS_DIG_SHA256, key.p, key.n, digest) < 0)
-        return why_set_tls(why, WHY_VALIDATION_FAILURE, WHY_HOST, "4.7.5",
-                           "the server sent no certificate that can be read");
+        return why_say(why, CERTIFICATE_UNREADABLE);
     for (size_t i = 0; i < npins; i++)
         if (pin_is(pins[i], digest))
             return 0;
-    return why_set_tls(why, WHY_CERTIFICATE_NOT_TRUSTED, WHY_HOST, "4.7.5",
-                       "the server's key is none of those pinned");
+    return why_say(why, PIN_MISMATCH);
 }
 
 // ---- for people

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include "relay/base/reasons.h"
 
 static const char *const tls_words[] = {
     [WHY_TLS_NONE] = "",
@@ -27,37 +28,64 @@ void why_clear(struct why *why)
     *why = (struct why){.scope = WHY_NOTHING};
 }
 
-static void fill(struct why *why, enum why_tls tls, enum why_scope scope, const char *status,
-                 const char *format, va_list args) __attribute__((format(printf, 5, 0)));
-static void fill(struct why *why, enum why_tls tls, enum why_scope scope, const char *status,
-                 const char *format, va_list args)
+static void fill(struct why *why, const struct reason_row *row, const char *format, va_list args)
+    __attribute__((format(printf, 3, 0)));
+static void fill(struct why *why, const struct reason_row *row, const char *format, va_list args)
 {
     char text[sizeof why->text]; // the arguments may be parts of *why
     vsnprintf(text, sizeof text, format, args);
     char code[sizeof why->status];
-    snprintf(code, sizeof code, "%s", status);
+    snprintf(code, sizeof code, "%s", row->status);
     why_clear(why);
-    why->scope = scope;
-    why->tls = tls;
+    why->scope = row->scope;
+    why->tls = row->tls;
+    why->act = row->act;
     memcpy(why->status, code, sizeof code);
     memcpy(why->text, text, sizeof text);
 }
 
-int why_set(struct why *why, enum why_scope scope, const char *status, const char *format, ...)
+int why_fill(struct why *why, enum reason reason, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    fill(why, WHY_TLS_NONE, scope, status, format, args);
+    fill(why, reason_row(reason), format, args);
     va_end(args);
+    why->reason = reason;
+    return -1;
+}
+
+void why_status(struct why *why, const char *status)
+{
+    snprintf(why->status, sizeof why->status, "%s", status);
+}
+
+// A reason of no catalogue; what is wrong with this relay itself has one name for all of it.
+static enum reason unnamed(enum why_scope scope, struct reason_row *row)
+{
+    enum reason reason = scope == WHY_OURS ? REASON_RELAY_FAULT : REASON_NONE;
+    row->act = reason_row(reason)->act;
+    return reason;
+}
+
+int why_set(struct why *why, enum why_scope scope, const char *status, const char *format, ...)
+{
+    struct reason_row row = {.scope = scope, .status = status};
+    enum reason reason = unnamed(scope, &row);
+    va_list args;
+    va_start(args, format);
+    fill(why, &row, format, args);
+    va_end(args);
+    why->reason = reason;
     return -1;
 }
 
 int why_set_tls(struct why *why, enum why_tls tls, enum why_scope scope, const char *status,
                 const char *format, ...)
 {
+    struct reason_row row = {.scope = scope, .status = status, .tls = tls};
     va_list args;
     va_start(args, format);
-    fill(why, tls, scope, status, format, args);
+    fill(why, &row, format, args);
     va_end(args);
     return -1;
 }

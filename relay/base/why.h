@@ -37,8 +37,31 @@ enum why_tls {
     WHY_TLS_TYPES
 };
 
+// Every reason of the catalogue (relay/base/reasons.def) by name; its row says the rest (relay/base/reasons.h).
+#define REASON(id, ...) REASON_##id,
+enum reason {
+    REASON_NONE,
+#include "relay/base/reasons.def"
+};
+#undef REASON
+
+// Who can mend it.
+enum act {
+    ACT_NONE,
+    ACT_US,
+    ACT_NETWORK,
+    ACT_SENDER,
+    ACT_RECEIVER,
+    ACT_RECEIVER_HOST,
+    ACT_RECEIVER_DNS,
+    ACT_HEALS
+};
+
 struct why {
     enum why_scope scope;
+    enum reason
+        reason; // what it is called; REASON_NONE: it is in no catalogue (commands, the start)
+    enum act act;
     char status[12]; // enhanced status code, RFC 3463: "4.7.5"; its class says whether to retry
     enum why_tls tls;
     const char *
@@ -50,7 +73,21 @@ struct why {
 
 void why_clear(struct why *why);
 
-// Fills and returns -1, so that `return why_set(...)` reads well. host and reply become "".
+// The sentences, so that the compiler holds the arguments of why_say against them.
+#define REASON(id, name, scope, status, tls, act, holes, sentence, means, advice)                  \
+    static const char reason_text_##id[] __attribute__((unused)) = sentence;
+#include "relay/base/reasons.def"
+#undef REASON
+
+// Fills from the row of the catalogue and returns -1, so that `return why_say(why, NO_SUCH_DOMAIN, domain)` reads
+// well. host and reply become "".
+#define why_say(why, id, ...)                                                                      \
+    why_fill((why), REASON_##id, reason_text_##id __VA_OPT__(, ) __VA_ARGS__)
+int why_fill(struct why *why, enum reason reason, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+// What the row says otherwise here: the status of a reply; scope and TLS-RPT type where they depend.
+void why_status(struct why *why, const char *status);
+// The same for what is in no catalogue: a command's fault, or the start's. WHY_OURS is relay-fault.
 int why_set(struct why *why, enum why_scope scope, const char *status, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 // The same for a failure about TLS.

@@ -83,7 +83,7 @@ static void start_tls(struct probe *p)
 static void no_starttls(struct probe *p)
 {
     struct why why;
-    why_set_tls(&why, WHY_STARTTLS_NOT_SUPPORTED, WHY_HOST, "4.7.4", "the host offers no STARTTLS");
+    why_say(&why, STARTTLS_NOT_OFFERED, "");
     json_object_set_new(p->result, "starttls", json_false());
     probe_finish(p, clear_allowed(p) ? "clear" : "failed", &why);
 }

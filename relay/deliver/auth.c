@@ -27,8 +27,7 @@ enum deliver_state deliver_auth_begin(struct deliver *d)
         return DELIVER_MAIL;
     }
     if (!stream_is_secure(d->link.c->stream) || d->link.c->proof == PROOF_NONE) {
-        why_set(&why, WHY_HOST, "4.7.0",
-                "a password is only sent to a host that proved itself (webpki, dane or pin)");
+        why_say(&why, AUTH_UNPROVED);
         why_host(&why, d->link.c->host);
         return deliver_quit_next(d, &why);
     }
@@ -102,7 +101,7 @@ enum deliver_state deliver_auth(struct deliver *d)
     bool token = rule->auth_token_command && rule->auth_token_command[0];
     if (strlen(rule->auth_user) > 512) {
         struct why why;
-        why_set(&why, WHY_OURS, "4.3.5", "the user name for the next hop is too long");
+        why_say(&why, AUTH_NAME_TOO_LONG);
         return deliver_quit_next(d, &why);
     }
     if (token && ext->auth_oauthbearer) {
@@ -117,7 +116,7 @@ enum deliver_state deliver_auth(struct deliver *d)
         return DELIVER_WAIT;
     } else {
         struct why why;
-        why_set(&why, WHY_HOST, "4.7.0", "the host offers no way to log in that fits");
+        why_say(&why, AUTH_NO_MECHANISM);
         why_host(&why, d->link.c->host);
         return deliver_quit_next(d, &why);
     }

@@ -143,7 +143,7 @@ static void content_load_done(uv_work_t *work, int status)
 {
     struct content_load *load = work->data;
     if (status < 0)
-        load->rc = why_set(&load->why, WHY_OURS, "4.3.0", "reading the spool was cut short");
+        load->rc = why_say(&load->why, SPOOL_CUT_SHORT);
     struct content *c = load->rc == 0 && !load->cancelled
                             ? deliver_content_take(load->worker->relay, load->twin, load->message)
                             : NULL;
@@ -228,7 +228,7 @@ static void content_read_done(uv_work_t *work, int status)
         return;
     }
     if (status < 0)
-        r->n = why_set(&r->why, WHY_OURS, "4.3.0", "reading the spool was cut short");
+        r->n = why_say(&r->why, SPOOL_CUT_SHORT);
     if (r->n > 0)
         r->offset += (uint64_t)r->n;
     r->fn(r->chunk, r->n, r->n < 0 ? &r->why : NULL, r->arg);

@@ -36,7 +36,7 @@ static void data_on_read(const void *data, ssize_t n, const struct why *why, voi
     struct deliver_transaction *t = &d->trans;
     struct why short_file;
     if (n == 0 || (n > 0 && (uint64_t)n > t->body_left))
-        why_set(&short_file, WHY_OURS, "4.3.0", "the file of a large body changed its size");
+        why_say(&short_file, BODY_CHANGED_SIZE);
     if (n <= 0 || (uint64_t)n > t->body_left) {
         // Half a message is out: only closing the connection keeps the host from taking it.
         deliver_drop(d, true);

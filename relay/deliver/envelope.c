@@ -44,20 +44,15 @@ static int envelope_fits(const struct deliver *d, struct why *why)
     int rc = 0;
     uint64_t size = content_size(d->content);
     if (env->requiretls && !env->dsn && !ext->requiretls)
-        rc = why_set(why, WHY_HOST, "5.7.30",
-                     "the message asks for REQUIRETLS, and the host does not offer it");
+        rc = why_say(why, REQUIRETLS_NOT_OFFERED);
     else if (ext->size && ext->size_max && size > ext->size_max)
-        rc = why_set(why, WHY_HOST, "5.3.4",
-                     "the message has %llu bytes, and the host takes %llu at most",
-                     (unsigned long long)size, (unsigned long long)ext->size_max);
+        rc = why_say(why, HOST_SIZE, (unsigned long long)size, (unsigned long long)ext->size_max);
     else if (env->body == BODY_BINARYMIME && !takes_binary(d))
-        rc = why_set(why, WHY_HOST, "5.6.3", "the message is binary, and the host takes none");
+        rc = why_say(why, HOST_NO_BINARY);
     else if (env->eightbit && !ext->eightbitmime && !ext->smtputf8)
-        rc = why_set(why, WHY_HOST, "5.6.3",
-                     "the message has 8-bit content, and the host does not offer 8BITMIME");
+        rc = why_say(why, HOST_NO_8BIT);
     else if (needs_utf8(env) && !ext->smtputf8)
-        rc = why_set(why, WHY_HOST, "5.6.7",
-                     "the message needs SMTPUTF8, and the host does not offer it");
+        rc = why_say(why, HOST_NO_UTF8);
     if (rc < 0)
         why_host(why, d->link.c->host);
     return rc;

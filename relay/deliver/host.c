@@ -97,7 +97,7 @@ static void pass_over(struct deliver *d, const struct route_host *host)
 {
     struct why why = host->demand.refuse ? host->demand.why : host->unusable;
     if (!why_is_set(&why))
-        why_set(&why, WHY_HOST, "4.4.3", "the host has no address that may be used");
+        why_say(&why, HOST_NO_ADDRESS);
     if (!why.host[0])
         why_host(&why, host->host);
     // A REQUIRETLS host whose name nobody vouches for has answered; DNS trouble has not.
@@ -145,7 +145,7 @@ static enum deliver_state give_up(struct deliver *d)
 {
     struct why why = d->last.why;
     if (!why_is_set(&why))
-        why_set(&why, WHY_HOST, "4.4.1", d->busy ? "all hosts are busy" : "no host is left to try");
+        d->busy ? why_say(&why, HOSTS_BUSY) : why_say(&why, NO_HOST_LEFT);
     if (d->lacks && !d->troubles && !d->busy && why_permanent(&why))
         why.scope = WHY_DOMAIN;
     deliver_refuse_rest(d, &why, d->last.attempt);

@@ -22,20 +22,19 @@ void outcome_agree(struct why *why)
         why->status[0] = '4';
 }
 
-// What each stage is about when it goes wrong for good, and for a while.
+// A refusal at each stage, for good and for a while.
 static const struct {
     const char *command;
-    enum why_scope permanent, temporary;
+    enum reason refused, deferred;
 } stages[] = {
-    [STAGE_GREETING] = {"the connection", WHY_HOST, WHY_HOST},
-    [STAGE_EHLO] = {"EHLO", WHY_HOST, WHY_HOST},
-    [STAGE_STARTTLS] = {"STARTTLS", WHY_HOST, WHY_HOST},
+    [STAGE_GREETING] = {"the connection", REASON_GREETING_REFUSED, REASON_GREETING_DEFERRED},
+    [STAGE_EHLO] = {"EHLO", REASON_EHLO_REFUSED, REASON_EHLO_DEFERRED},
     // Refused credentials are for the operator to mend: the mail waits.
-    [STAGE_AUTH] = {"AUTH", WHY_HOST, WHY_HOST},
-    [STAGE_MAIL] = {"MAIL FROM", WHY_MESSAGE, WHY_HOST},
-    [STAGE_RCPT] = {"RCPT TO", WHY_RECIPIENT, WHY_RECIPIENT},
-    [STAGE_DATA] = {"DATA", WHY_MESSAGE, WHY_MESSAGE},
-    [STAGE_FINAL] = {"the message", WHY_MESSAGE, WHY_MESSAGE},
+    [STAGE_AUTH] = {"AUTH", REASON_AUTH_REFUSED, REASON_AUTH_DEFERRED},
+    [STAGE_MAIL] = {"MAIL FROM", REASON_MAIL_REFUSED, REASON_MAIL_DEFERRED},
+    [STAGE_RCPT] = {"RCPT TO", REASON_RCPT_REFUSED, REASON_RCPT_DEFERRED},
+    [STAGE_DATA] = {"DATA", REASON_DATA_REFUSED, REASON_DATA_DEFERRED},
+    [STAGE_FINAL] = {"the message", REASON_MESSAGE_REFUSED, REASON_MESSAGE_DEFERRED},
 };
 
 int outcome_reply(struct why *why, enum smtp_stage stage, const struct smtp_reply *reply,
@@ -46,14 +45,15 @@ int outcome_reply(struct why *why, enum smtp_stage stage, const struct smtp_repl
     smtp_reply_status(reply, status);
     const char *command = stages[stage].command;
     if (reply->code == 421)
-        why_set(why, WHY_HOST, status[0] == '4' ? status : "4.3.2", "the host closed the session");
+        why_say(why, HOST_LEAVES);
     else if (reply->code >= 500)
-        why_set(why, stages[stage].permanent, status, "the host refused %s", command);
+        why_fill(why, stages[stage].refused, "the host refused %s", command);
     else if (reply->code >= 400)
-        why_set(why, stages[stage].temporary, status, "the host refused %s at this time", command);
+        why_fill(why, stages[stage].deferred, "the host refused %s at this time", command);
     else // A success where none is possible: neither class is to be trusted.
-        why_set(why, WHY_HOST, "4.5.0", "the host answered %s with code %d, which makes no sense",
-                command, reply->code);
+        why_say(why, REPLY_SENSELESS, command, reply->code);
+    if (reply->code >= 400 && (reply->code != 421 || status[0] == '4'))
+        why_status(why, status);
     why_host(why, host);
     why_reply(why, text);
     return -1;

@@ -25,7 +25,6 @@ void outcome_agree(struct why *why);
 enum smtp_stage {
     STAGE_GREETING,
     STAGE_EHLO,
-    STAGE_STARTTLS,
     STAGE_AUTH,
     STAGE_MAIL,
     STAGE_RCPT,

@@ -37,10 +37,7 @@ char *secret_read(const char *path, struct why *why)
     if (fd >= 0)
         close(fd);
     if (n <= 0 || n == SECRET_MAX) {
-        why_set(why, WHY_OURS, "4.3.5",
-                n > 0 ? "the password file %s is larger than a password can be"
-                      : "the password file %s cannot be read",
-                path);
+        n > 0 ? why_say(why, PASSWORD_TOO_LARGE, path) : why_say(why, PASSWORD_UNREADABLE, path);
         return NULL;
     }
     return secret_of(bytes, (size_t)n);
@@ -96,7 +93,7 @@ static void over(struct secret_command *t, bool in_time)
     }
     free(secret);
     struct why why;
-    why_set(&why, WHY_OURS, "4.3.5", "the token command %s",
+    why_say(&why, TOKEN_COMMAND,
             !in_time ? "did not end in time"
             : whole  ? "gave no token"
                      : "gave more than a token can be (64 KiB)");
@@ -165,7 +162,7 @@ struct secret_command *secret_command(uv_loop_t *loop, char *command, secret_fn 
     int rc = uv_spawn(loop, &t->process, &options);
     if (rc < 0) {
         close_all(t);
-        why_set(why, WHY_OURS, "4.3.5", "the token command cannot be run: %s", uv_strerror(rc));
+        why_say(why, TOKEN_COMMAND, uv_strerror(rc));
         return NULL;
     }
     t->fn = fn;

@@ -109,7 +109,7 @@ static enum deliver_state misled(struct deliver *d, enum deliver_state state)
     struct why why;
     log_alarm("session", "an outbound session came to its state %s without what that needs",
               table[state].name);
-    why_set(&why, WHY_OURS, "4.3.0", "the session was ended by a fault of this relay");
+    why_say(&why, SESSION_FAULT);
     deliver_drop(d, true);
     deliver_refuse_rest(d, &why, NULL);
     return state == DELIVER_GONE ? DELIVER_GONE : DELIVER_END;
@@ -431,7 +431,7 @@ static void session_on_event(struct stream *s, enum stream_event what, void *arg
     case STREAM_DATA:
         break;
     case STREAM_EOF:
-        why_set(&why, WHY_HOST, "4.4.2", "the host closed the connection");
+        why_say(&why, HOST_CLOSED);
         say_when(d, &why);
         lost_connection(d, &why);
         break;
@@ -442,7 +442,7 @@ static void session_on_event(struct stream *s, enum stream_event what, void *arg
         lost_connection(d, &why);
         break;
     case STREAM_TIMEOUT:
-        why_set(&why, WHY_HOST, "4.4.2", "the host did not answer in time");
+        why_say(&why, HOST_SILENT);
         say_when(d, &why);
         go(d, lost(d, &why));
         break;

@@ -68,32 +68,41 @@ enum deliver_state deliver_tls_failed(struct deliver *d, struct why *why, bool a
     return deliver_next(d, why, lacking);
 }
 
-// `what` the host does instead.
-static enum deliver_state no_starttls(struct deliver *d, const char *what)
+#define DEMANDED_MAX 128
+// Who demands TLS here, as the end of a sentence; "" where clear text will do.
+static const char *demanded(const struct deliver *d, char *text, size_t n)
 {
-    struct why why;
-    bool clear = deliver_clear_allowed(d);
-    why_set_tls(&why, WHY_STARTTLS_NOT_SUPPORTED, WHY_HOST, "4.7.4", "the host %s%s%s", what,
-                clear ? "" : ", and TLS is demanded by ",
-                clear ? "" : demand_asker(deliver_tls_demand(d)));
-    why_host(&why, d->link.c->host);
-    if (!clear)
-        return deliver_tls_failed(d, &why, true);
-    deliver_record_tls(d, &why, false);
+    text[0] = 0;
+    if (!deliver_clear_allowed(d))
+        snprintf(text, n, ", and TLS is demanded by %s", demand_asker(deliver_tls_demand(d)));
+    return text;
+}
+
+// `why` says what the host does instead.
+static enum deliver_state no_starttls(struct deliver *d, struct why *why)
+{
+    why_host(why, d->link.c->host);
+    if (!deliver_clear_allowed(d))
+        return deliver_tls_failed(d, why, true);
+    deliver_record_tls(d, why, false);
     return deliver_auth_begin(d);
 }
 
 enum deliver_state deliver_ehlo_reply(struct deliver *d)
 {
     struct connection *c = d->link.c;
+    struct why why;
+    char clause[DEMANDED_MAX];
     bool secure = stream_is_secure(c->stream);
     if (c->reply.code != 250) {
         // RFC 5321 section 3.2: an old server; it has no STARTTLS either.
         bool old = c->reply.code >= 500 && c->reply.code != 521 && c->reply.code != 554;
         if (!old)
             return deliver_refused(d, STAGE_EHLO);
-        if (!secure && !deliver_clear_allowed(d))
-            return no_starttls(d, "does not know EHLO");
+        if (!secure && !deliver_clear_allowed(d)) {
+            why_say(&why, EHLO_UNKNOWN, demanded(d, clause, sizeof clause));
+            return no_starttls(d, &why);
+        }
         return DELIVER_HELO;
     }
     smtp_extensions_read(&c->reply, &c->ext);
@@ -101,7 +110,8 @@ enum deliver_state deliver_ehlo_reply(struct deliver *d)
         return deliver_auth_begin(d);
     if (c->ext.starttls)
         return DELIVER_STARTTLS;
-    return no_starttls(d, "does not offer STARTTLS");
+    why_say(&why, STARTTLS_NOT_OFFERED, demanded(d, clause, sizeof clause));
+    return no_starttls(d, &why);
 }
 
 enum deliver_state deliver_starttls(struct deliver *d)
@@ -126,10 +136,11 @@ enum deliver_state deliver_starttls_reply(struct deliver *d)
         pool_note_out_of_step(d->link.c);
         return known ? DELIVER_WAIT : once_more(d);
     }
-    char reply[256], text[400];
-    snprintf(text, sizeof text, "offers STARTTLS and refuses it: %s",
-             smtp_reply_text(&d->link.c->reply, reply, sizeof reply));
-    return no_starttls(d, text);
+    struct why why;
+    char reply[256], clause[DEMANDED_MAX];
+    why_say(&why, STARTTLS_REFUSED, smtp_reply_text(&d->link.c->reply, reply, sizeof reply),
+            demanded(d, clause, sizeof clause));
+    return no_starttls(d, &why);
 }
 
 enum deliver_state deliver_secure(struct deliver *d)
@@ -171,7 +182,7 @@ static void deliver_tls_watch(struct deliver *d, const struct tls_session_info *
             return;
         // With less care no name was sent, so the certificate may be another's: the first try is what counts.
         if (d->lax)
-            why_set_tls(&why, WHY_VALIDATION_FAILURE, WHY_HOST, "4.7.5", "%s", d->strict.text);
+            why = d->strict;
         else if (proof_of_level(want, want->observe, info, &d->link.c->proof, &why) == 0)
             return;
     }

@@ -40,8 +40,7 @@ size_t deliver_transaction_begin(struct deliver *d)
         // Those whose own name the host cannot take end here.
         if (deliver_utf8_local(r->recipient->address) && !d->link.c->ext.smtputf8) {
             struct why why;
-            why_set(&why, WHY_RECIPIENT, "5.6.7",
-                    "the address needs SMTPUTF8, and the host does not offer it");
+            why_say(&why, HOST_NO_UTF8_ADDRESS);
             why_host(&why, d->link.c->host);
             struct attempt *attempt = deliver_attempt(d, NULL);
             deliver_refuse(r, &why, attempt);
@@ -143,12 +142,11 @@ enum deliver_state deliver_out_of_step(struct deliver *d)
     pool_note_out_of_step(d->link.c);
     forget_answers(d);
     if (deliver_all_out(d)) {
-        why_set(&why, WHY_HOST, "4.5.0",
-                "the host's replies are out of step, so whether it has the message is not known");
+        why_say(&why, OUT_OF_STEP_UNKNOWN);
         why_host(&why, d->link.c->host);
         return deliver_unknown(d, &why);
     }
-    why_set(&why, WHY_HOST, "4.5.0", "the host's replies are out of step with the commands");
+    why_say(&why, OUT_OF_STEP);
     why_host(&why, d->link.c->host);
     return known ? deliver_next(d, &why, false) : deliver_again(d, &why);
 }
@@ -165,7 +163,7 @@ enum deliver_state deliver_without_chunking(struct deliver *d)
 {
     struct why why;
     pool_note_no_chunking(d->link.c);
-    why_set(&why, WHY_HOST, "4.5.0", "the host offers CHUNKING and does not know BDAT");
+    why_say(&why, CHUNKING_BROKEN);
     why_host(&why, d->link.c->host);
     char text[sizeof why.reply];
     why_reply(&why, smtp_reply_text(&d->link.c->reply, text, sizeof text));

@@ -78,11 +78,8 @@ static int may_not_send(const struct ingest *g, const char *address, const char 
                         struct why *why)
 {
     if (!g->m->env.from[0] && is_bounce_name(address))
-        return why_set(why, WHY_MESSAGE, "5.7.1",
-                       "%s may not send as From %s: %s is not in its senders.bounces_from",
-                       g->s.principal->name, address, domain);
-    return why_set(why, WHY_MESSAGE, "5.7.1", "%s may not send as From %s", g->s.principal->name,
-                   address);
+        return why_say(why, BOUNCE_FROM_NOT_OWN, g->s.principal->name, address, domain);
+    return why_say(why, FROM_NOT_OWN, g->s.principal->name, address);
 }
 
 static int check_sender(struct ingest *g, struct why *why)
@@ -102,13 +99,13 @@ static int read_from(struct ingest *g, struct why *why)
 {
     const struct field *from = header_find(&g->header, "From", 0);
     if (!from)
-        return why_set(why, WHY_MESSAGE, "5.6.0", "the message has no From field");
+        return why_say(why, FROM_MISSING);
     if (header_addresses(from->value, &g->from) < 0)
-        return why_set(why, WHY_MESSAGE, "5.6.0", "the From field is not a list of addresses");
+        return why_say(why, FROM_UNREADABLE);
     if (!g->from.group && !g->from.n)
-        return why_set(why, WHY_MESSAGE, "5.6.0", "the From field is empty");
+        return why_say(why, FROM_EMPTY);
     if (g->from.group)
-        return why_set(why, WHY_MESSAGE, "5.6.0", "the From field names a group, not an author");
+        return why_say(why, FROM_GROUP);
     idn_domain(address_domain(g->from.at[0]), g->from_domain);
     return 0;
 }
@@ -163,10 +160,9 @@ static int check_submitted(struct ingest *g, int rc, const struct why *from_why,
 int ingest_check(struct ingest *g, struct why *why)
 {
     if (header_count(&g->header, "Received") > MAX_RECEIVED)
-        return why_set(why, WHY_MESSAGE, "5.4.6", "mail loop: more than %d Received fields",
-                       MAX_RECEIVED);
+        return why_say(why, MAIL_LOOP, MAX_RECEIVED);
     if (header_count(&g->header, "From") > 1)
-        return why_set(why, WHY_MESSAGE, "5.6.0", "the message has more than one From field");
+        return why_say(why, FROM_TWICE);
     struct why from_why = {0};
     int rc = read_from(g, &from_why);
     if (!g->s.principal->row->forward)
@@ -224,13 +220,11 @@ static int judge_later(const struct ingest *g, enum auth_result dmarc, struct wh
     const struct cfg_sender *row = g->s.principal->row;
     bool decides = g->own_from ? row->on_own_fail != OWN_FAIL_SEAL : row->refuse_dmarc_fail;
     if (dmarc == AUTH_TEMPERROR && decides)
-        return why_set(why, WHY_MESSAGE, "4.4.3",
-                       "the DNS could not tell now whether the message is from its From domain");
+        return why_say(why, ORIGIN_UNKNOWN_NOW);
     // cv=fail ends a chain for good. RFC 8617 counts DNS trouble as failure, but the trouble may pass;
     // where it stays the message goes on all the same.
     if (g->s.setup->arc_key && message_auth_arc_temporary(g->auth) && came_just_now(g))
-        return why_set(why, WHY_MESSAGE, "4.4.3",
-                       "the DNS could not tell now whether the ARC chain of the message holds");
+        return why_say(why, ARC_UNKNOWN_NOW);
     return 0;
 }
 
@@ -246,10 +240,7 @@ static int judge_forged(struct ingest *g, enum auth_result dmarc, struct why *wh
     case OWN_FAIL_REFUSE:
         break;
     }
-    return why_set(why, WHY_MESSAGE, "5.7.1",
-                   "From is in a domain of %s, but nothing shows that the message came from there "
-                   "(DMARC: %s)",
-                   g->s.principal->name, auth_result_word(dmarc));
+    return why_say(why, ORIGIN_NOT_SHOWN, g->s.principal->name, auth_result_word(dmarc));
 }
 
 int ingest_judge(struct ingest *g, struct why *why)
@@ -269,6 +260,6 @@ int ingest_judge(struct ingest *g, struct why *why)
         return judge_forged(g, dmarc, why);
     if (dmarc == AUTH_FAIL && row->refuse_dmarc_fail &&
         !message_auth_arc_vouches(g->auth, &row->trusted_sealers))
-        return why_set(why, WHY_MESSAGE, "5.7.1", "DMARC of %s fails", g->from_domain);
+        return why_say(why, DMARC_FAILS, g->from_domain);
     return judge_later(g, dmarc, why);
 }

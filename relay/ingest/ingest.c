@@ -79,7 +79,7 @@ int ingest_header(struct ingest *g, struct body_hashes **hashes, struct why *why
     // A claimed message may turn out to be ours: its signature shares the hash.
     if (g->kind != INGEST_FOREIGN &&
         body_hashes_want(g->hashes, CANON_RELAXED, CANON_NO_LIMIT) < 0 && g->kind == INGEST_OWN)
-        return why_set(why, WHY_OURS, "4.3.0", "too many body hashes");
+        return why_say(why, TOO_MANY_HASHES);
     *hashes = g->hashes;
     return 0;
 }
@@ -123,9 +123,7 @@ static int check_lines(struct ingest *g, struct why *why)
     if (g->kind != INGEST_OWN || g->longest_line <= MAX_TEXT_LINE)
         return 0;
     if (g->s.principal->row->refuse_long_lines)
-        return why_set(why, WHY_MESSAGE, "5.6.0",
-                       "a line of %llu octets; SMTP allows %d (RFC 5321 section 4.5.3.1.6)",
-                       (unsigned long long)g->longest_line, MAX_TEXT_LINE);
+        return why_say(why, LINE_TOO_LONG, (unsigned long long)g->longest_line, MAX_TEXT_LINE);
     buf_addf(&g->warning, "a line of %llu octets, SMTP allows %d",
              (unsigned long long)g->longest_line, MAX_TEXT_LINE);
     return 0;

@@ -93,8 +93,7 @@ static struct span take_header(struct receive *r, struct span bytes)
         return span_from(bytes, end - before);
     }
     if (end || h->len > r->o.limits->header_size) {
-        why_set(&r->why, WHY_MESSAGE, "5.3.4", "the header is larger than %llu bytes",
-                (unsigned long long)r->o.limits->header_size);
+        why_say(&r->why, HEADER_TOO_LARGE, (unsigned long long)r->o.limits->header_size);
         receive_refuse(r);
     }
     return span_of(NULL, 0);
@@ -107,8 +106,7 @@ static void receive_content(void *arg, struct span bytes)
     if (why_is_set(&r->why))
         return;
     if (r->bytes > r->o.limits->message_size) {
-        why_set(&r->why, WHY_MESSAGE, "5.3.4", "the message is larger than %llu bytes",
-                (unsigned long long)r->o.limits->message_size);
+        why_say(&r->why, MESSAGE_TOO_LARGE, (unsigned long long)r->o.limits->message_size);
         receive_refuse(r);
         return;
     }
@@ -144,8 +142,7 @@ static void note_scan_fault(struct receive *r)
 {
     if (!r->scan.fault || why_is_set(&r->why))
         return;
-    why_set(&r->why, WHY_MESSAGE, "5.6.0", "the message has %s (RFC 5321 section 2.3.8)",
-            receive_fault_text(r->scan.fault));
+    why_say(&r->why, BARE_LINE_END, receive_fault_text(r->scan.fault));
     receive_refuse(r);
 }
 

@@ -155,7 +155,7 @@ int ingest_signatures(const struct setup *setup, const char *domain, const struc
         if (publication_signs(s.domain, i))
             rc = sign_with(&s, i, out, names, why);
     if (rc == 0 && s.domain && out->len == before)
-        rc = why_set(why, WHY_OURS, "4.3.0", "the message could not be signed");
+        rc = why_say(why, SIGNING_FAILED);
     buf_free(&headers);
     buf_free(&oversign);
     return rc;
@@ -181,8 +181,7 @@ static int build_signed_header(struct ingest *g, const struct buf *added, struct
 static int unsigned_mail(struct ingest *g, struct why *why)
 {
     if (g->s.principal->row->require_signature)
-        return why_set(why, WHY_MESSAGE, "5.7.1", "there is no key to sign mail of %s with",
-                       g->from_domain);
+        return why_say(why, KEY_MISSING, g->from_domain);
     log_alarm_once("unsigned", g->from_domain, UNSIGNED_MS,
                    "mail of %s goes out unsigned: there is no key for it", g->from_domain);
     return 0;
@@ -205,7 +204,7 @@ int ingest_prefix_own(struct ingest *g, struct why *why)
         add_received(g, &prefix);
         buf_addspan(&prefix, buf_span(&added));
         if (prefix.full)
-            rc = why_set(why, WHY_OURS, "4.3.0", "the fields to be added have no room");
+            rc = why_say(why, PREFIX_FULL);
         buf_move(&g->m->prefix, &prefix);
     }
     header_free(&header);
@@ -249,7 +248,7 @@ int ingest_prefix_foreign(struct ingest *g, struct why *why)
     buf_init(&prefix, MAX_PREFIX);
     int rc = ingest_sign_seal(g, &prefix, why);
     if (rc == 0 && !g->sign.len && g->s.principal->row->require_signature)
-        rc = why_set(why, WHY_MESSAGE, "5.7.1", "the message could not be sealed");
+        rc = why_say(why, SEALING_FAILED);
     if (rc == 0)
         rc = message_auth_results(g->auth, &prefix);
     if (rc == 0) {
@@ -259,7 +258,7 @@ int ingest_prefix_foreign(struct ingest *g, struct why *why)
         buf_move(&g->m->prefix, &prefix);
     }
     if (rc < 0 && !why_is_set(why))
-        why_set(why, WHY_OURS, "4.3.0", "the fields to be added have no room");
+        why_say(why, PREFIX_FULL);
     buf_free(&prefix);
     return rc;
 }

@@ -10,7 +10,7 @@ static const unsigned char signature[12] = "\r\n\r\n\0\r\nQUIT\n";
 
 static enum proxy_state proxy_bad(struct why *why, const char *what)
 {
-    why_set(why, WHY_OURS, "5.5.2", "PROXY header: %s", what);
+    why_say(why, PROXY_HEADER, what);
     return PROXY_BAD;
 }
 

@@ -103,8 +103,10 @@ static void fail_uv(struct stream *s, const char *what, int error)
     }
     if (s->state == CONNECTING)
         reach_failed((const struct sockaddr *)&s->peer, uv_strerror(error));
-    why_set(&s->why, WHY_HOST, s->state == CONNECTING ? "4.4.1" : "4.4.2", "%s: %s", what,
-            uv_strerror(error));
+    if (s->state == CONNECTING)
+        why_say(&s->why, CONNECT_FAILED, what, uv_strerror(error));
+    else
+        why_say(&s->why, CONNECTION_FAILED, what, uv_strerror(error));
     stream_fail(s);
 }
 
@@ -236,9 +238,8 @@ static void read_failed(struct stream *s, ssize_t error)
     if (s->state == BROKEN) {
         stream_fail(s); // with the reason that writing gave
     } else if (s->shaking) {
-        why_set_tls(&s->why, WHY_VALIDATION_FAILURE, WHY_HOST, "4.7.5",
-                    "connection lost during the TLS handshake: %s",
-                    error == UV_EOF ? "closed by the peer" : uv_strerror((int)error));
+        why_say(&s->why, TLS_CONNECTION_LOST,
+                error == UV_EOF ? "closed by the peer" : uv_strerror((int)error));
         stream_fail(s);
     } else if (error == UV_EOF) {
         s->state = ENDED;
@@ -413,7 +414,7 @@ static void write_failed(struct stream *s, int error)
         return;
     }
     // Many a server says 5xx and closes: what it said is read before the failure is told.
-    why_set(&s->why, WHY_HOST, "4.4.2", "connection lost: %s", uv_strerror(error));
+    why_say(&s->why, CONNECTION_LOST, uv_strerror(error));
     if (s->state != UP) {
         stream_fail(s);
         return;

@@ -99,7 +99,7 @@ static void bounce(struct queue *q, struct delivery *d)
 {
     struct why why;
     // RFC 3463: x.7.1, delivery not authorized; the message, not its address, was turned down.
-    why_set(&why, WHY_MESSAGE, "5.7.1", "the operator of this relay returned the message");
+    why_say(&why, OPERATOR_RETURNED);
     queue_unplace(q, d);
     queue_bounce(q, d, &why);
 }

@@ -103,18 +103,16 @@ static void no_address(struct route_host *h, const struct found *found)
 {
     if (h->naddresses)
         return;
-    if (found->failed)
-        why_set_tls(&h->unusable, found->why.tls, WHY_HOST, "4.4.3",
-                    "the addresses of %s cannot be had: %s", h->host,
-                    found->why.text[0] ? found->why.text : "lookup failed");
-    else if (found->own)
-        why_set(&h->unusable, WHY_HOST, "5.4.6", "%s is this relay itself", h->host);
+    if (found->failed) {
+        why_say(&h->unusable, ADDRESS_LOOKUP_FAILED, h->host,
+                found->why.text[0] ? found->why.text : "lookup failed");
+        h->unusable.tls = found->why.tls;
+    } else if (found->own)
+        why_say(&h->unusable, HOST_IS_US, h->host);
     else if (found->refused)
-        why_set(&h->unusable, WHY_HOST, "5.4.4",
-                "%s has only addresses that mail is not sent to (delivery.refuse_addresses)",
-                h->host);
+        why_say(&h->unusable, ADDRESSES_REFUSED, h->host);
     else
-        why_set(&h->unusable, WHY_HOST, "5.4.4", "%s has no address", h->host);
+        why_say(&h->unusable, NO_ADDRESS, h->host);
     why_host(&h->unusable, h->host);
 }
 
@@ -159,9 +157,8 @@ static void tlsa_failed(const char *host, const char *base, const struct dns_ans
 {
     set->state = TLSA_FAILED;
     set->proof = a->proof;
-    why_set_tls(&set->why, WHY_DNSSEC_INVALID, WHY_HOST, "4.7.5",
-                "the TLSA records of %s cannot be had (%s), and without them %s cannot be proved",
-                base, a->why.text[0] ? a->why.text : "lookup failed", host);
+    why_say(&set->why, TLSA_LOOKUP_FAILED, base, a->why.text[0] ? a->why.text : "lookup failed",
+            host);
     why_host(&set->why, host);
 }
 
@@ -280,8 +277,7 @@ static void add_no_host(const struct plan_input *in, struct plan *plan, const st
     name_show(name, shown, sizeof shown);
     struct route_host *h = new_host(plan, hop, shown, preference);
     bool address = address_read(span_text(name), 0, &at);
-    why_set(&h->unusable, WHY_HOST, "5.4.4", "the MX record of %s names %s, which is %s",
-            hop->next_hop_domain, shown,
+    why_say(&h->unusable, MX_NAME_INVALID, hop->next_hop_domain, shown,
             address ? "an address and not the name of a host (RFC 5321 section 5.1)"
                     : "no host name");
     struct tlsa_set none = {.state = TLSA_NONE};

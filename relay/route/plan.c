@@ -118,9 +118,10 @@ static size_t drop_ourselves(const struct plan_input *in, struct dns_mx *mx, siz
 
 static void mx_failed(struct plan *plan, const char *domain, const struct dns_answer *answer)
 {
-    enum why_tls tls = answer->proof == DNS_BOGUS ? WHY_DNSSEC_INVALID : WHY_TLS_NONE;
-    why_set_tls(&plan->trouble, tls, WHY_DOMAIN, "4.4.3", "the MX records of %s cannot be had: %s",
-                domain, answer->why.text[0] ? answer->why.text : "lookup failed");
+    why_say(&plan->trouble, MX_LOOKUP_FAILED, domain,
+            answer->why.text[0] ? answer->why.text : "lookup failed");
+    if (answer->proof == DNS_BOGUS)
+        plan->trouble.tls = WHY_DNSSEC_INVALID;
 }
 
 // The MX hosts of one domain, or the domain itself where it has none (RFC 5321 section 5.1).
@@ -144,7 +145,7 @@ static void expand_mx(const struct plan_input *in, struct plan *plan, struct fac
                       .looked_up = true};
     if (answer->outcome == DNS_ABSENT) {
         if (answer->nxdomain)
-            why_set(&plan->never, WHY_DOMAIN, "5.1.2", "the domain %s does not exist", domain);
+            why_say(&plan->never, NO_SUCH_DOMAIN, domain);
         else
             plan_add_host(in, plan, facts, &hop, domain, 0);
         return;
@@ -153,15 +154,14 @@ static void expand_mx(const struct plan_input *in, struct plan *plan, struct fac
     bool null_mx, own;
     size_t n = read_mx(in, answer, mx, &null_mx);
     if (null_mx) {
-        why_set(&plan->never, WHY_DOMAIN, "5.1.10", "%s accepts no mail (null MX)", domain);
+        why_say(&plan->never, NULL_MX, domain);
         return;
     }
     size_t kept = drop_ourselves(in, mx, n, &own);
     if (own && kept == 0)
-        why_set(&plan->never, WHY_DOMAIN, "5.4.6", "the MX records of %s point to this relay",
-                domain);
+        why_say(&plan->never, MX_IS_US, domain);
     else if (n == 0)
-        why_set(&plan->trouble, WHY_DOMAIN, "4.4.4", "the MX records of %s name no host", domain);
+        why_say(&plan->trouble, MX_WITHOUT_HOST, domain);
     for (size_t i = 0; i < kept; i++)
         plan_add_host(in, plan, facts, &hop, mx[i].host, mx[i].preference);
 }
@@ -187,8 +187,7 @@ static void expand_hop(const struct plan_input *in, struct plan *plan, struct fa
 static void expand_literal(const struct plan_input *in, struct plan *plan)
 {
     if (!in->setup->config->delivery.address_literals) {
-        why_set(&plan->never, WHY_DOMAIN, "5.1.2", "mail to address literals is not sent (%s)",
-                in->domain);
+        why_say(&plan->never, ADDRESS_LITERAL, in->domain);
         return;
     }
     char text[64];
@@ -243,9 +242,7 @@ static bool waits_for_dns(const struct plan_input *in, const struct plan *plan, 
     }
     if (!known)
         return false;
-    why_set_tls(why, WHY_DNSSEC_INVALID, WHY_OURS, "4.7.5",
-                "DNSSEC validation does not work here, so DANE of %s cannot be checked: %s",
-                in->domain, in->dns_text);
+    why_say(why, DNSSEC_BROKEN, in->domain, in->dns_text);
     return true;
 }
 
@@ -277,7 +274,7 @@ static void give_verdict(const struct plan_input *in, struct plan *plan, struct 
     } else {
         route->why = plan->never;
         if (!why_is_set(&route->why))
-            why_set(&route->why, WHY_DOMAIN, "4.4.4", "no host accepts mail for %s", in->domain);
+            why_say(&route->why, NO_HOST, in->domain);
         route->verdict = why_permanent(&route->why) ? ROUTE_BOUNCE : ROUTE_DEFER;
     }
 }

@@ -51,7 +51,7 @@ int smtp_code(const char *status)
 
 static int smtp_command_bad(struct why *why, const char *what)
 {
-    return why_set(why, WHY_MESSAGE, "5.5.4", "%s", what);
+    return why_say(why, COMMAND_SYNTAX, what);
 }
 
 static bool is_utf8(struct span text)
@@ -186,21 +186,21 @@ static int read_path(struct span *args, const char *keyword, struct smtp_path *p
                      struct why *why)
 {
     if (!span_starts_nocase(*args, keyword))
-        return why_set(why, WHY_MESSAGE, "5.5.4", "syntax: %s<address>", keyword);
+        return why_say(why, COMMAND_PATH, keyword);
     *args = span_trim(span_from(*args, strlen(keyword)));
     if (smtp_path_parse(args, path, why) < 0)
         return -1;
     if (args->n && args->p[0] != ' ')
-        return why_set(why, WHY_MESSAGE, "5.1.3", "address syntax: text behind '>'");
+        return why_say(why, ADDRESS_SYNTAX, "text behind '>'");
     return 0;
 }
 
 static int parameter_trouble(int rc, struct span name, bool *unknown, struct why *why)
 {
     *unknown = rc > 0;
-    return why_set(why, WHY_MESSAGE, "5.5.4",
-                   rc > 0 ? "parameter %.*s is not known here" : "bad value of parameter %.*s",
-                   (int)(name.n > 32 ? 32 : name.n), (const char *)name.p);
+    int n = name.n > 32 ? 32 : (int)name.n;
+    const char *word = (const char *)name.p;
+    return rc > 0 ? why_say(why, PARAMETER_UNKNOWN, n, word) : why_say(why, PARAMETER_BAD, n, word);
 }
 
 static int mail_parse(struct span args, struct smtp_mail *out, struct why *why)
@@ -211,15 +211,14 @@ static int mail_parse(struct span args, struct smtp_mail *out, struct why *why)
         return -1;
     }
     if (out->from.address[0] && !out->from.domain[0])
-        return why_set(why, WHY_MESSAGE, "5.1.7", "address syntax: no domain");
+        return why_say(why, SENDER_SYNTAX, "no domain");
     for (struct span name, value; next_parameter(&args, &name, &value);) {
         int rc = mail_parameter(out, name, value);
         if (rc)
             return parameter_trouble(rc, name, &out->unknown, why);
     }
     if (out->from.utf8 && !out->smtputf8)
-        return why_set(why, WHY_MESSAGE, "5.6.7",
-                       "an address with non-ASCII characters needs SMTPUTF8");
+        return why_say(why, SMTPUTF8_NEEDED);
     return 0;
 }
 
@@ -293,7 +292,7 @@ static int rcpt_parse(struct span args, struct smtp_rcpt *out, struct why *why)
     if (read_path(&args, "TO:", &out->to, why) < 0)
         return -1;
     if (!out->to.address[0])
-        return why_set(why, WHY_MESSAGE, "5.1.3", "address syntax: <> cannot receive");
+        return why_say(why, ADDRESS_SYNTAX, "<> cannot receive");
     for (struct span name, value; next_parameter(&args, &name, &value);) {
         int rc = 1;
         if (span_is_nocase(name, "NOTIFY"))

@@ -93,8 +93,7 @@ static int parse(struct span args, bool xclient, struct smtp_forward *out, struc
         buf_free(&decoded);
     }
     if (rc < 0)
-        return why_set(why, WHY_MESSAGE, "5.5.4", "syntax: %s attribute=value",
-                       xclient ? "XCLIENT" : "XFORWARD");
+        return why_say(why, ATTRIBUTE_SYNTAX, xclient ? "XCLIENT" : "XFORWARD");
     *out = result;
     return 0;
 }

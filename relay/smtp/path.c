@@ -22,7 +22,7 @@ void smtp_path_free(struct smtp_path *path)
 
 static int path_bad(struct why *why, const char *what)
 {
-    return why_set(why, WHY_MESSAGE, "5.1.3", "address syntax: %s", what);
+    return why_say(why, ADDRESS_SYNTAX, what);
 }
 
 static bool is_atext(int c)

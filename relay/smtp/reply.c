@@ -59,7 +59,7 @@ int smtp_status_parse(struct span text, char out[static 12])
 
 static int reply_bad(struct why *why, const char *what)
 {
-    return why_set(why, WHY_HOST, "4.5.0", "the server's reply is not SMTP: %s", what);
+    return why_say(why, REPLY_NOT_SMTP, what);
 }
 
 // The text of a line joins the others, as much of it as there is room for. The code counts whatever becomes

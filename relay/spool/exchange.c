@@ -30,14 +30,14 @@ int spool_export_words(struct spool *s, uint64_t id, struct buf *words, struct w
     struct segment_standing *now;
     struct message *m = table_standing(s, id, &now);
     if (!m)
-        return why_set(why, WHY_OURS, "4.3.0", "the message is no longer in the spool");
+        return why_say(why, MESSAGE_GONE);
     int rc = segment_message_encode(m, now, false, words);
     for (size_t i = 0; i < m->env.nrcpts; i++)
         words_drop(now[i].next_hop);
     message_unref(m);
     free(now);
     without_large(words);
-    return rc < 0 ? why_set(why, WHY_OURS, "4.3.0", "the envelope is too large") : 0;
+    return rc < 0 ? why_say(why, ENVELOPE_TOO_LARGE) : 0;
 }
 
 static int give_body(struct spool *s, struct message *m, struct span body, struct why *why)

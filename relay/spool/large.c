@@ -111,7 +111,7 @@ static int open_large(struct spool *s, const struct message *m, struct why *why)
     char *path = mem_printf("%s/%s", s->large, m->large);
     int fd = s->files->open(s->files->self, path, SPOOL_READ);
     if (fd < 0 && errno == ENOENT)
-        why_set(why, WHY_MESSAGE, "5.3.0", "the stored body of the message is gone");
+        why_say(why, STORED_BODY_GONE);
     else if (fd < 0)
         spool_trouble(why, errno, "a large body cannot be read now");
     free(path);
@@ -168,5 +168,5 @@ int large_verify(struct spool *s, const struct message *m, struct why *why)
     (void)!s->files->rename(s->files->self, from, to);
     free(from);
     free(to);
-    return why_set(why, WHY_MESSAGE, "5.3.0", "the stored body of the message is damaged");
+    return why_say(why, STORED_BODY_DAMAGED);
 }

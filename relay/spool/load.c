@@ -74,7 +74,7 @@ static int read_record(const struct spool_entry *place, struct message **m)
 
 static int is_damaged(struct why *why)
 {
-    return why_set(why, WHY_MESSAGE, "5.3.0", "the stored message is damaged");
+    return why_say(why, STORED_MESSAGE_DAMAGED);
 }
 
 // The record is copied aside at once: its segment may go before anybody looks.
@@ -109,7 +109,7 @@ struct message *spool_find(struct spool *s, uint64_t id, struct why *why)
     struct spool_entry place;
     struct message *m = NULL;
     if (!table_place(s, id, &place)) {
-        why_set(why, WHY_OURS, "4.3.0", "the message is no longer in the spool");
+        why_say(why, MESSAGE_GONE);
         return NULL;
     }
     int whole = place.damaged ? 0 : read_record(&place, &m);

@@ -242,7 +242,7 @@ void spool_store(struct spool *s, struct spool_write *write)
         m->body_bytes = m->body.len;
     why_clear(&write->why);
     if (segment_message_encode(m, NULL, false, &job->record) < 0) {
-        why_set(&write->why, WHY_OURS, "4.3.0", "the envelope is too large for the spool");
+        why_say(&write->why, ENVELOPE_TOO_LARGE);
         job_refuse(s, job);
         return;
     }

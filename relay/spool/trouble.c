@@ -18,13 +18,14 @@ void spool_alarm(struct spool *s, const char *format, ...)
 
 bool spool_full(const struct why *trouble)
 {
-    return strcmp(trouble->status, "4.3.1") == 0;
+    return trouble->reason == REASON_SPOOL_FULL;
 }
 
 int spool_trouble(struct why *why, int error, const char *what)
 {
     bool full = error == ENOSPC || error == EDQUOT;
-    return why_set(why, WHY_OURS, full ? "4.3.1" : "4.3.0", "%s: %s", what, strerror(error));
+    return full ? why_say(why, SPOOL_FULL, what, strerror(error))
+                : why_say(why, SPOOL_TROUBLE, what, strerror(error));
 }
 
 // Whoever first asks after a second looks at the disk for everybody.

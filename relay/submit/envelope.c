@@ -44,19 +44,15 @@ static int find_principal(struct submit *s, struct why *why)
     principal_find(s->setup->config, s->user, (struct sockaddr *)&s->client, &s->principal);
     const struct cfg_sender *row = s->principal.row;
     if (!row && s->user)
-        return why_set(why, WHY_MESSAGE, "5.7.1", "no rule says what %s may send", s->user);
+        return why_say(why, NO_SENDER_ROW, s->user);
     bool in_clear = !submit_secure(s) && s->setup->creds;
     uint32_t uid;
     if (!row && address_uid((struct sockaddr *)&s->client, &uid))
-        return why_set(
-            why, WHY_MESSAGE, "5.7.1",
-            "no rule says what the user %u of this machine may send (senders: unix_user)", uid);
+        return why_say(why, NO_UNIX_USER_ROW, uid);
     if (!row)
-        return why_set(why, WHY_MESSAGE, "5.7.0",
-                       in_clear ? "Must issue a STARTTLS command first"
-                                : "Authentication required");
+        return in_clear ? why_say(why, STARTTLS_REQUIRED) : why_say(why, AUTH_REQUIRED);
     if (!s->user && row->tls_required && !submit_secure(s))
-        return why_set(why, WHY_MESSAGE, "5.7.0", "Must issue a STARTTLS command first");
+        return why_say(why, STARTTLS_REQUIRED);
     return 0;
 }
 
@@ -72,15 +68,15 @@ static int check_room(struct submit *s, uint64_t bytes, struct why *why)
     struct relay *relay = s->host->worker->relay;
     const struct cfg_limits *limits = &s->setup->config->limits;
     if (s->host->draining)
-        return why_set(why, WHY_OURS, "4.3.2", "The relay is going down");
+        return why_say(why, GOING_DOWN);
     if (receive_memory(relay, limits) >= MEMORY_SHORT)
-        return why_set(why, WHY_OURS, "4.3.1", "Memory is short, try again later");
+        return why_say(why, MEMORY_SHORT);
     if (!spool_room_for(relay->spool, bytes))
-        return why_set(why, WHY_OURS, "4.3.1", "The disk is full, try again later");
+        return why_say(why, DISK_FULL);
     if (atomic_load(&relay->counters.queue_memory) >= (int64_t)limits->queue_memory)
-        return why_set(why, WHY_OURS, "4.3.1", "The queue's memory is full, try again later");
+        return why_say(why, QUEUE_MEMORY_FULL);
     if (atomic_load(&relay->counters.queued_now) >= (int64_t)limits->queued)
-        return why_set(why, WHY_OURS, "4.3.1", "The queue is full, try again later");
+        return why_say(why, QUEUE_FULL);
     return 0;
 }
 
@@ -89,20 +85,17 @@ static int check_mail(struct submit *s, const struct smtp_mail *mail, struct why
     const struct config *config = s->setup->config;
     const struct cfg_sender *row = s->principal.row;
     if (mail->has_size && mail->size > config->limits.message_size)
-        return why_set(why, WHY_MESSAGE, "5.3.4", "the message is larger than %llu bytes",
-                       (unsigned long long)config->limits.message_size);
+        return why_say(why, MESSAGE_TOO_LARGE, (unsigned long long)config->limits.message_size);
     if (mail->requiretls && !submit_secure(s))
-        return why_set(why, WHY_MESSAGE, "5.7.0", "Must issue a STARTTLS command first");
+        return why_say(why, STARTTLS_REQUIRED);
     if (mail->from.address[0] && !row->forward &&
         !principal_may_send(row, mail->from.address, mail->from.domain) &&
         !principal_double_bounce(row, mail->from.address, mail->from.domain))
-        return why_set(why, WHY_MESSAGE, "5.7.1", "%s may not send as <%s>", s->principal.name,
-                       mail->from.address);
+        return why_say(why, SENDER_NOT_OWN, s->principal.name, mail->from.address);
     if (check_room(s, promise(mail), why) < 0)
         return -1;
     if (!limits_spend(s->host->limits, LIMITS_MESSAGES, s->principal.name, row->messages, 1))
-        return why_set(why, WHY_MESSAGE, "4.7.1", "%s has sent too many messages, try again later",
-                       s->principal.name);
+        return why_say(why, RATE_MESSAGES, s->principal.name);
     return 0;
 }
 
@@ -179,7 +172,7 @@ static int redirect(struct submit *s, struct smtp_path *to, struct why *why)
     struct smtp_path postmaster;
     if (!config->postmaster[0] ||
         smtp_mailbox_parse(span_text(config->postmaster), &postmaster, why) < 0)
-        return why_set(why, WHY_RECIPIENT, "5.1.1", "No postmaster is named here");
+        return why_say(why, NO_POSTMASTER);
     smtp_path_free(to);
     *to = postmaster;
     return 0;
@@ -201,18 +194,16 @@ static int check_rcpt(struct submit *s, struct smtp_rcpt *rcpt, struct why *why)
 {
     const struct config *config = s->setup->config;
     if (rcpt->to.utf8 && !s->message->env.smtputf8)
-        return why_set(why, WHY_RECIPIENT, "5.6.7",
-                       "an address with non-ASCII characters needs SMTPUTF8");
+        return why_say(why, SMTPUTF8_NEEDED);
     if (redirect(s, &rcpt->to, why) < 0)
         return -1;
     if (rcpt->to.domain[0] == '[' && !config->delivery.address_literals)
-        return why_set(why, WHY_RECIPIENT, "5.1.2", "Address literals are not delivered to");
+        return why_say(why, ADDRESS_LITERAL, rcpt->to.domain);
     if (s->message->env.nrcpts >= config->limits.recipients)
-        return why_set(why, WHY_RECIPIENT, "4.5.3", "Too many recipients");
+        return why_say(why, TOO_MANY_RECIPIENTS);
     if (!limits_spend(s->host->limits, LIMITS_RECIPIENTS, s->principal.name,
                       s->principal.row->recipients, 1))
-        return why_set(why, WHY_RECIPIENT, "4.7.1",
-                       "%s has sent to too many recipients, try again later", s->principal.name);
+        return why_say(why, RATE_RECIPIENTS, s->principal.name);
     return 0;
 }
 

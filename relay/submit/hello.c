@@ -29,13 +29,11 @@ enum submit_state submit_read_proxy(struct submit *s)
     return submit_begin(s);
 }
 
-static enum submit_state turn_away(struct submit *s, const char *text)
+static enum submit_state turn_away(struct submit *s, const struct why *why)
 {
-    struct why why;
-    why_set(&why, WHY_OURS, "4.7.0", "%s", text);
-    submit_log_refuse(s, NULL, &why);
+    submit_log_refuse(s, NULL, why);
     if (!s->listen->implicit_tls)
-        submit_reply(s, 421, "4.7.0", "%s", text);
+        submit_reply(s, 421, why->status, "%s", why->text);
     return SUBMIT_GONE;
 }
 
@@ -48,26 +46,37 @@ static void log_connect(struct submit *s)
     log_end(&line);
 }
 
+// Whether there is room for this client at all.
+static int may_begin(struct submit *s, struct why *why)
+{
+    const struct config *config = s->setup->config;
+    const struct sockaddr *client = (struct sockaddr *)&s->client;
+    struct counters *c = &s->host->worker->relay->counters;
+    if (s->host->draining)
+        return why_say(why, GOING_DOWN);
+    uint64_t now = (uint64_t)atomic_load(&c->connections_now);
+    if (now > config->limits.connections || now > s->host->room)
+        return why_say(why, TOO_MANY_CONNECTIONS);
+    s->counted = limits_enter(s->host->limits, client, config->limits.per_client);
+    if (!s->counted)
+        return why_say(why, TOO_MANY_FROM_ADDRESS);
+    if (s->bannable && bans_client(s->host->worker->relay->bans, client))
+        return why_say(why, BANNED);
+    return 0;
+}
+
 // The client's address is final from here on.
 enum submit_state submit_begin(struct submit *s)
 {
     const struct config *config = s->setup->config;
     const struct sockaddr *client = (struct sockaddr *)&s->client;
-    struct counters *c = &s->host->worker->relay->counters;
+    struct why why;
     s->bannable = !principal_trusts(config, client) &&
                   !network_contains(&s->listen->proxy, client) &&
                   !network_contains(&config->auth.exempt, client);
     log_connect(s);
-    if (s->host->draining)
-        return turn_away(s, "The relay is going down");
-    uint64_t now = (uint64_t)atomic_load(&c->connections_now);
-    if (now > config->limits.connections || now > s->host->room)
-        return turn_away(s, "Too many connections");
-    s->counted = limits_enter(s->host->limits, client, config->limits.per_client);
-    if (!s->counted)
-        return turn_away(s, "Too many connections from your address");
-    if (s->bannable && bans_client(s->host->worker->relay->bans, client))
-        return turn_away(s, "Too many failed logins from your address, try again later");
+    if (may_begin(s, &why) < 0)
+        return turn_away(s, &why);
     if (submit_local(s)) // no stranger: what a program writes into a pipe comes early
         return submit_banner(s);
     return s->listen->implicit_tls ? SUBMIT_HANDSHAKE : SUBMIT_GREETING;
@@ -78,7 +87,7 @@ enum submit_state submit_read_early(struct submit *s)
     if (!submit_input(s).n)
         return SUBMIT_WAIT;
     struct why why;
-    why_set(&why, WHY_OURS, "5.5.1", "The client spoke before the greeting");
+    why_say(&why, CLIENT_TOO_EARLY);
     submit_log_refuse(s, NULL, &why);
     return submit_leave(s, 554, why.status, why.text);
 }
