@@ -58,7 +58,8 @@ struct config {
     uint64_t dsn_expire;
     struct cfg_tls_report tls_report;
     char *spool, *state, *control;
-    char *http; // "ADDRESS:PORT", "": off
+    char *http;                                    // "ADDRESS:PORT", "": off
+    char *http_token_file, *http_chain, *http_key; // of the pages; "": none
     struct strings http_names;
     bool metrics_logins; // series of single logins
     char *policy_listen; // as http

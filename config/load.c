@@ -162,13 +162,27 @@ static void unknown_key(struct loader *l, const struct schema_group *group, cons
         messages_error(l->messages, key, "unknown key %s", quoted);
 }
 
+// "http: 127.0.0.1:9587" instead of "http: {listen: 127.0.0.1:9587}".
+static bool load_short(struct loader *l, const struct schema_key *key, const struct node *node,
+                       void *base)
+{
+    const char *name = key->group->short_key;
+    if (!name || node->kind != NODE_SCALAR)
+        return false;
+    struct schema_key only = *schema_find(key->group, name, strlen(name));
+    void *field = setting_field(&only, base);
+    only.name = key->name; // as it was written
+    load_value(l, &only, node, field);
+    return true;
+}
+
 static void load_key(struct loader *l, const struct schema_key *key, const struct node *node,
                      void *base)
 {
     void *field = setting_field(key, base);
     bool *written = setting_flag(key->written, base);
     if (key->type == KEY_GROUP) {
-        if (!node_is_null(node)) // a section whose keys are all commented out
+        if (!load_short(l, key, node, field) && !node_is_null(node)) // all may be commented out
             load_group(l, key->group, key->name, node, field);
     } else if (key->type == KEY_ROWS) {
         load_rows(l, key, node, base);

@@ -305,6 +305,28 @@ static const struct schema_key policy_keys[] = {
 };
 static const struct schema_group policy_group = {policy_keys, NULL};
 
+static const struct schema_key http_certificate_keys[] = {
+    {"chain", KEY_FILE, AT(config, http_chain), .flags = KEY_REQUIRED | KEY_EMPTY,
+     .text = "PEM file: the certificate, then its intermediates; read again when it changes"},
+    {"key", KEY_FILE, AT(config, http_key), .flags = KEY_REQUIRED | KEY_EMPTY,
+     .text = "PEM file of the private key"},
+    END_OF_KEYS,
+};
+static const struct schema_group http_certificate_group = {http_certificate_keys, NULL};
+
+static const struct schema_key http_keys[] = {
+    {"listen", KEY_HTTP, AT(config, http), .initial = "127.0.0.1:9587", .flags = KEY_EMPTY,
+     .text = "address and port; empty: off. http: \"127.0.0.1:9587\" says the same in short"},
+    {"token_file", KEY_FILE, AT(config, http_token_file), .flags = KEY_EMPTY,
+     .text = "a file with a token of 16 characters or more, which a browser asks for as a password "
+             "and a program sends as Authorization: Bearer; only /healthz and /readyz do without. "
+             "Read again when it changes"},
+    {"certificate", KEY_GROUP, SHARED, .group = &http_certificate_group,
+     .text = "serve HTTPS with this certificate"},
+    END_OF_KEYS,
+};
+static const struct schema_group http_group = {http_keys, "listen"};
+
 static const struct schema_key metrics_keys[] = {
     {"logins", KEY_BOOL, AT(config, metrics_logins), .initial = "false",
      .text =
@@ -359,8 +381,8 @@ static const struct schema_key top_keys[] = {
      .flags = KEY_FIXED, .text = "database of policies, memory and TLS facts"},
     {"control", KEY_PATH, AT(config, control), .initial = "/run/waxwing/control.sock",
      .flags = KEY_FIXED, .text = "socket for waxwing queue, status and others; mode 0660"},
-    {"http", KEY_HTTP, AT(config, http), .initial = "127.0.0.1:9587", .flags = KEY_EMPTY,
-     .text = "address of /metrics, /healthz, /readyz and the pages; empty: off"},
+    {"http", KEY_GROUP, SHARED, .group = &http_group,
+     .text = "/metrics, /healthz, /readyz and the pages, see waxwing-pages(7)"},
     {"http_names", KEY_HOST, .list = true, MANY(config, http_names.at, http_names.n),
      .text = "further names by which those pages may be asked for; addresses, localhost and the "
              "hostname always may"},

@@ -85,7 +85,7 @@ struct schema_key {
 
 struct schema_group {
     const struct schema_key *keys; // ends with a row without name
-    const char *short_key; // rows: a plain value instead of a mapping gives this key; or NULL
+    const char *short_key;         // a plain value instead of a mapping gives this key; or NULL
 };
 
 extern const struct schema_group schema_top;      // struct config

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include "relay/audit/audit.h"
+#include "relay/audit/json.h"
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
 #include "relay/log/log.h"
@@ -32,6 +32,7 @@ struct audit_daily {
     struct facts *facts;
     struct dns_evaluation *evaluation;
     struct audit audit;
+    json_t *last;
 };
 
 static const struct setup_domain *subject(const struct audit_daily *d)
@@ -73,6 +74,19 @@ static bool daily_look(void *arg)
 
 static void next_domain(struct audit_daily *d);
 
+static void keep_last(struct audit_daily *d)
+{
+    const char *domain = subject(d)->config->domain;
+    json_t *found = audit_json(domain, &d->audit);
+    json_object_set_new(found, "at", json_integer(clock_s()));
+    json_object_set_new(d->last, domain, found);
+}
+
+const json_t *audit_daily_last(const struct audit_daily *d)
+{
+    return d->last;
+}
+
 static void daily_looked(void *arg)
 {
     struct audit_daily *d = arg;
@@ -84,6 +98,7 @@ static void daily_looked(void *arg)
                       f->name ? "; publish " : "", f->name ? f->name : "", f->name ? ": " : "",
                       f->name ? f->record : "");
     }
+    keep_last(d);
     d->temporary |= audit_temporary(&d->audit);
     audit_free(&d->audit);
     facts_free(d->facts);
@@ -153,6 +168,7 @@ struct audit_daily *audit_daily_start(uv_loop_t *loop, struct inbox *mail, struc
     d->dns = dns;
     d->setup = setup_ref(setup);
     d->policy.mode = -1;
+    d->last = json_object();
     uv_timer_init(loop, &d->timer);
     d->timer.data = d;
     uv_timer_start(&d->timer, daily_on_timer, FIRST_MS, 0);
@@ -170,6 +186,7 @@ static void daily_timer_closed(uv_handle_t *handle)
     struct audit_daily *d = handle->data;
     setup_unref(d->setup);
     setup_unref(d->next);
+    json_decref(d->last);
     free(d);
 }
 

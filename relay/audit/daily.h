@@ -4,6 +4,7 @@
 #ifndef RELAY_AUDIT_DAILY_H
 #define RELAY_AUDIT_DAILY_H
 
+#include <jansson.h>
 #include "dns/dns.h"
 #include "relay/setup/setup.h"
 
@@ -13,6 +14,9 @@ struct audit_daily;
 struct audit_daily *audit_daily_start(uv_loop_t *loop, struct inbox *mail, struct dns *dns,
                                       struct setup *setup);
 void audit_daily_reload(struct audit_daily *daily, struct setup *setup); // counts from the next run
+// What was found last of each domain, by its name: audit_json (relay/audit/json.h) and "at", seconds. Of the loop;
+// valid until it turns.
+const json_t *audit_daily_last(const struct audit_daily *daily);
 void audit_daily_stop(struct audit_daily *daily); // accepts NULL; freed when the loop has turned
 
 #endif

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "config/idn.h"
-#include "relay/audit/audit.h"
+#include "relay/audit/json.h"
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
 #include "relay/command/command.h"
@@ -101,20 +101,7 @@ static void command_audit_print_text(const struct audit *audit)
 
 static void command_audit_print_json(const char *domain, const struct audit *audit)
 {
-    json_t *findings = json_array();
-    for (size_t i = 0; i < audit->n; i++) {
-        const struct audit_finding *f = &audit->at[i];
-        json_t *j = json_pack("{s:s, s:s, s:s}", "severity",
-                              f->temporary ? "unknown" : audit_severity_word(f->severity), "about",
-                              f->about, "text", f->text);
-        if (f->name)
-            json_object_set_new(j, "publish",
-                                json_pack("{s:s, s:s, s:s}", "name", f->name, "type", f->type,
-                                          "record", f->record));
-        json_array_append_new(findings, j);
-    }
-    json_t *all = json_pack("{s:s, s:s, s:o}", "domain", domain, "verdict",
-                            audit_severity_word(audit_worst(audit)), "findings", findings);
+    json_t *all = audit_json(domain, audit);
     json_dumpf(all, stdout, JSON_INDENT(2));
     putchar('\n');
     json_decref(all);

@@ -44,25 +44,19 @@ static void failures_add(struct group **groups, const json_t *row)
     free(key);
 }
 
-static const char *consequence(const json_t *row, bool *bad)
+void views_consequence(struct buf *out, const json_t *row)
 {
-    *bad = json_is_true(json_object_get(row, "refused"));
-    if (*bad) // rules and REQUIRETLS hold in shadow mode too
-        return "refused";
-    return json_is_true(json_object_get(row, "shadow")) ? "would have been refused" : "went on";
-}
-
-// "2026-11-27T01:02:03Z" without its letters; the whole of it on hover.
-static void short_time(struct buf *out, const char *text)
-{
-    buf_addf(out, "<time datetime=\"%s\">%.10s %.5s</time>", text, text,
-             strlen(text) > 16 ? text + 11 : "");
+    bool refused = json_is_true(
+        json_object_get(row, "refused")); // rules and REQUIRETLS hold in shadow mode too
+    bool shadow = json_is_true(json_object_get(row, "shadow"));
+    buf_addf(out, "<span class=\"tag %s\">%s</span>", refused ? "bad" : "wait",
+             refused  ? "refused"
+             : shadow ? "would have been refused"
+                      : "went on");
 }
 
 static void group_row(struct html_table *t, const struct group *g)
 {
-    bool bad;
-    const char *what = consequence(g->row, &bad);
     html_row(t, NULL);
     html_cell(t);
     html_link(t->out, "domain", html_string(g->row, "domain"));
@@ -70,14 +64,14 @@ static void group_row(struct html_table *t, const struct group *g)
     html_text(t->out, html_string(g->row, "host"));
     html_cell_text(t, html_string(g->row, "type"));
     html_cell(t);
-    buf_addf(t->out, "<span class=\"tag %s\">%s</span>", bad ? "bad" : "wait", what);
+    views_consequence(t->out, g->row);
     html_cell_text(t, html_string(g->row, "reason"));
     html_cell(t);
     html_number(t->out, g->count);
     html_cell(t);
-    short_time(t->out, g->first);
+    html_moment(t->out, g->first);
     html_cell(t);
-    short_time(t->out, g->last);
+    html_moment(t->out, g->last);
     html_row_end(t);
 }
 
@@ -135,14 +129,14 @@ static void failures_render(struct gather *g, struct buf *out)
         buf_adds(out, "<p>None are known.</p>\n");
 }
 
-static json_t *newest_failures(void)
+json_t *views_newest_failures(void)
 {
     return json_pack("{s:s,s:i}", "verb", "tls-failures", "limit", VIEWS_FAILURES);
 }
 
 void views_failures(struct http_call *call, struct relay *relay)
 {
-    json_t *const ask[] = {newest_failures()};
+    json_t *const ask[] = {views_newest_failures()};
     gather(call, relay, failures_render, ask, 1);
 }
 
@@ -161,6 +155,6 @@ static void failures_shadow_render(struct gather *g, struct buf *out)
 
 void views_shadow(struct http_call *call, struct relay *relay)
 {
-    json_t *const ask[] = {newest_failures()};
+    json_t *const ask[] = {views_newest_failures()};
     gather(call, relay, failures_shadow_render, ask, 1);
 }

@@ -103,6 +103,12 @@ void html_when(struct buf *out, int64_t time_s, int64_t now_s)
     buf_adds(out, "</time>");
 }
 
+void html_moment(struct buf *out, const char *text)
+{
+    buf_addf(out, "<time datetime=\"%s\">%.10s %.5s</time>", text, text,
+             strlen(text) > 16 ? text + 11 : "");
+}
+
 void html_link(struct buf *out, const char *folder, const char *name)
 {
     if (!name[0] ||
@@ -117,8 +123,9 @@ void html_link(struct buf *out, const char *folder, const char *name)
 static const struct {
     const char *path, *name;
 } menu[] = {
-    {"/", "Overview"},         {"/queue", "Queue"},           {"/failures", "TLS failures"},
-    {"/policies", "Policies"}, {"/exceptions", "Exceptions"}, {"/shadow", "Shadow"},
+    {"/", "Overview"},           {"/queue", "Queue"},           {"/failures", "TLS failures"},
+    {"/policies", "Policies"},   {"/exceptions", "Exceptions"}, {"/shadow", "Shadow"},
+    {"/domains", "Own domains"},
 };
 
 static void add_menu(struct buf *out, const char *here)

@@ -167,6 +167,33 @@ static bool host_is_ours(struct http_call *call)
         config ? config->hostname : NULL, config ? &config->http_names : NULL);
 }
 
+// Takes as long for every guess of the same length.
+static bool is_token(const char *token, const char *guess, size_t n)
+{
+    unsigned char differs = strlen(token) != n;
+    for (size_t i = 0; token[i]; i++)
+        differs |= (unsigned char)token[i] ^ (unsigned char)(i < n ? guess[i] : 0);
+    return !differs;
+}
+
+// The token as Bearer, or as the password of Basic under any name (RFC 7617), which is what browsers can do.
+static bool knows_token(struct http_call *call)
+{
+    const char *token = call->http->o.token,
+               *field = MHD_lookup_connection_value(call->connection, MHD_HEADER_KIND,
+                                                    MHD_HTTP_HEADER_AUTHORIZATION);
+    if (!token)
+        return true;
+    if (field && strncasecmp(field, "Bearer ", 7) == 0)
+        return is_token(token, field + 7, strlen(field + 7));
+    char *password = NULL,
+         *user = MHD_basic_auth_get_username_password(call->connection, &password);
+    bool known = password && is_token(token, password, strlen(password));
+    MHD_free(user);
+    MHD_free(password);
+    return known;
+}
+
 static bool page_serves(const struct http_page *page, const char *url)
 {
     size_t n = strlen(page->path);
@@ -195,6 +222,10 @@ static const char *objection(struct http_call *call, const char *url, const char
         *status = MHD_HTTP_MISDIRECTED_REQUEST;
         return "this host name is not served here (http_names)";
     }
+    if (!(call->page && call->page->any_host) && !knows_token(call)) {
+        *status = MHD_HTTP_UNAUTHORIZED;
+        return "the token of http.token_file is asked for, as a password or as Bearer";
+    }
     *status = MHD_HTTP_NOT_FOUND;
     return call->page ? NULL : "there is no such page";
 }
@@ -204,6 +235,9 @@ static enum MHD_Result refuse(struct http_call *call, unsigned status, const cha
     http_answer_line(call, (int)status, text);
     if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
         MHD_add_response_header(call->response, "Allow", "GET, HEAD");
+    if (status == MHD_HTTP_UNAUTHORIZED)
+        MHD_add_response_header(call->response, "WWW-Authenticate",
+                                "Basic realm=\"Waxwing\", charset=\"UTF-8\"");
     return send_answer(call);
 }
 
@@ -368,16 +402,24 @@ static void http_on_acceptor_closed(void *arg)
         free(http);
 }
 
+#define TLS_PRIORITIES "NORMAL:-VERS-TLS1.0:-VERS-TLS1.1:%SERVER_PRECEDENCE"
+
 static struct MHD_Daemon *start_daemon(struct http *http)
 {
     unsigned deadline = http->o.deadline_s ? http->o.deadline_s : HTTP_DEADLINE_S;
-    return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET, 0,
-                            NULL, NULL, http_on_request, http, MHD_OPTION_CONNECTION_LIMIT,
-                            HTTP_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, deadline,
-                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_REQUEST_MAX,
-                            MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED,
-                            http_on_completed, NULL, MHD_OPTION_NOTIFY_CONNECTION,
-                            http_on_connection, http, MHD_OPTION_END);
+    unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET;
+    const struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)http->o.chain},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)http->o.key},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)TLS_PRIORITIES},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    return MHD_start_daemon(
+        http->o.chain ? flags | MHD_USE_TLS : flags, 0, NULL, NULL, http_on_request, http,
+        MHD_OPTION_CONNECTION_LIMIT, HTTP_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, deadline,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_REQUEST_MAX, MHD_OPTION_STRICT_FOR_CLIENT,
+        1, MHD_OPTION_NOTIFY_COMPLETED, http_on_completed, NULL, MHD_OPTION_NOTIFY_CONNECTION,
+        http_on_connection, http, MHD_OPTION_ARRAY, http->o.chain ? tls : tls + 3, MHD_OPTION_END);
 }
 
 // Connections come from an acceptor of ours, which does not spin when descriptors run out.
@@ -405,7 +447,9 @@ struct http *http_open(const struct http_options *options, struct why *why)
     http->daemon = start_daemon(http);
     int rc = http->daemon ? watch(http) : UV_EMFILE;
     if (rc < 0) {
-        why_set(why, WHY_OURS, "4.3.0", "the status pages cannot be served: %s", uv_strerror(rc));
+        why_set(why, WHY_OURS, "4.3.0", "the status pages cannot be served: %s",
+                !http->daemon && options->chain ? "http.certificate cannot be used"
+                                                : uv_strerror(rc));
         close(options->fd);
         if (http->daemon)
             MHD_stop_daemon(http->daemon);

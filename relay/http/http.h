@@ -33,6 +33,9 @@ struct http_options {
     int fd;                        // bound and listening; taken over
     const struct http_page *pages; // ends with a NULL path
     unsigned deadline_s;           // 0: HTTP_DEADLINE_S
+    // Borrowed for as long as the server lives; NULL: none.
+    const char *token;       // who asks must know it, but for pages that are for any host
+    const char *chain, *key; // PEM: serve TLS
 };
 
 // NULL with why when the socket cannot be served (it is closed then).

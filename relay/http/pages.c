@@ -59,6 +59,7 @@ const struct http_page http_pages[] = {
     {"/policies", views_policies, false},
     {"/exceptions", views_exceptions, false},
     {"/shadow", views_shadow, false},
+    {"/domains", views_own, false},
     {"/style.css", pages_style, true},
     {"/healthz", pages_alive, true},
     {"/readyz", pages_ready, true},

@@ -32,7 +32,7 @@ void views_trouble(const struct gather *g, struct buf *out, const json_t *summar
     html_table_end(&t);
 }
 
-static void address(struct buf *out, const struct gather *g, const char *text)
+void views_address(struct buf *out, const struct gather *g, const char *text)
 {
     const char *at = strrchr(text, '@');
     if (g->relay->setup->config->log_mask && at) {
@@ -58,9 +58,9 @@ void views_queue_rows(const struct gather *g, struct buf *out, const json_t *row
         html_cell(&t);
         html_when(out, html_integer(row, "created"), g->now_ms / 1000);
         html_cell(&t);
-        address(out, g, html_string(row, "to"));
+        views_address(out, g, html_string(row, "to"));
         buf_adds(out, "<small>from ");
-        address(out, g, html_string(row, "from"));
+        views_address(out, g, html_string(row, "from"));
         buf_adds(out, "</small>");
         html_cell(&t);
         buf_addf(out, "<span class=\"tag%s\">%s</span>",
@@ -99,33 +99,4 @@ void views_queue(struct http_call *call, struct relay *relay)
     json_t *const ask[] = {json_pack("{s:s}", "verb", "queue-summary"),
                            json_pack("{s:s}", "verb", "queue-list")};
     gather(call, relay, queue_render, ask, 2);
-}
-
-static void queue_message_render(struct gather *g, struct buf *out)
-{
-    const char *id = http_rest(g->call);
-    const json_t *rows = json_object_get(g->answers[0], "rows");
-    gather_begin(g, out, "Message", "/queue", 0);
-    buf_adds(out, "<h1>Message <code>");
-    html_text(out, id);
-    buf_adds(out, "</code></h1>\n");
-    if (gather_trouble(g, out, 0))
-        return;
-    if (!json_array_size(rows)) {
-        g->status = 404;
-        buf_adds(out,
-                 "<p>The queue holds nothing of this message: it has ended, or there was none of "
-                 "this name. The log has its story.</p>\n");
-        return;
-    }
-    views_queue_rows(g, out, rows);
-}
-
-void views_message(struct http_call *call, struct relay *relay)
-{
-    json_t *const ask[] = {json_pack("{s:s,s:[s]}", "verb", "queue-list", "ids", http_rest(call))};
-    if (ask[0])
-        gather(call, relay, queue_message_render, ask, 1);
-    else
-        http_answer_line(call, 404, "there is no such message");
 }

@@ -10,17 +10,23 @@
 
 void overview(struct http_call *call, struct relay *relay);         // overview.c
 void views_queue(struct http_call *call, struct relay *relay);      // queue.c
-void views_message(struct http_call *call, struct relay *relay);    // queue.c
+void views_message(struct http_call *call, struct relay *relay);    // message.c
 void views_domain(struct http_call *call, struct relay *relay);     // domain.c
 void views_failures(struct http_call *call, struct relay *relay);   // failures.c
 void views_shadow(struct http_call *call, struct relay *relay);     // failures.c
 void views_policies(struct http_call *call, struct relay *relay);   // policies.c
 void views_exceptions(struct http_call *call, struct relay *relay); // policies.c
+void views_own(struct http_call *call, struct relay *relay);        // own.c
 
 // The domains that most of the queue waits for, of an answer to queue-summary.
 void views_trouble(const struct gather *g, struct buf *out, const json_t *summary);
 // Rows of queue-list as a table.
 void views_queue_rows(const struct gather *g, struct buf *out, const json_t *rows);
+// An envelope address, masked where the log's are.
+void views_address(struct buf *out, const struct gather *g, const char *text);
+// The question for the newest failures, and what one meant for the delivery.
+json_t *views_newest_failures(void);
+void views_consequence(struct buf *out, const json_t *row);
 // Failures grouped: a row a domain, host and reason. `shadow`: those that shadow mode let pass, alone or left out.
 // `search`: only rows that hold it somewhere; "" for all. Returns how many groups there are.
 size_t views_failure_groups(const struct gather *g, struct buf *out, const json_t *rows,

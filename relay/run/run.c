@@ -16,12 +16,12 @@
 #include "relay/base/mem.h"
 #include "relay/base/exit.h"
 #include "relay/http/history.h"
-#include "relay/http/http.h"
 #include "relay/run/lifecycle.h"
 #include "relay/net/listen.h"
 #include "relay/log/log.h"
 #include "relay/run/exceptions.h"
 #include "relay/run/notify.h"
+#include "relay/run/pages.h"
 #include "relay/report/reporter.h"
 #include "relay/setup/load.h"
 #include "relay/setup/ownership.h"
@@ -49,14 +49,13 @@ struct run {
     uv_signal_t signals[3];
     uv_timer_t watch;
     struct publication *publication;
-    struct audit_daily *audit;
     struct turning *turning;
     int64_t exceptions_s; // when their ends were last looked for
     int64_t doubt_told_s; // when a certificate out of its dates was last told; 0: never
     int *fds;
-    int control_fd, http_fd;  // http_fd: bound, until it is served; -1
+    int control_fd;
     struct socketmap *policy; // NULL: off, or its address could not be had
-    struct http *http;        // NULL: off, or its address could not be had
+    struct pages pages;
 };
 
 // The one running relay of this process, for the verbs of its control socket.
@@ -121,41 +120,7 @@ static struct setup *load_again(const char *file)
     return setup;
 }
 
-// The status pages are no reason to stay down: without them there is an alarm, and mail.
-static void bind_http(struct run *run)
-{
-    const char *text = run->setup->config->http;
-    struct sockaddr_storage address;
-    struct why why;
-    run->http_fd = -1;
-    if (!text[0])
-        return;
-    if (value_endpoint(span_text(text), PORT_REQUIRED, &address, &why) == 0)
-        run->http_fd = listen_tcp((const struct sockaddr *)&address, text, &why);
-    if (run->http_fd < 0)
-        log_alarm("http", "%s", why.text);
-}
-
-static void serve_http(struct run *run)
-{
-    if (run->http_fd < 0)
-        return;
-    struct why why;
-    const struct http_options options = {
-        .relay = &run->relay, .loop = &run->loop, .fd = run->http_fd, .pages = http_pages};
-    run->http = http_open(&options, &why);
-    run->http_fd = -1;
-    if (!run->http)
-        log_alarm("http", "%s", why.text);
-}
-
-static void close_http(struct run *run)
-{
-    http_close(run->http);
-    run->http = NULL;
-}
-
-// No reason to stay down either: Postfix defers while nobody answers there.
+// No reason to stay down: Postfix defers while nobody answers there.
 static void serve_policy(struct run *run)
 {
     const char *address = run->setup->config->policy_listen;
@@ -180,16 +145,12 @@ static void adopt(struct run *run, struct setup *setup, const int *fds)
         close_policy(run);
         serve_policy(run);
     }
-    if (!run->http || strcmp(old->config->http, setup->config->http) != 0) {
-        close_http(run);
-        bind_http(run);
-        serve_http(run);
-    }
+    pages_reload(&run->pages, &run->relay, &run->loop, old->config);
     const struct config *c = setup->config;
     log_setup(c->log_format, c->log_level, c->log_mask);
     publication_reload(run->publication, setup); // before anybody signs with it
     lifecycle_reload(&run->relay, setup, fds);
-    audit_daily_reload(run->audit, setup);
+    audit_daily_reload(run->relay.audit, setup);
     turning_reload(run->turning, setup);
     reporter_reload(run->relay.reporter, setup);
     setup_unref(old);
@@ -271,6 +232,7 @@ static void run_on_watch(uv_timer_t *timer)
         return;
     tell_doubtful(run);
     exceptions_look(run->setup->config, &run->exceptions_s);
+    pages_look(&run->pages, &run->relay, &run->loop);
     if (!setup_stale(run->setup)) {
         buf_reset(&run->relay.troubles); // whatever it was is as it was read
         return;
@@ -301,7 +263,7 @@ static void run_stopped(void *arg)
     run->relay.reporter = NULL;
     control_close(run->relay.control);
     run->relay.control = NULL;
-    close_http(run);
+    pages_close(&run->pages);
     close_policy(run);
     history_stop(run->relay.history);
     run->relay.history = NULL;
@@ -309,7 +271,7 @@ static void run_stopped(void *arg)
         run_close_handle((uv_handle_t *)&run->signals[i], NULL);
     run_close_handle((uv_handle_t *)&run->watch, NULL);
     publication_close(run->publication);
-    audit_daily_stop(run->audit);
+    audit_daily_stop(run->relay.audit);
     turning_close(run->turning);
     inbox_unref(run->mail); // closed when no thread is left that may answer to it
 }
@@ -392,7 +354,7 @@ static int bind_all(struct run *run, struct why *why)
     run->control_fd = c->control[0] ? listen_unix(c->control, 0660, why) : -1;
     if (c->control[0] && run->control_fd < 0)
         return -1;
-    bind_http(run);
+    pages_bind(&run->pages, c);
     if (privileges_drop(c, why) < 0 || look_at_folders(c, why) < 0)
         return -1;
     if (log_start() < 0) // no thread before this line: privileges are a thread's own
@@ -408,7 +370,7 @@ static void start_main_loop(struct run *run)
     run->watch.data = run;
     uv_timer_start(&run->watch, run_on_watch, WATCH_MS, WATCH_MS);
     run->publication = publication_open(&run->loop, run->mail, run->relay.dns, run->setup);
-    run->audit = audit_daily_start(&run->loop, run->mail, run->relay.dns, run->setup);
+    run->relay.audit = audit_daily_start(&run->loop, run->mail, run->relay.dns, run->setup);
     run->turning = turning_open(&run->loop, run->file, run->setup);
     run->relay.reporter = reporter_open(&run->relay, &run->loop, run->mail, run->setup);
     if (run->control_fd >= 0) {
@@ -421,7 +383,7 @@ static void start_main_loop(struct run *run)
             log_alarm("control", "%s", why.text);
     }
     run->relay.history = history_start(&run->loop, &run->relay.counters);
-    serve_http(run);
+    pages_serve(&run->pages, &run->relay, &run->loop);
     serve_policy(run);
 }
 
@@ -496,7 +458,7 @@ int run_relay(const char *config_file)
     run->setup = run->relay.setup = setup;
     run->file = config_file;
     run->begun = config_ref(setup->config);
-    run->control_fd = run->http_fd = -1;
+    run->control_fd = run->pages.fd = -1;
     run->relay.started_ms = clock_ms();
     buf_init(&run->relay.troubles, 65536);
     const struct config *c = setup->config;

@@ -16,15 +16,16 @@
 #include "relay/worker/worker.h"
 #include "tls/policy.h"
 
-struct routes;   // relay/route/routes.h: the routes thread
-struct state;    // relay/state/state.h: the state thread (SQLite)
-struct control;  // relay/control/control.h
-struct events;   // relay/events/events.h
-struct reporter; // relay/report/reporter.h: on the main loop
-struct history;  // relay/http/history.h
-struct limits;   // relay/worker/limits.h
-struct bans;     // relay/login/bans.h
-struct quota;    // relay/deliver/quota.h
+struct routes;      // relay/route/routes.h: the routes thread
+struct state;       // relay/state/state.h: the state thread (SQLite)
+struct control;     // relay/control/control.h
+struct events;      // relay/events/events.h
+struct reporter;    // relay/report/reporter.h: on the main loop
+struct audit_daily; // relay/audit/daily.h
+struct history;     // relay/http/history.h
+struct limits;      // relay/worker/limits.h
+struct bans;        // relay/login/bans.h
+struct quota;       // relay/deliver/quota.h
 
 enum relay_stage { RELAY_STARTING, RELAY_RUNNING, RELAY_DRAINING, RELAY_STOPPING };
 
@@ -74,6 +75,7 @@ struct relay {
     struct control *control;
     struct reporter *reporter;
     struct events *events;         // NULL: nobody wants any
+    struct audit_daily *audit;     // the main loop's
     struct limits *_Atomic limits; // made by the first server, gone with the last
     struct bans *bans;             // there before the first worker and after the last
     struct quota
