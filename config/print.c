@@ -51,6 +51,23 @@ static void print_rows(const struct schema_key *key, void *base, size_t column, 
     }
 }
 
+// A group that is nothing without some key, and has it not: nobody wrote it, whatever its other keys default to.
+static bool is_unwritten(const struct schema_group *group, void *base)
+{
+    struct buf text;
+    buf_init(&text, CONFIG_FILE_SIZE);
+    bool unwritten = false;
+    for (const struct schema_key *key = group->keys; key->name && !unwritten; key++) {
+        if (!(key->flags & KEY_REQUIRED) || key->list)
+            continue;
+        buf_reset(&text);
+        setting_print(key, setting_field(key, base), &text);
+        unwritten = !text.len;
+    }
+    buf_free(&text);
+    return unwritten;
+}
+
 // "NAME: VALUE" on a new line; nothing where there is no value to write.
 static void print_key(const struct schema_key *key, void *base, size_t column, struct buf *out)
 {
@@ -64,7 +81,8 @@ static void print_key(const struct schema_key *key, void *base, size_t column, s
     size_t named = out->len;
     void *field = setting_field(key, base);
     if (key->type == KEY_GROUP) {
-        print_group(key->group, field, column + INDENT, out);
+        if (!is_unwritten(key->group, field))
+            print_group(key->group, field, column + INDENT, out);
     } else if (key->type == KEY_ROWS) {
         print_rows(key, base, column, out);
     } else {

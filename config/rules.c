@@ -175,9 +175,8 @@ static bool names_from(const struct strings *fields)
     return false;
 }
 
-// Names of header fields (RFC 5322 section 2.2).
-static void check_fields(const struct strings *fields, const struct node *list, const char *key,
-                         struct messages *m)
+void rules_fields(const struct strings *fields, const struct node *list, const char *key,
+                  struct messages *m)
 {
     char quoted[VALUE_QUOTE];
     for (size_t i = 0; i < fields->n; i++) {
@@ -201,8 +200,8 @@ static void check_dkim(const struct config *c, const struct node *root, struct m
         if (keys && !node_has(row, "keys"))
             messages_error(m, keys, "keys: a domain needs at least one key");
     }
-    check_fields(&c->signing.headers, node_get(node_get(root, "dkim"), "headers"), "headers", m);
-    check_fields(&c->signing.oversign, node_get(node_get(root, "dkim"), "oversign"), "oversign", m);
+    rules_fields(&c->signing.headers, node_get(node_get(root, "dkim"), "headers"), "headers", m);
+    rules_fields(&c->signing.oversign, node_get(node_get(root, "dkim"), "oversign"), "oversign", m);
     if (c->signing.headers.n && !names_from(&c->signing.headers))
         messages_error(m, node_get(node_get(root, "dkim"), "headers"),
                        "headers: From has to be signed (RFC 6376 section 5.4)");
@@ -256,6 +255,7 @@ void rules_check(const struct config *config, const struct node *root, struct me
     check_names(config, root, m);
     check_listen(config, root, m);
     check_senders(config, root, m);
+    rules_check_rewriting(config, root, m);
     check_dkim(config, root, m);
     check_dns(config, root, m);
     check_limits(config, root, m);

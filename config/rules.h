@@ -20,6 +20,14 @@ void rules_check(const struct config *config, const struct node *root, struct me
 // The section `delivery`, part of rules_check. config/rules_delivery.c.
 void rules_check_delivery(const struct config *config, const struct node *root, struct messages *m);
 
+// What rows of `senders` say about rewriting and return addresses. config/rules_rewrite.c.
+void rules_check_rewriting(const struct config *config, const struct node *root,
+                           struct messages *m);
+
+// An error at `list` for each that is no name of a header field (RFC 5322 section 2.2). config/rules.c.
+void rules_fields(const struct strings *fields, const struct node *list, const char *key,
+                  struct messages *m);
+
 // An error at the later one of two rows of `list` that have the same text, for each such pair; ""
 // is no text. `text` gives row i's. config/rules_unique.c.
 void rules_unique(const struct node *list, size_t n, const char *key, const void *rows,

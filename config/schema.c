@@ -126,6 +126,31 @@ static const struct schema_key sender_keys[] = {
      .text = "REQUIRETLS (RFC 8689) for all its mail"},
     {"require_signature", KEY_BOOL, AT(cfg_sender, require_signature), .initial = "false",
      .text = "refuse mail that cannot be DKIM-signed"},
+    {"rewrite", KEY_ROWS, MANY(cfg_sender, rewrites, nrewrites), .group = &schema_rewrite,
+     .text =
+         "addresses of what cannot be configured, replaced in the envelope sender and in From (the "
+         "old one is kept in Reply-To where there is none), Sender, Errors-To and whatever asks "
+         "for a receipt; the first rule that fits counts, see waxwing-rewrite(7)"},
+    {"default_from", KEY_MAILBOX, AT(cfg_sender, default_from), .flags = KEY_EMPTY,
+     .text = "the From of mail that names no address there"},
+    {"force_from", KEY_MAILBOX, AT(cfg_sender, force_from), .flags = KEY_EMPTY,
+     .text = "the From of all its mail, whatever it says, with its display name; it is the "
+             "envelope sender too where that is not the row's own"},
+    {"strip_headers", KEY_TEXT, .list = true, MANY(cfg_sender, strip_headers.at, strip_headers.n),
+     .text = "header fields that are not sent on: X-Originating-IP, or X-Internal-* for all that "
+             "begin so; in forwarded mail not those that a signature there covers"},
+    {"archive", KEY_MAILBOX, AT(cfg_sender, archive), .flags = KEY_EMPTY,
+     .text = "gets a copy of each message; where that fails the sender does not hear of it, an "
+             "alarm tells"},
+    {"srs", KEY_GROUP, AT(cfg_sender, srs), .group = &schema_srs,
+     .text = "forwarders: strangers' envelope senders become addresses of an own domain (SRS), so "
+             "that SPF passes and bounces find their way, see waxwing-rewrite(7)"},
+    {"verp", KEY_GROUP, AT(cfg_sender, verp), .group = &schema_verp,
+     .text = "each recipient gets an envelope sender of its own, so that what bounces later is "
+             "known to be about it and becomes an event, see waxwing-rewrite(7)"},
+    {"returns", KEY_BOOL, AT(cfg_sender, returns), .initial = "false",
+     .text = "it hands in what comes back to the domains of srs and verp, as the mail server of "
+             "these domains does; nobody else can"},
     END_OF_KEYS,
 };
 static const struct schema_group sender_group = {sender_keys, NULL};

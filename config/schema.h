@@ -91,6 +91,8 @@ struct schema_group {
 extern const struct schema_group schema_top;      // struct config
 extern const struct schema_group schema_delivery; // struct cfg_delivery, schema_delivery.c
 extern const struct schema_group schema_auth;     // struct cfg_auth, schema_auth.c
+// schema_rewrite.c: struct cfg_rewrite, and struct cfg_return twice.
+extern const struct schema_group schema_rewrite, schema_srs, schema_verp;
 
 // The group's row of that name, or NULL.
 const struct schema_key *schema_find(const struct schema_group *group, const char *name, size_t n);

@@ -30,6 +30,20 @@ struct sender_pattern {
 // What becomes of mail that is From an own domain and from elsewhere as far as anybody can tell.
 enum own_fail { OWN_FAIL_REFUSE, OWN_FAIL_SEAL, OWN_FAIL_DISCARD };
 
+// An address that a device cannot be told to change, and what is sent instead: an address, or a domain that takes
+// the local part over.
+struct cfg_rewrite {
+    struct sender_pattern from, to;
+};
+
+// Return addresses of a principal's domain, under the keys of a file (relay/setup/secrets.h).
+struct cfg_return {
+    char *domain, *key_file; // domain "": none
+    char *to;                // VERP: who gets what returns and is no report; ""
+    uint64_t max_age;        // ms
+    uint64_t hash_length;    // SRS: characters
+};
+
 struct cfg_sender {
     char *user;               // "" for other rows
     struct networks networks; // none for other rows
@@ -51,6 +65,12 @@ struct cfg_sender {
     bool refuse_long_lines;
     int tls_required_no; // 1 honour, 0 ignore, -1 the default (owned mail: honour)
     bool require_tls, require_signature;
+    struct cfg_rewrite *rewrites;
+    size_t nrewrites;
+    char *default_from, *force_from, *archive; // ""
+    struct strings strip_headers;              // names, or their beginning and a *
+    struct cfg_return srs, verp;
+    bool returns;
 };
 
 // Logins.

@@ -21,8 +21,9 @@
 
 struct list_reader {
     struct span rest;
-    int kind;          // of the token in hand
-    struct span token; // its bytes; quotes and brackets included
+    int kind;                   // of the token in hand
+    struct span token;          // its bytes; quotes and brackets included
+    const unsigned char *local; // where the local part in hand begins
     struct addresses *out;
 };
 
@@ -77,11 +78,15 @@ static void add_quoted(struct buf *out, struct span token)
             buf_addc(out, (char)token.p[i]);
 }
 
-static int add_address(struct list_reader *r, struct span local, const char *domain)
+// `end`: behind the last byte of the domain.
+static int add_address(struct list_reader *r, struct span local, const char *domain,
+                       const unsigned char *end)
 {
     if (r->out->n == MAX_LIST_ADDRESSES)
         return -1;
     r->out->at = mem_grow(r->out->at, r->out->n + 1, sizeof *r->out->at);
+    r->out->spec = mem_grow(r->out->spec, r->out->n + 1, sizeof *r->out->spec);
+    r->out->spec[r->out->n] = span_of(r->local, (size_t)(end - r->local));
     r->out->at[r->out->n++] = mem_printf("%.*s@%s", (int)local.n, (const char *)local.p, domain);
     return 0;
 }
@@ -89,7 +94,8 @@ static int add_address(struct list_reader *r, struct span local, const char *dom
 static int read_literal(struct list_reader *r, struct span local)
 {
     char *literal = span_dup_lower(r->token);
-    int rc = r->token.n > MAX_DOMAIN ? -1 : add_address(r, local, literal);
+    const unsigned char *end = r->token.p + r->token.n;
+    int rc = r->token.n > MAX_DOMAIN ? -1 : add_address(r, local, literal, end);
     free(literal);
     next(r);
     return rc;
@@ -101,12 +107,14 @@ static int read_domain(struct list_reader *r, struct span local)
     struct buf domain;
     char ascii[IDN_NAME];
     buf_init(&domain, 4 * MAX_DOMAIN); // UTF-8 is longer than its A-label may be
+    const unsigned char *end = NULL;
     int rc = -1;
     next(r);
     if (r->kind == TOKEN_LITERAL)
         return read_literal(r, local);
     for (; r->kind == TOKEN_ATOM; next(r)) {
         buf_addspan(&domain, r->token);
+        end = r->token.p + r->token.n;
         next(r);
         if (r->kind != '.') {
             rc = domain.full ? -1 : idn_to_ascii(buf_text(&domain), ascii);
@@ -115,12 +123,13 @@ static int read_domain(struct list_reader *r, struct span local)
         buf_addc(&domain, '.');
     }
     buf_free(&domain);
-    return rc < 0 ? -1 : add_address(r, local, ascii);
+    return rc < 0 ? -1 : add_address(r, local, ascii, end);
 }
 
 // local-part = word *("." word); the token in hand is its first.
 static int read_local(struct list_reader *r, struct buf *local)
 {
+    r->local = r->token.p;
     for (;; next(r)) {
         if (!is_word(r->kind))
             return -1;
@@ -163,6 +172,7 @@ static int read_words(struct list_reader *r, bool *in_group)
     buf_init(&local, MAX_PATH);
     bool is_local = true; // what was read so far would be a local part
     bool expect_word = true;
+    r->local = r->token.p;
     while (is_word(r->kind) || r->kind == '.') {
         bool word = r->kind != '.';
         is_local = is_local && word == expect_word;
@@ -225,6 +235,7 @@ void addresses_free(struct addresses *out)
     for (size_t i = 0; i < out->n; i++)
         free(out->at[i]);
     free(out->at);
+    free(out->spec);
     *out = (struct addresses){0};
 }
 

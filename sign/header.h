@@ -31,7 +31,8 @@ size_t header_count(const struct header *h, const char *name);
 
 // Address lists (RFC 5322 section 3.4, RFC 6532), as From and Sender carry them.
 struct addresses {
-    char **at; // "local@domain"; domain lower case A-label, quoted local part kept quoted
+    char **at;         // "local@domain"; domain lower case A-label, quoted local part kept quoted
+    struct span *spec; // beside at: the bytes of the value that it was read from
     size_t n;
     bool group; // a group was among them (RFC 6854)
 };

@@ -136,6 +136,12 @@ static bool origin_shown(const struct ingest *g)
                                               (const struct sockaddr *)&f->addr));
 }
 
+bool ingest_origin_shown(struct ingest *g)
+{
+    read_vetoes(g);
+    return origin_shown(g);
+}
+
 static void tls_required_no(struct ingest *g)
 {
     const struct field *field = header_find(&g->header, "TLS-Required", 0);

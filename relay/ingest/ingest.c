@@ -20,6 +20,8 @@ struct ingest *ingest_new(const struct ingest_session *session, struct message *
     buf_init(&g->sign, 4096);
     buf_init(&g->results, 256);
     buf_init(&g->warning, 128);
+    buf_init(&g->instead, MAX_PREFIX / 2);
+    buf_init(&g->covered, INGEST_COVERED);
     return g;
 }
 
@@ -37,6 +39,8 @@ void ingest_free(struct ingest *g)
     buf_free(&g->sign);
     buf_free(&g->results);
     buf_free(&g->warning);
+    buf_free(&g->instead);
+    buf_free(&g->covered);
     free(g);
 }
 
@@ -70,7 +74,7 @@ int ingest_header(struct ingest *g, struct body_hashes **hashes, struct why *why
     if (header_parse(&g->header, buf_span(&g->m->header), &used, why) < 0)
         return -1;
     g->parsed = true;
-    if (ingest_check(g, why) < 0)
+    if (ingest_rewrite(g, why) < 0 || ingest_check(g, why) < 0)
         return -1;
     if (g->kind == INGEST_OWN)
         g->hashes = body_hashes_new();

@@ -33,6 +33,8 @@ void ingest_free(struct ingest *g);
 
 // Checks what the header alone can tell; -1 refuses. *hashes: what to feed the body to.
 int ingest_header(struct ingest *g, struct body_hashes **hashes, struct why *why);
+// The rewriting of an envelope sender, logged.
+void ingest_log_rewritten_sender(uint64_t id, const char *from, const char *to);
 // Behind the last body byte. True: facts are being looked up and `done` will be called once on the
 // loop of `mail`; false: go on with ingest_finish.
 struct dns;

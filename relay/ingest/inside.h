@@ -18,11 +18,16 @@
 // is found decides. FOREIGN: somebody else's, to be sealed.
 enum ingest_kind { INGEST_OWN, INGEST_CLAIMED, INGEST_FOREIGN };
 
+#define INGEST_COVERED 8192 // bytes of lists of what others' signatures cover
+
 struct ingest {
     struct ingest_session s;
     struct message *m;
-    struct header header; // of m->header
+    struct header header; // what is sent of m->header, behind what stands in its place (`instead`)
     bool parsed;
+    struct buf instead;        // fields that were rewritten; header points into it
+    const unsigned char *last; // where the received fields end
+    struct buf covered;        // what others' signatures cover (view.c)
     enum ingest_kind kind;
     struct addresses from;      // the addresses of header From
     char from_domain[256];      // A-label of the first; "" without
@@ -50,6 +55,18 @@ bool ingest_mentions_own(const struct cfg_sender *row, struct span from);
 int ingest_check(struct ingest *g, struct why *why);
 // After the evaluation: CLAIMED becomes OWN or FOREIGN; -1 refuses.
 int ingest_judge(struct ingest *g, struct why *why);
+
+// view.c: the header that goes on. Rewrites what the row's rules say (senders.rewrite); -1: there is no room for it.
+int ingest_rewrite(struct ingest *g, struct why *why);
+bool ingest_was_received(const struct ingest *g, const struct field *field);
+// Of `kept`, in their order, the received ones are sent; what lies between them becomes m->left_out.
+void ingest_leave_out_rest(struct ingest *g, const struct field *kept, size_t n);
+// The field is one of senders.strip_headers. Of mail that is not ours it stays where a signature there, or the
+// seal that we add, covers it.
+bool ingest_strips(struct ingest *g, const struct field *field);
+
+// check.c: the session shows that the mail is of this host's own users or networks, and nothing speaks against it.
+bool ingest_origin_shown(struct ingest *g);
 
 // sign.c: m->prefix and m->left_out.
 int ingest_prefix_own(struct ingest *g, struct why *why);

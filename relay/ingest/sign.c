@@ -18,13 +18,6 @@
 
 #define UNSIGNED_MS 86400000 // between two alarms about a domain without keys
 
-static void leave_out(struct message *m, const struct header *header, const struct field *field)
-{
-    size_t start = (size_t)(field->whole.p - header->bytes.p);
-    m->left_out = mem_grow(m->left_out, m->nleft_out + 1, sizeof *m->left_out);
-    m->left_out[m->nleft_out++] = (struct range){start, start + field->whole.n};
-}
-
 // Nobody but us speaks under our authserv-id (RFC 8601 section 5), whoever the mail is from.
 static bool claims_our_name(const struct field *field, const char *authserv_id)
 {
@@ -36,10 +29,11 @@ static bool claims_our_name(const struct field *field, const char *authserv_id)
     return ours;
 }
 
-static bool is_left_out(const struct field *field, const char *authserv_id)
+static bool is_left_out(struct ingest *g, const struct field *field)
 {
-    return claims_our_name(field, authserv_id) || span_is_nocase(field->name, "Bcc") ||
-           span_is_nocase(field->name, "Resent-Bcc") || span_is_nocase(field->name, "Return-Path");
+    return claims_our_name(field, g->s.setup->config->authserv_id) ||
+           span_is_nocase(field->name, "Bcc") || span_is_nocase(field->name, "Resent-Bcc") ||
+           span_is_nocase(field->name, "Return-Path") || ingest_strips(g, field);
 }
 
 // What the client wrote stands between parentheses or as a token: only harmless characters pass.
@@ -70,14 +64,29 @@ static void add_received(struct ingest *g, struct buf *out)
     buf_addf(out, ";\r\n\t%s\r\n", date);
 }
 
+// Those that stand instead of received ones.
+static void add_rewritten(const struct ingest *g, struct buf *out)
+{
+    for (size_t i = 0; i < g->header.n; i++)
+        if (!ingest_was_received(g, &g->header.fields[i]))
+            buf_addspan(out, g->header.fields[i].whole);
+}
+
+// What the owners' own mail has to have; a field that is stripped counts as missing.
+static bool is_missing(struct ingest *g, const char *name)
+{
+    const struct field *field = header_find(&g->header, name, 0);
+    return !field || ingest_strips(g, field);
+}
+
 static void add_missing(struct ingest *g, struct buf *out)
 {
-    if (!header_count(&g->header, "Date")) {
+    if (is_missing(g, "Date")) {
         char date[40];
         clock_rfc5322(g->m->env.created_ms, date);
         buf_addf(out, "Date: %s\r\n", date);
     }
-    if (!header_count(&g->header, "Message-ID")) {
+    if (is_missing(g, "Message-ID")) {
         char id[ID_TEXT];
         id_text(g->m->env.id, id);
         buf_addf(out, "Message-ID: <%s@%s>\r\n", id, g->s.setup->config->hostname);
@@ -169,12 +178,14 @@ static int build_signed_header(struct ingest *g, const struct buf *added, struct
     size_t used;
     if (header_parse(out, buf_span(added), &used, why) < 0)
         return -1;
+    size_t before = out->n;
     out->fields = mem_grow(out->fields, out->n + g->header.n + 1, sizeof *out->fields);
-    for (size_t i = 0; i < g->header.n; i++)
-        if (!is_left_out(&g->header.fields[i], g->s.setup->config->authserv_id))
-            out->fields[out->n++] = g->header.fields[i];
-        else
-            leave_out(g->m, &g->header, &g->header.fields[i]);
+    for (size_t i = 0; i < g->header.n; i++) {
+        const struct field *field = &g->header.fields[i];
+        if (ingest_was_received(g, field) && !is_left_out(g, field))
+            out->fields[out->n++] = *field;
+    }
+    ingest_leave_out_rest(g, out->fields + before, out->n - before);
     return 0;
 }
 
@@ -191,8 +202,9 @@ int ingest_prefix_own(struct ingest *g, struct why *why)
 {
     struct buf added, prefix;
     struct header header = {0};
-    buf_init(&added, 1024);
+    buf_init(&added, MAX_PREFIX);
     buf_init(&prefix, MAX_PREFIX);
+    add_rewritten(g, &added);
     add_missing(g, &added);
     int rc = build_signed_header(g, &added, &header, why);
     if (rc == 0)
@@ -241,10 +253,26 @@ static int ingest_sign_seal(struct ingest *g, struct buf *out, struct why *why)
     return 0;
 }
 
+// What is kept of somebody else's message: all but results that claim our name, and what may be stripped.
+static void keep_foreign(struct ingest *g)
+{
+    struct field *kept = mem_new((g->header.n + 1) * sizeof *kept);
+    size_t n = 0, field = SIZE_MAX, ours = 0;
+    bool more = message_auth_left_out(g->auth, ours, &field);
+    for (size_t i = 0; i < g->header.n; i++) {
+        const struct field *f = &g->header.fields[i];
+        if (more && i == field)
+            more = message_auth_left_out(g->auth, ++ours, &field);
+        else if (ingest_was_received(g, f) && !ingest_strips(g, f))
+            kept[n++] = *f;
+    }
+    ingest_leave_out_rest(g, kept, n);
+    free(kept);
+}
+
 int ingest_prefix_foreign(struct ingest *g, struct why *why)
 {
     struct buf prefix;
-    size_t field;
     buf_init(&prefix, MAX_PREFIX);
     int rc = ingest_sign_seal(g, &prefix, why);
     if (rc == 0 && !g->sign.len && g->s.principal->row->require_signature)
@@ -252,9 +280,10 @@ int ingest_prefix_foreign(struct ingest *g, struct why *why)
     if (rc == 0)
         rc = message_auth_results(g->auth, &prefix);
     if (rc == 0) {
-        for (size_t i = 0; message_auth_left_out(g->auth, i, &field); i++)
-            leave_out(g->m, &g->header, &g->header.fields[field]);
+        keep_foreign(g);
         add_received(g, &prefix);
+        add_rewritten(g, &prefix);
+        rc = prefix.full ? -1 : 0;
         buf_move(&g->m->prefix, &prefix);
     }
     if (rc < 0 && !why_is_set(why))

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "config/pattern.h"
 #include "relay/base/address.h"
 #include "relay/base/mem.h"
 #include "relay/base/span.h"
@@ -93,57 +94,6 @@ bool principal_trusts(const struct config *config, const struct sockaddr *client
     return false;
 }
 
-static bool is_below(const char *domain, const char *parent)
-{
-    size_t n = strlen(domain), p = strlen(parent);
-    return n > p + 1 && domain[n - p - 1] == '.' && strcmp(domain + n - p, parent) == 0;
-}
-
-// The local part without quotes where they say nothing, in lower case. Caller frees.
-static char *plain_local(const char *address)
-{
-    const char *at = strrchr(address, '@');
-    size_t n = at ? (size_t)(at - address) : strlen(address);
-    if (n < 2 || address[0] != '"' || address[n - 1] != '"')
-        return span_dup_lower(span_of(address, n));
-    char *out = mem_new(n);
-    size_t len = 0;
-    for (size_t i = 1; i + 1 < n; i++) {
-        if (address[i] == '\\' && i + 2 < n)
-            i++;
-        out[len++] = (char)ascii_lower((unsigned char)address[i]);
-    }
-    return out;
-}
-
-static bool principal_same_address(const char *pattern, const char *address, const char *domain)
-{
-    const char *at = strrchr(pattern, '@');
-    if (!at || strcmp(at + 1, domain) != 0)
-        return false;
-    char *a = plain_local(pattern), *b = plain_local(address);
-    bool same = strcmp(a, b) == 0;
-    free(a);
-    free(b);
-    return same;
-}
-
-static bool principal_matches(const struct sender_pattern *p, const char *address,
-                              const char *domain)
-{
-    switch (p->kind) {
-    case SENDER_DOMAIN:
-        return strcmp(p->text, domain) == 0;
-    case SENDER_BELOW:
-        return is_below(domain, p->text);
-    case SENDER_ADDRESS:
-        return principal_same_address(p->text, address, domain);
-    case SENDER_ANY:
-        return true;
-    }
-    return false;
-}
-
 void principal_origin(const struct cfg_sender *row, char out[static PRINCIPAL_NAME])
 {
     out[0] = 0;
@@ -155,7 +105,7 @@ void principal_origin(const struct cfg_sender *row, char out[static PRINCIPAL_NA
 bool principal_may_send(const struct cfg_sender *row, const char *address, const char *domain)
 {
     for (size_t i = 0; row && i < row->nfrom; i++)
-        if (principal_matches(&row->from[i], address, domain))
+        if (pattern_matches(&row->from[i], address, domain))
             return true;
     return false;
 }
@@ -163,21 +113,14 @@ bool principal_may_send(const struct cfg_sender *row, const char *address, const
 bool principal_owns(const struct cfg_sender *row, const char *address, const char *domain)
 {
     for (size_t i = 0; row && i < row->nfrom; i++)
-        if (row->from[i].kind != SENDER_ANY && principal_matches(&row->from[i], address, domain))
+        if (row->from[i].kind != SENDER_ANY && pattern_matches(&row->from[i], address, domain))
             return true;
     return false;
 }
 
 bool principal_own_domain(const struct cfg_sender *row, const char *domain)
 {
-    for (size_t i = 0; row && i < row->nfrom; i++) {
-        const struct sender_pattern *p = &row->from[i];
-        if (p->kind != SENDER_DOMAIN && p->kind != SENDER_BELOW)
-            continue;
-        if (strcmp(p->text, domain) == 0 || is_below(domain, p->text))
-            return true;
-    }
-    return false;
+    return row && pattern_own_domain(row, domain);
 }
 
 static bool is_local(const char *address, const char *name)

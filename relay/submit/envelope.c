@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 // MAIL, RCPT and RSET: who sends, from whom, to whom (RFC 5321 section 4.1.1, RFC 6409;
 // ARCHITECTURE.md, Who may say what).
-#include "relay/submit/inside.h"
+#include "relay/submit/sender.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -129,18 +129,22 @@ enum submit_state submit_mail(struct submit *s, struct span args)
 {
     struct smtp_mail mail;
     struct why why;
+    char *was;
     if (find_principal(s, &why) < 0) {
         s->bad++;
         return submit_envelope_refuse(s, NULL, &why);
     }
-    if (smtp_mail_parse(args, &mail, &why) < 0) {
+    if (submit_read_mail(s, args, &mail, &was, &why) < 0) {
         s->bad++;
         return syntax(s, &why, mail.unknown);
     }
     int rc = check_mail(s, &mail, &why);
     if (rc == 0)
         begin_message(s, &mail);
+    if (rc == 0 && was)
+        ingest_log_rewritten_sender(s->message->env.id, was, mail.from.address);
     smtp_mail_free(&mail);
+    free(was);
     if (rc < 0) {
         // What was said of a client holds for this transaction, which there will not be.
         s->forward = (struct smtp_forward){0};

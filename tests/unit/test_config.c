@@ -49,6 +49,17 @@ static char *read_file(const char *path)
     return text;
 }
 
+// In which line of the interface's page the text stands.
+static size_t line_of(const char *text)
+{
+    const char *page = read_file("unit/data/interface.yaml"), *end = strstr(page, text);
+    size_t line = 1;
+    assert_non_null(end);
+    for (; page < end; page++)
+        line += *page == '\n';
+    return line;
+}
+
 static void make_file(const char *folder, const char *name)
 {
     char path[512];
@@ -66,7 +77,9 @@ static char *make_folder(void)
                                         "dkim/example.org.r2026.pem",
                                         "dkim/example.org.e2026.pem",
                                         "partner-ca.pem",
-                                        "partner.secret"};
+                                        "partner.secret",
+                                        "srs.key",
+                                        "verp.key"};
     char *folder = mem_dup("/tmp/waxwing-config-XXXXXX"), path[512];
     assert_non_null(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/tls", folder);
@@ -122,6 +135,15 @@ static void the_page_of_the_interface_loads(void **state)
     assert_int_equal(c->senders[1].tls_required_no, 0);
     assert_int_equal(c->senders[0].tls_required_no, -1);
     assert_true(c->senders[2].tls_required);
+    assert_string_equal(c->senders[0].verp.domain, "bounces.example.org");
+    assert_string_equal(c->senders[0].strip_headers.at[1], "X-Internal-*");
+    assert_int_equal(c->senders[1].srs.max_age, 21LL * 86400 * 1000);
+    assert_true(c->senders[1].returns);
+    assert_int_equal(c->senders[2].nrewrites, 2);
+    assert_int_equal(c->senders[2].rewrites[1].from.kind, SENDER_BELOW);
+    assert_int_equal(c->senders[2].rewrites[1].to.kind, SENDER_DOMAIN);
+    assert_string_equal(c->senders[2].force_from, "alerts@example.org");
+    assert_string_equal(c->senders[3].archive, "");
     assert_int_equal(c->ndkim, 1);
     assert_int_equal(c->dkim[0].nkeys, 2);
     snprintf(expected, sizeof expected, "%s/dkim/example.org.r2026.pem", folder);
@@ -136,7 +158,7 @@ static void the_page_of_the_interface_loads(void **state)
     const struct cfg_destination *legacy = &c->delivery.destinations[0];
     assert_int_equal(legacy->until, 1806537599); // 2027-03-31T23:59:59Z
     assert_int_equal(legacy->tls, TLS_OPPORTUNISTIC);
-    assert_int_equal(legacy->line, 83);
+    assert_int_equal(legacy->line, line_of("- domain: legacy.example"));
     const struct cfg_destination *partner = &c->delivery.destinations[1];
     assert_int_equal(partner->until, 0);
     assert_int_equal(partner->next_hops[0].kind, HOP_HOST);

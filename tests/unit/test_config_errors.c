@@ -248,6 +248,39 @@ static void a_password_is_told_only_to_who_has_proved_himself(void **state)
     check_errors(list, EXAMPLES(list));
 }
 
+#define ROW(keys) "senders: [{network: 10.0.0.0/8, from: [a.example, x@c.example], " keys "}]\n"
+
+static void a_row_writes_only_what_it_could_have_said(void **state)
+{
+    (void)state;
+    static const struct example list[] = {
+        {ROW("rewrite: [{from: root@printer, to: x@b.example}]"),
+         "w:1:100: to: the row's 'from' does not let it send as x@b.example\n"},
+        {ROW("rewrite: [{from: printer, to: sub.a.example}]"),
+         "w:1:95: to: the row's 'from' does not let it send as sub.a.example\n"},
+        {ROW("rewrite: [{from: printer, to: '*.a.example'}]"),
+         "w:1:95: to: an address or a domain belongs here\n"},
+        {ROW("rewrite: [{to: a.example}]"), "w:1:75: rewrite: 'from' is missing\n"},
+        {ROW("force_from: y@c.example"),
+         "w:1:77: force_from: the row's 'from' does not let it send as y@c.example\n"},
+        {ROW("default_from: x@b.example"),
+         "w:1:79: default_from: the row's 'from' does not let it send as x@b.example\n"},
+        {ROW("strip_headers: [received]"),
+         "w:1:80: strip_headers: 'received': ends mail loops; 'received: no-client' hides the "
+         "client in ours\n"},
+        {ROW("strip_headers: [X-A, '*']"),
+         "w:1:80: strip_headers: '*': says who sends; 'force_from' replaces it\n"},
+        {ROW("strip_headers: ['X-*-B']"),
+         "w:1:80: strip_headers: 'X-*-B': a * stands at the end alone\n"},
+        {ROW("strip_headers: ['X A']"),
+         "w:1:80: strip_headers: 'X A' is no name of a header field\n"},
+        {ROW("verp: {domain: c.example, key_file: k}"),
+         "w:1:80: verp: c.example is not, and is not below, a domain in the row's 'from'\n"},
+        {ROW("srs: {domain: a.example}"), "w:1:70: srs: 'key_file' is missing\n"},
+    };
+    check_errors(list, EXAMPLES(list));
+}
+
 static void senders_are_users_or_networks(void **state)
 {
     (void)state;
@@ -326,6 +359,14 @@ static void what_is_doubtful_is_a_warning(void **state)
          "w:4:40: forward: whoever has such an address may send mail from any domain\n"},
         {USERS "senders: [{user: a, from: a.example, own_networks: 10.0.0.1}]\n",
          "w:4:38: own_networks: has no effect without 'forward: true'\n"},
+        {USERS "senders: [{user: a, from: a.example, srs: {domain: a.example, key_file: k}}]\n",
+         "w:4:38: srs: has no effect without 'forward: true'\n"
+         "w:4:38: srs: nothing comes back while no row has 'returns: true'\n"},
+        {USERS "senders: [{user: a, from: a.example, returns: true}]\n",
+         "w:4:38: returns: has no effect where no row has 'srs' or 'verp'\n"},
+        {USERS "senders: [{user: a, from: a.example, returns: true,\n"
+               "  verp: {domain: b.a.example, key_file: k}}]\n",
+         ""},
         {USERS "senders: [{user: a}]\n",
          "w:4:11: senders: a row without 'from' may send nothing\n"},
         {"hostname: relay\n",
@@ -416,6 +457,7 @@ int main(void)
         cmocka_unit_test(all_errors_come_in_one_go_in_the_files_order),
         cmocka_unit_test(exceptions_are_made_of_three),
         cmocka_unit_test(a_password_is_told_only_to_who_has_proved_himself),
+        cmocka_unit_test(a_row_writes_only_what_it_could_have_said),
         cmocka_unit_test(senders_are_users_or_networks),
         cmocka_unit_test(things_that_exclude_or_repeat_each_other),
         cmocka_unit_test(what_is_doubtful_is_a_warning),

@@ -417,7 +417,7 @@ static void case_12_what_claims_our_name_is_left_out_of_all(void **state)
     assert_non_null(strstr(sent, "\r\nAuthentication-Results: relay.example.org.evil.example"));
     assert_null(strstr(sent, "dkim=pass\r\n Rec"));
     free(sent);
-    assert_int_equal(story_last()->nleft_out, 2);
+    assert_int_equal(story_last()->nleft_out, 1);
 }
 
 // ---- hostile headers
@@ -439,7 +439,7 @@ static void thousands_of_fields(void **state)
     mail("x@friend.example", many("A: b\r\n", 2001, PAL), "550 5.6.0");
     mail("x@friend.example",
          many("Authentication-Results: relay.example.org; dkim=pass\r\n", 1990, PAL), "250");
-    assert_int_equal(story_last()->nleft_out, 1990);
+    assert_int_equal(story_last()->nleft_out, 1);
     assert_sent("relay.example.org; dkim=pass", false);
     mail("x@friend.example", many("DKIM-Signature: v=1\r\n", 250, PAL), "250");
     mail("x@friend.example", many("DKIM-Signature: v=1\r\n", 1990, PAL), "550 5.6.0");
