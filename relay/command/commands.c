@@ -77,24 +77,33 @@ const struct command commands[] = {
      command_health},
     {"status", "one screen about the running relay", "usage: waxwing status [--json]\n",
      command_status},
-    {"queue", "list, show, export, import, retry, hold, release, remove, bounce what waits",
+    {"queue",
+     "list, show, export, import, retry, hold, release, redirect, remove, bounce what waits",
      "usage: waxwing queue list [FILTER ...] [--json]\n"
      "       waxwing queue show ID\n"
      "       waxwing queue export ID [> FILE]\n"
      "       waxwing queue export --envelope ID ... | FILTER ... | --all > FILE\n"
      "       waxwing queue import FILE\n"
      "       waxwing queue import FILE --sender A --to B ...\n"
-     "       waxwing queue list|export|import|remove ... --offline\n"
      "       waxwing queue retry|hold|release|remove|bounce ID ... | FILTER ... | --all\n"
      "                     [--dry-run] [--yes]\n"
+     "       waxwing queue redirect ID ... | FILTER ... | --all --to-next-hop HOP\n"
+     "                     [--dry-run] [--yes]\n"
+     "       waxwing queue VERB ... --offline\n"
      "filters:\n"
      "  --domain D      recipients at D\n"
-     "  --sender A      envelope sender A\n"
+     "  --sender A      envelope sender A; @D: all of D\n"
+     "  --login L       accepted from this user or network row\n"
+     "  --site S        on their way to this site, or to this host of one\n"
+     "  --class C       whose last failure was of this class: address-unknown, rate, tls, ...\n"
      "  --state S       routing, waiting, ready, active or held\n"
-     "  --older AGE     accepted longer ago than 90s, 15m, 4h, 5d\n"
+     "  --older AGE     accepted longer ago than 90s, 15m, 4h, 5d; --newer AGE: since\n"
+     "  --larger SIZE   messages of at least 64KiB, 25MiB; --smaller SIZE: at most\n"
      "export of one id is the message; with envelopes it is a file that import takes, on any "
      "relay.\n"
-     "--offline works on the spool of a relay that is stopped.\n"
+     "--offline works on the spool of a relay that is stopped; show needs a running one.\n"
+     "redirect sends to HOP, written as next_hop in the configuration, until it is undone with\n"
+     "--to-next-hop ''. What is held stays held, everything else is tried at once.\n"
      "remove drops without a word to the sender; bounce tells the sender.\n"
      "Filters and --all are counted first, and asked about on a terminal.\n"
      "  --dry-run       only say how many\n"

@@ -14,6 +14,7 @@
 #include "relay/command/terminal.h"
 #include "relay/control/control.h"
 #include "relay/log/json.h"
+#include "relay/queue/redirect.h"
 
 static bool is(const struct queue_call *call, const char *verb)
 {
@@ -42,52 +43,6 @@ static int run_list(const struct queue_call *call, const char *control)
         queue_print_end(call, rows.n);
     if (last && status == EXIT_NO)
         fputs("waxwing: no such message in the queue\n", stderr);
-    json_decref(last);
-    return status;
-}
-
-static bool queue_on_nothing(const json_t *line, void *arg)
-{
-    (void)line;
-    (void)arg;
-    return true;
-}
-
-static json_t *ask_change(const struct queue_call *call, const char *control, bool dry, int *status)
-{
-    json_t *request = queue_request(call, call->verb);
-    json_object_set_new(request, "dry", json_boolean(dry));
-    return control_ask_lines(control, request, queue_on_nothing, NULL, status);
-}
-
-// A choice of messages is counted, and the operator asked, before anything is done to it.
-static int run_change(struct queue_call *call, const char *control)
-{
-    int status;
-    bool chosen = call->all || call->filtered;
-    json_t *last = NULL;
-    if (call->dry || (chosen && !call->yes)) {
-        last = ask_change(call, control, true, &status);
-        bool go = last && status == EXIT_YES && !call->dry;
-        if (go && !queue_agreed(call, json_number_of(last, "recipients"))) {
-            fputs("nothing was done\n", stderr);
-            status = EXIT_NO;
-            go = false;
-        } else if (last && status == EXIT_YES && call->dry) {
-            queue_print_done(call, json_number_of(last, "recipients"),
-                             json_number_of(last, "active"));
-        }
-        if (!go) {
-            json_decref(last);
-            return status;
-        }
-        json_decref(last);
-    }
-    last = ask_change(call, control, false, &status);
-    if (last && status == EXIT_YES)
-        queue_print_done(call, json_number_of(last, "recipients"), json_number_of(last, "active"));
-    if (last && status == EXIT_NO && !json_object_get(last, "error"))
-        fprintf(stderr, "waxwing: no such message in the queue, or nothing to %s\n", call->verb);
     json_decref(last);
     return status;
 }
@@ -125,8 +80,23 @@ static int run_export(const struct queue_call *call, const char *control, bool h
     return status;
 }
 
-static int dispatch(struct queue_call *call, const struct config *config)
+// In its one spelling, whoever is asked.
+static int queue_read_next_hop(struct queue_call *call, const struct config *config)
 {
+    struct why why;
+    if (!call->next_hop)
+        return EXIT_YES;
+    if (queue_next_hop(call->next_hop, config->hostname, &call->hop, &why) < 0)
+        return command_usage_error("queue", "--to-next-hop: %s", why.text);
+    call->next_hop = call->hop;
+    return EXIT_YES;
+}
+
+static int dispatch(struct queue_call *call, struct config *config)
+{
+    int bad = queue_read_next_hop(call, config);
+    if (bad)
+        return bad;
     if (is(call, "export"))
         terminal_bytes();
     if (call->offline)
@@ -139,7 +109,7 @@ static int dispatch(struct queue_call *call, const struct config *config)
     if (is(call, "export"))
         return run_export(call, control, false);
     if (!is(call, "list") && !is(call, "show"))
-        return run_change(call, control);
+        return queue_change_online(call, control);
     int status = run_list(call, control);
     if (status == EXIT_YES && is(call, "show") && !call->json)
         return run_export(call, control, true);
@@ -158,22 +128,27 @@ static int check_words(const struct queue_call *call)
         return command_usage_error("queue", "%s needs message ids, a filter, or --all", call->verb);
     if (!change && (call->dry || call->yes))
         return command_usage_error("queue", "%s knows no --dry-run and no --yes", call->verb);
+    if (is(call, "redirect") != !!call->next_hop)
+        return command_usage_error("queue", "%s",
+                                   call->next_hop ? "--to-next-hop is for redirect"
+                                                  : "redirect needs --to-next-hop");
     if (import && !call->file)
         return command_usage_error("queue", "import needs a file, or - for standard input");
     if (!import && call->nto)
         return command_usage_error("queue", "--to is for import");
     if (!export && call->envelope)
         return command_usage_error("queue", "--envelope is for export");
-    bool offline = list || import || export || is(call, "remove");
-    if (call->offline && !offline)
-        return command_usage_error("queue", "%s needs the running relay: no --offline", call->verb);
+    if (call->offline && is(call, "show"))
+        return command_usage_error("queue", "show needs the running relay: no --offline");
+    if (call->offline && (call->filter.site || call->filter.class))
+        return command_usage_error("queue", "--site and --class need the running relay");
     return EXIT_YES;
 }
 
 int command_queue(int argc, char **argv)
 {
-    static const char *const verbs[] = {"list",    "show",   "export", "retry", "hold",
-                                        "release", "remove", "bounce", "import"};
+    static const char *const verbs[] = {"list",    "show",     "export", "retry",  "hold",
+                                        "release", "redirect", "remove", "bounce", "import"};
     struct queue_call *call = mem_new(sizeof *call);
     call->verb = argc > 1 ? argv[1] : "list";
     bool known = false;
@@ -188,6 +163,7 @@ int command_queue(int argc, char **argv)
         status = dispatch(call, config);
     config_unref(config);
     free(call->to);
+    free(call->hop);
     free(call);
     return status;
 }

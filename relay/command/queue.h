@@ -16,7 +16,9 @@ struct queue_call {
     uint64_t ids[QUEUE_IDS];
     struct queue_filter filter;
     char domain[256], sender[512]; // what the filter points to
-    bool filtered;                 // any of domain, sender, state, older
+    bool filtered;                 // by anything but ids
+    char *hop;                     // it in its one spelling
+    const char *next_hop;          // redirect; "": where the domain leads
     bool all, json, yes, dry, offline, envelope;
     const char *file; // import
     const char **to;  // import: the recipients of a bare message
@@ -32,18 +34,26 @@ static inline bool queue_is_many(const struct queue_call *call)
     return call->envelope || call->all || call->filtered || call->filter.nids > 1;
 }
 
-bool queue_agreed(const struct queue_call *call, uint64_t recipients);  // asks, on a terminal
+// With the running relay, and what the same offline shares. (queue_change.c)
+int queue_change_online(const struct queue_call *call, const char *control);
+bool queue_agreed(const struct queue_call *call, uint64_t recipients); // asks, on a terminal
+void queue_progress(const char *verb, uint64_t recipients, uint64_t seen, uint64_t all);
+void queue_progress_end(void);
 json_t *queue_request(const struct queue_call *call, const char *verb); // to the control socket
 
 // Rows come one by one; `n` counts them. (queue_text.c)
 void queue_print_row(const struct queue_call *call, const json_t *row, size_t n);
 void queue_print_end(const struct queue_call *call, size_t n);
 // What a changing verb has done, or (dry) would do.
-void queue_print_done(const struct queue_call *call, uint64_t recipients, uint64_t active);
+struct queue_done {
+    uint64_t recipients, active,
+        unknown; // done to; left alone, being in a session, or having no known site
+};
+void queue_print_done(const struct queue_call *call, const struct queue_done *done);
 void queue_print_envelope(const json_t *envelope);
 
 // On the spool of a relay that is stopped. (queue_offline.c)
-int queue_offline(struct queue_call *call, const struct config *config);
+int queue_offline(struct queue_call *call, struct config *config);
 
 // A file of exported messages: a first line, then for each message a line with the sizes of its words and its content, the
 // words (those of a MESSAGE record of the spool), the content, and an end of line. (queue_exchange.c)

@@ -10,6 +10,8 @@
 #include "relay/base/mem.h"
 #include "relay/command/command.h"
 #include "relay/command/queue.h"
+#include "relay/log/json.h"
+#include "relay/smtp/reply_class.h"
 
 #include <inttypes.h>
 
@@ -51,16 +53,75 @@ static int queue_options_take_state(struct queue_call *call, const char *value)
         "queue", "--state: '%s' is no state (routing, waiting, ready, active, held)", value);
 }
 
-static int queue_options_take_older(struct queue_call *call, const char *value)
+static int queue_options_take_login(struct queue_call *call, const char *value)
+{
+    call->filter.login = value;
+    return 0;
+}
+
+static int queue_options_take_site(struct queue_call *call, const char *value)
+{
+    if (!value[0])
+        return command_usage_error("queue", "--site: '' is no site");
+    call->filter.site = value;
+    return 0;
+}
+
+static int queue_options_take_class(struct queue_call *call, const char *value)
+{
+    if (reply_class_parse(value) == REPLY_CLASSES)
+        return command_usage_error("queue", "--class: '%s' is no class of replies", value);
+    call->filter.class = value;
+    return 0;
+}
+
+static int take_age(const char *option, const char *value, int64_t *out)
 {
     uint64_t ms;
     struct why why;
     if (value_duration(span_text(value), &ms, &why) < 0)
-        return command_usage_error("queue", "--older: %s", why.text);
+        return command_usage_error("queue", "%s: %s", option, why.text);
     if (ms == 0 || ms > INT64_MAX / 2)
-        return command_usage_error("queue", "--older: '%s' says nothing; --all is everything",
+        return command_usage_error("queue", "%s: '%s' says nothing; --all is everything", option,
                                    value);
-    call->filter.older_ms = (int64_t)ms;
+    *out = (int64_t)ms;
+    return 0;
+}
+
+static int queue_options_take_older(struct queue_call *call, const char *value)
+{
+    return take_age("--older", value, &call->filter.older_ms);
+}
+
+static int queue_options_take_newer(struct queue_call *call, const char *value)
+{
+    return take_age("--newer", value, &call->filter.newer_ms);
+}
+
+static int take_size(const char *option, const char *value, uint64_t *out)
+{
+    struct why why;
+    if (value_size(span_text(value), out, &why) < 0)
+        return command_usage_error("queue", "%s: %s", option, why.text);
+    if (*out == 0 || *out > INT64_MAX)
+        return command_usage_error("queue", "%s: '%s' says nothing; --all is everything", option,
+                                   value);
+    return 0;
+}
+
+static int queue_options_take_larger(struct queue_call *call, const char *value)
+{
+    return take_size("--larger", value, &call->filter.larger);
+}
+
+static int queue_options_take_smaller(struct queue_call *call, const char *value)
+{
+    return take_size("--smaller", value, &call->filter.smaller);
+}
+
+static int queue_options_take_next_hop(struct queue_call *call, const char *value)
+{
+    call->next_hop = value;
     return 0;
 }
 
@@ -78,9 +139,18 @@ static const struct {
     int (*take)(struct queue_call *call, const char *value);
     bool filter; // at most once
 } valued[] = {
-    {"--domain", queue_options_take_domain, true}, {"--sender", queue_options_take_sender, true},
-    {"--state", queue_options_take_state, true},   {"--older", queue_options_take_older, true},
+    {"--domain", queue_options_take_domain, true},
+    {"--sender", queue_options_take_sender, true},
+    {"--state", queue_options_take_state, true},
+    {"--older", queue_options_take_older, true},
+    {"--login", queue_options_take_login, true},
+    {"--newer", queue_options_take_newer, true},
+    {"--site", queue_options_take_site, true},
+    {"--larger", queue_options_take_larger, true},
+    {"--smaller", queue_options_take_smaller, true},
     {"--to", queue_options_take_to, false},
+    {"--class", queue_options_take_class, true},
+    {"--to-next-hop", queue_options_take_next_hop, false},
 };
 #define VALUED (sizeof valued / sizeof *valued)
 
@@ -138,7 +208,7 @@ static int take_word(struct queue_call *call, const char *word)
     if (call->filter.nids == QUEUE_IDS)
         return command_usage_error("queue", "more than %d message ids", QUEUE_IDS);
     call->ids[call->filter.nids++] = id;
-    call->filter.ids = call->ids;
+    call->filter.ids = call->ids; // in order when all are read
     return 0;
 }
 
@@ -157,6 +227,7 @@ int queue_read_arguments(struct queue_call *call, int argc, char **argv)
         if (rc)
             return rc;
     }
+    queue_filter_sort(call->ids, call->filter.nids);
     if (call->all && (call->filtered || call->filter.nids))
         return command_usage_error("queue", "--all and a choice of messages contradict each other");
     return EXIT_YES;
@@ -174,25 +245,28 @@ json_t *queue_request(const struct queue_call *call, const char *verb)
     json_object_set_new(request, "verb", json_sprintf("queue-%s", verb));
     json_object_set_new(request, "ids", ids);
     json_object_set_new(request, "all", json_boolean(call->all));
-    if (f->domain)
-        json_object_set_new(request, "domain", json_string(f->domain));
-    if (f->sender)
-        json_object_set_new(request, "sender", json_string(f->sender));
-    if (f->state >= 0)
-        json_object_set_new(request, "state",
-                            json_string(queue_state_word((enum queue_state)f->state)));
-    if (f->older_ms)
-        json_object_set_new(request, "older_ms", json_integer(f->older_ms));
+    const char *state = f->state >= 0 ? queue_state_word((enum queue_state)f->state) : NULL;
+    const struct {
+        const char *key, *text;
+        int64_t number;
+    } words[] = {
+        {"domain", f->domain, 0},
+        {"sender", f->sender, 0},
+        {"login", f->login, 0},
+        {"site", f->site, 0},
+        {"class", f->class, 0},
+        {"state", state, 0},
+        {"next_hop", call->next_hop, 0},
+        {"older_ms", NULL, f->older_ms},
+        {"newer_ms", NULL, f->newer_ms},
+        {"larger", NULL, (int64_t)f->larger},
+        {"smaller", NULL, (int64_t)f->smaller},
+    };
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (words[i].text)
+            json_object_set_new(request, words[i].key, json_text(words[i].text));
+        if (words[i].number)
+            json_object_set_new(request, words[i].key, json_integer(words[i].number));
+    }
     return request;
-}
-
-// Only a terminal is asked: a script has said what it wants.
-bool queue_agreed(const struct queue_call *call, uint64_t recipients)
-{
-    char answer[16];
-    if (call->yes || !isatty(STDIN_FILENO))
-        return true;
-    fprintf(stderr, "%s %" PRIu64 " recipient%s? [y/N] ", call->verb, recipients,
-            recipients == 1 ? "" : "s");
-    return fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y');
 }

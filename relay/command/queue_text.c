@@ -37,6 +37,8 @@ static void print_text(const json_t *row)
         printf("  (try %lld in %llds)",
                (long long)json_integer_value(json_object_get(row, "attempts")) + 1,
                seconds(clock_s(), json_integer_value(next)));
+    if (word(row, "next_hop")[0])
+        printf("  (to %s)", word(row, "next_hop"));
     if (word(row, "reason")[0]) {
         fputs("\n               ", stdout);
         print_safe(word(row, "reason"));
@@ -62,29 +64,41 @@ void queue_print_end(const struct queue_call *call, size_t n)
         printf("%zu recipient%s in the queue\n", n, n == 1 ? "" : "s");
 }
 
-void queue_print_done(const struct queue_call *call, uint64_t recipients, uint64_t active)
+// "3 recipients held", in the words of the verb.
+static void print_what(const struct queue_call *call, uint64_t recipients)
 {
     static const struct {
         const char *verb, *done;
-    } words[] = {{"retry", "tried again now"},
-                 {"hold", "held"},
-                 {"release", "released"},
-                 {"remove", "removed"},
-                 {"bounce", "bounced"}};
+    } words[] = {{"retry", "tried again now"}, {"hold", "held"},      {"release", "released"},
+                 {"redirect", "redirected"},   {"remove", "removed"}, {"bounce", "bounced"}};
     const char *done = "";
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (strcmp(words[i].verb, call->verb) == 0)
             done = words[i].done;
-    if (call->json) {
-        printf("{\"recipients\": %" PRIu64 ", \"active\": %" PRIu64 ", \"dry_run\": %s}\n",
-               recipients, active, call->dry ? "true" : "false");
-        return;
-    }
     printf("%" PRIu64 " recipient%s %s%s", recipients, recipients == 1 ? "" : "s",
            call->dry ? "would be " : "", done);
-    if (active)
-        printf("; %" PRIu64 " in a session at this moment %s left alone", active,
-               active == 1 ? "is" : "are");
+    if (call->next_hop && call->next_hop[0])
+        printf(" to %s", call->next_hop);
+    else if (call->next_hop)
+        fputs(" to where their domains lead", stdout);
+}
+
+void queue_print_done(const struct queue_call *call, const struct queue_done *done)
+{
+    if (call->json) {
+        printf("{\"recipients\": %" PRIu64 ", \"active\": %" PRIu64 ", \"unknown\": %" PRIu64
+               ", \"dry_run\": %s}\n",
+               done->recipients, done->active, done->unknown, call->dry ? "true" : "false");
+        return;
+    }
+    print_what(call, done->recipients);
+    if (done->active)
+        printf("; %" PRIu64 " in a session at this moment %s left alone", done->active,
+               done->active == 1 ? "is" : "are");
+    if (done->unknown)
+        printf("; %" PRIu64 " more %s no known site or class since the start and %s left alone",
+               done->unknown, done->unknown == 1 ? "has" : "have",
+               done->unknown == 1 ? "is" : "are");
     putchar('\n');
 }
 

@@ -10,23 +10,33 @@
 #include "relay/control/control.h"
 #include "relay/control/inside.h"
 #include "relay/queue/queue.h"
+#include "relay/queue/redirect.h"
 #include "relay/log/json.h"
 
-#define ROUND_ROWS 200 // recipients that a worker looks after before its loop goes on
+#define ROUND_ROWS    200  // recipients that a worker looks after before its loop goes on
+#define ROUND_NOTED   2000 // changed, after which the spool has its turn
+#define ROUND_REST_MS 20   // until some reports are written
+#define ROUND_TELL_MS 250  // between two words of progress
 
 // One request on its way through the workers, one after the other: each fills a piece, which goes out before the next
-// is asked for.
+// is asked for. What is changed is on disk before much more is changed, and before the answer.
 struct round {
     struct item item;
     struct control_call *call;
     struct relay *relay;
     struct inbox *mail;
     struct queue_scan scan;
-    uint64_t *ids;
-    char *domain, *sender, by[64];
-    unsigned worker; // whose queue it is in
-    bool over;       // the piece is the last
-    bool gone;       // nobody reads any more
+    struct control_filter chosen;
+    char *next_hop, by[64];
+    unsigned worker;   // whose queue it is in
+    unsigned passes;   // through all of them
+    uint64_t before;   // recipients when the present one began
+    uint64_t noted;    // recipients that are on disk
+    uint64_t told_ms;  // clock_mono_ms(): the last word of progress
+    bool progress;     // somebody watches
+    bool over;         // the piece is the last
+    bool gone;         // nobody reads any more
+    uv_timer_t *pause; // until some reports are written
     struct buf piece;
 };
 
@@ -41,11 +51,16 @@ static json_t *verbs_queue_describe(const struct queue_row *row)
     json_object_set_new(j, "from", json_text(row->from));
     json_object_set_new(j, "to", json_text(row->to));
     json_object_set_new(j, "domain", json_text(row->domain));
+    json_object_set_new(j, "login", json_text(row->login));
+    json_object_set_new(j, "site", row->site ? json_text(row->site) : json_null());
+    json_object_set_new(j, "next_hop", row->next_hop ? json_text(row->next_hop) : json_null());
     json_object_set_new(j, "state", json_string(queue_state_word(row->state)));
     json_object_set_new(j, "attempts", json_integer(row->attempts));
     bool timed = row->state == QUEUE_WAITING;
     json_object_set_new(j, "next", timed ? json_integer(row->next_ms / 1000) : json_null());
     json_object_set_new(j, "reason", json_text(row->reason));
+    json_object_set_new(j, "class",
+                        row->class && row->class[0] ? json_string(row->class) : json_null());
     return j;
 }
 
@@ -63,14 +78,25 @@ static void verbs_queue_round_on_row(const struct queue_row *row, void *arg)
     json_decref(j);
 }
 
+static void verbs_queue_pause_closed(uv_handle_t *handle)
+{
+    free(handle);
+}
+
 static void round_free(struct round *round)
 {
     queue_scan_leave(&round->scan);
+    if (round->pause)
+        uv_close((uv_handle_t *)round->pause, verbs_queue_pause_closed);
     buf_free(&round->piece);
-    free(round->ids);
-    free(round->domain);
-    free(round->sender);
+    control_filter_free(&round->chosen);
+    free(round->next_hop);
     free(round);
+}
+
+static bool is_change(const struct round *round)
+{
+    return round->scan.verb != QUEUE_LIST && !round->scan.dry;
 }
 
 static void round_end(struct round *round)
@@ -80,22 +106,44 @@ static void round_end(struct round *round)
     json_t *j = json_object();
     json_object_set_new(j, "recipients", json_integer((json_int_t)scan->recipients));
     json_object_set_new(j, "active", json_integer((json_int_t)scan->active));
+    json_object_set_new(j, "unknown", json_integer((json_int_t)scan->unknown));
     control_answer(round->call, none ? EXIT_NO : EXIT_YES, j);
     round_free(round);
+}
+
+// A delivery may have gone from a worker not yet asked to one that was: what changes the queue goes round again. What
+// is tried again is not tried twice.
+static bool goes_round_again(struct round *round)
+{
+    bool again = is_change(round) && round->scan.verb != QUEUE_RETRY && !round->passes++ &&
+                 round->scan.recipients > round->before;
+    if (again) {
+        round->worker = 0;
+        round->scan.active = round->scan.unknown = 0;
+    }
+    return again;
 }
 
 // On a worker's thread: a piece more of its queue, or (nobody reads any more) only out of it.
 static void verbs_queue_round_on_worker(struct worker *worker, void *arg)
 {
     struct round *round = arg;
+    struct spool *spool = round->relay->spool;
     bool more = false;
     if (round->gone || !worker->queue)
         queue_scan_leave(&round->scan);
     else
         more = queue_scan_on(worker->queue, &round->scan, ROUND_ROWS);
     round->worker += !more;
-    round->over = round->gone || round->worker == round->relay->nworkers;
-    inbox_post(round->mail, &round->item);
+    bool last = round->worker == round->relay->nworkers && !goes_round_again(round);
+    round->over = round->gone || last;
+    uint64_t unnoted = is_change(round) ? round->scan.recipients - round->noted : 0;
+    if (unnoted >= ROUND_NOTED || (unnoted && round->over)) {
+        round->noted = round->scan.recipients;
+        spool_barrier(spool, &round->item, round->mail);
+    } else {
+        inbox_post(round->mail, &round->item);
+    }
 }
 
 static void verbs_queue_round_next(void *arg)
@@ -107,10 +155,42 @@ static void verbs_queue_round_next(void *arg)
         round_end(round); // the relay has ended meanwhile
 }
 
+static void verbs_queue_on_pause(uv_timer_t *timer)
+{
+    verbs_queue_round_next(timer->data);
+}
+
+static void round_rest(struct round *round)
+{
+    if (!round->pause) {
+        round->pause = mem_new(sizeof *round->pause);
+        uv_timer_init(control_loop(round->call), round->pause);
+        round->pause->data = round;
+    }
+    uv_timer_start(round->pause, verbs_queue_on_pause, ROUND_REST_MS, 0);
+}
+
+// How far it is, for whoever watches.
+static void tell_progress(struct round *round)
+{
+    uint64_t now = clock_mono_ms();
+    if (!round->progress || round->over || now - round->told_ms < ROUND_TELL_MS)
+        return;
+    round->told_ms = now;
+    int64_t queued = atomic_load(&round->relay->counters.queued_now);
+    json_t *j = json_pack("{s:{s:I, s:I, s:I}}", "progress", "recipients",
+                          (json_int_t)round->scan.recipients, "seen", (json_int_t)round->scan.seen,
+                          "queued", (json_int_t)queued);
+    json_dump_callback(j, verbs_queue_add_text, &round->piece, JSON_COMPACT);
+    buf_addc(&round->piece, '\n');
+    json_decref(j);
+}
+
 // Back on the main loop.
 static void verbs_queue_round_on_piece(struct item *item)
 {
     struct round *round = list_of(item, struct round, item);
+    tell_progress(round);
     bool told = round->gone || !round->piece.len;
     if (!told && control_piece(round->call, &round->piece, verbs_queue_round_next, round)) {
         buf_init(&round->piece, CONTROL_ANSWER_MAX);
@@ -120,60 +200,38 @@ static void verbs_queue_round_on_piece(struct item *item)
         round->gone = true;
     if (round->over || (round->gone && !round->scan.mark))
         round_end(round);
+    else if (round->scan.full && !round->gone)
+        round_rest(round);
     else
         verbs_queue_round_next(round);
 }
 
-static int read_ids(struct round *round, const json_t *request, char bad[static 64])
+static int round_next_hop(struct round *round, const json_t *request, char bad[static CONTROL_BAD])
 {
-    const json_t *ids = json_object_get(request, "ids");
-    size_t i;
-    json_t *id;
-    round->ids = mem_new((json_array_size(ids) + 1) * sizeof *round->ids);
-    json_array_foreach (ids, i, id) {
-        const char *s = json_string_value(id);
-        if (!s || !id_parse(s, &round->ids[i])) {
-            snprintf(bad, 64, "'%.40s' is not a message id", s ? s : "");
-            return -1;
-        }
-        round->scan.filter.nids++;
-    }
-    round->scan.filter.ids = round->scan.filter.nids ? round->ids : NULL;
-    return 0;
-}
-
-static int read_state(struct queue_filter *filter, const json_t *request, char bad[static 64])
-{
-    const json_t *state = json_object_get(request, "state");
-    const char *word = json_string_value(state);
-    filter->state = -1;
-    for (int s = QUEUE_ROUTING; word && s <= QUEUE_HELD; s++)
-        if (strcmp(queue_state_word((enum queue_state)s), word) == 0)
-            filter->state = s;
-    if (!state || filter->state >= 0)
+    const char *text = json_string_value(json_object_get(request, "next_hop"));
+    const char *hostname = round->relay->setup->config->hostname;
+    struct why why;
+    if (round->scan.verb != QUEUE_REDIRECT)
         return 0;
-    snprintf(bad, 64, "'%.40s' is no state", word ? word : "");
+    if (text && queue_next_hop(text, hostname, &round->next_hop, &why) == 0) {
+        round->scan.next_hop = round->next_hop;
+        return 0;
+    }
+    snprintf(bad, CONTROL_BAD, "%s", text ? why.text : "redirect needs a next hop");
     return -1;
 }
 
-// What is not understood never widens a filter, and without one everything must be asked for by name.
-static int read_filter(struct round *round, const json_t *request, char bad[static 64])
+// Without a filter everything must be asked for by name.
+static int read_round(struct round *round, const json_t *request, char bad[static CONTROL_BAD])
 {
-    struct queue_filter *filter = &round->scan.filter;
-    const json_t *older = json_object_get(request, "older_ms");
-    round->domain = mem_dup(json_string_value(json_object_get(request, "domain")));
-    round->sender = mem_dup(json_string_value(json_object_get(request, "sender")));
-    filter->domain = round->domain;
-    filter->sender = round->sender;
-    filter->older_ms = json_integer_value(older);
-    filter->newest = id_new();
-    if (read_ids(round, request, bad) < 0 || read_state(filter, request, bad) < 0)
+    if (control_filter_read(&round->chosen, request, bad) < 0 ||
+        round_next_hop(round, request, bad) < 0)
         return -1;
-    bool all = json_is_true(json_object_get(request, "all"));
-    if (round->scan.verb == QUEUE_LIST || all || filter->ids || filter->domain || filter->sender ||
-        filter->state >= 0 || filter->older_ms)
+    round->scan.filter = round->chosen.filter;
+    if (round->scan.verb == QUEUE_LIST || json_is_true(json_object_get(request, "all")) ||
+        queue_filter_chooses(&round->scan.filter))
         return 0;
-    snprintf(bad, 64, "message ids, a filter, or all?");
+    snprintf(bad, CONTROL_BAD, "message ids, a filter, or all?");
     return -1;
 }
 
@@ -181,11 +239,13 @@ static void queue_round(struct control_call *call, struct relay *relay, const js
                         enum queue_verb verb)
 {
     struct round *round = mem_new(sizeof *round);
-    char bad[64];
+    char bad[CONTROL_BAD];
     round->item.run = verbs_queue_round_on_piece;
     round->call = call;
     round->relay = relay;
     round->mail = control_mail(call);
+    round->told_ms = clock_mono_ms();
+    round->progress = json_is_true(json_object_get(request, "progress"));
     control_by(call, round->by, sizeof round->by);
     buf_init(&round->piece, CONTROL_ANSWER_MAX);
     round->scan = (struct queue_scan){.verb = verb,
@@ -193,7 +253,7 @@ static void queue_round(struct control_call *call, struct relay *relay, const js
                                       .each = verbs_queue_round_on_row,
                                       .arg = round,
                                       .dry = json_is_true(json_object_get(request, "dry"))};
-    if (read_filter(round, request, bad) < 0) {
+    if (read_round(round, request, bad) < 0) {
         control_error(call, EXIT_USAGE, "%s", bad);
         round_free(round);
         return;
@@ -210,13 +270,20 @@ QUEUE_VERB(list_queue, QUEUE_LIST)
 QUEUE_VERB(retry_queue, QUEUE_RETRY)
 QUEUE_VERB(hold_queue, QUEUE_HOLD)
 QUEUE_VERB(release_queue, QUEUE_RELEASE)
+QUEUE_VERB(redirect_queue, QUEUE_REDIRECT)
 QUEUE_VERB(remove_queue, QUEUE_REMOVE)
 QUEUE_VERB(bounce_queue, QUEUE_BOUNCE)
 
 const struct control_verb control_queue_verbs[] = {
-    {"queue-list", false, list_queue},      {"queue-retry", true, retry_queue},
-    {"queue-hold", true, hold_queue},       {"queue-release", true, release_queue},
-    {"queue-remove", true, remove_queue},   {"queue-bounce", true, bounce_queue},
-    {"queue-export", true, control_export}, {"queue-summary", false, control_summary},
-    {"queue-import", true, control_import}, {NULL, false, NULL},
+    {"queue-list", false, list_queue},
+    {"queue-retry", true, retry_queue},
+    {"queue-hold", true, hold_queue},
+    {"queue-release", true, release_queue},
+    {"queue-remove", true, remove_queue},
+    {"queue-bounce", true, bounce_queue},
+    {"queue-redirect", true, redirect_queue},
+    {"queue-export", true, control_export},
+    {"queue-summary", false, control_summary},
+    {"queue-import", true, control_import},
+    {NULL, false, NULL},
 };

@@ -66,6 +66,7 @@ struct delivery {
     unsigned metered;        // bytes counted in message->meter
     bool siblings;           // the message has other deliveries as well
     bool returned;           // an operator bounces it
+    unsigned char class;     // enum reply_class of `reason`; without one it says nothing
     bool second_look;        // a TLS policy was looked up again before the last attempt
     struct route_request *asking;
     struct route *route; // while ready or active

@@ -66,6 +66,11 @@ void views_queue_rows(const struct gather *g, struct buf *out, const json_t *row
         buf_addf(out, "<span class=\"tag%s\">%s</span>",
                  strcmp(html_string(row, "state"), "held") == 0 ? " wait" : "",
                  html_string(row, "state"));
+        if (html_string(row, "next_hop")[0]) {
+            buf_adds(out, "<small>to ");
+            html_text(out, html_string(row, "next_hop"));
+            buf_adds(out, "</small>");
+        }
         html_cell(&t);
         html_number(out, (uint64_t)html_integer(row, "attempts"));
         html_cell(&t);

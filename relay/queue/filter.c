@@ -68,15 +68,14 @@ enum queue_match queue_match(const struct queue_filter *f, const struct queue_ro
         !is_sender(f->sender, row->from) || !same(f->login, row->login) ||
         !in_time(f, row->created_ms))
         return QUEUE_OTHER;
-    if (!f->site)
-        return QUEUE_MATCH;
-    if (!row->site)
-        return QUEUE_UNKNOWN;
-    return queue_site_is(row->site, f->site) ? QUEUE_MATCH : QUEUE_OTHER;
+    if ((f->site && row->site && !queue_site_is(row->site, f->site)) ||
+        (row->class && !same(f->class, row->class)))
+        return QUEUE_OTHER;
+    return (f->site && !row->site) || (f->class && !row->class) ? QUEUE_UNKNOWN : QUEUE_MATCH;
 }
 
 bool queue_filter_chooses(const struct queue_filter *f)
 {
-    return f->ids || f->domain || f->sender || f->login || f->site || f->state >= 0 ||
+    return f->ids || f->domain || f->sender || f->login || f->site || f->class || f->state >= 0 ||
            f->older_ms || f->newer_ms || f->larger || f->smaller;
 }

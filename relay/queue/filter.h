@@ -18,6 +18,7 @@ struct queue_row {
     enum queue_state state;
     const char *from, *to, *domain, *login;
     const char *reason; // the last failure, "" if none
+    const char *class;  // of that: a word of relay/smtp/reply_class.h, "" if none
     const char *site; // where it went last, or goes now; NULL: it has had no route since the start
     const char *next_hop; // an operator's; NULL: the configuration's
 };
@@ -25,14 +26,15 @@ struct queue_row {
 struct queue_filter {
     const uint64_t *ids; // ascending; NULL: any
     size_t nids;
-    const char *domain, *sender, *login, *site; // NULL: any. sender "@domain": all of that domain
-    int state;                                  // -1: any
-    int64_t older_ms, newer_ms;                 // created before or since now - that; 0: any
-    uint64_t larger, smaller;                   // bytes, at least and at most; 0: any
-    uint64_t newest;                            // no id above it; 0: any
+    const char *domain, *sender, *login, *site,
+        *class;                 // NULL: any. sender "@domain": all of that domain
+    int state;                  // -1: any
+    int64_t older_ms, newer_ms; // created before or since now - that; 0: any
+    uint64_t larger, smaller;   // bytes, at least and at most; 0: any
+    uint64_t newest;            // no id above it; 0: any
 };
 
-// QUEUE_UNKNOWN: it would be one of them if its site were the one asked for, which nobody knows.
+// QUEUE_UNKNOWN: it would be one of them if its site or class were the one asked for, which nobody knows.
 enum queue_match { QUEUE_OTHER, QUEUE_MATCH, QUEUE_UNKNOWN };
 enum queue_match queue_match(const struct queue_filter *f, const struct queue_row *row);
 // It leaves out anything at all.

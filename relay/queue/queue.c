@@ -14,6 +14,7 @@
 #include "relay/log/log.h"
 #include "relay/queue/inside.h"
 #include "relay/route/routes.h"
+#include "relay/smtp/reply_class.h"
 
 static void queue_tick(uv_timer_t *timer);
 static void ask_due(struct queue *q);
@@ -340,6 +341,7 @@ static void suspect(struct queue *q, struct delivery *d)
         mem_printf("4.3.0 held: the relay ended uncleanly %u times in the middle of it", crashes);
     words_drop(d->reason);
     d->reason = words_keep(reason);
+    d->class = REPLY_OURS;
     free(reason);
     queue_note(q, d, SPOOL_DEFERRED, NULL);
     log_alarm("crash",

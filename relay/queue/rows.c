@@ -9,6 +9,7 @@
 #include "relay/base/mem.h"
 #include "relay/base/words.h"
 #include "relay/log/log.h"
+#include "relay/smtp/reply_class.h"
 
 const char *queue_state_word(enum queue_state state)
 {
@@ -23,7 +24,13 @@ const char *queue_verb_word(enum queue_verb verb)
     return words[verb];
 }
 
-static struct queue_row row_of(const struct delivery *d)
+// After a restart nobody knows any more what the earlier attempts failed by.
+static const char *class_of(const struct delivery *d)
+{
+    return d->reason ? reply_class_word((enum reply_class)d->class) : d->attempts ? NULL : "";
+}
+
+static struct queue_row rows_of(const struct delivery *d)
 {
     const struct envelope *env = &d->message->env;
     return (struct queue_row){
@@ -37,6 +44,7 @@ static struct queue_row row_of(const struct delivery *d)
         .domain = d->domain,
         .login = env->principal,
         .reason = d->reason ? d->reason : "",
+        .class = class_of(d),
         .site = d->route && d->route->nhosts ? d->route->site : d->site,
         .next_hop = d->next_hop,
     };
@@ -113,7 +121,7 @@ static bool applies(const struct delivery *d, const struct queue_scan *scan)
     case QUEUE_RELEASE:
         return d->place == QUEUE_HELD;
     case QUEUE_RETRY:
-        return d->place == QUEUE_WAITING;
+        return d->place == QUEUE_WAITING || d->place == QUEUE_ACTIVE;
     case QUEUE_REDIRECT:
         return strcmp(next_hop, scan->next_hop) != 0;
     default:
@@ -147,19 +155,17 @@ static void rows_change(struct queue *q, const struct queue_scan *scan, struct d
 
 static void rows_act(struct queue *q, struct queue_scan *scan, struct delivery *d)
 {
-    struct queue_row row = row_of(d);
+    struct queue_row row = rows_of(d);
     enum queue_match match = queue_match(&scan->filter, &row);
     scan->seen += d->nrcpts;
     if (match == QUEUE_UNKNOWN)
         scan->unknown += d->nrcpts;
-    if (match != QUEUE_MATCH)
+    if (match != QUEUE_MATCH || !applies(d, scan))
         return;
     if (scan->verb != QUEUE_LIST && d->place == QUEUE_ACTIVE) {
         scan->active += d->nrcpts;
         return;
     }
-    if (!applies(d, scan))
-        return;
     scan->recipients += d->nrcpts;
     if (scan->dry)
         return;

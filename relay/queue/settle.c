@@ -14,6 +14,7 @@
 #include "relay/log/log.h"
 #include "relay/deliver/retry.h"
 #include "relay/route/routes.h"
+#include "relay/smtp/reply_class.h"
 #include "relay/state/reports.h"
 
 // One attempt of one delivery, as its recipients are settled.
@@ -208,6 +209,7 @@ static void keep_reason(struct delivery *d, const struct why *why)
                               why->host, why->reply[0] ? ": " : "", why->reply);
     words_drop(d->reason);
     d->reason = words_keep(reason);
+    d->class = (unsigned char)reply_meaning_of(why).class;
     free(reason);
 }
 

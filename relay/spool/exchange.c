@@ -94,7 +94,15 @@ static bool is_sound(const struct envelope *env)
     bool sound = !env->from[0] || is_mailbox(env->from, NULL);
     for (size_t i = 0; i < env->nrcpts && sound; i++)
         sound = is_mailbox(env->rcpts[i].address, env->rcpts[i].domain) &&
-                is_orcpt(env->rcpts[i].orcpt) && is_next_hop(env->rcpts[i].next_hop);
+                is_orcpt(env->rcpts[i].orcpt);
+    return sound;
+}
+
+static bool leads_on(const struct envelope *env)
+{
+    bool sound = true;
+    for (size_t i = 0; i < env->nrcpts && sound; i++)
+        sound = is_next_hop(env->rcpts[i].next_hop);
     return sound;
 }
 
@@ -108,9 +116,10 @@ struct message *spool_import(struct spool *s, struct span words, struct span con
         message_unref(m);
         return NULL;
     }
-    if (!is_sound(&m->env)) {
-        why_set(why, WHY_MESSAGE, "5.6.0",
-                "an address or a next hop of the exported message cannot be one");
+    bool sound = is_sound(&m->env);
+    if (!sound || !leads_on(&m->env)) {
+        why_set(why, WHY_MESSAGE, "5.6.0", "%s of the exported message cannot be one",
+                sound ? "a next hop" : "an address");
         message_unref(m);
         return NULL;
     }

@@ -58,7 +58,8 @@ def test_case_120_the_spool_of_a_stopped_relay(lab, mx):
     assert [r["to"] for r in relay.json("queue", "list", "--offline", "--state", "held")] == ["held@dest.test"]
     assert queue(relay, "export", held, "--offline") == exported
     assert sorted(queue(relay, "export", "--all", "--offline").split(b"message ")) == sorted(whole.split(b"message "))
-    assert relay.ctl("queue", "retry", "--all", "--offline").returncode == 64
+    assert relay.ctl("queue", "show", held, "--offline").returncode == 64
+    assert relay.ctl("queue", "hold", "--site", "mx.dest.test", "--offline").returncode == 64
     assert relay.ctl("queue", "remove", "--state", "hold", "--offline").returncode == 64
     assert relay.ask("queue", "remove", held, "--offline") == "1 recipient removed\n"
     assert relay.ctl("queue", "remove", held, "--offline").returncode == 1

@@ -20,6 +20,7 @@ static const struct queue_row row = {
     .domain = "dest.test",
     .login = "app",
     .reason = "",
+    .class = "rate",
     .site = "mx1.dest.test:25 mx2.dest.test:2525",
 };
 
@@ -61,6 +62,8 @@ static void every_word_narrows_the_choice(void **state)
         {{.state = -1, .site = "mx2.dest.test", .login = "app"}, QUEUE_MATCH},
         {{.state = -1, .site = "mx2.dest.test", .login = "other"}, QUEUE_OTHER},
         {{.state = -1, .site = "mx3.dest.test"}, QUEUE_OTHER},
+        {{.state = -1, .class = "rate"}, QUEUE_MATCH},
+        {{.state = -1, .class = "tls"}, QUEUE_OTHER},
     };
     clock_fix(NOW);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
@@ -89,6 +92,10 @@ static void a_site_that_is_not_known_is_said_so(void **state)
     struct queue_row unknown = row;
     unknown.site = NULL;
     struct queue_filter f = {.state = -1, .site = "mx1.dest.test"};
+    assert_int_equal(queue_match(&f, &unknown), QUEUE_UNKNOWN);
+    f.class = "tls"; // this is known, and another
+    assert_int_equal(queue_match(&f, &unknown), QUEUE_OTHER);
+    unknown.class = NULL;
     assert_int_equal(queue_match(&f, &unknown), QUEUE_UNKNOWN);
     f.domain = "other.test";
     assert_int_equal(queue_match(&f, &unknown), QUEUE_OTHER);

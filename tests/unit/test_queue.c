@@ -464,6 +464,9 @@ static void the_queue_filters(void **state)
         {{.state = -1, .newest = held}, 1},
         {{.state = -1, .site = "127.0.0.1"}, 3},
         {{.state = -1, .site = "127.0.0.2"}, 0},
+        {{.state = -1, .class = "tls"}, 0},
+        {{.state = -1, .class = "mailbox-busy"}, 0},
+        {{.state = -1, .class = "address-closed"}, 3},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert_int_equal(queue_story_filter(&s, QUEUE_LIST, &cases[i].filter, NULL), cases[i].n);
