@@ -103,6 +103,7 @@ static void directory_add_domain(struct config *c, const char *domain, const cha
     struct cfg_dkim_domain *row = setting_add(rows, c);
     directory_set(&row->domain, mem_dup(domain));
     row->found = true;
+    row->subdomains = c->signing.subdomains;
     for (int i = 0; i < n; i++)
         directory_add_key(row, keys, folder, names[i]->d_name);
     directory_free(names, n);

@@ -279,8 +279,8 @@ struct config *config_load_text(const char *path, const void *text, size_t n,
     rules_complete(config, root, load->hostname);
     if (l.check_files)
         check_default_files(&l, &schema_top, root, config, config->dns.mode == DNS_RECURSIVE);
-    rules_check(config, root, l.messages);
     rules_directory(config, root, l.check_files ? l.messages : NULL);
+    rules_check(config, root, l.messages);
     node_free(root);
     return config_load_finish(&l, config, load);
 }

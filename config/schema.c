@@ -209,6 +209,10 @@ static const struct schema_key dkim_keys[] = {
     {"directory", KEY_PATH, AT(config, signing.directory), .flags = KEY_EMPTY,
      .text = "a directory with one folder a domain and a key in each SELECTOR.pem, read again by a "
              "reload; a domain with a row of its own is passed over"},
+    {"subdomains", KEY_BOOL, AT(config, signing.subdomains), .initial = "false",
+     .text =
+         "the domains of the directory sign for what is below them too, unless that has keys of "
+         "its own"},
     {"rotate", KEY_GROUP, SHARED, .group = &rotate_group,
      .text = "how the keys of dkim.directory turn, see waxwing-key(8)"},
     {"domains", KEY_ROWS, MANY(config, dkim, ndkim), .group = &dkim_domain_group,

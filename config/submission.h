@@ -94,6 +94,7 @@ struct cfg_signing {
     struct strings headers, oversign; // none: the built-in lists
     uint64_t expire;                  // ms from t= to x=; 0: no x=
     char *directory;                  // of DOMAIN/SELECTOR.pem; ""
+    bool subdomains;                  // those domains sign for what is below them too
     uint64_t rotate_every;            // ms; 0: keys turn when they are told to
     uint64_t rotate_retire;           // ms that a record stays after its key signed last
     char *publish_command;            // "": records are published by hand

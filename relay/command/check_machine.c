@@ -12,6 +12,7 @@
 #include "relay/base/exit.h"
 #include "relay/base/mem.h"
 #include "relay/command/check.h"
+#include "relay/command/init.h"
 #include "relay/control/control.h"
 #include "relay/net/listen.h"
 #include "relay/setup/ownership.h"
@@ -29,12 +30,26 @@ static bool relay_runs(const struct config *config)
     return answer != NULL;
 }
 
+// The unit that hands sockets to the relay; which ones it has, its file says.
+static bool systemd_holds(void)
+{
+    const char *const argv[] = {"systemctl", "is-active", "--quiet", "waxwing.socket", NULL};
+    return init_run(argv, NULL) == 0;
+}
+
 static bool try_port(struct report *r, const char *key, const struct sockaddr *address,
                      const char *text)
 {
     struct why why;
     if (listen_try(address, text, &why) == 0)
         return true;
+    if (errno == EADDRINUSE && systemd_holds()) {
+        check_say(r, "ok",
+                  "%s: %s is taken; waxwing.socket of systemd is active and holds sockets "
+                  "for the relay",
+                  key, text);
+        return true;
+    }
     // Without root's or the unit's rights that says nothing about the relay.
     check_say(r, errno == EACCES && geteuid() != 0 ? "warning" : "ERROR", "%s: %s", key, why.text);
     return false;

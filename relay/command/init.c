@@ -37,15 +37,45 @@ static struct config *parse(const struct init *in, struct span text, bool there)
     return config;
 }
 
+// An earlier init named each key; with other names they would not be those that are published.
+static bool has_named_keys(const struct init *in)
+{
+    char *folder = init_folder_of(in->file);
+    bool has = false;
+    for (size_t i = 0; !has && !in->dkim_key_file.n && i < in->domain.n; i++) {
+        char *file = init_text_key(in, in->domain.at[i]), *path = mem_printf("%s/%s", folder, file);
+        has = init_exists(path);
+        free(path);
+        free(file);
+    }
+    free(folder);
+    return has;
+}
+
+// Keys of dkim.directory are in the configuration when they are there.
+static int read_again(struct init *in, struct span text, struct why *why)
+{
+    if (!*in->config->signing.directory)
+        return 0;
+    struct config *now = parse(in, text, true);
+    if (!now)
+        return why_set(why, WHY_OURS, "4.3.5", "the configuration with its keys cannot be used");
+    config_unref(in->config);
+    in->config = now;
+    return 0;
+}
+
 // Decides which text counts: the one that is there, or the one of the answers. `write`: it is to be written.
 static int settle_text(struct init *in, struct buf *text, bool *write, struct why *why)
 {
     struct buf there;
     buf_init(&there, INIT_TEXT_MAX);
     int found = init_read(in->file, &there, why);
+    in->named_keys = has_named_keys(in);
     init_text(in, text);
     *write = found == 1;
     bool untouched = found == 0 && init_text_untouched(buf_span(&there));
+    in->ours = found == 1 || untouched;
     if (found == 0 && (!in->given || !untouched)) {
         init_say("kept", "%s%s%s", in->file, untouched ? "" : ", which somebody has edited",
                  in->given && !untouched ? "; what was asked for just now is not in it" : "");
@@ -62,7 +92,7 @@ static int settle_text(struct init *in, struct buf *text, bool *write, struct wh
 static int lay_down(struct init *in, struct span text, bool write, struct why *why)
 {
     if (init_user(in, why) < 0 || init_folders(in, why) < 0 || init_keys(in, why) < 0 ||
-        init_certificate(in, why) < 0 || init_login(in, why) < 0)
+        read_again(in, text, why) < 0 || init_certificate(in, why) < 0 || init_login(in, why) < 0)
         return -1;
     // The configuration comes last: where it is, everything is.
     if (write) {

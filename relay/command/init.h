@@ -42,6 +42,8 @@ struct init {
 
     char *file;            // the configuration
     bool system_places;    // spool, state and socket where the package has them
+    bool named_keys;       // keys that an earlier init named one by one are there, and stay so
+    bool ours;             // the configuration is as an init left it, or will be
     bool given;            // an option or variable said something about the configuration
     struct config *config; // what everything is made from
     uid_t uid;             // of the relay; -1: this process's
@@ -66,6 +68,10 @@ int init_answers(struct init *in, int argc, char **argv);
 // init_text.c: the configuration as text, and whether a text is as init left it.
 void init_text(const struct init *in, struct buf *out);
 bool init_text_untouched(struct span text);
+// The file of a key that the text names one by one, relative to the configuration; for the caller to free.
+char *init_text_key(const struct init *in, const char *domain);
+// r2026 has e2026 beside it, and a2026 for ARC; dkim has dkime and dkima.
+char *init_text_selector(const char *selector, char kind);
 // The answers that an earlier init wrote into the text; what is answered already stays.
 void init_text_remember(struct init *in, struct span text);
 
@@ -74,7 +80,7 @@ void init_text_remember(struct init *in, struct span text);
 int init_look_at_given(struct init *in, struct why *why);
 int init_user(struct init *in, struct why *why);
 int init_folders(struct init *in, struct why *why);
-int init_keys(struct init *in, struct why *why);
+int init_keys(struct init *in, struct why *why); // init_keys.c
 int init_certificate(struct init *in, struct why *why);
 int init_login(struct init *in, struct why *why);
 bool init_login_usable(const struct init *in); // its password is known, or will be when it is made
@@ -86,6 +92,10 @@ int init_write(const char *path, struct span text, mode_t mode, uid_t uid, gid_t
 // -1 with why: there, and unreadable or too large. 1: there is none.
 int init_read(const char *path, struct buf *out, struct why *why);
 bool init_exists(const char *path);
+// The folder of a file that the relay alone may read.
+int init_make_folder_of(const struct init *in, const char *file, struct why *why);
+// A file of the relay's user.
+int init_give(const struct init *in, const char *path, struct why *why);
 // Fills why from errno: "cannot VERB PATH: …", and what helps where rights are missing. -1.
 int init_refuse(struct why *why, const char *verb, const char *path);
 // Runs a program to its end; its exit status, -1: it could not be run. `out`, where not NULL, gets what it prints.

@@ -17,7 +17,6 @@
 #include "tls/selfsigned.h"
 
 #define CERTIFICATE_DAYS 365
-#define RSA_BITS         2048
 #define PASSWORD_LENGTH  20 // of 32 letters: 100 bits
 
 // The first line of the file; there are secrets with and without a line break at their end.
@@ -98,7 +97,7 @@ static int make_folder(const char *path, mode_t mode, uid_t uid, gid_t gid, stru
 }
 
 // The folder of a secret file is the relay's alone where init makes it.
-static int make_folder_of(const struct init *in, const char *file, struct why *why)
+int init_make_folder_of(const struct init *in, const char *file, struct why *why)
 {
     char *folder = init_folder_of(file);
     int rc = make_folder(folder, 0700, in->uid, in->gid, why);
@@ -114,51 +113,25 @@ int init_folders(struct init *in, struct why *why)
     free(folder);
     for (size_t d = 0; rc == 0 && d < c->ndkim; d++)
         for (size_t k = 0; rc == 0 && k < c->dkim[d].nkeys; k++)
-            rc = make_folder_of(in, c->dkim[d].keys[k].file, why);
+            rc = init_make_folder_of(in, c->dkim[d].keys[k].file, why);
+    if (rc == 0 && *c->arc.domain)
+        rc = init_make_folder_of(in, c->arc.file, why);
     for (size_t i = 0; rc == 0 && i < c->ncertificates; i++)
-        rc = make_folder_of(in, c->certificates[i].key, why);
+        rc = init_make_folder_of(in, c->certificates[i].key, why);
     if (rc == 0)
         rc = make_folder(c->spool, 0700, in->uid, in->gid, why);
     if (rc == 0)
-        rc = make_folder_of(in, c->state, why);
+        rc = init_make_folder_of(in, c->state, why);
     return rc < 0 ? -1 : privileges_folders(c, why); // and the folder of the control socket
 }
 
 // The files belong to the relay's user, whoever makes them. It owns their folder as well, so that no link of its
 // own making is followed here.
-static int give(const struct init *in, const char *path, struct why *why)
+int init_give(const struct init *in, const char *path, struct why *why)
 {
     return in->uid != (uid_t)-1 && lchown(path, in->uid, in->gid) < 0
                ? init_refuse(why, "give away", path)
                : 0;
-}
-
-// The first key of a domain is RSA, which everybody can verify; one beside it is Ed25519.
-static int make_key(struct init *in, const char *file, bool first, struct why *why)
-{
-    if (init_exists(file)) {
-        init_say("kept", "%s", file);
-        return 0;
-    }
-    struct sign_key *key = sign_key_new(first ? KEY_RSA : KEY_ED25519, RSA_BITS, why);
-    int rc = key && sign_key_save(key, file, why) == 0 ? give(in, file, why) : -1;
-    sign_key_unref(key);
-    if (rc == 0)
-        init_say("made", "%s, %s", file, first ? "an RSA signing key" : "an Ed25519 signing key");
-    return rc;
-}
-
-int init_keys(struct init *in, struct why *why)
-{
-    const struct config *c = in->config;
-    int rc = 0;
-    for (size_t d = 0; rc == 0 && d < c->ndkim; d++)
-        for (size_t k = 0; rc == 0 && k < c->dkim[d].nkeys; k++)
-            rc = make_key(in, c->dkim[d].keys[k].file, k == 0, why);
-    // Sealing is done with RSA, most often with the key of the domain, which is there by now.
-    if (rc == 0 && *c->arc.domain && !init_exists(c->arc.file))
-        rc = make_key(in, c->arc.file, true, why);
-    return rc;
 }
 
 static int is_there(const struct init_list *file, const char *what, struct why *why)
@@ -258,7 +231,7 @@ static int add_login(struct init *in, const char *name, struct why *why)
         make_password(in);
     if (users_hash(in->password, hash, why) < 0 ||
         users_edit(in->config->users, USERS_ADD, name, hash, in->gid, why) != USERS_DONE ||
-        give(in, in->config->users, why) < 0)
+        init_give(in, in->config->users, why) < 0)
         return -1;
     init_say("made", "the login %s in %s", name, in->config->users);
     return 0;

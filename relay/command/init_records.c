@@ -91,22 +91,41 @@ static void add_addresses(const struct config *c, struct buf *out)
         add_text(out, "", c->hostname, "v=spf1 a -all");
 }
 
+static int records_add_key(const char *selector, const char *domain, const char *file,
+                           struct buf *out, struct why *why)
+{
+    struct buf record;
+    struct sign_key *key = sign_key_load(file, why);
+    buf_init(&record, RECORD_MAX);
+    int rc = key ? sign_key_record(key, &record) : -1;
+    char *name = mem_printf("%s._domainkey.%s", selector, domain);
+    if (rc == 0)
+        add_txt(out, name, buf_span(&record));
+    free(name);
+    buf_free(&record);
+    sign_key_unref(key);
+    return rc;
+}
+
 static int add_keys(const struct cfg_dkim_domain *row, struct buf *out, struct why *why)
 {
     int rc = 0;
-    for (size_t k = 0; rc == 0 && k < row->nkeys; k++) {
-        struct buf record;
-        struct sign_key *key = sign_key_load(row->keys[k].file, why);
-        buf_init(&record, RECORD_MAX);
-        rc = key ? sign_key_record(key, &record) : -1;
-        char *name = mem_printf("%s._domainkey.%s", row->keys[k].selector, row->domain);
-        if (rc == 0)
-            add_txt(out, name, buf_span(&record));
-        free(name);
-        buf_free(&record);
-        sign_key_unref(key);
-    }
+    for (size_t k = 0; rc == 0 && k < row->nkeys; k++)
+        rc = records_add_key(row->keys[k].selector, row->domain, row->keys[k].file, out, why);
     return rc;
+}
+
+// Where it is no key of the domain that is there already.
+static int add_seal(const struct config *c, struct buf *out, struct why *why)
+{
+    const struct cfg_dkim_domain *row = *c->arc.domain ? config_dkim_for(c, c->arc.domain) : NULL;
+    for (size_t k = 0; row && k < row->nkeys; k++)
+        if (strcmp(row->keys[k].file, c->arc.file) == 0)
+            return 0;
+    if (!*c->arc.domain)
+        return 0;
+    buf_adds(out, "; ARC: the key that seals forwarded mail\n");
+    return records_add_key(c->arc.selector, c->arc.domain, c->arc.file, out, why);
 }
 
 static void add_spf(const struct config *c, const char *domain, struct buf *out)
@@ -167,6 +186,8 @@ int init_records(const struct init *in, struct why *why)
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < c->ndkim; i++)
         rc = add_domain(c, &c->dkim[i], &out, why);
+    if (rc == 0)
+        rc = add_seal(c, &out, why);
     if (rc == 0) {
         printf("The DNS records to publish, also in %s (written anew by each init)\n\n", path);
         fputs(buf_text(&out), stdout);

@@ -146,11 +146,10 @@ static void add_dkim_key(struct buf *out, const char *selector, const char *file
     buf_adds(out, "}\n");
 }
 
-// r2026 has e2026 beside it, dkim has dkime.
-static char *ed25519_selector(const char *selector)
+char *init_text_selector(const char *selector, char kind)
 {
     bool pair = selector[0] == 'r' && selector[1] >= '0' && selector[1] <= '9';
-    return pair ? mem_printf("e%s", selector + 1) : mem_printf("%se", selector);
+    return pair ? mem_printf("%c%s", kind, selector + 1) : mem_printf("%s%c", selector, kind);
 }
 
 static char *key_file(const struct init *in, const char *domain, const char *selector)
@@ -159,10 +158,24 @@ static char *key_file(const struct init *in, const char *domain, const char *sel
                                : mem_printf("dkim/%s.%s.pem", domain, selector);
 }
 
-static void add_dkim(const struct init *in, struct buf *out)
+char *init_text_key(const struct init *in, const char *domain)
+{
+    return key_file(in, domain, init_one(&in->selector));
+}
+
+static void add_arc(const struct init *in, struct buf *out, const char *selector, const char *file)
+{
+    buf_adds(out, "arc:                                   # for senders with forward: true\n");
+    add_key(out, "  domain", in->domain.at[0]);
+    add_key(out, "  selector", selector);
+    add_key(out, "  file", file);
+}
+
+// Keys that lie there with names of their own do not turn.
+static void add_named_keys(const struct init *in, struct buf *out)
 {
     const char *selector = init_one(&in->selector);
-    char *second = ed25519_selector(selector), *file;
+    char *second = init_text_selector(selector, 'e'), *file;
     buf_adds(out, "\ndkim:\n  domains:\n");
     for (size_t i = 0; i < in->domain.n; i++) {
         buf_addf(out, "    - domain: %s\n      subdomains: true\n      keys:\n", in->domain.at[i]);
@@ -176,12 +189,40 @@ static void add_dkim(const struct init *in, struct buf *out)
         free(file);
     }
     file = key_file(in, in->domain.at[0], selector);
-    buf_adds(out, "arc:                                   # for senders with forward: true\n");
-    add_key(out, "  domain", in->domain.at[0]);
-    add_key(out, "  selector", selector);
-    add_key(out, "  file", file);
+    add_arc(in, out, selector, file);
     free(file);
     free(second);
+}
+
+// Keys in a directory can turn by themselves. The one that seals does not, so it is nobody else's.
+static void add_dkim(const struct init *in, struct buf *out)
+{
+    if (in->dkim_key_file.n || in->named_keys) {
+        add_named_keys(in, out);
+        return;
+    }
+    char *selector = init_text_selector(init_one(&in->selector), 'a');
+    char *file = mem_printf("arc/%s.%s.pem", in->domain.at[0], selector);
+    buf_adds(out, "\ndkim:\n");
+    add_key(out, "  directory", in->system_places ? "/var/lib/waxwing/dkim" : "dkim");
+    buf_adds(out, "  subdomains: true                     # DOMAIN/SELECTOR.pem; they turn by: "
+                  "waxwing key rotate\n");
+    add_arc(in, out, selector, file);
+    free(file);
+    free(selector);
+}
+
+// Reports are mail of ours: signed, and out of the queue.
+static void add_reports(const struct init *in, struct buf *out)
+{
+    if (in->smarthost.n)
+        return;
+    buf_adds(out, "\ntls_report:                            # daily, to domains that ask for it "
+                  "(RFC 8460)\n  send: true\n");
+    char *from = mem_printf("tls-reports@%s", in->domain.at[0]);
+    add_key(out, "  from", from);
+    add_key(out, "  organization", in->domain.at[0]);
+    free(from);
 }
 
 static void add_delivery(const struct init *in, struct buf *out)
@@ -262,6 +303,7 @@ void init_text(const struct init *in, struct buf *out)
     add_senders(in, &body);
     add_dkim(in, &body);
     add_delivery(in, &body);
+    add_reports(in, &body);
     add_rest(in, &body);
     size_t head = out->len;
     buf_addspan(out, buf_span(&body));

@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include "relay/base/address.h"
 #include "relay/base/mem.h"
+#include "relay/net/inherit.h"
 
 #define BACKLOG 1024
 
@@ -44,8 +45,19 @@ static int bound(const struct sockaddr *address, bool shared, const char *text, 
 
 int listen_tcp(const struct sockaddr *address, const char *text, struct why *why)
 {
-    int fd = bound(address, true, text, why);
+    int fd = inherit_find(address);
+    if (fd >= 0)
+        return fd;
+    fd = bound(address, true, text, why);
     return fd < 0 || listen(fd, BACKLOG) == 0 ? fd : failed(fd, text, errno, why);
+}
+
+static bool is_inherited(const struct sockaddr *address)
+{
+    int fd = inherit_find(address);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
 }
 
 // With SO_REUSEPORT another process of the same user could listen there too, and the two would share the
@@ -104,13 +116,16 @@ int listen_unix(const char *path, mode_t mode, struct why *why)
     if (strlen(path) >= sizeof un.sun_path)
         return why_set(why, WHY_OURS, "4.3.0", "the path of a socket is too long: %s", path);
     memcpy(un.sun_path, path, strlen(path) + 1);
+    int fd = inherit_find((const struct sockaddr *)&un);
+    if (fd >= 0)
+        return fd;
     if (is_other_file(path))
         return why_set(why, WHY_OURS, "4.3.0",
                        "cannot listen on %s: a file of another kind is there", path);
     if (is_live(&un))
         return why_set(why, WHY_OURS, "4.3.0", "another relay answers on %s", path);
     unlink(path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     mode_t mask = umask(0777 & ~mode);
     int rc = fd < 0 ? -1 : bind(fd, (struct sockaddr *)&un, sizeof un);
     int error = errno;
@@ -153,6 +168,7 @@ static int try_all(const struct config *config, const struct config *now, struct
     for (size_t i = 0; i < config->nlisten; i++) { // all of them first: two of ours may overlap
         const struct cfg_listen *l = &config->listen[i];
         if (!is_local(l) && !has_port(now, l) &&
+            !is_inherited((const struct sockaddr *)&l->address) &&
             listen_try((const struct sockaddr *)&l->address, l->text, why) < 0)
             return -1;
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: ISC
-// Binding what the configuration names, before privileges are dropped.
+// Binding what the configuration names, before privileges are dropped; what the service manager has bound already is
+// taken from it (relay/net/inherit.h).
 #ifndef RELAY_NET_LISTEN_H
 #define RELAY_NET_LISTEN_H
 

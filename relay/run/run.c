@@ -17,6 +17,7 @@
 #include "relay/base/exit.h"
 #include "relay/http/history.h"
 #include "relay/run/lifecycle.h"
+#include "relay/net/inherit.h"
 #include "relay/net/listen.h"
 #include "relay/log/log.h"
 #include "relay/run/exceptions.h"
@@ -345,6 +346,16 @@ static int find_room(struct why *why)
                  : 0;
 }
 
+// systemd keeps its queue of clients full for a socket that nobody serves.
+static void run_tell_unused(const char *address, void *arg)
+{
+    (void)arg;
+    log_alarm("listen",
+              "systemd holds a socket for %s that `listen' does not name: nobody answers "
+              "there; change waxwing.socket (systemctl edit) or listen",
+              address);
+}
+
 static int bind_all(struct run *run, struct why *why)
 {
     const struct config *c = run->setup->config;
@@ -355,6 +366,7 @@ static int bind_all(struct run *run, struct why *why)
     if (c->control[0] && run->control_fd < 0)
         return -1;
     pages_bind(&run->pages, c);
+    inherit_unused(run_tell_unused, NULL);
     if (privileges_drop(c, why) < 0 || look_at_folders(c, why) < 0)
         return -1;
     if (log_start() < 0) // no thread before this line: privileges are a thread's own
@@ -446,6 +458,7 @@ static int serve(struct run *run)
 
 int run_relay(const char *config_file)
 {
+    inherit_take();
     struct setup *setup = load_at_start(config_file);
     if (!setup)
         return EXIT_CONFIG;

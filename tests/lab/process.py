@@ -6,11 +6,11 @@ import subprocess
 
 
 class Process:
-    def __init__(self, argv, log, env=None, cwd=None, stdin=None):
+    def __init__(self, argv, log, env=None, cwd=None, stdin=None, **more):
         self.argv, self.log = argv, log
         with open(log, "ab") as out:
             self.child = subprocess.Popen(argv, stdin=stdin or subprocess.DEVNULL, stdout=out, stderr=out,
-                                          env=env, cwd=cwd, start_new_session=True)
+                                          env=env, cwd=cwd, start_new_session=True, **more)
         self.pid = self.child.pid
 
     def output(self):

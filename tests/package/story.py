@@ -168,7 +168,7 @@ def container(dns, mx, newcomer):
 
 def going(newcomer):
     """remove keeps all, a purge without an answer as well, and one that was answered leaves nothing."""
-    keys = newcomer.path("/etc/waxwing/dkim")
+    keys = newcomer.path("/var/lib/waxwing/dkim/example.org")
     for command, kept in (("apt-get -qq -y remove waxwing", True), ("apt-get -qq -y purge waxwing", True)):
         assert newcomer.quietly(command).returncode == 0 and bool(os.listdir(keys)) == kept, command
     assert newcomer.quietly("dpkg -i /root/waxwing_*.deb && echo waxwing waxwing/purge boolean true | "

@@ -109,12 +109,12 @@ def test_case_162_an_edited_file_is_left_alone_and_served(lab):
     place.made("--domain", "example.org")
     with open(place.file, "a", encoding="utf-8") as f:
         f.write("# mine now\nlimits: {recipients: 50}\n")
-    os.unlink(place.path("dkim/example.org.e%s.pem" % re.search(r"e(20\d\d)", place.text())[1]))
+    os.unlink(place.path("arc/example.org.a%s.pem" % re.search(r"a(20\d\d)", place.text())[1]))
     text = place.text()
     printed = place.made("--domain", "other.example")
     assert place.text() == text and "other.example" not in "".join(os.listdir(place.path("dkim")))
     assert f"kept     {place.file}, which somebody has edited; what was asked for just now is not in it" in printed
-    assert "made" in printed and "Ed25519" in printed  # what the file names and is not there
+    assert re.search(r"made +\S+/arc/example.org.a20\d\d.pem", printed)  # what the file names and is not there
     with open(place.file, "w", encoding="utf-8") as f:  # somebody's own, without a word of init's
         f.write(re.sub(r"(?m)^#.*\n", "", text))
     assert f"kept     {place.file}, which somebody has edited\n" in place.made("--offline", usual=False)
@@ -127,9 +127,9 @@ def test_case_163_more_domains_and_logins_come_to_those_that_are_there(lab):
     printed = place.made("--domain", "other.example", "--user", "postfix", "--password-file",
                          lab.file("secret", "horse-battery\n"), "--offline", usual=False)
     assert re.findall(r"^ +- user: (\S+)$", place.text(), re.M) == ["app", "postfix"]
-    assert re.findall(r"domain: (\S+)", place.text()) == ["example.org", "other.example", "example.org"]
+    assert sorted(os.listdir(place.path("dkim"))) == ["example.org", "other.example"]
     assert {k: v for k, v in place.files().items() if k in keys} == keys
-    assert "horse-battery" not in printed and len(os.listdir(place.path("dkim"))) == 4
+    assert "horse-battery" not in printed and len(os.listdir(place.path("dkim/other.example"))) == 2
     with open(place.path("users"), encoding="utf-8") as f:
         assert [line.split(":")[0] for line in f] == ["app", "postfix"]
 
@@ -141,8 +141,32 @@ def test_case_163_another_selector_does_not_sign_before_it_is_published(lab):
     done = place.init("--selector", "r2026")
     assert done.returncode == 64 and "the keys here have the selector r2025, and another one would sign before" in done.stderr
     assert place.files() == before
-    assert "selector: r2025" in place.text() and "selector: e2025" in place.text()
+    assert sorted(os.listdir(place.path("dkim/example.org"))) == ["e2025.pem", "r2025.pem"]
     place.made("--selector", "r2025")
+
+
+def test_case_324_keys_that_an_earlier_init_named_one_by_one_stay_so(lab):
+    place = Place(lab)
+    place.made("--domain", "example.org", "--selector", "r2025")
+    for kind in "re":  # as they lay before keys could turn
+        os.rename(place.path(f"dkim/example.org/{kind}2025.pem"), place.path(f"dkim/example.org.{kind}2025.pem"))
+    os.rmdir(place.path("dkim/example.org"))
+    before = {k: v for k, v in place.files().items() if k.endswith("2025.pem")}
+    printed = place.made("--domain", "other.example", "--offline", usual=False)
+    assert "selector: r2025, file: dkim/example.org.r2025.pem" in place.text() and "directory:" not in place.text()
+    assert os.path.exists(place.path("dkim/other.example.e2025.pem")) and "made" in printed
+    assert {k: v for k, v in place.files().items() if k in before} == before
+
+
+def test_case_324_the_keys_of_a_fresh_configuration_can_turn(lab):
+    place = Place(lab)
+    place.made("--domain", "example.org", "--selector", "r2025")
+    out = run([PROGRAM, "-c", place.file, "key", "rotate", "--domain", "example.org"])
+    assert "made " in out.stdout and out.returncode in (0, 75), out
+    before = sorted(os.listdir(place.path("dkim/example.org")))
+    assert len(before) > 2
+    place.made("--domain", "example.org", "--offline", usual=False)
+    assert sorted(os.listdir(place.path("dkim/example.org"))) == before, "init touches no turn"
 
 
 def test_case_164_on_a_bare_machine_all_belongs_to_whom_the_unit_runs_as(lab):
@@ -151,13 +175,13 @@ def test_case_164_on_a_bare_machine_all_belongs_to_whom_the_unit_runs_as(lab):
     assert "made     the system user and group waxwing" in printed
     uid = int(machine.do("id", "-u", "waxwing"))
     for path, mode, owner in (("etc/waxwing", 0o755, 0), ("etc/waxwing/waxwing.yaml", 0o644, 0),
-                              ("etc/waxwing/dkim", 0o700, uid), ("etc/waxwing/tls", 0o700, uid),
+                              ("var/lib/waxwing/dkim/example.org", 0o700, uid), ("etc/waxwing/tls", 0o700, uid),
                               ("etc/waxwing/tls/key.pem", 0o600, uid), ("etc/waxwing/users", 0o640, uid),
                               ("var/spool/waxwing", 0o700, uid), ("var/lib/waxwing", 0o700, uid)):
         st = os.stat(machine.path(path))
         assert (stat.S_IMODE(st.st_mode), st.st_uid) == (mode, owner), path
-    for key in os.listdir(machine.path("etc/waxwing/dkim")):
-        st = os.stat(machine.path("etc/waxwing/dkim/" + key))
+    for key in os.listdir(machine.path("var/lib/waxwing/dkim/example.org")):
+        st = os.stat(machine.path("var/lib/waxwing/dkim/example.org/" + key))
         assert (stat.S_IMODE(st.st_mode), st.st_uid) == (0o600, uid), key
     process = Process([*machine.as_service(), "/tmp/waxwing", "run"], machine.path("tmp/log"))
     lab.at_end(process.kill)
@@ -266,11 +290,12 @@ AFTERWARDS = [  # (what somebody does to what init laid down, what `check` tells
     ("echo 'limits: {message_size: 25MB}' >> waxwing.yaml", r"waxwing.yaml:\d+:24: message_size: '25MB' is not a size such as 64KiB"),
     ("sed -i 's/  mode: enforce/  smarthost: \"[smtp.example.net\"/' waxwing.yaml", r"waxwing.yaml:\d+:14: smarthost: '\[smtp.example.net' is not a next hop"),
     ("sed -i 's/^user: daemon/user: waxwng/' waxwing.yaml", r"user: there is no user 'waxwng' on this system"),
-    ("rm dkim/*r2*", r"waxwing.yaml:\d+:\d+: file: '\S+' cannot be read by user daemon: No such file"),
-    ("chown root dkim/*r2*", r"waxwing.yaml:\d+:\d+: file: '\S+' cannot be read by user daemon: Permission denied"),
+    ("rm arc/*", r"waxwing.yaml:\d+:\d+: file: '\S+' cannot be read by user daemon: No such file"),
+    ("chown root arc/*", r"waxwing.yaml:\d+:\d+: file: '\S+' cannot be read by user daemon: Permission denied"),
     ("openssl ecparam -genkey -name prime256v1 -noout > tls/key.pem", r"tls/key.pem: the key does not belong to the certificate in \S+fullchain.pem"),
     ("echo nonsense > tls/fullchain.pem", r"tls/fullchain.pem"),
-    ("chmod 644 dkim/*r2*", r"signing key \S+ can be read by everybody \(mode 644\)"),
+    ("chown root dkim/*/r2*", r"dkim/example.org/r20\d\d.pem"),
+    ("chmod 644 dkim/*/r2*", r"signing key \S+ can be read by everybody \(mode 644\)"),
     ("chmod 644 users", r"users file \S+ can be read by everybody \(mode 644\)"),
     ("echo joe:plain >> users", r"users:2: no hash that crypt\(5\) knows behind the name"),
 ]
