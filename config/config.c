@@ -118,3 +118,13 @@ const struct cfg_dkim_domain *config_dkim_for(const struct config *config, const
     }
     return NULL;
 }
+
+bool config_filters(const struct cfg_sender *row, const struct cfg_milter *milter)
+{
+    if (row->milters_all)
+        return true;
+    for (size_t i = 0; i < row->milters.n; i++)
+        if (strcmp(row->milters.at[i], milter->name) == 0)
+            return true;
+    return false;
+}

@@ -45,6 +45,8 @@ struct config {
     char *users; // "": no users
     struct cfg_sender *senders;
     size_t nsenders;
+    struct cfg_milter *milters; // in the order in which they are asked
+    size_t nmilters;
     bool require_published;
     struct cfg_dkim_domain *dkim;
     size_t ndkim;
@@ -83,5 +85,7 @@ const struct cfg_place *config_place(const struct config *config, const char *te
 const struct cfg_destination *config_destination(const struct config *config, const char *domain);
 // The keys that sign for a domain: its own row, else the nearest parent with `subdomains`; NULL: none.
 const struct cfg_dkim_domain *config_dkim_for(const struct config *config, const char *domain);
+// The filter sees mail of this row.
+bool config_filters(const struct cfg_sender *row, const struct cfg_milter *milter);
 
 #endif

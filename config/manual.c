@@ -33,6 +33,7 @@ static const char *const type_words[] = {
     [KEY_ADDRESS] = "address",
     [KEY_SERVER] = "address",
     [KEY_LISTEN] = "address:port",
+    [KEY_SOCKET] = "address:port or Unix socket",
     [KEY_NETWORK] = "network",
     [KEY_SENDER] = "domain, address or pattern",
     [KEY_HOP] = "next hop",

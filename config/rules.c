@@ -256,6 +256,7 @@ void rules_check(const struct config *config, const struct node *root, struct me
     check_listen(config, root, m);
     check_senders(config, root, m);
     rules_check_rewriting(config, root, m);
+    rules_check_milters(config, root, m);
     check_dkim(config, root, m);
     check_dns(config, root, m);
     check_limits(config, root, m);

@@ -28,6 +28,9 @@ void rules_check_rewriting(const struct config *config, const struct node *root,
 void rules_fields(const struct strings *fields, const struct node *list, const char *key,
                   struct messages *m);
 
+// The rows of `milters`, and who names them. config/rules_milter.c.
+void rules_check_milters(const struct config *config, const struct node *root, struct messages *m);
+
 // An error at the later one of two rows of `list` that have the same text, for each such pair; ""
 // is no text. `text` gives row i's. config/rules_unique.c.
 void rules_unique(const struct node *list, size_t n, const char *key, const void *rows,

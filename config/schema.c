@@ -151,6 +151,12 @@ static const struct schema_key sender_keys[] = {
     {"returns", KEY_BOOL, AT(cfg_sender, returns), .initial = "false",
      .text = "it hands in what comes back to the domains of srs and verp, as the mail server of "
              "these domains does; nobody else can"},
+    {"milters", KEY_TEXT, .list = true, .offset = offsetof(struct cfg_sender, milters.at),
+     .count = offsetof(struct cfg_sender, milters.n), .size = sizeof(char *),
+     .written = SCHEMA_NONE, .word_field = offsetof(struct cfg_sender, milters_all), .word = "all",
+     .initial = "all",
+     .text = "which of the filters in milters see its mail, by their names; all, or none. They are "
+             "asked in the order in which milters names them"},
     END_OF_KEYS,
 };
 static const struct schema_group sender_group = {sender_keys, NULL};
@@ -390,6 +396,9 @@ static const struct schema_key top_keys[] = {
      .text = "file of name:crypt(5) lines, see waxwing user; read again when it changes"},
     {"senders", KEY_ROWS, MANY(config, senders, nsenders), .group = &sender_group,
      .text = "who may send what; nobody else may send"},
+    {"milters", KEY_ROWS, MANY(config, milters, nmilters), .group = &schema_milter,
+     .text = "filters that see each message before it is signed, one after the other, see "
+             "waxwing-milter(7)"},
     {"dkim", KEY_GROUP, SHARED, .group = &dkim_group, .text = "DKIM signing"},
     {"arc", KEY_GROUP, AT(config, arc), .group = &arc_group,
      .text = "the key that seals forwarded mail; none: no sealing"},

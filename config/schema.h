@@ -41,6 +41,7 @@ enum schema_type {
     KEY_ADDRESS,  // struct sockaddr_storage without port
     KEY_SERVER,   // struct sockaddr_storage, port 0 where none is written
     KEY_LISTEN,   // struct cfg_listen: its address and text
+    KEY_SOCKET,   // struct cfg_socket
     KEY_NETWORK,  // struct network
     KEY_SENDER,   // struct sender_pattern
     KEY_HOP,      // struct cfg_next_hop
@@ -93,6 +94,7 @@ extern const struct schema_group schema_delivery; // struct cfg_delivery, schema
 extern const struct schema_group schema_auth;     // struct cfg_auth, schema_auth.c
 // schema_rewrite.c: struct cfg_rewrite, and struct cfg_return twice.
 extern const struct schema_group schema_rewrite, schema_srs, schema_verp;
+extern const struct schema_group schema_milter; // struct cfg_milter, schema_milter.c
 
 // The group's row of that name, or NULL.
 const struct schema_key *schema_find(const struct schema_group *group, const char *name, size_t n);

@@ -156,16 +156,27 @@ static int parse_port(const struct schema_key *key, struct span text, uint16_t *
 
 #define LISTEN_UNIX "unix:"
 
-static int parse_listen(struct span text, struct cfg_listen *out, struct why *why)
+static int parse_socket(struct span text, struct sockaddr_storage *address, char **as_written,
+                        struct why *why)
 {
     int rc = span_starts_nocase(text, LISTEN_UNIX)
-                 ? value_unix(span_from(text, strlen(LISTEN_UNIX)), &out->address, why)
-                 : value_endpoint(text, PORT_REQUIRED, &out->address, why);
+                 ? value_unix(span_from(text, strlen(LISTEN_UNIX)), address, why)
+                 : value_endpoint(text, PORT_REQUIRED, address, why);
     if (rc < 0)
         return -1;
-    free(out->text);
-    out->text = span_dup(text);
+    free(*as_written);
+    *as_written = span_dup(text);
     return 0;
+}
+
+static int parse_listen(struct span text, struct cfg_listen *out, struct why *why)
+{
+    return parse_socket(text, &out->address, &out->text, why);
+}
+
+static int parse_place(struct span text, struct cfg_socket *out, struct why *why)
+{
+    return parse_socket(text, &out->address, &out->text, why);
 }
 
 static int parse_value(const struct schema_key *key, struct span text, void *field, struct why *why)
@@ -196,6 +207,8 @@ static int parse_value(const struct schema_key *key, struct span text, void *fie
         return value_endpoint(text, PORT_OPTIONAL, field, why);
     case KEY_LISTEN:
         return parse_listen(text, field, why);
+    case KEY_SOCKET:
+        return parse_place(text, field, why);
     case KEY_NETWORK:
         return value_network(text, field, why);
     case KEY_SENDER:
@@ -232,6 +245,9 @@ static void release_value(const struct schema_key *key, void *field)
     } else if (key->type == KEY_LISTEN) {
         struct cfg_listen *listen = field;
         free(listen->text);
+    } else if (key->type == KEY_SOCKET) {
+        struct cfg_socket *place = field;
+        free(place->text);
     } else if (key->type == KEY_SENDER) {
         struct sender_pattern *pattern = field;
         free(pattern->text);

@@ -46,15 +46,20 @@ static void print_text(const struct schema_key *key, const char *text, struct bu
         print_quoted(span_text(text), out);
 }
 
+static void print_written(const char *text, struct buf *out)
+{
+    buf_adds(out, text ? text : "");
+}
+
 static void print_structured(const struct schema_key *key, const void *field, struct buf *out)
 {
     char text[VALUE_TEXT] = "";
     struct buf made;
     buf_init(&made, 1024);
     if (key->type == KEY_LISTEN)
-        buf_adds(&made, ((const struct cfg_listen *)field)->text
-                            ? ((const struct cfg_listen *)field)->text
-                            : "");
+        print_written(((const struct cfg_listen *)field)->text, &made);
+    else if (key->type == KEY_SOCKET)
+        print_written(((const struct cfg_socket *)field)->text, &made);
     else if (key->type == KEY_SENDER)
         value_sender_text(field, &made);
     else if (key->type == KEY_HOP)

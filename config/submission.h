@@ -7,9 +7,15 @@
 #include <sys/types.h>
 #include "config/network.h"
 
-struct cfg_listen {
+// Where a socket is: an address with a port, or a Unix socket.
+struct cfg_socket {
     struct sockaddr_storage address;
     char *text; // as written; a Unix socket is "unix:" and its path
+};
+
+struct cfg_listen {
+    struct sockaddr_storage address;
+    char *text; // as in cfg_socket
     char *mode; // Unix sockets: octal digits
     bool implicit_tls;
     struct networks proxy;
@@ -44,6 +50,15 @@ struct cfg_return {
     uint64_t hash_length;    // SRS: characters
 };
 
+// A filter that speaks the milter protocol, and what becomes of mail that it cannot be asked about.
+enum milter_default { MILTER_TEMPFAIL, MILTER_ACCEPT, MILTER_QUARANTINE };
+struct cfg_milter {
+    char *name;
+    struct cfg_socket socket;
+    uint64_t connect, command, content; // ms
+    enum milter_default on_failure;
+};
+
 struct cfg_sender {
     char *user;               // "" for other rows
     struct networks networks; // none for other rows
@@ -71,6 +86,8 @@ struct cfg_sender {
     struct strings strip_headers;              // names, or their beginning and a *
     struct cfg_return srs, verp;
     bool returns;
+    bool milters_all;       // else those in `milters`
+    struct strings milters; // names; the one name "none": no filter
 };
 
 // Logins.

@@ -43,8 +43,9 @@ bool arc_records_dmarc_pass(const struct arc_chain *c, size_t instance, const ch
 struct arc_set {
     const char *domain, *selector;
     const struct sign_key *key;
-    const char *headers; // "from:to:…" to sign where present; NULL: the default list
-    int64_t time;        // t=, Unix seconds; 0: none
+    const char *headers;         // "from:to:…" to sign where present; NULL: the default list
+    const struct header *header; // what is sealed; NULL: the chain's
+    int64_t time;                // t=, Unix seconds; 0: none
     enum arc_cv cv;
     const char *results; // what stands behind "ARC-Authentication-Results: i=N; "
 };

@@ -74,7 +74,7 @@ static int write_message_signature(const struct arc_chain *c, const struct arc_s
                                    const struct body_hashes *hashes, struct buf *out,
                                    struct why *why)
 {
-    const struct header *header = arc_header(c);
+    const struct header *header = set->header ? set->header : arc_header(c);
     struct buf list, data;
     struct fold f;
     buf_init(&list, MAX_PREFIX / 2);

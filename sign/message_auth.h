@@ -84,7 +84,10 @@ struct seal {
     const char *domain, *selector;
     const struct sign_key *key; // RSA
     const char *headers;        // NULL: the default list
-    int64_t time;               // Unix seconds; 0: no t=
+    // What goes on, where that is not what was verified; NULL: it is.
+    const struct header *header;
+    const struct body_hashes *body;
+    int64_t time; // Unix seconds; 0: no t=
 };
 // The three ARC fields, whole, newest on top (case 13). Adds nothing and returns 0 where the chain
 // is closed (case 10).

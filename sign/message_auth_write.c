@@ -172,12 +172,13 @@ int message_auth_seal(const struct message_auth *a, const struct seal *how, stru
         .selector = how->selector,
         .key = how->key,
         .headers = how->headers,
+        .header = how->header,
         .time = how->time,
         .cv = message_auth_chain_status(a),
         .results = buf_text(&results),
     };
     int rc = results.full ? why_say(why, SEAL_NO_ROOM, "the results have no room")
-                          : arc_seal(a->chain, &set, a->hashes, out, why);
+                          : arc_seal(a->chain, &set, how->body ? how->body : a->hashes, out, why);
     buf_free(&results);
     return rc;
 }

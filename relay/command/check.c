@@ -201,6 +201,8 @@ static int check(const char *dns_file, bool offline, bool json)
         check_machine(&r, config);
         check_state(&r, config);
         if (!offline)
+            check_milters(&r, config);
+        if (!offline)
             check_dns(&r, config, setup, dns_file);
     }
     summarize(&r);

@@ -110,6 +110,19 @@ static void print_troubles(const json_t *troubles)
         printf("%s %s\n", i ? "            " : "TROUBLE     ", json_string_value(line));
 }
 
+static void print_milters(const json_t *milters)
+{
+    size_t i;
+    const json_t *m;
+    json_array_foreach (milters, i, m) {
+        bool away = json_number_of(m, "away") != 0;
+        printf("%s %s %s, %lld messages, %lld that it could not be asked about%s%s\n",
+               i ? "            " : "filters     ", relay_word(m, "name"),
+               away ? "DOES NOT DO ITS WORK" : "answers", json_number_of(m, "messages"),
+               json_number_of(m, "failed"), away ? ": " : "", relay_word(m, "reason"));
+    }
+}
+
 static void print_status(const json_t *answer)
 {
     const json_t *c = json_object_get(answer, "counters");
@@ -143,6 +156,7 @@ static void print_status(const json_t *answer)
     print_validation(dns);
     print_state(json_object_get(answer, "state"));
     print_certificate(answer);
+    print_milters(json_object_get(answer, "milters"));
     print_troubles(json_object_get(answer, "troubles"));
     printf("alarms       %lld\n", json_number_of(c, "alarms"));
     if (json_number_of(c, "log_lost"))

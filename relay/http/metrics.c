@@ -3,6 +3,7 @@
 // Reads only; asks no thread to wait.
 #include "relay/http/metrics.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include "relay/base/clock.h"
 #include "relay/log/log.h"
@@ -26,6 +27,7 @@ void metrics_take(struct metrics *m, struct relay *relay, const struct setup *se
                           .queue_memory_limit = setup->config->limits.queue_memory,
                           .logins = setup->config->metrics_logins,
                           .alarms_by = log_alarm_tally(),
+                          .milters = relay->milters,
                           .sync_times = spool_sync_times(relay->spool),
                           .dns_times = dns_lookup_times(relay->dns)};
     process_take(&m->process);
@@ -48,6 +50,13 @@ static void warn(struct buf *out, const char *what, const char *text)
     buf_addf(out, "warning: %s%s", what, text[0] ? ": " : "");
     add_words(out, text);
     buf_addc(out, '\n');
+}
+
+static void metrics_warn_filter(const char *name, const char *reason, void *arg)
+{
+    char what[128];
+    snprintf(what, sizeof what, "the filter %s does not do its work", name);
+    warn(arg, what, reason);
 }
 
 static const char *failing(const struct metrics *m)
@@ -83,6 +92,7 @@ static void add_warnings(const struct metrics *m, struct buf *out)
         warn(out, "a reload failed, the configuration before it is in force", since);
     if (m->dns.health == DNS_HEALTH_BROKEN)
         warn(out, "DNSSEC validation does not work", m->dns.text);
+    metrics_filters_away(m, metrics_warn_filter, out);
     if (!m->state.writable)
         warn(out, "the state database cannot be written", "");
     if (m->state.lost_ms)

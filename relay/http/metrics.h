@@ -24,6 +24,7 @@ struct metrics {
     bool logins;                                    // a series of each is wanted (metrics.logins)
     const struct tally *alarms_by;                  // borrowed; NULL: none
     const struct histogram *sync_times, *dns_times; // borrowed; NULL: none
+    struct milters *milters;                        // borrowed; NULL: none
     struct process process;
     struct spool_state spool;
     struct dns_state dns;
@@ -34,6 +35,11 @@ struct metrics {
 void metrics_take(struct metrics *m, struct relay *relay, const struct setup *setup);
 // The text exposition format of Prometheus, version 0.0.4. (relay/http/numbers.c)
 void metrics_print(const struct metrics *m, struct buf *out);
+// Its part about filters. (relay/http/filters.c)
+void metrics_print_filters(const struct metrics *m, struct buf *out);
+// The filters that are away, a call each.
+void metrics_filters_away(const struct metrics *m,
+                          void (*each)(const char *name, const char *reason, void *arg), void *arg);
 // Whether the relay accepts and delivers. `out` gets "ok", or one line that says why not; then a line beginning
 // with "warning: " for each thing that is wrong although mail goes on.
 bool metrics_ready(const struct metrics *m, struct buf *out);

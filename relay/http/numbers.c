@@ -84,6 +84,7 @@ static void print_inbound(const struct metrics *m, struct buf *out)
                      "From the last byte of a message to its 250.");
     series_histogram(out, "waxwing_sign_duration_seconds", &c->sign_time, HISTOGRAM_WORK,
                      "Judging a message, and signing or sealing it.");
+    metrics_print_filters(m, out);
     print_logins(m, out);
 }
 

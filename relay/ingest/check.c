@@ -269,3 +269,31 @@ int ingest_judge(struct ingest *g, struct why *why)
         return why_say(why, DMARC_FAILS, g->from_domain);
     return judge_later(g, dmarc, why);
 }
+
+// The From that a filter wrote is not for strangers' mail to gain: what was found of it speaks of another.
+static int check_gained(struct ingest *g, bool readable, struct why *why)
+{
+    (void)all_own(g);
+    if (!readable)
+        read_leniently(g);
+    return g->own_from ? why_say(why, FILTER_CHANGE, "From",
+                                 "it is an own domain now, and the message is somebody else's")
+                       : 0;
+}
+
+int ingest_check_changed(struct ingest *g, struct why *why)
+{
+    struct why from_why = {0};
+    addresses_free(&g->from);
+    g->from_domain[0] = 0;
+    g->own_from = g->mixed_from = g->unread_from = false;
+    if (header_count(&g->header, "From") > 1)
+        return why_say(why, FILTER_CHANGE, "From", "there is more than one");
+    int rc = read_from(g, &from_why);
+    if (g->kind != INGEST_OWN)
+        return check_gained(g, rc == 0, why);
+    if (rc == 0 && (g->s.principal->row->forward ? all_own(g) : check_sender(g, &from_why) == 0))
+        return 0;
+    return why_say(why, FILTER_CHANGE, "From",
+                   why_is_set(&from_why) ? from_why.text : "it is no own address any more");
+}

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 #include "relay/base/clock.h"
 #include "relay/base/maxima.h"
 #include "relay/base/mem.h"
@@ -34,14 +35,27 @@ void ingest_free(struct ingest *g)
         body_hashes_free(g->hashes);
     message_auth_free(g->auth);
     facts_free(g->facts);
+    body_hashes_free(g->made);
     addresses_free(&g->from);
     header_free(&g->header);
+    header_free(&g->verified);
+    buf_free(&g->received);
     buf_free(&g->sign);
     buf_free(&g->results);
     buf_free(&g->warning);
     buf_free(&g->instead);
     buf_free(&g->covered);
     free(g);
+}
+
+// The evaluation keeps a list of fields of its own, since filters may change ours.
+static const struct header *verified(struct ingest *g)
+{
+    g->verified = g->header;
+    g->verified.fields = mem_grow(NULL, g->header.n + 1, sizeof *g->header.fields);
+    if (g->header.n)
+        memcpy(g->verified.fields, g->header.fields, g->header.n * sizeof *g->header.fields);
+    return &g->verified;
 }
 
 static void begin_auth(struct ingest *g)
@@ -52,7 +66,7 @@ static void begin_auth(struct ingest *g)
     struct buf headers;
     struct message_auth_input in = {
         .own_headers = ingest_join(&config->signing.headers, &headers),
-        .header = &g->header,
+        .header = verified(g),
         .authserv_id = config->authserv_id,
         .has_client = f->given && f->has_client,
         .client = f->addr,
@@ -133,15 +147,16 @@ static int check_lines(struct ingest *g, struct why *why)
     return 0;
 }
 
+int ingest_verdict(struct ingest *g, struct why *why)
+{
+    if (g->auth)
+        message_auth_summary(g->auth, &g->results);
+    return ingest_judge(g, why);
+}
+
 int ingest_finish(struct ingest *g, struct why *why)
 {
     g->m->env.created_ms = clock_ms();
-    if (g->auth)
-        message_auth_summary(g->auth, &g->results);
-    if (ingest_judge(g, why) < 0)
-        return -1;
-    if (g->discarded)
-        return 0;
     if (check_lines(g, why) < 0)
         return -1;
     return g->kind == INGEST_OWN ? ingest_prefix_own(g, why) : ingest_prefix_foreign(g, why);

@@ -4,7 +4,8 @@
 // what is left out (ARCHITECTURE.md: A message's walk, Who may say what). Never touches a received byte.
 //
 // Life: ingest_new → ingest_header when the header is complete → the body is fed to its hashes →
-// ingest_ask (and its callback) where it says so → ingest_finish → ingest_free.
+// ingest_ask (and its callback) where it says so → ingest_verdict, and what filters change → ingest_finish →
+// ingest_free.
 #ifndef RELAY_INGEST_INGEST_H
 #define RELAY_INGEST_INGEST_H
 
@@ -42,7 +43,15 @@ bool ingest_ask(struct ingest *g, struct dns *dns, struct inbox *mail, void (*do
                 void *arg);
 // The deadline came: what is not known counts as a temporary error. `done` will not be called.
 void ingest_give_up(struct ingest *g);
-// Judges, signs or seals: message->prefix and left_out are final. -1 refuses (why says whether for
+// Judges what was received; -1 refuses. Filters come behind it.
+int ingest_verdict(struct ingest *g, struct why *why);
+// The header as filters see it: without what was rewritten, with what stands in its place. Begins `out`.
+void ingest_shown(const struct ingest *g, struct buf *out);
+// What filters made of it becomes the message's header. Who may send it is asked again; -1 refuses.
+int ingest_change_header(struct ingest *g, struct buf *header, struct why *why);
+// The message has another body, of this hash, which is taken over.
+void ingest_change_body(struct ingest *g, struct body_hashes *hashes);
+// After the verdict: signs or seals: message->prefix and left_out are final. -1 refuses (why says whether for
 // good).
 int ingest_finish(struct ingest *g, struct why *why);
 // The longest line of the message in octets without its line end; said before ingest_finish.

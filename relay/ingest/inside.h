@@ -38,7 +38,11 @@ struct ingest {
     bool discarded;             // taken, and sent to nobody
     uint64_t longest_line;      // octets without the line end
     struct body_hashes *hashes; // ours, or the evaluation's
-    struct message_auth *auth;  // CLAIMED and FOREIGN
+    struct header verified;    // what the evaluation looks at: the header before filters changed it
+    struct buf received;       // its bytes, where they did
+    struct body_hashes *made;  // of the body that filters made; NULL: none did
+    bool unsealable;           // filters touched the ARC chain
+    struct message_auth *auth; // CLAIMED and FOREIGN
     struct facts *facts;
     struct dns_evaluation *evaluation;
     void (*done)(void *arg);
@@ -56,7 +60,9 @@ int ingest_check(struct ingest *g, struct why *why);
 // After the evaluation: CLAIMED becomes OWN or FOREIGN; -1 refuses.
 int ingest_judge(struct ingest *g, struct why *why);
 
-// view.c: the header that goes on. Rewrites what the row's rules say (senders.rewrite); -1: there is no room for it.
+// view.c: the header that goes on. Its fields end here, in the message's own header.
+void ingest_find_end(struct ingest *g);
+// Rewrites what the row's rules say (senders.rewrite); -1: there is no room for it.
 int ingest_rewrite(struct ingest *g, struct why *why);
 bool ingest_was_received(const struct ingest *g, const struct field *field);
 // Of `kept`, in their order, the received ones are sent; what lies between them becomes m->left_out.
@@ -67,6 +73,8 @@ bool ingest_strips(struct ingest *g, const struct field *field);
 
 // check.c: the session shows that the mail is of this host's own users or networks, and nothing speaks against it.
 bool ingest_origin_shown(struct ingest *g);
+// Filters changed From: the mail stays what it was found to be, and may have this From; -1 refuses.
+int ingest_check_changed(struct ingest *g, struct why *why);
 
 // sign.c: m->prefix and m->left_out.
 int ingest_prefix_own(struct ingest *g, struct why *why);

@@ -208,8 +208,8 @@ int ingest_prefix_own(struct ingest *g, struct why *why)
     add_missing(g, &added);
     int rc = build_signed_header(g, &added, &header, why);
     if (rc == 0)
-        rc = ingest_signatures(g->s.setup, g->from_domain, &header, g->hashes, g->m->env.id,
-                               &prefix, &g->sign, why);
+        rc = ingest_signatures(g->s.setup, g->from_domain, &header, g->made ? g->made : g->hashes,
+                               g->m->env.id, &prefix, &g->sign, why);
     if (rc == 0 && !prefix.len)
         rc = unsigned_mail(g, why);
     if (rc == 0) {
@@ -238,11 +238,13 @@ static void log_sealed(struct ingest *g, const struct cfg_arc *arc)
 static int ingest_sign_seal(struct ingest *g, struct buf *out, struct why *why)
 {
     const struct cfg_arc *arc = &g->s.setup->config->arc;
-    if (!g->s.setup->arc_key)
+    if (!g->s.setup->arc_key || g->unsealable)
         return 0;
     struct seal how = {.domain = arc->domain,
                        .selector = arc->selector,
                        .key = g->s.setup->arc_key,
+                       .header = &g->header,
+                       .body = g->made,
                        .time = clock_s()};
     if (message_auth_seal(g->auth, &how, out, why) < 0)
         return -1;
@@ -257,13 +259,11 @@ static int ingest_sign_seal(struct ingest *g, struct buf *out, struct why *why)
 static void keep_foreign(struct ingest *g)
 {
     struct field *kept = mem_new((g->header.n + 1) * sizeof *kept);
-    size_t n = 0, field = SIZE_MAX, ours = 0;
-    bool more = message_auth_left_out(g->auth, ours, &field);
+    size_t n = 0;
     for (size_t i = 0; i < g->header.n; i++) {
         const struct field *f = &g->header.fields[i];
-        if (more && i == field)
-            more = message_auth_left_out(g->auth, ++ours, &field);
-        else if (ingest_was_received(g, f) && !ingest_strips(g, f))
+        if (ingest_was_received(g, f) && !ingest_strips(g, f) &&
+            !claims_our_name(f, g->s.setup->config->authserv_id))
             kept[n++] = *f;
     }
     ingest_leave_out_rest(g, kept, n);

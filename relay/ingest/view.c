@@ -82,14 +82,19 @@ static void rewrite_forwarded_sender(struct ingest *g)
     g->m->env.from = to;
 }
 
-int ingest_rewrite(struct ingest *g, struct why *why)
+void ingest_find_end(struct ingest *g)
 {
-    const struct cfg_sender *row = g->s.principal->row;
     g->last = g->header.bytes.p;
     if (g->header.n) {
         const struct span whole = g->header.fields[g->header.n - 1].whole;
         g->last = whole.p + whole.n;
     }
+}
+
+int ingest_rewrite(struct ingest *g, struct why *why)
+{
+    const struct cfg_sender *row = g->s.principal->row;
+    ingest_find_end(g);
     if (!rewrite_wanted(row) || (row->forward && !ingest_origin_shown(g)))
         return 0;
     if (row->forward)

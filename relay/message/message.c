@@ -166,6 +166,30 @@ struct recipient *message_add_recipient(struct message *m, const char *address, 
     return r;
 }
 
+void message_drop_recipient(struct message *m, size_t i)
+{
+    struct envelope *env = &m->env;
+    assert(!m->packed && i < env->nrcpts);
+    struct recipient gone = env->rcpts[i];
+    env->nrcpts--; // message_add_recipient asks for no less room at any number than there is already
+    memmove(env->rcpts + i, env->rcpts + i + 1, (env->nrcpts - i) * sizeof *env->rcpts);
+    free(gone.address);
+    free(gone.domain);
+    free(gone.orcpt);
+    words_drop(gone.next_hop);
+}
+
+void message_hold(struct message *m, const char *reason)
+{
+    assert(!m->packed);
+    if (!m->env.held_for[0]) {
+        free(m->env.held_for);
+        m->env.held_for = mem_dup(reason);
+    }
+    for (size_t i = 0; i < m->env.nrcpts; i++)
+        m->env.rcpts[i].next_ms = INT64_MAX;
+}
+
 void message_set_next_hop(struct recipient *r, const char *next_hop)
 {
     words_drop(r->next_hop);

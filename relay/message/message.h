@@ -82,6 +82,9 @@ struct message *message_new(void); // one reference, everything empty, id chosen
 struct message *message_ref(struct message *m);
 void message_unref(struct message *m); // accepts NULL
 struct recipient *message_add_recipient(struct message *m, const char *address, const char *domain);
+void message_drop_recipient(struct message *m, size_t i); // of a message that is not packed
+// Everybody waits until an operator releases it, for this reason; the first one stays. Before it is stored.
+void message_hold(struct message *m, const char *reason);
 // Before others know the message. "" and NULL: none.
 void message_set_next_hop(struct recipient *r, const char *next_hop);
 // Counts the message with `amount` in `meter`, and no more where it was counted before; NULL: nowhere. Whose it is

@@ -20,6 +20,7 @@
 #include "relay/net/inherit.h"
 #include "relay/net/listen.h"
 #include "relay/log/log.h"
+#include "relay/milter/book.h"
 #include "relay/run/exceptions.h"
 #include "relay/run/notify.h"
 #include "relay/run/pages.h"
@@ -432,10 +433,12 @@ static int serve(struct run *run)
         log_alarm("start", "%s", why.text);
         return status;
     }
+    run->relay.milters = milter_book_new();
     if (fill_loop(run, &why) < 0 || bind_all(run, &why) < 0 ||
         lifecycle_start(&run->relay, run->setup, run->fds, &status, &why) < 0) {
         log_alarm("start", "%s", why.text);
         unmake_loop(run);
+        milter_book_free(run->relay.milters);
         return status;
     }
     start_main_loop(run);
@@ -449,6 +452,8 @@ static int serve(struct run *run)
     lifecycle_close(&run->relay);
     tally_clear(&run->relay.counters.listeners);
     tally_clear(&run->relay.counters.logins);
+    milter_book_free(run->relay.milters);
+    run->relay.milters = NULL;
     inbox_close(run->mail);
     uv_run(&run->loop, UV_RUN_DEFAULT);
     if (uv_loop_close(&run->loop) != 0)

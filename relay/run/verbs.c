@@ -8,6 +8,7 @@
 #include "relay/run/lifecycle.h"
 #include "relay/log/json.h"
 #include "relay/log/log.h"
+#include "relay/milter/book.h"
 #include "relay/queue/queue.h"
 #include "relay/run/run.h"
 #include "relay/submit/server.h"
@@ -114,6 +115,26 @@ static json_t *describe_troubles(const struct relay *relay)
     return lines;
 }
 
+static json_t *describe_milters(struct milters *book)
+{
+    struct milter_row rows[MILTER_BOOK_ROWS];
+    size_t n = milter_book_read(book, rows);
+    json_t *all = json_array();
+    for (size_t i = 0; i < n; i++) {
+        uint64_t messages = 0;
+        for (int k = 0; k < MILTER_NOTED; k++)
+            messages += rows[i].n[k];
+        json_t *j = json_object();
+        json_object_set_new(j, "name", json_text(rows[i].name));
+        verbs_put(j, "messages", messages);
+        verbs_put(j, "failed", rows[i].n[NOTED_FAILED]);
+        json_object_set_new(j, "away", json_integer(rows[i].away_ms / 1000));
+        json_object_set_new(j, "reason", json_text(rows[i].away_ms ? rows[i].reason : ""));
+        json_array_append_new(all, j);
+    }
+    return all;
+}
+
 static void verbs_status(struct control_call *call, struct relay *relay, const json_t *request)
 {
     (void)request;
@@ -132,6 +153,7 @@ static void verbs_status(struct control_call *call, struct relay *relay, const j
     if (setup->creds)
         json_object_set_new(j, "certificate_expires", json_integer(creds_expires(setup->creds)));
     json_object_set_new(j, "troubles", describe_troubles(relay));
+    json_object_set_new(j, "milters", describe_milters(relay->milters));
     json_object_set_new(j, "counters", describe_counters(&relay->counters));
     json_object_set_new(j, "spool", describe_spool(relay->spool));
     json_object_set_new(j, "dns", describe_dns(relay->dns));

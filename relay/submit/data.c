@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 // DATA and BDAT (RFC 5321 section 4.1.1.4, RFC 3030), and what follows the last byte: judgement,
 // file, spool, and only then 250.
-#include "relay/submit/inside.h"
+#include "relay/submit/message_inside.h"
 
 #include <string.h>
 #include "relay/base/clock.h"
@@ -141,10 +141,15 @@ enum submit_state submit_read_data(struct submit *s)
     return data_end_of_message(s);
 }
 
-static enum submit_state data_refuse_message(struct submit *s, const struct why *why)
+enum submit_state submit_refuse_message(struct submit *s, const struct why *why)
+{
+    submit_reply_why(s, why);
+    return submit_end_refused(s, why);
+}
+
+enum submit_state submit_end_refused(struct submit *s, const struct why *why)
 {
     submit_log_refuse(s, NULL, why);
-    submit_reply_why(s, why);
     submit_end_transaction(s);
     if (s->host->draining)
         return submit_leave(s, 421, "4.3.2", "The relay is going down");
@@ -166,14 +171,14 @@ static enum submit_state data_end_accepted(struct submit *s)
 }
 
 // The client is not to learn what became of it: it would tell somebody whose address is forged.
-static enum submit_state data_discard_message(struct submit *s)
+enum submit_state submit_discard_message(struct submit *s, const char *reason)
 {
     struct logline line;
     log_begin(&line, LOG_INFO, "discard", s->message->env.id);
     log_text(&line, "client", s->client_text);
     log_text(&line, "user", s->user ? s->user : s->principal.name);
     log_address(&line, "from", s->message->env.from);
-    log_text(&line, "reason", "From is in an own domain and nothing shows that it came from there");
+    log_text(&line, "reason", reason);
     log_text(&line, "results", ingest_results(s->ingest));
     log_end(&line);
     return data_end_accepted(s);
@@ -215,7 +220,7 @@ enum submit_state submit_read_chunk(struct submit *s)
         return data_end_of_message(s);
     struct why why;
     if (receive_fault(s->receive, &why) < 0)
-        return data_refuse_message(s, &why);
+        return submit_refuse_message(s, &why);
     submit_reply(s, 250, "2.0.0", "Chunk taken");
     return SUBMIT_CHUNKED;
 }
@@ -254,7 +259,7 @@ static enum submit_state data_end_of_message(struct submit *s)
     struct why why;
     s->heard_ns = clock_mono_ns();
     if (receive_verdict(s->receive, &why) < 0)
-        return data_refuse_message(s, &why);
+        return submit_refuse_message(s, &why);
     if (ingest_ask(s->ingest, worker->relay->dns, worker->mail, submit_data_judged, s))
         return SUBMIT_JUDGING;
     return data_conclude(s);
@@ -270,13 +275,24 @@ static enum submit_state data_conclude(struct submit *s)
 {
     struct why why;
     ingest_longest_line(s->ingest, receive_longest_line(s->receive));
+    if (ingest_verdict(s->ingest, &why) < 0)
+        return submit_refuse_message(s, &why);
+    if (ingest_discarded(s->ingest))
+        return submit_discard_message(
+            s, "From is in an own domain and nothing shows that it came from there");
+    if (!submit_filtered(s))
+        return submit_sign(s);
+    return receive_has_file(s->receive) ? SUBMIT_FILING : SUBMIT_FILTERING;
+}
+
+enum submit_state submit_sign(struct submit *s)
+{
+    struct why why;
     uint64_t began = clock_mono_ns();
     int rc = ingest_finish(s->ingest, &why);
     histogram_add_since(&s->host->worker->relay->counters.sign_time, began);
     if (rc < 0)
-        return data_refuse_message(s, &why);
-    if (ingest_discarded(s->ingest))
-        return data_discard_message(s);
+        return submit_refuse_message(s, &why);
     return receive_has_file(s->receive) ? SUBMIT_FILING : SUBMIT_COMMITTING;
 }
 
@@ -287,7 +303,8 @@ static void submit_data_filed(void *arg)
     if (!submit_answered(s))
         return;
     bool kept = receive_verdict(s->receive, &why) == 0;
-    submit_go(s, kept ? SUBMIT_COMMITTING : data_refuse_message(s, &why));
+    enum submit_state next = submit_filtered(s) ? SUBMIT_FILTERING : SUBMIT_COMMITTING;
+    submit_go(s, kept ? next : submit_refuse_message(s, &why));
     submit_turn(s);
 }
 
@@ -312,6 +329,8 @@ static void data_log_accept(struct submit *s)
     log_text(&line, "sign", ingest_sign(s->ingest));
     if (*ingest_results(s->ingest))
         log_text(&line, "results", ingest_results(s->ingest));
+    if (*m->env.held_for)
+        log_text(&line, "held", m->env.held_for);
     if (*ingest_warning(s->ingest))
         log_text(&line, "warning", ingest_warning(s->ingest));
     log_end(&line);
@@ -342,7 +361,7 @@ static void submit_data_stored(struct item *item)
     if (!submit_answered(s))
         return;
     if (failed) {
-        submit_go(s, data_refuse_message(s, &why));
+        submit_go(s, submit_refuse_message(s, &why));
         submit_turn(s);
         return;
     }

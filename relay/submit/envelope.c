@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: ISC
 // MAIL, RCPT and RSET: who sends, from whom, to whom (RFC 5321 section 4.1.1, RFC 6409;
 // ARCHITECTURE.md, Who may say what).
+#include "relay/submit/message_inside.h"
 #include "relay/submit/sender.h"
 
 #include <stdlib.h>
@@ -80,6 +81,14 @@ static int check_room(struct submit *s, uint64_t bytes, struct why *why)
     return 0;
 }
 
+bool submit_may_send(const struct submit *s, const struct smtp_path *from)
+{
+    const struct cfg_sender *row = s->principal.row;
+    return !from->address[0] || row->forward ||
+           principal_may_send(row, from->address, from->domain) ||
+           principal_double_bounce(row, from->address, from->domain);
+}
+
 static int check_mail(struct submit *s, const struct smtp_mail *mail, struct why *why)
 {
     const struct config *config = s->setup->config;
@@ -88,9 +97,7 @@ static int check_mail(struct submit *s, const struct smtp_mail *mail, struct why
         return why_say(why, MESSAGE_TOO_LARGE, (unsigned long long)config->limits.message_size);
     if (mail->requiretls && !submit_secure(s))
         return why_say(why, STARTTLS_REQUIRED);
-    if (mail->from.address[0] && !row->forward &&
-        !principal_may_send(row, mail->from.address, mail->from.domain) &&
-        !principal_double_bounce(row, mail->from.address, mail->from.domain))
+    if (!submit_may_send(s, &mail->from))
         return why_say(why, SENDER_NOT_OWN, s->principal.name, mail->from.address);
     if (check_room(s, promise(mail), why) < 0)
         return -1;
@@ -211,21 +218,28 @@ static int check_rcpt(struct submit *s, struct smtp_rcpt *rcpt, struct why *why)
     return 0;
 }
 
+int submit_add_recipient(struct submit *s, struct smtp_rcpt *rcpt, struct why *why)
+{
+    if (check_rcpt(s, rcpt, why) < 0)
+        return -1;
+    if (is_known(s->message, &rcpt->to)) // one copy, however often it is named
+        return 0;
+    struct recipient *r = message_add_recipient(s->message, rcpt->to.address, rcpt->to.domain);
+    r->notify = rcpt->notify;
+    if (rcpt->orcpt)
+        replace(&r->orcpt, mem_dup(rcpt->orcpt));
+    return 0;
+}
+
 enum submit_state submit_rcpt(struct submit *s, struct span args)
 {
     struct smtp_rcpt rcpt;
     struct why why;
     if (smtp_rcpt_parse(args, &rcpt, &why) < 0)
         return syntax(s, &why, rcpt.unknown);
-    int rc = check_rcpt(s, &rcpt, &why);
-    if (rc < 0) {
+    int rc = submit_add_recipient(s, &rcpt, &why);
+    if (rc < 0)
         submit_envelope_refuse(s, rcpt.to.address, &why);
-    } else if (!is_known(s->message, &rcpt.to)) { // one copy, however often it is named
-        struct recipient *r = message_add_recipient(s->message, rcpt.to.address, rcpt.to.domain);
-        r->notify = rcpt.notify;
-        if (rcpt.orcpt)
-            replace(&r->orcpt, mem_dup(rcpt.orcpt));
-    }
     smtp_rcpt_free(&rcpt);
     if (rc < 0)
         return s->state;

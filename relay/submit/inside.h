@@ -14,6 +14,7 @@
 #include "relay/log/log.h"
 #include "relay/ingest/receive.h"
 #include "relay/login/bans.h"
+#include "relay/milter/milter.h"
 #include "relay/smtp/command.h"
 #include "relay/submit/session.h"
 
@@ -36,6 +37,7 @@ enum submit_state {
     SUBMIT_WRITING,     // body bytes go to their file
     SUBMIT_JUDGING,     // DNS facts are being looked up
     SUBMIT_FILING,      // the body's file is being finished
+    SUBMIT_FILTERING,   // filters have it
     SUBMIT_COMMITTING,  // the spool has it
     SUBMIT_OVERLONG,    // the rest of a line that is too long
     SUBMIT_GONE,        // closed; freed when nothing is pending
@@ -88,6 +90,7 @@ struct submit {
     struct message *message;    // facts of the transaction
     struct receive *receive;
     struct ingest *ingest;
+    struct milter_run *filters;
     uint64_t expected;          // SIZE=
     uint64_t heard_ns, ends_ms; // its last byte, clock_mono_ns(); its deadline, clock_mono_ms()
     uint64_t chunk_left;
@@ -139,12 +142,5 @@ enum submit_state submit_secured(struct submit *s);
 enum submit_state submit_credentials(struct submit *s, struct span line);
 // forward.c: what the principal may say of the original client; NULL: nothing was said.
 const struct smtp_forward *submit_original(struct submit *s);
-// data.c
-enum submit_state submit_read_data(struct submit *s);
-enum submit_state submit_read_chunk(struct submit *s);
-void submit_write_body(struct submit *s);
-enum submit_state submit_give_up(struct submit *s);
-void submit_finish_file(struct submit *s);
-void submit_commit(struct submit *s);
 
 #endif

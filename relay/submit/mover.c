@@ -81,6 +81,8 @@ static void mover_discarded(void *session)
 
 static void forget_message(struct submit *s, bool stored)
 {
+    milter_free(s->filters);
+    s->filters = NULL;
     ingest_free(s->ingest);
     s->ingest = NULL;
     if (receive_free(s->receive, stored, &s->host->worker->loop, mover_discarded, s))

@@ -2,7 +2,7 @@
 // The inbound session as a table: a row a state, in the order a session lives them: what happens on entering
 // it, on input, at its timeout. Handlers return the next state; submit_go() (mover.c) alone changes it. Owns
 // the beginning, the events and the end; what commands mean is in the files of their names.
-#include "relay/submit/inside.h"
+#include "relay/submit/message_inside.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -34,6 +34,7 @@ static const struct submit_row table[] = {
     [SUBMIT_WRITING] = {"writing", submit_write_body, NULL, NULL, 0},
     [SUBMIT_JUDGING] = {"judging", NULL, NULL, submit_give_up, FACTS_MS},
     [SUBMIT_FILING] = {"filing", submit_finish_file, NULL, NULL, 0},
+    [SUBMIT_FILTERING] = {"filtering", submit_filter, NULL, NULL, 0},
     [SUBMIT_COMMITTING] = {"committing", submit_commit, NULL, NULL, 0},
     [SUBMIT_OVERLONG] = {"overlong", NULL, submit_skip_line, NULL, IDLE_MS},
     [SUBMIT_GONE] = {"gone", NULL, NULL, NULL, 0},

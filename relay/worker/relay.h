@@ -26,6 +26,7 @@ struct history;     // relay/http/history.h
 struct limits;      // relay/worker/limits.h
 struct bans;        // relay/login/bans.h
 struct quota;       // relay/deliver/quota.h
+struct milters;     // relay/milter/book.h
 
 enum relay_stage { RELAY_STARTING, RELAY_RUNNING, RELAY_DRAINING, RELAY_STOPPING };
 
@@ -80,6 +81,7 @@ struct relay {
     struct bans *bans;             // there before the first worker and after the last
     struct quota
         *quota; // relay/deliver/quota.h: made by the first worker's pool, gone with the last
+    struct milters *milters; // NULL: nothing is noted
     struct worker **workers;
     unsigned nworkers;
     struct counters counters;

@@ -135,6 +135,18 @@ void spool_large_discard(struct spool *spool, struct message *m)
     m->large = NULL;
 }
 
+ssize_t spool_read_large(struct spool *spool, const struct message *m, uint64_t offset, void *out,
+                         size_t n, struct why *why)
+{
+    (void)spool;
+    (void)m;
+    (void)why;
+    size_t left = offset < shelf.large_bytes ? shelf.large_bytes - (size_t)offset : 0;
+    n = n < left ? n : left;
+    memcpy(out, shelf.large + offset, n);
+    return (ssize_t)n;
+}
+
 // ---- files
 
 #define FOLDER  "/tmp/waxwing-inbound"
@@ -392,4 +404,22 @@ char *story_sent(void)
     assert_int_equal(message_sent_header(m, &out), 0);
     buf_addspan(&out, buf_span(&m->body));
     return buf_take(&out);
+}
+
+static void story_compare(const char *text, bool there)
+{
+    char *sent = story_sent();
+    if ((strstr(sent, text) != NULL) != there)
+        fail_msg("'%s' is %s:\n%s", text, there ? "not in" : "in", sent);
+    free(sent);
+}
+
+void story_sent_has(const char *text)
+{
+    story_compare(text, true);
+}
+
+void story_sent_lacks(const char *text)
+{
+    story_compare(text, false);
 }

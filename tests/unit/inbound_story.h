@@ -49,6 +49,8 @@ void story_turn(struct story *s); // the loop, once; waits for what comes, a few
 // The last message: what would be sent (prefix, header without what is left out, body),
 // NUL-terminated. Caller frees.
 char *story_sent(void);
+void story_sent_has(const char *text); // fails unless it stands there
+void story_sent_lacks(const char *text);
 const struct message *story_last(void);
 
 // A client. Connects to listener i; from 127.0.0.`from` (0: 127.0.0.1).

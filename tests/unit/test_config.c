@@ -113,6 +113,17 @@ static struct config *load_interface(const char *folder)
     return config_load_file(path, &load);
 }
 
+static void filters_are_there(const struct config *c)
+{
+    assert_int_equal(c->nmilters, 2);
+    assert_int_equal(c->milters[0].on_failure, MILTER_ACCEPT);
+    assert_int_equal(c->milters[1].socket.address.ss_family, AF_UNIX);
+    assert_int_equal(c->milters[1].content, 120000);
+    assert_true(config_filters(&c->senders[0], &c->milters[0]));
+    assert_false(config_filters(&c->senders[2], &c->milters[0]));
+    assert_true(config_filters(&c->senders[2], &c->milters[1]));
+}
+
 static void the_page_of_the_interface_loads(void **state)
 {
     (void)state;
@@ -144,6 +155,7 @@ static void the_page_of_the_interface_loads(void **state)
     assert_int_equal(c->senders[2].rewrites[1].to.kind, SENDER_DOMAIN);
     assert_string_equal(c->senders[2].force_from, "alerts@example.org");
     assert_string_equal(c->senders[3].archive, "");
+    filters_are_there(c);
     assert_int_equal(c->ndkim, 1);
     assert_int_equal(c->dkim[0].nkeys, 2);
     snprintf(expected, sizeof expected, "%s/dkim/example.org.r2026.pem", folder);
