@@ -240,6 +240,12 @@ const struct command commands[] = {
      "  bash: waxwing completion bash > /usr/share/bash-completion/completions/waxwing\n"
      "  zsh:  waxwing completion zsh > /usr/share/zsh/vendor-completions/_waxwing\n",
      command_completion},
+    {"why", "what a reason of the log means, who must act, and what to do",
+     "usage: waxwing why [--json] [NAME]\n"
+     "NAME is what the log, a notification or explain calls why=; without one all are listed.\n"
+     "Exit: 0, or 1 where there is no such reason.\n"
+     "  --json  for programs\n",
+     command_why},
     {"version", "print the version", "usage: waxwing version [--json]\n", command_version},
     {NULL, NULL, NULL, NULL},
 };

@@ -9,42 +9,12 @@
 #include "relay/base/clock.h"
 #include "relay/log/json.h"
 #include "relay/route/explain.h"
-
-#define WIDTH 79
+#include "relay/command/paragraph.h"
 
 static const char *explain_text_word(const json_t *j, const char *key)
 {
     const char *s = json_string_value(json_object_get(j, key));
     return s ? s : "";
-}
-
-// Breaks at spaces; further lines are indented alike. What peers wrote cannot steer the terminal.
-static void paragraph(FILE *out, int indent, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-static void paragraph(FILE *out, int indent, const char *format, ...)
-{
-    char text[4096];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    for (char *c = text; *c; c++)
-        if ((unsigned char)*c < 32 || *c == 127)
-            *c = '?';
-    const char *p = text;
-    size_t room = (size_t)(WIDTH - indent);
-    do {
-        size_t n = strlen(p), cut = n;
-        if (n > room) {
-            for (cut = room; cut > 0 && p[cut] != ' '; cut--)
-                ;
-            if (cut == 0)
-                cut = strcspn(p, " ");
-        }
-        fprintf(out, "%*s%.*s\n", indent, "", (int)cut, p);
-        p += cut;
-        p += strspn(p, " ");
-    } while (*p);
 }
 
 static void span_of_time(long long seconds, char out[static 32])

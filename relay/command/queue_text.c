@@ -42,6 +42,8 @@ static void print_text(const json_t *row)
     if (word(row, "reason")[0]) {
         fputs("\n               ", stdout);
         print_safe(word(row, "reason"));
+        if (word(row, "why")[0])
+            printf(" (why %s, act %s)", word(row, "why"), word(row, "act"));
     }
     putchar('\n');
 }

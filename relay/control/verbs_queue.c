@@ -12,6 +12,7 @@
 #include "relay/queue/queue.h"
 #include "relay/queue/redirect.h"
 #include "relay/log/json.h"
+#include "relay/base/reasons.h"
 
 #define ROUND_ROWS    200  // recipients that a worker looks after before its loop goes on
 #define ROUND_NOTED   2000 // changed, after which the spool has its turn
@@ -61,6 +62,8 @@ static json_t *verbs_queue_describe(const struct queue_row *row)
     json_object_set_new(j, "reason", json_text(row->reason));
     json_object_set_new(j, "class",
                         row->class && row->class[0] ? json_string(row->class) : json_null());
+    json_object_set_new(j, "why", json_text(reason_row(row->why)->name));
+    json_object_set_new(j, "act", json_text(act_word(row->act)));
     return j;
 }
 

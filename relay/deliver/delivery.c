@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include "relay/base/words.h"
+#include "relay/smtp/reply_class.h"
 #include "relay/base/mem.h"
 #include "relay/route/routes.h"
 
@@ -134,4 +135,16 @@ enum route_variant delivery_variant(const struct delivery *d)
     return env->requiretls && !env->dsn ? ROUTE_REQUIRETLS
            : env->tls_optional          ? ROUTE_TLS_OPTIONAL
                                         : ROUTE_PLAIN;
+}
+
+void delivery_waits_for(struct delivery *d, const struct why *why)
+{
+    char *reason = mem_printf("%s %s%s%s%s%s", why->status, why->text, why->host[0] ? " at " : "",
+                              why->host, why->reply[0] ? ": " : "", why->reply);
+    words_drop(d->reason);
+    d->reason = words_keep(reason);
+    free(reason);
+    d->class = (unsigned char)reply_meaning_of(why).class;
+    d->why = (unsigned short)why->reason;
+    d->act = (unsigned char)why->act;
 }

@@ -73,6 +73,8 @@ struct delivery {
     // Shared texts (relay/base/words.h); NULL: none. An operator's next hop; where it went last, until it has a route.
     const char *next_hop, *site;
     const char *reason; // the last failure in words, shared (relay/base/words.h); NULL if none
+    unsigned short why; // enum reason: what it is called
+    unsigned char act;  // enum act: who can mend it
     // A TLS failure waits for policy and records to be looked up again, and then for its next time.
     bool looking, looked; // now; since it last waited for its time
     size_t nrcpts;
@@ -88,6 +90,8 @@ void delivery_move(struct delivery *d, enum queue_state place, struct list *list
 // Records a reason for a recipient (copies it).
 void delivery_refuse(struct delivery_rcpt *r, const struct why *why);
 void delivery_attempt(struct delivery_rcpt *r, struct attempt *a); // takes a reference of its own
+// What it waits for, as operators see it: status, sentence, host and reply; replaces the one before.
+void delivery_waits_for(struct delivery *d, const struct why *why);
 // Before an attempt: everybody open, reasons gone.
 void delivery_reset(struct delivery *d);
 // Drops the recipients whose standing is final (`ended` says so); true: none is left.

@@ -92,6 +92,7 @@ void refusal_line(struct relay *relay, const struct message *m, const struct rou
     log_text(&line, "source", host ? demand_source_word(host->demand.source) : NULL);
     log_text(&line, "type", why_tls_word(why->tls));
     log_text(&line, "reason", why->text);
+    log_reason(&line, why);
     log_end(&line);
     struct counters *c = &relay->counters;
     atomic_fetch_add_explicit(&c->tls_by_type[why->tls][refused], 1, memory_order_relaxed);

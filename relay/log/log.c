@@ -17,6 +17,7 @@
 #include "relay/base/utf8.h"
 #include "relay/log/inside.h"
 #include "relay/log/writer.h"
+#include "relay/base/reasons.h"
 
 #define LINE_MAX_BYTES 65536
 
@@ -212,6 +213,14 @@ void log_seconds(struct logline *line, const char *key, int64_t ms)
     field_end(line, before);
 }
 
+void log_reason(struct logline *line, const struct why *why)
+{
+    if (why->reason == REASON_NONE)
+        return;
+    log_text(line, "why", reason_row(why->reason)->name);
+    log_text(line, "act", act_word(why->act));
+}
+
 void log_why(struct logline *line, const struct why *why)
 {
     log_text(line, "status", why->status);
@@ -219,6 +228,7 @@ void log_why(struct logline *line, const struct why *why)
     if (why->tls != WHY_TLS_NONE)
         log_text(line, "type", why_tls_word(why->tls));
     log_text(line, "reason", why->text);
+    log_reason(line, why);
 }
 
 void log_begin(struct logline *line, enum log_level level, const char *event, uint64_t id)

@@ -39,7 +39,8 @@ void log_address(struct logline *line, const char *key, const char *address); //
 void log_number(struct logline *line, const char *key, int64_t value);
 void log_seconds(struct logline *line, const char *key, int64_t ms); // seconds with three decimals
 void log_why(struct logline *line,
-             const struct why *why); // status= reply= reason= (type= where TLS)
+             const struct why *why); // status= reply= (type= where TLS) reason= why= act=
+void log_reason(struct logline *line, const struct why *why); // why= act= alone
 void log_end(struct logline *line);
 
 // One `alarm` line: what (a stable word for scripts), and a sentence. Also counted for status and metrics.

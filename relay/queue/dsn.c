@@ -8,6 +8,7 @@
 #include <string.h>
 #include "config/idn.h"
 #include "relay/base/clock.h"
+#include "relay/base/reasons.h"
 #include "relay/base/id.h"
 #include "relay/base/maxima.h"
 #include "relay/base/mem.h"
@@ -78,6 +79,9 @@ static void add_status_group(const struct dsn *dsn, const struct dsn_row *row, b
         buf_addf(out, "Diagnostic-Code: %s; ", smtp ? "smtp" : "X-Waxwing");
         dsn_fold(out, smtp ? dsn_reply(row) : row->why->text, 24, " ");
         buf_adds(out, "\r\n");
+        if (row->why->reason != REASON_NONE)
+            buf_addf(out, "X-Waxwing-Why: %s; act=%s\r\n", reason_row(row->why->reason)->name,
+                     act_word(row->why->act));
     }
     clock_rfc5322(row->tried_ms, date);
     buf_addf(out, "Last-Attempt-Date: %s\r\n", date);

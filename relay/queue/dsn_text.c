@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "relay/base/clock.h"
+#include "relay/base/reasons.h"
 
 #define LINE 76
 
@@ -183,6 +184,9 @@ static void row_text(const struct dsn *dsn, const struct dsn_row *row, struct bu
         dsn_fold(out, dsn_reply(row), 13, "    ");
         buf_adds(out, "\r\n");
     }
+    if (row->why->reason != REASON_NONE)
+        buf_addf(out, "    Reason: %s. Who can mend it: %s.\r\n",
+                 reason_row(row->why->reason)->name, act_text(row->why->act));
     buf_adds(out, "\r\n");
     bool tls = row->why->tls != WHY_TLS_NONE;
     if (dsn->postmaster || (dsn->kind != DSN_FAILED && !tls))

@@ -19,6 +19,8 @@ struct queue_row {
     const char *from, *to, *domain, *login;
     const char *reason; // the last failure, "" if none
     const char *class;  // of that: a word of relay/smtp/reply_class.h, "" if none
+    enum reason why;    // what it is called
+    enum act act;       // who can mend it
     const char *site; // where it went last, or goes now; NULL: it has had no route since the start
     const char *next_hop; // an operator's; NULL: the configuration's
 };

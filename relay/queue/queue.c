@@ -337,12 +337,9 @@ static void suspect(struct queue *q, struct delivery *d)
     char id[ID_TEXT];
     id_text(d->message->env.id, id);
     d->next_ms = INT64_MAX;
-    char *reason =
-        mem_printf("4.3.0 held: the relay ended uncleanly %u times in the middle of it", crashes);
-    words_drop(d->reason);
-    d->reason = words_keep(reason);
-    d->class = REPLY_OURS;
-    free(reason);
+    struct why why;
+    why_say(&why, HELD_CRASHES, crashes);
+    delivery_waits_for(d, &why);
     queue_note(q, d, SPOOL_DEFERRED, NULL);
     log_alarm("crash",
               "the relay ended uncleanly %u times in the middle of the delivery of %s to "

@@ -45,6 +45,8 @@ static struct queue_row rows_of(const struct delivery *d)
         .login = env->principal,
         .reason = d->reason ? d->reason : "",
         .class = class_of(d),
+        .why = (enum reason)d->why,
+        .act = (enum act)d->act,
         .site = d->route && d->route->nhosts ? d->route->site : d->site,
         .next_hop = d->next_hop,
     };

@@ -203,16 +203,6 @@ static int64_t warn_at(const struct settling *s)
     return after ? s->d->message->env.created_ms + (int64_t)after : 0;
 }
 
-static void keep_reason(struct delivery *d, const struct why *why)
-{
-    char *reason = mem_printf("%s %s%s%s%s%s", why->status, why->text, why->host[0] ? " at " : "",
-                              why->host, why->reply[0] ? ": " : "", why->reply);
-    words_drop(d->reason);
-    d->reason = words_keep(reason);
-    d->class = (unsigned char)reply_meaning_of(why).class;
-    free(reason);
-}
-
 static void warn(struct settling *s, struct delivery_rcpt *r, int64_t at)
 {
     if (r->delay_warned || !at || s->now < at)
@@ -278,7 +268,7 @@ static void later(struct settling *s)
         settle_by(s, SETTLED_DEFERRED, r->why->status);
         note(s, r, SPOOL_DEFERRED, r->why);
     }
-    keep_reason(d, &s->worst);
+    delivery_waits_for(d, &s->worst);
     // What waits keeps neither reasons nor bytes in memory.
     delivery_reset(d);
     content_unref(d->content);

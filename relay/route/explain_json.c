@@ -7,6 +7,7 @@
 #include "relay/base/clock.h"
 #include "relay/route/explain.h"
 #include "relay/log/json.h"
+#include "relay/base/reasons.h"
 #include "tls/sts.h"
 
 static json_t *describe_sts(const struct sts_view *sts)
@@ -64,6 +65,13 @@ static json_t *describe_names(const struct demand *d)
     return j;
 }
 
+// What a reason is called and who can mend it; NULL: there is none.
+static void explain_json_why(json_t *j, const struct why *why)
+{
+    json_object_set_new(j, "why", json_text(why ? reason_row(why->reason)->name : ""));
+    json_object_set_new(j, "act", json_text(why ? act_word(why->act) : ""));
+}
+
 static json_t *describe_host(const struct route_host *h)
 {
     const struct demand *d = &h->demand;
@@ -83,6 +91,7 @@ static json_t *describe_host(const struct route_host *h)
     json_object_set_new(j, "names", describe_names(d));
     json_object_set_new(j, "reason", json_text(refuse || d->shadowed ? why->text : ""));
     json_object_set_new(j, "type", json_text(refuse ? why_tls_word(why->tls) : ""));
+    explain_json_why(j, refuse || d->shadowed ? why : NULL);
     if (d->observe > d->level)
         json_object_set_new(j, "watched", json_text(tls_level_word(d->observe)));
     return j;
@@ -168,6 +177,7 @@ json_t *explain_json(const struct planning *planning, const char *domain)
     bool delivers = route->verdict == ROUTE_DELIVER;
     json_object_set_new(j, "reason", json_text(delivers ? "" : route->why.text));
     json_object_set_new(j, "status", json_text(delivers ? "" : route->why.status));
+    explain_json_why(j, delivers ? NULL : &route->why);
     json_object_set_new(j, "next_hop_domain", json_text(route->next_hop_domain));
     json_object_set_new(j, "shadow", json_boolean(route->shadow));
     json_object_set_new(j, "sts", describe_sts(route_sts(route, NULL)));
