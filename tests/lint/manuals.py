@@ -10,9 +10,9 @@ from rooms import text_of, tracked
 LOG = "man/waxwing-log.7"
 COMMANDS = "relay/command/commands.c"
 HELP = "relay/command/command.c"
-MADE = {"waxwing.yaml.5"}  # from the table of keys
+MADE = {"waxwing.yaml.5", "waxwing-reasons.7"}  # from the table of keys, from the catalogue of reasons
 FIELD = re.compile(r'\blog_(?:text|bytes|address|number|seconds)\(\s*&?line,\s*"([\w-]+)"')
-WHY = {"status", "reply", "type", "reason"}  # what log_why writes
+WHY = {"status", "reply", "type", "reason", "why", "act"}  # what log_why writes
 
 
 def pages(root):
