@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: ISC
-// `waxwing audit DOMAIN`: an own domain as receivers see it. Exit: 0 no problem, 1 a problem, 75 the DNS did not
+// `waxwing audit DOMAIN|--all`: an own domain as receivers see it. Exit: 0 no problem, 1 a problem, 75 the DNS did not
 // say.
 #include <jansson.h>
 #include <stdlib.h>
@@ -12,11 +12,13 @@
 #include "relay/command/options.h"
 #include "relay/command/config_file.h"
 #include "relay/command/offline.h"
+#include "relay/command/progress.h"
+#include "relay/command/terminal.h"
 
 struct audit_options {
     const char *dns_file, *resolver;
     struct audit_addresses addresses;
-    bool json;
+    bool json, all;
     char domain[IDN_NAME];
 };
 
@@ -40,6 +42,7 @@ static int command_audit_read_options(struct audit_options *o, int argc, char **
 {
     static const struct option_row rows[] = {
         {"json", OPTION_FLAG, offsetof(struct audit_options, json), NULL},
+        {"all", OPTION_FLAG, offsetof(struct audit_options, all), NULL},
         {"dns-file", OPTION_TEXT, offsetof(struct audit_options, dns_file), NULL},
         {"resolver", OPTION_TEXT, offsetof(struct audit_options, resolver), NULL},
         {"ip", OPTION_CALL, 0, audit_on_ip},
@@ -49,8 +52,10 @@ static int command_audit_read_options(struct audit_options *o, int argc, char **
     int rc = command_table("audit", argc, argv, rows, o);
     if (rc != EXIT_YES)
         return rc;
-    if (optind + 1 != argc)
-        return command_usage_error("audit", "one domain is wanted");
+    if (o->all && optind == argc)
+        return EXIT_YES;
+    if (optind + 1 != argc || o->all)
+        return command_usage_error("audit", "one domain is wanted, or --all");
     if (idn_to_ascii(argv[optind], o->domain) < 0 || !o->domain[0])
         return command_usage_error("audit", "'%s' is not a domain", argv[optind]);
     return EXIT_YES;
@@ -85,8 +90,13 @@ static void command_audit_print_text(const struct audit *audit)
 {
     for (size_t i = 0; i < audit->n; i++) {
         const struct audit_finding *f = &audit->at[i];
-        printf("%-8s %-8s %s\n", f->temporary ? "unknown" : audit_severity_word(f->severity),
-               f->about, f->text);
+        terminal_tint(f->temporary || f->severity == AUDIT_ADVICE ? TERMINAL_WAIT
+                      : f->severity == AUDIT_PROBLEM              ? TERMINAL_BAD
+                                                                  : TERMINAL_GOOD);
+        printf("%-8s", f->temporary ? "unknown" : audit_severity_word(f->severity));
+        terminal_tint(TERMINAL_PLAIN);
+        printf(" %-8s ", f->about);
+        terminal_wrap(f->text, 18);
         struct span rest = span_text(f->record);
         if (!f->name)
             continue;
@@ -145,6 +155,31 @@ static int command_audit_look(struct audit_options *o, const struct config *conf
     return status;
 }
 
+// Every domain with a key, one after the other; the worst status counts.
+static int command_audit_all(struct audit_options *o, const struct config *config,
+                             struct offline *offline)
+{
+    bool wrong = false, unknown = false;
+    if (o->json)
+        putchar('[');
+    for (size_t i = 0; i < config->ndkim; i++) {
+        progress_step(i, config->ndkim);
+        snprintf(o->domain, sizeof o->domain, "%s", config->dkim[i].domain);
+        if (o->json)
+            fputs(i ? ",\n" : "\n", stdout);
+        else
+            printf("%s%s\n", i ? "\n" : "", o->domain);
+        int status = command_audit_look(o, config, offline);
+        wrong |= status == EXIT_NO;
+        unknown |= status == EXIT_TEMP;
+    }
+    if (o->json)
+        puts("]");
+    else if (!config->ndkim)
+        puts("no domain has a key: there is nothing to audit");
+    return wrong ? EXIT_NO : unknown ? EXIT_TEMP : EXIT_YES;
+}
+
 static void find_addresses(const struct config *config, struct audit_addresses *given)
 {
     struct audit_addresses found;
@@ -170,7 +205,8 @@ int command_audit(int argc, char **argv)
         struct offline *offline = offline_open(&options, &why);
         find_addresses(config, &o.addresses);
         if (offline) {
-            status = command_audit_look(&o, config, offline);
+            status = o.all ? command_audit_all(&o, config, offline)
+                           : command_audit_look(&o, config, offline);
             offline_close(offline);
         } else {
             fprintf(stderr, "waxwing audit: %s\n", why.text);

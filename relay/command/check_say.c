@@ -3,6 +3,7 @@
 #include "relay/command/check.h"
 
 #include <string.h>
+#include "relay/command/terminal.h"
 #include "relay/log/json.h"
 
 void check_say(struct report *r, const char *verdict, const char *format, ...)
@@ -15,7 +16,12 @@ void check_say(struct report *r, const char *verdict, const char *format, ...)
     r->errors += strcmp(verdict, "ERROR") == 0;
     r->warnings += strcmp(verdict, "warning") == 0;
     if (!r->findings) {
-        printf("%-8s %s\n", verdict, text);
+        terminal_tint(strcmp(verdict, "ERROR") == 0     ? TERMINAL_BAD
+                      : strcmp(verdict, "warning") == 0 ? TERMINAL_WAIT
+                                                        : TERMINAL_GOOD);
+        printf("%-8s ", verdict);
+        terminal_tint(TERMINAL_PLAIN);
+        terminal_wrap(text, 9);
         return;
     }
     json_t *finding = json_object();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: ISC
 // Finding subcommands and explaining them.
 #include "relay/command/command.h"
+#include "relay/command/progress.h"
 #include "relay/command/terminal.h"
 
 #include <stdarg.h>
@@ -91,9 +92,16 @@ static int sift(int argc, char **argv, bool json, char **out)
 
 static int run_guarded(const struct command *c, int argc, char **argv)
 {
-    if (c->run != command_run) // its log has a grammar of its own
-        terminal_guard();
-    return c->run(argc, argv);
+    if (c->run == command_run) // its log has a grammar of its own
+        return c->run(argc, argv);
+    terminal_guard();
+    bool quiet = strcmp(c->name, "sendmail") == 0 || strcmp(c->name, "completion") == 0;
+    if (!quiet)
+        progress_begin(c->name);
+    int status = c->run(argc, argv);
+    fflush(stdout);
+    progress_end();
+    return status;
 }
 
 int command_main(int argc, char **argv, bool json)

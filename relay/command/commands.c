@@ -62,8 +62,9 @@ const struct command commands[] = {
      "  --now EPOCH      set the clock\n",
      command_explain},
     {"audit", "an own domain as receivers see it, and what to publish",
-     "usage: waxwing audit [OPTION ...] DOMAIN\n"
+     "usage: waxwing audit [OPTION ...] DOMAIN | --all\n"
      "SPF, DKIM, DMARC, MTA-STS, TLSA and TLS-RPT. Exit: 0 no problem, 1 a problem, 75 unknown.\n"
+     "  --all            every domain that has a key here\n"
      "  --ip A           mail leaves from this address (too); may be repeated\n"
      "  --json           for programs\n"
      "  --dns-file F     answer DNS and HTTPS from this file\n"
@@ -75,7 +76,9 @@ const struct command commands[] = {
      "Exit: 0 it takes and delivers mail, 1 it does not, 75 no relay answers; one sentence says "
      "why.\n",
      command_health},
-    {"status", "one screen about the running relay", "usage: waxwing status [--json]\n",
+    {"status", "one screen about the running relay",
+     "usage: waxwing status [--json] [--watch]\n"
+     "  --watch  again every two seconds, until interrupted\n",
      command_status},
     {"queue",
      "list, show, export, import, retry, hold, release, redirect, remove, bounce what waits",

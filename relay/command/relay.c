@@ -5,11 +5,21 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #include "config/load.h"
 #include "relay/command/command.h"
 #include "relay/command/config_file.h"
+#include "relay/command/options.h"
+#include "relay/command/progress.h"
+#include "relay/command/terminal.h"
 #include "relay/control/control.h"
 #include "relay/log/json.h"
+
+#define WATCH_S 2
+
+struct status_options {
+    bool json, watch;
+};
 
 static json_t *relay_ask(const char *verb, int *status)
 {
@@ -106,8 +116,12 @@ static void print_troubles(const json_t *troubles)
 {
     size_t i;
     const json_t *line;
-    json_array_foreach (troubles, i, line)
-        printf("%s %s\n", i ? "            " : "TROUBLE     ", json_string_value(line));
+    json_array_foreach (troubles, i, line) {
+        terminal_tint(TERMINAL_BAD);
+        printf("%s ", i ? "            " : "TROUBLE     ");
+        terminal_tint(TERMINAL_PLAIN);
+        terminal_wrap(json_string_value(line), 13);
+    }
 }
 
 static void print_milters(const json_t *milters)
@@ -164,17 +178,42 @@ static void print_status(const json_t *answer)
                json_number_of(c, "log_lost"));
 }
 
-int command_status(int argc, char **argv)
+static int show_status(bool json, bool again)
 {
-    bool json = argc == 2 && strcmp(argv[1], "--json") == 0;
-    if (argc > 1 && !json)
-        return command_usage_error("status", "unexpected argument '%s'", argv[1]);
     int status;
     json_t *answer = relay_ask("status", &status);
+    if (again)
+        terminal_clear();
     if (answer && json)
-        json_dumpf(answer, stdout, JSON_INDENT(2)), putchar('\n');
+        json_dumpf(answer, stdout, again ? JSON_COMPACT : JSON_INDENT(2)), putchar('\n');
     else if (answer && status == EXIT_YES)
         print_status(answer);
     json_decref(answer);
     return status;
+}
+
+// Until somebody interrupts it, or nobody answers; with --json a line each time.
+static int watch_status(bool json)
+{
+    int status;
+    progress_end();
+    while ((status = show_status(json, true)) == EXIT_YES && fflush(stdout) == 0)
+        sleep(WATCH_S);
+    return status;
+}
+
+int command_status(int argc, char **argv)
+{
+    static const struct option_row rows[] = {
+        {"json", OPTION_FLAG, offsetof(struct status_options, json), NULL},
+        {"watch", OPTION_FLAG, offsetof(struct status_options, watch), NULL},
+        {0},
+    };
+    struct status_options o = {0};
+    int rc = command_table("status", argc, argv, rows, &o);
+    if (rc != EXIT_YES)
+        return rc;
+    if (optind != argc)
+        return command_usage_error("status", "unexpected argument '%s'", argv[optind]);
+    return o.watch ? watch_status(o.json) : show_status(o.json, false);
 }

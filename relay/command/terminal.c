@@ -4,9 +4,12 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 #include "relay/base/utf8.h"
+#include "relay/command/progress.h"
 
 // One of the two streams.
 struct terminal {
@@ -82,9 +85,8 @@ static bool terminal_write_all(int fd, struct span bytes)
     return true;
 }
 
-static ssize_t terminal_write(void *cookie, const char *bytes, size_t n)
+static ssize_t write_cleaned(struct terminal *t, const char *bytes, size_t n)
 {
-    struct terminal *t = cookie;
     if (t->bytes)
         return terminal_write_all(t->fd, span_of(bytes, n)) ? (ssize_t)n : 0;
     struct buf in, clean;
@@ -102,6 +104,15 @@ static ssize_t terminal_write(void *cookie, const char *bytes, size_t n)
     return ok ? (ssize_t)n : 0; // 0: the stream's error is set, as for a full disk
 }
 
+// Two streams and a line that tells how far things are may share one screen.
+static ssize_t terminal_write(void *cookie, const char *bytes, size_t n)
+{
+    progress_hide();
+    ssize_t wrote = write_cleaned(cookie, bytes, n);
+    progress_may_show(n ? bytes[n - 1] : '\n');
+    return wrote;
+}
+
 static FILE *guarded(struct terminal *t, FILE *before)
 {
     static const cookie_io_functions_t functions = {.write = terminal_write};
@@ -112,6 +123,67 @@ static FILE *guarded(struct terminal *t, FILE *before)
     // Lines that belong together with those of the other stream stay in order.
     setvbuf(f, NULL, t == &err || isatty(t->fd) ? _IOLBF : _IOFBF, BUFSIZ);
     return f;
+}
+
+static void escape(const char *sequence)
+{
+    fflush(stdout);
+    progress_hide();
+    terminal_write_all(STDOUT_FILENO, span_text(sequence));
+}
+
+static bool has_colours(void)
+{
+    const char *term = getenv("TERM"), *none = getenv("NO_COLOR"); // no-color.org
+    return isatty(STDOUT_FILENO) && term && strcmp(term, "dumb") != 0 && !(none && none[0]);
+}
+
+void terminal_tint(enum terminal_tint tint)
+{
+    static const char *const sequences[] = {[TERMINAL_PLAIN] = "\033[0m",
+                                            [TERMINAL_GOOD] = "\033[32m",
+                                            [TERMINAL_WAIT] = "\033[33m",
+                                            [TERMINAL_BAD] = "\033[1;31m"};
+    if (has_colours())
+        escape(sequences[tint]);
+}
+
+void terminal_clear(void)
+{
+    if (isatty(STDOUT_FILENO))
+        escape("\033[H\033[2J");
+}
+
+size_t terminal_width(void)
+{
+    struct winsize size = {0};
+    if (!isatty(STDOUT_FILENO))
+        return 0;
+    ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+    return size.ws_col > 20 ? size.ws_col : 80;
+}
+
+// A line of at most `width` columns breaks at a blank where there is one.
+static size_t line_of(const char *text, size_t width)
+{
+    size_t n = strlen(text), blank = 0;
+    if (!width || n <= width)
+        return n;
+    for (size_t i = 1; i <= width; i++)
+        if (text[i] == ' ')
+            blank = i;
+    return blank ? blank : width;
+}
+
+void terminal_wrap(const char *text, size_t indent)
+{
+    size_t width = terminal_width(), room = width > indent + 20 ? width - indent : 0;
+    for (bool first = true; *text; first = false) {
+        size_t n = line_of(text, room);
+        printf("%*s%.*s\n", first ? 0 : (int)indent, "", (int)n, text);
+        text += n;
+        text += strspn(text, " ");
+    }
 }
 
 void terminal_guard(void)

@@ -11,6 +11,15 @@ void terminal_guard(void);
 // What follows on stdout is a message, wanted byte for byte: unless a terminal shows it.
 void terminal_bytes(void);
 
+// Columns of the screen; 0: standard output is none.
+size_t terminal_width(void);
+// What follows on standard output has this colour, where it is a screen that shows any (NO_COLOR and TERM=dumb: none).
+enum terminal_tint { TERMINAL_PLAIN, TERMINAL_GOOD, TERMINAL_WAIT, TERMINAL_BAD };
+void terminal_tint(enum terminal_tint tint);
+void terminal_clear(void); // an empty screen; elsewhere nothing
+// Prints text and a line end; on a screen too narrow for it further lines begin behind `indent` columns.
+void terminal_wrap(const char *text, size_t indent);
+
 // Appends text with everything replaced by "?" that a terminal could obey or that deceives its reader: C0 but
 // line feed, tab and the CR of a line end, DEL, C1, bytes that are no UTF-8, marks that turn the direction
 // of writing. Returns how many bytes were used: at most three are left, the start of a character whose rest

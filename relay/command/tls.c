@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: ISC
 // `waxwing tls`: what happened over TLS, what is known of other domains' policies, and what is reported. Asks
 // the running relay; without one (or with --state) reads the state database itself.
+#include "relay/command/progress.h"
 #include "relay/command/tls.h"
 
 #include <errno.h>
@@ -206,6 +207,7 @@ static void print_failures(const struct options *o, const json_t *rows, bool old
 // Ends with a signal, or when nothing can be read any more.
 static int tls_follow(const struct options *o)
 {
+    progress_end(); // waiting is what it is for
     int status;
     int64_t after = 0;
     size_t limit = o->since_ms ? STATE_ROWS : FOLLOW_FIRST;

@@ -13,6 +13,7 @@
 #include "config/load.h"
 #include "relay/base/mem.h"
 #include "relay/command/command.h"
+#include "relay/command/progress.h"
 #include "relay/setup/users.h"
 
 struct target {
@@ -59,6 +60,7 @@ static int prompt(const char *question, char out[USERS_PASSWORD + 2])
     struct termios before, silent;
     if (tcgetattr(STDIN_FILENO, &before) < 0)
         return -1;
+    progress_end();
     interrupted = 0;
     for (size_t i = 0; i < 5; i++)
         sigaction(signals[i], &action, &old[i]);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <string.h>
+#include "relay/command/progress.h"
 #include "relay/command/terminal.h"
 
 // In pieces of `step` bytes, as a stream would.
@@ -57,8 +58,27 @@ static void case_82_nothing_steers_the_terminal(void **state)
             shows(all[i].text, all[i].shown, step);
 }
 
+static void how_far_it_is_fits_a_line(void **state)
+{
+    (void)state;
+    char line[PROGRESS_LINE + 1];
+    assert_int_equal(progress_line("audit", 0, 0, 3, line), strlen("waxwing audit  3 s"));
+    assert_string_equal(line, "waxwing audit  3 s");
+    progress_line("audit", 5, 10, 3, line);
+    assert_string_equal(line, "waxwing audit  [==========>         ]  50 %  3 s");
+    progress_line("audit", 11, 10, 3, line);
+    assert_string_equal(line, "waxwing audit  [====================] 100 %  3 s");
+    progress_line("queue", 1234, 0, 60, line);
+    assert_string_equal(line, "waxwing queue  1234  60 s");
+    size_t n = progress_line("a name that is longer than any command has", UINT64_MAX, 0,
+                             UINT64_MAX, line);
+    assert_true(n <= PROGRESS_LINE && n == strlen(line));
+    progress_line("x", UINT64_MAX / 2, UINT64_MAX, 0, line); // no overflow is a crash
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(case_82_nothing_steers_the_terminal)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(case_82_nothing_steers_the_terminal),
+                                       cmocka_unit_test(how_far_it_is_fits_a_line)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
