@@ -125,7 +125,7 @@ static const struct {
 } menu[] = {
     {"/", "Overview"},           {"/queue", "Queue"},           {"/failures", "TLS failures"},
     {"/policies", "Policies"},   {"/exceptions", "Exceptions"}, {"/shadow", "Shadow"},
-    {"/domains", "Own domains"},
+    {"/domains", "Own domains"}, {"/logins", "Logins"},
 };
 
 static void add_menu(struct buf *out, const char *here)

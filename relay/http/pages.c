@@ -60,6 +60,7 @@ const struct http_page http_pages[] = {
     {"/exceptions", views_exceptions, false},
     {"/shadow", views_shadow, false},
     {"/domains", views_own, false},
+    {"/logins", views_logins, false},
     {"/style.css", pages_style, true},
     {"/healthz", pages_alive, true},
     {"/readyz", pages_ready, true},

@@ -7,6 +7,7 @@
 #include "relay/http/gather.h"
 
 #define VIEWS_FAILURES 1000 // newest failures looked at
+#define LOGINS_BANS    1000 // bans shown
 
 void overview(struct http_call *call, struct relay *relay);         // overview.c
 void views_queue(struct http_call *call, struct relay *relay);      // queue.c
@@ -16,6 +17,7 @@ void views_failures(struct http_call *call, struct relay *relay);   // failures.
 void views_shadow(struct http_call *call, struct relay *relay);     // failures.c
 void views_policies(struct http_call *call, struct relay *relay);   // policies.c
 void views_exceptions(struct http_call *call, struct relay *relay); // policies.c
+void views_logins(struct http_call *call, struct relay *relay);     // logins.c
 void views_own(struct http_call *call, struct relay *relay);        // own.c
 
 // The domains that most of the queue waits for, of an answer to queue-summary.

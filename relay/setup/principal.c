@@ -11,7 +11,7 @@
 #include "relay/base/mem.h"
 #include "relay/base/span.h"
 
-static void name_network(const struct network *n, char out[static PRINCIPAL_NAME])
+void principal_network(const struct network *n, char out[static PRINCIPAL_NAME])
 {
     char text[INET6_ADDRSTRLEN];
     inet_ntop(n->family, n->addr, text, sizeof text);
@@ -78,7 +78,7 @@ void principal_find(const struct config *config, const char *user, const struct 
             continue;
         out->row = row;
         if (!out->is_user)
-            name_network(n, out->name);
+            principal_network(n, out->name);
     }
 }
 

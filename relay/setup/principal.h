@@ -24,6 +24,8 @@ void principal_find(const struct config *config, const char *user, const struct 
 // The client is in a network row, or is a local user with a row: it is never banned.
 bool principal_trusts(const struct config *config, const struct sockaddr *client);
 
+// The name of whoever comes from that network.
+void principal_network(const struct network *n, char out[static PRINCIPAL_NAME]);
 // What completes an address without a domain: the first domain or address that the row names; "" without.
 void principal_origin(const struct cfg_sender *row, char out[static PRINCIPAL_NAME]);
 

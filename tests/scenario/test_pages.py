@@ -126,3 +126,22 @@ def test_the_page_of_own_domains_has_the_last_audit(lab):
     text = until(lambda: holding("/domains", ">spf<"), "an audit")
     for words in ("example.org", "r1, e1", ">problem<", "publish", "_dmarc.example.org"):
         assert words in text, words
+
+
+def test_case_329_the_page_of_logins_has_allowances_and_bans(lab):
+    relay = lab.relay(http=f"127.0.0.1:{PORT}", auth={"failures": 2, "ban": "1h"}, senders=[
+        {"user": "app", "from": ["example.org"], "limits": {"messages": "10/h"}},
+        {"network": ["198.51.100.0/24"], "from": ["*.example.org"]}]).start()
+    lab.mx("mx.dest.test", domains="dest.test")
+    text = page("/logins")[1]
+    for words in ("app", "10 of 10/h", "network:198.51.100.0/24", "*.example.org", "no limit", "Nobody is banned"):
+        assert words in text, words
+    relay.send("a@dest.test")
+    assert "9 of 10/h" in page("/logins")[1]
+    for _ in range(2):
+        with relay.client(login=False) as client:
+            client.ehlo()
+            client.starttls()
+            client.plain("<b>mallory</b>", "guess")
+    text = until(lambda: holding("/logins", ">client<"), "a ban")
+    assert "127.0.0.1" in text and "<b>mallory" not in text
