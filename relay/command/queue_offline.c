@@ -48,7 +48,7 @@ static struct queue_row offline_row(const struct message *m, const struct recipi
         .to = r->address,
         .domain = r->domain,
         .login = m->env.principal,
-        .reason = "",
+        .reason = state_of(r) == QUEUE_HELD && !r->attempts ? m->env.held_for : "",
         .class = r->attempts ? NULL : "",
         .next_hop = r->next_hop,
     };
@@ -80,7 +80,7 @@ static void print_one(const struct offline *o, const struct message *m, const st
     json_object_set_new(j, "state", json_string(queue_state_word(row.state)));
     json_object_set_new(j, "attempts", json_integer(row.attempts));
     json_object_set_new(j, "next", held ? json_null() : json_integer(row.next_ms / 1000));
-    json_object_set_new(j, "reason", json_string(""));
+    json_object_set_new(j, "reason", json_text(row.reason));
     json_object_set_new(j, "class", json_null());
     queue_print_row(o->call, j, n);
     json_decref(j);

@@ -107,7 +107,7 @@ static int edit_apply(struct edit *e, struct span changes, struct why *why)
     for (size_t used; changes.n; changes = span_from(changes, used)) {
         int rc = milter_take(changes, &packet, &used, why);
         assert(rc == 1);
-        if (!strchr("him", packet.code))
+        if (!milter_is_field(packet.code))
             continue;
         if (milter_read_change(&packet, &change, why) < 0)
             return -1;

@@ -120,7 +120,7 @@ static bool touches_header(struct span changes)
     struct milter_packet packet;
     struct why why;
     for (size_t used; changes.n; changes = span_from(changes, used))
-        if (milter_take(changes, &packet, &used, &why) == 1 && strchr("him", packet.code))
+        if (milter_take(changes, &packet, &used, &why) == 1 && milter_is_field(packet.code))
             return true;
     return false;
 }

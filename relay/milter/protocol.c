@@ -139,6 +139,11 @@ uint32_t milter_action_of(char code)
     return 0;
 }
 
+bool milter_is_field(char code)
+{
+    return code == 'h' || code == 'i' || code == 'm';
+}
+
 // RFC 5322 section 2.2: what a field's name is made of.
 static bool is_field_name(struct span name)
 {
@@ -162,7 +167,7 @@ int milter_read_change(const struct milter_packet *packet, struct milter_change 
 {
     struct span data = packet->data;
     *out = (struct milter_change){.code = packet->code};
-    if (packet->code == 'h' || packet->code == 'i' || packet->code == 'm')
+    if (milter_is_field(packet->code))
         return read_field(data, out, why);
     // Behind an address may stand ESMTP parameters, which are not for us to take from a filter.
     return take_text(&data, &out->value) ? 0 : broken(why, "a change that is cut short");

@@ -92,6 +92,7 @@ struct milter_change {
 };
 // The action that a change needs; 0: it is no change.
 uint32_t milter_action_of(char code);
+bool milter_is_field(char code); // it is about a header field
 int milter_read_change(const struct milter_packet *packet, struct milter_change *out,
                        struct why *why);
 

@@ -63,9 +63,9 @@ static void run_changes(const struct milter_run *run, struct buf *out)
     bool header = false, from = false, rcpts = false;
     for (size_t used; milter_take(changes, &packet, &used, &why) == 1;
          changes = span_from(changes, used)) {
-        header |= strchr("him", packet.code) != NULL;
+        header |= milter_is_field(packet.code);
         from |= packet.code == 'e';
-        rcpts |= strchr("+2-", packet.code) != NULL;
+        rcpts |= packet.code == '+' || packet.code == '2' || packet.code == '-';
     }
     if (header)
         run_add_change(out, "header");

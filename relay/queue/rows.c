@@ -30,6 +30,13 @@ static const char *class_of(const struct delivery *d)
     return d->reason ? reply_class_word((enum reply_class)d->class) : d->attempts ? NULL : "";
 }
 
+// The last failure; before there was one, why it was held when it was accepted.
+static const char *reason_of(const struct delivery *d)
+{
+    bool held = d->place == QUEUE_HELD && !d->attempts;
+    return d->reason ? d->reason : held ? d->message->env.held_for : "";
+}
+
 static struct queue_row rows_of(const struct delivery *d)
 {
     const struct envelope *env = &d->message->env;
@@ -43,7 +50,7 @@ static struct queue_row rows_of(const struct delivery *d)
         .from = env->from,
         .domain = d->domain,
         .login = env->principal,
-        .reason = d->reason ? d->reason : "",
+        .reason = reason_of(d),
         .class = class_of(d),
         .why = (enum reason)d->why,
         .act = (enum act)d->act,

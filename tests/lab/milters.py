@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: ISC
-"""Milters from Debian for a Postfix of the lab: OpenDKIM as a verifier, rspamd with its milter proxy. Each writes
-Authentication-Results under the id it is given, and each is asked on a port of its own."""
+"""Milters from Debian, for a Postfix of the lab and for the relay: OpenDKIM as a verifier, rspamd with its milter proxy,
+ClamAV with one signature of the lab's own; and one of the lab's that lies. Each is asked on a port of its own."""
 import os
 import shutil
 import socket
+import socketserver
+import struct
+import threading
 
 from tests.lab.process import Process
 from tests.lab.wait import until
@@ -37,8 +40,8 @@ spf {{ }}
 dkim {{ }}
 dmarc {{ }}
 milter_headers {{
-    use = ["authentication-results"]; skip_local = false; skip_authenticated = false;
-    authenticated_headers = ["authentication-results"];
+    use = ["authentication-results", "x-rspamd-queue-id"]; skip_local = false; skip_authenticated = false;
+    authenticated_headers = ["authentication-results", "x-rspamd-queue-id"];
     routines {{ authentication-results {{ header = "Authentication-Results"; remove = {remove}; spf_symbols {{
         pass = "R_SPF_ALLOW"; fail = "R_SPF_FAIL"; softfail = "R_SPF_SOFTFAIL"; neutral = "R_SPF_NEUTRAL";
         temperror = "R_SPF_DNSFAIL"; none = "R_SPF_NA"; permerror = "R_SPF_PERMFAIL"; }} }} }}
@@ -51,6 +54,8 @@ worker "rspamd_proxy" {{
 
 
 class Milter:
+    """Started and listening. `address`: as the relay's configuration names it."""
+
     def __init__(self, lab, kind, argv, port):
         self.lab, self.port = lab, port
         self.process = Process(argv, os.path.join(self.folder, "log"), cwd=self.folder)
@@ -66,6 +71,10 @@ class Milter:
     def socket(self):
         """As Postfix's smtpd_milters names it."""
         return f"inet:127.0.0.1:{self.port}"
+
+    @property
+    def address(self):
+        return self.socket.removeprefix("inet:")
 
     def write(self, name, text):
         path = os.path.join(self.folder, name)
@@ -92,3 +101,101 @@ class Rspamd(Milter):
         self.write("tld", "test\norg\n")  # the whole list takes it a minute to read
         path = self.write("conf", RSPAMD.format(port=port, remove=remove, folder=self.folder))
         super().__init__(lab, "rspamd", ["rspamd", "-f", "-i", "-c", path], port)
+
+
+CLAMD = """\
+DatabaseDirectory {folder}
+LocalSocket {folder}/clamd.sock
+Foreground yes
+MaxThreads 2
+User root
+"""
+CLAMAV_MILTER = """\
+MilterSocket unix:{folder}/milter.sock
+ClamdSocket unix:{folder}/clamd.sock
+Foreground yes
+User root
+OnInfected {on_infected}
+RejectMsg "%v is in it"
+AddHeader Add
+"""
+INFECTED = b"LAB-INFECTED-ATTACHMENT"
+
+
+class ClamAv(Milter):
+    """`on_infected`: Reject or Quarantine. It knows one signature: the bytes of INFECTED."""
+
+    def __init__(self, lab, on_infected="Reject"):
+        self.folder = lab.folder("clamav")
+        self.write("lab.ndb", f"Lab.Test:0:*:{INFECTED.hex()}\n")
+        clamd = self.write("clamd.conf", CLAMD.format(folder=self.folder))
+        self.clamd = Process(["clamd", "--config-file=" + clamd], os.path.join(self.folder, "clamd.log"))
+        lab.at_end(self.clamd.kill)
+        until(lambda: os.path.exists(self.path("clamd.sock")), lambda: "clamd:\n" + self.clamd.output()[-4000:])
+        path = self.write("milter.conf", CLAMAV_MILTER.format(folder=self.folder, on_infected=on_infected))
+        super().__init__(lab, "clamav-milter", ["clamav-milter", "--config-file=" + path], None)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def listens(self):
+        assert self.process.alive(), self.process.output()[-4000:]
+        return os.path.exists(self.path("milter.sock"))
+
+    @property
+    def socket(self):
+        return "unix:" + self.path("milter.sock")
+
+
+def packet(code, data=b""):
+    return struct.pack(">I", len(data) + 1) + code + data
+
+
+class _Dialogue(socketserver.StreamRequestHandler):
+    def handle(self):
+        milter = self.server.milter
+        while True:
+            head = self.rfile.read(4)
+            if len(head) < 4:
+                return
+            data = self.rfile.read(struct.unpack(">I", head)[0])
+            milter.seen.append((data[:1], data[1:]))
+            if data[:1] == b"Q" or not milter.answer(self.wfile, data[:1]):
+                return
+
+
+class LyingMilter:
+    """Answers c to everything, but says at a command (b"E": the end of the message) the bytes of `lies`; None
+    closes the connection there, and `silent` holds commands that get no answer."""
+
+    def __init__(self, lab, port=8899):
+        self.port, self.seen, self.lies, self.silent = port, [], {}, b""
+        self.address = f"127.0.0.1:{port}"
+        self.server = None
+        self.open()
+        lab.at_end(self.close)
+
+    def open(self):
+        class Server(socketserver.ThreadingTCPServer):
+            allow_reuse_address, daemon_threads = True, True
+        self.server = Server(("127.0.0.1", self.port), _Dialogue)
+        self.server.milter = self
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def close(self):
+        if self.server:
+            self.server.shutdown()
+            self.server.server_close()
+            self.server = None
+
+    def answer(self, out, command):
+        if command in self.lies:
+            said = self.lies[command]
+            if said is None:
+                return False
+            out.write(said)
+        elif command == b"O":
+            out.write(packet(b"O", struct.pack(">III", 6, 0x1FF, 0)))
+        elif command not in b"D" + self.silent:
+            out.write(packet(b"c"))
+        return True
