@@ -46,7 +46,9 @@ struct cfg_destination {
     struct strings names, pins; // pin: "sha256:HEX or base64"
     char *ca_file;              // "": the one of delivery
     char *auth_user, *auth_password_file, *auth_token_command;
-    int mode; // -1: the relay's
+    int mode;             // -1: the relay's
+    uint64_t connections; // at once to its site; 0: as all
+    struct rate rate;     // messages to its site; 0: as all
     size_t line;
 };
 
@@ -56,6 +58,14 @@ struct cfg_source {
 };
 
 enum memory_level { MEMORY_OFF, MEMORY_TLS, MEMORY_CERTIFICATE };
+
+// How the flow to a site follows what the site says (relay/queue/shape.h).
+struct cfg_shaping {
+    bool learn;
+    uint64_t start;   // connections to a site of which nothing is known
+    struct rate rate; // messages to one site at most; 0: no ceiling
+    uint64_t keep;    // ms that what was learned is kept
+};
 
 struct cfg_delivery {
     enum tls_level tls;
@@ -74,6 +84,7 @@ struct cfg_delivery {
     size_t nretry;
     uint64_t expire, warn_after, tls_warn_after; // ms
     uint64_t per_site, per_host, total, messages, idle;
+    struct cfg_shaping shaping;
     uint64_t connect, greeting, command, data; // timeouts, ms
     struct cfg_next_hop *smarthost;
     size_t nsmarthost;

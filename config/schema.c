@@ -71,6 +71,8 @@ static const struct schema_key sender_keys[] = {
              "is below it, alerts@example.net one address, * anything"},
     {"limits", KEY_GROUP, SHARED, .group = &sender_limit_group,
      .text = "how much the row may send"},
+    {"priority", KEY_SWITCH, AT(cfg_sender, high), .choices = "normal high", .initial = "normal",
+     .text = "high: its mail goes before that of others at each site, but for every eighth turn"},
     {"bare_lf", KEY_SWITCH, AT(cfg_sender, fix_bare_lf), .choices = "refuse fix",
      .initial = "refuse",
      .text = "lines that end in LF alone: refuse the message, or mend it before it is signed"},

@@ -39,6 +39,20 @@ static const struct schema_key connection_keys[] = {
 };
 static const struct schema_group connection_group = {connection_keys, NULL};
 
+static const struct schema_key shaping_keys[] = {
+    {"learn", KEY_BOOL, AT(cfg_delivery, shaping.learn), .initial = "true",
+     .text = "whether connections and pace of a site follow what it says; false: the ceilings hold "
+             "as they are, and only a site that is away is left alone"},
+    {"start", KEY_NUMBER, AT(cfg_delivery, shaping.start), .initial = "2", COUNT,
+     .text = "connections at once to a site of which nothing is known"},
+    {"rate", KEY_RATE, AT(cfg_delivery, shaping.rate), .initial = "0",
+     .text = "messages to one site in a time, at most; 0: no ceiling"},
+    {"keep", KEY_DURATION, AT(cfg_delivery, shaping.keep), .initial = "30d", .min = HOUR_MS,
+     .max = 3650 * DAY_MS, .text = "how long what was learned of a site that is not used is kept"},
+    END_OF_KEYS,
+};
+static const struct schema_group shaping_group = {shaping_keys, NULL};
+
 #define TIMEOUT .min = SECOND_MS, .max = HOUR_MS
 static const struct schema_key timeout_keys[] = {
     {"connect", KEY_DURATION, AT(cfg_delivery, connect), .initial = "30s", TIMEOUT,
@@ -98,6 +112,11 @@ static const struct schema_key destination_keys[] = {
      .text = "log in there; done only after a webpki, dane or pinned proof"},
     {"oauth", KEY_GROUP, SHARED, .group = &oauth_group, .flags = KEY_SECOND,
      .text = "the same with a token instead of a password"},
+    {"connections", KEY_NUMBER, AT(cfg_destination, connections), .initial = "0", .min = 0,
+     .max = 1000000,
+     .text = "connections at once to its site, at most; 0: delivery.connections.per_site"},
+    {"rate", KEY_RATE, AT(cfg_destination, rate), .initial = "0",
+     .text = "messages to its site in a time, at most; 0: delivery.shaping.rate"},
     {"mode", KEY_CHOICE, AT(cfg_destination, mode), .base = -1, .choices = "default enforce shadow",
      .initial = "default", .text = "as delivery.mode, for this destination; default: that one"},
     END_OF_KEYS,
@@ -149,6 +168,8 @@ static const struct schema_key delivery_keys[] = {
      .max = 100 * DAY_MS, .text = "the same where TLS policy is what holds the message; 0: never"},
     {"connections", KEY_GROUP, SHARED, .group = &connection_group,
      .text = "how many connections are made"},
+    {"shaping", KEY_GROUP, SHARED, .group = &shaping_group,
+     .text = "how the flow to a site follows what the site says: waxwing-sites(8)"},
     {"timeouts", KEY_GROUP, SHARED, .group = &timeout_group, .text = "how long peers may take"},
     {"smarthost", KEY_HOP, .list = true, MANY(cfg_delivery, smarthost, nsmarthost),
      .otherwise = "none: every domain's MX",

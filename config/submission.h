@@ -69,6 +69,7 @@ struct cfg_sender {
     struct sender_pattern *from;
     size_t nfrom;
     struct rate messages, recipients;
+    bool high; // priority
     bool fix_bare_lf;
     bool forward;
     struct networks own_networks;

@@ -27,9 +27,9 @@ static const char *page_of(const char *name)
     static const struct {
         const char *name, *page;
     } shared[] = {
-        {"help", ""},        {"completion", ""},   {"version", ""},    {"reload", "-run"},
-        {"drain", "-run"},   {"status", "-run"},   {"health", "-run"}, {"spf", "-message"},
-        {"sts", "-message"}, {"dane", "-message"},
+        {"help", ""},        {"completion", ""},   {"version", ""},     {"reload", "-run"},
+        {"drain", "-run"},   {"status", "-run"},   {"health", "-run"},  {"spf", "-message"},
+        {"sts", "-message"}, {"dane", "-message"}, {"pause", "-sites"}, {"resume", "-sites"},
     };
     for (size_t i = 0; i < sizeof shared / sizeof *shared; i++)
         if (strcmp(shared[i].name, name) == 0)

@@ -56,6 +56,9 @@ int command_why(int argc, char **argv);        // relay/command/why.c
 int command_version(int argc, char **argv);    // relay/command/version.c
 int command_completion(int argc, char **argv); // relay/command/completion.c
 int command_drain(int argc, char **argv);
+int command_sites(int argc, char **argv); // relay/command/sites.c
+int command_pause(int argc, char **argv);
+int command_resume(int argc, char **argv);
 int command_message(int argc, char **argv);  // relay/command/message.c
 int command_spf(int argc, char **argv);      // relay/command/spf.c
 int command_sts(int argc, char **argv);      // relay/command/sts.c

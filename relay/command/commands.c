@@ -112,6 +112,33 @@ const struct command commands[] = {
      "  --dry-run       only say how many\n"
      "  --yes           do not ask\n",
      command_queue},
+    {"sites", "how much mail each site gets, and the reply that taught it",
+     "usage: waxwing sites [SITE] [--learned] [--json]\n"
+     "A site is the set of hosts that mail for a domain goes to. A line says: its state (open, "
+     "paced,\n"
+     "shut, paused), connections in use, allowed now and at most, messages a minute that it gets, "
+     "taken in\n"
+     "the last minute, ready to go, replies that asked for less; below it what taught it last.\n"
+     "SITE shows those whose names have it in them.\n"
+     "  --learned  only those that taught the relay something, or are paused\n"
+     "  --json     for programs\n",
+     command_sites},
+    {"pause", "stop deliveries to a site for a while",
+     "usage: waxwing pause SITE [--for 2h] [--reason TEXT] [--json]\n"
+     "SITE is one of `waxwing sites', one of its hosts, or a domain whose mail goes there. What is "
+     "under\n"
+     "way ends, what waits waits on, and sender and log hear why; it lasts over a restart.\n"
+     "Exit: 0 paused, 1 there is no such site.\n"
+     "  --for T        it goes on by itself after 90s, 30m, 4h, 2d\n"
+     "  --reason TEXT  for the log and whoever looks\n"
+     "  --json         for programs\n",
+     command_pause},
+    {"resume", "let deliveries to a paused site go on",
+     "usage: waxwing resume SITE | --all [--json]\n"
+     "Exit: 0 it goes on, 1 no such site is paused.\n"
+     "  --all   every site that is paused\n"
+     "  --json  for programs\n",
+     command_resume},
     {"tls", "what failed, what is known of others' policies, what is reported",
      "usage: waxwing tls failures [--domain D] [--since AGE|DAY] [--type T] [--follow]\n"
      "       waxwing tls summary [--domain D] [--since AGE|DAY] [--type T]\n"

@@ -124,6 +124,8 @@ static bool next_address(struct deliver *d)
             struct why why;
             const struct sockaddr *to = address_of(host, d->address);
             enum pool_gate gate = pool_gate(d->order.pool, to, &why);
+            if (gate == POOL_BACKOFF && d->order.probe)
+                gate = POOL_YES;
             // Idle connections there serve other names: they make room.
             if (gate == POOL_FULL && pool_evict_at(d->order.pool, to))
                 gate = pool_gate(d->order.pool, to, &why);
@@ -134,6 +136,7 @@ static bool next_address(struct deliver *d)
                 continue;
             }
             d->troubles++;
+            deliver_lesson_away(d, &why);
             deliver_verdict(&d->last, &why, deliver_attempt(d, NULL));
         }
     }

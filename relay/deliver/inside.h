@@ -9,7 +9,7 @@
 // outlives a connection (which host is next, what was tried, the last failure) is in struct deliver. Handlers return
 // the next state; session.c alone changes it.
 //
-// Files, each calling only those before it: record.c (log and ledger), step.c (say a command, leave a host, give a
+// Files, each calling only those before it: record.c (log and ledger), lesson.c (what replies say about the flow), step.c (say a command, leave a host, give a
 // recipient its answer), transaction.c (begin, doubt and end a transaction), auth.c (what comes before MAIL; it asks
 // tls.c one thing, whether clear text is allowed), tls.c (EHLO, STARTTLS, the proof), data.c (the replies to DATA and
 // BDAT, the body, its answer), envelope.c (writes MAIL, RCPT and DATA; the replies to the first two), host.c (the
@@ -110,6 +110,7 @@ struct deliver {
     struct why strict;   // lax: how it failed
     bool no_ticket;      // a session ticket did not serve: whole handshakes from now on
     struct verdict last; // of the last host that failed
+    struct deliver_met met; // for whoever shapes the flow
 
     struct delivery_rcpt **rcpts; // all recipients of all deliveries
     size_t nrcpts;

@@ -231,7 +231,7 @@ static enum deliver_state deliver_session_enter_load(struct deliver *d)
 
 static enum deliver_state deliver_session_enter_end(struct deliver *d)
 {
-    bool attempted = !d->busy || d->tries || d->troubles || d->lacks || d->link.c;
+    d->met.attempted = !d->busy || d->tries || d->troubles || d->lacks || d->link.c;
     if (d->link.c) {
         // What was proved under a configuration that is no longer serves nobody else.
         if (d->route->setup == d->order.worker->setup) {
@@ -245,7 +245,7 @@ static enum deliver_state deliver_session_enter_end(struct deliver *d)
             deliver_drop(d, false);
         }
     }
-    d->order.done(&d->deliveries, attempted, d->order.arg);
+    d->order.done(&d->deliveries, &d->met, d->order.arg);
     assert(list_empty(&d->deliveries));
     return DELIVER_GONE;
 }
@@ -294,6 +294,7 @@ static enum deliver_state lost(struct deliver *d, struct why *why)
     case DELIVER_CONNECT:
     case DELIVER_GREETING:
         connection_failed(d->link.c, why);
+        deliver_lesson_away(d, why);
         return deliver_next(d, why, false);
     case DELIVER_STARTTLS:
     case DELIVER_SECURE:
@@ -323,6 +324,7 @@ static enum deliver_state on_421(struct deliver *d)
     struct why why;
     if (was_dead(d) || has_served(d))
         return after_the_dead(d);
+    deliver_lesson(d);
     switch (d->state) {
     case DELIVER_RCPT:
         if (!deliver_mail_refused(d))
@@ -349,6 +351,9 @@ static enum deliver_state session_on_reply(struct deliver *d)
 {
     if (d->link.c->reply.code == 421)
         return on_421(d);
+    deliver_lesson(d);
+    if (d->state != DELIVER_GREETING)
+        deliver_lesson_reached(d);
     d->link.replies++;
     d->trans.leaving = false;
     d->link.c->used_ms = clock_mono_ms();
@@ -444,6 +449,7 @@ static void session_on_event(struct stream *s, enum stream_event what, void *arg
     case STREAM_TIMEOUT:
         why_say(&why, HOST_SILENT);
         say_when(d, &why);
+        deliver_lesson_late(d, &why);
         go(d, lost(d, &why));
         break;
     }
@@ -474,8 +480,12 @@ static enum deliver_state deliver_session_enter_connect(struct deliver *d)
 
 static enum deliver_state session_greeting_reply(struct deliver *d)
 {
-    if (d->link.c->reply.code != 220)
+    if (d->link.c->reply.code != 220) {
+        struct why why;
+        outcome_reply(&why, STAGE_GREETING, &d->link.c->reply, d->link.c->host);
+        deliver_lesson_away(d, &why);
         return deliver_refused(d, STAGE_GREETING);
+    }
     return DELIVER_EHLO;
 }
 

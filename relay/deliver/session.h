@@ -12,11 +12,28 @@
 #define DELIVER_BATCH      100   // recipients in one transaction (RFC 5321 section 4.5.3.1.8)
 #define DELIVER_EARLY_BODY 65536 // bytes of a body that may follow its envelope unasked (BDAT)
 
+// The reply of this reason asks for less mail: 421, or a rule of relay/smtp/reply_class.h says so.
+bool deliver_wants_less(const struct why *why);
+
 struct deliver;
 struct refusals; // relay/deliver/refusal.h
 
-// What a session ended with. Not attempted: every address had its full number of connections.
-typedef void deliver_done(struct list *deliveries, bool attempted, void *arg);
+// What a session heard of how much mail its hosts want.
+enum deliver_sign {
+    DELIVER_NO_SIGN,
+    DELIVER_CROWD, // these are too many connections
+    DELIVER_FAST,  // this is too much mail
+    DELIVER_LATE   // an answer did not come in time
+};
+struct deliver_met {
+    bool attempted; // else every address had its full number of connections
+    bool reached;   // a host was talked to
+    bool away;      // one could not be talked to
+    unsigned taken; // messages that were accepted
+    enum deliver_sign sign;
+    struct why why; // of the sign, or of who is away
+};
+typedef void deliver_done(struct list *deliveries, const struct deliver_met *met, void *arg);
 struct deliver_order {
     struct worker *worker;
     struct pool *pool;
@@ -25,6 +42,8 @@ struct deliver_order {
     size_t *nidle;
     void (*opening)(
         void *arg);     // a connection is about to be opened: idle ones may have to make room
+    size_t *nreached;   // how many of the lane's sessions have been talked to; may be NULL
+    bool probe;         // hosts that did not answer lately are asked all the same
     deliver_done *done; // once; may run inside deliver_run. The callee takes the deliveries
     void *arg;
 };

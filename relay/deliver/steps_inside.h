@@ -15,6 +15,12 @@ void deliver_record_skipped(struct deliver *d, const struct route_host *host,
                             const struct why *why);
 void deliver_record_learn(struct deliver *d);
 
+// relay/deliver/lesson.c: what is learned for the flow
+void deliver_lesson(struct deliver *d);         // from the reply that was just heard
+void deliver_lesson_reached(struct deliver *d); // a host goes on talking after its greeting
+void deliver_lesson_late(struct deliver *d, const struct why *why);
+void deliver_lesson_away(struct deliver *d, const struct why *why);
+
 // relay/deliver/step.c
 static inline struct route_host *deliver_host(const struct deliver *d)
 {

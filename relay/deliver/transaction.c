@@ -174,6 +174,7 @@ enum deliver_state deliver_without_chunking(struct deliver *d)
 
 void deliver_settle(struct deliver *d, const struct why *why, struct attempt *attempt)
 {
+    d->met.taken += !why;
     for (size_t i = 0; i < d->trans.nbatch; i++) {
         struct delivery_rcpt *r = d->rcpts[d->batch[i]];
         if (r->standing != STANDING_TAKEN)

@@ -36,6 +36,22 @@ static void print_tally(struct buf *out, const char *name, const char *label,
         series_value(out, name, label, rows[i].name, NULL, NULL, rows[i].n[kind]);
 }
 
+static void print_sites(const struct counters *c, struct buf *out)
+{
+    static const char *const states[] = {"open", "paced", "shut", "paused"};
+    static const char *const signs[] = {"connections", "rate", "late", "away"};
+    series_describe(out, "waxwing_sites", "gauge",
+                    "Sites that have mail or are remembered, by what holds their mail back.");
+    for (int i = 0; i < 4; i++)
+        series_value(out, "waxwing_sites", "state", states[i], NULL, NULL,
+                     (uint64_t)(c->sites[i] > 0 ? c->sites[i] : 0));
+    series_describe(out, "waxwing_site_lessons_total", "counter",
+                    "How often a site made the relay send it less, by how it did.");
+    for (int i = 0; i < 4; i++)
+        series_value(out, "waxwing_site_lessons_total", "sign", signs[i], NULL, NULL,
+                     c->lessons[i]);
+}
+
 static void print_log(const struct metrics *m, struct buf *out)
 {
     series_counter(out, "waxwing_alarms_total", m->alarms, "Alarms written to the log.");
@@ -242,6 +258,7 @@ void metrics_print(const struct metrics *m, struct buf *out)
     print_inbound(m, out);
     print_queue(m, out);
     print_outbound(m->counters, out);
+    print_sites(m->counters, out);
     print_spool(m, out);
     print_dns(m, out);
     print_state(&m->state, out);

@@ -11,18 +11,23 @@
 #define RELAY_QUEUE_INSIDE_H
 
 #include "relay/deliver/delivery.h"
+#include "relay/queue/fair.h"
 #include "relay/queue/lane.h"
 #include "relay/deliver/outcome.h"
 #include "relay/deliver/refusal.h"
 #include "relay/queue/queue.h"
 #include "relay/queue/report.h"
 
-#define QUEUE_ROUTING_MAX  2000  // deliveries that ask for a route at once
-#define QUEUE_TICK_MS      1000  // how often a queue held up by the spool looks again
-#define QUEUE_SWEEP_MS     30000 // how often unused lanes go, and the longest sleep
-#define QUEUE_SECOND_MS    10000 // the second look at a TLS policy before anything final
-#define QUEUE_CRASHES      3     // unclean ends in the middle of a delivery after which it is held
-#define QUEUE_CRASH_MS     15000 // how long it waits after the first; four times that after the next
+#define QUEUE_ROUTING_MAX 2000  // deliveries that ask for a route at once
+#define QUEUE_DUE         1000  // due deliveries that are taken out of the heap at once
+#define QUEUE_LOOK        20000 // deliveries that a sweep looks at
+#define QUEUE_TICK_MS     1000  // how often a queue held up by the spool looks again
+#define QUEUE_SWEEP_MS    30000 // how often unused lanes go, and the longest sleep
+#define QUEUE_SECOND_MS   10000 // the second look at a TLS policy before anything final
+#define QUEUE_CRASHES     3     // unclean ends in the middle of a delivery after which it is held
+#define QUEUE_CRASH_MS    15000 // how long it waits after the first; four times that after the next
+#define QUEUE_AGAIN_MS                                                                             \
+    1000 // after a site may be asked again: the message that it asked to come later
 #define QUEUE_GATHER_MS    5     // deliveries of one message wait so long for each other
 #define QUEUE_REPORTS_MAX  500   // on their way while an operator returns mail: more wait for these
 #define QUEUE_REPORT_RETRY 60000 // a DSN that could not be stored: when its cause is tried again
@@ -45,6 +50,8 @@ struct queue {
     struct list all;     // every delivery of this worker
     struct list routing; // ask for a route
     struct list held;
+    struct fair due;        // ask for a route when there is room
+    struct delivery walker; // a mark in `all`, as a scan has: how far look_after_ready is
     size_t nrouting;
     uv_timer_t clock; // the next thing due
     uv_timer_t grace;
@@ -69,11 +76,15 @@ void queue_note(struct queue *q, const struct delivery *d, enum spool_outcome ou
                 const char *next_hop);
 void queue_stop_soon(struct queue *q); // stopping, and the last session has ended
 
+void queue_keep_sites(struct queue *q); // what was learned, to the state thread (sites.c)
+
 // relay/queue/settle.c: the results of an attempt, recipient by recipient.
 void queue_settle(struct delivery *d, void *queue);
 // A TLS failure was looked into: true when nothing had changed, and d is settled with what it had. Otherwise
 // it is as if never tried, and goes where the new route leads.
 bool queue_looked(struct queue *q, struct delivery *d, const struct route *route);
+// It is ready, and its site takes no mail now: told once, warned of, and ended when its time is over.
+void queue_kept(struct delivery *d, const struct why *why, void *queue);
 // Every recipient of d gets this reason without a connection.
 void queue_settle_all(struct queue *q, struct delivery *d, const struct why *why);
 // An operator's bounce.

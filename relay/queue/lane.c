@@ -1,61 +1,35 @@
 // SPDX-License-Identifier: ISC
 // Lanes and when they start sessions. Speaks no SMTP and decides nothing about a delivery's fate.
-#include "relay/base/clock.h"
-#include "relay/base/table.h"
+#include "relay/queue/lane_inside.h"
 
 #include <assert.h>
 #include <string.h>
+#include "relay/base/clock.h"
 #include "relay/base/mem.h"
-#include "relay/queue/lane.h"
-
-struct lane {
-    struct lanes *lanes;
-    char *site;
-    struct list ready;    // deliveries
-    struct list sessions; // struct run
-    size_t nsessions;
-    struct list idle; // connections in the pool
-    size_t nidle;
-    struct list place; // among the dirty or the blocked; in neither: nothing to do
-    UT_hash_handle hh;
-};
 
 struct run {
     struct list list;
     struct lane *lane;
     struct deliver *deliver;
+    uint64_t begun_ms; // clock_mono_ms()
 };
 
-struct lanes {
-    struct worker *worker;
-    struct setup *setup;
-    struct refusals *refusals;
-    lane_done *done;
-    lane_stale *stale;
-    void *arg;
-    struct lane *table;
-    struct list dirty;   // to be looked at before the loop waits
-    struct list blocked; // wait for a connection to end, or for the spool
-    size_t nsessions;
-    bool stopping;
-    struct pool *pool;
-    uv_prepare_t *turn;
-};
+static bool pump(struct lane *lane);
 
-static void pump(struct lane *lane);
-
-static void mark(struct lane *lane)
+void lane_mark(struct lane *lane)
 {
     list_append(&lane->lanes->dirty, &lane->place);
 }
 
+// One session a lane and round, so that no site takes what all share.
 static void lane_before_waiting(uv_prepare_t *turn)
 {
     struct lanes *lanes = turn->data;
     while (!list_empty(&lanes->dirty)) {
         struct lane *lane = list_of(lanes->dirty.next, struct lane, place);
         list_remove(&lane->place);
-        pump(lane);
+        if (pump(lane))
+            lane_mark(lane);
     }
 }
 
@@ -64,16 +38,14 @@ static void lane_connection_freed(void *arg)
     lanes_wake(arg);
 }
 
-struct lanes *lanes_new(struct worker *worker, struct refusals *refusals, lane_done *done,
-                        lane_stale *stale, void *arg)
+struct lanes *lanes_new(struct worker *worker, struct refusals *refusals,
+                        const struct lanes_owner *owner)
 {
     struct lanes *lanes = mem_new(sizeof *lanes);
     lanes->worker = worker;
     lanes->setup = setup_ref(worker->setup);
     lanes->refusals = refusals;
-    lanes->done = done;
-    lanes->stale = stale;
-    lanes->arg = arg;
+    lanes->owner = *owner;
     list_init(&lanes->dirty);
     list_init(&lanes->blocked);
     lanes->pool = pool_new(worker, lane_connection_freed, lanes);
@@ -96,7 +68,7 @@ void lanes_reload(struct lanes *lanes, struct setup *setup)
 void lanes_wake(struct lanes *lanes)
 {
     list_each_safe (it, &lanes->blocked)
-        mark(list_of(it, struct lane, place));
+        lane_mark(list_of(it, struct lane, place));
 }
 
 bool lanes_blocked(const struct lanes *lanes)
@@ -109,7 +81,7 @@ size_t lanes_sessions(const struct lanes *lanes)
     return lanes->nsessions;
 }
 
-static struct lane *lane_of(struct lanes *lanes, const char *site)
+struct lane *lane_of(struct lanes *lanes, const char *site)
 {
     struct lane *lane;
     HASH_FIND_STR(lanes->table, site, lane);
@@ -117,30 +89,66 @@ static struct lane *lane_of(struct lanes *lanes, const char *site)
         return lane;
     lane = mem_new(sizeof *lane);
     lane->lanes = lanes;
-    lane->site = mem_dup(site);
-    list_init(&lane->ready);
+    lane->name = mem_dup(site);
+    fair_init(&lane->ready);
     list_init(&lane->sessions);
     list_init(&lane->idle);
     list_init(&lane->place);
-    HASH_ADD_KEYPTR(hh, lanes->table, lane->site, strlen(lane->site), lane);
+    HASH_ADD_KEYPTR(hh, lanes->table, lane->name, strlen(lane->name), lane);
     return lane;
+}
+
+static void lane_timer_closed(uv_handle_t *handle)
+{
+    free(handle);
 }
 
 static void lane_free(struct lane *lane)
 {
     HASH_DEL(lane->lanes->table, lane);
     list_remove(&lane->place);
-    free(lane->site);
+    if (lane->timer)
+        uv_close((uv_handle_t *)lane->timer, lane_timer_closed);
+    fair_free(&lane->ready);
+    site_free(&lane->site);
+    free(lane->name);
     free(lane);
 }
 
+// Those used longest ago stand first in the table.
 void lanes_sweep(struct lanes *lanes)
 {
     struct lane *lane, *next;
+    uint64_t now = clock_mono_ms();
+    size_t states[SITE_STATES] = {0};
     HASH_ITER (hh, lanes->table, lane, next) {
-        if (list_empty(&lane->ready) && !lane->nsessions && !lane->nidle)
+        if (site_forgettable(lane, now))
             lane_free(lane);
+        else
+            states[site_state(lane)]++;
     }
+    _Atomic int64_t *sites = lanes->worker->relay->counters.sites;
+    for (int i = 0; i < SITE_STATES; i++)
+        atomic_fetch_add_explicit(&sites[i], (int64_t)states[i] - (int64_t)lanes->states[i],
+                                  memory_order_relaxed);
+    memcpy(lanes->states, states, sizeof states);
+}
+
+static void lane_timer_over(uv_timer_t *timer)
+{
+    lane_mark(timer->data);
+}
+
+// It goes on then.
+static void lane_sleep(struct lane *lane, uint64_t ms)
+{
+    if (!lane->timer) {
+        lane->timer = mem_new(sizeof *lane->timer);
+        uv_timer_init(&lane->lanes->worker->loop, lane->timer);
+        uv_unref((uv_handle_t *)lane->timer);
+        lane->timer->data = lane;
+    }
+    uv_timer_start(lane->timer, lane_timer_over, ms, 0);
 }
 
 void lanes_add(struct lanes *lanes, struct delivery *d)
@@ -148,25 +156,49 @@ void lanes_add(struct lanes *lanes, struct delivery *d)
     struct lane *lane = lane_of(lanes, d->route->site);
     int64_t memory =
         atomic_load_explicit(&lanes->worker->relay->counters.memory_now, memory_order_relaxed);
-    bool waits = !list_empty(&lane->ready) && lane->nsessions;
+    bool held_up = site_state(lane) >= SITE_SHUT;
+    bool waits = held_up || (lane->nsessions && !fair_empty(&lane->ready));
     // What cannot start at once keeps its bytes only while memory is plentiful.
     if (waits && memory > (int64_t)(lanes->setup->config->limits.memory / 2)) {
         content_unref(d->content);
         d->content = NULL;
     }
-    delivery_move(d, QUEUE_READY, &lane->ready);
-    mark(lane);
+    fair_add(&lane->ready, d, QUEUE_READY);
+    lane_mark(lane);
+    struct why why;
+    if (held_up && lanes->owner.waits && site_waits(lane, &why))
+        lanes->owner.waits(d, &why, lanes->owner.arg);
 }
 
-// Moves the first ready delivery, and those that share its transaction, into batch.
+bool lanes_waits(struct lanes *lanes, const struct delivery *d, struct why *why)
+{
+    struct lane *lane;
+    HASH_FIND_STR(lanes->table, d->route->site, lane);
+    return lane && site_waits(lane, why);
+}
+
+bool lanes_opens(struct lanes *lanes, const char *site, uint64_t *wait_ms)
+{
+    struct lane *lane;
+    HASH_FIND_STR(lanes->table, site, lane);
+    if (!lane || lane->site.shape.strikes > LANE_STRIKES)
+        return false;
+    const struct shape *shape = &lane->site.shape;
+    uint64_t now = clock_mono_ms();
+    *wait_ms = shape->phase == SHAPE_SHUT && shape->until_ms > now ? shape->until_ms - now : 0;
+    return true;
+}
+
+// Moves the ready delivery whose turn it is, and those that share its transaction, into batch.
 static void lane_collect(struct lane *lane, struct list *batch)
 {
-    struct delivery *first = list_of(lane->ready.next, struct delivery, list);
+    struct delivery *first = fair_take(&lane->ready);
     list_append(batch, &first->list);
-    unsigned seen = 0;
-    if (!first->siblings)
+    struct list *beside = first->siblings ? fair_beside(&lane->ready, first) : NULL;
+    if (!beside)
         return;
-    list_each_safe (it, &lane->ready) {
+    unsigned seen = 0;
+    list_each_safe (it, beside) {
         struct delivery *d = list_of(it, struct delivery, list);
         if (seen++ >= LANE_SCAN)
             break;
@@ -176,7 +208,7 @@ static void lane_collect(struct lane *lane, struct list *batch)
     }
 }
 
-static void lane_session_done(struct list *deliveries, bool attempted, void *arg)
+static void lane_session_done(struct list *deliveries, const struct deliver_met *met, void *arg)
 {
     struct run *run = arg;
     struct lane *lane = run->lane;
@@ -184,14 +216,17 @@ static void lane_session_done(struct list *deliveries, bool attempted, void *arg
     struct spool *spool = lanes->worker->relay->spool;
     list_remove(&run->list);
     lane->nsessions--;
+    lane->nreached -= met->reached;
     lanes->nsessions--;
+    if (met->attempted && !lanes->stopping)
+        site_learn(lane, met, run->begun_ms);
     free(run);
-    if (!attempted && !lanes->stopping) {
+    if (!met->attempted && !lanes->stopping) {
         list_each_safe (it, deliveries) {
             struct delivery *d = list_of(it, struct delivery, list);
             spool_end(spool, d->underway, false);
             d->underway = 0;
-            delivery_move(d, QUEUE_READY, &lane->ready);
+            fair_add(&lane->ready, d, QUEUE_READY);
         }
         list_append(&lanes->blocked, &lane->place);
         return;
@@ -201,14 +236,14 @@ static void lane_session_done(struct list *deliveries, bool attempted, void *arg
         list_remove(&d->list);
         unsigned underway = d->underway;
         d->underway = 0;
-        lanes->done(d, lanes->arg);
+        lanes->owner.done(d, lanes->owner.arg);
         spool_end(spool, underway, true); // what became of it is settled, and d may be gone
     }
-    if (!list_empty(&lane->ready))
-        mark(lane);
+    if (!fair_empty(&lane->ready))
+        lane_mark(lane);
     // Its connection may be idle now, and make room for another lane's.
     if (!list_empty(&lanes->blocked))
-        mark(list_of(lanes->blocked.next, struct lane, place));
+        lane_mark(list_of(lanes->blocked.next, struct lane, place));
 }
 
 // The spool knows what is under way, so that the next start knows what a crash interrupted.
@@ -227,7 +262,8 @@ static void lane_opening(void *arg)
 {
     struct lane *lane = ((struct run *)arg)->lane;
     struct lanes *lanes = lane->lanes;
-    if (lane->nsessions + lane->nidle > lanes->setup->config->delivery.per_site && lane->nidle)
+    struct shape_limits limits = site_limits(lane);
+    if (lane->nsessions + lane->nidle > shape_window(&lane->site.shape, &limits) && lane->nidle)
         pool_close_idle(list_of(lane->idle.next, struct connection, site));
     if (!pool_has_room(lanes->pool))
         pool_evict(lanes->pool);
@@ -243,10 +279,13 @@ static void lane_start(struct lane *lane, struct list *batch)
         .idle = &lane->idle,
         .nidle = &lane->nidle,
         .opening = lane_opening,
+        .nreached = &lane->nreached,
+        .probe = lane->site.shape.probing,
         .done = lane_session_done,
         .arg = run,
     };
     run->lane = lane;
+    run->begun_ms = clock_mono_ms();
     list_init(&run->list);
     list_append(&lane->sessions, &run->list);
     lane->nsessions++;
@@ -256,45 +295,71 @@ static void lane_start(struct lane *lane, struct list *batch)
     deliver_run(run->deliver); // may end at once: run is gone then
 }
 
-// Sessions that still load their message have no connection yet, and will want one.
+// Sessions that still load their message have no connection yet, and will want one. The last part of what all
+// share is for sites that took mail of late: those that never do cannot fill it.
 static bool may_start(const struct lane *lane)
 {
     const struct lanes *lanes = lane->lanes;
-    return lanes->nsessions < lanes->setup->config->delivery.total &&
-           (pool_has_room(lanes->pool) || pool_has_idle(lanes->pool)) &&
+    uint64_t total = lanes->setup->config->delivery.total;
+    uint64_t room = lane->site.taken ? total : total - total / LANE_PROVED;
+    return lanes->nsessions < room && (pool_has_room(lanes->pool) || pool_has_idle(lanes->pool)) &&
            spool_healthy(lanes->worker->relay->spool);
 }
 
 // What waited longer than its route holds asks for another before anything is connected to.
 static bool send_back_stale(struct lane *lane)
 {
-    struct delivery *first = list_of(lane->ready.next, struct delivery, list);
-    if (route_is_fresh(first->route))
+    if (route_is_fresh(fair_peek(&lane->ready)->route))
         return false;
-    list_remove(&first->list);
-    lane->lanes->stale(first, lane->lanes->arg);
+    lane->lanes->owner.stale(fair_take(&lane->ready), lane->lanes->owner.arg);
     return true;
 }
 
-static void pump(struct lane *lane)
+// The site gets its next message now; else what it waits for is arranged.
+static bool site_lets(struct lane *lane)
 {
-    uint64_t per_site = lane->lanes->setup->config->delivery.per_site;
-    while (!list_empty(&lane->ready) && !lane->lanes->stopping) {
-        if (lane->nsessions >= per_site)
-            return; // the next session to end comes back here
+    uint64_t when, now = clock_mono_ms();
+    struct shape_limits limits = site_limits(lane);
+    if (site_paused(&lane->site)) {
+        int64_t until = lane->site.pause.until_ms;
+        if (until)
+            lane_sleep(lane, (uint64_t)(until - clock_ms()));
+        return false;
+    }
+    switch (shape_ask(&lane->site.shape, &limits, (unsigned)lane->nsessions, now, &when)) {
+    case SHAPE_WAIT_TIME:
+        lane_sleep(lane, when > now ? when - now : 1);
+        return false;
+    case SHAPE_WAIT_END: // the next session to end comes back here
+        return false;
+    case SHAPE_GO:
+        break;
+    }
+    return true;
+}
+
+// Starts one session; true: there may be another.
+static bool pump(struct lane *lane)
+{
+    struct lanes *lanes = lane->lanes;
+    while (!lanes->stopping && !fair_empty(&lane->ready)) {
+        if (!site_lets(lane))
+            return false;
         if (send_back_stale(lane))
             continue;
         if (!may_start(lane)) {
-            list_append(&lane->lanes->blocked, &lane->place);
-            return;
+            list_append(&lanes->blocked, &lane->place);
+            return false;
         }
+        struct shape_limits limits = site_limits(lane);
         struct list batch;
         list_init(&batch);
         lane_collect(lane, &batch);
+        shape_begin(&lane->site.shape, &limits, clock_mono_ms());
         lane_start(lane, &batch);
-        if (!list_empty(&lane->place)) // blocked: every address has its full number
-            return;
+        return list_empty(&lane->place); // blocked: every address has its full number
     }
+    return false;
 }
 
 void lanes_stop(struct lanes *lanes)
@@ -325,7 +390,6 @@ void lanes_free(struct lanes *lanes)
     pool_free(lanes->pool);
     struct lane *lane, *next;
     HASH_ITER (hh, lanes->table, lane, next) {
-        assert(list_empty(&lane->ready));
         lane_free(lane);
     }
     uv_close((uv_handle_t *)lanes->turn, lane_turn_closed);

@@ -68,8 +68,11 @@ struct queue *queue_new(struct worker *worker)
     list_init(&q->routing);
     list_init(&q->held);
     list_init(&q->gathering);
+    list_init(&q->walker.all);
+    fair_init(&q->due);
     q->refusals = refusals_new(worker->relay);
-    q->lanes = lanes_new(worker, q->refusals, queue_settle, queue_reroute, q);
+    struct lanes_owner lanes = {queue_settle, queue_reroute, queue_kept, q};
+    q->lanes = lanes_new(worker, q->refusals, &lanes);
     struct report_owner owner = {queue_on_report, queue_on_report_lost, queue_on_report_end, q};
     q->reports = reports_new(worker, &owner);
     uv_timer_t *timers[] = {&q->clock, &q->grace, &q->gather};
@@ -135,11 +138,33 @@ static void queue_arm(struct queue *q)
         uv_timer_start(&q->clock, queue_tick, ms, 0);
 }
 
+// What is ready and kept by its site: told, warned of, and ended in time. Some of the queue at a time, so that one of
+// any length costs no time at once.
+static void look_after_ready(struct queue *q)
+{
+    if (list_empty(&q->walker.all))
+        list_prepend(&q->all, &q->walker.all);
+    for (size_t i = 0; i < QUEUE_LOOK; i++) {
+        struct list *next = q->walker.all.next;
+        if (next == &q->all) {
+            list_remove(&q->walker.all);
+            return;
+        }
+        list_append(next->next, &q->walker.all);
+        struct delivery *d = list_of(next, struct delivery, all);
+        struct why why;
+        if (d->message && d->place == QUEUE_READY && lanes_waits(q->lanes, d, &why))
+            queue_kept(d, &why, q);
+    }
+}
+
 static void queue_tick(uv_timer_t *timer)
 {
     struct queue *q = timer->data;
     if (clock_mono_ms() - q->swept_ms >= QUEUE_SWEEP_MS) {
         lanes_sweep(q->lanes);
+        queue_keep_sites(q);
+        look_after_ready(q);
         q->swept_ms = clock_mono_ms();
     }
     bring_near(q);
@@ -298,16 +323,18 @@ static void queue_reroute(struct delivery *d, void *arg)
     queue_ask(arg, d);
 }
 
+// Those that are due ask in turn by who sent them.
 static void ask_due(struct queue *q)
 {
     int64_t now = clock_ms();
-    while (q->waiting.n && q->nrouting < QUEUE_ROUTING_MAX && !q->stopping) {
-        struct delivery *d = q->waiting.at[0];
-        if (d->next_ms > now)
-            return;
+    struct delivery *d;
+    for (size_t i = 0; i < QUEUE_DUE && q->waiting.n && q->waiting.at[0]->next_ms <= now; i++) {
+        d = q->waiting.at[0];
         queue_heap_remove(&q->waiting, d);
-        queue_ask(q, d);
+        fair_add(&q->due, d, QUEUE_WAITING);
     }
+    while (q->nrouting < QUEUE_ROUTING_MAX && !q->stopping && (d = fair_take(&q->due)))
+        queue_ask(q, d);
 }
 
 // Adding
@@ -445,14 +472,17 @@ void queue_free(struct queue *q)
         return;
     list_each_safe (it, &q->all) {
         struct delivery *d = list_of(it, struct delivery, all);
-        if (!d->message) { // the mark of a scan, whose it is
+        if (!d->message) { // a mark, whose it is
             list_remove(it);
             continue;
         }
         queue_unplace(q, d);
         delivery_free(d);
     }
+    list_remove(&q->walker.all);
+    queue_keep_sites(q);
     lanes_free(q->lanes);
+    fair_free(&q->due);
     reports_free(q->reports);
     refusals_free(q->refusals);
     free(q->waiting.at);

@@ -203,13 +203,13 @@ static int64_t warn_at(const struct settling *s)
     return after ? s->d->message->env.created_ms + (int64_t)after : 0;
 }
 
-static void warn(struct settling *s, struct delivery_rcpt *r, int64_t at)
+static void warn(struct settling *s, struct delivery_rcpt *r, int64_t at, const struct why *why)
 {
     if (r->delay_warned || !at || s->now < at)
         return;
     r->delay_warned = true;
     if (outcome_owes(&s->d->message->env, r->recipient, DSN_DELAYED))
-        reports_add(s->q->reports, s->d, r, DSN_DELAYED, OUTCOME_LATER, r->why);
+        reports_add(s->q->reports, s->d, r, DSN_DELAYED, OUTCOME_LATER, why);
 }
 
 // What stopped it may be a policy or a record that is no longer so (RFC 8461 section 5.1, RFC 7671 section 8.1):
@@ -241,6 +241,26 @@ bool queue_looked(struct queue *q, struct delivery *d, const struct route *route
     return same;
 }
 
+static void deferred(struct settling *s, struct delivery_rcpt *r, const struct why *why)
+{
+    log_outcome(s, r, "deferred", LOG_INFO, why);
+    tell_report(s, r, SENDING_QUEUED, why);
+    settle_count(&s->q->worker->relay->counters.deferred);
+    settle_by(s, SETTLED_DEFERRED, why->status);
+    note(s, r, SPOOL_DEFERRED, why);
+}
+
+// A site that asks for less mail has not refused this message: it goes when the site may be asked again.
+static int64_t when_site_opens(const struct settling *s)
+{
+    const struct delivery *d = s->d;
+    uint64_t wait_ms;
+    if (!d->route || !deliver_wants_less(&s->worst) ||
+        !lanes_opens(s->q->lanes, d->route->site, &wait_ms))
+        return INT64_MAX;
+    return s->now + (int64_t)wait_ms + QUEUE_AGAIN_MS;
+}
+
 // What remains waits for its next time.
 static void later(struct settling *s)
 {
@@ -252,6 +272,9 @@ static void later(struct settling *s)
         retry_wait(s->config->retry, s->config->nretry, d->attempts, random_below(UINT64_MAX));
     bool warned = d->rcpts[0].delay_warned;
     d->next_ms = retry_at(s->now, wait, s->expires, warned ? 0 : warn_ms);
+    int64_t opens = when_site_opens(s);
+    if (opens < d->next_ms)
+        d->next_ms = opens;
     if (s->again) {
         d->second_look = true;
         d->next_ms = s->now + QUEUE_SECOND_MS;
@@ -261,12 +284,8 @@ static void later(struct settling *s)
     for (size_t i = 0; i < d->nrcpts; i++) {
         struct delivery_rcpt *r = &d->rcpts[i];
         outcome_agree(r->why);
-        warn(s, r, warn_ms);
-        log_outcome(s, r, "deferred", LOG_INFO, r->why);
-        tell_report(s, r, SENDING_QUEUED, r->why);
-        settle_count(&s->q->worker->relay->counters.deferred);
-        settle_by(s, SETTLED_DEFERRED, r->why->status);
-        note(s, r, SPOOL_DEFERRED, r->why);
+        warn(s, r, warn_ms, r->why);
+        deferred(s, r, r->why);
     }
     delivery_waits_for(d, &s->worst);
     // What waits keeps neither reasons nor bytes in memory.
@@ -300,6 +319,28 @@ void queue_settle(struct delivery *d, void *queue)
         later(&s);
     if (q->stopping && !lanes_sessions(q->lanes))
         queue_stop_soon(q);
+}
+
+void queue_kept(struct delivery *d, const struct why *why, void *queue)
+{
+    struct queue *q = queue;
+    struct settling s = {
+        .q = q, .d = d, .config = &q->setup->config->delivery, .now = clock_ms(), .worst = *why};
+    s.expires = delivery_expires(d, s.config->expire);
+    if (s.now >= s.expires) {
+        queue_unplace(q, d);
+        queue_settle_all(q, d, why);
+        return;
+    }
+    int64_t warn_ms = warn_at(&s);
+    bool warned = d->rcpts[0].delay_warned || !warn_ms || s.now < warn_ms;
+    if (d->reason && warned)
+        return;
+    for (size_t i = 0; i < d->nrcpts; i++) {
+        warn(&s, &d->rcpts[i], warn_ms, why);
+        deferred(&s, &d->rcpts[i], why);
+    }
+    delivery_waits_for(d, why);
 }
 
 void queue_settle_all(struct queue *q, struct delivery *d, const struct why *why)

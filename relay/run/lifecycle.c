@@ -10,7 +10,7 @@
 #include "relay/base/exit.h"
 #include "relay/log/log.h"
 #include "relay/login/bans.h"
-#include "relay/queue/queue.h"
+#include "relay/queue/sites.h"
 #include "relay/route/routes.h"
 #include "relay/submit/server.h"
 #include "relay/state/reports.h"
@@ -196,6 +196,11 @@ static void recover_reports(struct relay *relay, const struct recovered *recover
     free(mails);
 }
 
+static void lifecycle_restore_site(const struct site_row *row, void *arg)
+{
+    sites_restore(worker_for_site(arg, row->site)->queue, row);
+}
+
 static void start_workers(struct relay *relay, struct setup *setup, const int *fds)
 {
     size_t nlisten = setup->config->nlisten;
@@ -204,6 +209,8 @@ static void start_workers(struct relay *relay, struct setup *setup, const int *f
         w->queue = queue_new(w);
         w->server = server_new(w, fds + i * nlisten, nlisten);
     }
+    state_sites_restore(relay->state, setup->config->delivery.shaping.keep, lifecycle_restore_site,
+                        relay);
     for (unsigned i = 0; i < relay->nworkers; i++) {
         struct kept_worker *k = kept(relay->workers[i]);
         int rc = uv_thread_create(&k->thread, lifecycle_run_worker, k);

@@ -14,7 +14,7 @@
 #include "relay/base/mem.h"
 #include "relay/log/log.h"
 
-#define STATE_VERSION 3
+#define STATE_VERSION 4
 #define STATE_OWNER   0x57585731 // application_id: "WXW1"
 #define BUSY_MS       5000       // waiting for another process's lock
 
@@ -60,6 +60,21 @@ static const char *const additions[STATE_VERSION + 1] = {
     [3] = "CREATE TABLE ban(kind INTEGER NOT NULL, name TEXT NOT NULL, since_ms INTEGER NOT NULL,"
           " until_ms INTEGER NOT NULL, failures INTEGER NOT NULL, PRIMARY KEY(kind, name))"
           " WITHOUT ROWID;",
+    // What was learned of sites, and pauses (relay/state/sites.h).
+    [4] =
+        "CREATE TABLE site(site TEXT PRIMARY KEY, window INTEGER NOT NULL, crowd INTEGER NOT NULL,"
+        " pace REAL NOT NULL, fast REAL NOT NULL, taught INTEGER NOT NULL,"
+        " taught_ms INTEGER NOT NULL, used_ms INTEGER NOT NULL, trouble_ms INTEGER NOT NULL,"
+        " until_ms INTEGER NOT NULL, host TEXT NOT NULL, status TEXT NOT NULL,"
+        " reply TEXT NOT NULL, text TEXT NOT NULL, paused_by TEXT NOT NULL,"
+        " paused_why TEXT NOT NULL, paused_ms INTEGER NOT NULL,"
+        " paused_until_ms INTEGER NOT NULL) WITHOUT ROWID;"
+        // What is usual for a login, and why it is held (relay/state/habits.h).
+        "CREATE TABLE habit(login TEXT PRIMARY KEY, since_ms INTEGER NOT NULL,"
+        " used_ms INTEGER NOT NULL, hour_ms INTEGER NOT NULL, halved_ms INTEGER NOT NULL,"
+        " hour INTEGER NOT NULL, fresh INTEGER NOT NULL,"
+        " peak REAL NOT NULL, good REAL NOT NULL, bad REAL NOT NULL, domains BLOB NOT NULL,"
+        " held_ms INTEGER NOT NULL, held_why TEXT NOT NULL) WITHOUT ROWID;",
 };
 
 enum db_result db_judge(struct state_db *db, const char *doing, struct why *why)

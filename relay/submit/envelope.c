@@ -122,6 +122,7 @@ static void begin_message(struct submit *s, struct smtp_mail *mail)
         replace(&env->envid, mem_dup(mail->envid));
     replace(&env->principal, mem_dup(s->principal.name));
     replace(&env->client, mem_dup(s->client_text));
+    env->high = s->principal.row->high;
     env->ret = mail->ret;
     env->body = mail->body;
     env->smtputf8 = mail->smtputf8;

@@ -153,12 +153,12 @@ static void story_attempt(struct story_end *end, const struct attempt *a)
     end->attempt.reply = end->reply;
 }
 
-static void done(struct list *deliveries, bool attempted, void *arg)
+static void done(struct list *deliveries, const struct deliver_met *met, void *arg)
 {
     struct story *s = arg;
     s->done = true;
     memset(&s->attempt, 0, sizeof s->attempt);
-    s->attempted = attempted;
+    s->attempted = met->attempted;
     s->nends = 0;
     while (!list_empty(deliveries)) {
         struct delivery *d = list_of(deliveries->next, struct delivery, list);

@@ -42,7 +42,8 @@ static int begin(void **state)
     (void)state;
     queue_story_begin(&s, "  connections: {per_site: 3, per_host: 2, total: 100, idle: 60s}", "");
     refusals = refusals_new(&s.relay);
-    lanes = lanes_new(&s.workers[0], refusals, done, stale, NULL);
+    struct lanes_owner owner = {.done = done, .stale = stale};
+    lanes = lanes_new(&s.workers[0], refusals, &owner);
     delivered = settled = sent_back = ncontents = 0;
     return 0;
 }

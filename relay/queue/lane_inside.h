@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: ISC
+// Shared by relay/queue/lane.c (when sessions start), relay/queue/site.c (what is known of a lane's site) and
+// relay/queue/sites.c (sites as operators see them) alone. Each calls only those before it but for lane_of.
+#ifndef RELAY_QUEUE_LANE_INSIDE_H
+#define RELAY_QUEUE_LANE_INSIDE_H
+
+#include "relay/base/table.h"
+
+#include "relay/queue/fair.h"
+#include "relay/queue/lane.h"
+#include "relay/queue/shape.h"
+#include "relay/queue/sites.h"
+
+// What is known of a site, beyond its shape.
+struct site {
+    struct shape shape;
+    struct why *lesson;      // what taught it last; NULL: nothing did
+    int64_t taught_ms;       // wall clock
+    struct site_pause pause; // an operator's; by NULL: none
+    uint64_t taken, refused; // messages, and replies that asked for less, since the start
+    uint64_t used_ms;        // clock_mono_ms(): a session last ended
+    bool kept;               // all that was learned is with the state thread
+};
+
+struct lane {
+    struct lanes *lanes;
+    char *name; // of its site
+    struct site site;
+    struct fair ready;    // deliveries
+    struct list sessions; // struct run
+    size_t nsessions;
+    size_t nreached;  // of them, those whose host goes on talking to them
+    struct list idle; // connections in the pool
+    size_t nidle;
+    struct list place; // among the dirty or the blocked; in neither: nothing to do
+    uv_timer_t *timer; // it may go on then; NULL: it never had to wait
+    UT_hash_handle hh;
+};
+
+struct lanes {
+    struct worker *worker;
+    struct setup *setup;
+    struct refusals *refusals;
+    struct lanes_owner owner;
+    struct lane *table;
+    struct list dirty;   // to be looked at before the loop waits
+    struct list blocked; // wait for a connection to end, or for the spool
+    size_t nsessions;
+    size_t states[SITE_STATES]; // as they were last counted
+    bool stopping;
+    struct pool *pool;
+    uv_prepare_t *turn;
+};
+
+// relay/queue/lane.c
+struct lane *lane_of(struct lanes *lanes, const char *site); // made where there is none
+void lane_mark(struct lane *lane);                           // to be looked at in this turn
+
+// relay/queue/site.c
+struct shape_limits site_limits(struct lane *lane);
+bool site_paused(struct site *site); // by an operator, and its time is not over
+enum site_state site_state(struct lane *lane);
+void site_learn(struct lane *lane, const struct deliver_met *met, uint64_t begun_ms);
+// Why its mail waits, as a reason for people; false: it does not have to.
+bool site_waits(struct lane *lane, struct why *why);
+// Unused, and nothing worth keeping is known of it.
+bool site_forgettable(struct lane *lane, uint64_t now);
+void site_free(struct site *site);
+void site_restore(struct lane *lane, const struct site_row *row);
+void site_describe(struct lane *lane, struct site_row *row); // with memory of its own
+
+#endif

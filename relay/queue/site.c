@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: ISC
+// What is known of a lane's site: its shape within what the configuration allows, the words that taught it, an
+// operator's pause; and the row by which it survives a restart. Starts nothing.
+#include "relay/queue/lane_inside.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "relay/base/clock.h"
+#include "relay/base/mem.h"
+#include "relay/deliver/retry.h"
+#include "relay/log/log.h"
+#include "relay/queue/inside.h"
+
+#define SITE_IDLE_MS 3600000 // how long an unused site of which nothing was learned is remembered
+
+const char *site_state_word(enum site_state state)
+{
+    static const char *const words[] = {"open", "paced", "shut", "paused"};
+    return words[state];
+}
+
+static double per_minute(struct rate rate)
+{
+    return rate.per_ms ? (double)rate.count * 60000 / (double)rate.per_ms : 0;
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+// A rule for the destination whose turn it is only lowers the ceilings.
+struct shape_limits site_limits(struct lane *lane)
+{
+    const struct cfg_delivery *c = &lane->lanes->setup->config->delivery;
+    const struct delivery *next = fair_peek(&lane->ready);
+    const struct cfg_destination *rule = next && next->route ? next->route->rule : NULL;
+    double pace = per_minute(c->shaping.rate), rules = rule ? per_minute(rule->rate) : 0;
+    uint64_t connections = c->per_site;
+    if (rule && rule->connections)
+        connections = least(connections, rule->connections);
+    if (rules > 0 && (pace <= 0 || rules < pace))
+        pace = rules;
+    return (struct shape_limits){
+        .connections = (unsigned)connections,
+        .start = (unsigned)c->shaping.start,
+        .pace = pace,
+        .learn = c->shaping.learn,
+        .first_ms = least(SHAPE_FIRST_MS, c->retry[0]),
+        .last_ms = least(RETRY_HOST_LAST_MS, c->retry[c->nretry - 1]),
+    };
+}
+
+bool site_paused(struct site *site)
+{
+    struct site_pause *pause = &site->pause;
+    if (!pause->by)
+        return false;
+    if (!pause->until_ms || clock_ms() < pause->until_ms)
+        return true;
+    free(pause->by);
+    free(pause->reason);
+    *pause = (struct site_pause){0};
+    site->kept = false;
+    return false;
+}
+
+enum site_state site_state(struct lane *lane)
+{
+    const struct shape *shape = &lane->site.shape;
+    struct shape_limits limits = site_limits(lane);
+    if (site_paused(&lane->site))
+        return SITE_PAUSED;
+    if (shape->phase != SHAPE_OPEN)
+        return SITE_SHUT;
+    return shape_pace(shape, &limits) > 0 ? SITE_PACED : SITE_OPEN;
+}
+
+// The lesson
+
+static const char *const signs[] = {
+    [SHAPE_TAKEN] = "",    [SHAPE_ANSWERED] = "", [SHAPE_CROWD] = "connections",
+    [SHAPE_FAST] = "rate", [SHAPE_SLOW] = "late", [SHAPE_AWAY] = "away",
+};
+
+const char *sites_lesson_word(int taught)
+{
+    bool known = taught >= 0 && (size_t)taught < sizeof signs / sizeof *signs;
+    return known ? signs[taught] : "";
+}
+
+static enum shape_news news_of(const struct deliver_met *met)
+{
+    if (met->sign == DELIVER_CROWD)
+        return SHAPE_CROWD;
+    if (met->sign == DELIVER_FAST)
+        return SHAPE_FAST;
+    if (met->away && !met->reached)
+        return SHAPE_AWAY;
+    return met->sign == DELIVER_LATE ? SHAPE_SLOW : met->taken ? SHAPE_TAKEN : SHAPE_ANSWERED;
+}
+
+static void log_lesson(struct lane *lane, enum shape_news news, const struct why *why)
+{
+    struct shape_limits limits = site_limits(lane);
+    const struct shape *shape = &lane->site.shape;
+    uint64_t now = clock_mono_ms();
+    struct logline line;
+    log_begin(&line, LOG_INFO, "site", 0);
+    log_text(&line, "site", lane->name);
+    log_text(&line, "state", site_state_word(site_state(lane)));
+    log_text(&line, "sign", signs[news]);
+    log_number(&line, "connections", shape_window(shape, &limits));
+    log_number(&line, "per_minute", (int64_t)shape_pace(shape, &limits));
+    bool shut = shape->phase == SHAPE_SHUT && shape->until_ms > now;
+    log_seconds(&line, "pause", shut ? (int64_t)(shape->until_ms - now) : 0);
+    log_text(&line, "host", why->host);
+    log_why(&line, why);
+    log_end(&line);
+}
+
+static void keep_lesson(struct lane *lane, enum shape_news news, const struct why *why)
+{
+    struct site *site = &lane->site;
+    struct counters *c = &lane->lanes->worker->relay->counters;
+    if (!site->lesson)
+        site->lesson = mem_new(sizeof *site->lesson);
+    *site->lesson = *why;
+    site->taught_ms = clock_ms();
+    site->refused += news == SHAPE_CROWD || news == SHAPE_FAST;
+    atomic_fetch_add_explicit(&c->lessons[news - SHAPE_CROWD], 1, memory_order_relaxed);
+    log_lesson(lane, news, why);
+}
+
+void site_learn(struct lane *lane, const struct deliver_met *met, uint64_t begun_ms)
+{
+    struct site *site = &lane->site;
+    struct shape_limits limits = site_limits(lane);
+    uint64_t now = clock_mono_ms();
+    unsigned others = (unsigned)lane->nreached;
+    enum shape_news news = news_of(met);
+    bool new = begun_ms >= site->shape.cut_ms;
+    site->used_ms = now;
+    site->kept = false;
+    site->taken += met->taken;
+    shape_hear(&site->shape, &limits, news, begun_ms, others, now);
+    if (news >= SHAPE_CROWD && met->taken) // refused by one host, taken by another
+        shape_hear(&site->shape, &limits, SHAPE_TAKEN, begun_ms, others, now);
+    if (news >= SHAPE_CROWD && new)
+        keep_lesson(lane, news, &met->why);
+}
+
+static void say_pause(const struct site_pause *pause, struct why *why)
+{
+    char who[256];
+    snprintf(who, sizeof who, "%.60s%s%.180s", pause->by, pause->reason[0] ? ": " : "",
+             pause->reason);
+    why_say(why, SITE_PAUSED, who);
+}
+
+bool site_waits(struct lane *lane, struct why *why)
+{
+    struct site *site = &lane->site;
+    struct shape_limits limits = site_limits(lane);
+    double pace = shape_pace(&site->shape, &limits);
+    if (site_paused(site)) {
+        say_pause(&site->pause, why);
+        return true;
+    }
+    if (site->shape.phase == SHAPE_OPEN && pace <= 0)
+        return false;
+    if (site->shape.phase == SHAPE_OPEN)
+        why_say(why, SITE_PACED, pace);
+    else
+        why_say(why, SITE_SHUT);
+    if (!site->lesson)
+        return true;
+    why_host(why, site->lesson->host);
+    why_reply(why, site->lesson->reply);
+    if (site->lesson->status[0] == '4')
+        why_status(why, site->lesson->status);
+    return true;
+}
+
+// What is kept
+
+bool site_forgettable(struct lane *lane, uint64_t now)
+{
+    const struct site *site = &lane->site;
+    if (!fair_empty(&lane->ready) || lane->nsessions || lane->nidle || site->pause.by)
+        return false;
+    if (HASH_COUNT(lane->lanes->table) > SITES_KEPT)
+        return true;
+    uint64_t keep = site->shape.taught == SHAPE_TAKEN
+                        ? SITE_IDLE_MS
+                        : lane->lanes->setup->config->delivery.shaping.keep;
+    return !site->used_ms || now - site->used_ms > keep;
+}
+
+void site_free(struct site *site)
+{
+    free(site->lesson);
+    free(site->pause.by);
+    free(site->pause.reason);
+}
+
+static int64_t to_wall(uint64_t mono_ms)
+{
+    return mono_ms ? clock_ms() - (int64_t)clock_mono_ms() + (int64_t)mono_ms : 0;
+}
+
+// A moment of the past or of the near future; a clock that was set leads nowhere else.
+static uint64_t to_mono(int64_t wall_ms, uint64_t ahead_ms)
+{
+    int64_t now = (int64_t)clock_mono_ms(), at = wall_ms - clock_ms() + now;
+    if (!wall_ms)
+        return 0;
+    if (at > now + (int64_t)ahead_ms)
+        at = now + (int64_t)ahead_ms;
+    return at > 1 ? (uint64_t)at : 1;
+}
+
+void site_describe(struct lane *lane, struct site_row *row)
+{
+    const struct site *site = &lane->site;
+    const struct shape *shape = &site->shape;
+    const struct why *why = site->lesson;
+    *row = (struct site_row){
+        .site = mem_dup(lane->name),
+        .window = shape->window,
+        .crowd = shape->crowd,
+        .pace = shape->pace,
+        .fast = shape->fast,
+        .taught = shape->taught,
+        .taught_ms = site->taught_ms,
+        .used_ms = to_wall(site->used_ms),
+        .trouble_ms = shape->phase == SHAPE_OPEN ? 0 : to_wall(shape->trouble_ms),
+        .until_ms = shape->phase == SHAPE_SHUT ? to_wall(shape->until_ms) : 0,
+        .host = mem_dup(why ? why->host : ""),
+        .status = mem_dup(why ? why->status : ""),
+        .reply = mem_dup(why ? why->reply : ""),
+        .text = mem_dup(why ? why->text : ""),
+        .pause = site->pause,
+    };
+    row->pause.by = mem_dup(site->pause.by);
+    row->pause.reason = mem_dup(site->pause.reason);
+}
+
+static void restore_shape(struct shape *shape, const struct site_row *row, uint64_t longest)
+{
+    bool sane =
+        row->pace >= 0 && row->fast >= 0 && row->taught >= SHAPE_TAKEN && row->taught <= SHAPE_AWAY;
+    if (!sane)
+        return;
+    shape->window = shape->proved = row->window;
+    shape->crowd = row->crowd;
+    shape->pace = row->pace;
+    shape->fast = row->fast;
+    shape->taught = (enum shape_news)row->taught;
+    shape->cut_ms = shape->grown_ms = to_mono(row->taught_ms, 0);
+    if (!row->trouble_ms)
+        return;
+    shape->trouble_ms = to_mono(row->trouble_ms, 0);
+    shape->phase = SHAPE_SHUT;
+    shape->until_ms = to_mono(row->until_ms, longest);
+}
+
+void site_restore(struct lane *lane, const struct site_row *row)
+{
+    struct site *site = &lane->site;
+    struct shape_limits limits = site_limits(lane);
+    restore_shape(&site->shape, row, limits.last_ms);
+    site->taught_ms = row->taught_ms;
+    site->used_ms = to_mono(row->used_ms, 0);
+    site->kept = true;
+    if (row->taught) {
+        site->lesson = mem_new(sizeof *site->lesson);
+        why_set(site->lesson, WHY_HOST, row->status, "%s", row->text);
+        why_host(site->lesson, row->host);
+        why_reply(site->lesson, row->reply);
+    }
+    if (!row->pause.by)
+        return;
+    site->pause = row->pause;
+    site->pause.by = mem_dup(row->pause.by);
+    site->pause.reason = mem_dup(row->pause.reason ? row->pause.reason : "");
+}
