@@ -21,7 +21,7 @@ static void print_ban(const json_t *ban)
     buf_init(&name, 4096);
     log_quote(span_text(json_string_value(json_object_get(ban, "name"))), &name);
     clock_rfc3339(json_number_of(ban, "until") * 1000, until);
-    printf("%-6s %-40s %3lld failures  until %s (%lld more minutes)\n",
+    printf("%-6s %-40s %3lld failed  until %s (%lld more minutes)\n",
            json_string_value(json_object_get(ban, "kind")), buf_text(&name),
            json_number_of(ban, "failures"), until, (left + 59) / 60);
     buf_free(&name);

@@ -2,9 +2,12 @@
 // What `waxwing queue` prints: rows as they come, and what was done. Nothing that a peer wrote steers the terminal.
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "relay/base/clock.h"
+#include "relay/base/mem.h"
 #include "relay/command/queue.h"
+#include "relay/command/terminal.h"
 
 static const char *word(const json_t *row, const char *key)
 {
@@ -28,24 +31,29 @@ static void print_text(const json_t *row)
 {
     long long age = seconds(json_integer_value(json_object_get(row, "created")), clock_s());
     const json_t *next = json_object_get(row, "next");
-    printf("%s  %-7s %6llds %8lld  ", word(row, "id"), word(row, "state"), age,
-           (long long)json_integer_value(json_object_get(row, "size")));
+    char text[TERMINAL_AGE], size[TERMINAL_AGE];
+    printf("%s  %-7s %7s %10s  ", word(row, "id"), word(row, "state"), terminal_age(age, text),
+           terminal_size((uint64_t)json_integer_value(json_object_get(row, "size")), size));
     print_safe(word(row, "from"));
     fputs(" -> ", stdout);
     print_safe(word(row, "to"));
     if (json_is_integer(next))
-        printf("  (try %lld in %llds)",
+        printf("  (try %lld in %s)",
                (long long)json_integer_value(json_object_get(row, "attempts")) + 1,
-               seconds(clock_s(), json_integer_value(next)));
+               terminal_age(seconds(clock_s(), json_integer_value(next)), text));
     if (word(row, "next_hop")[0])
         printf("  (to %s)", word(row, "next_hop"));
-    if (word(row, "reason")[0]) {
-        fputs("\n               ", stdout);
-        print_safe(word(row, "reason"));
-        if (word(row, "why")[0])
-            printf(" (why %s, act %s)", word(row, "why"), word(row, "act"));
-    }
     putchar('\n');
+    if (!word(row, "reason")[0])
+        return;
+    char *named = word(row, "why")[0]
+                      ? mem_printf(" (why %s, act %s)", word(row, "why"), word(row, "act"))
+                      : mem_dup("");
+    char *reason = mem_printf("%s%s", word(row, "reason"), named);
+    fputs("               ", stdout);
+    terminal_wrap(reason, 15);
+    free(reason);
+    free(named);
 }
 
 void queue_print_row(const struct queue_call *call, const json_t *row, size_t n)

@@ -137,6 +137,16 @@ static void print_milters(const json_t *milters)
     }
 }
 
+static void print_queue(const json_t *counters, const json_t *answer)
+{
+    char used[TERMINAL_AGE], most[TERMINAL_AGE], messages[TERMINAL_AGE];
+    printf("queue        %lld recipients to serve, %s of %s of memory; %s of messages in memory\n",
+           json_number_of(counters, "queued"),
+           terminal_size((uint64_t)json_number_of(counters, "queue_memory"), used),
+           terminal_size((uint64_t)json_number_of(answer, "queue_memory_limit"), most),
+           terminal_size((uint64_t)json_number_of(counters, "memory"), messages));
+}
+
 static void print_status(const json_t *answer)
 {
     const json_t *c = json_object_get(answer, "counters");
@@ -158,13 +168,11 @@ static void print_status(const json_t *answer)
            json_number_of(c, "tls_refused"), json_number_of(c, "tls_failure"));
     printf("TLS reports  %lld sent, %lld given up\n", json_number_of(c, "reports_sent"),
            json_number_of(c, "reports_failed"));
-    printf("queue        %lld recipients to serve, %lld of %lld bytes of memory; %lld bytes of "
-           "messages in memory\n",
-           json_number_of(c, "queued"), json_number_of(c, "queue_memory"),
-           json_number_of(answer, "queue_memory_limit"), json_number_of(c, "memory"));
-    printf("spool        %lld bytes in %lld segments, %lld syncs, %s, %s\n",
-           json_number_of(spool, "bytes"), json_number_of(spool, "segments"),
-           json_number_of(spool, "syncs"),
+    print_queue(c, answer);
+    char size[TERMINAL_AGE];
+    printf("spool        %s in %lld segments, %lld syncs, %s, %s\n",
+           terminal_size((uint64_t)json_number_of(spool, "bytes"), size),
+           json_number_of(spool, "segments"), json_number_of(spool, "syncs"),
            json_is_true(json_object_get(spool, "healthy")) ? "healthy" : "CANNOT WRITE",
            json_is_true(json_object_get(spool, "room")) ? "room left" : "DISK FULL");
     print_validation(dns);

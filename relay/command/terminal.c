@@ -175,6 +175,33 @@ static size_t line_of(const char *text, size_t width)
     return blank ? blank : width;
 }
 
+const char *terminal_age(long long s, char text[static TERMINAL_AGE])
+{
+    if (s < 60)
+        snprintf(text, TERMINAL_AGE, "%llds", s);
+    else if (s < 3600)
+        snprintf(text, TERMINAL_AGE, "%lldm", s / 60);
+    else if (s < 86400)
+        snprintf(text, TERMINAL_AGE, "%lldh %lldm", s / 3600, s / 60 % 60);
+    else
+        snprintf(text, TERMINAL_AGE, "%lldd %lldh", s / 86400, s / 3600 % 24);
+    return text;
+}
+
+const char *terminal_size(uint64_t bytes, char text[static TERMINAL_AGE])
+{
+    static const char *const units[] = {"KiB", "MiB", "GiB", "TiB"};
+    double n = (double)bytes / 1024;
+    size_t i = 0;
+    for (; n >= 1023.95 && i < 3; i++)
+        n /= 1024;
+    if (bytes < 1024)
+        snprintf(text, TERMINAL_AGE, "%llu B", (unsigned long long)bytes);
+    else
+        snprintf(text, TERMINAL_AGE, "%.1f %s", n, units[i]);
+    return text;
+}
+
 void terminal_wrap(const char *text, size_t indent)
 {
     size_t width = terminal_width(), room = width > indent + 20 ? width - indent : 0;

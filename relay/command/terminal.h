@@ -17,6 +17,11 @@ size_t terminal_width(void);
 enum terminal_tint { TERMINAL_PLAIN, TERMINAL_GOOD, TERMINAL_WAIT, TERMINAL_BAD };
 void terminal_tint(enum terminal_tint tint);
 void terminal_clear(void); // an empty screen; elsewhere nothing
+// "45s", "29m", "2h 5m", "3d 4h": how long something takes, for people.
+#define TERMINAL_AGE 32
+const char *terminal_age(long long seconds, char text[static TERMINAL_AGE]);
+// "512 B", "1.8 KiB", "3.2 GiB".
+const char *terminal_size(uint64_t bytes, char text[static TERMINAL_AGE]);
 // Prints text and a line end; on a screen too narrow for it further lines begin behind `indent` columns.
 void terminal_wrap(const char *text, size_t indent);
 

@@ -5,6 +5,7 @@
 #include "relay/base/buf.h"
 #include "relay/base/clock.h"
 #include "relay/command/tls.h"
+#include "relay/command/terminal.h"
 #include "relay/log/json.h"
 
 #define COLUMNS 80
@@ -38,10 +39,11 @@ static size_t width(const char *s, size_t n)
 // Wrapped at blanks, each line indented; a word longer than a line stands alone.
 static void print_wrapped(const char *text, size_t indent)
 {
-    size_t column = 0;
+    size_t column = 0, screen = terminal_width(),
+           most = screen && screen < COLUMNS ? screen : COLUMNS;
     for (const char *s = text; *s;) {
         size_t n = strcspn(s, " \n"), w = width(s, n);
-        if (column && column + 1 + w > COLUMNS) {
+        if (column && column + 1 + w > most) {
             putchar('\n');
             column = 0;
         }
@@ -74,11 +76,13 @@ void tls_print_failure(const json_t *row)
         buf_addf(&line, " [%s]", tls_text_word(row, "ip"));
     wrap(&line, 0);
     buf_init(&line, 65536);
-    buf_addf(&line, "%s: %s (demand %s, source %s)", tls_text_word(row, "type"),
+    buf_addf(&line, "%s: %s (", tls_text_word(row, "type"),
              json_says(row, "refused")  ? "refused"
              : json_says(row, "shadow") ? "would have been refused; shadow mode let it go on"
-                                        : "delivery was allowed to go on",
-             tls_text_word(row, "demand"), tls_text_word(row, "source"));
+                                        : "delivery was allowed to go on");
+    if (tls_text_word(row, "demand")[0]) // none where a policy could not be had
+        buf_addf(&line, "demand %s, ", tls_text_word(row, "demand"));
+    buf_addf(&line, "source %s)", tls_text_word(row, "source"));
     wrap(&line, 2);
     print_wrapped(tls_text_word(row, "reason"), 2);
     if (tls_text_word(row, "id")[0])

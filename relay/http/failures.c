@@ -60,8 +60,9 @@ static void group_row(struct html_table *t, const struct group *g)
     html_row(t, NULL);
     html_cell(t);
     html_link(t->out, "domain", html_string(g->row, "domain"));
-    html_cell(t);
+    buf_adds(t->out, "<small>");
     html_text(t->out, html_string(g->row, "host"));
+    buf_adds(t->out, "</small>");
     html_cell_text(t, html_string(g->row, "type"));
     html_cell(t);
     views_consequence(t->out, g->row);
@@ -69,21 +70,24 @@ static void group_row(struct html_table *t, const struct group *g)
     html_cell(t);
     html_number(t->out, g->count);
     html_cell(t);
-    html_moment(t->out, g->first);
-    html_cell(t);
     html_moment(t->out, g->last);
+    if (g->count > 1) {
+        buf_adds(t->out, "<small>first ");
+        html_moment(t->out, g->first);
+        buf_adds(t->out, "</small>");
+    }
     html_row_end(t);
 }
 
 size_t views_failure_groups(const struct gather *g, struct buf *out, const json_t *rows,
                             bool shadow, const char *search)
 {
-    static const char *const columns[] = {"Domain", "Host",  "Failure", "Delivery", "Reason",
-                                          "#Times", "First", "Last",    NULL};
+    static const char *const columns[] = {"Domain", "Failure", "Delivery", "Reason",
+                                          "#Times", "Last",    NULL};
     (void)g;
     struct group *groups = NULL, *one, *next;
     struct html_table t;
-    size_t i;
+    size_t i, shown = 0;
     const json_t *row;
     json_array_foreach (rows, i, row)
         if (json_is_true(json_object_get(row, "shadow")) == shadow && holds(row, search))
@@ -92,12 +96,18 @@ size_t views_failure_groups(const struct gather *g, struct buf *out, const json_
     if (n)
         html_table_begin(&t, out, NULL, columns);
     HASH_ITER (hh, groups, one, next) {
-        group_row(&t, one);
+        if (shown++ < VIEWS_ROWS)
+            group_row(&t, one);
         HASH_DEL(groups, one);
         free(one);
     }
     if (n)
         html_table_end(&t);
+    if (n > VIEWS_ROWS)
+        buf_addf(out,
+                 "<p class=\"more\">The newest %d of %zu kinds of failure; a search finds the "
+                 "others.</p>\n",
+                 VIEWS_ROWS, n);
     return n;
 }
 

@@ -6,6 +6,7 @@
 #include "relay/log/log.h"
 
 #define REFRESH_S 60
+#define ALARMS    5 // the newest
 
 static uint64_t waiting_of(const json_t *states, const char *state)
 {
@@ -136,13 +137,11 @@ static void alarms(const struct gather *g, struct buf *out)
     struct log_recent recent[LOG_RECENT];
     struct html_table t;
     size_t n = log_recent_alarms(recent);
-    buf_adds(out, "<h2>Alarms</h2>\n");
-    if (!n) {
-        buf_adds(out, "<p>None since the start.</p>\n");
+    if (!n)
         return;
-    }
+    buf_adds(out, "<h2>Alarms</h2>\n");
     html_table_begin(&t, out, NULL, columns);
-    for (size_t i = 0; i < n && i < 10; i++) {
+    for (size_t i = 0; i < n && i < ALARMS; i++) {
         html_row(&t, NULL);
         html_cell(&t);
         html_when(out, recent[i].at_ms / 1000, g->now_ms / 1000);
@@ -160,10 +159,10 @@ static void overview_render(struct gather *g, struct buf *out)
         return;
     headline(g, out);
     queue_cards(g, out);
-    plot(g, out);
-    views_trouble(g, out, g->answers[1]);
-    share(g, out);
     alarms(g, out);
+    views_trouble(g, out, g->answers[1], VIEWS_TROUBLE);
+    plot(g, out);
+    share(g, out);
 }
 
 void overview(struct http_call *call, struct relay *relay)

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: ISC
 // What waits: by domain, and message by message.
+#include <stdint.h>
 #include <string.h>
 #include "relay/http/views.h"
 
-void views_trouble(const struct gather *g, struct buf *out, const json_t *summary)
+void views_trouble(const struct gather *g, struct buf *out, const json_t *summary, size_t most)
 {
-    static const char *const columns[] = {"Domain",   "#Recipients",        "Since", "#Tries",
-                                          "Next try", "What happened last", NULL};
+    static const char *const columns[] = {"Domain",   "#Recipients", "Since", "#Tries",
+                                          "Next try", "Reason",      NULL};
     struct html_table t;
     size_t i;
     const json_t *row, *rows = json_object_get(summary, "trouble");
@@ -15,6 +16,8 @@ void views_trouble(const struct gather *g, struct buf *out, const json_t *summar
     buf_adds(out, "<h2>Where mail waits, and why</h2>\n");
     html_table_begin(&t, out, NULL, columns);
     json_array_foreach (rows, i, row) {
+        if (i == most)
+            break;
         html_row(&t, NULL);
         html_cell(&t);
         html_link(out, "domain", html_string(row, "domain"));
@@ -30,6 +33,14 @@ void views_trouble(const struct gather *g, struct buf *out, const json_t *summar
         html_row_end(&t);
     }
     html_table_end(&t);
+    int64_t all = html_integer(summary, "domains");
+    if (all > (int64_t)most) {
+        buf_adds(out, "<p class=\"more\">These are ");
+        html_number(out, json_array_size(rows) < most ? json_array_size(rows) : most);
+        buf_adds(out, " of ");
+        html_number(out, (uint64_t)all);
+        buf_adds(out, " domains; <a href=\"/queue\">more</a></p>\n");
+    }
 }
 
 void views_address(struct buf *out, const struct gather *g, const char *text)
@@ -45,13 +56,15 @@ void views_address(struct buf *out, const struct gather *g, const char *text)
 
 void views_queue_rows(const struct gather *g, struct buf *out, const json_t *rows)
 {
-    static const char *const columns[] = {"Message",  "Accepted",           "To", "State", "#Tries",
-                                          "Next try", "What happened last", NULL};
+    static const char *const columns[] = {"Message", "Accepted", "To",     "State",
+                                          "#Tries",  "Next try", "Reason", NULL};
     struct html_table t;
     size_t i;
     const json_t *row;
     html_table_begin(&t, out, NULL, columns);
     json_array_foreach (rows, i, row) {
+        if (i == VIEWS_ROWS)
+            break;
         html_row(&t, NULL);
         html_cell(&t);
         html_link(out, "message", html_string(row, "id"));
@@ -79,6 +92,11 @@ void views_queue_rows(const struct gather *g, struct buf *out, const json_t *row
         html_row_end(&t);
     }
     html_table_end(&t);
+    if (i == VIEWS_ROWS && json_array_size(rows) > VIEWS_ROWS)
+        buf_addf(out,
+                 "<p class=\"more\">The first %d recipients; <code>waxwing queue list</code> "
+                 "shows all.</p>\n",
+                 VIEWS_ROWS);
 }
 
 static void queue_render(struct gather *g, struct buf *out)
@@ -88,14 +106,12 @@ static void queue_render(struct gather *g, struct buf *out)
     buf_adds(out, "<h1>Queue</h1>\n");
     if (gather_trouble(g, out, 0))
         return;
-    views_trouble(g, out, g->answers[0]);
+    views_trouble(g, out, g->answers[0], SIZE_MAX);
     buf_adds(out, "<h2>Messages</h2>\n");
     if (!json_array_size(rows)) {
         buf_adds(out, "<p>The queue is empty.</p>\n");
         return;
     }
-    buf_addf(out, "<p>The first %zu recipients; <code>waxwing queue list</code> shows all.</p>\n",
-             json_array_size(rows));
     views_queue_rows(g, out, rows);
 }
 

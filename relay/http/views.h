@@ -7,6 +7,8 @@
 #include "relay/http/gather.h"
 
 #define VIEWS_FAILURES 1000 // newest failures looked at
+#define VIEWS_ROWS     100  // of what waits, on one page
+#define VIEWS_TROUBLE  8    // domains that wait, on the first page
 #define LOGINS_BANS    1000 // bans shown
 
 void overview(struct http_call *call, struct relay *relay);         // overview.c
@@ -20,9 +22,9 @@ void views_exceptions(struct http_call *call, struct relay *relay); // policies.
 void views_logins(struct http_call *call, struct relay *relay);     // logins.c
 void views_own(struct http_call *call, struct relay *relay);        // own.c
 
-// The domains that most of the queue waits for, of an answer to queue-summary.
-void views_trouble(const struct gather *g, struct buf *out, const json_t *summary);
-// Rows of queue-list as a table.
+// The `most` domains that most of the queue waits for, of an answer to queue-summary.
+void views_trouble(const struct gather *g, struct buf *out, const json_t *summary, size_t most);
+// Rows of queue-list as a table; VIEWS_ROWS at the most.
 void views_queue_rows(const struct gather *g, struct buf *out, const json_t *rows);
 // An envelope address, masked where the log's are.
 void views_address(struct buf *out, const struct gather *g, const char *text);

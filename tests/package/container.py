@@ -135,12 +135,12 @@ def main():
     image = Image(folder).build()
     variables = prepare(folder)
     first = live(image, variables)
-    keys = sorted(os.listdir(folder + "/volume/data/waxwing/dkim"))
+    keys = sorted(os.listdir(folder + "/volume/data/waxwing/dkim/example.org"))
     second = live(image, variables)
     assert "_domainkey.example.org" in first, first
     for place, mode in (("data/waxwing/dkim", 0o700), ("spool/queue", 0o700)):
         assert os.stat(f"{folder}/volume/{place}").st_mode & 0o777 == mode, place
-    assert sorted(os.listdir(folder + "/volume/data/waxwing/dkim")) == keys and len(keys) >= 2
+    assert sorted(os.listdir(folder + "/volume/data/waxwing/dkim/example.org")) == keys and len(keys) >= 2
     size = must(["du", "-sxm", image.root]).split()[0]
     print(first, second, f"the root of the image: {size} MiB", "1 passed, 0 failed", sep="\n")
 

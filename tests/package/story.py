@@ -8,6 +8,7 @@ usage: story.py ROOT LINTIAN_REPORT
 import os
 import re
 import shutil
+import socket
 import sys
 
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -140,6 +141,17 @@ def afterwards(newcomer):
     newcomer.does("dpkg -i /root/waxwing_*.deb; test $(systemctl is-active waxwing) = inactive")
 
 
+def sockets(newcomer):
+    """systemd holds the ports while the relay is away; a client that comes then waits for it."""
+    newcomer.does("systemctl stop waxwing && systemctl enable --now waxwing.socket && systemctl start waxwing")
+    newcomer.does("systemctl stop waxwing.service && waxwing check --offline | grep waxwing.socket")
+    with socket.create_connection(("127.0.0.1", 587), timeout=120) as early:
+        assert early.recv(100).startswith(b"220 "), "the socket starts the relay"
+    until(lambda: newcomer.quietly("waxwing health").returncode == 0, newcomer.journal)
+    assert "what=listen" not in newcomer.journal()
+    newcomer.does("systemctl disable --now waxwing.socket; systemctl stop waxwing")
+
+
 CONTAINER = f"""WAXWING_DOMAIN={DOMAIN} WAXWING_HOSTNAME={HOST} WAXWING_USER=shop WAXWING_PASSWORD_FILE=/run/secret \\
     WAXWING_LISTEN=2587 WAXWING_SELECTOR=c1 WAXWING_DIRECTORY=/srv/waxwing WAXWING_LOG_FORMAT=json WAXWING_HTTP=127.0.0.1:0"""
 
@@ -192,6 +204,7 @@ def main():
         newcomer = Newcomer(lab, sys.argv[1])
         dns, mx = road(lab, newcomer)
         afterwards(newcomer)
+        sockets(newcomer)
         level = exposure(newcomer)
         container(dns, mx, newcomer)
         going(newcomer)

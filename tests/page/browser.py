@@ -27,7 +27,7 @@ class Browser:
         os.close(theirs_in)
         os.close(theirs_out)
         self.input, self.output = os.fdopen(ours_in, "rb"), os.fdopen(ours_out, "wb")
-        self.rest, self.number, self.session, self.complaints = b"", 0, None, []
+        self.rest, self.number, self.session, self.complaints, self.loaded = b"", 0, None, [], False
         target = self.ask("Target.createTarget", url="about:blank")["targetId"]
         self.session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log"):
@@ -49,6 +49,7 @@ class Browser:
             self.rest += more
         one, self.rest = self.rest.split(b"\0", 1)
         said = json.loads(one)
+        self.loaded |= said.get("method") == "Page.loadEventFired"
         if said.get("method") in ("Runtime.exceptionThrown", "Log.entryAdded"):
             self.complaints.append(json.dumps(said["params"])[:300])
         return said
@@ -71,9 +72,10 @@ class Browser:
         self.ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 500)
         self.ask("Emulation.setEmulatedMedia", features=[
             {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
+        self.loaded = False
         self.ask("Page.navigate", url=url)
-        while self.hear().get("method") != "Page.loadEventFired":
-            pass
+        while not self.loaded:
+            self.hear()
 
     def evaluate(self, script):
         return self.ask("Runtime.evaluate", expression=script, returnByValue=True)["result"].get("value")

@@ -34,7 +34,10 @@ def fill(lab, queued, failures):
     full = lab.mx("inbound.full.example", domains="full.example")
     full.on("rcpt", "452 4.2.2 The mailbox is over quota")
     plain = [f"customer{i:04}.example" for i in range(failures)]
-    lab.mx("mx.hosting.example", domains=plain, tls=None)
+    host = lab.mx("mx.hosting.example", tls=None)
+    for domain in plain:  # each is a site of its own, so that each is tried
+        lab.names.set("mx." + domain, "A", host.addresses[0])
+        lab.names.add(domain, "MX", f"10 mx.{domain}.")
     lab.mx("mx.old.example", domains="old.example", tls="expired")
     relay = lab.relay(
         http=f"127.0.0.1:{PORT}", limits={"queued": 2 * queued + 2 * failures, "recipients": 1000},

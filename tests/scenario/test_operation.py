@@ -202,7 +202,7 @@ def test_case_123_the_queue_has_a_limit_of_memory(lab, mx):
     assert 40960 // 900 <= sent
     told = relay.json("status")
     assert 40960 <= told["counters"]["queue_memory"] < 45000 and told["queue_memory_limit"] == 40960
-    assert "of 40960 bytes of memory" in relay.ask("status")
+    assert "of 40.0 KiB of memory" in relay.ask("status")
     relay.wait("deferred", sent)
     relay.ask("queue", "remove", "--all")
     until(lambda: relay.json("status")["counters"]["queue_memory"] == 0, "the memory of what was removed")

@@ -76,9 +76,24 @@ static void how_far_it_is_fits_a_line(void **state)
     progress_line("x", UINT64_MAX / 2, UINT64_MAX, 0, line); // no overflow is a crash
 }
 
+static void amounts_are_for_people(void **state)
+{
+    (void)state;
+    char text[TERMINAL_AGE];
+    assert_string_equal(terminal_age(0, text), "0s");
+    assert_string_equal(terminal_age(1798, text), "29m");
+    assert_string_equal(terminal_age(7530, text), "2h 5m");
+    assert_string_equal(terminal_age(273600, text), "3d 4h");
+    assert_string_equal(terminal_size(1023, text), "1023 B");
+    assert_string_equal(terminal_size(1843, text), "1.8 KiB");
+    assert_string_equal(terminal_size(1048575, text), "1.0 MiB");
+    assert_string_equal(terminal_size(UINT64_MAX, text), "16777216.0 TiB");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(case_82_nothing_steers_the_terminal),
-                                       cmocka_unit_test(how_far_it_is_fits_a_line)};
+                                       cmocka_unit_test(how_far_it_is_fits_a_line),
+                                       cmocka_unit_test(amounts_are_for_people)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
