@@ -22,6 +22,11 @@ static const struct schema_key milter_keys[] = {
      .text = "what senders.milters, the log and the metrics call it"},
     {"address", KEY_SOCKET, AT(cfg_milter, socket), .flags = KEY_REQUIRED,
      .text = "where it listens: IP:PORT, [IP6]:PORT or unix:/run/filter.sock"},
+    {"connections", KEY_NUMBER, AT(cfg_milter, connections), .initial = "100", .min = 1,
+     .max = 10000,
+     .text =
+         "how many messages it is asked about at once; others wait in line for timeouts.connect "
+         "at most"},
     {"timeouts", KEY_GROUP, SHARED, .group = &timeout_group, .text = "how long it is waited for"},
     {"default", KEY_CHOICE, AT(cfg_milter, on_failure), .choices = "tempfail accept quarantine",
      .initial = "tempfail",

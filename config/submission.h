@@ -56,6 +56,7 @@ struct cfg_milter {
     char *name;
     struct cfg_socket socket;
     uint64_t connect, command, content; // ms
+    uint64_t connections;               // at once
     enum milter_default on_failure;
 };
 

@@ -8,8 +8,6 @@ void metrics_print_filters(const struct metrics *m, struct buf *out)
 {
     struct milter_row rows[MILTER_BOOK_ROWS];
     size_t n = milter_book_read(m->milters, rows);
-    if (!n)
-        return;
     series_describe(out, "waxwing_milter_messages_total", "counter",
                     "Messages by the filter that saw them and what it came to.");
     for (size_t i = 0; i < n; i++)

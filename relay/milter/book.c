@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "relay/base/clock.h"
+#include "relay/base/list.h"
 #include "relay/base/mem.h"
 #include "relay/log/log.h"
 
@@ -16,6 +17,8 @@ struct entry {
     uint64_t failures; // since it is away
     uint64_t told_ms;  // monotonic; 0: never
     bool told;         // of this absence
+    uint64_t turns;    // taken
+    struct list waiting;
 };
 
 struct milters {
@@ -54,6 +57,7 @@ static struct entry *book_find(struct milters *book, const char *name)
     if (book->n == MILTER_BOOK_ROWS)
         return NULL;
     struct entry *e = &book->at[book->n++];
+    list_init(&e->waiting);
     snprintf(e->row.name, sizeof e->row.name, "%s", name);
     return e;
 }
@@ -102,6 +106,100 @@ void milter_book_note(struct milters *book, const char *name, enum milter_noted 
     if (heals)
         log_event("milter", "the filter %s answers again; %" PRIu64 " messages met it failing",
                   name, before.failures);
+}
+
+// ---- turns
+
+// WAITING: in its entry's list. CALLED: its item is on its way to its loop. HELD: it counts among the turns taken, as
+// one that is called does.
+struct milter_turn {
+    struct item item;
+    struct list list;
+    enum { WAITING, CALLED, HELD } state;
+    struct milters *book;
+    struct entry *entry; // NULL: nobody counts
+    struct inbox *mail;
+    void (*go)(void *arg); // NULL: given back before the call came
+    void *arg;
+};
+
+// Whoever waits longest has it next.
+static void book_pass_on(struct milter_turn *turn)
+{
+    struct milters *book = turn->book;
+    struct entry *e = turn->entry;
+    struct milter_turn *next = NULL;
+    pthread_mutex_lock(&book->lock);
+    if (list_empty(&e->waiting)) {
+        e->turns--;
+    } else {
+        next = list_of(e->waiting.next, struct milter_turn, list);
+        list_remove(&next->list);
+        next->state = CALLED;
+    }
+    pthread_mutex_unlock(&book->lock);
+    if (next)
+        inbox_post(next->mail, &next->item);
+    free(turn);
+}
+
+static void milter_book_turn_came(struct item *item)
+{
+    struct milter_turn *turn = list_of(item, struct milter_turn, item);
+    turn->state = HELD;
+    if (turn->go)
+        turn->go(turn->arg);
+    else
+        book_pass_on(turn);
+}
+
+struct milter_turn *milter_turn_take(struct milters *book, const char *name, uint64_t most,
+                                     struct inbox *mail, void (*go)(void *arg), void *arg,
+                                     bool *now)
+{
+    struct milter_turn *turn = mem_new(sizeof *turn);
+    *turn = (struct milter_turn){.item = {.run = milter_book_turn_came},
+                                 .state = HELD,
+                                 .book = book,
+                                 .mail = mail,
+                                 .go = go,
+                                 .arg = arg};
+    list_init(&turn->list);
+    *now = true;
+    if (!book)
+        return turn;
+    pthread_mutex_lock(&book->lock);
+    struct entry *e = turn->entry = book_find(book, name);
+    if (e && e->turns >= most) {
+        list_append(&e->waiting, &turn->list);
+        turn->state = WAITING;
+        *now = false;
+    } else if (e) {
+        e->turns++;
+    }
+    pthread_mutex_unlock(&book->lock);
+    return turn;
+}
+
+void milter_turn_give_back(struct milter_turn *turn)
+{
+    if (!turn)
+        return;
+    if (!turn->entry) {
+        free(turn);
+        return;
+    }
+    // Another thread may be calling it at this moment.
+    pthread_mutex_lock(&turn->book->lock);
+    int state = turn->state;
+    if (state == WAITING)
+        list_remove(&turn->list);
+    pthread_mutex_unlock(&turn->book->lock);
+    turn->go = NULL;
+    if (state == WAITING)
+        free(turn);
+    else if (state == HELD)
+        book_pass_on(turn);
 }
 
 size_t milter_book_read(struct milters *book, struct milter_row out[static MILTER_BOOK_ROWS])

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "relay/base/inbox.h"
 
 // What a filter came to for a message. FAILED: it could not be asked, or not understood.
 enum milter_noted {
@@ -37,6 +38,15 @@ void milter_book_free(struct milters *book); // accepts NULL
 #define MILTER_TOLD_MS 900000
 void milter_book_note(struct milters *book, const char *name, enum milter_noted what,
                       const char *reason);
+// A turn at a filter, of which there are `most` at once in the whole relay. *now: go on; else `go` is called on
+// mail's loop when others have given theirs back. book NULL: there is always one.
+struct milter_turn;
+struct milter_turn *milter_turn_take(struct milters *book, const char *name, uint64_t most,
+                                     struct inbox *mail, void (*go)(void *arg), void *arg,
+                                     bool *now);
+// At any time, on the loop of `mail`; go is not called any more. Accepts NULL.
+void milter_turn_give_back(struct milter_turn *turn);
+
 // In the order in which they were met; returns how many. book NULL: none.
 size_t milter_book_read(struct milters *book, struct milter_row out[static MILTER_BOOK_ROWS]);
 

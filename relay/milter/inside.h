@@ -65,6 +65,7 @@ void milter_read_cancel(struct milter_reading *job); // accepts NULL
 
 // session.c: one filter and one message.
 enum milter_state {
+    MILTER_WAITING, // for its turn
     MILTER_CONNECTING,
     MILTER_NEGOTIATING,
     MILTER_CLIENT,
@@ -96,8 +97,10 @@ struct milter_session {
     const struct milter_client *client; // NULL: it is only asked what it wants
     struct milter_mail *mail;
     struct stream *stream; // NULL before it is connected, and when it is over
-    uv_timer_t timer;      // connecting anew to a busy Unix socket; the end
+    struct milter_turn *turn;
+    uv_timer_t timer; // waiting; connecting anew to a busy Unix socket; the end
     enum milter_state state;
+    uint64_t late_ms;           // connecting: monotonic
     bool owed;                  // an answer is awaited before anything more is said
     uint64_t began_ms, ends_ms; // monotonic
     struct milter_options options;

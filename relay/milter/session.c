@@ -27,6 +27,7 @@ static const struct row {
     milter_say_fn *say; // NULL: nothing is said, something else is awaited
     enum patience patience;
 } table[] = {
+    [MILTER_WAITING] = {"waiting", 0, 0, NULL, NONE},
     [MILTER_CONNECTING] = {"connecting", 0, 0, NULL, CONNECT},
     [MILTER_NEGOTIATING] = {"the negotiation", 0, 0, milter_say_options, COMMAND},
     [MILTER_CLIENT] = {"the client", MILTER_NO_CONNECT, MILTER_MUTE_CONNECT, milter_say_client,
@@ -88,6 +89,8 @@ static void milter_session_end(struct milter_session *s, enum milter_outcome out
     if (s->stream)
         stream_close(s->stream, !orderly);
     s->stream = NULL;
+    milter_turn_give_back(s->turn);
+    s->turn = NULL;
     s->outcome = outcome;
     milter_read_cancel(s->reading);
     s->reading = NULL;
@@ -427,7 +430,7 @@ static void milter_session_connect_unix(uv_timer_t *timer)
     if (fd >= 0)
         close(fd);
     // Its line of connections is full: the kernel says no more than that.
-    if (error == EAGAIN && clock_mono_ms() - s->began_ms < s->filter->connect)
+    if (error == EAGAIN && clock_mono_ms() < s->late_ms)
         uv_timer_start(&s->timer, milter_session_connect_unix, BUSY_MS, 0);
     else
         fail_with(s, "cannot connect: %s", strerror(error));
@@ -436,12 +439,41 @@ static void milter_session_connect_unix(uv_timer_t *timer)
 static void session_connect(struct milter_session *s)
 {
     const struct sockaddr *address = (const struct sockaddr *)&s->filter->socket.address;
+    s->late_ms = clock_mono_ms() + s->filter->connect;
     if (address->sa_family == AF_UNIX) {
         uv_timer_start(&s->timer, milter_session_connect_unix, 0, 0);
         return;
     }
     s->stream = stream_connect(s->loop, address, NULL, milter_session_on_event, s);
     session_arm(s);
+}
+
+static void milter_session_turn_came(void *arg)
+{
+    struct milter_session *s = arg;
+    uv_timer_stop(&s->timer);
+    milter_session_go(s, MILTER_CONNECTING);
+    session_connect(s);
+}
+
+static void milter_session_turn_late(uv_timer_t *timer)
+{
+    struct milter_session *s = timer->data;
+    fail_with(s, "it works on %llu messages already, and none is done in time",
+              (unsigned long long)s->filter->connections);
+}
+
+static void session_wait(struct milter_session *s)
+{
+    bool now = true;
+    if (s->client)
+        s->turn = milter_turn_take(s->client->worker->relay->milters, s->filter->name,
+                                   s->filter->connections, s->client->worker->mail,
+                                   milter_session_turn_came, s, &now);
+    if (now)
+        milter_session_turn_came(s);
+    else
+        uv_timer_start(&s->timer, milter_session_turn_late, s->filter->connect, 0);
 }
 
 // ---- life
@@ -473,7 +505,7 @@ struct milter_session *milter_session_new(uv_loop_t *loop, const struct cfg_milt
     else if (s->began_ms >= ends_ms)
         session_late(s);
     else
-        session_connect(s);
+        session_wait(s);
     return s;
 }
 
@@ -488,6 +520,7 @@ void milter_session_free(struct milter_session *s)
         return;
     if (s->stream)
         stream_close(s->stream, true);
+    milter_turn_give_back(s->turn);
     milter_read_cancel(s->reading);
     milter_body_free(s->body);
     milter_options_free(&s->options);

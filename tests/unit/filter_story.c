@@ -17,15 +17,15 @@ const char filter_senders[] =
     "- {network: [127.0.0.2], tls: optional, from: [example.org], milters: none}\n"
     "- {network: [127.0.0.3], tls: optional, from: [example.com], forward: true, xforward: true}\n";
 
-const char *filter_patience = "30s";
+const char *filter_patience = "30s", *filter_connect = "30s";
 
 char *filter_yaml(const char *more)
 {
     static char text[4096];
     snprintf(text, sizeof text,
              FILTER_REST "%smilters:\n- {name: fake, address: '127.0.0.1:%u',"
-                         " timeouts: {command: %s, content: %s}%s}\n",
-             filter_senders, filter.port, filter_patience, filter_patience, more);
+                         " timeouts: {connect: %s, command: %s, content: %s}%s}\n",
+             filter_senders, filter.port, filter_connect, filter_patience, filter_patience, more);
     return text;
 }
 

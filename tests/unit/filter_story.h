@@ -13,7 +13,7 @@
 
 extern struct story story;
 extern struct fakefilter filter;
-extern const char *filter_patience; // of the next configuration
+extern const char *filter_patience, *filter_connect; // of the next configuration
 // 127.0.0.1 may send as example.org; .2 too, and no filter sees its mail; .3 forwards for example.com.
 extern const char filter_senders[];
 #define FILTER_REST                                                                                \

@@ -119,6 +119,7 @@ static void filters_are_there(const struct config *c)
     assert_int_equal(c->milters[0].on_failure, MILTER_ACCEPT);
     assert_int_equal(c->milters[1].socket.address.ss_family, AF_UNIX);
     assert_int_equal(c->milters[1].content, 120000);
+    assert_int_equal(c->milters[1].connections, 20);
     assert_true(config_filters(&c->senders[0], &c->milters[0]));
     assert_false(config_filters(&c->senders[2], &c->milters[0]));
     assert_true(config_filters(&c->senders[2], &c->milters[1]));

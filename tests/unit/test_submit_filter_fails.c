@@ -138,19 +138,69 @@ static void case_221_a_dead_filter_harms_nobody_else(void **state)
     fakefilter_begin(&filter, NULL);
 }
 
+static struct client *begin_mail(void)
+{
+    struct client *c = client_open(&story, 0, 0);
+    client_expect(c, "220 ");
+    client_say(c, "EHLO client.example", "250-");
+    client_say(c, "MAIL FROM:<a@example.org>", "250");
+    client_say(c, "RCPT TO:<rcpt@dest.example>", "250");
+    client_say(c, "DATA", "354");
+    client_send(c, FILTER_LETTER ".\r\n");
+    return c;
+}
+
+static void reload_with(const char *connect, const char *patience)
+{
+    filter_connect = connect;
+    filter_patience = patience;
+    story_reload(&story, filter_yaml(", connections: 1"));
+    filter_connect = filter_patience = "30s";
+}
+
+static void case_232_more_than_a_filter_takes_at_once_wait_for_their_turn(void **state)
+{
+    (void)state;
+    reload_with("30s", "1s");
+    filter.silent_at = 'E';
+    struct client *first = begin_mail();
+    filter_saw("E");
+    struct client *second = begin_mail();
+    for (int i = 0; i < 20; i++)
+        story_turn(&story);
+    assert_int_equal(filter.connections, 1);
+    filter.silent_at = 0;
+    client_expect(first, "451 4.7.1 ");
+    client_expect(second, "250 2.0.0 queued");
+    client_close(first);
+    client_close(second);
+}
+
+static void case_232_and_not_for_ever(void **state)
+{
+    (void)state;
+    reload_with("1s", "30s");
+    filter.silent_at = 'E';
+    struct client *first = begin_mail();
+    filter_saw("E");
+    struct client *second = begin_mail();
+    client_expect(second, "451 4.7.1 ");
+    struct client *third = begin_mail(); // still waits when all ends
+    for (int i = 0; i < 5; i++)
+        story_turn(&story);
+    story_stop(&story);
+    client_close(first);
+    client_close(second);
+    client_close(third);
+}
+
 // The client goes, and the relay stops, while a filter has the message.
 static void case_228_it_may_all_end_while_a_filter_thinks(void **state)
 {
     (void)state;
     filter.silent_at = 'E';
     for (int i = 0; i < 2; i++) {
-        struct client *c = client_open(&story, 0, 0);
-        client_expect(c, "220 ");
-        client_say(c, "EHLO client.example", "250-");
-        client_say(c, "MAIL FROM:<a@example.org>", "250");
-        client_say(c, "RCPT TO:<rcpt@dest.example>", "250");
-        client_say(c, "DATA", "354");
-        client_send(c, FILTER_LETTER ".\r\n");
+        struct client *c = begin_mail();
         while (!fakefilter_saw(&filter, i ? "E" : "LFrom"))
             story_turn(&story);
         if (i == 1)
@@ -211,6 +261,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_filter_that_fails_may_hold_the_mail, filter_begin_holding,
                                         filter_end),
         STORY(case_221_a_dead_filter_harms_nobody_else),
+        STORY(case_232_more_than_a_filter_takes_at_once_wait_for_their_turn),
+        STORY(case_232_and_not_for_ever),
         STORY(case_228_it_may_all_end_while_a_filter_thinks),
         STORY(case_227_no_file_is_left_of_what_is_not_taken),
         cmocka_unit_test_setup_teardown(
