@@ -139,7 +139,7 @@ enum deliver_state deliver_prefix_reply(struct deliver *d)
     if ((code < 400 && code != 250) || deliver_unasked(d))
         return deliver_out_of_step(d);
     if (code >= 400)
-        return refused(d, STAGE_DATA, AFTER_DOUBT);
+        return refused(d, STAGE_BDAT, AFTER_DOUBT);
     bool doubtful = deliver_suspicious(d);
     deliver_heard_add(d, d->trans.answered++);
     if (doubtful) {

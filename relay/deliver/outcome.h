@@ -29,6 +29,7 @@ enum smtp_stage {
     STAGE_MAIL,
     STAGE_RCPT,
     STAGE_DATA,
+    STAGE_BDAT, // a chunk that is not the last
     STAGE_FINAL
 };
 // Fills the reason for a reply that is not what the stage hoped for; host and reply set. Always -1. 421 is about the

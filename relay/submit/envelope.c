@@ -23,6 +23,7 @@ static enum submit_state submit_envelope_refuse(struct submit *s, const char *to
 
 static enum submit_state syntax(struct submit *s, const struct why *why, bool unknown)
 {
+    submit_log_refuse(s, NULL, why);
     if (unknown)
         submit_reply(s, 555, why->status, "%s", why->text);
     else

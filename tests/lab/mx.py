@@ -195,7 +195,11 @@ class Session(threading.Thread):
             self.handshake()
 
     def handshake(self):
-        if self.mx.scripted("handshake", self, None) in (CLOSE, RESET):
+        scripted = self.mx.scripted("handshake", self, None)
+        if isinstance(scripted, bytes):  # an answer to ClientHello that is none
+            self.fill()
+            self.sock.sendall(scripted)
+        if scripted is not None:
             raise Gone
         try:
             context = self.mx.context(self.mx.certificate)
