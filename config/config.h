@@ -54,6 +54,7 @@ struct config {
     struct cfg_arc arc;
     struct cfg_dns dns;
     struct cfg_delivery delivery;
+    struct cfg_jumps jumps;
     struct cfg_limits limits;
     struct cfg_auth auth;
     char *dsn_from, *dsn_postmaster;

@@ -90,6 +90,7 @@ struct schema_group {
 };
 
 extern const struct schema_group schema_top;      // struct config
+extern const struct schema_group schema_jumps;    // struct cfg_jumps, schema_jumps.c
 extern const struct schema_group schema_delivery; // struct cfg_delivery, schema_delivery.c
 extern const struct schema_group schema_auth;     // struct cfg_auth, schema_auth.c
 // schema_rewrite.c: struct cfg_rewrite, and struct cfg_return twice.

@@ -60,6 +60,17 @@ struct cfg_milter {
     enum milter_default on_failure;
 };
 
+// When a login jumps and is held (relay/login/habit.h). 0: that sign does not count.
+struct cfg_jumps {
+    bool hold;
+    uint64_t rate;       // times the recipients of its busiest hour ...
+    uint64_t recipients; // ... and at least so many within an hour
+    uint64_t domains;    // new recipient domains within an hour
+    uint64_t bounces;    // percent of recipients that failed ...
+    uint64_t results;    // ... of at least so many
+    uint64_t learn;      // ms that a new login is learned before rate and domains count
+};
+
 struct cfg_sender {
     char *user;               // "" for other rows
     struct networks networks; // none for other rows
@@ -71,6 +82,7 @@ struct cfg_sender {
     size_t nfrom;
     struct rate messages, recipients;
     bool high; // priority
+    bool may_jump;
     bool fix_bare_lf;
     bool forward;
     struct networks own_networks;

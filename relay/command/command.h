@@ -56,7 +56,8 @@ int command_why(int argc, char **argv);        // relay/command/why.c
 int command_version(int argc, char **argv);    // relay/command/version.c
 int command_completion(int argc, char **argv); // relay/command/completion.c
 int command_drain(int argc, char **argv);
-int command_sites(int argc, char **argv); // relay/command/sites.c
+int command_sites(int argc, char **argv);  // relay/command/sites.c
+int command_logins(int argc, char **argv); // relay/command/logins.c
 int command_pause(int argc, char **argv);
 int command_resume(int argc, char **argv);
 int command_message(int argc, char **argv);  // relay/command/message.c

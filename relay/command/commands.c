@@ -112,6 +112,19 @@ const struct command commands[] = {
      "  --dry-run       only say how many\n"
      "  --yes           do not ask\n",
      command_queue},
+    {"logins", "what is usual for each login, and which are held for jumping",
+     "usage: waxwing logins list [--held] [--json]\n"
+     "       waxwing logins release LOGIN\n"
+     "A login that sends in an unusual way (jumps) is held: its mail is taken and waits. release "
+     "lets\n"
+     "all of it go, and what it did is usual from then on.\n"
+     "Columns: recipients in this hour, in its busiest of late, new domains in this hour, "
+     "delivered "
+     "and\n"
+     "failed of late. Exit: 0 done, 1 it is not held.\n"
+     "  --held  only those that are held\n"
+     "  --json  for programs\n",
+     command_logins},
     {"sites", "how much mail each site gets, and the reply that taught it",
      "usage: waxwing sites [SITE] [--learned] [--json]\n"
      "A site is the set of hosts that mail for a domain goes to. A line says: its state (open, "

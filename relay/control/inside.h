@@ -23,6 +23,8 @@ void control_export(struct control_call *call, struct relay *relay,
                     const json_t *request); // export.c
 void control_summary(struct control_call *call, struct relay *relay,
                      const json_t *request); // summary.c
+// All that is held of this login, as the verb queue-release does (verbs_queue.c).
+void control_release_login(struct control_call *call, struct relay *relay, const char *login);
 void control_import(struct control_call *call, struct relay *relay,
                     const json_t *request); // import.c
 

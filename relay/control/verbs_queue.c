@@ -277,6 +277,13 @@ QUEUE_VERB(redirect_queue, QUEUE_REDIRECT)
 QUEUE_VERB(remove_queue, QUEUE_REMOVE)
 QUEUE_VERB(bounce_queue, QUEUE_BOUNCE)
 
+void control_release_login(struct control_call *call, struct relay *relay, const char *login)
+{
+    json_t *request = json_pack("{s:o, s:s}", "login", json_text(login), "state", "held");
+    queue_round(call, relay, request, QUEUE_RELEASE);
+    json_decref(request);
+}
+
 const struct control_verb control_queue_verbs[] = {
     {"queue-list", false, list_queue},
     {"queue-retry", true, retry_queue},

@@ -137,24 +137,11 @@ static void verbs_sites_tell(struct control_call *call, struct relay *relay, con
 
 // pause and resume
 
-// The site itself, or one of its hosts, with or without the port.
-static bool verbs_sites_means(const char *site, const char *name)
-{
-    size_t n = strlen(name);
-    if (strcmp(site, name) == 0)
-        return true;
-    for (const char *host = site; host; host = strchr(host, ' ') ? strchr(host, ' ') + 1 : NULL)
-        if (strncmp(host, name, n) == 0 &&
-            (!host[n] || host[n] == ' ' || (host[n] == ':' && !strchr(host + n, ']'))))
-            return true;
-    return false;
-}
-
 static void verbs_sites_on_name(const struct site_view *view, void *arg)
 {
     struct sites_round *round = arg;
-    bool wanted = round->every ? view->row->pause.by != NULL
-                               : verbs_sites_means(view->row->site, round->name);
+    bool wanted =
+        round->every ? view->row->pause.by != NULL : queue_site_is(view->row->site, round->name);
     if (wanted)
         json_array_append_new(round->rows, json_text(view->row->site));
 }

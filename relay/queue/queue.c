@@ -12,6 +12,7 @@
 #include "relay/base/words.h"
 #include "relay/deliver/retry.h"
 #include "relay/log/log.h"
+#include "relay/login/habits.h"
 #include "relay/queue/inside.h"
 #include "relay/route/routes.h"
 #include "relay/smtp/reply_class.h"
@@ -165,6 +166,8 @@ static void queue_tick(uv_timer_t *timer)
         lanes_sweep(q->lanes);
         queue_keep_sites(q);
         look_after_ready(q);
+        if (q->worker->index == 0)
+            habits_keep(q->worker->relay->habits);
         q->swept_ms = clock_mono_ms();
     }
     bring_near(q);
@@ -308,8 +311,28 @@ static void queue_routed(struct route *route, void *arg)
     queue_arm(q);
 }
 
+// The login has jumped since the message came: it waits with all that comes now. What was held when it came and is
+// here all the same was let go by an operator.
+static bool hold_for_login(struct queue *q, struct delivery *d)
+{
+    const struct envelope *env = &d->message->env;
+    char text[HABITS_WHY];
+    struct why why;
+    if (!env->principal || (env->held_for && env->held_for[0]) || !q->setup->config->jumps.hold ||
+        !habits_held(q->worker->relay->habits, env->principal, text))
+        return false;
+    why_say(&why, LOGIN_HELD, text);
+    d->next_ms = INT64_MAX;
+    delivery_waits_for(d, &why);
+    queue_note(q, d, SPOOL_DEFERRED, NULL);
+    queue_wait(q, d);
+    return true;
+}
+
 void queue_ask(struct queue *q, struct delivery *d)
 {
+    if (hold_for_login(q, d))
+        return;
     delivery_move(d, QUEUE_ROUTING, &q->routing);
     q->nrouting++;
     d->asking = route_ask(q->worker->relay->routes, q->worker->mail, d->domain, delivery_variant(d),

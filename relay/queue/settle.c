@@ -12,6 +12,7 @@
 #include "relay/base/mem.h"
 #include "relay/base/words.h"
 #include "relay/log/log.h"
+#include "relay/login/habits.h"
 #include "relay/deliver/retry.h"
 #include "relay/route/routes.h"
 #include "relay/smtp/reply_class.h"
@@ -155,6 +156,15 @@ static void finished(struct settling *s, const struct delivery_rcpt *r, enum out
         note(s, r, SPOOL_FAILED, r->why);
 }
 
+// What became of a recipient is part of what is usual for the login that wrote to it.
+static void count_result(const struct settling *s, bool failed)
+{
+    struct habits *habits = s->q->worker->relay->habits;
+    const struct cfg_jumps *limits = &s->q->setup->config->jumps;
+    if (habits && limits->hold && s->d->message->env.principal)
+        habits_result(habits, limits, s->d->message->env.principal, failed);
+}
+
 static bool settle_is_over(const struct delivery_rcpt *r)
 {
     return r->standing == STANDING_DELIVERED || !r->recipient;
@@ -172,6 +182,7 @@ static void one(struct settling *s, struct delivery_rcpt *r)
 {
     if (r->standing == STANDING_DELIVERED) {
         delivered(s, r);
+        count_result(s, false);
         return;
     }
     if (r->standing == STANDING_OPEN) {
@@ -191,6 +202,8 @@ static void one(struct settling *s, struct delivery_rcpt *r)
         return;
     }
     finished(s, r, o);
+    if (o == OUTCOME_NEVER && !s->d->returned)
+        count_result(s, true);
     r->recipient = NULL; // its end is told; nothing of it stays here
 }
 

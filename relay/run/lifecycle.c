@@ -10,6 +10,7 @@
 #include "relay/base/exit.h"
 #include "relay/log/log.h"
 #include "relay/login/bans.h"
+#include "relay/login/habits.h"
 #include "relay/queue/sites.h"
 #include "relay/route/routes.h"
 #include "relay/submit/server.h"
@@ -92,6 +93,7 @@ static int open_doors(struct relay *relay, struct setup *setup, struct recovered
     if (!relay->state)
         return -1;
     relay->bans = bans_new(relay->state, config->auth.ban);
+    relay->habits = habits_new(relay->state);
     *exit_status = EXIT_TEMP;
     struct dns_options dns = {.config = &config->dns, .changed = lifecycle_tell_dns};
     relay->dns = dns_open(&dns, why);
@@ -109,12 +111,14 @@ static void close_doors(struct relay *relay)
     if (relay->dns)
         dns_close(relay->dns);
     bans_free(relay->bans);
+    habits_free(relay->habits);
     if (relay->state)
         state_close(relay->state);
     spool_close(relay->spool);
     relay->routes = NULL;
     relay->dns = NULL;
     relay->bans = NULL;
+    relay->habits = NULL;
     relay->state = NULL;
     relay->spool = NULL;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "relay/base/clock.h"
 #include "relay/base/id.h"
+#include "relay/login/habits.h"
 #include "relay/queue/queue.h"
 
 #define MAX_VOID_S 300 // seconds for bytes that nobody wants
@@ -369,9 +370,22 @@ static void submit_data_stored(struct item *item)
     submit_turn(s);
 }
 
+// A login that sends in an unusual way is not silenced: what it sends is taken, and waits.
+static void hold_if_it_jumps(struct submit *s)
+{
+    struct habits *habits = s->host->worker->relay->habits;
+    const struct cfg_jumps *limits = &s->setup->config->jumps;
+    char why[HABITS_WHY];
+    if (!habits || !limits->hold || !s->principal.is_user || s->principal.row->may_jump)
+        return;
+    if (habits_sent(habits, limits, &s->message->env, why))
+        message_hold(s->message, why);
+}
+
 void submit_commit(struct submit *s)
 {
     struct worker *worker = s->host->worker;
+    hold_if_it_jumps(s);
     s->pending++;
     s->write = (struct spool_write){.item = {.run = submit_data_stored},
                                     .reply = worker->mail,

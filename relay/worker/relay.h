@@ -22,6 +22,7 @@ struct control;     // relay/control/control.h
 struct events;      // relay/events/events.h
 struct reporter;    // relay/report/reporter.h: on the main loop
 struct audit_daily; // relay/audit/daily.h
+struct habits;      // relay/login/habits.h
 struct history;     // relay/http/history.h
 struct limits;      // relay/worker/limits.h
 struct bans;        // relay/login/bans.h
@@ -85,6 +86,7 @@ struct relay {
     struct quota
         *quota; // relay/deliver/quota.h: made by the first worker's pool, gone with the last
     struct milters *milters; // NULL: nothing is noted
+    struct habits *habits;   // relay/login/habits.h; NULL: none is kept
     struct worker **workers;
     unsigned nworkers;
     struct counters counters;
