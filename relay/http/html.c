@@ -123,9 +123,11 @@ void html_link(struct buf *out, const char *folder, const char *name)
 static const struct {
     const char *path, *name;
 } menu[] = {
-    {"/", "Overview"},           {"/queue", "Queue"},           {"/failures", "TLS failures"},
-    {"/policies", "Policies"},   {"/exceptions", "Exceptions"}, {"/shadow", "Shadow"},
-    {"/domains", "Own domains"}, {"/logins", "Logins"},
+    {"/", "Overview"},         {"/queue", "Queue"},
+    {"/sites", "Sites"},       {"/failures", "TLS failures"},
+    {"/policies", "Policies"}, {"/exceptions", "Exceptions"},
+    {"/shadow", "Shadow"},     {"/domains", "Own domains"},
+    {"/logins", "Logins"},
 };
 
 static void add_menu(struct buf *out, const char *here)

@@ -61,6 +61,7 @@ const struct http_page http_pages[] = {
     {"/shadow", views_shadow, false},
     {"/domains", views_own, false},
     {"/logins", views_logins, false},
+    {"/sites", views_sites, false},
     {"/style.css", pages_style, true},
     {"/healthz", pages_alive, true},
     {"/readyz", pages_ready, true},

@@ -20,6 +20,7 @@ void views_shadow(struct http_call *call, struct relay *relay);     // failures.
 void views_policies(struct http_call *call, struct relay *relay);   // policies.c
 void views_exceptions(struct http_call *call, struct relay *relay); // policies.c
 void views_logins(struct http_call *call, struct relay *relay);     // logins.c
+void views_sites(struct http_call *call, struct relay *relay);      // sites.c
 void views_own(struct http_call *call, struct relay *relay);        // own.c
 
 // The `most` domains that most of the queue waits for, of an answer to queue-summary.

@@ -145,3 +145,16 @@ def test_case_329_the_page_of_logins_has_allowances_and_bans(lab):
             client.plain("<b>mallory</b>", "guess")
     text = until(lambda: holding("/logins", ">client<"), "a ban")
     assert "127.0.0.1" in text and "<b>mallory" not in text
+
+
+def test_the_page_of_sites_has_what_taught_them(lab):
+    relay = lab.relay(http=f"127.0.0.1:{PORT}", delivery={"retry": ["1h"]}).start()
+    lab.mx("mx.dest.test", domains="dest.test").on("rcpt", "421 4.7.0 <i>too many connections</i>")
+    assert "Nothing has been sent" in page("/sites")[1]
+    relay.send("a@dest.test")
+    relay.wait("deferred")
+    text = until(lambda: holding("/sites", "mx.dest.test"), "the site")
+    assert "connections" in text and "<i>too many" not in text
+    relay.ask("pause", "mx.dest.test", "--reason", "their upgrade")
+    text = until(lambda: holding("/sites", "their upgrade"), "the pause")
+    assert ">paused<" in text
