@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Filters behind the milter protocol: Debian's rspamd, clamav-milter and OpenDKIM, and one that lies. They see mail before
 it is signed, change it, hold it, refuse it; and none of them, dead or lying, stops anybody else."""
+import os
 import struct
 import urllib.request
 
@@ -178,10 +179,15 @@ def test_case_228_the_relay_ends_while_a_filter_thinks(lab):
     liar = LyingMilter(lab)
     liar.silent = b"E"
     final, relay = filtered(lab, {"name": "liar", "address": liar.address})
-    client = relay.client()
-    client.envelope("app@example.org", "someone@dest.test")
-    client.cmd("DATA")
-    client.send(letter() + b".\r\n")
-    until(lambda: any(code == b"E" for code, _ in liar.seen))
-    relay.stop()
+    for end in (relay.kill, relay.stop):
+        liar.seen.clear()
+        client = relay.client()
+        client.envelope("app@example.org", "someone@dest.test")
+        client.cmd("DATA")
+        client.send(letter(body=b"0123456789abcdef" * 60 + b"\r\n") * 600 + b".\r\n")
+        until(lambda: any(code == b"E" for code, _ in liar.seen), "the filter to have it all")
+        assert os.listdir(relay.path("spool/large"))
+        end()
+        relay.start()
+        assert relay.json("queue", "list") == [] and os.listdir(relay.path("spool/large")) == []
     assert not final.seen

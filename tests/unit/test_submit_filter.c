@@ -35,6 +35,19 @@ static void a_filter_sees_the_message_step_by_step(void **state)
     story_sent_has("DKIM-Signature:");
 }
 
+static void the_client_is_the_one_that_a_forwarder_names(void **state)
+{
+    (void)state;
+    struct client *c = client_open(&story, 0, 3);
+    client_expect(c, "220 ");
+    client_say(c, "EHLO mx.example.com", "250-");
+    client_say(c, "XFORWARD NAME=mx.else.example ADDR=198.51.100.5 HELO=helo.else.example", "250");
+    client_mail(c, "x@else.example", "From: x@else.example\r\n\r\nHello.\r\n", "250 2.0.0 queued");
+    client_close(c);
+    filter_saw("Cmx.else.example|4||198.51.100.5|");
+    filter_saw("Hhelo.else.example|");
+}
+
 static void steps_that_it_declines_are_not_said(void **state)
 {
     (void)state;
@@ -314,6 +327,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         STORY(a_filter_sees_the_message_step_by_step),
+        STORY(the_client_is_the_one_that_a_forwarder_names),
         STORY(steps_that_it_declines_are_not_said),
         STORY(steps_that_it_takes_in_silence_are_not_waited_for),
         STORY(who_asks_for_no_filter_has_none),
