@@ -5,6 +5,7 @@ import hashlib
 import os
 
 from cryptography import x509
+from cryptography.hazmat.backends.openssl.backend import backend as openssl
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import NameOID
@@ -116,3 +117,18 @@ def new_key(kind="ec", bits=2048):
     if kind == "ed25519":
         return ed25519.Ed25519PrivateKey.generate()
     return ec.generate_private_key(ec.SECP256R1())
+
+
+def large_key(path):
+    """An RSA key from a file, its primes taken on trust: to prove them takes seconds where the key is as large as odd hosts
+    have it."""
+    skips = hasattr(openssl, "_rsa_skip_check_key")  # later versions of the library take it as an argument
+    more = {} if skips else {"unsafe_skip_rsa_key_validation": True}
+    if skips:
+        openssl._rsa_skip_check_key = True
+    try:
+        with open(path, "rb") as f:
+            return serialization.load_pem_private_key(f.read(), None, **more)
+    finally:
+        if skips:
+            openssl._rsa_skip_check_key = False

@@ -11,6 +11,18 @@ from tests.lab import world  # noqa: E402
 from tests.lab.lab import Lab  # noqa: E402
 
 
+def pytest_addoption(parser):
+    parser.addoption("--part", metavar="K/N", help="of the stories every Nth, from the Kth (of 0) on")
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.option.part:
+        return
+    k, n = (int(word) for word in config.option.part.split("/"))
+    config.hook.pytest_deselected(items=[it for i, it in enumerate(items) if i % n != k])
+    items[:] = items[k::n]
+
+
 def pytest_configure(config):
     config.addinivalue_line("markers", "threads: touches several threads; runs under ThreadSanitizer too")
     config.addinivalue_line("markers", "needs(part): the part of the product that a story is about")

@@ -6,13 +6,14 @@ import ssl
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, ed448, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from tests.lab.pki import DAY, Certificate, now, pem
+from tests.lab.pki import DAY, Certificate, large_key, now, pem
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+LARGE = os.path.join(HERE, "..", "unit", "data", "rsa-8448.key")
 
 
 def usage(**given):
@@ -38,16 +39,11 @@ def odd(lab, key=None, extensions=(), names=("mx.dest.test",), digest=hashes.SHA
     return made
 
 
-def large_key():
-    with open(os.path.join(HERE, "..", "unit", "data", "rsa-8448.key"), "rb") as f:
-        return serialization.load_pem_private_key(f.read(), None)
-
-
 KINDS = {
     "good": lambda lab: odd(lab),
     "eleven certificates": lambda lab: odd(lab, chain=10),
     "sixty certificates": lambda lab: odd(lab, chain=59),
-    "a key of 8448 bits": lambda lab: odd(lab, large_key()),
+    "a key of 8448 bits": lambda lab: odd(lab, large_key(LARGE)),
     "a key of 1024 bits": lambda lab: odd(lab, rsa.generate_private_key(65537, 1024)),
     "Ed25519": lambda lab: odd(lab, ed25519.Ed25519PrivateKey.generate()),
     "Ed448": lambda lab: odd(lab, ed448.Ed448PrivateKey.generate()),

@@ -5,9 +5,8 @@ import os
 import random
 
 import pytest
-from cryptography.hazmat.primitives import serialization
 
-from tests.lab.pki import Authority
+from tests.lab.pki import Authority, large_key
 from tests.lab.policyhost import policy
 from tests.lab.process import must
 from tests.lab.wait import until
@@ -110,8 +109,7 @@ def test_case_78_nor_those_who_share_their_address(lab):
 
 
 def test_case_79_a_hostile_key_costs_no_arithmetic(lab):
-    with open(os.path.join(HERE, "..", "unit", "data", "rsa-8448.key"), "rb") as f:
-        key = serialization.load_pem_private_key(f.read(), None)
+    key = large_key(os.path.join(HERE, "..", "unit", "data", "rsa-8448.key"))
     web = host(lab, lab.ca.leaf("mta-sts.dest.test", key=key))
     status, told = get(lab.relay())
     assert status == 75 and not web.requests and "gnutls_handshake" in told["error"]

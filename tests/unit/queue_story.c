@@ -16,7 +16,10 @@
 static void found(struct message *m, void *arg)
 {
     struct queue_story *s = arg;
-    assert(s->nfound < 64);
+    if (s->nfound == s->found_room) {
+        s->found_room = s->found_room ? 2 * s->found_room : 64;
+        s->found = mem_grow(s->found, s->found_room, sizeof(struct message *));
+    }
     s->found[s->nfound++] = m;
 }
 
@@ -44,7 +47,7 @@ static void open_workers(struct queue_story *s)
     s->relay.state = state_open(&(struct state_options){.path = path, .keep_ms = 86400000}, &why);
     assert(s->relay.state);
     free(path);
-    struct dns_options dns = {.answers_file = "unit/data/queue-dns.json"};
+    struct dns_options dns = {.answers_file = s->answers};
     s->relay.dns = dns_open(&dns, &why);
     assert(s->relay.dns);
     struct routes_options routes = {.relay = &s->relay, .setup = setup_ref(s->setup)};
@@ -54,9 +57,38 @@ static void open_workers(struct queue_story *s)
         s->workers[i].queue = queue_new(&s->workers[i]);
 }
 
-static void configure(struct queue_story *s, const char *delivery, const char *more)
+static void configure(struct queue_story *s, const char *text)
 {
-    char *text = mem_printf(
+    struct config_load load;
+    config_load_init(&load);
+    s->config = config_load_text("/tmp/story.yaml", text, strlen(text), &load);
+    if (!s->config)
+        fprintf(stderr, "%s%s", text, buf_text(&load.errors));
+    assert(s->config);
+    config_load_free(&load);
+    s->setup = mem_new(sizeof *s->setup);
+    s->setup->refs = 100000; // freed by queue_story_end alone
+    s->setup->config = s->config;
+    size_t n = s->config->delivery.ndestinations;
+    s->setup->destination_trust = mem_new((n ? n : 1) * sizeof *s->setup->destination_trust);
+}
+
+void queue_story_open(struct queue_story *s, const char *folder, const char *yaml,
+                      const char *answers)
+{
+    memset(s, 0, sizeof *s);
+    snprintf(s->directory, sizeof s->directory, "%s", folder);
+    s->answers = answers;
+    configure(s, yaml);
+    s->relay.workers = s->list;
+    s->relay.nworkers = QUEUE_STORY_WORKERS;
+    open_spool(s);
+    open_workers(s);
+}
+
+static char *words_of(const struct queue_story *s, const char *delivery, const char *more)
+{
+    return mem_printf(
         "hostname: relay.test\nspool: %s\nstate: /tmp/none\n%s\n"
         "dsn: {from: MAILER-DAEMON@relay.test, expire: 1d%s}\n"
         "delivery:\n  tls: opportunistic\n  ca_file: /dev/null\n  memory: {level: off}\n"
@@ -66,33 +98,19 @@ static void configure(struct queue_story *s, const char *delivery, const char *m
         "    - {domain: other.test, next_hop: [\"[127.0.0.1]:%u\"]}\n"
         "    - {domain: us.test, next_hop: [\"[127.0.0.1]:%u\"]}\n",
         s->directory, "", more, delivery, mx_port(s->mx), mx_port(s->mx), mx_port(s->home));
-    struct config_load load;
-    config_load_init(&load);
-    s->config = config_load_text("/tmp/story.yaml", text, strlen(text), &load);
-    if (!s->config)
-        fprintf(stderr, "%s%s", text, buf_text(&load.errors));
-    assert(s->config);
-    config_load_free(&load);
-    free(text);
-    s->setup = mem_new(sizeof *s->setup);
-    s->setup->refs = 100000; // freed by queue_story_end alone
-    s->setup->config = s->config;
-    size_t n = s->config->delivery.ndestinations;
-    s->setup->destination_trust = mem_new((n ? n : 1) * sizeof *s->setup->destination_trust);
 }
 
 void queue_story_begin(struct queue_story *s, const char *delivery, const char *more)
 {
-    memset(s, 0, sizeof *s);
-    snprintf(s->directory, sizeof s->directory, "/tmp/waxwing-queue-XXXXXX");
-    assert(mkdtemp(s->directory));
-    s->mx = mx_start("PIPELINING\nSIZE 100000000\n8BITMIME\nDSN\nENHANCEDSTATUSCODES");
-    s->home = mx_start("PIPELINING\n8BITMIME\nDSN");
-    configure(s, delivery, more);
-    s->relay.workers = s->list;
-    s->relay.nworkers = QUEUE_STORY_WORKERS;
-    open_spool(s);
-    open_workers(s);
+    struct mx *mx = mx_start("PIPELINING\nSIZE 100000000\n8BITMIME\nDSN\nENHANCEDSTATUSCODES");
+    struct mx *home = mx_start("PIPELINING\n8BITMIME\nDSN");
+    struct queue_story words = {.directory = "/tmp/waxwing-queue-XXXXXX", .mx = mx, .home = home};
+    assert(mkdtemp(words.directory));
+    char *text = words_of(&words, delivery, more);
+    queue_story_open(s, words.directory, text, "unit/data/queue-dns.json");
+    s->mx = mx;
+    s->home = home;
+    free(text);
 }
 
 static void gone(void *arg)
@@ -143,8 +161,11 @@ void queue_story_adopt(struct queue_story *s)
 void queue_story_end(struct queue_story *s)
 {
     close_all(s);
-    mx_stop(s->mx);
-    mx_stop(s->home);
+    if (s->mx)
+        mx_stop(s->mx);
+    if (s->home)
+        mx_stop(s->home);
+    free(s->found);
     free(s->setup->destination_trust);
     free(s->setup);
     config_unref(s->config);

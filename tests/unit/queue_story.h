@@ -21,12 +21,16 @@ struct queue_story {
     struct setup *setup;
     const char *next_hop;            // of QUEUE_REDIRECT
     const struct spool_files *files; // of the spool at its next opening; NULL: the system's
-    struct message *found[64];       // by the last opening of the spool
-    size_t nfound;
+    const char *answers;             // of the DNS, a file
+    struct message **found;          // by the last opening of the spool
+    size_t nfound, found_room;
 };
 
 // `delivery`: further settings of the configuration's delivery, ended by a comma each; `more`: further lines.
 void queue_story_begin(struct queue_story *s, const char *delivery, const char *more);
+// The same with a whole configuration and an answer file for the DNS, in a folder made by mkdtemp; without the two hosts.
+void queue_story_open(struct queue_story *s, const char *folder, const char *yaml,
+                      const char *answers);
 void queue_story_end(struct queue_story *s);
 // Ends workers and spool as a clean stop does, and opens the spool again: what it found stands in `found`
 // until queue_story_adopt gives it to the queue.
