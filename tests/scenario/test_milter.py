@@ -41,6 +41,7 @@ def test_rspamd_sees_mail_before_it_is_signed(lab):
     reply = send(relay, body=GTUBE.encode() + b"\r\n")
     assert reply.code == 554 and "Gtube" in reply.text, reply
     assert verdicts(relay) == [("rspamd", "changed"), ("rspamd", "refused")]
+    assert relay.wait("refuse")["why"] == "filter-refused"
 
 
 def test_case_226_clamav_refuses_and_holds_what_is_infected(lab):
@@ -129,6 +130,7 @@ def test_case_221_a_filter_that_is_away_is_told_of_and_heals(lab):
     liar.close()
     reply = send(relay)
     assert reply.code == 451 and "4.7.1" in reply.text
+    assert relay.wait("refuse")["why"] == "filter-away"
     assert relay.wait("alarm")["what"] == "milter"
     with relay.client(login=False) as other:
         other.ehlo()
