@@ -133,6 +133,7 @@ void rules_complete(struct config *config, const struct node *root, const char *
     fill_in(&config->dsn_from, mem_printf("MAILER-DAEMON@%s", config->hostname));
     complete_report(config);
     complete_limits(&config->limits);
+    rules_complete_events(config);
     if (config->nlisten == 0 && config->ncertificates > 0) {
         add_value("listen", "address", config, "0.0.0.0:587");
         add_value("listen", "address", config, "[::]:587");

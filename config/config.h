@@ -10,6 +10,7 @@
 
 #include <netinet/in.h>
 #include "config/delivery.h"
+#include "config/events.h"
 #include "config/network.h"
 #include "config/submission.h"
 
@@ -60,6 +61,10 @@ struct config {
     char *dsn_from, *dsn_postmaster;
     uint64_t dsn_expire;
     struct cfg_tls_report tls_report;
+    struct cfg_sink *sinks;
+    size_t nsinks;
+    struct cfg_event_log event_log;
+    struct cfg_suppress suppress;
     char *spool, *state, *control;
     char *http;                                    // "ADDRESS:PORT", "": off
     char *http_token_file, *http_chain, *http_key; // of the pages; "": none

@@ -27,6 +27,9 @@ void rules_check_rewriting(const struct config *config, const struct node *root,
 // An error at `list` for each that is no name of a header field (RFC 5322 section 2.2). config/rules.c.
 void rules_fields(const struct strings *fields, const struct node *list, const char *key,
                   struct messages *m);
+// The sections `events` and `event_log`, parts of the two above. config/rules_events.c.
+void rules_complete_events(struct config *config);
+void rules_check_events(const struct config *config, const struct node *root, struct messages *m);
 
 // The rows of `milters`, and who names them. config/rules_milter.c.
 void rules_check_milters(const struct config *config, const struct node *root, struct messages *m);

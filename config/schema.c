@@ -126,6 +126,10 @@ static const struct schema_key sender_keys[] = {
      .choices = "default ignore honour", .initial = "default",
      .text = "whether the header field `TLS-Required: No' counts; default: honoured in own mail, "
              "ignored in forwarded mail"},
+    {"suppressed", KEY_CHOICE, AT(cfg_sender, suppressed), .choices = "refuse drop send",
+     .initial = "refuse",
+     .text = "what becomes of a recipient on the suppression list: refuse it with the reason, take "
+             "it and drop it with an event, or send to it all the same"},
     {"require_tls", KEY_BOOL, AT(cfg_sender, require_tls), .initial = "false",
      .text = "REQUIRETLS (RFC 8689) for all its mail"},
     {"require_signature", KEY_BOOL, AT(cfg_sender, require_signature), .initial = "false",
@@ -419,6 +423,12 @@ static const struct schema_key top_keys[] = {
     {"dsn", KEY_GROUP, SHARED, .group = &dsn_group, .text = "delivery status notifications"},
     {"tls_report", KEY_GROUP, AT(config, tls_report), .group = &report_group,
      .text = "TLS reports (RFC 8460)"},
+    {"events", KEY_ROWS, MANY(config, sinks, nsinks), .group = &schema_sink,
+     .text = "where what became of each message is told, see waxwing-events(7)"},
+    {"event_log", KEY_GROUP, AT(config, event_log), .group = &schema_event_log,
+     .text = "how events are kept"},
+    {"suppress", KEY_GROUP, AT(config, suppress), .group = &schema_suppress,
+     .text = "addresses that get no mail from here, see waxwing-suppress(8)"},
     {"spool", KEY_PATH, AT(config, spool), .initial = "/var/spool/waxwing", .flags = KEY_FIXED,
      .text = "directory of the queue"},
     {"state", KEY_PATH, AT(config, state), .initial = "/var/lib/waxwing/state.db",

@@ -96,6 +96,8 @@ extern const struct schema_group schema_auth;     // struct cfg_auth, schema_aut
 // schema_rewrite.c: struct cfg_rewrite, and struct cfg_return twice.
 extern const struct schema_group schema_rewrite, schema_srs, schema_verp;
 extern const struct schema_group schema_milter; // struct cfg_milter, schema_milter.c
+// schema_events.c: struct cfg_sink, cfg_event_log, cfg_suppress
+extern const struct schema_group schema_sink, schema_event_log, schema_suppress;
 
 // The group's row of that name, or NULL.
 const struct schema_key *schema_find(const struct schema_group *group, const char *name, size_t n);

@@ -49,6 +49,8 @@ struct cfg_return {
     uint64_t max_age;        // ms
     uint64_t hash_length;    // SRS: characters
 };
+// What becomes of a recipient on the suppression list.
+enum suppressed { SUPPRESSED_REFUSE, SUPPRESSED_DROP, SUPPRESSED_SEND };
 
 // A filter that speaks the milter protocol, and what becomes of mail that it cannot be asked about.
 enum milter_default { MILTER_TEMPFAIL, MILTER_ACCEPT, MILTER_QUARANTINE };
@@ -102,6 +104,7 @@ struct cfg_sender {
     bool returns;
     bool milters_all;       // else those in `milters`
     struct strings milters; // names; the one name "none": no filter
+    enum suppressed suppressed;
 };
 
 // Logins.

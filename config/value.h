@@ -62,4 +62,13 @@ void value_network_text(const struct network *network, char out[VALUE_TEXT]);
 int value_hop(struct span text, struct cfg_next_hop *out, struct why *why);
 void value_hop_text(const struct cfg_next_hop *hop, struct buf *out);
 
+// value_url.c: where something is asked or posted over HTTPS. Owned texts.
+struct value_url {
+    char *host; // A-label
+    uint16_t port;
+    char *path; // with its query; "/" at least
+};
+int value_url(struct span text, struct value_url *out, struct why *why);
+void value_url_free(struct value_url *url);
+
 #endif

@@ -170,18 +170,19 @@ static void https_transferred(void *arg)
 
 static void start_transfer(struct https_request *r)
 {
-    struct https_transfer_order order = {.host = r->host,
-                                         .port = r->port,
-                                         .posting = r->posting,
-                                         .path = r->path,
-                                         .at = r->at,
-                                         .nat = r->nat,
-                                         .trust = r->https->rules.trust,
-                                         .sockets = r->https->sockets,
-                                         .body = &r->body,
-                                         .why = &r->why,
-                                         .done = https_transferred,
-                                         .arg = r};
+    struct https_transfer_order order = {
+        .host = r->host,
+        .port = r->port,
+        .posting = r->posting,
+        .path = r->path,
+        .at = r->at,
+        .nat = r->nat,
+        .trust = r->posting && r->posting->trust ? r->posting->trust : r->https->rules.trust,
+        .sockets = r->https->sockets,
+        .body = &r->body,
+        .why = &r->why,
+        .done = https_transferred,
+        .arg = r};
     r->began_ms = uv_now(&r->https->loop);
     r->transfer = https_transfer_start(&order);
     if (r->transfer)
@@ -273,6 +274,12 @@ static void start(struct https_request *r)
 {
     struct https *https = r->https;
     be_quick(r);
+    if (r->posting && r->posting->nat) { // not looked up
+        r->nat = r->posting->nat < TRANSFER_ADDRESSES ? r->posting->nat : TRANSFER_ADDRESSES;
+        memcpy(r->at, r->posting->at, r->nat * sizeof *r->at);
+        go_on(r);
+        return;
+    }
     if (!is_host_name(r->host))
         https_failed(r->host, r->path, &r->why, "%s", "not a host name");
     if (why_is_set(&r->why) || answer_from_file(r)) {

@@ -11,6 +11,9 @@ struct https_posting {
     unsigned char *body;
     size_t n;
     void *headers; // curl's list
+    struct trust *trust;
+    struct sockaddr_storage *at; // http:// to these
+    size_t nat;
     long status;
     bool out;
     https_post_fn *fn;

@@ -17,6 +17,14 @@ struct https_posting *https_posting_new(const struct https_post_order *order, ht
     p->n = order->body.n;
     if (p->n)
         memcpy(p->body, order->body.p, p->n);
+    struct curl_slist *headers = NULL;
+    for (const char *const *line = order->headers; line && *line; line++)
+        headers = curl_slist_append(headers, *line);
+    p->headers = headers;
+    p->trust = order->trust ? trust_ref(order->trust) : NULL;
+    p->nat = order->nat;
+    p->at = mem_new((p->nat + 1) * sizeof *p->at);
+    memcpy(p->at, order->at ? order->at : p->at, p->nat * sizeof *p->at);
     p->fn = fn;
     p->arg = arg;
     return p;
@@ -25,7 +33,7 @@ struct https_posting *https_posting_new(const struct https_post_order *order, ht
 void https_posting_options(struct https_posting *p, void *easy)
 {
     char *type = mem_printf("Content-Type: %s", p->type);
-    struct curl_slist *headers = curl_slist_append(NULL, type);
+    struct curl_slist *headers = curl_slist_append(p->headers, type);
     // Without "Expect: 100-continue", for which many servers have no ear.
     p->headers = curl_slist_append(headers, "Expect:");
     free(type);
@@ -61,6 +69,8 @@ void https_posting_free(struct https_posting *p)
     if (!p)
         return;
     curl_slist_free_all(p->headers);
+    trust_unref(p->trust);
+    free(p->at);
     free(p->type);
     free(p->body);
     free(p);

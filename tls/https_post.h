@@ -5,20 +5,27 @@
 #ifndef TLS_HTTPS_POST_H
 #define TLS_HTTPS_POST_H
 
+#include <sys/socket.h>
 #include "relay/base/span.h"
 #include "relay/base/why.h"
 
 struct https;
 struct https_request;
+struct trust; // tls/verify.h
 
 #define HTTPS_POST_WORDS 2048 // bytes of the answer's body that are kept
 
 struct https_post_order {
     const char *host;
     uint16_t port;
-    const char *path; // "/report?x=y"
-    const char *type; // the media type
-    struct span body; // all are copied
+    const char *path;           // "/report?x=y"
+    const char *type;           // the media type
+    struct span body;           // all are copied
+    const char *const *headers; // further ones, ended by NULL; NULL: none
+    struct trust *trust;        // instead of the fetcher's own; NULL: that one
+    // http:// to these addresses of this machine, which are not looked up and stand for `host`; 0: https.
+    const struct sockaddr_storage *at;
+    size_t nat;
 };
 struct https_post_answer {
     long status;       // the host's, 0: it gave none

@@ -203,6 +203,31 @@ const struct command commands[] = {
      "       waxwing bans lift --all [--json]\n"
      "Exit of lift: 0 lifted, 1 was not banned.\n",
      command_bans},
+    {"events", "what was told to applications of their messages, and how they take it",
+     "usage: waxwing events list [--since SEQ|AGE|TIME] [--type T] [--id ID] [--limit N] [--json]\n"
+     "       waxwing events show SEQ\n"
+     "       waxwing events sinks [--json]\n"
+     "Oldest first. Where they go, and how they are kept: events and event_log in "
+     "waxwing.yaml(5);\n"
+     "what stands in one: waxwing-events(7).\n"
+     "  --since WHEN  behind the event of that number; or not older: 2h, 3d, 2026-11-21\n"
+     "  --type T      delivered, deferred, failed, expired, held, suppressed or returned\n"
+     "  --id ID       of one message\n"
+     "  --limit N     so many at most\n"
+     "  --json        one object a line\n",
+     command_events},
+    {"suppress", "addresses that get no mail from here",
+     "usage: waxwing suppress add ADDRESS|DOMAIN ... [--sender DOMAIN] [--for AGE] [--reason R]\n"
+     "       waxwing suppress remove ADDRESS|DOMAIN ... [--sender DOMAIN]\n"
+     "       waxwing suppress list [--sender DOMAIN] [--json]\n"
+     "       waxwing suppress import FILE|- [--sender DOMAIN] [--for AGE] [--reason R]\n"
+     "A recipient that is on the list is refused, or dropped with an event (senders.suppressed).\n"
+     "A file has one address or domain a line. Exit of remove: 0 removed, 1 was not there.\n"
+     "  --sender DOMAIN  for mail from that domain alone; else for all\n"
+     "  --for AGE        until then, as in 30d; else for good\n"
+     "  --reason R       what clients are told\n"
+     "  --json           one object a line\n",
+     command_suppress},
     {"key", "make signing keys, show and test their DNS records, let them turn",
      "usage: waxwing key new --domain D --selector S --out FILE [--type rsa|ed25519] [--bits "
      "2048]\n"

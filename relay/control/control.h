@@ -74,6 +74,8 @@ extern const struct control_verb control_run_verbs[];    // relay/run/verbs.c: s
 extern const struct control_verb control_site_verbs[];   // relay/control/verbs_sites.c
 extern const struct control_verb control_tls_verbs[];    // relay/control/verbs_tls.c
 extern const struct control_verb control_report_verbs[]; // relay/control/verbs_report.c
-extern const struct control_verb control_login_verbs[];  // relay/control/verbs_login.c
+extern const struct control_verb control_suppress_verbs[]; // relay/control/verbs_suppress.c
+extern const struct control_verb control_event_verbs[];    // relay/control/verbs_events.c
+extern const struct control_verb control_login_verbs[];    // relay/control/verbs_login.c
 
 #endif

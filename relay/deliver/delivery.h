@@ -44,6 +44,7 @@ struct delivery_rcpt {
     const struct recipient *recipient; // of the message
     enum standing standing;
     bool delay_warned;
+    uint16_t told;           // event_reason of the deferral that was last told; 0: none
     struct why *why;         // STANDING_REFUSED; owned
     struct attempt *attempt; // that gave the standing; NULL: no host was chosen. A reference
 };

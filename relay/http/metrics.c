@@ -8,6 +8,7 @@
 #include "relay/base/clock.h"
 #include "relay/log/log.h"
 #include "relay/login/bans.h"
+#include "relay/suppress/suppress.h"
 #include "relay/route/routes.h"
 
 void metrics_take(struct metrics *m, struct relay *relay, const struct setup *setup)
@@ -22,6 +23,7 @@ void metrics_take(struct metrics *m, struct relay *relay, const struct setup *se
                           .troubles = &relay->troubles,
                           .dns_defers = setup->config->dns.defer_on_failure,
                           .counters = &relay->counters,
+                          .suppressed = relay->suppress ? suppress_count(relay->suppress) : 0,
                           .bans = relay->bans ? bans_count(relay->bans) : 0,
                           .routes = relay->routes ? routes_cached(relay->routes) : 0,
                           .queue_memory_limit = setup->config->limits.queue_memory,

@@ -4,6 +4,7 @@
 #ifndef RELAY_HTTP_METRICS_H
 #define RELAY_HTTP_METRICS_H
 
+#include "relay/events/events.h"
 #include "relay/http/process.h"
 #include "relay/state/state.h"
 #include "relay/worker/relay.h"
@@ -20,6 +21,8 @@ struct metrics {
     const struct buf *troubles;      // borrowed; NULL: none
     bool dns_defers;                 // mail waits where validation does not work
     const struct counters *counters; // borrowed
+    struct events_state events;
+    uint64_t suppressed;
     uint64_t bans, routes, queue_memory_limit;
     bool logins;                                    // a series of each is wanted (metrics.logins)
     const struct tally *alarms_by;                  // borrowed; NULL: none

@@ -87,6 +87,8 @@ static void print_inbound(const struct metrics *m, struct buf *out)
     series_counter(out, "waxwing_bans_total", c->bans,
                    "Clients sent away for too many failed logins.");
     series_gauge(out, "waxwing_bans", (int64_t)m->bans, "Addresses and users that are banned now.");
+    series_gauge(out, "waxwing_suppressed", (int64_t)m->suppressed,
+                 "Entries of the suppression list.");
     series_counter(out, "waxwing_accepted_total", c->accepted, "Messages accepted.");
     series_counter(out, "waxwing_refused_total", c->refused,
                    "Messages and recipients refused to clients.");
@@ -102,6 +104,19 @@ static void print_inbound(const struct metrics *m, struct buf *out)
                      "Judging a message, and signing or sealing it.");
     metrics_print_filters(m, out);
     print_logins(m, out);
+}
+
+static void print_events(const struct events_state *e, struct buf *out)
+{
+    series_counter(out, "waxwing_events_total", e->posted, "Events for applications.");
+    series_counter(out, "waxwing_events_written_total", e->written, "Events written to disk.");
+    series_counter(out, "waxwing_events_sent_total", e->sent, "Events that sinks took.");
+    series_counter(out, "waxwing_events_failed_total", e->failed_posts,
+                   "Attempts of sinks that failed.");
+    series_counter(out, "waxwing_events_dropped_total", e->dropped,
+                   "Events that were dropped before a sink took them.");
+    series_gauge(out, "waxwing_events_waiting", (int64_t)e->waiting,
+                 "Events that the sink furthest behind has not taken.");
 }
 
 static void print_queue(const struct metrics *m, struct buf *out)
@@ -256,6 +271,7 @@ void metrics_print(const struct metrics *m, struct buf *out)
     print_relay(m, out);
     print_log(m, out);
     print_inbound(m, out);
+    print_events(&m->events, out);
     print_queue(m, out);
     print_outbound(m->counters, out);
     print_sites(m->counters, out);

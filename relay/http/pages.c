@@ -58,6 +58,7 @@ const struct http_page http_pages[] = {
     {"/failures", views_failures, false},
     {"/policies", views_policies, false},
     {"/exceptions", views_exceptions, false},
+    {"/events", views_events, false},
     {"/shadow", views_shadow, false},
     {"/domains", views_own, false},
     {"/logins", views_logins, false},

@@ -37,4 +37,6 @@ void views_consequence(struct buf *out, const json_t *row);
 size_t views_failure_groups(const struct gather *g, struct buf *out, const json_t *rows,
                             bool shadow, const char *search);
 
+void views_events(struct http_call *call, struct relay *relay); // relay/http/events.c
+
 #endif

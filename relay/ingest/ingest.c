@@ -159,6 +159,7 @@ int ingest_finish(struct ingest *g, struct why *why)
     g->m->env.created_ms = clock_ms();
     if (check_lines(g, why) < 0)
         return -1;
+    ingest_label(g);
     return g->kind == INGEST_OWN ? ingest_prefix_own(g, why) : ingest_prefix_foreign(g, why);
 }
 

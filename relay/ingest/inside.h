@@ -55,6 +55,10 @@ struct ingest {
 // mention.c: a From that cannot be read may still show a reader an address in one of the row's own domains.
 bool ingest_mentions_own(const struct cfg_sender *row, struct span from);
 
+// label.c: env.message_id, and the tag of own mail.
+#define INGEST_TAG "X-Waxwing-Tag"
+void ingest_label(struct ingest *g);
+
 // check.c: reads From, decides the kind, refuses what the principal may not send.
 int ingest_check(struct ingest *g, struct why *why);
 // After the evaluation: CLAIMED becomes OWN or FOREIGN; -1 refuses.

@@ -33,7 +33,8 @@ static bool is_left_out(struct ingest *g, const struct field *field)
 {
     return claims_our_name(field, g->s.setup->config->authserv_id) ||
            span_is_nocase(field->name, "Bcc") || span_is_nocase(field->name, "Resent-Bcc") ||
-           span_is_nocase(field->name, "Return-Path") || ingest_strips(g, field);
+           span_is_nocase(field->name, "Return-Path") || span_is_nocase(field->name, INGEST_TAG) ||
+           ingest_strips(g, field);
 }
 
 // What the client wrote stands between parentheses or as a token: only harmless characters pass.

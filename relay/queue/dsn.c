@@ -13,6 +13,7 @@
 #include "relay/base/maxima.h"
 #include "relay/base/mem.h"
 #include "relay/queue/dsn_inside.h"
+#include "relay/smtp/reply_class.h"
 
 static bool ascii(struct span s)
 {
@@ -82,6 +83,9 @@ static void add_status_group(const struct dsn *dsn, const struct dsn_row *row, b
         if (row->why->reason != REASON_NONE)
             buf_addf(out, "X-Waxwing-Why: %s; act=%s\r\n", reason_row(row->why->reason)->name,
                      act_word(row->why->act));
+        struct reply_meaning meaning = reply_meaning_of(row->why);
+        buf_addf(out, "X-Waxwing-Class: %s; rule=%s\r\n", reply_class_word(meaning.class),
+                 meaning.rule);
     }
     clock_rfc5322(row->tried_ms, date);
     buf_addf(out, "Last-Attempt-Date: %s\r\n", date);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "relay/base/clock.h"
 #include "relay/base/reasons.h"
+#include "relay/smtp/reply_class.h"
 
 #define LINE 76
 
@@ -187,6 +188,8 @@ static void row_text(const struct dsn *dsn, const struct dsn_row *row, struct bu
     if (row->why->reason != REASON_NONE)
         buf_addf(out, "    Reason: %s. Who can mend it: %s.\r\n",
                  reason_row(row->why->reason)->name, act_text(row->why->act));
+    buf_addf(out, "    (kind of failure: %s)\r\n",
+             reply_class_word(reply_meaning_of(row->why).class));
     buf_adds(out, "\r\n");
     bool tls = row->why->tls != WHY_TLS_NONE;
     if (dsn->postmaster || (dsn->kind != DSN_FAILED && !tls))

@@ -14,6 +14,7 @@
 #include "relay/log/log.h"
 #include "relay/login/habits.h"
 #include "relay/queue/inside.h"
+#include "relay/queue/tell.h"
 #include "relay/route/routes.h"
 #include "relay/smtp/reply_class.h"
 
@@ -390,6 +391,7 @@ static void suspect(struct queue *q, struct delivery *d)
     struct why why;
     why_say(&why, HELD_CRASHES, crashes);
     delivery_waits_for(d, &why);
+    tell_held(q, d, why.text, NULL);
     queue_note(q, d, SPOOL_DEFERRED, NULL);
     log_alarm("crash",
               "the relay ended uncleanly %u times in the middle of the delivery of %s to "
@@ -400,6 +402,8 @@ static void suspect(struct queue *q, struct delivery *d)
 void queue_add(struct queue *q, struct message *m)
 {
     struct envelope *env = &m->env;
+    if (m->in_memory && env->held_for[0])
+        tell_accepted_held(q, m);
     struct content *content = m->in_memory ? content_take(q->worker->relay, m) : NULL;
     size_t *which = mem_new((env->nrcpts ? env->nrcpts : 1) * sizeof *which);
     bool *done = mem_new(env->nrcpts ? env->nrcpts : 1);

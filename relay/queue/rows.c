@@ -2,6 +2,7 @@
 // The queue as operators see and touch it: rows for the control socket, and its verbs. What is in a session
 // at this moment is shown but not touched.
 #include "relay/queue/inside.h"
+#include "relay/queue/tell.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -142,6 +143,7 @@ static void rows_change(struct queue *q, const struct queue_scan *scan, struct d
 {
     switch (scan->verb) {
     case QUEUE_HOLD:
+        tell_held(q, d, "held by an operator", scan->by);
         reschedule(q, d, INT64_MAX, NULL);
         break;
     case QUEUE_RELEASE:

@@ -2,6 +2,7 @@
 // The results of an attempt: each recipient ends as delivered, later or never (relay/deliver/outcome.h), with a log
 // line, a RESULT in the spool and, where one is owed, a report to the sender.
 #include "relay/queue/inside.h"
+#include "relay/queue/tell.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include "relay/route/routes.h"
 #include "relay/smtp/reply_class.h"
 #include "relay/state/reports.h"
+#include "relay/suppress/suppress.h"
 
 // One attempt of one delivery, as its recipients are settled.
 struct settling {
@@ -63,7 +65,10 @@ static void log_outcome(const struct settling *s, const struct delivery_rcpt *r,
     log_text(&line, "source", a ? a->source : NULL);
     log_text(&line, "proof", a ? a->proof : NULL);
     if (why) {
+        struct reply_meaning meaning = reply_meaning_of(why);
         log_why(&line, why);
+        log_text(&line, "class", reply_class_word(meaning.class));
+        log_text(&line, "rule", meaning.rule);
     } else {
         log_text(&line, "status", a->status);
         log_text(&line, "reply", a->reply);
@@ -118,11 +123,12 @@ static uint64_t age_us(const struct settling *s, int64_t at_ms)
     return age > 0 ? (uint64_t)age * 1000 : 0;
 }
 
-static void delivered(struct settling *s, const struct delivery_rcpt *r)
+static void delivered(struct settling *s, struct delivery_rcpt *r)
 {
     struct counters *c = &s->q->worker->relay->counters;
     log_outcome(s, r, "delivered", LOG_INFO, NULL);
     tell_report(s, r, SENDING_DONE, NULL);
+    tell_outcome(s->q, s->d, r, EVENT_DELIVERED, NULL);
     note(s, r, SPOOL_DELIVERED, NULL);
     settle_count(&c->delivered);
     settle_count(&c->delivered_by[protection_of(r->attempt)]);
@@ -140,12 +146,16 @@ static void delivered(struct settling *s, const struct delivery_rcpt *r)
     }
 }
 
-static void finished(struct settling *s, const struct delivery_rcpt *r, enum outcome outcome)
+static void finished(struct settling *s, struct delivery_rcpt *r, enum outcome outcome)
 {
     struct counters *c = &s->q->worker->relay->counters;
     bool expired = outcome == OUTCOME_EXPIRED;
     log_outcome(s, r, expired ? "expired" : "failed", LOG_WARNING, r->why);
     tell_report(s, r, SENDING_FAILED, r->why);
+    tell_outcome(s->q, s->d, r, expired ? EVENT_EXPIRED : EVENT_FAILED, r->why);
+    if (!expired && !s->d->message->env.dsn && !s->d->returned)
+        suppress_bounced(s->q->worker->relay->suppress, s->d->message->env.from,
+                         r->recipient->address, r->recipient->domain, r->why);
     settle_count(expired ? &c->expired : &c->failed);
     settle_by(s, expired ? SETTLED_EXPIRED : SETTLED_FAILED, r->why->status);
     settle_ended(s);
@@ -258,6 +268,7 @@ static void deferred(struct settling *s, struct delivery_rcpt *r, const struct w
 {
     log_outcome(s, r, "deferred", LOG_INFO, why);
     tell_report(s, r, SENDING_QUEUED, why);
+    tell_outcome(s->q, s->d, r, EVENT_DEFERRED, why);
     settle_count(&s->q->worker->relay->counters.deferred);
     settle_by(s, SETTLED_DEFERRED, why->status);
     note(s, r, SPOOL_DEFERRED, why);

@@ -8,6 +8,7 @@
 #include "relay/base/list.h"
 #include "relay/base/mem.h"
 #include "relay/base/exit.h"
+#include "relay/events/events.h"
 #include "relay/log/log.h"
 #include "relay/login/bans.h"
 #include "relay/login/habits.h"
@@ -16,6 +17,7 @@
 #include "relay/submit/server.h"
 #include "relay/state/reports.h"
 #include "relay/state/state.h"
+#include "relay/suppress/suppress.h"
 
 // A worker and what only its keeper needs to know.
 struct kept_worker {
@@ -78,7 +80,9 @@ static int open_doors(struct relay *relay, struct setup *setup, struct recovered
     const struct config *config = setup->config;
     struct spool_options spool = {.directory = config->spool,
                                   .disk_reserve = config->limits.disk_reserve,
-                                  .alarm = lifecycle_alarm_from_spool};
+                                  .alarm = lifecycle_alarm_from_spool,
+                                  .before = events_flush,
+                                  .before_arg = relay->events = events_open()};
     // Before there is a spool: afterwards each relay looks as if it had run before.
     char *lock = mem_printf("%s/lock", config->spool);
     bool used_before = access(lock, F_OK) == 0;
@@ -94,11 +98,14 @@ static int open_doors(struct relay *relay, struct setup *setup, struct recovered
         return -1;
     relay->bans = bans_new(relay->state, config->auth.ban);
     relay->habits = habits_new(relay->state);
+    relay->suppress = suppress_new(relay->state);
+    suppress_reload(relay->suppress, config);
     *exit_status = EXIT_TEMP;
     struct dns_options dns = {.config = &config->dns, .changed = lifecycle_tell_dns};
     relay->dns = dns_open(&dns, why);
     if (!relay->dns)
         return -1;
+    events_reload(relay->events, relay->dns, setup->config, setup->trust);
     struct routes_options routes = {.relay = relay, .setup = setup_ref(setup)};
     relay->routes = routes_open(&routes, why);
     return relay->routes ? 0 : -1;
@@ -108,13 +115,18 @@ static void close_doors(struct relay *relay)
 {
     if (relay->routes)
         routes_close(relay->routes);
+    events_stop(relay->events);
     if (relay->dns)
         dns_close(relay->dns);
     bans_free(relay->bans);
     habits_free(relay->habits);
+    suppress_free(relay->suppress);
+    relay->suppress = NULL;
     if (relay->state)
         state_close(relay->state);
     spool_close(relay->spool);
+    events_free(relay->events);
+    relay->events = NULL;
     relay->routes = NULL;
     relay->dns = NULL;
     relay->bans = NULL;
@@ -272,6 +284,8 @@ void lifecycle_reload(struct relay *relay, struct setup *setup, const int *fds)
 {
     size_t n = setup->config->nlisten;
     routes_reload(relay->routes, setup);
+    events_reload(relay->events, relay->dns, setup->config, setup->trust);
+    suppress_reload(relay->suppress, setup->config);
     state_set_keep(relay->state, setup->config->tls_report.keep);
     for (unsigned i = 0; i < relay->nworkers; i++) {
         struct news *news = mem_new(sizeof *news);

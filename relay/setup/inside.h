@@ -23,6 +23,8 @@ struct full_setup {
 struct full_setup *setup_empty(struct config *config);
 void setup_watch(struct full_setup *f, const char *file);
 bool setup_watched_changed(const struct watched *then);
+// Watches what is read elsewhere: secrets and trust of webhooks, lists of suppressed addresses.
+void setup_watch_others(struct full_setup *f);
 // One line of load->errors, with the place where the configuration names the file that it is about.
 void setup_complain(struct config_load *load, const struct config *config, const struct why *why);
 

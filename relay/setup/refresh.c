@@ -81,6 +81,16 @@ static void renew_trust(struct refresh *r)
             r->made->setup.destination_trust[i] = renew_store(r, r->old->destination_trust[i], w++);
 }
 
+// Whoever reads them does so when it gets the new setup.
+static void renew_others(struct refresh *r)
+{
+    const struct watched *then = ((const struct full_setup *)r->old)->watched;
+    size_t first = r->made->nwatched;
+    setup_watch_others(r->made);
+    for (size_t i = first; i < r->made->nwatched; i++)
+        r->news |= setup_watched_changed(&then[i]);
+}
+
 // Signing keys change with the configuration alone: their records have to be there first.
 static void keep_keys(struct refresh *r)
 {
@@ -100,6 +110,7 @@ struct setup *setup_refresh(const struct setup *old, struct config_load *load)
     keep_keys(&r);
     renew_certificates(&r);
     renew_trust(&r);
+    renew_others(&r);
     renew_users(&r);
     if (r.news)
         return &r.made->setup;

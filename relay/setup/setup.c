@@ -25,6 +25,17 @@ void setup_watch(struct full_setup *f, const char *file)
     setup_look(w);
 }
 
+void setup_watch_others(struct full_setup *f)
+{
+    const struct config *c = f->setup.config;
+    for (size_t i = 0; i < c->suppress.files.n; i++)
+        setup_watch(f, c->suppress.files.at[i]);
+    for (size_t i = 0; i < c->nsinks; i++) {
+        setup_watch(f, c->sinks[i].secret_file);
+        setup_watch(f, c->sinks[i].ca_file);
+    }
+}
+
 bool setup_watched_changed(const struct watched *then)
 {
     struct watched now = *then;
@@ -172,6 +183,7 @@ struct setup *setup_new(struct config *config, struct config_load *load)
     load_certificates(s, load);
     load_signing(s, load);
     load_trust(f, load);
+    setup_watch_others(f);
     load_users(f, load);
     return finished(f, load);
 }

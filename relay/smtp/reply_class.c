@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "relay/base/reasons.h"
 #include "relay/smtp/reply.h"
 
 #define CLASS_TEXT 2048 // bytes of a reply that are looked at
@@ -179,11 +180,15 @@ static bool class_read(const char *reply, int *code, char status[static 12])
 static struct reply_meaning found_here(const struct why *why)
 {
     const struct reply_enhanced *e = find_enhanced(why->status);
-    if (why->scope == WHY_OURS)
-        return (struct reply_meaning){REPLY_OURS, "ours", false};
-    if (e)
-        return (struct reply_meaning){e->class, e->rule, false};
-    return (struct reply_meaning){REPLY_OTHER, "found-here", false};
+    const char *name = reason_row(why->reason)->name;
+    enum reply_class class = why->scope == WHY_OURS ? REPLY_OURS : e ? e->class : REPLY_OTHER;
+    if (name && name[0])
+        return (struct reply_meaning){class, name, false};
+    return (struct reply_meaning){class,
+                                  class == REPLY_OURS ? "ours"
+                                  : e                 ? e->rule
+                                                      : "found-here",
+                                  false};
 }
 
 struct reply_meaning reply_meaning_of(const struct why *why)

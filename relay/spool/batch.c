@@ -290,6 +290,8 @@ static int put_on_disk(struct spool *s)
 void batch_write(struct spool *s)
 {
     gather(s);
+    if (s->options.before)
+        s->options.before(s->options.before_arg);
     if (batch_make_room(s) < 0) {
         spool_alarm(s, "%s", s->trouble.text);
         batch_failed(s);

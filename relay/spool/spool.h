@@ -25,6 +25,9 @@ struct spool_options {
     // What recovery found damaged or put aside, and later failures: one sentence each; any thread.
     void (*alarm)(void *arg, const char *sentence);
     void *arg;
+    // On the spool's thread, before anything is written: what has to be on disk before it; NULL: nothing has.
+    void (*before)(void *before_arg);
+    void *before_arg;
 };
 
 // Locks, recovers, starts the thread. `each` gets a new reference for every message with an open

@@ -2,6 +2,7 @@
 // DATA and BDAT (RFC 5321 section 4.1.1.4, RFC 3030), and what follows the last byte: judgement,
 // file, spool, and only then 250.
 #include "relay/submit/message_inside.h"
+#include "relay/submit/suppressed_inside.h"
 
 #include <string.h>
 #include "relay/base/clock.h"
@@ -62,7 +63,7 @@ enum submit_state submit_data(struct submit *s, struct span args)
         submit_reply(s, 501, "5.5.4", "DATA takes no argument");
         return s->state;
     }
-    if (!s->message->env.nrcpts) {
+    if (!submit_has_recipients(s)) {
         submit_reply(s, 554, "5.5.1", "No valid recipients");
         return s->state;
     }
@@ -188,7 +189,7 @@ enum submit_state submit_discard_message(struct submit *s, const char *reason)
 // A chunk that came where none may: read and thrown away, and told so.
 static enum submit_state data_end_of_void(struct submit *s)
 {
-    bool addressed = s->message && s->message->env.nrcpts;
+    bool addressed = s->message && submit_has_recipients(s);
     s->bad++;
     if (s->message && !addressed)
         submit_reply(s, 554, "5.5.1", "No valid recipients");
@@ -281,7 +282,7 @@ static enum submit_state data_conclude(struct submit *s)
     if (ingest_discarded(s->ingest))
         return submit_discard_message(
             s, "From is in an own domain and nothing shows that it came from there");
-    if (!submit_filtered(s))
+    if (!submit_filtered(s) || !s->message->env.nrcpts)
         return submit_sign(s);
     return receive_has_file(s->receive) ? SUBMIT_FILING : SUBMIT_FILTERING;
 }
@@ -294,6 +295,9 @@ enum submit_state submit_sign(struct submit *s)
     histogram_add_since(&s->host->worker->relay->counters.sign_time, began);
     if (rc < 0)
         return submit_refuse_message(s, &why);
+    submit_tell_dropped(s);
+    if (!s->message->env.nrcpts)
+        return data_end_accepted(s);
     return receive_has_file(s->receive) ? SUBMIT_FILING : SUBMIT_COMMITTING;
 }
 

@@ -2,6 +2,7 @@
 // MAIL, RCPT and RSET: who sends, from whom, to whom (RFC 5321 section 4.1.1, RFC 6409;
 // ARCHITECTURE.md, Who may say what).
 #include "relay/submit/message_inside.h"
+#include "relay/submit/suppressed_inside.h"
 #include "relay/submit/sender.h"
 
 #include <stdlib.h>
@@ -214,6 +215,8 @@ static int check_rcpt(struct submit *s, struct smtp_rcpt *rcpt, struct why *why)
         return why_say(why, ADDRESS_LITERAL, rcpt->to.domain);
     if (s->message->env.nrcpts >= config->limits.recipients)
         return why_say(why, TOO_MANY_RECIPIENTS);
+    if (submit_check_suppressed(s, &rcpt->to, why) < 0)
+        return -1;
     if (!limits_spend(s->host->limits, LIMITS_RECIPIENTS, s->principal.name,
                       s->principal.row->recipients, 1))
         return why_say(why, RATE_RECIPIENTS, s->principal.name);
@@ -225,6 +228,8 @@ int submit_add_recipient(struct submit *s, struct smtp_rcpt *rcpt, struct why *w
     if (check_rcpt(s, rcpt, why) < 0)
         return -1;
     if (is_known(s->message, &rcpt->to)) // one copy, however often it is named
+        return 0;
+    if (submit_drops(s, &rcpt->to)) // taken, and not sent to
         return 0;
     struct recipient *r = message_add_recipient(s->message, rcpt->to.address, rcpt->to.domain);
     r->notify = rcpt->notify;

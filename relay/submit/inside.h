@@ -88,6 +88,7 @@ struct submit {
 
     struct principal principal; // of the transaction
     struct message *message;    // facts of the transaction
+    struct strings dropped;     // its recipients that are suppressed and not refused
     struct receive *receive;
     struct ingest *ingest;
     struct milter_run *filters;
@@ -97,7 +98,6 @@ struct submit {
     bool chunk_last, chunk_void; // void: a chunk outside a transaction, swallowed
     struct spool_write write;
 };
-
 // mover.c
 void submit_go(struct submit *s, enum submit_state state); // the one mover
 void submit_turn(struct submit *s);                        // works off the input

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 // The one mover of the inbound session and what every handler needs of it: its turns, its replies, the end of
 // a transaction and of the session. Knows the table by its rows alone, so that the states stand above it.
-#include "relay/submit/inside.h"
+#include "relay/submit/suppressed_inside.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -97,6 +97,7 @@ void submit_end_transaction(struct submit *s)
     // After a stored message the queue holds its own reference.
     forget_message(s, s->write.message != NULL && !s->write.failed);
     s->write = (struct spool_write){0};
+    submit_forget_dropped(s);
     s->forward = (struct smtp_forward){0};
     s->expected = 0;
 }

@@ -20,6 +20,7 @@ struct routes;      // relay/route/routes.h: the routes thread
 struct state;       // relay/state/state.h: the state thread (SQLite)
 struct control;     // relay/control/control.h
 struct events;      // relay/events/events.h
+struct suppress;    // relay/suppress/suppress.h
 struct reporter;    // relay/report/reporter.h: on the main loop
 struct audit_daily; // relay/audit/daily.h
 struct habits;      // relay/login/habits.h
@@ -79,6 +80,7 @@ struct relay {
     struct state *state;
     struct control *control;
     struct reporter *reporter;
+    struct suppress *suppress;     // NULL: nobody is suppressed
     struct events *events;         // NULL: nobody wants any
     struct audit_daily *audit;     // the main loop's
     struct limits *_Atomic limits; // made by the first server, gone with the last

@@ -79,7 +79,10 @@ static char *make_folder(void)
                                         "partner-ca.pem",
                                         "partner.secret",
                                         "srs.key",
-                                        "verp.key"};
+                                        "verp.key",
+                                        "hook.secret",
+                                        "hook-ca.pem",
+                                        "suppressed"};
     char *folder = mem_dup("/tmp/waxwing-config-XXXXXX"), path[512];
     assert_non_null(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/tls", folder);

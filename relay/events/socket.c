@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: ISC
+// A sink that is a Unix stream socket: connected to, and written to line by line. Taken is what its reader has really
+// read (SIOCOUTQ says what the kernel still holds for it), so that a reader that ends gets the rest again.
+#include <errno.h>
+#include <linux/sockios.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include "config/value.h"
+#include "relay/base/clock.h"
+#include "relay/base/mem.h"
+#include "relay/events/inside.h"
+
+#define SOCKET_LOOK_MS 20    // how often a batch under way is looked at
+#define SOCKET_WAIT_MS 60000 // for all of a batch to be read
+
+struct socket_way {
+    const struct cfg_sink *config;
+    uv_timer_t look; // active while a batch is under way
+    int fd;          // -1: not connected
+    struct buf left; // of the batch, not written yet
+    uint64_t deadline_ms;
+    sink_done *done;
+    void *arg;
+};
+
+static void socket_on_closed(uv_handle_t *handle)
+{
+    struct socket_way *w = handle->data;
+    buf_free(&w->left);
+    free(w);
+}
+
+static void socket_leave(struct socket_way *w)
+{
+    if (w->fd >= 0)
+        close(w->fd);
+    w->fd = -1;
+}
+
+static void socket_close(void *way)
+{
+    struct socket_way *w = way;
+    socket_leave(w);
+    uv_close((uv_handle_t *)&w->look, socket_on_closed);
+}
+
+static void *socket_open(struct sinks *s, const struct cfg_sink *config, struct trust *trust,
+                         struct why *why)
+{
+    (void)trust, (void)why;
+    struct socket_way *w = mem_new(sizeof *w);
+    w->config = config;
+    w->fd = -1;
+    uv_timer_init(s->loop, &w->look);
+    w->look.data = w;
+    buf_init(&w->left, SINK_BYTES + JOURNAL_LINE);
+    return w;
+}
+
+static int socket_trouble(const struct socket_way *w, struct why *why, const char *what)
+{
+    return why_set(why, WHY_HOST, "4.4.1", "%s: %s", w->config->socket, what);
+}
+
+// A Unix socket is connected to at once or not at all.
+static int socket_connect(struct socket_way *w, struct why *why)
+{
+    struct sockaddr_storage address;
+    if (value_unix(span_text(w->config->socket), &address, why) < 0)
+        return -1;
+    w->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (w->fd >= 0 && connect(w->fd, (struct sockaddr *)&address, sizeof(struct sockaddr_un)) == 0)
+        return 0;
+    socket_trouble(w, why, strerror(errno));
+    socket_leave(w);
+    return -1;
+}
+
+// What a reader says is not looked at; that it hangs up is.
+static bool socket_gone(struct socket_way *w)
+{
+    char heard[512];
+    ssize_t n = recv(w->fd, heard, sizeof heard, MSG_DONTWAIT);
+    return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+}
+
+static int socket_write(struct socket_way *w, struct why *why)
+{
+    while (w->left.len) {
+        ssize_t n = send(w->fd, w->left.data, w->left.len, MSG_NOSIGNAL);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+            break;
+        if (n < 0)
+            return socket_trouble(w, why, strerror(errno));
+        buf_drop(&w->left, (size_t)n);
+    }
+    return 0;
+}
+
+// 1: all of it was read; 0: not yet; -1: no more of it will be.
+static int socket_look(struct socket_way *w, struct why *why)
+{
+    int held = 0;
+    if (w->fd < 0 && socket_connect(w, why) < 0)
+        return -1;
+    if (socket_write(w, why) < 0)
+        return -1;
+    // A reader that is gone took the rest with it unread, and then nothing is held either.
+    if (socket_gone(w))
+        return socket_trouble(w, why, "its reader hung up");
+    if (!w->left.len && ioctl(w->fd, SIOCOUTQ, &held) == 0 && held == 0)
+        return 1;
+    if (clock_mono_ms() > w->deadline_ms)
+        return socket_trouble(w, why, "its reader does not read");
+    return 0;
+}
+
+static void socket_on_look(uv_timer_t *timer)
+{
+    struct socket_way *w = timer->data;
+    struct why why;
+    int rc = socket_look(w, &why);
+    if (rc == 0)
+        return;
+    uv_timer_stop(timer);
+    if (rc < 0)
+        socket_leave(w);
+    w->done(w->arg, rc < 0 ? &why : NULL);
+}
+
+static void socket_send(void *way, const struct sink_batch *batch, sink_done *done, void *arg)
+{
+    struct socket_way *w = way;
+    w->done = done;
+    w->arg = arg;
+    w->deadline_ms = clock_mono_ms() + SOCKET_WAIT_MS;
+    // A reader that left while nothing was to be told is met anew.
+    if (w->fd >= 0 && socket_gone(w))
+        socket_leave(w);
+    buf_reset(&w->left);
+    buf_addspan(&w->left, buf_span(&batch->lines));
+    uv_timer_start(&w->look, socket_on_look, 0, SOCKET_LOOK_MS);
+}
+
+const struct sink_way sink_socket = {socket_open, socket_send, socket_close};
