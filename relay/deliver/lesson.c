@@ -47,6 +47,8 @@ void deliver_lesson_late(struct deliver *d, const struct why *why)
         return;
     d->met.sign = DELIVER_LATE;
     d->met.why = *why;
+    if (d->link.c)
+        why_host(&d->met.why, d->link.c->host);
 }
 
 void deliver_lesson_away(struct deliver *d, const struct why *why)

@@ -115,7 +115,7 @@ static void log_lesson(struct lane *lane, enum shape_news news, const struct why
     log_number(&line, "per_minute", (int64_t)shape_pace(shape, &limits));
     bool shut = shape->phase == SHAPE_SHUT && shape->until_ms > now;
     log_seconds(&line, "pause", shut ? (int64_t)(shape->until_ms - now) : 0);
-    log_text(&line, "host", why->host);
+    log_text(&line, "host", why->host[0] ? why->host : NULL);
     log_why(&line, why);
     log_end(&line);
 }

@@ -267,6 +267,82 @@ static void lanes_that_nobody_uses_go(void **state)
     drop(m);
 }
 
+// Hosts that take connections and no mail hold what they can get, and the last part of it is not for them.
+static void case_270_sites_that_only_stall_do_not_use_up_all(void **state)
+{
+    (void)state;
+    s.config->delivery.total = 5;
+    s.config->delivery.per_host = 100;
+    for (int i = 0; i < 4; i++)
+        mx_next(s.home, "mail", MX_SILENT);
+    struct message *m[8];
+    for (size_t i = 0; i < 8; i++)
+        m[i] = letter();
+    add(m[0], 0, route("good", "mx.test", s.mx, "k"));
+    until_idle(1);
+    for (size_t i = 1; i < 7; i++) {
+        char site[16], host[32];
+        snprintf(site, sizeof site, "stall%zu", i);
+        snprintf(host, sizeof host, "stall%zu.test", i);
+        add(m[i], 0, route(site, host, s.home, "k"));
+    }
+    uint64_t stop = clock_mono_ms() + 20000;
+    while (mx_lines(s.home, "MAIL") < 4 && clock_mono_ms() < stop)
+        queue_story_turn(&s);
+    add(m[7], 0, route("good", "mx.test", s.mx, "k"));
+    until_idle(2);
+    assert_int_equal(mx_connections(s.home), 4);
+    mx_hang_up(s.home);
+    while (settled < 8 && clock_mono_ms() < stop)
+        queue_story_turn(&s);
+    assert_int_equal(settled, 8);
+    for (size_t i = 0; i < 8; i++)
+        drop(m[i]);
+}
+
+static const char *told;
+static void waits(struct delivery *d, const struct why *why, void *arg)
+{
+    (void)d;
+    (void)arg;
+    told = why->reason == REASON_SITE_SHUT ? "shut" : "otherwise";
+}
+
+// What a mailing brings to a host that turns everybody away is one connection, not one a message.
+static void case_268_who_turns_everybody_away_is_asked_by_one_message(void **state)
+{
+    (void)state;
+    struct lanes_owner owner = {.done = done, .stale = stale, .waits = waits};
+    struct lanes *own = lanes, *telling = lanes_new(&s.workers[0], refusals, &owner);
+    lanes = telling;
+    mx_next(s.mx, "connect", "421 4.3.2 not now");
+    struct message *m[21];
+    for (size_t i = 0; i < 21; i++)
+        m[i] = letter();
+    add(m[0], 0, route("site", "mx.test", s.mx, "k"));
+    while (settled < 1)
+        queue_story_turn(&s);
+    for (size_t i = 1; i < 20; i++)
+        add(m[i], 0, route("site", "mx.test", s.mx, "k"));
+    for (int i = 0; i < 200; i++)
+        queue_story_turn(&s);
+    assert_string_equal(told, "shut");
+    assert_int_equal(mx_connections(s.mx), 1);
+    assert_int_equal(settled, 1);
+    clock_mono_advance(16000); // the pause is over, and whoever comes next finds it so
+    add(m[20], 0, route("site", "mx.test", s.mx, "k"));
+    uint64_t stop = clock_mono_ms() + 30000;
+    while (delivered < 20 && clock_mono_ms() < stop)
+        queue_story_turn(&s);
+    assert_int_equal(delivered, 20);
+    lanes_stop(telling);
+    lanes_cut(telling);
+    lanes_free(telling);
+    lanes = own;
+    for (size_t i = 0; i < 21; i++)
+        drop(m[i]);
+}
+
 #define STORY(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -281,6 +357,8 @@ int main(void)
         STORY(a_delivery_whose_route_no_longer_holds_asks_again),
         STORY(a_fresh_delivery_does_not_take_a_stale_one_along),
         STORY(lanes_that_nobody_uses_go),
+        STORY(case_270_sites_that_only_stall_do_not_use_up_all),
+        STORY(case_268_who_turns_everybody_away_is_asked_by_one_message),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,7 +11,6 @@
 #include <string.h>
 #include "relay/queue/shape.h"
 
-#define TICK     10 // ms
 #define SESSIONS 64
 #define SECOND   UINT64_C(1000)
 #define MINUTE   (60 * SECOND)
@@ -37,6 +36,7 @@ struct sink {
 struct session {
     bool on;
     bool connected;
+    bool decided;
     uint64_t begun, decides, ends;
     bool greylisted;
     enum shape_news news;
@@ -48,7 +48,7 @@ struct world {
     struct sink sink;
     struct session sessions[SESSIONS];
     unsigned seed;
-    uint64_t now;
+    uint64_t now, wake; // wake: the controller wants to be asked again
     unsigned taken, refused, asked;
     unsigned minutes[24 * 60]; // taken in each
 };
@@ -135,6 +135,7 @@ static void world_begin(struct world *w)
 
 static void decide(struct world *w, struct session *s)
 {
+    s->decided = true;
     if (!s->connected || s->news != SHAPE_TAKEN)
         return;
     if (s->greylisted)
@@ -155,20 +156,35 @@ static void world_end(struct world *w, struct session *s)
     }
 }
 
-// There is always mail.
-static void world_tick(struct world *w)
+static uint64_t next_event(const struct world *w, uint64_t end)
 {
-    uint64_t when;
-    w->now += TICK;
+    uint64_t next = w->wake < end ? w->wake : end;
+    for (size_t i = 0; i < SESSIONS; i++) {
+        const struct session *s = &w->sessions[i];
+        uint64_t at = s->decided ? s->ends : s->decides;
+        if (s->on && at < next)
+            next = at;
+    }
+    return next > w->now ? next : w->now + 1;
+}
+
+// There is always mail.
+static void world_step(struct world *w, uint64_t end)
+{
+    enum shape_answer answer = SHAPE_GO;
+    w->now = next_event(w, end);
     for (size_t i = 0; i < SESSIONS; i++) {
         struct session *s = &w->sessions[i];
-        if (s->on && s->decides <= w->now && s->decides + TICK > w->now)
+        if (s->on && !s->decided && s->decides <= w->now)
             decide(w, s);
         if (s->on && s->ends <= w->now)
             world_end(w, s);
     }
-    while (world_open(w) < SESSIONS &&
-           shape_ask(&w->shape, &w->limits, world_open(w), w->now, &when) == SHAPE_GO) {
+    w->wake = UINT64_MAX;
+    while (answer == SHAPE_GO) {
+        answer = shape_ask(&w->shape, &w->limits, world_open(w), w->now, &w->wake);
+        if (answer != SHAPE_GO)
+            break;
         shape_begin(&w->shape, &w->limits, w->now);
         world_begin(w);
     }
@@ -190,7 +206,7 @@ static struct world world_of(struct sink sink, unsigned seed)
 static void run_until(struct world *w, uint64_t end)
 {
     while (w->now < end)
-        world_tick(w);
+        world_step(w, end);
 }
 
 static double share(const struct world *w, uint64_t from, uint64_t to)
