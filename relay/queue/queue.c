@@ -326,6 +326,7 @@ static bool hold_for_login(struct queue *q, struct delivery *d)
     d->next_ms = INT64_MAX;
     delivery_waits_for(d, &why);
     queue_note(q, d, SPOOL_DEFERRED, NULL);
+    tell_held(q, d, why.text, NULL);
     queue_wait(q, d);
     return true;
 }
