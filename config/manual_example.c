@@ -11,6 +11,8 @@ static const struct {
     const char *path, *value;
 } told[] = {
     {"senders.user", "app"},
+    {"senders.certificate", "email:printer@example.org"},
+    {"listen.client_ca", "tls/clients.pem"},
     {"senders.unix_user", "www-data"},
     {"senders.from", "example.org *.example.org alerts@example.net"},
     {"senders.network", "10.0.0.0/24"},
@@ -70,6 +72,8 @@ static const struct {
     {"spool", "/srv/waxwing/spool"},
     {"state", "/srv/waxwing/state.db"},
     {"users", "users"},
+    {"auth.dovecot", "/run/dovecot/auth-client"},
+    {"auth.command", "/usr/local/sbin/check-login"},
     {"user", "mail"},
 };
 

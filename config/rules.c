@@ -58,8 +58,12 @@ static bool has_any(const struct cfg_sender *sender)
 
 static void check_user_row(const struct node *root, const struct node *row, struct messages *m)
 {
-    if (!node_has(root, "users"))
-        messages_error(m, node_get(row, "user"), "user: nobody can log in without a 'users' file");
+    const struct node *auth = node_get(root, "auth");
+    if (!node_has(root, "users") && !node_has(auth, "dovecot") && !node_has(auth, "command") &&
+        !node_has(row, "certificate"))
+        messages_error(m, node_get(row, "user"),
+                       "user: nobody can log in without a 'users' file, 'auth.dovecot', "
+                       "'auth.command' or a 'certificate' in the row");
     if (!node_has(root, "certificate"))
         messages_warning(m, node_get(row, "user"),
                          "user: cannot log in without a 'certificate': AUTH is offered only over "
@@ -250,11 +254,22 @@ static void check_names(const struct config *c, const struct node *root, struct 
                          "postmaster: none, so mail to <postmaster> will be refused");
 }
 
+static void check_auth(const struct config *c, const struct node *root, struct messages *m)
+{
+    const struct node *auth = node_get(root, "auth"), *command = node_get(auth, "command");
+    if (c->auth.dovecot[0] && c->auth.command.n)
+        messages_error(m, command, "command: one of 'dovecot' and 'command' can prove logins");
+    if (c->auth.command.n && c->auth.command.at[0][0] != '/')
+        messages_error(m, command, "command: the program needs its whole path");
+}
+
 void rules_check(const struct config *config, const struct node *root, struct messages *m)
 {
     check_names(config, root, m);
     check_listen(config, root, m);
     check_senders(config, root, m);
+    check_auth(config, root, m);
+    rules_check_client(config, root, m);
     rules_check_rewriting(config, root, m);
     rules_check_milters(config, root, m);
     check_dkim(config, root, m);

@@ -18,6 +18,8 @@ void rules_directory(struct config *config, const struct node *root, struct mess
 void rules_check(const struct config *config, const struct node *root, struct messages *m);
 
 // The section `delivery`, part of rules_check. config/rules_delivery.c.
+// rules_client.c
+void rules_check_client(const struct config *config, const struct node *root, struct messages *m);
 void rules_check_delivery(const struct config *config, const struct node *root, struct messages *m);
 
 // What rows of `senders` say about rewriting and return addresses. config/rules_rewrite.c.

@@ -20,6 +20,13 @@ static const struct schema_key listen_keys[] = {
      .initial = "starttls",
      .text = "starttls: AUTH is offered only after STARTTLS; implicit: TLS from the first byte, as "
              "on port 465"},
+    {"client_certificates", KEY_BOOL, AT(cfg_listen, client_certificates), .initial = "false",
+     .text =
+         "ask clients for a certificate, with which they may log in (AUTH EXTERNAL) as the user "
+         "whose row names it; those that have none go on as ever"},
+    {"client_ca", KEY_FILE, AT(cfg_listen, client_ca), .flags = KEY_EMPTY,
+     .text = "PEM file of the authorities whose client certificates are believed; names in "
+             "certificates count only with it"},
     {"proxy", KEY_NETWORK, .list = true, MANY(cfg_listen, proxy.at, proxy.n),
      .text =
          "load balancers: a PROXY header (version 1 or 2) is mandatory from these addresses and "
@@ -57,6 +64,10 @@ static const struct schema_group sender_limit_group = {sender_limit_keys, NULL};
 static const struct schema_key sender_keys[] = {
     {"user", KEY_TEXT, AT(cfg_sender, user),
      .text = "the row is about this user, who logs in with AUTH"},
+    {"certificate", KEY_TEXT, .list = true, MANY(cfg_sender, certificate.at, certificate.n),
+     .text = "user rows: client certificates that log in as this user without a password (AUTH "
+             "EXTERNAL): sha256: and the fingerprint of the certificate or of its public key, or, "
+             "where listen.client_ca vouches for it, dns:, email: or uri: and a name in it"},
     {"network", KEY_NETWORK, .list = true, MANY(cfg_sender, networks.at, networks.n),
      .text = "the row is about clients with these addresses, who need no AUTH; the first matching "
              "row counts"},

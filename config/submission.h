@@ -18,6 +18,8 @@ struct cfg_listen {
     char *text; // as in cfg_socket
     char *mode; // Unix sockets: octal digits
     bool implicit_tls;
+    bool client_certificates; // asks for them
+    char *client_ca;          // ""
     struct networks proxy;
 };
 
@@ -74,10 +76,11 @@ struct cfg_jumps {
 };
 
 struct cfg_sender {
-    char *user;               // "" for other rows
-    struct networks networks; // none for other rows
-    char *unix_user;          // "" for other rows; "*": every local user
-    bool has_uid;             // `unix_user` names one
+    char *user;                 // "" for other rows
+    struct strings certificate; // user rows: "sha256:…", "dns:…", "email:…", "uri:…"
+    struct networks networks;   // none for other rows
+    char *unix_user;            // "" for other rows; "*": every local user
+    bool has_uid;               // `unix_user` names one
     uid_t uid;
     bool tls_required; // network rows: `tls: required`
     struct sender_pattern *from;
@@ -111,6 +114,11 @@ struct cfg_sender {
 struct cfg_auth {
     uint64_t failures, ban; // ban: ms
     struct networks exempt;
+    struct strings mechanisms; // words of SASL
+    char *dovecot;             // its socket; ""
+    struct strings command;    // a program and its arguments; none
+    uint64_t timeout;          // ms
+    uint64_t concurrent;       // runs of the program at once
 };
 
 struct cfg_key {

@@ -22,7 +22,8 @@ static bool path_holds(struct search *s, size_t length)
     if (!s->budget->paths)
         return false;
     s->budget->paths--;
-    return certificate_check_path(s->anchors, s->path, length, s->why) == 0;
+    return certificate_check_path(s->anchors, s->path, length, GNUTLS_KP_TLS_WWW_SERVER, s->why) ==
+           0;
 }
 
 static bool climb(struct search *s, size_t length)

@@ -178,6 +178,27 @@ int certificate_check_name(gnutls_x509_crt_t leaf, const char *const *names, siz
                    cn ? "is another" : "does not count");
 }
 
+bool certificate_has_alternative(gnutls_x509_crt_t leaf, struct span name)
+{
+    struct span kind, value;
+    char text[1024];
+    if (!span_cut(name, ':', &kind, &value))
+        return false;
+    int wanted = span_is_nocase(kind, "dns")     ? GNUTLS_SAN_DNSNAME
+                 : span_is_nocase(kind, "email") ? GNUTLS_SAN_RFC822NAME
+                 : span_is_nocase(kind, "uri")   ? GNUTLS_SAN_URI
+                                                 : -1;
+    for (unsigned i = 0; i < NAMES_MAX; i++) {
+        size_t n = sizeof text;
+        int type = gnutls_x509_crt_get_subject_alt_name(leaf, i, text, &n, NULL);
+        if (type == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
+            break;
+        if (type >= 0 && type == wanted && span_equal_nocase(span_of(text, n), value))
+            return true;
+    }
+    return false;
+}
+
 // ---- dates and path
 
 static time_t certificate_our_time(time_t *out)
@@ -227,14 +248,14 @@ static const char *reason_of(unsigned status)
 }
 
 int certificate_check_path(gnutls_x509_trust_list_t anchors, gnutls_x509_crt_t *chain, size_t n,
-                           struct why *why)
+                           const char *purpose, struct why *why)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, certificate_tell_gnutls_the_time);
-    gnutls_typed_vdata_st purpose = {.type = GNUTLS_DT_KEY_PURPOSE_OID,
-                                     .data = (unsigned char *)GNUTLS_KP_TLS_WWW_SERVER};
+    gnutls_typed_vdata_st data = {.type = GNUTLS_DT_KEY_PURPOSE_OID,
+                                  .data = (unsigned char *)(uintptr_t)purpose};
     unsigned status = 0, flags = GNUTLS_PROFILE_TO_VFLAGS(GNUTLS_PROFILE_LOW);
-    int rc = gnutls_x509_trust_list_verify_crt2(anchors, chain, (unsigned)n, &purpose, 1, flags,
+    int rc = gnutls_x509_trust_list_verify_crt2(anchors, chain, (unsigned)n, &data, 1, flags,
                                                 &status, NULL);
     if (rc < 0)
         return why_say(why, CERTIFICATE_UNVERIFIED, gnutls_strerror(rc));

@@ -28,10 +28,13 @@ bool certificate_named(gnutls_x509_crt_t leaf, const char *const *names, size_t 
 // The same; on -1 certificate-host-mismatch.
 int certificate_check_name(gnutls_x509_crt_t leaf, const char *const *names, size_t nnames, bool cn,
                            struct why *why);
+// It carries "dns:…", "email:…" or "uri:…" as a subject alternative name, in any case of letters, and no wildcard.
+bool certificate_has_alternative(gnutls_x509_crt_t leaf, struct span name);
 // Now is between the certificate's dates; on -1 certificate-expired, or validation-failure before.
 int certificate_check_dates(gnutls_x509_crt_t certificate, struct why *why);
-// The leaf leads to an anchor of the list, through the chain as it stands now, for a server's purpose.
+// The leaf leads to an anchor of the list, through the chain as it stands now, for a purpose of GnuTLS's
+// (GNUTLS_KP_TLS_WWW_SERVER, …_CLIENT).
 int certificate_check_path(gnutls_x509_trust_list_t anchors, gnutls_x509_crt_t *chain, size_t n,
-                           struct why *why);
+                           const char *purpose, struct why *why);
 
 #endif

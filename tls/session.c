@@ -77,6 +77,8 @@ static int tls_session_before_arithmetic(gnutls_session_t session, unsigned type
     struct tls_session *ch = gnutls_session_get_ptr(session);
     if (incoming)
         ch->refusal = arithmetic_refuses(session, type, message, ch->care != TLS_SESSION_PROOF);
+    if (ch->refusal && ch->creds)
+        ch->refusal = "the client's certificate is not one, or its key is larger than 8192 bits";
     return ch->refusal ? GNUTLS_E_CERTIFICATE_ERROR : 0;
 }
 
@@ -115,19 +117,33 @@ static int tls_session_client_spoke(gnutls_session_t session)
     return 0;
 }
 
-struct tls_session *tls_session_server(struct creds *creds)
+static struct tls_session *new_server(struct creds *creds, bool asking)
 {
-    const gnutls_datum_t *ticket_key = creds_ticket_key(creds);
+    const gnutls_datum_t *ticket_key = asking ? NULL : creds_ticket_key(creds);
     struct tls_session *ch = tls_session_new(GNUTLS_SERVER | (ticket_key ? 0 : GNUTLS_NO_TICKETS));
     ch->creds = creds_ref(creds);
     gnutls_session_set_ptr(ch->session, ch);
     gnutls_priority_set(ch->session, creds_priority(creds));
     gnutls_credentials_set(ch->session, GNUTLS_CRD_CERTIFICATE, creds_for_name(creds, ""));
     gnutls_handshake_set_post_client_hello_function(ch->session, tls_session_client_spoke);
-    gnutls_certificate_server_set_request(ch->session, GNUTLS_CERT_IGNORE);
+    gnutls_certificate_server_set_request(ch->session,
+                                          asking ? GNUTLS_CERT_REQUEST : GNUTLS_CERT_IGNORE);
+    if (asking)
+        gnutls_handshake_set_hook_function(ch->session, GNUTLS_HANDSHAKE_ANY, GNUTLS_HOOK_PRE,
+                                           tls_session_before_arithmetic);
     if (ticket_key)
         gnutls_session_ticket_enable_server(ch->session, ticket_key);
     return ch;
+}
+
+struct tls_session *tls_session_server(struct creds *creds)
+{
+    return new_server(creds, false);
+}
+
+struct tls_session *tls_session_server_asking(struct creds *creds)
+{
+    return new_server(creds, true);
 }
 
 struct tls_session *tls_session_client(const struct tls_session_client *how, struct why *why)

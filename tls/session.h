@@ -14,6 +14,8 @@ struct tls_session;
 
 // Server side: certificate by SNI from creds. Keeps a reference.
 struct tls_session *tls_session_server(struct creds *creds);
+// The same, which asks the client for a certificate and goes on without one. No tickets: each session has to show it.
+struct tls_session *tls_session_server_asking(struct creds *creds);
 
 // How much a handshake looks at what the server shows. Nothing that is only good for a proof may cost the
 // encryption where nobody demands a proof.

@@ -68,7 +68,7 @@ int verify_webpki(const struct span *chain, size_t nchain, const char *const *na
     gnutls_x509_crt_t list[MAX_CHAIN];
     if (certificate_chain_read(chain, &nchain, list, why) < 0)
         return -1;
-    int rc = certificate_check_path(trust->list, list, nchain, why);
+    int rc = certificate_check_path(trust->list, list, nchain, GNUTLS_KP_TLS_WWW_SERVER, why);
     if (rc == 0)
         rc = certificate_check_name(list[0], names, nnames, false, why);
     certificate_chain_free(list, nchain);
@@ -117,6 +117,37 @@ int verify_pin(const struct span *chain, size_t nchain, const char *const *pins,
         if (pin_is(pins[i], digest))
             return 0;
     return why_say(why, PIN_MISMATCH);
+}
+
+// ---- clients
+
+int verify_client(const struct span *chain, size_t nchain, struct trust *trust, struct why *why)
+{
+    gnutls_x509_crt_t list[MAX_CHAIN];
+    if (certificate_chain_read(chain, &nchain, list, why) < 0)
+        return -1;
+    int rc = certificate_check_path(trust->list, list, nchain, GNUTLS_KP_TLS_WWW_CLIENT, why);
+    certificate_chain_free(list, nchain);
+    return rc;
+}
+
+bool verify_fingerprint(const struct span *chain, size_t nchain, const char *digest)
+{
+    struct span key;
+    unsigned char whole[SHA256_BYTES], of_key[SHA256_BYTES];
+    return nchain > 0 && der_public_key(chain[0], &key) &&
+           gnutls_hash_fast(GNUTLS_DIG_SHA256, chain[0].p, chain[0].n, whole) == 0 &&
+           gnutls_hash_fast(GNUTLS_DIG_SHA256, key.p, key.n, of_key) == 0 &&
+           (pin_is(digest, whole) || pin_is(digest, of_key));
+}
+
+bool verify_alternative_name(struct span leaf, const char *name)
+{
+    gnutls_x509_crt_t certificate = certificate_read(leaf);
+    bool yes = certificate && certificate_has_alternative(certificate, span_text(name));
+    if (certificate)
+        gnutls_x509_crt_deinit(certificate);
+    return yes;
 }
 
 // ---- for people

@@ -25,6 +25,12 @@ int verify_webpki(const struct span *chain, size_t nchain, const char *const *na
 // One of the pins ("sha256:" + hex or base64 of the leaf's SubjectPublicKeyInfo).
 int verify_pin(const struct span *chain, size_t nchain, const char *const *pins, size_t npins,
                struct why *why);
+// For a client: the chain leads to the trust store now. On -1 as above.
+int verify_client(const struct span *chain, size_t nchain, struct trust *trust, struct why *why);
+// "sha256:" + hex or base64 is that of the leaf itself or of its SubjectPublicKeyInfo.
+bool verify_fingerprint(const struct span *chain, size_t nchain, const char *digest);
+// The leaf carries this "dns:…", "email:…" or "uri:…"; what that is worth is verify_client's to say.
+bool verify_alternative_name(struct span leaf, const char *name);
 // The name test alone, as a client might do it: the common name counts where there is no other.
 bool verify_name(struct span leaf, const char *const *names, size_t nnames);
 // End of validity of the leaf, Unix seconds; 0 when it cannot be read.

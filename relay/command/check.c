@@ -196,6 +196,7 @@ static int check(const char *dns_file, bool offline, bool json)
         if (setup)
             check_certificate(&r, setup);
         check_submission(&r, config, setup);
+        check_logins(&r, config, setup);
         check_forwarding(&r, config);
         check_reports(&r, config);
         check_machine(&r, config);

@@ -20,6 +20,8 @@ void check_lines(struct report *r, const char *verdict,
 
 // relay/command/check_submission.c: who may send what, and whether it is signed. `setup` may be NULL.
 void check_submission(struct report *r, const struct config *config, const struct setup *setup);
+// relay/command/check_logins.c: who proves logins. `setup` may be NULL.
+void check_logins(struct report *r, const struct config *config, const struct setup *setup);
 // relay/command/check_forwarding.c: principals with `forward: true`.
 void check_forwarding(struct report *r, const struct config *config);
 // relay/command/check_machine.c: ports and addresses, spool and state on this machine.

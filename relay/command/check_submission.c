@@ -16,9 +16,10 @@ static bool has_row(const struct config *config, const char *user)
 static void check_accounts(struct report *r, const struct config *config, const struct users *users)
 {
     unsigned before = r->errors + r->warnings;
+    bool elsewhere = config->auth.dovecot[0] || config->auth.command.n; // they may be there
     for (size_t i = 0; i < config->nsenders; i++) {
         const char *user = config->senders[i].user;
-        if (user[0] && !users_find(users, user))
+        if (user[0] && !users_find(users, user) && !elsewhere && !config->senders[i].certificate.n)
             check_say(
                 r, "ERROR",
                 "senders: '%s' has no account in %s, so it cannot log in: waxwing user add %s",

@@ -192,9 +192,11 @@ const struct command commands[] = {
      "Taken without effect: -A -C -D -G -L -M -O -Q -U -X -bm -d -e -h -m -n -o -p -v -x.\n",
      command_sendmail},
     {"user", "add, change, remove and list who may log in",
-     "usage: waxwing user add|passwd|remove NAME [--file F]\n"
+     "usage: waxwing user add|passwd NAME [--scram] [--file F]\n"
+     "       waxwing user remove NAME [--file F]\n"
      "       waxwing user list [--json] [--file F]\n"
      "The password comes from a prompt, or is a line on standard input; never an argument.\n"
+     "  --scram   keep a verifier for SCRAM-SHA-256 instead of a hash\n"
      "  --file F  the users file; without it the one of the configuration\n",
      command_user},
     {"bans", "list and lift the bans of those who failed to log in",

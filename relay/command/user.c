@@ -99,12 +99,12 @@ static int read_password(char out[USERS_PASSWORD + 2])
     return rc;
 }
 
-static int hash_password(char hash[USERS_HASH])
+static int hash_password(bool scram, char hash[USERS_HASH])
 {
     char password[USERS_PASSWORD + 2] = "";
     struct why why;
     int rc = read_password(password);
-    if (rc == 0 && users_hash(password, hash, &why) < 0) {
+    if (rc == 0 && (scram ? users_scram : users_hash)(password, hash, &why) < 0) {
         fprintf(stderr, "waxwing user: %s\n", why.text);
         rc = -1;
     }
@@ -170,11 +170,11 @@ static int list(const struct target *target, bool as_json)
     return EXIT_YES;
 }
 
-static int edit(const struct target *target, enum users_verb verb, const char *name)
+static int edit(const struct target *target, enum users_verb verb, const char *name, bool scram)
 {
     char hash[USERS_HASH] = "";
     struct why why;
-    if (verb != USERS_REMOVE && hash_password(hash) < 0)
+    if (verb != USERS_REMOVE && hash_password(scram, hash) < 0)
         return EXIT_DATA;
     switch (users_edit(target->path, verb, name, hash, target->group, &why)) {
     case USERS_DONE:
@@ -192,7 +192,12 @@ static int edit(const struct target *target, enum users_verb verb, const char *n
     return EXIT_CONFIG;
 }
 
-static int user_act(const char *verb, int nnames, char **names, const char *file, bool as_json)
+struct user_options {
+    const char *file;
+    bool json, scram;
+};
+
+static int user_act(const char *verb, int nnames, char **names, const struct user_options *o)
 {
     static const char *const verbs[] = {
         [USERS_ADD] = "add", [USERS_CHANGE] = "passwd", [USERS_REMOVE] = "remove"};
@@ -209,30 +214,36 @@ static int user_act(const char *verb, int nnames, char **names, const char *file
         return command_usage_error("user", "%s takes one name", verb);
     if (!is_list && !users_name_ok(names[0]))
         return command_usage_error("user", "not a user name (no colon, no control character)");
-    int status = find_target(file, &target);
+    if (o->scram && (is_list || v == USERS_REMOVE))
+        return command_usage_error("user", "--scram belongs to add and passwd");
+    int status = find_target(o->file, &target);
     if (status == 0)
-        status = is_list ? list(&target, as_json) : edit(&target, (enum users_verb)v, names[0]);
+        status = is_list ? list(&target, o->json)
+                         : edit(&target, (enum users_verb)v, names[0], o->scram);
     free(target.path);
     return status;
 }
 
 int command_user(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"file", required_argument, NULL, 'f'}, {"json", no_argument, NULL, 'j'}, {0}};
-    const char *file = NULL;
-    bool as_json = false;
+    static const struct option options[] = {{"file", required_argument, NULL, 'f'},
+                                            {"json", no_argument, NULL, 'j'},
+                                            {"scram", no_argument, NULL, 's'},
+                                            {0}};
+    struct user_options o = {0};
     optind = 0; // GNU: start anew
     opterr = 0;
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if (c == 'f')
-            file = optarg;
+            o.file = optarg;
         else if (c == 'j')
-            as_json = true;
+            o.json = true;
+        else if (c == 's')
+            o.scram = true;
         else
             return command_usage_error("user", "unknown option");
     }
     if (optind == argc)
         return command_usage_error("user", "add, passwd, remove or list?");
-    return user_act(argv[optind], argc - optind - 1, argv + optind + 1, file, as_json);
+    return user_act(argv[optind], argc - optind - 1, argv + optind + 1, &o);
 }

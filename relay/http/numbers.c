@@ -74,6 +74,17 @@ static void print_logins(const struct metrics *m, struct buf *out)
                 "Messages and recipients refused to a login or network row.");
 }
 
+// Those that can be offered to clients.
+static void print_mechanisms(const struct counters *c, struct buf *out)
+{
+    series_describe(out, "waxwing_auth_mechanism_total", "counter",
+                    "Logins by mechanism and result.");
+    for (enum sasl_mechanism m = 0; m <= SASL_EXTERNAL; m++)
+        for (enum login_result r = 0; r < LOGIN_RESULTS; r++)
+            series_value(out, "waxwing_auth_mechanism_total", "mechanism", sasl_word(m), "result",
+                         login_result_word(r), c->auth_by[m][r]);
+}
+
 static void print_inbound(const struct metrics *m, struct buf *out)
 {
     const struct counters *c = m->counters;
@@ -84,6 +95,7 @@ static void print_inbound(const struct metrics *m, struct buf *out)
     series_describe(out, "waxwing_auth_total", "counter", "Logins by their result.");
     series_value(out, "waxwing_auth_total", "result", "ok", NULL, NULL, c->auth_ok);
     series_value(out, "waxwing_auth_total", "result", "failed", NULL, NULL, c->auth_failed);
+    print_mechanisms(c, out);
     series_counter(out, "waxwing_bans_total", c->bans,
                    "Clients sent away for too many failed logins.");
     series_gauge(out, "waxwing_bans", (int64_t)m->bans, "Addresses and users that are banned now.");

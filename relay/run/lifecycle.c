@@ -16,6 +16,7 @@
 #include "relay/route/routes.h"
 #include "relay/submit/server.h"
 #include "relay/state/reports.h"
+#include "relay/state/secret.h"
 #include "relay/state/state.h"
 #include "relay/suppress/suppress.h"
 
@@ -96,6 +97,7 @@ static int open_doors(struct relay *relay, struct setup *setup, struct recovered
     relay->state = state_open(&state, why);
     if (!relay->state)
         return -1;
+    state_secret(relay->state, "login", relay->login_secret);
     relay->bans = bans_new(relay->state, config->auth.ban);
     relay->habits = habits_new(relay->state);
     relay->suppress = suppress_new(relay->state);

@@ -34,6 +34,11 @@ enum sasl_mechanism sasl_mechanism(struct span word)
     return m;
 }
 
+bool sasl_is_scram(enum sasl_mechanism mechanism)
+{
+    return mechanism == SASL_SCRAM_SHA_256 || mechanism == SASL_SCRAM_SHA_256_PLUS;
+}
+
 static int sasl_on_property(Gsasl *context, Gsasl_session *session, Gsasl_property property)
 {
     (void)context;

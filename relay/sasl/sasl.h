@@ -31,6 +31,7 @@ enum sasl_mechanism {
 const char *sasl_word(enum sasl_mechanism mechanism); // "SCRAM-SHA-256"
 // In any case of letters; SASL_MECHANISMS where the word is none of these.
 enum sasl_mechanism sasl_mechanism(struct span word);
+bool sasl_is_scram(enum sasl_mechanism mechanism);
 
 struct sasl; // one dialogue, on one thread
 

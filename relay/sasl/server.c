@@ -50,9 +50,12 @@ int sasl_first_name(struct span message, char *out, size_t size, struct why *why
         !span_cut(rest, ',', &name, &rest) || name.n < 2 || name.p[0] != 'n' || name.p[1] != '=')
         return server_bad(why, "this is no first message of SCRAM");
     name = span_from(name, 2);
-    // Compared as they came: one writing of a name is as good as the other only where it is the same.
-    if (authzid.n && (authzid.n < 2 || authzid.p[0] != 'a' || authzid.p[1] != '=' ||
-                      !span_equal(span_from(authzid, 2), name)))
+    // Compared as they came: one writing of a name is as good as the other only where it is the same. Some send an
+    // empty one.
+    bool other = authzid.n && !span_is(authzid, "a=") &&
+                 (span_find(authzid, '=') != 1 || authzid.p[0] != 'a' ||
+                  !span_equal(span_from(authzid, 2), name));
+    if (other)
         return why_set(why, WHY_MESSAGE, "5.7.8", "nobody may act as another user here");
     return unescape(name, out, size, why);
 }

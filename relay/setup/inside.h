@@ -15,8 +15,9 @@ struct watched {
 };
 
 struct full_setup {
-    struct setup setup;      // first, so that the public pointer is this one's
-    struct watched *watched; // delivery.ca_file, then each of the destinations that has one
+    struct setup setup; // first, so that the public pointer is this one's
+    struct watched
+        *watched; // delivery.ca_file, then those of destinations, then those of listeners
     size_t nwatched;
 };
 

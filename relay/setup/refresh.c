@@ -79,6 +79,9 @@ static void renew_trust(struct refresh *r)
     for (size_t i = 0; i < config->delivery.ndestinations; i++)
         if (config->delivery.destinations[i].ca_file[0])
             r->made->setup.destination_trust[i] = renew_store(r, r->old->destination_trust[i], w++);
+    for (size_t i = 0; i < config->nlisten; i++)
+        if (config->listen[i].client_ca[0])
+            r->made->setup.client_trust[i] = renew_store(r, r->old->client_trust[i], w++);
 }
 
 // Whoever reads them does so when it gets the new setup.

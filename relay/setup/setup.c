@@ -114,6 +114,22 @@ static void load_trust(struct full_setup *f, struct config_load *load)
     }
 }
 
+// For clients; only where they are asked.
+static void load_client_trust(struct full_setup *f, struct config_load *load)
+{
+    const struct config *config = f->setup.config;
+    struct why why;
+    for (size_t i = 0; i < config->nlisten; i++) {
+        const char *file = config->listen[i].client_ca;
+        if (!file[0])
+            continue;
+        setup_watch(f, file);
+        f->setup.client_trust[i] = trust_load(file, &why);
+        if (!f->setup.client_trust[i])
+            setup_complain(load, config, &why);
+    }
+}
+
 static void load_users(struct full_setup *f, struct config_load *load)
 {
     const char *file = f->setup.config->users;
@@ -138,6 +154,7 @@ struct full_setup *setup_empty(struct config *config)
         s->domains[i].published =
             mem_new((config->dkim[i].nkeys + 1) * sizeof(_Atomic unsigned char));
     }
+    s->client_trust = mem_new((config->nlisten + 1) * sizeof *s->client_trust);
     s->destination_trust =
         mem_new((config->delivery.ndestinations + 1) * sizeof *s->destination_trust);
     return f;
@@ -183,6 +200,7 @@ struct setup *setup_new(struct config *config, struct config_load *load)
     load_certificates(s, load);
     load_signing(s, load);
     load_trust(f, load);
+    load_client_trust(f, load);
     setup_watch_others(f);
     load_users(f, load);
     return finished(f, load);
@@ -212,6 +230,9 @@ void setup_unref(struct setup *s)
     for (size_t i = 0; i < s->config->delivery.ndestinations; i++)
         trust_unref(s->destination_trust[i]);
     free(s->destination_trust);
+    for (size_t i = 0; i < s->config->nlisten; i++)
+        trust_unref(s->client_trust[i]);
+    free(s->client_trust);
     trust_unref(s->trust);
     users_unref(s->users);
     for (size_t i = 0; i < f->nwatched; i++)
@@ -225,4 +246,12 @@ const struct setup_domain *setup_keys_for(const struct setup *s, const char *dom
 {
     const struct cfg_dkim_domain *row = config_dkim_for(s->config, domain);
     return row ? &s->domains[row - s->config->dkim] : NULL;
+}
+
+struct trust *setup_client_trust(const struct setup *s, const char *listen)
+{
+    for (size_t i = 0; i < s->config->nlisten; i++)
+        if (strcmp(s->config->listen[i].text, listen) == 0)
+            return s->client_trust[i];
+    return NULL;
 }

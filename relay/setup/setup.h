@@ -26,6 +26,7 @@ struct setup {
     struct sign_key *arc_key;         // NULL: no sealing
     struct users *users;              // NULL: no users file; reread when it changes (a new setup)
     struct trust *trust;              // delivery.ca_file
+    struct trust **client_trust;      // beside config->listen; NULL: no client_ca
     struct trust **destination_trust; // beside delivery.destinations; NULL: setup->trust
 };
 
@@ -40,6 +41,8 @@ struct setup *setup_ref(struct setup *s);
 void setup_unref(struct setup *s); // accepts NULL
 // The keys that sign for a domain (config_dkim_for), NULL: none.
 const struct setup_domain *setup_keys_for(const struct setup *s, const char *domain);
+// Who vouches for client certificates on the listener of this text; NULL: nobody.
+struct trust *setup_client_trust(const struct setup *s, const char *listen);
 // A file that it was made from has changed on disk (certificates, users, trust stores).
 bool setup_stale(const struct setup *s);
 

@@ -25,7 +25,9 @@ struct users {
     char *path;
     struct user *at; // sorted by name, names unique
     size_t n;
-    char *decoy; // the costliest hash: an unknown name is checked against it
+    size_t nverifiers;
+    uint32_t iterations; // the most of any verifier
+    char *decoy;         // the costliest hash: an unknown name is checked against it
     uint64_t decoy_cost;
     dev_t dev;
     ino_t ino;
@@ -53,6 +55,9 @@ bool users_name_ok(const char *name)
 static bool hash_ok(const char *hash)
 {
     size_t n = strlen(hash);
+    struct verifier verifier;
+    if (verifier_is(hash))
+        return verifier_parse(span_text(hash), &verifier) == 0;
     if (n == 0 || n >= USERS_HASH || (hash[0] != '$' && hash[0] != '_' && n != 13))
         return false;
     return crypt_checksalt(hash) != CRYPT_SALT_INVALID;
@@ -83,8 +88,9 @@ static void users_take_line(struct users *users, struct span text, size_t line,
         return;
     }
     users_complain(complaints, users->path, line,
-                   users_name_ok(user.name) ? "no hash that crypt(5) knows behind the name"
-                                            : "not a user name");
+                   users_name_ok(user.name)
+                       ? "neither a hash that crypt(5) knows nor a SCRAM verifier behind the name"
+                       : "not a user name");
     free(user.name);
     free(user.hash);
 }
@@ -124,6 +130,18 @@ static const char *costliest(const struct users *users)
     return most;
 }
 
+static void count_verifiers(struct users *users)
+{
+    struct verifier v;
+    users->iterations = VERIFIER_ITERATIONS;
+    for (size_t i = 0; i < users->n; i++) {
+        if (!verifier_is(users->at[i].hash) || verifier_parse(span_text(users->at[i].hash), &v) < 0)
+            continue;
+        if (users->nverifiers++ == 0 || v.iterations > users->iterations)
+            users->iterations = v.iterations;
+    }
+}
+
 struct users *users_parse(const char *path, struct span text, struct buf *complaints)
 {
     struct users *users = mem_new(sizeof *users);
@@ -141,6 +159,7 @@ struct users *users_parse(const char *path, struct span text, struct buf *compla
     users->decoy = mem_dup(costliest(users));
     users->decoy_cost = cost_of_hash(users->decoy);
     users_settle(users, complaints);
+    count_verifiers(users);
     return users;
 }
 
@@ -259,8 +278,27 @@ static bool same_text(const char *a, const char *b)
     return !differs;
 }
 
+size_t users_verifiers(const struct users *users)
+{
+    return users->nverifiers;
+}
+
+void users_verifier(const struct users *users, const char *name, const unsigned char *secret,
+                    size_t nsecret, struct verifier *out)
+{
+    struct verifier own;
+    const char *hash = users_find(users, name);
+    verifier_decoy(secret, nsecret, name, users->iterations, out); // always: it takes its time
+    if (hash && verifier_is(hash) && verifier_parse(span_text(hash), &own) == 0)
+        *out = own;
+}
+
 bool users_verify(const char *hash, const char *password)
 {
+    struct verifier verifier;
+    if (verifier_is(hash))
+        return verifier_parse(span_text(hash), &verifier) == 0 &&
+               verifier_check(&verifier, password);
     struct crypt_data *data = mem_new(sizeof *data); // 32 KiB: too much for a thread's stack
     const char *made = crypt_r(password, hash, data);
     bool same = made && made[0] != '*' && same_text(made, hash);
@@ -277,6 +315,17 @@ bool users_check(const struct users *users, const char *name, const char *passwo
     if (!right && (!hash || cost_of_hash(hash) * 2 < users->decoy_cost))
         (void)users_verify(users->decoy, password);
     return right;
+}
+
+int users_scram(const char *password, char out[USERS_HASH], struct why *why)
+{
+    struct verifier verifier;
+    if (strlen(password) > USERS_PASSWORD)
+        return why_set(why, WHY_OURS, "5.3.5", "a password has 1 to %d bytes", USERS_PASSWORD);
+    if (verifier_make(password, VERIFIER_ITERATIONS, &verifier, why) < 0)
+        return -1;
+    verifier_print(&verifier, out);
+    return 0;
 }
 
 int users_hash(const char *password, char out[USERS_HASH], struct why *why)

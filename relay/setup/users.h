@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
-// The users file: one `name:crypt(5)` a line, of any scheme that the system's crypt knows; blank lines
-// and lines that begin with # are skipped. Reads it into an immutable, counted table, checks passwords
+// The users file: one `name:crypt(5)` a line, of any scheme that the system's crypt knows, or `name:` and a verifier of
+// SCRAM-SHA-256 (relay/sasl/verifier.h); blank lines and lines that begin with # are skipped. Reads it into an immutable, counted table, checks passwords
 // against it, and edits it safely. Never keeps or prints a password.
 //
 // Names are compared byte by byte, as they come in AUTH (UTF-8, RFC 4616).
@@ -12,6 +12,7 @@
 #include <sys/types.h>
 #include "relay/base/buf.h"
 #include "relay/base/why.h"
+#include "relay/sasl/verifier.h"
 #include "relay/sasl/words.h"
 
 #define USERS_FILE_SIZE 16777216 // bytes, the largest users file read
@@ -36,12 +37,20 @@ const char *users_find(const struct users *users, const char *name); // the hash
 // True when the file behind the table is no longer the one that was read (one stat).
 bool users_stale(const struct users *users);
 
+// How many have a verifier, and so may log in with SCRAM.
+size_t users_verifiers(const struct users *users);
+// The verifier of a name; for any other a decoy under the secret, with as many iterations as the file's most.
+void users_verifier(const struct users *users, const char *name, const unsigned char *secret,
+                    size_t nsecret, struct verifier *out);
+
 // Blocking, some milliseconds of CPU, for a thread pool. Compares in constant time.
 bool users_verify(const char *hash, const char *password);
 // The same by name. An unknown name costs as much as a known one, so that time tells nothing.
 bool users_check(const struct users *users, const char *name, const char *password);
 // A new yescrypt hash with the system's cost and fresh salt. Blocking.
 int users_hash(const char *password, char out[USERS_HASH], struct why *why);
+// A new verifier. Blocking.
+int users_scram(const char *password, char out[USERS_HASH], struct why *why);
 
 // Not empty, no colon, no control character, no # or blank at its beginning, at most USERS_NAME.
 bool users_name_ok(const char *name);

@@ -14,7 +14,7 @@
 #include "relay/base/mem.h"
 #include "relay/log/log.h"
 
-#define STATE_VERSION 5
+#define STATE_VERSION 6
 #define STATE_OWNER   0x57585731 // application_id: "WXW1"
 #define BUSY_MS       5000       // waiting for another process's lock
 
@@ -79,6 +79,8 @@ static const char *const additions[STATE_VERSION + 1] = {
     [5] = "CREATE TABLE suppressed(sender TEXT NOT NULL, address TEXT NOT NULL,"
           " origin INTEGER NOT NULL, since_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL,"
           " reason TEXT NOT NULL, PRIMARY KEY(sender, address)) WITHOUT ROWID;",
+    // Random bytes of ours (relay/state/secret.h).
+    [6] = "CREATE TABLE secret(name TEXT PRIMARY KEY, bytes BLOB NOT NULL) WITHOUT ROWID;",
 };
 
 enum db_result db_judge(struct state_db *db, const char *doing, struct why *why)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: ISC
 // MAIL, RCPT and RSET: who sends, from whom, to whom (RFC 5321 section 4.1.1, RFC 6409;
 // ARCHITECTURE.md, Who may say what).
+#include "relay/submit/auth_inside.h"
 #include "relay/submit/message_inside.h"
 #include "relay/submit/suppressed_inside.h"
 #include "relay/submit/sender.h"
@@ -39,8 +40,7 @@ static int find_principal(struct submit *s, struct why *why)
         setup_unref(s->setup);
         s->setup = setup_ref(s->host->setup);
     }
-    bool gone = s->user && (!s->setup->users || !users_find(s->setup->users, s->user));
-    if (gone) {
+    if (s->user && !submit_auth_stands(s)) {
         free(s->user);
         s->user = NULL;
     }

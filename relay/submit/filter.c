@@ -147,7 +147,7 @@ void submit_filter(struct submit *s)
         .name = forwarded ? f->name : "",
         .helo = forwarded && f->helo[0] ? f->helo : s->helo,
         .user = s->user,
-        .mechanism = s->user ? (s->login ? "LOGIN" : "PLAIN") : NULL,
+        .mechanism = s->user ? sasl_word(s->mechanism) : NULL,
         .tls = s->tls,
         .listener = s->listen->text,
     };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 // The beginning of a connection: PROXY header, limits and bans, silence before the banner, EHLO,
 // STARTTLS (RFC 5321 section 4.1.1.1, RFC 3207).
-#include "relay/submit/inside.h"
+#include "relay/submit/auth_inside.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -144,7 +144,11 @@ static int feed_leftover(struct submit *s, struct tls_session *tls_session)
 void submit_start_tls(struct submit *s)
 {
     size_t dropped = 0, n = submit_input(s).n;
-    struct tls_session *tls_session = s->setup->creds ? tls_session_server(s->setup->creds) : NULL;
+    struct creds *creds = s->setup->creds;
+    struct tls_session *tls_session = !creds ? NULL
+                                      : s->listen->client_certificates
+                                          ? tls_session_server_asking(creds)
+                                          : tls_session_server(creds);
     bool first = s->listen->implicit_tls;
     if (!tls_session || (first && n && feed_leftover(s, tls_session) < 0)) {
         tls_session_free(tls_session);
@@ -213,8 +217,7 @@ static void write_extensions(struct submit *s)
              (unsigned long long)limits->message_size);
     if (!submit_secure(s) && !submit_local(s) && setup->creds)
         buf_adds(&out, "250-STARTTLS\r\n");
-    if (submit_secure(s) && setup->users && !s->user)
-        buf_adds(&out, "250-AUTH PLAIN LOGIN\r\n");
+    submit_write_mechanisms(s, &out);
     if (submit_secure(s))
         buf_adds(&out, "250-REQUIRETLS\r\n");
     write_forwarding(setup->config, &out);

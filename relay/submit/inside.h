@@ -13,9 +13,9 @@
 #include "relay/ingest/ingest.h"
 #include "relay/log/log.h"
 #include "relay/ingest/receive.h"
-#include "relay/login/bans.h"
 #include "relay/milter/milter.h"
 #include "relay/smtp/command.h"
+#include "relay/submit/login.h"
 #include "relay/submit/session.h"
 
 #define SUBMIT_CLIENT 80 // bytes of an address as logged
@@ -79,10 +79,12 @@ struct submit {
 
     bool esmtp; // facts of the session, forgotten at STARTTLS
     char helo[MAX_DOMAIN + 1];
-    char tls[96]; // "TLSv1.3 TLS_AES_256_GCM_SHA384", "" in clear
-    char *user;   // authenticated; NULL
-    struct sasl_words words;
-    bool login;                   // AUTH LOGIN, else PLAIN
+    char tls[96];              // "TLSv1.3 TLS_AES_256_GCM_SHA384", "" in clear
+    char *user;                // authenticated; NULL
+    enum submit_source source; // of `user`
+    enum sasl_mechanism mechanism;
+    struct submit_login login;
+    struct submit_failed failed;
     struct smtp_forward forward;  // XFORWARD, of the transaction
     struct smtp_forward original; // XCLIENT, of the session
 
@@ -138,8 +140,6 @@ enum submit_state submit_begin(struct submit *s); // limits, bans, TLS or silenc
 void submit_start_tls(struct submit *s);
 enum submit_state submit_banner(struct submit *s);
 enum submit_state submit_secured(struct submit *s);
-// auth.c: one line of answer.
-enum submit_state submit_credentials(struct submit *s, struct span line);
 // forward.c: what the principal may say of the original client; NULL: nothing was said.
 const struct smtp_forward *submit_original(struct submit *s);
 

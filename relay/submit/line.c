@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 // Command lines: found, bounded, parsed, and handed to their handler where the state allows the
 // command. RFC 5321 sections 4.1.1 and 4.5.3.1; a line ends in CRLF and nowhere else.
-#include "relay/submit/inside.h"
+#include "relay/submit/auth_inside.h"
 
 #include <string.h>
 

@@ -58,6 +58,7 @@ void submit_go(struct submit *s, enum submit_state state)
         log_move(s, state);
     s->state = state;
     if (state == SUBMIT_GONE) {
+        s->pending -= submit_login_abandon(&s->login);
         stream_close(s->stream, false);
         s->stream = NULL;
         return;
@@ -119,7 +120,8 @@ void submit_release(struct submit *s)
     if (s->counted)
         limits_leave(host->limits, (struct sockaddr *)&s->client);
     atomic_fetch_sub_explicit(&c->connections_now, 1, memory_order_relaxed);
-    sasl_words_free(&s->words);
+    submit_login_forget(&s->login);
+    submit_failed_free(&s->failed);
     free(s->user);
     setup_unref(s->setup);
     list_remove(&s->list);

@@ -137,7 +137,7 @@ struct server *server_new(struct worker *worker, const int *fds, size_t nfds)
     host->worker = worker;
     host->setup = setup_ref(worker->setup);
     host->limits = limits_shared(&worker->relay->limits);
-    host->auth = auth_new(host->limits, &worker->loop, worker->mail);
+    host->auth = auth_new(host->limits, &worker->loop, worker->mail, worker->setup->config);
     host->freed = server_session_freed;
     host->room = acceptor_room();
     list_init(&host->sessions);
@@ -149,6 +149,7 @@ void server_reload(struct server *server, struct setup *setup, const int *fds)
 {
     struct setup *old = server->host.setup;
     server->host.setup = setup_ref(setup);
+    auth_reload(server->host.auth, setup->config);
     setup_unref(old);
     if (fds)
         listen_as(server, setup, fds, setup->config->nlisten);

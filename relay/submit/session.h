@@ -4,7 +4,7 @@
 #ifndef RELAY_SUBMIT_SESSION_H
 #define RELAY_SUBMIT_SESSION_H
 
-#include "relay/submit/password.h"
+#include "relay/login/prove.h"
 #include "relay/base/list.h"
 #include "relay/worker/limits.h"
 #include "relay/worker/relay.h"

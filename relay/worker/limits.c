@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,8 +29,11 @@ struct limits {
     struct limits *_Atomic *slot;
     unsigned refs;
     struct entry *tables[TABLES];
-    unsigned hashing, hashing_max, waiting;
-    struct limits_turn *first, **last;
+    struct gate {
+        unsigned inside, most, waiting;
+        struct limits_turn *first, **last;
+    } gates[TURNS];
+    _Atomic unsigned asked;
 };
 
 static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER; // guards slots and references
@@ -38,8 +42,9 @@ static struct limits *limits_new(void)
 {
     struct limits *l = mem_new(sizeof *l);
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    l->hashing_max = cores > 3 ? (unsigned)cores / 2 : 1;
-    l->last = &l->first;
+    for (size_t i = 0; i < TURNS; i++)
+        l->gates[i] = (struct gate){.most = 1, .last = &l->gates[i].first};
+    l->gates[TURN_HASH].most = cores > 3 ? (unsigned)cores / 2 : 1;
     pthread_mutex_init(&l->lock, NULL);
     return l;
 }
@@ -191,35 +196,93 @@ uint64_t limits_left(struct limits *l, enum limits_kind kind, const char *princi
 enum limits_answer limits_turn_take(struct limits *l, struct limits_turn *turn)
 {
     enum limits_answer answer = LIMITS_FULL;
+    struct gate *gate = &l->gates[turn->kind];
     pthread_mutex_lock(&l->lock);
-    if (l->hashing < l->hashing_max) {
-        l->hashing++;
+    if (gate->inside < gate->most) {
+        gate->inside++;
         answer = LIMITS_GO;
-    } else if (l->waiting < LIMITS_WAITING) {
-        l->waiting++;
+    } else if (gate->waiting < LIMITS_WAITING) {
+        gate->waiting++;
         turn->behind = NULL;
-        *l->last = turn;
-        l->last = &turn->behind;
+        *gate->last = turn;
+        gate->last = &turn->behind;
         answer = LIMITS_WAIT;
     }
     pthread_mutex_unlock(&l->lock);
     return answer;
 }
 
-// The turn passes to the first in line, else it becomes free.
-void limits_turn_end(struct limits *l)
+// The first in line goes in where there is room. Under the lock.
+static struct limits_turn *let_in(struct gate *gate)
 {
+    struct limits_turn *next = gate->first;
+    if (!next || gate->inside >= gate->most)
+        return NULL;
+    gate->first = next->behind;
+    if (!gate->first)
+        gate->last = &gate->first;
+    gate->waiting--;
+    gate->inside++;
+    return next;
+}
+
+static void let_in_all(struct limits *l, struct gate *gate)
+{
+    struct limits_turn *next;
+    do {
+        pthread_mutex_lock(&l->lock);
+        next = let_in(gate);
+        pthread_mutex_unlock(&l->lock);
+        if (next)
+            inbox_post(next->mail, &next->item);
+    } while (next);
+}
+
+void limits_turn_end(struct limits *l, enum limits_turns kind)
+{
+    struct gate *gate = &l->gates[kind];
     pthread_mutex_lock(&l->lock);
-    struct limits_turn *next = l->first;
-    if (next) {
-        l->first = next->behind;
-        if (!l->first)
-            l->last = &l->first;
-        l->waiting--;
-    } else {
-        l->hashing--;
+    gate->inside--;
+    pthread_mutex_unlock(&l->lock);
+    let_in_all(l, gate);
+}
+
+bool limits_turn_cancel(struct limits *l, struct limits_turn *turn)
+{
+    struct gate *gate = &l->gates[turn->kind];
+    pthread_mutex_lock(&l->lock);
+    struct limits_turn **at = &gate->first;
+    while (*at && *at != turn)
+        at = &(*at)->behind;
+    bool found = *at != NULL;
+    if (found) {
+        *at = turn->behind;
+        if (!*at)
+            gate->last = at;
+        gate->waiting--;
     }
     pthread_mutex_unlock(&l->lock);
-    if (next)
-        inbox_post(next->mail, &next->item);
+    return found;
+}
+
+void limits_turns_set(struct limits *l, enum limits_turns kind, unsigned most)
+{
+    struct gate *gate = &l->gates[kind];
+    pthread_mutex_lock(&l->lock);
+    gate->most = most;
+    pthread_mutex_unlock(&l->lock);
+    let_in_all(l, gate);
+}
+
+bool limits_ask(struct limits *l)
+{
+    if (atomic_fetch_add(&l->asked, 1) < LIMITS_ASKED)
+        return true;
+    atomic_fetch_sub(&l->asked, 1);
+    return false;
+}
+
+void limits_asked(struct limits *l)
+{
+    atomic_fetch_sub(&l->asked, 1);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 // What clients share across workers: how many connections each has, who has sent how much, and who
-// may hash a password now. One object in a process, behind one mutex that is off
+// may hash a password now, or run a program. One object in a process, behind one mutex that is off
 // every hot path (connect, login, MAIL). Tables are bounded; peers choose the keys, so the hash is
 // seeded.
 //
@@ -36,17 +36,30 @@ bool limits_spend(struct limits *limits, enum limits_kind kind, const char *prin
 uint64_t limits_left(struct limits *limits, enum limits_kind kind, const char *principal,
                      struct rate rate);
 
-// Turns at hashing: half the cores at once, LIMITS_WAITING in line. GO: begin now. WAIT:
-// `turn->item.run` will be called on turn->mail's thread, then begin. FULL: neither. After GO or
-// the call: limits_turn_end.
+// Turns at what takes long: so many at once, LIMITS_WAITING in line. GO: begin now. WAIT: `turn->item.run` will be
+// called on turn->mail's thread, then begin. FULL: neither. After GO or the call: limits_turn_end.
 #define LIMITS_WAITING 100
+enum limits_turns {
+    TURN_HASH,    // half the cores at once
+    TURN_PROGRAM, // auth.concurrent
+    TURNS
+};
 struct limits_turn {
     struct item item;
     struct inbox *mail;
+    enum limits_turns kind;
     struct limits_turn *behind;
 };
 enum limits_answer { LIMITS_GO, LIMITS_WAIT, LIMITS_FULL };
 enum limits_answer limits_turn_take(struct limits *limits, struct limits_turn *turn);
-void limits_turn_end(struct limits *limits);
+void limits_turn_end(struct limits *limits, enum limits_turns kind);
+// After WAIT: out of the line. False: its turn is on its way.
+bool limits_turn_cancel(struct limits *limits, struct limits_turn *turn);
+void limits_turns_set(struct limits *limits, enum limits_turns kind, unsigned most); // from now on
+
+// Logins that another service is being asked about: so many in the relay, those whose client has to speak included.
+#define LIMITS_ASKED 1000
+bool limits_ask(struct limits *limits); // false: there are so many
+void limits_asked(struct limits *limits);
 
 #endif

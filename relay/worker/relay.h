@@ -11,8 +11,10 @@
 #include "relay/base/buf.h"
 #include "relay/base/histogram.h"
 #include "relay/base/tally.h"
+#include "relay/sasl/sasl.h"
 #include "relay/setup/setup.h"
 #include "relay/spool/spool.h"
+#include "relay/worker/login_result.h"
 #include "relay/worker/worker.h"
 #include "tls/policy.h"
 
@@ -29,6 +31,8 @@ struct limits;      // relay/worker/limits.h
 struct bans;        // relay/login/bans.h
 struct quota;       // relay/deliver/quota.h
 struct milters;     // relay/milter/book.h
+
+#define LOGIN_SECRET 32 // bytes
 
 enum relay_stage { RELAY_STARTING, RELAY_RUNNING, RELAY_DRAINING, RELAY_STOPPING };
 
@@ -58,6 +62,7 @@ struct counters {
     _Atomic int64_t connections_now, queued_now, memory_now; // memory_now: message and I/O bytes
     _Atomic int64_t queue_memory; // bytes for what is queued, contents apart
     _Atomic uint64_t bans;        // begun
+    _Atomic uint64_t auth_by[SASL_MECHANISMS][LOGIN_RESULTS];
     _Atomic uint64_t refused_by[STATUS_CLASSES];
     _Atomic uint64_t settled_by[SETTLED][STATUS_CLASSES];
     _Atomic uint64_t
@@ -80,11 +85,12 @@ struct relay {
     struct state *state;
     struct control *control;
     struct reporter *reporter;
-    struct suppress *suppress;     // NULL: nobody is suppressed
-    struct events *events;         // NULL: nobody wants any
-    struct audit_daily *audit;     // the main loop's
-    struct limits *_Atomic limits; // made by the first server, gone with the last
-    struct bans *bans;             // there before the first worker and after the last
+    struct suppress *suppress;                // NULL: nobody is suppressed
+    struct events *events;                    // NULL: nobody wants any
+    struct audit_daily *audit;                // the main loop's
+    struct limits *_Atomic limits;            // made by the first server, gone with the last
+    struct bans *bans;                        // there before the first worker and after the last
+    unsigned char login_secret[LOGIN_SECRET]; // of what names without a verifier are shown
     struct quota
         *quota; // relay/deliver/quota.h: made by the first worker's pool, gone with the last
     struct milters *milters; // NULL: nothing is noted

@@ -1,11 +1,18 @@
 # SPDX-License-Identifier: ISC
 """An SMTP client that sends exactly the bytes it is told, and swaks."""
 import base64
+import hashlib
+import hmac
+import os
 import re
 import socket
 import ssl
 
 from tests.lab.process import run
+
+
+def mac(key, text):
+    return hmac.digest(key, text.encode(), "sha256")
 
 
 class Reply:
@@ -109,6 +116,30 @@ class Client:
         self.expect(334, "AUTH LOGIN")
         self.expect(334, base64.b64encode(user.encode()).decode())
         return self.cmd(base64.b64encode(password.encode()).decode())
+
+    def scram(self, user, password, flag="n,,", middle=None):
+        """SCRAM-SHA-256 to its end; `middle` is called between the two messages. The last reply."""
+        nonce = base64.b64encode(os.urandom(18)).decode()
+        bare = f"n={user.replace('=', '=3D').replace(',', '=2C')},r={nonce}"
+        reply = self.cmd("AUTH SCRAM-SHA-256 " + base64.b64encode((flag + bare).encode()).decode())
+        if reply.code != 334:
+            return reply
+        first = base64.b64decode(reply.text).decode()
+        asked = dict(part.split("=", 1) for part in first.split(","))
+        assert asked["r"].startswith(nonce)
+        self.salt, self.iterations = asked["s"], int(asked["i"])
+        if middle:
+            middle()
+        salted = hashlib.pbkdf2_hmac("sha256", password.encode(), base64.b64decode(self.salt), self.iterations)
+        key, server = mac(salted, "Client Key"), mac(salted, "Server Key")
+        final = f"c={base64.b64encode(flag.encode()).decode()},r={asked['r']}"
+        text = f"{bare},{first},{final}"
+        proof = bytes(a ^ b for a, b in zip(key, mac(hashlib.sha256(key).digest(), text)))
+        reply = self.cmd(base64.b64encode(f"{final},p={base64.b64encode(proof).decode()}".encode()).decode())
+        if reply.code != 334:
+            return reply
+        assert base64.b64decode(reply.text).decode() == "v=" + base64.b64encode(mac(server, text)).decode()
+        return self.cmd("")
 
     def envelope(self, sender, rcpts, mail="", rcpt=""):
         self.expect(250, f"MAIL FROM:<{sender}>{' ' if mail else ''}{mail}")

@@ -96,11 +96,17 @@ class Authority:
                 encipher_only=False, decipher_only=False), critical=True)
         if names:
             builder = builder.add_extension(x509.SubjectAlternativeName(
-                [x509.DNSName(n) for n in names]), critical=False)
+                [alternative(n) for n in names]), critical=False)
         signer = issuer.key if issuer else key
         certificate = builder.sign(signer, None if isinstance(signer, ed25519.Ed25519PrivateKey)
                                    else hashes.SHA256())
         return Certificate(self.folder, stem, certificate, key, issuers)
+
+
+def alternative(name):
+    """A DNS name, or email: or uri: and another."""
+    kind, _, text = name.partition(":")
+    return {"email": x509.RFC822Name, "uri": x509.UniformResourceIdentifier}[kind](text) if text else x509.DNSName(name)
 
 
 def self_signed(folder, *names, days=(-1, 90)):

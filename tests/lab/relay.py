@@ -81,6 +81,12 @@ class Relay:
                 password, crypt.mksalt(crypt.METHOD_SHA512, rounds=1000)))
         write_private(self.path("users"), "".join(f"{k}:{v}\n" for k, v in users.items()).encode())
 
+    def set_scram(self, name, password):
+        """The same with a verifier, as `waxwing user` makes it."""
+        self.set_user(name, None)
+        done = run([self.program, "user", "add", name, "--scram", "--file", self.path("users")], input=password + "\n")
+        assert done.returncode == 0, done.stderr
+
     def _defaults(self):
         return {
             "hostname": "relay.example.org", "postmaster": "admin@example.org",

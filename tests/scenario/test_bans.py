@@ -16,7 +16,7 @@ def tries(relay, password, user="app", source=None):
         return None
 
 
-def test_a_ban_is_listed_lifted_and_outlives_a_restart(lab):
+def test_case_239_a_ban_is_listed_lifted_and_outlives_a_restart(lab):
     relay = lab.relay(auth={"failures": 2, "ban": "10m"}).start()
     for _ in range(2):
         assert tries(relay, "wrong", source="127.0.0.9") in (535, 421)

@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "relay/sasl/base64.h"
-#include "relay/submit/password.h"
+#include "config/setting.h"
+#include "relay/login/prove.h"
 
 static int decode(const char *text, struct buf *out)
 {
@@ -70,6 +71,7 @@ static struct limits *_Atomic slot;
 static uv_loop_t loop;
 static struct inbox *mail;
 static struct auth *auth;
+static struct config *config;
 static int answers, proofs;
 
 static int begin(void **state)
@@ -77,7 +79,8 @@ static int begin(void **state)
     (void)state;
     uv_loop_init(&loop);
     mail = inbox_open(&loop);
-    auth = auth_new(limits_shared(&slot), &loop, mail);
+    config = config_new();
+    auth = auth_new(limits_shared(&slot), &loop, mail, config);
     answers = proofs = 0;
     return 0;
 }
@@ -86,23 +89,26 @@ static int end(void **state)
 {
     (void)state;
     auth_free(auth);
+    config_unref(config);
     limits_unref(slot);
     inbox_close(mail);
     uv_run(&loop, UV_RUN_DEFAULT);
     return uv_loop_close(&loop);
 }
 
-static void answered(bool proven, void *arg)
+static void answered(const struct auth_verdict *verdict, void *arg)
 {
     (void)arg;
     answers++;
-    proofs += proven;
+    proofs += verdict->result == LOGIN_OK;
 }
 
 static enum auth_answer ask(struct users *users, const char *user, const char *password)
 {
     struct sasl_words words = {strdup(user), strdup(password)};
-    enum auth_answer answer = auth_prove(auth, users, &words, answered, NULL);
+    struct auth_job *job;
+    const struct auth_question question = {users, &words, "192.0.2.1", "192.0.2.2"};
+    enum auth_answer answer = auth_prove(auth, &question, answered, NULL, &job);
     sasl_words_free(&words);
     return answer;
 }

@@ -225,7 +225,7 @@ static int end_disk(void **state)
     return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
-static void a_ban_survives_a_restart_and_a_lifted_one_does_not(void **state)
+static void case_239_a_ban_survives_a_restart_and_a_lifted_one_does_not(void **state)
 {
     (void)state;
     const struct sockaddr *home = address("192.0.2.1"), *away = address("192.0.2.2");
@@ -258,7 +258,7 @@ static void a_success_ends_a_ban_on_disk_too(void **state)
     assert_int_equal(bans_count(b), 0);
 }
 
-static void no_clock_makes_a_ban_longer_than_it_is(void **state)
+static void case_240_no_clock_makes_a_ban_longer_than_it_is(void **state)
 {
     (void)state;
     int64_t now = clock_ms();
@@ -290,9 +290,9 @@ int main(void)
         STORY(lifting_forgets_the_failures_too),
         STORY(who_is_banned_does_not_make_it_longer),
         STORY(what_strangers_choose_is_bounded),
-        DISK(a_ban_survives_a_restart_and_a_lifted_one_does_not),
+        DISK(case_239_a_ban_survives_a_restart_and_a_lifted_one_does_not),
         DISK(a_success_ends_a_ban_on_disk_too),
-        DISK(no_clock_makes_a_ban_longer_than_it_is),
+        DISK(case_240_no_clock_makes_a_ban_longer_than_it_is),
     };
     log_setup(LOG_TEXT, -1, false);
     return cmocka_run_group_tests_name("bans", tests, NULL, NULL);

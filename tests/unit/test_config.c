@@ -72,6 +72,7 @@ static void make_file(const char *folder, const char *name)
 static char *make_folder(void)
 {
     static const char *const names[] = {"tls/fullchain.pem",
+                                        "tls/clients.pem",
                                         "tls/key.pem",
                                         "users",
                                         "dkim/example.org.r2026.pem",

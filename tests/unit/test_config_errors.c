@@ -299,7 +299,13 @@ static void senders_are_users_or_networks(void **state)
         {USERS "senders:\n  - {user: a, from: a.example}\n  - {user: a, from: b.example}\n",
          "w:6:12: user: 'a' has a row already, in line 5\n"},
         {"senders: [{user: a, from: a.example}]\n",
-         "w:1:18: user: nobody can log in without a 'users' file\n"},
+         "w:1:18: user: nobody can log in without a 'users' file, 'auth.dovecot', 'auth.command' "
+         "or a "
+         "'certificate' in the row\n"},
+        {"auth: {dovecot: a, command: /bin/b}\n",
+         "w:1:29: command: one of 'dovecot' and 'command' can prove logins\n"},
+        {"auth: {command: [b]}\n", "w:1:17: command: the program needs its whole path\n"},
+        {"auth: {timeout: 1ms}\n", "w:1:17: timeout: '1ms' is out of range: 1s to 5m\n"},
         {"senders: [{network: 10.0.0.0/8, tls: required, from: a.example}]\n",
          "w:1:38: tls: cannot be required without a 'certificate'\n"},
         {USERS "senders: [{user: a, from: ['x@y@z', 'a..b']}]\n",

@@ -131,24 +131,57 @@ static void hashing_is_bounded_and_in_line(void **state)
     assert_int_equal(waiting, LIMITS_WAITING);
     assert_true(going >= 1);
     for (unsigned i = 0; i < waiting; i++)
-        limits_turn_end(l);
+        limits_turn_end(l, TURN_HASH);
     uv_run(&loop, UV_RUN_NOWAIT);
     assert_int_equal(turns, LIMITS_WAITING);
     for (unsigned i = 0; i < going; i++)
-        limits_turn_end(l);
+        limits_turn_end(l, TURN_HASH);
     assert_int_equal(limits_turn_take(l, line), LIMITS_GO);
-    limits_turn_end(l);
+    limits_turn_end(l, TURN_HASH);
     inbox_close(mail);
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&loop), 0);
+}
+
+static void who_leaves_the_line_is_not_called(void **state)
+{
+    (void)state;
+    struct limits_turn one = {.kind = TURN_PROGRAM}, two = {.kind = TURN_PROGRAM},
+                       three = {.kind = TURN_PROGRAM};
+    assert_int_equal(limits_turn_take(l, &one), LIMITS_GO);
+    assert_int_equal(limits_turn_take(l, &two), LIMITS_WAIT);
+    assert_int_equal(limits_turn_take(l, &three), LIMITS_WAIT);
+    assert_true(limits_turn_cancel(l, &three)); // the last
+    assert_true(limits_turn_cancel(l, &two));   // and the first
+    assert_false(limits_turn_cancel(l, &two));
+    limits_turn_end(l, TURN_PROGRAM); // nobody is called: there is no inbox
+    assert_int_equal(limits_turn_take(l, &two), LIMITS_GO);
+    assert_int_equal(limits_turn_take(l, &three), LIMITS_WAIT);
+    assert_true(limits_turn_cancel(l, &three));
+    limits_turn_end(l, TURN_PROGRAM);
+}
+
+static void so_many_are_asked_and_no_more(void **state)
+{
+    (void)state;
+    for (int i = 0; i < LIMITS_ASKED; i++)
+        assert_true(limits_ask(l));
+    assert_false(limits_ask(l));
+    limits_asked(l);
+    assert_true(limits_ask(l));
 }
 
 int main(void)
 {
 #define STORY(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
-        STORY(workers_share_one),  STORY(connections_count_by_client),    STORY(rates_are_buckets),
-        STORY(tables_are_bounded), STORY(hashing_is_bounded_and_in_line),
+        STORY(who_leaves_the_line_is_not_called),
+        STORY(so_many_are_asked_and_no_more),
+        STORY(workers_share_one),
+        STORY(connections_count_by_client),
+        STORY(rates_are_buckets),
+        STORY(tables_are_bounded),
+        STORY(hashing_is_bounded_and_in_line),
     };
     return cmocka_run_group_tests_name("limits", tests, NULL, NULL);
 }

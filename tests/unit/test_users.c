@@ -127,26 +127,27 @@ static void an_empty_or_endless_password_gets_no_hash(void **state)
 static void bad_lines_are_told_and_the_others_count(void **state)
 {
     (void)state;
-    struct users *users = parse("# people\n"
-                                "\n"
-                                "app:" SHA512 "\r\n"
-                                "no colon\n"
-                                ":" SHA512 "\n"
-                                "clear:plaintext-password\n"
-                                "locked:!\n"
-                                "ldap:{SSHA}abc\n"
-                                "app:" MD5 "\n"
-                                "bad\x01name:" SHA512 "\n"
-                                "latin\xe9:" SHA512 "\n"
-                                "last:" SHA512,
-                                "U:4: not a line of the form name:hash\n"
-                                "U:5: not a user name\n"
-                                "U:6: no hash that crypt(5) knows behind the name\n"
-                                "U:7: no hash that crypt(5) knows behind the name\n"
-                                "U:8: no hash that crypt(5) knows behind the name\n"
-                                "U:10: not a user name\n"
-                                "U:11: not a user name\n"
-                                "U:9: this name has a line already\n");
+    struct users *users =
+        parse("# people\n"
+              "\n"
+              "app:" SHA512 "\r\n"
+              "no colon\n"
+              ":" SHA512 "\n"
+              "clear:plaintext-password\n"
+              "locked:!\n"
+              "ldap:{SSHA}abc\n"
+              "app:" MD5 "\n"
+              "bad\x01name:" SHA512 "\n"
+              "latin\xe9:" SHA512 "\n"
+              "last:" SHA512,
+              "U:4: not a line of the form name:hash\n"
+              "U:5: not a user name\n"
+              "U:6: neither a hash that crypt(5) knows nor a SCRAM verifier behind the name\n"
+              "U:7: neither a hash that crypt(5) knows nor a SCRAM verifier behind the name\n"
+              "U:8: neither a hash that crypt(5) knows nor a SCRAM verifier behind the name\n"
+              "U:10: not a user name\n"
+              "U:11: not a user name\n"
+              "U:9: this name has a line already\n");
     assert_int_equal(users_count(users), 2);
     assert_string_equal(users_find(users, "app"), SHA512);
     assert_non_null(users_find(users, "last"));
@@ -278,9 +279,55 @@ static void case_105_what_hashes_cost(void **state)
     (void)cost_of_hash("$7$");
 }
 
+// RFC 7677 section 3: the password is "pencil".
+#define PENCIL                                                                                     \
+    "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$"                                                 \
+    "WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
+
+static void a_verifier_serves_as_a_hash(void **state)
+{
+    (void)state;
+    struct verifier own, other;
+    struct users *users = users_parse(
+        "U", span_text("pen:" PENCIL "\napp:$1$saltsalt$9xy1btjgzLYfb7hivXtC//\n"), NULL);
+    assert_int_equal(users_verifiers(users), 1);
+    assert_true(users_check(users, "pen", "pencil"));
+    assert_false(users_check(users, "pen", "pencil2"));
+    assert_true(users_check(users, "app", "secret"));
+    users_verifier(users, "pen", (const unsigned char *)"s", 1, &own);
+    assert_int_equal(own.iterations, 4096);
+    assert_true(verifier_check(&own, "pencil"));
+    users_verifier(users, "app", (const unsigned char *)"s", 1, &other); // a hash is no verifier
+    assert_int_equal(other.iterations, 4096);
+    assert_int_equal(other.nsalt, own.nsalt);
+    assert_false(verifier_check(&other, "secret"));
+    users_unref(users);
+    struct buf said;
+    buf_init(&said, 1000);
+    users = users_parse("U", span_text("pen:SCRAM-SHA-256$1:YWFhYWFhYWE=$x:y\n"), &said);
+    assert_int_equal(users_count(users), 0);
+    assert_non_null(strstr(buf_text(&said), "U:1: neither"));
+    buf_free(&said);
+    users_unref(users);
+}
+
+static void a_new_verifier_is_one(void **state)
+{
+    (void)state;
+    char text[USERS_HASH], again[USERS_HASH];
+    struct why why;
+    assert_int_equal(users_scram("correct horse", text, &why), 0);
+    assert_int_equal(users_scram("correct horse", again, &why), 0);
+    assert_string_not_equal(text, again);
+    assert_true(users_verify(text, "correct horse"));
+    assert_int_equal(users_scram("", text, &why), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_verifier_serves_as_a_hash),
+        cmocka_unit_test(a_new_verifier_is_one),
         cmocka_unit_test(the_right_password_alone_opens),
         cmocka_unit_test(hashes_of_other_programs_work),
         cmocka_unit_test(an_empty_or_endless_password_gets_no_hash),

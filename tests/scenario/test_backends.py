@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: ISC
+"""Logins proved elsewhere: Dovecot's auth service (the real one, and one that lies) and a program of the site's."""
+import os
+import threading
+
+import pytest
+
+from tests.lab.client import Client
+from tests.lab.dovecot import Dovecot, FakeDovecot, password_of
+from tests.lab.relay import letter
+from tests.lab.wait import until
+
+ANNA = {"user": "anna@example.org", "from": ["example.org"]}
+
+
+def secured(relay, **more):
+    client = Client(relay.address, relay.port, **more)
+    client.ehlo()
+    client.starttls()
+    return client
+
+
+def code(relay, user, password, way="plain", **more):
+    with secured(relay, **more) as client:
+        return getattr(client, way)(user, password).code
+
+
+def relay_with(lab, socket, **auth):
+    return lab.relay(senders=[{"user": "app", "from": ["example.org"]}, ANNA],
+                     auth={"dovecot": socket, "failures": 1000, **auth}).start()
+
+
+# --- Dovecot ---
+
+def test_dovecot_proves_whom_the_file_does_not_have(lab):
+    mx = lab.mx("mx.dest.test", domains="dest.test")
+    dovecot = Dovecot(lab, {"anna": "secret::::::user=anna@example.org", "app": "another"})
+    relay = relay_with(lab, dovecot.socket)
+    for way in ("plain", "login", "scram"):
+        assert code(relay, "anna", "wrong", way) == 535, way
+        with secured(relay) as client:
+            assert getattr(client, way)("anna", "secret").code == 235, way
+            client.envelope("x@example.org", "someone@dest.test")
+            assert client.data(letter()).code == 250
+    mx.wait(3)
+    assert relay.wait("accept")["user"] == "anna@example.org"  # as Dovecot calls her
+    assert code(relay, "app", relay.password) == 235  # the file's own, who has a hash there
+    assert code(relay, "app", "another") == 535
+    assert code(relay, "nobody", "secret") == 535 and code(relay, "nobody", "secret", "scram") == 535
+
+
+def test_mechanisms_are_those_that_dovecot_has(lab):
+    dovecot = Dovecot(lab, {"anna": "secret"}, mechanisms="plain")
+    relay = relay_with(lab, dovecot.socket)
+    assert code(relay, "anna", "secret", "login") == 235
+    with secured(relay) as client:
+        assert client.extensions["AUTH"] == ["PLAIN", "LOGIN"]
+
+
+def test_case_241_dovecot_restarts_under_logins(lab):
+    """Logins wait for it, and those that were under way are asked again."""
+    dovecot = Dovecot(lab, {"anna": "secret"})
+    relay = relay_with(lab, dovecot.socket)
+    assert code(relay, "anna", "secret") == 235
+    dovecot.stop()
+    codes = []
+    asking = threading.Thread(target=lambda: codes.append(code(relay, "anna", "secret")))
+    asking.start()
+    until(lambda: relay.events("session", to="proving") and len(relay.events("session", to="proving")) >= 2)
+    dovecot.start()
+    asking.join()
+    assert codes == [235]
+
+
+def test_without_dovecot_it_is_a_matter_of_time(lab):
+    relay = relay_with(lab, "/nonexistent/auth", failures=1)
+    assert code(relay, "app", relay.password) == 235
+    with secured(relay) as client:
+        assert client.plain("anna", "secret").code == 454
+        assert client.plain("app", relay.password).code == 235  # and nobody was banned for it
+    assert "cannot be reached" in relay.wait("auth", result="deferred")["reason"]
+    assert relay.wait("alarm", what="login-backend")
+
+
+@pytest.mark.parametrize("lie", [
+    b"OK\tx\n", b"CONT\t%s\t!!\n", b"\0\n", b"x" * 40000, b"OK\t%s", b"VERSION\t2\t0\n", b"OK\t7777777\tuser=root\n",
+    b"FAIL\t%s\tcode=temp_fail\n", b"OK\t%s\tuser=a\x01nb\n"])
+def test_case_242_a_service_that_lies_lets_nobody_in(lab, lie):
+    def answer(words):
+        return lie.replace(b"%s", words[1]) if words[0] == b"AUTH" else b""
+    fake = FakeDovecot(lab, answer)
+    relay = relay_with(lab, fake.socket, timeout="2s")
+    reply = code(relay, "anna", "secret")
+    assert reply in (454, 235), reply
+    if reply == 235:  # it said yes, and only its name for the user was no name
+        assert relay.wait("auth", result="ok")["user"] == "anna"
+
+
+@pytest.mark.parametrize("greeting", [b"", b"VERSION\t2\t0\nDONE\n", b"HTTP/1.0 400\r\n\r\n", b"MECH\tX\n" * 3000, b"y" * 100000])
+def test_a_greeting_that_is_none(lab, greeting):
+    fake = FakeDovecot(lab, lambda words: b"OK\t" + words[1] + b"\n", greeting)
+    relay = relay_with(lab, fake.socket)
+    assert code(relay, "anna", "secret") == 454
+    assert code(relay, "app", relay.password) == 235
+
+
+def test_case_243_it_dies_in_the_middle_while_clients_leave(lab):
+    """Two faults at once: the connection breaks while some of its clients are gone, and SCRAM is half done."""
+    hold = threading.Event()
+
+    def answer(words):
+        if words[0] == b"AUTH" and b"SCRAM-SHA-256" in words:
+            return b"CONT\t" + words[1] + b"\tcj1hYmNk\n"
+        hold.wait(30)
+        return None
+    fake = FakeDovecot(lab, answer)
+    relay = relay_with(lab, fake.socket)
+    half = secured(relay)
+    half.expect(334, "AUTH SCRAM-SHA-256 biwsbj1hbm5hLHI9YWJjZA==")
+    leaving, staying = [secured(relay) for _ in range(3)], [secured(relay) for _ in range(3)]
+    for client in leaving + staying:
+        client.send("AUTH PLAIN AGFubmEAc2VjcmV0\r\n")
+    until(lambda: sum(line.startswith(b"AUTH") for line in fake.lines) >= 3)
+    for client in leaving:
+        client.close()
+    fake.close()
+    hold.set()
+    for client in staying:
+        assert client.reply().code == 454
+        client.expect(250, "NOOP")
+    assert half.cmd("Yz1iaXdz").code == 454
+    half.expect(250, "NOOP")
+    relay.stop()
+
+
+def test_case_244_reload_to_another_backend_and_stop_in_the_middle(lab):
+    silent = FakeDovecot(lab, lambda words: b"")
+    fake = FakeDovecot(lab, lambda words: (b"OK\t" if password_of(words) == (b"anna", b"secret") else b"FAIL\t") + words[1] + b"\n")
+    relay = relay_with(lab, silent.socket)
+    waiting = secured(relay)
+    waiting.send("AUTH PLAIN AGFubmEAc2VjcmV0\r\n")
+    until(lambda: any(line.startswith(b"AUTH") for line in silent.lines))
+    relay.write(auth={"dovecot": fake.socket})
+    relay.ask("reload")
+    assert waiting.reply().code == 454
+    assert waiting.plain("anna", "secret").code == 235
+    relay.write(auth={"dovecot": silent.socket})
+    relay.ask("reload")
+    other = secured(relay)
+    asked = len(silent.lines)
+    other.send("AUTH PLAIN AGFubmEAc2VjcmV0\r\n")
+    until(lambda: any(line.startswith(b"AUTH") for line in silent.lines[asked:]))
+    relay.stop()  # at once, with a login under way
+    assert other.ended()
+
+
+# --- a program ---
+
+PROGRAM = """#!/bin/sh
+env > "{folder}/env"; pwd > "{folder}/pwd"; ls /proc/self/fd | wc -l > "{folder}/fds"; echo "$@" > "{folder}/args"
+read -r user; read -r password
+case "$user" in
+slow) sleep 60 & echo $! > "{folder}/child"; wait;;
+broken) exit 75;;
+killed) kill -9 $$;;
+esac
+test "$user:$password" = "anna@example.org:sec ret"
+"""
+
+
+@pytest.fixture
+def program(lab):
+    folder = lab.folder("program")
+    path = os.path.join(folder, "check")
+    with open(path, "w", encoding="ascii") as f:
+        f.write(PROGRAM.format(folder=folder))
+    os.chmod(path, 0o755)
+    return path
+
+
+def relay_by(lab, program, **auth):
+    return lab.relay(senders=[{"user": "app", "from": ["example.org"]}, ANNA],
+                     auth={"command": [program, "--strict"], "failures": 1000, **auth}).start()
+
+
+def told(program, name):
+    with open(os.path.join(os.path.dirname(program), name), encoding="ascii") as f:
+        return f.read()
+
+
+def test_case_246_a_program_proves_a_login(lab, program):
+    relay = relay_by(lab, program)
+    assert code(relay, "anna@example.org", "wrong") == 535
+    assert code(relay, "anna@example.org", "sec ret") == 235
+    assert code(relay, "anna@example.org", "sec ret", "login") == 235
+    assert code(relay, "app", relay.password) == 235
+    with secured(relay) as client:
+        assert client.extensions["AUTH"] == ["PLAIN", "LOGIN"]
+    assert told(program, "args") == "--strict\n" and told(program, "pwd") == "/\n"
+    assert {line.split("=")[0] for line in told(program, "env").splitlines()} <= {"PATH", "LANG", "WAXWING_CLIENT", "PWD", "_", "SHLVL", "OLDPWD"}
+    assert "WAXWING_CLIENT=127.0.0.1\n" in told(program, "env")
+    assert int(told(program, "fds")) <= 4  # 0, 1, 2 and the listing's own
+
+
+def test_a_program_that_cannot_say(lab, program):
+    relay = relay_by(lab, program, failures=1)
+    for user in ("broken", "killed"):
+        assert code(relay, user, "x") == 454
+    assert "exit 75" in relay.wait("auth", user="broken")["reason"]
+    assert "signal 9" in relay.wait("auth", user="killed")["reason"]
+    relay.write(auth={"command": ["/nonexistent/check"]})
+    relay.ask("reload")
+    until(lambda: code(relay, "anna@example.org", "x") == 454 and "cannot be run" in relay.events("auth")[-1]["reason"])
+    assert code(relay, "app", relay.password) == 235
+
+
+def test_case_245_a_program_is_killed_with_its_children(lab, program):
+    relay = relay_by(lab, program, timeout="1s", concurrent=1)
+    assert code(relay, "slow", "x") == 454
+    assert "in time" in relay.wait("auth", user="slow")["reason"]
+    child = int(told(program, "child"))
+    until(lambda: not os.path.exists(f"/proc/{child}") or "State:\tZ" in open(f"/proc/{child}/status", encoding="ascii").read())
+    slow = [secured(relay) for _ in range(2)]
+    for client in slow:  # the second waits in line
+        client.send("AUTH PLAIN AHNsb3cAeA==\r\n")
+    until(lambda: len(relay.events("session", to="proving")) >= 3)
+    for client in slow:
+        client.close()
+    assert code(relay, "anna@example.org", "sec ret") == 235
+    stuck = secured(relay)
+    stuck.send("AUTH PLAIN AHNsb3cAeA==\r\n")
+    until(lambda: len(relay.events("session", to="proving")) >= 5)
+    relay.stop()
+    assert stuck.ended()
+
+
+def test_configurations_that_cannot_be(lab):
+    for auth in ({"dovecot": "a", "command": ["/bin/true"]}, {"command": ["true"]}):
+        relay = lab.relay(auth=auth)
+        assert relay.ctl("check").returncode == 78, auth
+
+
+def test_check_looks_at_the_backend(lab, program):
+    relay = lab.relay(auth={"dovecot": "/nonexistent/auth"})
+    assert "/nonexistent/auth" in relay.ctl("check").stdout
+    dovecot = Dovecot(lab, {"anna": "secret"})
+    relay.write(auth={"dovecot": dovecot.socket})
+    assert "Dovecot" in relay.ctl("check").stdout
+    fake = FakeDovecot(lab, lambda words: b"", b"HTTP/1.0 400\r\n\r\n")
+    relay.write(auth={"dovecot": fake.socket})
+    assert "ERROR" in relay.ctl("check").stdout
+    relay.write(auth={"dovecot": "", "command": [program]})
+    assert program in relay.ctl("check").stdout
+    os.chmod(program, 0o644)
+    assert "ERROR" in relay.ctl("check").stdout
