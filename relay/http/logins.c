@@ -50,21 +50,49 @@ static bool is_banned(const json_t *bans, const char *name)
     return false;
 }
 
+// What the relay has learned of the login; NULL: nothing.
+static const json_t *habit_of(const json_t *logins, const char *name)
+{
+    size_t i;
+    const json_t *habit;
+    json_array_foreach (logins, i, habit)
+        if (strcmp(html_string(habit, "login"), name) == 0)
+            return habit;
+    return NULL;
+}
+
+static void logins_tags(struct buf *out, const json_t *habit, bool banned)
+{
+    if (banned)
+        buf_adds(out, " <span class=\"tag bad\">banned</span>");
+    if (!json_is_true(json_object_get(habit, "held")))
+        return;
+    buf_adds(out, " <span class=\"tag bad\">held</span><small>");
+    html_text(out, html_string(habit, "reason"));
+    buf_adds(out, "</small>");
+}
+
 static void login_row(const struct gather *g, struct html_table *t, const struct cfg_sender *row,
                       const char *name)
 {
     const json_t *bans = json_object_get(g->answers[0], "bans");
+    const json_t *habit = habit_of(json_object_get(g->answers[1], "logins"), name);
     html_row(t, NULL);
     html_cell(t);
     html_text(t->out, name);
-    if (row->user && row->user[0] && is_banned(bans, name))
-        buf_adds(t->out, " <span class=\"tag bad\">banned</span>");
+    logins_tags(t->out, habit, row->user && row->user[0] && is_banned(bans, name));
     html_cell(t);
     logins_from(t->out, row);
     html_cell(t);
     left(g, t->out, LIMITS_MESSAGES, name, row->messages);
     html_cell(t);
     left(g, t->out, LIMITS_RECIPIENTS, name, row->recipients);
+    html_cell(t);
+    html_number(t->out, (uint64_t)html_integer(habit, "hour"));
+    html_cell(t);
+    html_number(t->out, (uint64_t)html_integer(habit, "busiest_hour"));
+    html_cell(t);
+    html_when(t->out, html_integer(habit, "last"), g->now_ms / 1000);
     html_row_end(t);
 }
 
@@ -127,12 +155,14 @@ static void logins_bans(const struct gather *g, struct buf *out)
 
 static void logins_render(struct gather *g, struct buf *out)
 {
-    static const char *const columns[] = {"Login or network", "May send as", "Messages left",
-                                          "Recipients left", NULL};
+    static const char *const columns[] = {"Login",           "May send as", "Messages left",
+                                          "Recipients left", "#This hour",  "#Busiest hour",
+                                          "Last mail",       NULL};
     const struct config *c = g->relay->setup->config;
     struct html_table t;
     gather_begin(g, out, "Logins", "/logins", 0);
-    buf_adds(out, "<h1>Logins</h1>\n");
+    buf_adds(out, "<h1>Logins</h1>\n<p>Hours count recipients; what is usual is learned, and a "
+                  "login that jumps is held: <code>waxwing logins</code>.</p>\n");
     if (c->nsenders) {
         html_table_begin(&t, out, NULL, columns);
         for (size_t i = 0; i < c->nsenders; i++)
@@ -146,6 +176,7 @@ static void logins_render(struct gather *g, struct buf *out)
 
 void views_logins(struct http_call *call, struct relay *relay)
 {
-    json_t *const ask[] = {json_pack("{s:s}", "verb", "bans-list")};
-    gather(call, relay, logins_render, ask, 1);
+    json_t *const ask[] = {json_pack("{s:s}", "verb", "bans-list"),
+                           json_pack("{s:s}", "verb", "logins-list")};
+    gather(call, relay, logins_render, ask, 2);
 }
