@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "config/login.h"
 #include "config/rules.h"
 #include "config/setting.h"
 #include "config/value.h"
@@ -90,6 +91,7 @@ static void complete_delivery(struct cfg_delivery *delivery, const struct node *
     for (size_t i = 0; i < delivery->ndestinations; i++) {
         struct cfg_destination *d = &delivery->destinations[i];
         complete_hops(d->next_hops, d->nnext_hops, delivery->port);
+        login_complete(&d->login);
         const struct node *row = node_row(rows, i);
         d->line = row ? row->line : 0;
     }
@@ -125,6 +127,20 @@ static void complete_sender(struct cfg_sender *sender)
     sender->has_uid = true;
 }
 
+// What an address says of itself it says wherever it is named.
+static void complete_sources(const struct cfg_delivery *delivery, struct cfg_sender *sender)
+{
+    for (size_t i = 0; i < sender->nsources; i++) {
+        const struct cfg_source *known = NULL;
+        for (size_t k = 0; k < delivery->nsources && !known; k++)
+            if (address_same((const struct sockaddr *)&delivery->sources[k].address,
+                             (const struct sockaddr *)&sender->sources[i].address))
+                known = &delivery->sources[k];
+        if (known)
+            fill_in(&sender->sources[i].helo, mem_dup(known->helo));
+    }
+}
+
 void rules_complete(struct config *config, const struct node *root, const char *hostname)
 {
     if (!config->hostname[0])
@@ -140,8 +156,14 @@ void rules_complete(struct config *config, const struct node *root, const char *
     } else if (config->nlisten == 0) {
         add_value("listen", "address", config, "127.0.0.1:587");
     }
-    for (size_t i = 0; i < config->nsenders; i++)
-        complete_sender(&config->senders[i]);
+    for (size_t i = 0; i < config->nsenders; i++) {
+        struct cfg_sender *sender = &config->senders[i];
+        complete_sender(sender);
+        complete_hops(sender->next_hops, sender->nnext_hops, config->delivery.port);
+        login_complete(&sender->login);
+        complete_sources(&config->delivery, sender);
+        config->sender_ways |= sender->nnext_hops || sender->nsources;
+    }
     complete_dns(&config->dns);
     complete_delivery(&config->delivery, root);
 }

@@ -43,7 +43,8 @@ struct config {
     size_t nlisten;
     struct cfg_certificate *certificates;
     size_t ncertificates;
-    char *users; // "": no users
+    char *users;      // "": no users
+    bool sender_ways; // a row names next hops or source addresses
     struct cfg_sender *senders;
     size_t nsenders;
     struct cfg_milter *milters; // in the order in which they are asked

@@ -5,6 +5,7 @@
 #define CONFIG_DELIVERY_H
 
 #include "config/network.h"
+#include "config/next_hop.h"
 
 // From tls_level on, comparing with < means "demands less".
 enum tls_level { TLS_OPPORTUNISTIC, TLS_ENCRYPT, TLS_WEBPKI, TLS_DANE };
@@ -26,15 +27,6 @@ struct cfg_dns {
     char *trust_anchor, *root_hints;
 };
 
-// A next hop: a name to look up (MX), a host in brackets, or an address in brackets.
-enum next_hop_kind { HOP_MX, HOP_HOST, HOP_ADDRESS };
-struct cfg_next_hop {
-    enum next_hop_kind kind;
-    char *name; // domain, host name or address text
-    uint16_t port;
-    bool implicit_tls; // port 465
-};
-
 struct cfg_destination {
     char *domain; // "example.org", "*.example.org" (below it) or "*"
     struct cfg_next_hop *next_hops;
@@ -45,16 +37,12 @@ struct cfg_destination {
     char *reason;  // of the exception
     struct strings names, pins; // pin: "sha256:HEX or base64"
     char *ca_file;              // "": the one of delivery
-    char *auth_user, *auth_password_file, *auth_token_command;
-    int mode;             // -1: the relay's
-    uint64_t connections; // at once to its site; 0: as all
-    struct rate rate;     // messages to its site; 0: as all
+    struct cfg_login login;
+    struct cfg_certificate identity; // chain and key alone; "": none is shown
+    int mode;                        // -1: the relay's
+    uint64_t connections;            // at once to its site; 0: as all
+    struct rate rate;                // messages to its site; 0: as all
     size_t line;
-};
-
-struct cfg_source {
-    struct sockaddr_storage address;
-    char *helo; // "": hostname
 };
 
 enum memory_level { MEMORY_OFF, MEMORY_TLS, MEMORY_CERTIFICATE };

@@ -156,6 +156,7 @@ static void check_senders(const struct config *c, const struct node *root, struc
         else
             check_network_row(sender, root, row, m);
         check_forward_keys(sender, row, m);
+        rules_check_sender_way(c, sender, row, m);
         if (!node_has(row, "from") && !sender->forward)
             messages_warning(m, row, "senders: a row without 'from' may send nothing");
     }

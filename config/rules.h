@@ -17,6 +17,13 @@ void rules_directory(struct config *config, const struct node *root, struct mess
 // asks whether a key is there asks the document.
 void rules_check(const struct config *config, const struct node *root, struct messages *m);
 
+// A login, at `at` of the file under the name `key`; its `oauth` mapping or NULL. config/rules_next_hop.c, and what
+// a row of senders says of its way, part of rules_check.
+void rules_check_login(const struct cfg_login *login, const char *key, const struct node *at,
+                       const struct node *oauth, struct messages *m);
+void rules_check_sender_way(const struct config *config, const struct cfg_sender *sender,
+                            const struct node *row, struct messages *m);
+
 // The section `delivery`, part of rules_check. config/rules_delivery.c.
 // rules_client.c
 void rules_check_client(const struct config *config, const struct node *root, struct messages *m);

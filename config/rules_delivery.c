@@ -43,6 +43,7 @@ static void check_proof(const struct config *c, const struct cfg_destination *d,
         messages_error(m, node_key(row, "pin"), "pin: contradicts 'tls: opportunistic'");
 }
 
+// A login is told to nobody who has not proved who he is.
 static void check_login(const struct config *c, const struct cfg_destination *d,
                         const struct node *row, struct messages *m)
 {
@@ -54,20 +55,18 @@ static void check_login(const struct config *c, const struct cfg_destination *d,
         messages_error(m, at,
                        "auth: needs 'tls: webpki', 'tls: dane' or a 'pin': a password is "
                        "told to nobody who has not proved who he is");
-    bool password = node_has(auth, "password_file");
-    bool token =
-        node_has(node_get(auth, "oauth"), "token_command") || node_has(oauth, "token_command");
-    if (password == token)
-        messages_error(m, at,
-                       password ? "auth: has a password and a token"
-                                : "auth: needs a 'password_file' or 'oauth'");
-    if (!node_has(auth, "user") && !node_has(oauth, "user") &&
-        !node_has(node_get(auth, "oauth"), "user"))
-        messages_error(m, at, "auth: 'user' is missing");
+    rules_check_login(&d->login, "auth", at, oauth ? oauth : node_get(auth, "oauth"), m);
     if (!node_has(row, "next_hop") && !node_has(row, "names") && !node_has(row, "pin"))
         messages_warning(m, at,
                          "auth: whoever the DNS names as MX gets the password; name the "
                          "'next_hop'");
+}
+
+static void check_identity(const struct cfg_destination *d, const struct node *row,
+                           struct messages *m)
+{
+    if (node_has(row, "certificate") && (!d->identity.chain[0] || !d->identity.key[0]))
+        messages_error(m, node_key(row, "certificate"), "certificate: needs 'chain' and 'key'");
 }
 
 static const char *rules_delivery_destination_domain(const void *rows, size_t i)
@@ -91,6 +90,7 @@ static void check_destinations(const struct config *c, const struct node *delive
             continue; // it did not parse; what follows from it would only mislead
         check_proof(c, d, row, m);
         check_login(c, d, row, m);
+        check_identity(d, row, m);
     }
 }
 

@@ -86,6 +86,17 @@ static const struct schema_key sender_keys[] = {
      .text = "high: its mail goes before that of others at each site, but for every eighth turn"},
     {"jumps", KEY_SWITCH, AT(cfg_sender, may_jump), .choices = "hold ignore", .initial = "hold",
      .text = "ignore: this login is never held for sending in an unusual way"},
+    {"next_hop", KEY_HOP, .list = true, MANY(cfg_sender, next_hops, nnext_hops),
+     .otherwise = "where the recipient's domain leads",
+     .text = "where its mail goes, tried in order, written as next_hop of a destination; a rule "
+             "that names a next hop for the recipient's domain stands before it, one for * and "
+             "delivery.smarthost behind it"},
+    {"next_hop_auth", KEY_GROUP, AT(cfg_sender, login), .group = &schema_login,
+     .text = "log in there; the host has to prove its name"},
+    {"source", KEY_ROWS, MANY(cfg_sender, sources, nsources), .group = &schema_source,
+     .otherwise = "delivery.source",
+     .text = "addresses that connections for its mail come from, as delivery.source; where there "
+             "is none of a family, that family is not used"},
     {"bare_lf", KEY_SWITCH, AT(cfg_sender, fix_bare_lf), .choices = "refuse fix",
      .initial = "refuse",
      .text = "lines that end in LF alone: refuse the message, or mend it before it is signed"},

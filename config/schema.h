@@ -89,6 +89,8 @@ struct schema_group {
     const char *short_key;         // a plain value instead of a mapping gives this key; or NULL
 };
 
+// schema_next_hop.c: struct cfg_source, cfg_login (both the login and its oauth), cfg_certificate.
+extern const struct schema_group schema_source, schema_login, schema_oauth, schema_identity;
 extern const struct schema_group schema_top;      // struct config
 extern const struct schema_group schema_jumps;    // struct cfg_jumps, schema_jumps.c
 extern const struct schema_group schema_delivery; // struct cfg_delivery, schema_delivery.c

@@ -14,15 +14,6 @@ static const struct schema_key memory_keys[] = {
 };
 static const struct schema_group memory_group = {memory_keys, NULL};
 
-static const struct schema_key source_keys[] = {
-    {"address", KEY_ADDRESS, AT(cfg_source, address), .flags = KEY_REQUIRED,
-     .text = "local IPv4 or IPv6 address that connections come from"},
-    {"helo", KEY_HOST, AT(cfg_source, helo), .otherwise = "the hostname",
-     .text = "the name to say in EHLO from there"},
-    END_OF_KEYS,
-};
-static const struct schema_group source_group = {source_keys, "address"};
-
 #define COUNT .min = 1, .max = 1000000
 static const struct schema_key connection_keys[] = {
     {"per_site", KEY_NUMBER, AT(cfg_delivery, per_site), .initial = "20", COUNT,
@@ -67,24 +58,6 @@ static const struct schema_key timeout_keys[] = {
 };
 static const struct schema_group timeout_group = {timeout_keys, NULL};
 
-static const struct schema_key oauth_keys[] = {
-    {"user", KEY_TEXT, AT(cfg_destination, auth_user), .flags = KEY_SECOND,
-     .text = "the user name at the next hop"},
-    {"token_command", KEY_TEXT, AT(cfg_destination, auth_token_command),
-     .text = "a command that prints an access token"},
-    END_OF_KEYS,
-};
-static const struct schema_group oauth_group = {oauth_keys, NULL};
-
-static const struct schema_key login_keys[] = {
-    {"user", KEY_TEXT, AT(cfg_destination, auth_user), .text = "the user name at the next hop"},
-    {"password_file", KEY_FILE, AT(cfg_destination, auth_password_file),
-     .text = "file whose first line is the password"},
-    {"oauth", KEY_GROUP, SHARED, .group = &oauth_group, .text = "a token instead of a password"},
-    END_OF_KEYS,
-};
-static const struct schema_group login_group = {login_keys, NULL};
-
 #define TLS_WORDS "opportunistic encrypt webpki"
 static const struct schema_key destination_keys[] = {
     {"domain", KEY_RULE, AT(cfg_destination, domain), .flags = KEY_REQUIRED,
@@ -108,9 +81,11 @@ static const struct schema_key destination_keys[] = {
     {"pin", KEY_PIN, .list = true, MANY(cfg_destination, pins.at, pins.n),
      .text = "sha256: and the SHA-256 of a public key (SPKI), hex or base64; one of them must "
              "match"},
-    {"auth", KEY_GROUP, SHARED, .group = &login_group,
+    {"auth", KEY_GROUP, AT(cfg_destination, login), .group = &schema_login,
      .text = "log in there; done only after a webpki, dane or pinned proof"},
-    {"oauth", KEY_GROUP, SHARED, .group = &oauth_group, .flags = KEY_SECOND,
+    {"certificate", KEY_GROUP, AT(cfg_destination, identity), .group = &schema_identity,
+     .text = "the certificate to show where the host asks for one"},
+    {"oauth", KEY_GROUP, AT(cfg_destination, login), .group = &schema_oauth, .flags = KEY_SECOND,
      .text = "the same with a token instead of a password"},
     {"connections", KEY_NUMBER, AT(cfg_destination, connections), .initial = "0", .min = 0,
      .max = 1000000,
@@ -145,9 +120,10 @@ static const struct schema_key delivery_keys[] = {
     {"families", KEY_FAMILY, .list = true, AT(cfg_delivery, families), .size = sizeof(int),
      .capacity = 2, .choices = "ipv6 ipv4", .initial = "ipv6 ipv4",
      .text = "address families to connect over, the preferred one first"},
-    {"source", KEY_ROWS, MANY(cfg_delivery, sources, nsources), .group = &source_group,
+    {"source", KEY_ROWS, MANY(cfg_delivery, sources, nsources), .group = &schema_source,
      .otherwise = "the system's choice",
-     .text = "addresses that connections come from, each with its EHLO name"},
+     .text = "addresses that connections come from, each with its EHLO name; of several of a "
+             "family each site gets one, always the same while it is on this machine"},
     {"refuse_addresses", KEY_NETWORK, .list = true,
      .offset = offsetof(struct cfg_delivery, refuse.at),
      .count = offsetof(struct cfg_delivery, refuse.n), .size = sizeof(struct network),

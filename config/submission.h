@@ -6,6 +6,7 @@
 
 #include <sys/types.h>
 #include "config/network.h"
+#include "config/next_hop.h"
 
 // Where a socket is: an address with a port, or a Unix socket.
 struct cfg_socket {
@@ -21,11 +22,6 @@ struct cfg_listen {
     bool client_certificates; // asks for them
     char *client_ca;          // ""
     struct networks proxy;
-};
-
-struct cfg_certificate {
-    char *chain, *key, *tls_min, *tls_priority;
-    bool tickets;
 };
 
 // "example.org" exact, "*.example.org" below, "a@b" one address, "*" any (sending, never forwarding).
@@ -88,6 +84,12 @@ struct cfg_sender {
     struct rate messages, recipients;
     bool high; // priority
     bool may_jump;
+    // Where its mail goes, and from where; none: as everybody's.
+    struct cfg_next_hop *next_hops;
+    size_t nnext_hops;
+    struct cfg_login login; // at these hops
+    struct cfg_source *sources;
+    size_t nsources;
     bool fix_bare_lf;
     bool forward;
     struct networks own_networks;

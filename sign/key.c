@@ -150,25 +150,28 @@ static int sign_key_read_file(const char *file, struct buf *out, struct why *why
     return 0;
 }
 
+struct sign_key *sign_key_read(struct span pem, const char *what, struct why *why)
+{
+    gnutls_datum_t datum = {(unsigned char *)(uintptr_t)pem.p, (unsigned)pem.n};
+    gnutls_x509_privkey_t x509;
+    int rc = gnutls_x509_privkey_init(&x509);
+    assert(rc == 0);
+    rc = gnutls_x509_privkey_import2(x509, &datum, GNUTLS_X509_FMT_PEM, NULL, 0);
+    if (rc == 0)
+        return from_x509(x509, what, why);
+    gnutls_x509_privkey_deinit(x509);
+    why_set(why, WHY_OURS, "4.3.5", "%s holds no private key that can be read: %s", what,
+            gnutls_strerror(rc));
+    return NULL;
+}
+
 struct sign_key *sign_key_load(const char *file, struct why *why)
 {
     struct buf pem;
     buf_init(&pem, MAX_KEY_FILE);
     struct sign_key *key = NULL;
-    if (sign_key_read_file(file, &pem, why) == 0) {
-        gnutls_datum_t datum = {pem.data, (unsigned)pem.len};
-        gnutls_x509_privkey_t x509;
-        int rc = gnutls_x509_privkey_init(&x509);
-        assert(rc == 0);
-        rc = gnutls_x509_privkey_import2(x509, &datum, GNUTLS_X509_FMT_PEM, NULL, 0);
-        if (rc == 0) {
-            key = from_x509(x509, file, why);
-        } else {
-            gnutls_x509_privkey_deinit(x509);
-            why_set(why, WHY_OURS, "4.3.5", "%s holds no private key that can be read: %s", file,
-                    gnutls_strerror(rc));
-        }
-    }
+    if (sign_key_read_file(file, &pem, why) == 0)
+        key = sign_key_read(buf_span(&pem), file, why);
     if (pem.data)
         gnutls_memset(pem.data, 0, pem.cap);
     buf_free(&pem);

@@ -14,6 +14,8 @@ enum key_type { KEY_RSA, KEY_ED25519 };
 
 // NULL with why: unreadable, not a private key, RSA under 1024 bits, other algorithm.
 struct sign_key *sign_key_load(const char *file, struct why *why);
+// The same from the text of such a file; `what` names it.
+struct sign_key *sign_key_read(struct span pem, const char *what, struct why *why);
 struct sign_key *sign_key_new(enum key_type type, unsigned bits, struct why *why);
 struct sign_key *sign_key_ref(struct sign_key *key);
 void sign_key_unref(struct sign_key *key); // accepts NULL

@@ -66,6 +66,8 @@ struct https_request {
 
 static void request_free(struct https_request *r)
 {
+    if (r->posting && r->posting->secret && r->body.data)
+        explicit_bzero(r->body.data, r->body.cap);
     buf_free(&r->body);
     https_posting_free(r->posting);
     free(r->host);
@@ -352,7 +354,7 @@ static struct https_request *https_begin(struct https *https, const char *host, 
     r->fn = fn;
     r->arg = arg;
     list_init(&r->list);
-    buf_init(&r->body, posting ? HTTPS_POST_WORDS : STS_POLICY_MAX);
+    buf_init(&r->body, posting ? posting->most : STS_POLICY_MAX);
     r->item.run = https_run_request;
     inbox_post(https->mail, &r->item);
     return r;

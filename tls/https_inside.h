@@ -9,7 +9,8 @@
 struct https_posting {
     char *type;
     unsigned char *body;
-    size_t n;
+    size_t n, most;
+    bool secret;
     void *headers; // curl's list
     struct trust *trust;
     struct sockaddr_storage *at; // http:// to these

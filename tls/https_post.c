@@ -25,6 +25,8 @@ struct https_posting *https_posting_new(const struct https_post_order *order, ht
     p->nat = order->nat;
     p->at = mem_new((p->nat + 1) * sizeof *p->at);
     memcpy(p->at, order->at ? order->at : p->at, p->nat * sizeof *p->at);
+    p->most = order->most ? order->most : HTTPS_POST_WORDS;
+    p->secret = order->secret;
     p->fn = fn;
     p->arg = arg;
     return p;
@@ -57,6 +59,7 @@ void https_posting_answer(const struct https_posting *p, struct span words, cons
         .status = p->status,
         .out = p->out,
         .words = words,
+        .sent = span_of(p->body, p->n),
         .error = p->status ? NULL
                  : why     ? why->text
                            : "no answer",
@@ -71,6 +74,8 @@ void https_posting_free(struct https_posting *p)
     curl_slist_free_all(p->headers);
     trust_unref(p->trust);
     free(p->at);
+    if (p->secret)
+        explicit_bzero(p->body, p->n);
     free(p->type);
     free(p->body);
     free(p);

@@ -5,6 +5,8 @@
 #ifndef TLS_HTTPS_POST_H
 #define TLS_HTTPS_POST_H
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <sys/socket.h>
 #include "relay/base/span.h"
 #include "relay/base/why.h"
@@ -26,11 +28,14 @@ struct https_post_order {
     // http:// to these addresses of this machine, which are not looked up and stand for `host`; 0: https.
     const struct sockaddr_storage *at;
     size_t nat;
+    size_t most; // bytes of the answer that are kept; 0: HTTPS_POST_WORDS
+    bool secret; // what goes out, and what comes back, is wiped afterwards
 };
 struct https_post_answer {
     long status;       // the host's, 0: it gave none
     bool out;          // the whole request went out: without a status, it may have been taken
     struct span words; // the body's beginning
+    struct span sent;  // what went out
     const char *error; // without a status: why
 };
 typedef void https_post_fn(const struct https_post_answer *answer, void *arg);

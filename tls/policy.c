@@ -75,6 +75,13 @@ static bool is_raise(const struct policy_input *in)
     return in->rule && in->rule->has_tls && in->rule->until == 0;
 }
 
+// What rules ask for, whatever else may be lifted.
+static enum tls_level raised(const struct policy_input *in)
+{
+    enum tls_level level = is_raise(in) ? in->rule->tls : TLS_OPPORTUNISTIC;
+    return in->least > level ? in->least : level;
+}
+
 static void policy_add_name(struct demand *d, const char *name)
 {
     if (!name || !name[0] || d->nnames == MAX_NAMES)
@@ -239,8 +246,7 @@ static void decide_enforced(const struct policy_input *in, struct demand *d)
 {
     struct wish rule = {TLS_OPPORTUNISTIC, SOURCE_RULE}; // what holds even in shadow mode
     struct wish must = {in->delivery->tls, SOURCE_DEFAULT};
-    if (is_raise(in))
-        rule.level = in->rule->tls;
+    rule.level = raised(in);
     struct wish watch = {TLS_OPPORTUNISTIC, SOURCE_DEFAULT};
     ask_dane(in, &must, d);
     ask_sts(in, &must, &watch, d);
@@ -272,8 +278,8 @@ static void decide_level(const struct policy_input *in, struct demand *d)
         d->level = in->rule->tls;
         d->source = SOURCE_EXCEPTION;
     } else if (in->tls_optional && !in->requiretls) {
-        bool rule = is_raise(in);
-        d->level = rule ? in->rule->tls : TLS_OPPORTUNISTIC;
+        bool rule = is_raise(in) || in->least > TLS_OPPORTUNISTIC;
+        d->level = raised(in);
         d->source = rule ? SOURCE_RULE : SOURCE_DEFAULT;
     } else {
         decide_enforced(in, d);

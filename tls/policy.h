@@ -75,7 +75,8 @@ bool sts_view_covers(const struct sts_view *view, const char *host); // one of i
 
 struct policy_input {
     const struct cfg_delivery *delivery;
-    const struct cfg_destination *rule;    // NULL: none
+    const struct cfg_destination *rule; // NULL: none
+    enum tls_level least; // what else the operator has said holds: counts as a rule that raises
     bool requiretls, tls_optional, shadow; // tls_optional already means "honoured"
     const char *host;                      // the MX host as published; NULL for an address literal
     const char *next_hop_domain;           // and its secure CNAME expansion, "" if none

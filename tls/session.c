@@ -23,6 +23,7 @@ struct tls_session {
     gnutls_certificate_credentials_t credentials; // client side; the server's are its creds'
     gnutls_priority_t priority;                   // client side
     struct creds *creds;                          // server side
+    struct creds *identity;                       // client side; NULL: shows no certificate
     enum tls_session_care care;
     enum tls_session_state state;
     const char *refusal;       // why our own hook ended the handshake
@@ -152,13 +153,20 @@ struct tls_session *tls_session_client(const struct tls_session_client *how, str
     bool lax = how->care == TLS_SESSION_LAX;
     if (creds_parse_priority(how->tls_min, how->priority, lax, &priority, why) < 0)
         return NULL;
-    struct tls_session *ch = tls_session_new(GNUTLS_CLIENT | (lax ? GNUTLS_NO_EXTENSIONS : 0));
+    // A certificate that was named for this host is shown whichever authorities it says it asks for.
+    unsigned flags =
+        (lax ? GNUTLS_NO_EXTENSIONS : 0) | (how->identity ? GNUTLS_FORCE_CLIENT_CERT : 0);
+    struct tls_session *ch = tls_session_new(GNUTLS_CLIENT | flags);
     ch->care = how->care;
     ch->priority = priority;
     gnutls_session_set_ptr(ch->session, ch);
     gnutls_priority_set(ch->session, priority);
-    gnutls_certificate_allocate_credentials(&ch->credentials);
-    gnutls_credentials_set(ch->session, GNUTLS_CRD_CERTIFICATE, ch->credentials);
+    if (how->identity)
+        ch->identity = creds_ref(how->identity);
+    else
+        gnutls_certificate_allocate_credentials(&ch->credentials);
+    gnutls_credentials_set(ch->session, GNUTLS_CRD_CERTIFICATE,
+                           how->identity ? creds_for_name(how->identity, "") : ch->credentials);
     gnutls_handshake_set_hook_function(ch->session, GNUTLS_HANDSHAKE_ANY, GNUTLS_HOOK_PRE,
                                        tls_session_before_arithmetic);
     if (how->sni && *how->sni && !lax)
@@ -178,6 +186,7 @@ void tls_session_free(struct tls_session *ch)
     if (ch->priority)
         gnutls_priority_deinit(ch->priority);
     creds_unref(ch->creds);
+    creds_unref(ch->identity);
     buf_free(&ch->kept);
     free(ch);
 }

@@ -32,6 +32,7 @@ struct tls_session_client {
     enum tls_session_care care;
     const void *ticket; // resumption data of an earlier session under an equal key; NULL: none
     size_t ticket_bytes;
+    struct creds *identity; // shown where the server asks for a certificate; NULL: none
 };
 // Never verifies by itself; no renegotiation; no 0-RTT. NULL with why: priority string not accepted.
 struct tls_session *tls_session_client(const struct tls_session_client *how, struct why *why);

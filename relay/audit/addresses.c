@@ -5,6 +5,7 @@
 #include <string.h>
 #include <uv.h>
 #include "relay/audit/audit.h"
+#include "relay/base/address.h"
 #include "relay/base/mem.h"
 #include "relay/route/refused.h"
 
@@ -38,18 +39,36 @@ static void add_interface(const struct config *config, const uv_interface_addres
                         !refused_address(&defaults, (const struct sockaddr *)&address));
 }
 
+static void add_interfaces(const struct config *config, struct audit_addresses *out)
+{
+    uv_interface_address_t *interfaces;
+    int n;
+    if (uv_interface_addresses(&interfaces, &n) < 0)
+        return;
+    for (int i = 0; i < n; i++)
+        add_interface(config, &interfaces[i], out);
+    uv_free_interface_addresses(interfaces, n);
+}
+
+static bool is_listed(const struct audit_addresses *list, const struct sockaddr_storage *address)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (address_same((const void *)&list->at[i].address, (const void *)address))
+            return true;
+    return false;
+}
+
 void audit_addresses_find(const struct config *config, struct audit_addresses *out)
 {
     *out = (struct audit_addresses){0};
     for (size_t i = 0; i < config->delivery.nsources; i++)
         audit_addresses_add(out, &config->delivery.sources[i].address, true);
-    uv_interface_address_t *interfaces;
-    int n;
-    if (out->n || uv_interface_addresses(&interfaces, &n) < 0)
-        return;
-    for (int i = 0; i < n; i++)
-        add_interface(config, &interfaces[i], out);
-    uv_free_interface_addresses(interfaces, n);
+    if (!out->n)
+        add_interfaces(config, out);
+    for (size_t i = 0; i < config->nsenders; i++)
+        for (size_t k = 0; k < config->senders[i].nsources; k++)
+            if (!is_listed(out, &config->senders[i].sources[k].address))
+                audit_addresses_add(out, &config->senders[i].sources[k].address, true);
 }
 
 void audit_addresses_free(struct audit_addresses *list)

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: ISC
 // What this machine has to offer: ports that are free, addresses that are its own, folders that can be written.
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+#include "config/login.h"
 #include "config/value.h"
 #include "relay/base/address.h"
 #include "relay/base/exit.h"
@@ -75,23 +77,52 @@ static void check_ports(struct report *r, const struct config *config)
         check_say(r, "ok", "the ports to listen on are free");
 }
 
+static void check_source(struct report *r, const char *key, const struct cfg_source *source)
+{
+    const struct sockaddr *address = (const struct sockaddr *)&source->address;
+    char text[ADDRESS_TEXT];
+    address_text(address, text);
+    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || bind(fd, address, address_size(address)) < 0)
+        check_say(r, "ERROR", "%s: %s: %s", key, text,
+                  errno == EADDRNOTAVAIL ? "this machine has no such address" : strerror(errno));
+    else
+        check_say(r, "ok", "%s is an address of this machine", text);
+    if (fd >= 0)
+        close(fd);
+}
+
 static void check_sources(struct report *r, const struct config *config)
 {
-    for (size_t i = 0; i < config->delivery.nsources; i++) {
-        const struct sockaddr *address =
-            (const struct sockaddr *)&config->delivery.sources[i].address;
-        char text[ADDRESS_TEXT];
-        address_text(address, text);
-        int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (fd < 0 || bind(fd, address, address_size(address)) < 0)
-            check_say(r, "ERROR", "delivery.source: %s: %s", text,
-                      errno == EADDRNOTAVAIL ? "this machine has no such address"
-                                             : strerror(errno));
-        else
-            check_say(r, "ok", "%s is an address of this machine", text);
-        if (fd >= 0)
-            close(fd);
-    }
+    for (size_t i = 0; i < config->delivery.nsources; i++)
+        check_source(r, "delivery.source", &config->delivery.sources[i]);
+    for (size_t i = 0; i < config->nsenders; i++)
+        for (size_t k = 0; k < config->senders[i].nsources; k++)
+            check_source(r, "senders.source", &config->senders[i].sources[k]);
+}
+
+// A refresh token that the provider replaces goes through a file beside the old one.
+static void check_refresh(struct report *r, const struct cfg_login *login)
+{
+    const char *file = login->oauth.refresh_token_file;
+    char *folder = mem_dup(file), *slash = strrchr(folder, '/');
+    if (slash)
+        slash[slash == folder] = 0;
+    if (login_kind(login) == LOGIN_BY_REFRESH &&
+        faccessat(AT_FDCWD, slash ? folder : ".", W_OK | X_OK, AT_EACCESS) < 0)
+        check_say(r, "ERROR",
+                  "oauth: a new refresh token cannot be written beside %s (%s); it belongs below "
+                  "/var/lib/waxwing",
+                  file, strerror(errno));
+    free(folder);
+}
+
+static void check_refresh_tokens(struct report *r, const struct config *config)
+{
+    for (size_t i = 0; i < config->delivery.ndestinations; i++)
+        check_refresh(r, &config->delivery.destinations[i].login);
+    for (size_t i = 0; i < config->nsenders; i++)
+        check_refresh(r, &config->senders[i].login);
 }
 
 // The nearest folder that is there decides whether one below it can be made.
@@ -139,6 +170,7 @@ static void check_folders(struct report *r, const struct config *config)
     free(folder);
     if (privileges_borrow(config->user, &why) == 0) { // as the one who will use them
         ownership_look(config, &lines);
+        check_refresh_tokens(r, config);
         privileges_return();
     }
     check_lines(r, "ERROR", &lines);

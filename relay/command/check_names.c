@@ -79,14 +79,22 @@ static bool check_names_check_on_facts(void *arg)
     return waits;
 }
 
+static const char *helo_among(const struct cfg_source *sources, size_t n,
+                              const struct sockaddr *address)
+{
+    for (size_t i = 0; i < n; i++)
+        if (sources[i].helo[0] &&
+            address_same((const struct sockaddr *)&sources[i].address, address))
+            return sources[i].helo;
+    return NULL;
+}
+
 static const char *helo_of(const struct config *config, const struct sockaddr *address)
 {
-    for (size_t i = 0; i < config->delivery.nsources; i++) {
-        const struct cfg_source *s = &config->delivery.sources[i];
-        if (s->helo[0] && address_same((const struct sockaddr *)&s->address, address))
-            return s->helo;
-    }
-    return config->hostname;
+    const char *helo = helo_among(config->delivery.sources, config->delivery.nsources, address);
+    for (size_t i = 0; !helo && i < config->nsenders; i++)
+        helo = helo_among(config->senders[i].sources, config->senders[i].nsources, address);
+    return helo ? helo : config->hostname;
 }
 
 static void say_names(struct report *r, const struct iprev *p, const char *helo)

@@ -56,6 +56,8 @@ const struct command commands[] = {
      "  --offline        never ask the relay\n"
      "  --connect        connect up to STARTTLS, show certificate and proof; sends no mail\n"
      "  --requiretls     for a message with REQUIRETLS\n"
+     "  --sender NAME    for mail of this row of senders: a login, a client's address, unix:USER\n"
+     "  --next-hop HOP   as if redirected there: name, [host] or [address], with or without :port\n"
      "  --dns-file F     answer DNS and HTTPS from this file\n"
      "  --resolver IP:PORT  ask this server\n"
      "  --state FILE     policies and memory of this state database\n"

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "config/idn.h"
+#include "config/value.h"
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
 #include "relay/command/command.h"
@@ -20,10 +21,10 @@
 #define LATELY_ROWS 5
 
 struct explain_options {
-    const char *domain, *dns_file, *resolver, *state;
+    const char *domain, *dns_file, *resolver, *state, *sender, *next_hop;
     bool json, offline, connect, requiretls;
     bool alone; // --offline was said
-    enum route_variant variant;
+    struct route_wish wish;
     char ascii[256];
 };
 
@@ -49,6 +50,8 @@ static const struct option_row rows[] = {
     ROW("dns-file", OPTION_TEXT, dns_file),
     ROW("resolver", OPTION_TEXT, resolver),
     ROW("state", OPTION_TEXT, state),
+    ROW("sender", OPTION_TEXT, sender),
+    ROW("next-hop", OPTION_TEXT, next_hop),
     {"now", OPTION_CLOCK, 0, NULL},
     {0},
 };
@@ -58,8 +61,6 @@ static int explain_read_options(struct explain_options *o, int argc, char **argv
     int rc = command_table("explain", argc, argv, rows, o);
     if (rc != EXIT_YES)
         return rc;
-    if (o->requiretls)
-        o->variant = ROUTE_REQUIRETLS;
     if (optind + 1 != argc)
         return command_usage_error("explain", "one domain is wanted");
     const char *at = strrchr(argv[optind], '@'); // an address will do too
@@ -68,6 +69,15 @@ static int explain_read_options(struct explain_options *o, int argc, char **argv
         snprintf(o->ascii, sizeof o->ascii, "%s", o->domain);
     else if (idn_to_ascii(o->domain, o->ascii) < 0)
         return command_usage_error("explain", "'%s' is not a domain", o->domain);
+    o->wish = (struct route_wish){.domain = o->ascii,
+                                  .variant = o->requiretls ? ROUTE_REQUIRETLS : ROUTE_PLAIN,
+                                  .sender = o->sender,
+                                  .next_hop = o->next_hop};
+    struct why why;
+    struct cfg_next_hop hop = {0};
+    if (o->next_hop && value_hop(span_text(o->next_hop), &hop, &why) < 0)
+        return command_usage_error("explain", "%s", why.text);
+    free(hop.name);
     o->alone = o->offline || o->dns_file;
     // What changes the world is only for a look of our own.
     o->offline = o->offline || o->dns_file || o->resolver || o->state || o->connect;
@@ -99,8 +109,9 @@ static void add_lately(const struct explain_options *o, const struct config *con
 
 static json_t *ask_relay(const struct explain_options *o, const struct config *config, int *status)
 {
-    json_t *request = json_pack("{s:s, s:s, s:i}", "verb", "explain", "domain", o->ascii, "variant",
-                                (int)o->variant);
+    json_t *request =
+        json_pack("{s:s, s:s, s:i, s:s*, s:s*}", "verb", "explain", "domain", o->ascii, "variant",
+                  (int)o->wish.variant, "sender", o->sender, "next_hop", o->next_hop);
     json_t *answer = control_ask_quietly(config->control, request, status);
     if (answer && !json_object_get(answer, "verdict")) {
         json_decref(answer);
@@ -162,7 +173,7 @@ static int explain_here(const struct explain_options *o, struct config *config)
         fprintf(stderr, "waxwing: %s\n", why.text);
         return EXIT_TEMP;
     }
-    struct planning *planning = offline_plan(offline, o->ascii, o->variant);
+    struct planning *planning = offline_plan(offline, &o->wish);
     json_t *explanation = explain_json(planning, o->ascii);
     if (o->connect)
         add_connections(explanation, probe_route(offline_loop(offline), planning_route(planning)));
@@ -178,7 +189,7 @@ static int explain_here(const struct explain_options *o, struct config *config)
 
 int command_explain(int argc, char **argv)
 {
-    struct explain_options o = {.variant = ROUTE_PLAIN};
+    struct explain_options o = {0};
     int status = explain_read_options(&o, argc, argv);
     if (status)
         return status;

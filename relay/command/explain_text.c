@@ -72,10 +72,23 @@ static void print_lists(const json_t *host, FILE *out)
         fprintf(out, "    TLSA %s\n", json_string_value(tlsa));
 }
 
+// What we show of ourselves there.
+static void print_login(const json_t *host, FILE *out)
+{
+    const json_t *login = json_object_get(host, "login");
+    if (json_is_object(login))
+        paragraph(out, 4, "logs in as %s (%s)", explain_text_word(login, "user"),
+                  explain_text_word(login, "by"));
+    if (json_is_true(json_object_get(host, "certificate")))
+        paragraph(out, 4, "shows a certificate where the host asks for one");
+}
+
 static void print_host(const json_t *host, FILE *out)
 {
-    fprintf(out, "\n  MX %lld %s  (DNSSEC: %s)\n", json_number_of(host, "preference"),
-            explain_text_word(host, "host"), explain_text_word(host, "dnssec"));
+    const json_t *hop = json_object_get(host, "next_hop");
+    fprintf(out, "\n  %s %lld %s  (DNSSEC: %s)\n", hop ? "Next hop" : "MX",
+            json_number_of(host, hop ? "next_hop" : "preference"), explain_text_word(host, "host"),
+            explain_text_word(host, "dnssec"));
     paragraph(out, 4, "%s; source: %s%s%s", demand_sentence(host),
               explain_text_word(host, "source"),
               explain_text_word(host, "tlsa_base")[0] ? ", TLSA at " : "",
@@ -87,7 +100,32 @@ static void print_host(const json_t *host, FILE *out)
     if (explain_text_word(host, "watched")[0])
         paragraph(out, 4, "watched only: failing %s is recorded, mail goes all the same",
                   explain_text_word(host, "watched"));
+    print_login(host, out);
     print_lists(host, out);
+}
+
+static const char *way_sentence(const char *way)
+{
+    return strcmp(way, "rule") == 0        ? "named by a rule for the domain"
+           : strcmp(way, "sender") == 0    ? "named by the sender's row"
+           : strcmp(way, "smarthost") == 0 ? "named by delivery.smarthost"
+           : strcmp(way, "operator") == 0  ? "named by an operator's redirection"
+                                           : "";
+}
+
+static void print_way(const json_t *e, FILE *out)
+{
+    const char *named = way_sentence(explain_text_word(e, "way"));
+    size_t i;
+    const json_t *source;
+    if (json_is_true(json_object_get(e, "sender_unknown")))
+        paragraph(out, 2, "No row of senders is about %s: its mail goes as everybody's.",
+                  explain_text_word(e, "sender"));
+    if (named[0])
+        paragraph(out, 2, "Next hops, tried in this order: %s.", named);
+    json_array_foreach (json_object_get(e, "source"), i, source)
+        paragraph(out, 2, "Connections come from %s, as %s.", explain_text_word(source, "address"),
+                  explain_text_word(source, "helo"));
 }
 
 static void print_sts(const char *domain, const json_t *sts, FILE *out)
@@ -247,6 +285,7 @@ void explain_print(const json_t *e, FILE *out)
     if (explain_text_word(e, "dns")[0])
         paragraph(out, 2, "ALARM: DNSSEC validation does not work here: %s",
                   explain_text_word(e, "dns"));
+    print_way(e, out);
     size_t i;
     const json_t *host;
     json_array_foreach (json_object_get(e, "mx"), i, host)

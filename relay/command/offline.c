@@ -113,10 +113,10 @@ static void run_until_done(struct offline *o)
         uv_run(&o->loop, UV_RUN_ONCE);
 }
 
-struct planning *offline_plan(struct offline *o, const char *domain, enum route_variant variant)
+struct planning *offline_plan(struct offline *o, const struct route_wish *wish)
 {
     o->done = false;
-    struct planning *p = planning_start(&o->world, o->setup, domain, variant, offline_done, o);
+    struct planning *p = planning_start(&o->world, o->setup, wish, offline_done, o);
     run_until_done(o);
     return p;
 }

@@ -17,8 +17,7 @@ struct offline *offline_open(const struct offline_options *options, struct why *
 void offline_close(struct offline *offline); // after every planning was freed
 
 // Runs the loop until the route is planned. The caller frees the planning.
-struct planning *offline_plan(struct offline *offline, const char *domain,
-                              enum route_variant variant);
+struct planning *offline_plan(struct offline *offline, const struct route_wish *wish);
 // Fetches the domain's MTA-STS policy now, whatever is cached. The view is filled; the caller frees it.
 void offline_sts(struct offline *offline, const char *domain, struct sts_view *out);
 uv_loop_t *offline_loop(struct offline *offline);

@@ -69,7 +69,8 @@ static void start_tls(struct probe *p)
                                      .priority = d->tls_priority,
                                      .care = !any     ? TLS_SESSION_PROOF
                                              : p->lax ? TLS_SESSION_LAX
-                                                      : TLS_SESSION_ANY};
+                                                      : TLS_SESSION_ANY,
+                                     .identity = p->host->identity};
     struct tls_session *tls_session = tls_session_client(&how, &why);
     size_t dropped;
     if (!tls_session) {

@@ -147,6 +147,21 @@ static void print_queue(const json_t *counters, const json_t *answer)
            terminal_size((uint64_t)json_number_of(counters, "memory"), messages));
 }
 
+// Those that are well need no line.
+static void print_hops(const json_t *hops, const json_t *tokens)
+{
+    size_t i;
+    const json_t *j;
+    json_array_foreach (hops, i, j)
+        if (strcmp(relay_word(j, "state"), "up") != 0)
+            printf("next hop     %s IS PASSED OVER, to be tried in %lld s: %s\n",
+                   relay_word(j, "hop"), json_number_of(j, "next"), relay_word(j, "reason"));
+    json_array_foreach (tokens, i, j)
+        if (relay_word(j, "reason")[0])
+            printf("token        %s: FAILING, %lld s are left: %s\n", relay_word(j, "user"),
+                   json_number_of(j, "left"), relay_word(j, "reason"));
+}
+
 static void print_status(const json_t *answer)
 {
     const json_t *c = json_object_get(answer, "counters");
@@ -179,6 +194,7 @@ static void print_status(const json_t *answer)
     print_state(json_object_get(answer, "state"));
     print_certificate(answer);
     print_milters(json_object_get(answer, "milters"));
+    print_hops(json_object_get(answer, "next_hops"), json_object_get(answer, "tokens"));
     print_troubles(json_object_get(answer, "troubles"));
     printf("alarms       %lld\n", json_number_of(c, "alarms"));
     if (json_number_of(c, "log_lost"))

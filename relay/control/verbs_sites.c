@@ -200,8 +200,8 @@ static void verbs_sites_look_up(struct sites_round *round)
         verbs_sites_changed(round);
         return;
     }
-    route_ask(round->relay->routes, round->mail, round->name, ROUTE_PLAIN, verbs_sites_on_route,
-              round);
+    route_ask(round->relay->routes, round->mail, &(struct route_wish){.domain = round->name},
+              verbs_sites_on_route, round);
 }
 
 static void verbs_sites_begin(struct control_call *call, struct relay *relay, const json_t *request,

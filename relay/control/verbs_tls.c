@@ -100,11 +100,13 @@ static void verbs_tls_forget(struct control_call *call, struct relay *relay, con
 // Planned afresh, with the relay's own caches, policies and memory.
 static void verbs_tls_explain(struct control_call *call, struct relay *relay, const json_t *request)
 {
-    const char *domain = json_string_value(json_object_get(request, "domain"));
     json_int_t variant = json_integer_value(json_object_get(request, "variant"));
-    if (domain && domain[0] && variant >= ROUTE_PLAIN && variant <= ROUTE_TLS_OPTIONAL)
-        routes_explain(relay->routes, control_mail(call), domain, (enum route_variant)variant,
-                       verbs_tls_pass_on, call);
+    struct route_wish wish = {.domain = json_string_value(json_object_get(request, "domain")),
+                              .variant = (enum route_variant)variant,
+                              .sender = json_string_value(json_object_get(request, "sender")),
+                              .next_hop = json_string_value(json_object_get(request, "next_hop"))};
+    if (wish.domain && wish.domain[0] && variant >= ROUTE_PLAIN && variant <= ROUTE_TLS_OPTIONAL)
+        routes_explain(relay->routes, control_mail(call), &wish, verbs_tls_pass_on, call);
     else
         control_error(call, EXIT_USAGE, "a domain and a variant are needed");
 }

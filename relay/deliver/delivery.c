@@ -148,3 +148,17 @@ void delivery_waits_for(struct delivery *d, const struct why *why)
     d->why = (unsigned short)why->reason;
     d->act = (unsigned char)why->act;
 }
+
+void delivery_wish(const struct delivery *d, const struct config *config, struct delivery_way *out)
+{
+    const struct envelope *env = &d->message->env;
+    out->wish = (struct route_wish){
+        .domain = d->domain, .variant = delivery_variant(d), .next_hop = d->next_hop};
+    if (!config->sender_ways)
+        return;
+    const struct cfg_sender *row = principal_row(config, env->principal, env->client);
+    if (!row || (!row->nnext_hops && !row->nsources))
+        return;
+    principal_row_name(row, out->sender);
+    out->wish.sender = out->sender;
+}

@@ -12,7 +12,8 @@
 #include "relay/deliver/content.h"
 #include "relay/message/message.h"
 #include "relay/worker/relay.h"
-#include "relay/route/route.h"
+#include "relay/route/wish.h"
+#include "relay/setup/principal.h"
 
 // The one place of a delivery in its worker's queue.
 enum queue_state { QUEUE_ROUTING, QUEUE_WAITING, QUEUE_READY, QUEUE_ACTIVE, QUEUE_HELD };
@@ -99,5 +100,11 @@ void delivery_reset(struct delivery *d);
 bool delivery_prune(struct delivery *d, bool (*ended)(const struct delivery_rcpt *r));
 int64_t delivery_expires(const struct delivery *d, uint64_t expire_ms); // wall clock
 enum route_variant delivery_variant(const struct delivery *d);
+// What route it wants, by this configuration. Valid as long as the delivery.
+struct delivery_way {
+    struct route_wish wish;
+    char sender[PRINCIPAL_NAME];
+};
+void delivery_wish(const struct delivery *d, const struct config *config, struct delivery_way *out);
 
 #endif

@@ -6,23 +6,66 @@
 #include <stdio.h>
 #include <string.h>
 #include "relay/base/clock.h"
+#include "relay/route/health.h"
 
 const struct sockaddr *deliver_source(const struct deliver *d, const struct sockaddr *to,
                                       const char **helo)
 {
-    const struct cfg_delivery *c = &d->config->delivery;
-    for (size_t i = 0; i < c->nsources; i++)
-        if (c->sources[i].address.ss_family == to->sa_family) {
-            *helo = c->sources[i].helo;
-            return (const void *)&c->sources[i].address;
-        }
-    *helo = NULL;
-    return NULL;
+    const struct cfg_source *source = route_source(d->route, to->sa_family);
+    *helo = source ? source->helo : NULL;
+    return source ? (const void *)&source->address : NULL;
 }
 
 static const struct sockaddr *address_of(const struct route_host *host, size_t i)
 {
     return (const void *)&host->addresses[i];
+}
+
+static struct health *health_of(const struct deliver *d)
+{
+    return d->order.worker->relay->health;
+}
+
+// All addresses of a configured hop were tried, and none took as much as the beginning: it is the hop's failure.
+static void judge_hop(struct deliver *d)
+{
+    if (d->host < d->route->nhosts && d->unfit)
+        health_failed(health_of(d), deliver_host(d)->hop, &d->last.why, d->began_ms);
+    deliver_probe_over(d);
+    d->unfit = false;
+}
+
+void deliver_probe_over(struct deliver *d)
+{
+    if (d->probes)
+        health_left(health_of(d), d->probes);
+    d->probes = NULL;
+}
+
+void deliver_hop_works(struct deliver *d)
+{
+    health_worked(health_of(d), deliver_host(d)->hop);
+    d->probes = NULL;
+}
+
+// False: the hop is down, and somebody else's turn to try it.
+static bool hop_may_be_tried(struct deliver *d)
+{
+    struct why why;
+    const struct route_host *host = deliver_host(d);
+    if (d->address || !host->hop || d->probes == host->hop)
+        return true;
+    d->began_ms = clock_mono_ms();
+    d->unfit = false;
+    enum health_gate gate = health_gate(health_of(d), host->hop, &why);
+    if (gate == HEALTH_PROBE)
+        d->probes = host->hop;
+    if (gate != HEALTH_DOWN || d->order.probe)
+        return true;
+    d->troubles++;
+    deliver_lesson_away(d, &why);
+    deliver_verdict(&d->last, &why, deliver_attempt(d, NULL));
+    return false;
 }
 
 static bool host_usable(const struct route_host *host)
@@ -34,7 +77,7 @@ static struct pool_key key_of(const struct deliver *d, const struct route_host *
 {
     const char *helo;
     const struct sockaddr *to = address_of(host, i);
-    return pool_key(d->order.pool, d->route, host, to, deliver_source(d, to, &helo));
+    return pool_key(d->order.pool, host, to, deliver_source(d, to, &helo));
 }
 
 // An idle connection to this host, at any of its addresses.
@@ -55,15 +98,21 @@ static struct connection *idle_at(struct deliver *d, size_t h)
     return NULL;
 }
 
+// Then the next one of the list serves, over what is open to it as well.
+static bool hop_is_down(const struct deliver *d, const struct route_host *host)
+{
+    return !health_is_up(health_of(d), host->hop);
+}
+
 // An idle connection to any host of the best preference that can be used at all.
 enum deliver_state deliver_from_pool(struct deliver *d)
 {
     const struct route_host *best = NULL;
     for (size_t h = 0; h < d->route->nhosts; h++) {
         const struct route_host *host = &d->route->hosts[h];
-        if (!host_usable(host))
+        if (!host_usable(host) || (host->hop && hop_is_down(d, host)))
             continue;
-        if (best && host->preference != best->preference)
+        if (best && (host->rank != best->rank || host->preference != best->preference))
             break;
         best = host;
         struct connection *c = idle_at(d, h);
@@ -119,12 +168,15 @@ static bool next_address(struct deliver *d)
             pass_over(d, host);
             continue;
         }
+        if (!hop_may_be_tried(d))
+            continue;
         // Clear text was allowed for the address that was left, not for the next one.
         for (; d->address < host->naddresses; d->address++, d->clear = d->lax = false) {
             struct why why;
             const struct sockaddr *to = address_of(host, d->address);
             enum pool_gate gate = pool_gate(d->order.pool, to, &why);
-            if (gate == POOL_BACKOFF && d->order.probe)
+            // The health of a configured hop decides for all its addresses.
+            if (gate == POOL_BACKOFF && (d->order.probe || host->hop))
                 gate = POOL_YES;
             // Idle connections there serve other names: they make room.
             if (gate == POOL_FULL && pool_evict_at(d->order.pool, to))
@@ -139,6 +191,7 @@ static bool next_address(struct deliver *d)
             deliver_lesson_away(d, &why);
             deliver_verdict(&d->last, &why, deliver_attempt(d, NULL));
         }
+        judge_hop(d);
     }
     return false;
 }

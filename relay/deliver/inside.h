@@ -22,6 +22,8 @@
 #include "relay/deliver/outcome.h"
 #include "relay/deliver/refusal.h"
 #include "relay/deliver/secret.h"
+#include "relay/oauth/tokens.h"
+#include "relay/sasl/client.h"
 
 // In the order one lives them.
 enum deliver_state {
@@ -57,17 +59,27 @@ struct verdict {
     struct attempt *attempt;
 };
 
+// How far a login has come.
+enum deliver_login {
+    LOGIN_UNTOLD,
+    LOGIN_UNDERWAY, // a dialogue goes on
+    LOGIN_TOLD,     // all is said: a token, or the last word of a dialogue that has proved the host
+    LOGIN_OWNED_UP  // the host's reason against a token was acknowledged
+};
+
 // What belongs to the present connection.
 struct deliver_link {
     struct connection *c; // NULL: none
     struct pool_key key;
-    bool pooled;      // was idle before: its peer may be gone
-    unsigned replies; // heard by this session
-    unsigned begun;   // transactions of this session
-    bool counted;     // its fact is in the ledger
-    unsigned auth_step;
-    char *secret; // password or token, while it logs in
-    struct secret_command *token;
+    bool pooled;       // was idle before: its peer may be gone
+    unsigned replies;  // heard by this session
+    unsigned begun;    // transactions of this session
+    bool counted;      // its fact is in the ledger
+    char *secret;      // password or token, while it logs in
+    struct sasl *sasl; // the dialogue; NULL: a token is told, or nothing yet
+    enum deliver_login logging_in;
+    struct secret_command *token; // a command under way
+    struct token_request *asked;  // for a token
 };
 
 // How a message is handed over. PREFIX: by BDAT, to a host that has not proved yet that it takes one.
@@ -111,6 +123,9 @@ struct deliver {
     bool no_ticket;      // a session ticket did not serve: whole handshakes from now on
     struct verdict last; // of the last host that failed
     struct deliver_met met; // for whoever shapes the flow
+    const char *probes;     // the hop that this session tries for all; NULL: none
+    uint64_t began_ms;      // clock_mono_ms() of the present host's first address
+    bool unfit;             // the present host failed before it was told anything of the mail
 
     struct delivery_rcpt **rcpts; // all recipients of all deliveries
     size_t nrcpts;

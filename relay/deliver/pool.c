@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
+#include "config/login.h"
 #include "relay/base/address.h"
 #include "relay/base/clock.h"
 #include "relay/base/id.h"
@@ -97,9 +98,8 @@ static void key_text(struct buf *text, const char *value)
     buf_addc(text, '\0'); // so that two values never read as two others
 }
 
-struct pool_key pool_key(const struct pool *pool, const struct route *route,
-                         const struct route_host *host, const struct sockaddr *to,
-                         const struct sockaddr *from)
+struct pool_key pool_key(const struct pool *pool, const struct route_host *host,
+                         const struct sockaddr *to, const struct sockaddr *from)
 {
     struct buf text;
     buf_init(&text, 65536);
@@ -111,11 +111,9 @@ struct pool_key pool_key(const struct pool *pool, const struct route *route,
     key_text(&text, host->demand.key);
     buf_add(&text, bytes, from ? address_key(from, bytes) : 0);
     buf_addc(&text, '\0');
-    if (route->rule) {
-        key_text(&text, route->rule->auth_user);
-        key_text(&text, route->rule->auth_password_file);
-        key_text(&text, route->rule->auth_token_command);
-    }
+    login_identity(host->login, &text);
+    if (host->identity)
+        key_text(&text, host->rule->identity.chain);
     assert(!text.full);
     // Keyed: whoever chooses host names cannot make two keys equal.
     XXH128_canonical_t canonical;

@@ -61,9 +61,8 @@ void pool_reload(struct pool *pool, struct setup *setup); // idle ones with old 
 void pool_free(struct pool *pool);                        // nothing is open
 
 // A keyed digest of all that a proof on this connection stands for.
-struct pool_key pool_key(const struct pool *pool, const struct route *route,
-                         const struct route_host *host, const struct sockaddr *to,
-                         const struct sockaddr *from);
+struct pool_key pool_key(const struct pool *pool, const struct route_host *host,
+                         const struct sockaddr *to, const struct sockaddr *from);
 
 // May a connection to this address be opened now? The relay's connections count, not this worker's. FULL: `freed`
 // comes when another worker's has ended. BACKOFF fills why (the failure that is remembered).

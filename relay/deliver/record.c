@@ -99,7 +99,10 @@ void deliver_record_learn(struct deliver *d)
     bool dane = deliver_host(d)->demand.ntlsa_usable > 0;
     list_each (it, &d->deliveries) {
         const struct delivery *one = list_of(it, struct delivery, list);
-        routes_learn(record_relay(d)->routes, one->domain, c->host,
-                     certificate ? OWES_CERTIFICATE : OWES_TLS, dane);
+        const struct route_host *host =
+            route_host_named(one->route, c->host, deliver_host(d)->port);
+        if (host)
+            routes_learn(record_relay(d)->routes, route_policy_domain(one->route, host), c->host,
+                         certificate ? OWES_CERTIFICATE : OWES_TLS, dane);
     }
 }

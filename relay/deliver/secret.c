@@ -2,46 +2,12 @@
 // The secret of a login. No line of it reaches a log, and nothing of it stays in memory.
 #include "relay/deliver/secret.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "relay/base/mem.h"
 #include "relay/base/span.h"
-
-void secret_wipe(char *secret)
-{
-    if (secret)
-        explicit_bzero(secret, strlen(secret));
-    free(secret);
-}
-
-// Cuts a secret at its first line end; a token or password has none.
-static char *secret_of(char *bytes, size_t n)
-{
-    struct span line = span_trim(span_of(bytes, n));
-    ptrdiff_t end = span_find(line, '\n');
-    if (end >= 0)
-        line.n = (size_t)end;
-    char *secret = span_dup(span_trim(line));
-    explicit_bzero(bytes, n);
-    return secret;
-}
-
-char *secret_read(const char *path, struct why *why)
-{
-    char bytes[SECRET_MAX];
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : read(fd, bytes, sizeof bytes);
-    if (fd >= 0)
-        close(fd);
-    if (n <= 0 || n == SECRET_MAX) {
-        n > 0 ? why_say(why, PASSWORD_TOO_LARGE, path) : why_say(why, PASSWORD_UNREADABLE, path);
-        return NULL;
-    }
-    return secret_of(bytes, (size_t)n);
-}
 
 struct secret_command {
     secret_fn *fn; // NULL: told, or nobody waits any more

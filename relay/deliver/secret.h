@@ -6,12 +6,9 @@
 
 #include <uv.h>
 #include "relay/base/why.h"
+#include "relay/oauth/secret_file.h"
 
-#define SECRET_MAX     65536 // bytes of a password or token
 #define SECRET_WAIT_MS 30000 // a token command's time
-
-char *secret_read(const char *path, struct why *why); // NULL with why
-void secret_wipe(char *secret);                       // overwrites and frees it; accepts NULL
 
 // Runs the command in the shell, as the relay's user. `fn` runs once, on the loop, never inside the call: with the
 // secret (its own to wipe), or NULL and why. Cancelled: not at all.

@@ -147,6 +147,7 @@ static void session_on_event(struct stream *s, enum stream_event what, void *arg
 static void deliver_session_release(struct deliver *d)
 {
     deliver_auth_forget(d);
+    deliver_probe_over(d);
     deliver_transaction_end(d);
     deliver_verdict_clear(&d->last);
     content_load_cancel(d->load);

@@ -108,8 +108,12 @@ void deliver_auth_forget(struct deliver *d)
 {
     secret_wipe(d->link.secret);
     secret_cancel(d->link.token);
+    tokens_cancel(d->link.asked);
+    sasl_free(d->link.sasl);
     d->link.secret = NULL;
     d->link.token = NULL;
+    d->link.asked = NULL;
+    d->link.sasl = NULL;
 }
 
 void deliver_transaction_end(struct deliver *d)
@@ -129,9 +133,17 @@ void deliver_drop(struct deliver *d, bool now)
     d->link = (struct deliver_link){0};
 }
 
+// Not what is our own trouble, nor a host that has too many of us: others may be well there.
+static bool unfit(const struct deliver *d, const struct why *why)
+{
+    bool busy = why->reply[0] == '4' && d->state <= DELIVER_EHLO;
+    return d->state < DELIVER_MAIL && why->scope != WHY_OURS && !busy;
+}
+
 // What is open goes on without this connection; why it failed is remembered.
 static void leave(struct deliver *d, const struct why *why, bool now)
 {
+    d->unfit |= unfit(d, why);
     deliver_verdict(&d->last, why,
                     why->reply[0] && d->link.c->reply.done ? deliver_attempt_heard(d)
                                                            : deliver_attempt(d, why->reply));

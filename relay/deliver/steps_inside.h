@@ -123,6 +123,8 @@ enum deliver_state deliver_rcpt_left(struct deliver *d, const struct why *why); 
 // relay/deliver/host.c
 enum deliver_state deliver_from_pool(struct deliver *d);
 enum deliver_state deliver_choose(struct deliver *d);
+void deliver_hop_works(struct deliver *d);  // the present host is logged in to, and takes mail
+void deliver_probe_over(struct deliver *d); // harmless where there was none
 const struct sockaddr *deliver_source(const struct deliver *d, const struct sockaddr *to,
                                       const char **helo);
 

@@ -160,6 +160,7 @@ enum deliver_state deliver_secure(struct deliver *d)
         .care = proves_nothing(d) ? d->lax ? TLS_SESSION_LAX : TLS_SESSION_ANY : TLS_SESSION_PROOF,
         .ticket = ticket.data,
         .ticket_bytes = ticket.n,
+        .identity = deliver_host(d)->identity,
     };
     struct why why;
     struct tls_session *tls_session = tls_session_client(&how, &why);

@@ -30,6 +30,8 @@ void metrics_take(struct metrics *m, struct relay *relay, const struct setup *se
                           .logins = setup->config->metrics_logins,
                           .alarms_by = log_alarm_tally(),
                           .milters = relay->milters,
+                          .health = relay->health,
+                          .tokens = relay->tokens,
                           .sync_times = spool_sync_times(relay->spool),
                           .dns_times = dns_lookup_times(relay->dns)};
     process_take(&m->process);
@@ -52,6 +54,11 @@ static void warn(struct buf *out, const char *what, const char *text)
     buf_addf(out, "warning: %s%s", what, text[0] ? ": " : "");
     add_words(out, text);
     buf_addc(out, '\n');
+}
+
+static void metrics_warn_hop(const char *what, const char *reason, void *arg)
+{
+    warn(arg, what, reason);
 }
 
 static void metrics_warn_filter(const char *name, const char *reason, void *arg)
@@ -95,6 +102,7 @@ static void add_warnings(const struct metrics *m, struct buf *out)
     if (m->dns.health == DNS_HEALTH_BROKEN)
         warn(out, "DNSSEC validation does not work", m->dns.text);
     metrics_filters_away(m, metrics_warn_filter, out);
+    metrics_hops_away(m, metrics_warn_hop, out);
     if (!m->state.writable)
         warn(out, "the state database cannot be written", "");
     if (m->state.lost_ms)

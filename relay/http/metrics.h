@@ -28,6 +28,8 @@ struct metrics {
     const struct tally *alarms_by;                  // borrowed; NULL: none
     const struct histogram *sync_times, *dns_times; // borrowed; NULL: none
     struct milters *milters;                        // borrowed; NULL: none
+    struct health *health;                          // borrowed; NULL: none
+    struct tokens *tokens;                          // borrowed; NULL: none
     struct process process;
     struct spool_state spool;
     struct dns_state dns;
@@ -40,6 +42,10 @@ void metrics_take(struct metrics *m, struct relay *relay, const struct setup *se
 void metrics_print(const struct metrics *m, struct buf *out);
 // Its part about filters. (relay/http/filters.c)
 void metrics_print_filters(const struct metrics *m, struct buf *out);
+// Its part about next hops, and those that are down and logins without a token, a call each. (relay/http/hops.c)
+void metrics_print_hops(const struct metrics *m, struct buf *out);
+void metrics_hops_away(const struct metrics *m,
+                       void (*each)(const char *what, const char *reason, void *arg), void *arg);
 // The filters that are away, a call each.
 void metrics_filters_away(const struct metrics *m,
                           void (*each)(const char *name, const char *reason, void *arg), void *arg);

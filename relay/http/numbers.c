@@ -140,6 +140,7 @@ static void print_queue(const struct metrics *m, struct buf *out)
     series_gauge(out, "waxwing_queue_memory_bytes", c->queue_memory, "Memory for what is queued.");
     series_gauge(out, "waxwing_queue_memory_limit_bytes", (int64_t)m->queue_memory_limit,
                  "At which new mail is refused (limits.queue_memory).");
+    metrics_print_hops(m, out);
     series_histogram(out, "waxwing_delivery_delay_seconds", &c->delivery_delay, HISTOGRAM_WAIT,
                      "From our 250 to the next hop's, of delivered recipients.");
     series_histogram(out, "waxwing_queue_age_seconds", &c->queue_age, HISTOGRAM_WAIT,

@@ -337,8 +337,9 @@ void queue_ask(struct queue *q, struct delivery *d)
         return;
     delivery_move(d, QUEUE_ROUTING, &q->routing);
     q->nrouting++;
-    d->asking = route_ask(q->worker->relay->routes, q->worker->mail, d->domain, delivery_variant(d),
-                          queue_routed, d);
+    struct delivery_way way;
+    delivery_wish(d, q->setup->config, &way);
+    d->asking = route_ask(q->worker->relay->routes, q->worker->mail, &way.wish, queue_routed, d);
 }
 
 // Its turn came when its route no longer held: policy may say otherwise now.

@@ -333,8 +333,8 @@ void queue_settle(struct delivery *d, void *queue)
     for (size_t i = 0; i < d->nrcpts; i++)
         one(&s, &d->rcpts[i]);
     bool again = may_look(&s);
-    if (s.worst.tls != WHY_TLS_NONE && (again || !d->looked))
-        routes_refresh(q->worker->relay->routes, d->domain);
+    if (s.worst.tls != WHY_TLS_NONE && (again || !d->looked) && d->route)
+        routes_refresh(q->worker->relay->routes, d->route);
     if (delivery_prune(d, settle_is_over))
         delivery_free(d);
     else if (again)

@@ -19,7 +19,7 @@ struct question {
     struct routes *routes;
     struct inbox *reply;
     char *domain, *host;
-    enum route_variant variant;
+    struct route_wish wish; // explain
     enum memory_owes owes;
     bool dane;
     struct planning *planning;
@@ -44,6 +44,7 @@ static void drop(struct question *q)
 {
     free(q->domain);
     free(q->host);
+    route_wish_free(&q->wish);
     free(q);
 }
 
@@ -86,15 +87,14 @@ static void ask_run_explain(struct item *item)
 {
     struct question *q = list_of(item, struct question, item);
     list_append(&q->routes->asked, &q->list);
-    q->planning = planning_start(&q->routes->world, q->routes->setup, q->domain, q->variant,
-                                 ask_explained, q);
+    q->planning = planning_start(&q->routes->world, q->routes->setup, &q->wish, ask_explained, q);
 }
 
-void routes_explain(struct routes *routes, struct inbox *loop_inbox, const char *domain,
-                    enum route_variant variant, routes_json_fn *fn, void *arg)
+void routes_explain(struct routes *routes, struct inbox *loop_inbox, const struct route_wish *wish,
+                    routes_json_fn *fn, void *arg)
 {
-    struct question *q = new_question(routes, domain, ask_run_explain);
-    q->variant = variant;
+    struct question *q = new_question(routes, wish->domain, ask_run_explain);
+    route_wish_copy(&q->wish, wish);
     ask(q, loop_inbox, fn, arg);
 }
 
@@ -204,13 +204,7 @@ static void ask_run_learn(struct item *item)
     struct question *q = list_of(item, struct question, item);
     struct routes *routes = q->routes;
     struct tls_memory *memory = routes->world.memory;
-    // Where the next hop is configured, what it proves is known under its own name: there it is recalled.
-    char domain[256];
-    routes_policy_domain_of(routes, q->domain, q->host, domain);
-    if (!domain[0]) {
-        drop(q);
-        return;
-    }
+    const char *domain = q->domain;
     const struct memory_row *row = tls_memory_row(memory, domain, q->host);
     enum memory_owes before = row ? row->owes : OWES_NOTHING;
     // The whole row is written, not this proof alone: a lower one lowers nothing on disk either.
@@ -222,10 +216,13 @@ static void ask_run_learn(struct item *item)
     drop(q);
 }
 
-void routes_learn(struct routes *routes, const char *domain, const char *host,
+// Where the next hop is configured, what it proves is known under its own name: there it is recalled.
+void routes_learn(struct routes *routes, const char *policy_domain, const char *host,
                   enum memory_owes proved, bool dane)
 {
-    struct question *q = new_question(routes, domain, ask_run_learn);
+    if (!policy_domain[0])
+        return;
+    struct question *q = new_question(routes, policy_domain, ask_run_learn);
     q->host = mem_dup(host);
     q->owes = proved;
     q->dane = dane;

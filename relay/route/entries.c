@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: ISC
 // The table of routes: what is planned or being planned, for whom, and what becomes stale. On the routes thread.
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "relay/base/mem.h"
@@ -15,7 +14,7 @@ void entry_forget(struct routes *routes, struct route_entry *e)
     routes->nentries--;
     route_unref(e->route);
     free(e->key);
-    free(e->domain);
+    route_wish_free(&e->wish);
     free(e);
 }
 
@@ -24,27 +23,18 @@ size_t routes_cached(const struct routes *routes)
     return routes->nentries;
 }
 
-// NULL: not there.
-struct route_entry *entry_look_up(struct routes *routes, const char *domain,
-                                  enum route_variant variant)
+struct route_entry *entry_find(struct routes *routes, const struct route_wish *wish)
 {
     struct route_entry *e;
-    char *key = mem_printf("%d %s", (int)variant, domain);
+    char *key = route_wish_key(wish);
     HASH_FIND_STR(routes->table, key, e);
-    free(key);
-    return e;
-}
-
-struct route_entry *entry_find(struct routes *routes, const char *domain,
-                               enum route_variant variant)
-{
-    struct route_entry *e = entry_look_up(routes, domain, variant);
-    if (e)
+    if (e) {
+        free(key);
         return e;
+    }
     e = mem_new(sizeof *e);
-    e->key = mem_printf("%d %s", (int)variant, domain);
-    e->domain = mem_dup(domain);
-    e->variant = variant;
+    e->key = key;
+    route_wish_copy(&e->wish, wish);
     e->routes = routes;
     list_init(&e->waiters);
     list_init(&e->age);
@@ -75,7 +65,8 @@ void entry_make_stale(struct route_entry *e)
 
 bool entry_concerns(const struct route_entry *e, const char *domain)
 {
-    return strcmp(e->domain, domain) == 0 || (e->route && route_has_policy_of(e->route, domain));
+    return strcmp(e->wish.domain, domain) == 0 ||
+           (e->route && route_has_policy_of(e->route, domain));
 }
 
 void routes_mark_stale(struct routes *routes, const char *domain)
@@ -85,28 +76,4 @@ void routes_mark_stale(struct routes *routes, const char *domain)
         if (entry_concerns(e, domain))
             entry_make_stale(e);
     }
-}
-
-size_t routes_policy_domains(const struct routes *routes, const char *domain,
-                             char out[MAX_POLICIES][256])
-{
-    struct plan_input in = {.setup = routes->setup, .domain = domain};
-    return plan_policy_domains(&in, out);
-}
-
-void routes_policy_domain_of(struct routes *routes, const char *domain, const char *host,
-                             char out[256])
-{
-    char all[MAX_POLICIES][256];
-    for (int variant = ROUTE_PLAIN; variant <= ROUTE_TLS_OPTIONAL; variant++) {
-        struct route_entry *e = entry_look_up(routes, domain, (enum route_variant)variant);
-        const struct route *route = e ? e->route : NULL;
-        for (size_t i = 0; route && i < route->nhosts; i++) {
-            if (strcmp(route->hosts[i].host, host) != 0)
-                continue;
-            snprintf(out, 256, "%s", route_policy_domain(route, &route->hosts[i]));
-            return;
-        }
-    }
-    snprintf(out, 256, "%s", routes_policy_domains(routes, domain, all) ? all[0] : "");
 }

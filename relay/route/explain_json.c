@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "config/login.h"
 #include "relay/base/address.h"
 #include "relay/base/clock.h"
 #include "relay/route/explain.h"
@@ -72,6 +73,16 @@ static void explain_json_why(json_t *j, const struct why *why)
     json_object_set_new(j, "act", json_text(why ? act_word(why->act) : ""));
 }
 
+static json_t *describe_login(const struct cfg_login *login)
+{
+    if (!login)
+        return json_null();
+    json_t *j = json_object();
+    json_object_set_new(j, "user", json_text(login->user));
+    json_object_set_new(j, "by", json_text(login_kind_word(login_kind(login))));
+    return j;
+}
+
 static json_t *describe_host(const struct route_host *h)
 {
     const struct demand *d = &h->demand;
@@ -89,12 +100,49 @@ static json_t *describe_host(const struct route_host *h)
     json_object_set_new(j, "tlsa", describe_tlsa(d));
     json_object_set_new(j, "sni", json_text(d->sni));
     json_object_set_new(j, "names", describe_names(d));
+    if (h->hop)
+        json_object_set_new(j, "next_hop", json_integer(h->rank + 1));
+    json_object_set_new(j, "login", describe_login(h->login));
+    json_object_set_new(j, "certificate", json_boolean(h->identity));
     json_object_set_new(j, "reason", json_text(refuse || d->shadowed ? why->text : ""));
     json_object_set_new(j, "type", json_text(refuse ? why_tls_word(why->tls) : ""));
     explain_json_why(j, refuse || d->shadowed ? why : NULL);
     if (d->observe > d->level)
         json_object_set_new(j, "watched", json_text(tls_level_word(d->observe)));
     return j;
+}
+
+// How we come there: the addresses that connections come from, and the names said in EHLO.
+static json_t *describe_sources(const struct route *route)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < 2; i++) {
+        const struct cfg_source *s = route->sources[i];
+        char text[ADDRESS_TEXT];
+        if (!s)
+            continue;
+        json_t *j = json_object();
+        json_object_set_new(j, "address",
+                            json_text(address_text((const struct sockaddr *)&s->address, text)));
+        json_object_set_new(j, "helo",
+                            json_text(s->helo[0] ? s->helo : route->setup->config->hostname));
+        json_array_append_new(list, j);
+    }
+    return list;
+}
+
+// By whose word mail goes there. A sender that nobody's row is about has no say.
+static void describe_way(const struct planning *planning, json_t *j)
+{
+    const struct route *route = planning_route(planning);
+    const struct route_wish *wish = planning_wish(planning);
+    json_object_set_new(j, "way", json_text(route_word_text(route->word)));
+    json_object_set_new(j, "site", json_text(route->site));
+    json_object_set_new(j, "source", describe_sources(route));
+    if (wish->sender)
+        json_object_set_new(j, "sender", json_text(wish->sender));
+    if (wish->sender && !route->sender)
+        json_object_set_new(j, "sender_unknown", json_true());
 }
 
 static json_t *describe_answer(const struct dns_answer *a)
@@ -180,6 +228,7 @@ json_t *explain_json(const struct planning *planning, const char *domain)
     explain_json_why(j, delivers ? NULL : &route->why);
     json_object_set_new(j, "next_hop_domain", json_text(route->next_hop_domain));
     json_object_set_new(j, "shadow", json_boolean(route->shadow));
+    describe_way(planning, j);
     json_object_set_new(j, "sts", describe_sts(route_sts(route, NULL)));
     if (route->npolicies > 1)
         json_object_set_new(j, "next_hops", describe_policies(planning));

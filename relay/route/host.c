@@ -19,6 +19,7 @@ void plan_free(struct plan *plan)
 {
     for (size_t i = 0; i < plan->nhosts; i++) {
         free(plan->hosts[i].host);
+        free(plan->hosts[i].hop);
         free(plan->hosts[i].addresses);
         demand_free(&plan->hosts[i].demand);
     }
@@ -37,8 +38,14 @@ static struct route_host *new_host(struct plan *plan, const struct hop *hop, con
                              .implicit_tls = hop->implicit_tls,
                              .preference = preference,
                              .mx_proof = hop->mx_proof,
-                             .address_proof = DNS_INSECURE};
+                             .address_proof = DNS_INSECURE,
+                             .rank = hop->rank,
+                             .rule = hop->terms->rule,
+                             .login = hop->terms->login};
     h->addresses = mem_new(MAX_ADDRESSES * sizeof *h->addresses);
+    if (hop->configured)
+        h->hop = mem_printf("%s:%u%s%s", host, (unsigned)hop->port, h->login ? " as " : "",
+                            h->login ? h->login->user : "");
     return h;
 }
 
@@ -51,6 +58,7 @@ static bool is_same(const struct sockaddr_storage *a, const struct sockaddr_stor
 // What became of a host's addresses: how many there were, and why some were left out.
 struct found {
     bool own, refused, failed, secure, insecure;
+    bool elsewhere; // of a family that this sender has no source address of
     struct why why; // of a failed lookup
 };
 
@@ -62,6 +70,10 @@ static void take_address(const struct plan_input *in, const struct hop *hop, str
             found->own = true;
             return;
         }
+    if (!way_uses(in, address->ss_family)) {
+        found->elsewhere = true;
+        return;
+    }
     if (!hop->configured && refused_address(in->setup->config, (const struct sockaddr *)address)) {
         found->refused = true;
         return;
@@ -99,7 +111,7 @@ static const struct dns_answer *take_family(const struct plan_input *in, const s
     return a;
 }
 
-static void no_address(struct route_host *h, const struct found *found)
+static void no_address(struct route_host *h, const struct hop *hop, const struct found *found)
 {
     if (h->naddresses)
         return;
@@ -111,8 +123,12 @@ static void no_address(struct route_host *h, const struct found *found)
         why_say(&h->unusable, HOST_IS_US, h->host);
     else if (found->refused)
         why_say(&h->unusable, ADDRESSES_REFUSED, h->host);
+    else if (found->elsewhere)
+        why_say(&h->unusable, SOURCE_FAMILY, h->host);
     else
         why_say(&h->unusable, NO_ADDRESS, h->host);
+    if (hop->configured) // an operator's mistake costs no mail
+        h->unusable.status[0] = '4';
     why_host(&h->unusable, h->host);
 }
 
@@ -224,6 +240,12 @@ static struct trust *trust_for(const struct plan_input *in, const struct cfg_des
     return own ? own : s->trust;
 }
 
+static struct creds *identity_for(const struct plan_input *in, const struct cfg_destination *rule)
+{
+    struct setup *s = in->setup;
+    return rule ? s->destination_identity[rule - s->config->delivery.destinations] : NULL;
+}
+
 // Each next hop has a policy and a memory of its own; what the operator names as a host has none.
 static int policy_index(const struct plan_input *in, const struct hop *hop)
 {
@@ -235,10 +257,11 @@ static int policy_index(const struct plan_input *in, const struct hop *hop)
     return -1;
 }
 
-static void decide(const struct plan_input *in, const struct plan *plan, const struct hop *hop,
-                   struct route_host *h, const struct tlsa_set *set, bool literal)
+static void decide(const struct plan_input *in, const struct hop *hop, struct route_host *h,
+                   const struct tlsa_set *set, bool literal)
 {
     h->policy = policy_index(in, hop);
+    h->identity = identity_for(in, h->rule);
     const struct plan_policy *ours = h->policy < 0 ? NULL : &in->policies[h->policy];
     const struct sts_view *sts = ours ? ours->sts : NULL;
     // RFC 8689: an MTA-STS enforce match makes the name authentic.
@@ -246,10 +269,11 @@ static void decide(const struct plan_input *in, const struct plan *plan, const s
     h->authentic = !literal && (hop->mx_proof == DNS_SECURE || sts_names);
     struct policy_input p = {
         .delivery = &in->setup->config->delivery,
-        .rule = plan->rule,
+        .rule = h->rule,
+        .least = hop->terms->least,
         .requiretls = in->variant == ROUTE_REQUIRETLS,
         .tls_optional = in->variant == ROUTE_TLS_OPTIONAL,
-        .shadow = plan->shadow,
+        .shadow = hop->terms->shadow,
         .host = literal ? NULL : h->host,
         .next_hop_domain = hop->next_hop_domain,
         .next_hop_canonical = hop->canonical,
@@ -261,7 +285,7 @@ static void decide(const struct plan_input *in, const struct plan *plan, const s
         .tlsa_why = set->why,
         .sts = sts,
         .owes = literal || !ours ? OWES_NOTHING : recall(in, ours->memory, h->host),
-        .trust = trust_for(in, plan->rule),
+        .trust = trust_for(in, h->rule),
         .now_s = clock_s(),
     };
     policy_decide(&p, &h->demand);
@@ -281,7 +305,7 @@ static void add_no_host(const struct plan_input *in, struct plan *plan, const st
             address ? "an address and not the name of a host (RFC 5321 section 5.1)"
                     : "no host name");
     struct tlsa_set none = {.state = TLSA_NONE};
-    decide(in, plan, hop, h, &none, false);
+    decide(in, hop, h, &none, false);
 }
 
 void plan_add_host(const struct plan_input *in, struct plan *plan, struct facts *facts,
@@ -304,7 +328,7 @@ void plan_add_host(const struct plan_input *in, struct plan *plan, struct facts 
         if (a && (!answer || a->proof != DNS_SECURE)) // one insecure answer makes all insecure
             answer = a;
     }
-    no_address(h, &found);
+    no_address(h, hop, &found);
     if (found.own && !hop->configured) {
         plan->met_ourselves = true;
         plan->own_preference = preference;
@@ -317,7 +341,7 @@ void plan_add_host(const struct plan_input *in, struct plan *plan, struct facts 
     bool ask = hop->mx_proof == DNS_SECURE || in->setup->config->dns.half_dane;
     if (ask && h->naddresses)
         look_up_tlsa(facts, h, answer, &set);
-    decide(in, plan, hop, h, &set, false);
+    decide(in, hop, h, &set, false);
     free(set.rdata);
 }
 
@@ -329,7 +353,7 @@ void plan_add_address(const struct plan_input *in, struct plan *plan, const stru
     struct found found = {0};
     if (address_read(span_text(address), h->port, &a))
         take_address(in, hop, h, &a, &found);
-    no_address(h, &found);
+    no_address(h, hop, &found);
     struct tlsa_set none = {.state = TLSA_NONE};
-    decide(in, plan, hop, h, &none, true);
+    decide(in, hop, h, &none, true);
 }

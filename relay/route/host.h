@@ -3,7 +3,7 @@
 #ifndef RELAY_ROUTE_HOST_H
 #define RELAY_ROUTE_HOST_H
 
-#include "relay/route/plan.h"
+#include "relay/route/way.h"
 
 #define MAX_MX_ANSWERS 64 // MX records looked at before sorting
 
@@ -16,12 +16,13 @@ struct hop {
         *canonical;  // canonical: its secure CNAME expansion, "" without one
     bool configured; // named by the operator: refused addresses do not apply
     bool looked_up;  // came out of an MX lookup: MTA-STS speaks of it
+    unsigned rank;   // which of the next hops
+    const struct way_terms *terms;
 };
 
 // The plan so far.
 struct plan {
-    const struct cfg_destination *rule;
-    bool shadow, configured;
+    bool configured;
     struct route_host *hosts;
     size_t nhosts;
     bool met_ourselves; // an address of ours was found: what follows is no better than we

@@ -22,7 +22,8 @@ static bool is_wildcard(const struct sockaddr_storage *a)
                                    : IN6_IS_ADDR_UNSPECIFIED(&in6->sin6_addr);
 }
 
-static void add_interfaces(struct own_addresses *own, const struct sockaddr_storage *listener)
+// Of one family, AF_UNSPEC: any; with this port.
+static void add_interfaces(struct own_addresses *own, int family, uint16_t port)
 {
     uv_interface_address_t *interfaces;
     int n;
@@ -31,10 +32,10 @@ static void add_interfaces(struct own_addresses *own, const struct sockaddr_stor
     for (int i = 0; i < n; i++) {
         struct sockaddr_storage a = {0};
         const struct sockaddr *own_one = (const struct sockaddr *)&interfaces[i].address;
-        if (own_one->sa_family != listener->ss_family)
+        if (family != AF_UNSPEC && own_one->sa_family != family)
             continue;
         memcpy(&a, own_one, address_size(own_one)); // with the scope of a link-local address
-        address_set_port(&a, address_port((const struct sockaddr *)listener));
+        address_set_port(&a, port);
         own_addresses_add(own, &a);
     }
     uv_free_interface_addresses(interfaces, n);
@@ -48,10 +49,16 @@ void own_addresses_find(const struct config *config, struct own_addresses *out)
         if (a->ss_family == AF_UNIX)
             continue;
         if (is_wildcard(a))
-            add_interfaces(out, a);
+            add_interfaces(out, a->ss_family, address_port((const struct sockaddr *)a));
         else
             own_addresses_add(out, a);
     }
+}
+
+void own_addresses_local(struct own_addresses *out)
+{
+    *out = (struct own_addresses){0};
+    add_interfaces(out, AF_UNSPEC, 0);
 }
 
 void own_addresses_free(struct own_addresses *own)

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "config/login.h"
+#include "relay/base/address.h"
 #include "relay/base/clock.h"
 #include "relay/base/maxima.h"
 #include "relay/base/mem.h"
@@ -15,24 +17,6 @@
 
 #define FAILED_ROUTE_S 60  // a route made while something failed lives no longer
 #define ROUTE_S        300 // nor any other: MTA-STS and memory have a say beside the DNS
-
-static const struct cfg_destination *rule_for(const struct plan_input *in)
-{
-    return config_destination(in->setup->config, in->domain);
-}
-
-// A rule's next hops stand before the smarthost.
-static size_t next_hops(const struct plan_input *in, const struct cfg_next_hop **hops)
-{
-    const struct cfg_destination *rule = rule_for(in);
-    const struct cfg_delivery *delivery = &in->setup->config->delivery;
-    if (rule && rule->nnext_hops) {
-        *hops = rule->next_hops;
-        return rule->nnext_hops;
-    }
-    *hops = delivery->smarthost;
-    return delivery->nsmarthost;
-}
 
 static size_t add_domain(char out[MAX_POLICIES][256], size_t n, const char *domain)
 {
@@ -46,13 +30,13 @@ static size_t add_domain(char out[MAX_POLICIES][256], size_t n, const char *doma
 
 size_t plan_policy_domains(const struct plan_input *in, char out[MAX_POLICIES][256])
 {
-    const struct cfg_next_hop *hops;
-    size_t n = next_hops(in, &hops), found = 0;
-    if (!n)
+    struct way way = way_find(in);
+    size_t found = 0;
+    if (!way.nhops)
         return in->domain[0] == '[' ? 0 : add_domain(out, 0, in->domain);
-    for (size_t i = 0; i < n; i++)
-        if (hops[i].kind == HOP_MX)
-            found = add_domain(out, found, hops[i].name);
+    for (size_t i = 0; i < way.nhops; i++)
+        if (way.hops[i].kind == HOP_MX)
+            found = add_domain(out, found, way.hops[i].name);
     return found;
 }
 
@@ -126,7 +110,7 @@ static void mx_failed(struct plan *plan, const char *domain, const struct dns_an
 
 // The MX hosts of one domain, or the domain itself where it has none (RFC 5321 section 5.1).
 static void expand_mx(const struct plan_input *in, struct plan *plan, struct facts *facts,
-                      const char *domain, uint16_t port, bool implicit_tls)
+                      const struct hop *base, const char *domain)
 {
     const struct dns_answer *answer = facts_ask(facts, domain, DNS_MX);
     if (!answer)
@@ -135,14 +119,10 @@ static void expand_mx(const struct plan_input *in, struct plan *plan, struct fac
         mx_failed(plan, domain, answer);
         return;
     }
-    struct hop hop = {.port = port,
-                      .implicit_tls = implicit_tls,
-                      .mx_proof = answer->proof,
-                      .next_hop_domain = domain,
-                      .canonical =
-                          answer->alias && answer->proof == DNS_SECURE ? answer->canonical : "",
-                      .configured = plan->configured,
-                      .looked_up = true};
+    struct hop hop = *base;
+    hop.mx_proof = answer->proof;
+    hop.canonical = answer->alias && answer->proof == DNS_SECURE ? answer->canonical : "";
+    hop.looked_up = true;
     if (answer->outcome == DNS_ABSENT) {
         if (answer->nxdomain)
             why_say(&plan->never, NO_SUCH_DOMAIN, domain);
@@ -167,24 +147,28 @@ static void expand_mx(const struct plan_input *in, struct plan *plan, struct fac
 }
 
 static void expand_hop(const struct plan_input *in, struct plan *plan, struct facts *facts,
-                       const struct cfg_next_hop *next)
+                       const struct way *way, size_t i)
 {
-    plan->configured = true;
+    const struct cfg_next_hop *next = &way->hops[i];
+    struct way_terms terms = way_terms(in, way, next);
     struct hop hop = {.port = next->port,
                       .implicit_tls = next->implicit_tls,
                       .mx_proof = DNS_SECURE, // the operator vouches for the name
                       .next_hop_domain = next->name,
                       .canonical = "",
-                      .configured = true};
+                      .configured = true,
+                      .rank = (unsigned)i,
+                      .terms = &terms};
     if (next->kind == HOP_MX)
-        expand_mx(in, plan, facts, next->name, next->port, next->implicit_tls);
+        expand_mx(in, plan, facts, &hop, next->name);
     else if (next->kind == HOP_HOST)
         plan_add_host(in, plan, facts, &hop, next->name, 0);
     else
         plan_add_address(in, plan, &hop, next->name);
 }
 
-static void expand_literal(const struct plan_input *in, struct plan *plan)
+static void expand_literal(const struct plan_input *in, struct plan *plan,
+                           const struct way_terms *terms)
 {
     if (!in->setup->config->delivery.address_literals) {
         why_say(&plan->never, ADDRESS_LITERAL, in->domain);
@@ -198,22 +182,25 @@ static void expand_literal(const struct plan_input *in, struct plan *plan)
     struct hop hop = {.port = in->setup->config->delivery.port,
                       .mx_proof = DNS_INSECURE,
                       .next_hop_domain = in->domain,
-                      .canonical = ""};
+                      .canonical = "",
+                      .terms = terms};
     plan_add_address(in, plan, &hop, text);
 }
 
-static void expand(const struct plan_input *in, struct plan *plan, struct facts *facts)
+static void expand(const struct plan_input *in, struct plan *plan, struct facts *facts,
+                   const struct way *way)
 {
-    const struct cfg_next_hop *hops;
-    size_t n = next_hops(in, &hops);
-    for (size_t i = 0; i < n; i++)
-        expand_hop(in, plan, facts, &hops[i]);
-    if (n)
+    for (size_t i = 0; i < way->nhops; i++)
+        expand_hop(in, plan, facts, way, i);
+    if (way->nhops)
         return;
+    struct way_terms terms = way_terms(in, way, NULL);
+    struct hop hop = {
+        .port = in->setup->config->delivery.port, .next_hop_domain = in->domain, .terms = &terms};
     if (in->domain[0] == '[')
-        expand_literal(in, plan);
+        expand_literal(in, plan, &terms);
     else
-        expand_mx(in, plan, facts, in->domain, in->setup->config->delivery.port, false);
+        expand_mx(in, plan, facts, &hop, in->domain);
 }
 
 static bool is_exception(const struct cfg_destination *rule)
@@ -222,20 +209,20 @@ static bool is_exception(const struct cfg_destination *rule)
 }
 
 // What lifts DANE of this message or destination lifts the wait for it too.
-static bool dane_is_lifted(const struct plan_input *in, const struct plan *plan)
+static bool dane_is_lifted(const struct plan_input *in, const struct route *route)
 {
     return in->variant != ROUTE_REQUIRETLS &&
-           (in->variant == ROUTE_TLS_OPTIONAL || plan->shadow || is_exception(plan->rule));
+           (in->variant == ROUTE_TLS_OPTIONAL || route->shadow || is_exception(route->rule));
 }
 
 // dns.on_failure: what is known to have DANE waits, the rest goes on (or all waits).
-static bool waits_for_dns(const struct plan_input *in, const struct plan *plan, struct why *why)
+static bool waits_for_dns(const struct plan_input *in, const struct route *route, struct why *why)
 {
     if (!in->dns_broken)
         return false;
     bool known = in->setup->config->dns.defer_on_failure;
     int64_t oldest = clock_s() - (int64_t)in->setup->config->delivery.memory_days * 86400;
-    for (size_t p = 0; p < in->npolicies && !dane_is_lifted(in, plan); p++) {
+    for (size_t p = 0; p < in->npolicies && !dane_is_lifted(in, route); p++) {
         const struct memory_view *memory = in->policies[p].memory;
         for (size_t i = 0; memory && i < memory->n; i++)
             known = known || (memory->rows[i].dane && memory->rows[i].seen_s >= oldest);
@@ -261,7 +248,7 @@ static void give_verdict(const struct plan_input *in, struct plan *plan, struct 
         if (why && (!first || (why_permanent(first) && !why_permanent(why))))
             first = why;
     }
-    if (waits_for_dns(in, plan, &route->why)) {
+    if (waits_for_dns(in, route, &route->why)) {
         route->verdict = ROUTE_DEFER;
     } else if (usable) {
         route->verdict = ROUTE_DELIVER;
@@ -275,6 +262,8 @@ static void give_verdict(const struct plan_input *in, struct plan *plan, struct 
         route->why = plan->never;
         if (!why_is_set(&route->why))
             why_say(&route->why, NO_HOST, in->domain);
+        if (plan->configured) // the operator's mistake, or a day on which his DNS is wrong, costs no mail
+            route->why.status[0] = '4';
         route->verdict = why_permanent(&route->why) ? ROUTE_BOUNCE : ROUTE_DEFER;
     }
 }
@@ -285,29 +274,54 @@ static int plan_by_name(const void *a, const void *b)
 }
 
 // The sorted host set: domains hosted in one place share a lane.
-static char *name_site(const struct route *route)
+static void name_hosts(const struct route *route, struct buf *site)
 {
-    if (!route->nhosts)
-        return mem_printf("domain %s", route->domain);
     char **names = mem_new(route->nhosts * sizeof *names);
     for (size_t i = 0; i < route->nhosts; i++)
         names[i] = mem_printf("%s:%u", route->hosts[i].host, route->hosts[i].port);
     qsort(names, route->nhosts, sizeof *names, plan_by_name);
-    struct buf site;
-    buf_init(&site, 65536);
     for (size_t i = 0; i < route->nhosts; i++) {
-        buf_addf(&site, "%s%s", i ? " " : "", names[i]);
+        buf_addf(site, "%s%s", i ? " " : "", names[i]);
         free(names[i]);
     }
     free(names);
-    return buf_take(&site);
 }
 
-static bool in_shadow(const struct plan_input *in, const struct cfg_destination *rule)
+// What a host counts by beside itself: who logs in, and where its sender's mail comes from.
+static void name_ourselves(const struct route *route, struct buf *site)
 {
-    if (rule && rule->mode >= 0)
-        return rule->mode == MODE_SHADOW;
-    return in->setup->config->delivery.mode == MODE_SHADOW;
+    const char *before = " as ";
+    for (size_t i = 0; i < route->nhosts; i++) {
+        const struct cfg_login *login = route->hosts[i].login;
+        if (!login || (i && login_same(login, route->hosts[i - 1].login)))
+            continue;
+        buf_addf(site, "%s%s", before, login->user);
+        before = "+";
+    }
+    before = " from ";
+    bool own = route->sender && route->sender->nsources;
+    for (size_t i = 0; own && i < 2; i++) {
+        char text[ADDRESS_TEXT];
+        if (!route->sources[i])
+            continue;
+        buf_addf(site, "%s%s", before,
+                 address_text((const struct sockaddr *)&route->sources[i]->address, text));
+        before = "+";
+    }
+}
+
+static void settle_site(const struct plan_input *in, struct route *route)
+{
+    struct buf site;
+    buf_init(&site, 65536);
+    if (route->nhosts)
+        name_hosts(route, &site);
+    else
+        buf_addf(&site, "domain %s", route->domain);
+    route->sources[0] = way_source(in, buf_text(&site), AF_INET);
+    route->sources[1] = way_source(in, buf_text(&site), AF_INET6);
+    name_ourselves(route, &site);
+    route->site = buf_take(&site);
 }
 
 // A lookup of MTA-STS that failed, or DNSSEC that cannot be checked, may be well in a minute: what was decided
@@ -350,10 +364,28 @@ static void keep_policies(const struct plan_input *in, struct route *route)
     }
 }
 
+// The first hop's terms speak for the route where only one can.
+static void keep_terms(const struct plan_input *in, const struct way *way, struct route *route)
+{
+    struct way_terms first = way_terms(in, way, way->nhops ? &way->hops[0] : NULL);
+    route->word = way->word;
+    route->rule = first.rule;
+    route->shadow = first.shadow;
+    route->sender = in->sender;
+    for (size_t i = 0; i < route->nhosts; i++) {
+        const struct cfg_destination *rule = route->hosts[i].rule;
+        if (is_exception(rule) && (!route->ends_s || rule->until < route->ends_s))
+            route->ends_s = rule->until;
+    }
+    if (!route->ends_s && is_exception(route->rule))
+        route->ends_s = route->rule->until;
+}
+
 struct route *route_plan(const struct plan_input *in, struct facts *facts)
 {
-    struct plan plan = {.rule = rule_for(in), .shadow = in_shadow(in, rule_for(in))};
-    expand(in, &plan, facts);
+    struct way way = way_find(in);
+    struct plan plan = {.configured = way.nhops > 0};
+    expand(in, &plan, facts, &way);
     if (facts_count_wanted(facts) || !policies_known(in)) {
         plan_free(&plan);
         return NULL;
@@ -365,13 +397,11 @@ struct route *route_plan(const struct plan_input *in, struct facts *facts)
     route->next_hop_domain = mem_dup(route->npolicies ? route->policies[0].domain : in->domain);
     route->variant = in->variant;
     route->setup = setup_ref(in->setup);
-    route->rule = plan.rule;
-    route->shadow = plan.shadow;
     route->hosts = plan.hosts;
     route->nhosts = plan.nhosts;
-    route->site = name_site(route);
+    keep_terms(in, &way, route);
+    settle_site(in, route);
     give_verdict(in, &plan, route);
-    route->ends_s = is_exception(plan.rule) ? plan.rule->until : 0;
     route->expires_ms = clock_mono_ms() + life_s(in, facts, route) * 1000;
     return route;
 }

@@ -18,6 +18,10 @@ struct plan_input {
     struct setup *setup;
     const char *domain; // recipient domain, A-label or "[literal]"
     enum route_variant variant;
+    const struct cfg_sender *sender;      // whose row has a way of its own; NULL: nobody's
+    const struct cfg_next_hop *redirect;  // where an operator sends it instead; NULL: nowhere
+    const struct sockaddr_storage *local; // addresses of this machine, for the choice of a source
+    size_t nlocal;
     const struct sockaddr_storage *own; // addresses where a connection would reach ourselves
     size_t nown;
     bool dns_broken;                    // the validation self-check failed

@@ -4,10 +4,12 @@
 #include "relay/route/planning.h"
 
 #include <stdlib.h>
+#include "config/value.h"
 #include "relay/base/clock.h"
 #include "relay/base/id.h"
 #include "relay/base/mem.h"
 #include "relay/route/own_addresses.h"
+#include "relay/setup/principal.h"
 
 // One of the domains whose policy counts.
 struct subject {
@@ -21,13 +23,14 @@ struct subject {
 struct planning {
     const struct planning_world *world;
     struct setup *setup;
-    char *domain;
-    enum route_variant variant;
+    struct route_wish wish;
+    const struct cfg_sender *sender;
+    struct cfg_next_hop redirect; // without a name: none
     struct facts *facts;
     struct dns_evaluation *evaluation;
     struct subject subjects[MAX_POLICIES];
     size_t nsubjects;
-    struct own_addresses own;
+    struct own_addresses own, local;
     struct dns_state dns;
     uint64_t seed;
     struct route *route;
@@ -41,22 +44,32 @@ static bool dns_is_sound(const struct dns_state *state)
     return state->health == DNS_HEALTH_OK || state->health == DNS_HEALTH_OFF;
 }
 
+// What every evaluation begins with.
+static struct plan_input planning_input(const struct planning *p)
+{
+    return (struct plan_input){.setup = p->setup,
+                               .domain = p->wish.domain,
+                               .variant = p->wish.variant,
+                               .sender = p->sender,
+                               .redirect = p->redirect.name ? &p->redirect : NULL};
+}
+
 static struct route *planning_evaluate(struct planning *p)
 {
     struct plan_policy policies[MAX_POLICIES];
     for (size_t i = 0; i < p->nsubjects; i++)
         policies[i] = (struct plan_policy){p->subjects[i].known ? &p->subjects[i].sts : NULL,
                                            &p->subjects[i].memory};
-    struct plan_input in = {.setup = p->setup,
-                            .domain = p->domain,
-                            .variant = p->variant,
-                            .own = p->own.at,
-                            .nown = p->own.n,
-                            .dns_broken = !dns_is_sound(&p->dns),
-                            .dns_text = p->dns.text[0] ? p->dns.text : "it was not checked yet",
-                            .policies = policies,
-                            .npolicies = p->nsubjects,
-                            .seed = p->seed};
+    struct plan_input in = planning_input(p);
+    in.own = p->own.at;
+    in.nown = p->own.n;
+    in.local = p->local.at;
+    in.nlocal = p->local.n;
+    in.dns_broken = !dns_is_sound(&p->dns);
+    in.dns_text = p->dns.text[0] ? p->dns.text : "it was not checked yet";
+    in.policies = policies;
+    in.npolicies = p->nsubjects;
+    in.seed = p->seed;
     return route_plan(&in, p->facts);
 }
 
@@ -100,7 +113,7 @@ static void planning_sts_came(const struct sts_view *view, void *arg)
 static void ask_subjects(struct planning *p)
 {
     char domains[MAX_POLICIES][256];
-    struct plan_input in = {.setup = p->setup, .domain = p->domain, .variant = p->variant};
+    struct plan_input in = planning_input(p);
     uint64_t days = p->setup->config->delivery.memory_days;
     p->nsubjects = plan_policy_domains(&in, domains);
     for (size_t i = 0; i < p->nsubjects; i++) {
@@ -115,18 +128,43 @@ static void ask_subjects(struct planning *p)
     }
 }
 
+// What a redirection names was read before it was kept; what cannot be read now leads nowhere (RFC 6761).
+static void planning_redirect(struct planning *p)
+{
+    struct why why;
+    if (!p->wish.next_hop)
+        return;
+    if (value_hop(span_text(p->wish.next_hop), &p->redirect, &why) < 0)
+        p->redirect =
+            (struct cfg_next_hop){.kind = HOP_HOST, .name = mem_dup("unreadable.invalid")};
+    if (!p->redirect.port)
+        p->redirect.port = p->setup->config->delivery.port;
+}
+
+static void planning_sender(struct planning *p)
+{
+    const struct config *config = p->setup->config;
+    if (p->wish.sender) {
+        char *client = mem_printf("[%s]", p->wish.sender); // explain may be given an address
+        p->sender = principal_row(config, p->wish.sender, client);
+        free(client);
+    }
+    if (config->delivery.nsources > 1 || (p->sender && p->sender->nsources))
+        own_addresses_local(&p->local);
+}
+
 struct planning *planning_start(const struct planning_world *world, struct setup *setup,
-                                const char *domain, enum route_variant variant,
-                                void (*done)(void *arg), void *arg)
+                                const struct route_wish *wish, void (*done)(void *arg), void *arg)
 {
     struct planning *p = mem_new(sizeof *p);
     p->world = world;
     p->setup = setup_ref(setup);
-    p->domain = mem_dup(domain);
-    p->variant = variant;
+    route_wish_copy(&p->wish, wish);
     p->facts = facts_new();
     p->done = done;
     p->arg = arg;
+    planning_redirect(p);
+    planning_sender(p);
     own_addresses_find(setup->config, &p->own);
     dns_get_state(world->dns, &p->dns);
     random_bytes(&p->seed, sizeof p->seed);
@@ -147,9 +185,11 @@ void planning_free(struct planning *p)
         memory_view_free(&p->subjects[i].memory);
     }
     own_addresses_free(&p->own);
+    own_addresses_free(&p->local);
+    free(p->redirect.name);
     route_unref(p->route);
     setup_unref(p->setup);
-    free(p->domain);
+    route_wish_free(&p->wish);
     free(p);
 }
 
@@ -166,6 +206,11 @@ const struct facts *planning_facts(const struct planning *p)
 const struct memory_view *planning_memory(const struct planning *p, size_t policy)
 {
     return policy < p->nsubjects ? &p->subjects[policy].memory : NULL;
+}
+
+const struct route_wish *planning_wish(const struct planning *p)
+{
+    return &p->wish;
 }
 
 const struct dns_state *planning_dns(const struct planning *p)

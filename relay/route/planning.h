@@ -7,6 +7,7 @@
 
 #include "dns/dns.h"
 #include "relay/route/plan.h"
+#include "relay/route/wish.h"
 #include "tls/sts_cache.h"
 
 // What a loop has to plan with; lives longer than its plannings.
@@ -18,10 +19,9 @@ struct planning_world {
 };
 
 struct planning;
-// One callback on the loop, never inside the call; planning_free may be called from it.
+// The wish is copied. One callback on the loop, never inside the call; planning_free may be called from it.
 struct planning *planning_start(const struct planning_world *world, struct setup *setup,
-                                const char *domain, enum route_variant variant,
-                                void (*done)(void *arg), void *arg);
+                                const struct route_wish *wish, void (*done)(void *arg), void *arg);
 // Before `done`: cancels, no callback comes. Accepts NULL.
 void planning_free(struct planning *planning);
 
@@ -33,6 +33,7 @@ struct route *planning_route(const struct planning *planning);
 const struct facts *planning_facts(const struct planning *planning);
 // Of the route's policy with this number; NULL: there is none.
 const struct memory_view *planning_memory(const struct planning *planning, size_t policy);
+const struct route_wish *planning_wish(const struct planning *planning);
 const struct dns_state *planning_dns(const struct planning *planning);
 
 #endif

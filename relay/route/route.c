@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include "config/login.h"
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
 #include "relay/setup/setup.h"
@@ -22,6 +23,7 @@ void route_unref(struct route *route)
         return;
     for (size_t i = 0; i < route->nhosts; i++) {
         free(route->hosts[i].host);
+        free(route->hosts[i].hop);
         free(route->hosts[i].addresses);
         demand_free(&route->hosts[i].demand);
     }
@@ -45,30 +47,42 @@ bool route_is_fresh(const struct route *route)
     return !route->ends_s || clock_s() <= route->ends_s;
 }
 
-// The same login, or none on either side.
-static bool same_login(const struct cfg_destination *a, const struct cfg_destination *b)
+const char *route_word_text(enum route_word word)
 {
-    bool logs_in = a && a->auth_user && a->auth_user[0];
-    return a == b || (!logs_in && !(b && b->auth_user && b->auth_user[0]));
+    static const char *const words[] = {"mx", "rule", "sender", "smarthost", "operator"};
+    return words[word];
+}
+
+const struct route_host *route_host_named(const struct route *route, const char *host,
+                                          uint16_t port)
+{
+    for (size_t i = 0; i < route->nhosts; i++)
+        if (strcmp(route->hosts[i].host, host) == 0 && route->hosts[i].port == port)
+            return &route->hosts[i];
+    return NULL;
+}
+
+// They ask the same of a host, and do the same there.
+static bool route_host_agree(const struct route_host *x, const struct route_host *y)
+{
+    return y && y->preference == x->preference && y->rank == x->rank &&
+           y->demand.refuse == x->demand.refuse &&
+           why_is_set(&y->unusable) == why_is_set(&x->unusable) && y->identity == x->identity &&
+           login_same(x->login, y->login) && strcmp(y->demand.key, x->demand.key) == 0;
 }
 
 bool route_agree(const struct route *a, const struct route *b)
 {
     if (a == b)
         return true;
-    if (a->nhosts != b->nhosts || a->variant != b->variant || !same_login(a->rule, b->rule))
+    if (a->nhosts != b->nhosts || a->variant != b->variant || a->sources[0] != b->sources[0] ||
+        a->sources[1] != b->sources[1])
         return false;
-    for (size_t i = 0; i < a->nhosts; i++) {
-        const struct route_host *x = &a->hosts[i], *y = NULL;
-        // Equal preferences were shuffled, so the order says nothing.
-        for (size_t j = 0; j < b->nhosts && !y; j++)
-            if (strcmp(b->hosts[j].host, x->host) == 0 && b->hosts[j].port == x->port)
-                y = &b->hosts[j];
-        if (!y || y->preference != x->preference || y->demand.refuse != x->demand.refuse ||
-            why_is_set(&y->unusable) != why_is_set(&x->unusable) ||
-            strcmp(y->demand.key, x->demand.key) != 0)
+    // Equal preferences were shuffled, so the order says nothing.
+    for (size_t i = 0; i < a->nhosts; i++)
+        if (!route_host_agree(&a->hosts[i],
+                              route_host_named(b, a->hosts[i].host, a->hosts[i].port)))
             return false;
-    }
     return true;
 }
 

@@ -18,6 +18,11 @@ enum route_verdict { ROUTE_DELIVER, ROUTE_DEFER, ROUTE_BOUNCE };
 // What the message asks for, which changes the demands (RFC 8689).
 enum route_variant { ROUTE_PLAIN, ROUTE_REQUIRETLS, ROUTE_TLS_OPTIONAL };
 
+// Whose word named the hops.
+enum route_word { WORD_DOMAIN, WORD_RULE, WORD_SENDER, WORD_SMARTHOST, WORD_OPERATOR };
+const char *
+route_word_text(enum route_word word); // "mx", "rule", "sender", "smarthost", "operator"
+
 struct route_host {
     char *host; // the MX host as published (A-label), or the address literal
     uint16_t port;
@@ -30,6 +35,12 @@ struct route_host {
     struct demand demand;  // tls/policy.h: level, source, names, SNI, TLSA set, or refused with why
     struct why unusable;   // set: this host cannot be used now (no address, TLSA bogus, …)
     bool authentic;        // its name is authentic for REQUIRETLS
+    char *hop; // named by the operator: the name of its health (relay/route/health.h); else NULL
+    unsigned rank; // which of the next hops it belongs to
+    const struct cfg_destination
+        *rule; // that counts there; NULL: none. Of the route's setup, as what follows
+    const struct cfg_login *login; // NULL: nobody logs in
+    struct creds *identity;        // the certificate to show; NULL: none
     int policy; // whose MTA-STS policy and memory count: of route->policies; -1: nobody's
 };
 
@@ -45,15 +56,20 @@ struct route {
     char *domain;          // the recipient domain
     char *next_hop_domain; // what was looked up: the domain or the configured next hop
     enum route_variant variant;
-    char *site; // lane key: the sorted host set, or the configured next hop
+    char *
+        site; // lane key: the sorted host set, and the login and sender's source address where there are any
     enum route_verdict verdict;
     struct why why;           // unless ROUTE_DELIVER: the reason; also when every host is unusable
     struct route_host *hosts; // in order of trying (equal preferences shuffled)
     size_t nhosts;
-    bool shadow; // deliver as opportunistic, record what would have been refused
+    enum route_word word;            // whose word this is
+    const struct cfg_sender *sender; // whose row counted; NULL: nobody's
+    const struct cfg_source
+        *sources[2]; // where connections come from: IPv4, IPv6; NULL: as the system likes
+    bool shadow;     // deliver as opportunistic, record what would have been refused
     struct shadow_note
         *notes; // relay/route/route.c: what shadow mode would have refused; may be NULL
-    const struct cfg_destination *rule; // of the setup held below; NULL without
+    const struct cfg_destination *rule; // of the first hop; of the setup held below; NULL without
     struct setup *setup;                // reference
     struct route_policy *policies;      // in the order of the next hops; none for configured hosts
     size_t npolicies;
@@ -66,6 +82,14 @@ struct route {
 };
 
 #define ROUTE_SLACK_MS 60000 // a delivery that waited for its turn may use an expired route so long
+
+static inline const struct cfg_source *route_source(const struct route *route, int family)
+{
+    return route->sources[family == AF_INET6];
+}
+// The host of that name and port; NULL: it is none of this route's.
+const struct route_host *route_host_named(const struct route *route, const char *host,
+                                          uint16_t port);
 
 struct route *route_ref(struct route *route);
 void route_unref(struct route *route); // accepts NULL

@@ -22,8 +22,7 @@ struct route_request {
     struct list list; // in its entry's waiters
     struct routes *routes;
     struct inbox *reply;
-    char *domain;
-    enum route_variant variant;
+    struct route_wish wish;
     route_fn *fn;
     void *arg;
     struct route *route;
@@ -37,7 +36,7 @@ static void routes_deliver_answer(struct item *item)
     if (!r->cancelled)
         r->fn(r->route, r->arg);
     route_unref(r->route);
-    free(r->domain);
+    route_wish_free(&r->wish);
     free(r);
 }
 
@@ -70,13 +69,14 @@ static const struct memory_view *memory_of(const struct planning *planning,
 static void tell_gone_tlsa(const struct route_entry *e)
 {
     const struct route *now = planning_route(e->planning);
-    for (size_t i = 0; i < now->nhosts && e->variant == ROUTE_PLAIN; i++) {
+    bool plain = e->wish.variant == ROUTE_PLAIN && !e->wish.sender && !e->wish.next_hop;
+    for (size_t i = 0; i < now->nhosts && plain; i++) {
         const struct route_host *h = &now->hosts[i];
         if (h->demand.ntlsa || h->demand.refuse || why_is_set(&h->unusable) ||
             !had_tlsa(e->route, memory_of(e->planning, h), h->host))
             continue;
         char *what = mem_printf("%s has no TLSA records any more that DNSSEC vouches for", h->host);
-        routes_policy_changed(e->routes, e->domain, what);
+        routes_policy_changed(e->routes, e->wish.domain, what);
         free(what);
     }
 }
@@ -98,15 +98,14 @@ static void start_planning(struct route_entry *e)
 {
     struct routes *routes = e->routes;
     e->stale = false;
-    e->planning =
-        planning_start(&routes->world, routes->setup, e->domain, e->variant, routes_planned, e);
+    e->planning = planning_start(&routes->world, routes->setup, &e->wish, routes_planned, e);
 }
 
 static void routes_take_request(struct item *item)
 {
     struct route_request *r = list_of(item, struct route_request, item);
     struct routes *routes = r->routes;
-    struct route_entry *e = entry_find(routes, r->domain, r->variant);
+    struct route_entry *e = entry_find(routes, &r->wish);
     list_append(&e->waiters, &r->list);
     if (e->planning)
         return;
@@ -120,14 +119,13 @@ static void routes_take_request(struct item *item)
     entries_make_room(routes);
 }
 
-struct route_request *route_ask(struct routes *routes, struct inbox *loop_inbox, const char *domain,
-                                enum route_variant variant, route_fn *fn, void *arg)
+struct route_request *route_ask(struct routes *routes, struct inbox *loop_inbox,
+                                const struct route_wish *wish, route_fn *fn, void *arg)
 {
     struct route_request *r = mem_new(sizeof *r);
     r->routes = routes;
     r->reply = loop_inbox;
-    r->domain = mem_dup(domain);
-    r->variant = variant;
+    route_wish_copy(&r->wish, wish);
     r->fn = fn;
     r->arg = arg;
     list_init(&r->list);
@@ -149,7 +147,7 @@ struct order {
     struct sts_request *sts;
     struct routes *routes;
     struct setup *setup;
-    char *domain;
+    struct route *route;
 };
 
 // The policy has been looked up again. Where it is another, routes_keep_policy has told the routes.
@@ -158,32 +156,38 @@ static void routes_refreshed(const struct sts_view *view, void *arg)
     (void)view;
     struct order *o = arg;
     list_remove(&o->list);
-    free(o->domain);
     free(o);
 }
 
 // DNS is asked anew for the domain, and for the TLSA records of its hosts, which may stand in other zones:
-// keys roll, and a cached record does not know (RFC 7671 section 8.1). False: done less than a minute ago.
+// keys roll, and a cached record does not know (RFC 7671 section 8.1).
+static void forget_hosts(struct routes *routes, const struct route *route)
+{
+    for (size_t i = 0; i < route->nhosts; i++) {
+        const struct route_host *h = &route->hosts[i];
+        char name[300];
+        snprintf(name, sizeof name, "_%u._tcp.%s", h->port, h->host);
+        dns_forget(routes->relay->dns, name);
+        if (!h->demand.tlsa_base)
+            continue;
+        snprintf(name, sizeof name, "_%u._tcp.%s", h->port, h->demand.tlsa_base);
+        dns_forget(routes->relay->dns, name);
+    }
+}
+
+// False: done less than a minute ago.
 static bool forget_answers(struct routes *routes, const char *domain)
 {
     bool again = false;
-    for (int variant = ROUTE_PLAIN; variant <= ROUTE_TLS_OPTIONAL; variant++) {
-        struct route_entry *e = entry_look_up(routes, domain, (enum route_variant)variant);
-        uint64_t now = clock_mono_ms();
-        if (!e || !e->route || (e->refreshed_ms && now - e->refreshed_ms < REFRESH_MS))
+    uint64_t now = clock_mono_ms();
+    list_each (it, &routes->entries) {
+        struct route_entry *e = list_of(it, struct route_entry, age);
+        bool soon = e->refreshed_ms && now - e->refreshed_ms < REFRESH_MS;
+        if (!e->route || soon || strcmp(e->wish.domain, domain) != 0)
             continue;
         again = true;
         e->refreshed_ms = now;
-        for (size_t i = 0; i < e->route->nhosts; i++) {
-            const struct route_host *h = &e->route->hosts[i];
-            char name[300];
-            snprintf(name, sizeof name, "_%u._tcp.%s", h->port, h->host);
-            dns_forget(routes->relay->dns, name);
-            if (!h->demand.tlsa_base)
-                continue;
-            snprintf(name, sizeof name, "_%u._tcp.%s", h->port, h->demand.tlsa_base);
-            dns_forget(routes->relay->dns, name);
-        }
+        forget_hosts(routes, e->route);
     }
     if (again)
         dns_forget(routes->relay->dns, domain);
@@ -194,7 +198,6 @@ static void refresh_policy(struct routes *routes, const char *domain)
 {
     struct order *o = mem_new(sizeof *o);
     o->routes = routes;
-    o->domain = mem_dup(domain);
     list_init(&o->list);
     list_append(&routes->refreshing, &o->list);
     o->sts = sts_cache_refresh(routes->world.sts, domain, false, routes_refreshed, o);
@@ -204,21 +207,20 @@ static void routes_take_refresh(struct item *item)
 {
     struct order *o = list_of(item, struct order, item);
     struct routes *routes = o->routes;
-    char domains[MAX_POLICIES][256];
-    size_t n = routes_policy_domains(routes, o->domain, domains);
-    if (forget_answers(routes, o->domain))
-        routes_mark_stale(routes, o->domain);
-    for (size_t i = 0; i < n; i++)
-        refresh_policy(routes, domains[i]);
-    free(o->domain);
+    struct route *route = o->route;
+    if (forget_answers(routes, route->domain))
+        routes_mark_stale(routes, route->domain);
+    for (size_t i = 0; i < route->npolicies; i++)
+        refresh_policy(routes, route->policies[i].domain);
+    route_unref(route);
     free(o);
 }
 
-void routes_refresh(struct routes *routes, const char *domain)
+void routes_refresh(struct routes *routes, struct route *route)
 {
     struct order *o = mem_new(sizeof *o);
     *o = (struct order){
-        .item = {NULL, routes_take_refresh}, .routes = routes, .domain = mem_dup(domain)};
+        .item = {NULL, routes_take_refresh}, .routes = routes, .route = route_ref(route)};
     inbox_post(routes->mail, &o->item);
 }
 
@@ -414,7 +416,6 @@ static void routes_take_close(struct item *item)
     list_each_safe (it, &routes->refreshing) {
         struct order *refresh = list_of(it, struct order, list);
         sts_cache_cancel(refresh->sts);
-        free(refresh->domain);
         free(refresh);
     }
     sts_cache_close(routes->world.sts);

@@ -6,6 +6,7 @@
 
 #include "relay/worker/relay.h"
 #include "relay/route/route.h"
+#include "relay/route/wish.h"
 
 struct routes_options {
     struct relay *relay;
@@ -17,23 +18,25 @@ void routes_close(struct routes *routes);                       // every request
 size_t routes_cached(const struct routes *routes); // routes kept or being planned; any thread
 
 // One callback on the loop of `loop_inbox`, never inside the call, unless cancelled. The route is counted:
-// take a reference to keep it. Any thread.
+// take a reference to keep it. The wish is copied. Any thread.
 typedef void route_fn(struct route *route, void *arg);
-struct route_request *route_ask(struct routes *routes, struct inbox *loop_inbox, const char *domain,
-                                enum route_variant variant, route_fn *fn, void *arg);
+struct route_request *route_ask(struct routes *routes, struct inbox *loop_inbox,
+                                const struct route_wish *wish, route_fn *fn, void *arg);
 void route_cancel(struct route_request *request); // on the asking thread; accepts NULL
-// A policy failed on delivery: look MTA-STS TXT (at most once a minute a domain) and the route up again.
-void routes_refresh(struct routes *routes, const char *domain);
+// A policy failed on a delivery by this route: look MTA-STS TXT (at most once a minute a domain) and all routes of
+// its domain up again.
+void routes_refresh(struct routes *routes, struct route *route);
 
-// TLS memory: what a host of (the policy domain of) `domain` proved in a finished handshake; `dane`: it had
-// usable TLSA records. Kept in the table of this thread and on disk. Any thread.
-void routes_learn(struct routes *routes, const char *domain, const char *host,
+// TLS memory: what a host proved in a finished handshake; `dane`: it had usable TLSA records. `policy_domain` is whose
+// policy and memory count for it (route_policy_domain), ""  nobody's: then nothing is learned. Kept in the table of
+// this thread and on disk. Any thread.
+void routes_learn(struct routes *routes, const char *policy_domain, const char *host,
                   enum memory_owes proved, bool dane);
 // `waxwing explain` of the running relay: plans afresh. `fn` gets the explanation as JSON text (free it) on
 // the loop of loop_inbox; also the answers to tls policies, memory, refresh and forget (relay/route/ask.c).
 typedef void routes_json_fn(char *json, void *arg);
-void routes_explain(struct routes *routes, struct inbox *loop_inbox, const char *domain,
-                    enum route_variant variant, routes_json_fn *fn, void *arg);
+void routes_explain(struct routes *routes, struct inbox *loop_inbox, const struct route_wish *wish,
+                    routes_json_fn *fn, void *arg);
 void routes_policies(struct routes *routes, struct inbox *loop_inbox, routes_json_fn *fn,
                      void *arg);
 // Fetches the MTA-STS policy whatever the id says.

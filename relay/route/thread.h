@@ -14,13 +14,12 @@
 #include "relay/route/planning.h"
 #include "relay/route/routes.h"
 
-// One (domain, variant): being planned, or planned.
+// One wish: being planned, or planned.
 struct route_entry {
     UT_hash_handle hh;
     struct list age; // in routes->entries, oldest first
     char *key;
-    char *domain;
-    enum route_variant variant;
+    struct route_wish wish;
     struct routes *routes;
     struct route *route;       // NULL: never planned
     struct planning *planning; // NULL: none under way
@@ -46,10 +45,8 @@ struct routes {
 };
 
 // relay/route/entries.c
-struct route_entry *entry_look_up(struct routes *routes, const char *domain,
-                                  enum route_variant variant); // NULL: not there
-struct route_entry *entry_find(struct routes *routes, const char *domain,
-                               enum route_variant variant); // made where there is none
+struct route_entry *entry_find(struct routes *routes,
+                               const struct route_wish *wish); // made where there is none
 void entry_forget(struct routes *routes, struct route_entry *e);
 void entries_make_room(struct routes *routes);
 void entry_make_stale(
@@ -58,12 +55,6 @@ void entry_make_stale(
 bool entry_concerns(const struct route_entry *e, const char *domain);
 // Every route that the domain concerns is planned again when next asked for.
 void routes_mark_stale(struct routes *routes, const char *domain);
-// The domains whose MTA-STS policies and memory count for mail to `domain`.
-size_t routes_policy_domains(const struct routes *routes, const char *domain,
-                             char out[MAX_POLICIES][256]);
-// The one of them that counts for this host; "" where none does.
-void routes_policy_domain_of(struct routes *routes, const char *domain, const char *host,
-                             char out[256]);
 
 // relay/route/ask.c
 void routes_drop_asked(struct routes *routes); // on close

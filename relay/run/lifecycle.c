@@ -12,7 +12,10 @@
 #include "relay/log/log.h"
 #include "relay/login/bans.h"
 #include "relay/login/habits.h"
+#include "relay/oauth/tokens.h"
+#include "relay/queue/queue.h"
 #include "relay/queue/sites.h"
+#include "relay/route/health.h"
 #include "relay/route/routes.h"
 #include "relay/submit/server.h"
 #include "relay/state/reports.h"
@@ -108,6 +111,10 @@ static int open_doors(struct relay *relay, struct setup *setup, struct recovered
     if (!relay->dns)
         return -1;
     events_reload(relay->events, relay->dns, setup->config, setup->trust);
+    relay->health = health_new();
+    relay->tokens = tokens_open(relay->dns, setup, why);
+    if (!relay->tokens)
+        return -1;
     struct routes_options routes = {.relay = relay, .setup = setup_ref(setup)};
     relay->routes = routes_open(&routes, why);
     return relay->routes ? 0 : -1;
@@ -118,6 +125,8 @@ static void close_doors(struct relay *relay)
     if (relay->routes)
         routes_close(relay->routes);
     events_stop(relay->events);
+    tokens_close(relay->tokens);
+    health_free(relay->health);
     if (relay->dns)
         dns_close(relay->dns);
     bans_free(relay->bans);
@@ -130,6 +139,8 @@ static void close_doors(struct relay *relay)
     events_free(relay->events);
     relay->events = NULL;
     relay->routes = NULL;
+    relay->tokens = NULL;
+    relay->health = NULL;
     relay->dns = NULL;
     relay->bans = NULL;
     relay->habits = NULL;
@@ -288,6 +299,9 @@ void lifecycle_reload(struct relay *relay, struct setup *setup, const int *fds)
     routes_reload(relay->routes, setup);
     events_reload(relay->events, relay->dns, setup->config, setup->trust);
     suppress_reload(relay->suppress, setup->config);
+    struct why why;
+    if (tokens_reload(relay->tokens, setup, &why) < 0)
+        log_alarm("token", "no token can be fetched: %s", why.text);
     state_set_keep(relay->state, setup->config->tls_report.keep);
     for (unsigned i = 0; i < relay->nworkers; i++) {
         struct news *news = mem_new(sizeof *news);

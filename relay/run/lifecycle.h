@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 // Starting and ending the relay's threads, in an order in which nothing is asked of what is gone:
-// spool, state, dns, routes, workers; and back.
+// spool, state, dns, tokens, routes, workers; and back.
 #ifndef RELAY_RUN_LIFECYCLE_H
 #define RELAY_RUN_LIFECYCLE_H
 

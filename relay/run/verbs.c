@@ -9,7 +9,9 @@
 #include "relay/log/json.h"
 #include "relay/log/log.h"
 #include "relay/milter/book.h"
+#include "relay/oauth/tokens.h"
 #include "relay/queue/queue.h"
+#include "relay/route/health.h"
 #include "relay/run/run.h"
 #include "relay/submit/server.h"
 #include "relay/state/state.h"
@@ -152,6 +154,9 @@ static void verbs_status(struct control_call *call, struct relay *relay, const j
     verbs_put(j, "queue_memory_limit", setup->config->limits.queue_memory);
     if (setup->creds)
         json_object_set_new(j, "certificate_expires", json_integer(creds_expires(setup->creds)));
+    json_object_set_new(j, "next_hops", health_describe(relay->health));
+    json_t *tokens = tokens_describe(relay->tokens);
+    json_object_set_new(j, "tokens", tokens ? tokens : json_array());
     json_object_set_new(j, "troubles", describe_troubles(relay));
     json_object_set_new(j, "milters", describe_milters(relay->milters));
     json_object_set_new(j, "counters", describe_counters(&relay->counters));

@@ -82,6 +82,63 @@ void principal_find(const struct config *config, const char *user, const struct 
     }
 }
 
+void principal_row_name(const struct cfg_sender *row, char out[static PRINCIPAL_NAME])
+{
+    if (row->user[0])
+        snprintf(out, PRINCIPAL_NAME, "%s", row->user);
+    else if (row->unix_user[0])
+        snprintf(out, PRINCIPAL_NAME, "unix:%s", row->unix_user);
+    else if (row->networks.n)
+        principal_network(&row->networks.at[0], out);
+    else
+        out[0] = 0;
+}
+
+static bool has_network_named(const struct cfg_sender *row, const char *name)
+{
+    char text[PRINCIPAL_NAME];
+    for (size_t i = 0; is_network_row(row) && i < row->networks.n; i++) {
+        principal_network(&row->networks.at[i], text);
+        if (strcmp(text, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_named(const struct cfg_sender *row, const char *name)
+{
+    if (row->user[0])
+        return strcmp(row->user, name) == 0;
+    if (row->unix_user[0])
+        return strncmp(name, "unix:", 5) == 0 && strcmp(row->unix_user, name + 5) == 0;
+    return has_network_named(row, name);
+}
+
+// Who logs in without a row of his own, or is one of all local users, has the row of his client.
+static const struct cfg_sender *row_of_client(const struct config *config, const char *name,
+                                              const char *client)
+{
+    struct sockaddr_storage address;
+    struct principal found;
+    uint64_t uid;
+    if (strncmp(name, "uid:", 4) == 0 && span_number(span_text(name + 4), UINT32_MAX, &uid))
+        return local_row(config, (uint32_t)uid);
+    struct span text = span_text(client ? client : "");
+    if (text.n < 2 || !address_read(span_slice(text, 1, text.n - 1), 0, &address))
+        return NULL;
+    principal_find(config, NULL, (const struct sockaddr *)&address, &found);
+    return found.row;
+}
+
+const struct cfg_sender *principal_row(const struct config *config, const char *name,
+                                       const char *client)
+{
+    for (size_t i = 0; i < config->nsenders; i++)
+        if (is_named(&config->senders[i], name))
+            return &config->senders[i];
+    return row_of_client(config, name, client);
+}
+
 bool principal_trusts(const struct config *config, const struct sockaddr *client)
 {
     uint32_t uid;

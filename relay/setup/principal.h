@@ -21,6 +21,12 @@ struct principal {
 // authenticated. A local client (address_uid): the row of its user, else that of everybody.
 void principal_find(const struct config *config, const char *user, const struct sockaddr *client,
                     struct principal *out);
+// The row behind a principal's name, as it was accepted from this client ("[192.0.2.1]"; NULL: not known): also in
+// another configuration than the one it was found in. NULL: there is none any more. And the row's own name.
+const struct cfg_sender *principal_row(const struct config *config, const char *name,
+                                       const char *client);
+void principal_row_name(const struct cfg_sender *row, char out[static PRINCIPAL_NAME]);
+
 // The client is in a network row, or is a local user with a row: it is never banned.
 bool principal_trusts(const struct config *config, const struct sockaddr *client);
 

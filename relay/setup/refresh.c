@@ -36,6 +36,22 @@ static void renew_certificates(struct refresh *r)
     r->made->setup.creds = now ? now : old ? creds_ref(old) : NULL;
 }
 
+static void renew_identities(struct refresh *r)
+{
+    const struct cfg_delivery *d = &r->old->config->delivery;
+    for (size_t i = 0; i < d->ndestinations; i++) {
+        struct creds *old = r->old->destination_identity[i], *now = NULL;
+        struct why why;
+        if (old && creds_changed(old)) {
+            now = creds_load(&d->destinations[i].identity, 1, &why);
+            if (!now)
+                setup_complain(r->load, r->old->config, &why);
+        }
+        r->news |= now != NULL;
+        r->made->setup.destination_identity[i] = now ? now : old ? creds_ref(old) : NULL;
+    }
+}
+
 static void renew_users(struct refresh *r)
 {
     struct users *old = r->old->users, *now = NULL;
@@ -114,6 +130,7 @@ struct setup *setup_refresh(const struct setup *old, struct config_load *load)
     renew_certificates(&r);
     renew_trust(&r);
     renew_others(&r);
+    renew_identities(&r);
     renew_users(&r);
     if (r.news)
         return &r.made->setup;

@@ -21,6 +21,16 @@ static size_t setup_rights_look(const struct config *config, const char *what, c
     return 1;
 }
 
+static size_t look_login(const struct config *config, const struct cfg_login *login,
+                         struct buf *lines)
+{
+    const struct cfg_oauth *o = &login->oauth;
+    return setup_rights_look(config, "password file", login->password_file, lines) +
+           setup_rights_look(config, "client secret", o->client_secret_file, lines) +
+           setup_rights_look(config, "refresh token", o->refresh_token_file, lines) +
+           setup_rights_look(config, "service account", o->service_account_file, lines);
+}
+
 size_t rights_look(const struct config *config, struct buf *lines)
 {
     size_t n = setup_rights_look(config, "users file", config->users, lines);
@@ -31,8 +41,12 @@ size_t rights_look(const struct config *config, struct buf *lines)
             n += setup_rights_look(config, "signing key", config->dkim[d].keys[k].file, lines);
     if (config->arc.domain[0])
         n += setup_rights_look(config, "signing key", config->arc.file, lines);
-    for (size_t i = 0; i < config->delivery.ndestinations; i++)
-        n += setup_rights_look(config, "password file",
-                               config->delivery.destinations[i].auth_password_file, lines);
+    for (size_t i = 0; i < config->delivery.ndestinations; i++) {
+        const struct cfg_destination *d = &config->delivery.destinations[i];
+        n += look_login(config, &d->login, lines);
+        n += setup_rights_look(config, "certificate key", d->identity.key, lines);
+    }
+    for (size_t i = 0; i < config->nsenders; i++)
+        n += look_login(config, &config->senders[i].login, lines);
     return n;
 }

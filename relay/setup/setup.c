@@ -52,6 +52,9 @@ bool setup_stale(const struct setup *s)
         return true;
     if (s->users && users_stale(s->users))
         return true;
+    for (size_t i = 0; i < s->config->delivery.ndestinations; i++)
+        if (s->destination_identity[i] && creds_changed(s->destination_identity[i]))
+            return true;
     for (size_t i = 0; i < f->nwatched; i++)
         if (setup_watched_changed(&f->watched[i]))
             return true;
@@ -130,6 +133,19 @@ static void load_client_trust(struct full_setup *f, struct config_load *load)
     }
 }
 
+static void load_identities(struct setup *s, struct config_load *load)
+{
+    struct why why;
+    for (size_t i = 0; i < s->config->delivery.ndestinations; i++) {
+        const struct cfg_certificate *files = &s->config->delivery.destinations[i].identity;
+        if (!files->chain[0])
+            continue;
+        s->destination_identity[i] = creds_load(files, 1, &why);
+        if (!s->destination_identity[i])
+            setup_complain(load, s->config, &why);
+    }
+}
+
 static void load_users(struct full_setup *f, struct config_load *load)
 {
     const char *file = f->setup.config->users;
@@ -157,6 +173,8 @@ struct full_setup *setup_empty(struct config *config)
     s->client_trust = mem_new((config->nlisten + 1) * sizeof *s->client_trust);
     s->destination_trust =
         mem_new((config->delivery.ndestinations + 1) * sizeof *s->destination_trust);
+    s->destination_identity =
+        mem_new((config->delivery.ndestinations + 1) * sizeof *s->destination_identity);
     return f;
 }
 
@@ -202,6 +220,7 @@ struct setup *setup_new(struct config *config, struct config_load *load)
     load_trust(f, load);
     load_client_trust(f, load);
     setup_watch_others(f);
+    load_identities(s, load);
     load_users(f, load);
     return finished(f, load);
 }
@@ -227,12 +246,15 @@ void setup_unref(struct setup *s)
     free(s->domains);
     sign_key_unref(s->arc_key);
     creds_unref(s->creds);
-    for (size_t i = 0; i < s->config->delivery.ndestinations; i++)
+    for (size_t i = 0; i < s->config->delivery.ndestinations; i++) {
         trust_unref(s->destination_trust[i]);
+        creds_unref(s->destination_identity[i]);
+    }
     free(s->destination_trust);
     for (size_t i = 0; i < s->config->nlisten; i++)
         trust_unref(s->client_trust[i]);
     free(s->client_trust);
+    free(s->destination_identity);
     trust_unref(s->trust);
     users_unref(s->users);
     for (size_t i = 0; i < f->nwatched; i++)

@@ -28,6 +28,7 @@ struct setup {
     struct trust *trust;              // delivery.ca_file
     struct trust **client_trust;      // beside config->listen; NULL: no client_ca
     struct trust **destination_trust; // beside delivery.destinations; NULL: setup->trust
+    struct creds **destination_identity; // beside them; NULL: no certificate is shown
 };
 
 // Loads the files a configuration names. Every failure is a line in load->errors.

@@ -213,6 +213,8 @@ static void read_auth(struct smtp_extensions *out, struct span rest)
     for (struct span word; reply_next_word(&rest, &word);) {
         out->auth_plain |= span_is_nocase(word, "PLAIN");
         out->auth_login |= span_is_nocase(word, "LOGIN");
+        out->auth_scram |= span_is_nocase(word, "SCRAM-SHA-256");
+        out->auth_scram_plus |= span_is_nocase(word, "SCRAM-SHA-256-PLUS");
         out->auth_xoauth2 |= span_is_nocase(word, "XOAUTH2");
         out->auth_oauthbearer |= span_is_nocase(word, "OAUTHBEARER");
     }

@@ -55,7 +55,7 @@ struct smtp_extensions {
     bool starttls, size, pipelining, eightbitmime, binarymime, smtputf8, dsn, chunking, enhanced,
         requiretls;
     uint64_t size_max; // SIZE argument; 0: offered without limit
-    bool auth_plain, auth_login, auth_xoauth2, auth_oauthbearer;
+    bool auth_plain, auth_login, auth_scram, auth_scram_plus, auth_xoauth2, auth_oauthbearer;
     uint64_t limit_mail, limit_rcpt, limit_rcpt_domain; // LIMITS, RFC 9422
     char name[256];                                     // what the server calls itself, "" without
 };

@@ -123,8 +123,8 @@ static void server_look(struct asker *a)
     char *domain = socketmap_domain(key);
     buf_drop(&a->in, used);
     if (domain)
-        a->request = route_ask(a->map->relay->routes, a->map->relay->mail, domain, ROUTE_PLAIN,
-                               server_routed, a);
+        a->request = route_ask(a->map->relay->routes, a->map->relay->mail,
+                               &(struct route_wish){.domain = domain}, server_routed, a);
     else
         reply(a, span_text("NOTFOUND "));
     free(domain);

@@ -31,6 +31,8 @@ struct limits;      // relay/worker/limits.h
 struct bans;        // relay/login/bans.h
 struct quota;       // relay/deliver/quota.h
 struct milters;     // relay/milter/book.h
+struct tokens;      // relay/oauth/tokens.h
+struct health;      // relay/route/health.h
 
 #define LOGIN_SECRET 32 // bytes
 
@@ -83,6 +85,8 @@ struct relay {
     struct dns *dns;
     struct routes *routes;
     struct state *state;
+    struct tokens *tokens;
+    struct health *health; // relay/route/health.h
     struct control *control;
     struct reporter *reporter;
     struct suppress *suppress;                // NULL: nobody is suppressed

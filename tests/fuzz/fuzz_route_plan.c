@@ -25,6 +25,7 @@ static struct setup *setup_once(void)
     setup->config = config_load_text("/fuzz.yaml", "{}", 2, &load);
     assert(setup->config);
     setup->destination_trust = mem_new(sizeof(void *));
+    setup->destination_identity = mem_new(sizeof(void *));
     config_load_free(&load);
     return setup;
 }

@@ -210,6 +210,7 @@ class Session(threading.Thread):
             self.mx.tls_errors.append(str(error))
             raise Gone from error
         self.tls, self.resumed = self.sock.version(), self.sock.session_reused
+        self.client_certificate = self.sock.getpeercert(True)
         self.forget()
 
     def forget(self):
@@ -287,6 +288,7 @@ class Mx:
         if certificate is None and "STARTTLS" in self.extensions:
             self.extensions.remove("STARTTLS")
         self.tls_versions, self.ciphers = None, None  # (minimum, maximum) of ssl.TLSVersion
+        self.asks_certificate = None  # a CA file: clients are asked for a certificate from there
         self.name_alert = None  # the alert that answers a client which names the server
         self.always, self.queue, self.lock = {}, {}, threading.Lock()
         self.sessions, self.messages, self.seen, self.tls_errors = [], [], [], []
@@ -364,6 +366,9 @@ class Mx:
             context.load_cert_chain(certificate.chain_file, certificate.key_file)
             if self.tls_versions:
                 context.minimum_version, context.maximum_version = self.tls_versions
+            if self.asks_certificate:
+                context.verify_mode = ssl.CERT_OPTIONAL
+                context.load_verify_locations(self.asks_certificate)
             context.sni_callback = self._name_asked
             context.sslsocket_class = NamedSocket
             self.contexts[certificate.chain_file] = context

@@ -71,6 +71,7 @@ static void configure(struct queue_story *s, const char *text)
     s->setup->config = s->config;
     size_t n = s->config->delivery.ndestinations;
     s->setup->destination_trust = mem_new((n ? n : 1) * sizeof *s->setup->destination_trust);
+    s->setup->destination_identity = mem_new((n ? n : 1) * sizeof *s->setup->destination_identity);
 }
 
 void queue_story_open(struct queue_story *s, const char *folder, const char *yaml,
@@ -167,6 +168,7 @@ void queue_story_end(struct queue_story *s)
         mx_stop(s->home);
     free(s->found);
     free(s->setup->destination_trust);
+    free(s->setup->destination_identity);
     free(s->setup);
     config_unref(s->config);
     char *command = mem_printf("rm -rf %s %s.state*", s->directory, s->directory);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include "config/idn.h"
 #include "config/load.h"
+#include "config/login.h"
 #include "config/schema_manual.h"
 #include "config/setting.h"
 #include "relay/base/clock.h"
@@ -181,10 +182,25 @@ static void the_page_of_the_interface_loads(void **state)
     assert_int_equal(partner->next_hops[0].kind, HOP_HOST);
     assert_int_equal(partner->next_hops[1].kind, HOP_MX);
     assert_int_equal(partner->next_hops[1].port, 25);
-    assert_string_equal(partner->auth_user, "relay");
+    assert_string_equal(partner->login.user, "relay");
     assert_int_equal(c->limits.message_size, 50 << 20);
     assert_string_equal(c->http, "127.0.0.1:9587");
     assert_int_equal(load.errors.len, 0);
+    config_unref(c);
+    remove_folder(folder);
+}
+
+static void a_provider_fills_in_what_is_left_open(void **state)
+{
+    (void)state;
+    char *folder = make_folder();
+    struct config *c = load_interface(folder);
+    assert_non_null(c);
+    const struct cfg_sender *row = &c->senders[3];
+    assert_int_equal(row->nnext_hops + row->nsources, 2);
+    assert_int_equal(login_kind(&row->login), LOGIN_BY_CLIENT);
+    assert_string_equal(row->login.oauth.token_endpoint,
+                        "https://login.microsoftonline.com/example.net/oauth2/v2.0/token");
     config_unref(c);
     remove_folder(folder);
 }
@@ -507,6 +523,7 @@ int main(void)
     clock_fix(1790000000000); // September 2026: before the page's exception ends
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_page_of_the_interface_loads),
+        cmocka_unit_test(a_provider_fills_in_what_is_left_open),
         cmocka_unit_test(what_is_served_is_not_called_unserved),
         cmocka_unit_test(reports_have_a_window_and_a_list_of_the_quiet),
         cmocka_unit_test(what_is_printed_loads_to_the_same),

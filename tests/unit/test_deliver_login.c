@@ -2,7 +2,7 @@
 // Stories of logging in to next hops: what is said to whom, and what never is.
 #include "tests/unit/deliver_tls_story.h"
 
-static struct cfg_destination rule;
+static struct cfg_login login;
 static char secret_file[] = "/tmp/waxwing-secret-XXXXXX";
 
 static void log_in_as(const char *password, const char *command)
@@ -11,10 +11,10 @@ static void log_in_as(const char *password, const char *command)
     int fd = mkstemp(secret_file);
     assert_true(fd >= 0 && write(fd, password, strlen(password)) >= 0 && write(fd, "\n", 1) == 1);
     close(fd);
-    rule = (struct cfg_destination){.auth_user = (char *)"relay",
-                                    .auth_password_file = secret_file,
-                                    .auth_token_command = (char *)(uintptr_t)command};
-    s.route->rule = &rule;
+    login = (struct cfg_login){.user = (char *)"relay",
+                               .password_file = command[0] ? NULL : secret_file,
+                               .oauth.token_command = (char *)(uintptr_t)command};
+    s.route->hosts[0].login = &login;
 }
 
 static void a_password_goes_to_a_proved_host(void **state)

@@ -299,7 +299,7 @@ static void a_resumed_session_carries_the_proof_it_had(void **state)
 static void drop_the_ticket(void)
 {
     struct route_host *h = &s.route->hosts[0];
-    struct pool_key key = pool_key(s.pool, s.route, h, (void *)&h->addresses[0], NULL);
+    struct pool_key key = pool_key(s.pool, h, (void *)&h->addresses[0], NULL);
     pool_drop_ticket(s.pool, &key);
 }
 

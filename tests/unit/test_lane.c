@@ -143,19 +143,17 @@ static void case_20_a_domain_that_demands_more_does_not_share(void **state)
 static void logins_that_differ_do_not_share(void **state)
 {
     (void)state;
-    static struct cfg_destination one = {.auth_user = (char *)"one",
-                                         .auth_password_file = (char *)"/nonexistent/1",
-                                         .auth_token_command = (char *)""};
-    static struct cfg_destination two = {.auth_user = (char *)"two",
-                                         .auth_password_file = (char *)"/nonexistent/2",
-                                         .auth_token_command = (char *)""};
-    const struct cfg_destination *rules[][2] = {{&one, &two}, {&one, NULL}, {NULL, &two}};
+    static struct cfg_login one = {.user = (char *)"one",
+                                   .password_file = (char *)"/nonexistent/1"};
+    static struct cfg_login two = {.user = (char *)"two",
+                                   .password_file = (char *)"/nonexistent/2"};
+    const struct cfg_login *logins[][2] = {{&one, &two}, {&one, NULL}, {NULL, &two}};
     for (size_t i = 0; i < 3; i++) {
         struct message *m = letter();
         size_t before = settled;
         for (size_t k = 0; k < 2; k++) {
             struct route *r = route("site", "mx.test", s.mx, "k");
-            r->rule = rules[i][k];
+            r->hosts[0].login = logins[i][k];
             add(m, k, r);
         }
         unsigned connections = mx_connections(s.mx);
@@ -170,11 +168,11 @@ static void logins_that_differ_do_not_share(void **state)
 static void logins_that_agree_share(void **state)
 {
     (void)state;
-    static struct cfg_destination none = {.auth_user = (char *)""};
+    static struct cfg_login none = {.user = (char *)""};
     struct message *m = letter();
     for (size_t k = 0; k < 3; k++) {
         struct route *r = route("site", "mx.test", s.mx, "k");
-        r->rule = k == 0 ? NULL : &none;
+        r->hosts[0].login = k == 0 ? NULL : &none;
         add(m, k, r);
     }
     until_idle(3);

@@ -65,7 +65,7 @@ static const struct sockaddr *address(unsigned i)
 
 static struct pool_key key(const struct sockaddr *from)
 {
-    return pool_key(s.pool, s.route, &s.route->hosts[0], address(0), from);
+    return pool_key(s.pool, &s.route->hosts[0], address(0), from);
 }
 
 static bool same(struct pool_key a, struct pool_key b)
@@ -77,13 +77,11 @@ static void case_31_all_that_a_proof_stands_for_is_in_the_key(void **state)
 {
     (void)state;
     struct route_host *host = &s.route->hosts[0];
-    struct cfg_destination rule = {.auth_user = (char *)"u",
-                                   .auth_password_file = (char *)"f",
-                                   .auth_token_command = (char *)""};
+    struct cfg_login login = {.user = (char *)"u", .password_file = (char *)"f"};
     struct pool_key first = key(NULL);
     assert_true(same(first, key(NULL)));
     assert_false(same(first, key(address(1))));
-    assert_false(same(first, pool_key(s.pool, s.route, host, address(2), NULL)));
+    assert_false(same(first, pool_key(s.pool, host, address(2), NULL)));
     host->implicit_tls = true;
     assert_false(same(first, key(NULL)));
     host->implicit_tls = false;
@@ -93,9 +91,9 @@ static void case_31_all_that_a_proof_stands_for_is_in_the_key(void **state)
     host->demand.sni[0] = 'M';
     assert_false(same(first, key(NULL)));
     host->demand.sni[0] = 'm';
-    s.route->rule = &rule;
+    host->login = &login;
     assert_false(same(first, key(NULL)));
-    s.route->rule = NULL;
+    host->login = NULL;
     assert_true(same(first, key(NULL)));
 }
 

@@ -46,6 +46,7 @@ static struct setup *make_setup(const char *yaml)
     setup->refs = 1;
     setup->config = config;
     setup->destination_trust = mem_new((config->delivery.ndestinations + 1) * sizeof(void *));
+    setup->destination_identity = mem_new((config->delivery.ndestinations + 1) * sizeof(void *));
     config_load_free(&load);
     buf_free(&text);
     return setup;
@@ -55,6 +56,7 @@ static void drop_setup(struct setup *setup)
 {
     config_unref(setup->config);
     free(setup->destination_trust);
+    free(setup->destination_identity);
     free(setup);
 }
 

@@ -99,7 +99,8 @@ static void told(char *json, void *arg)
 static struct route *ask_as(const char *domain, enum route_variant variant)
 {
     struct asker a = {0};
-    route_ask(relay.routes, mail, domain, variant, came, &a);
+    struct route_wish wish = {.domain = domain, .variant = variant};
+    route_ask(relay.routes, mail, &wish, came, &a);
     while (!a.route)
         uv_run(&loop, UV_RUN_ONCE);
     return a.route;
@@ -145,7 +146,7 @@ static void those_who_ask_together_get_one_route(void **state)
     begin_with("");
     struct asker a[20] = {{0}};
     for (size_t i = 0; i < 20; i++)
-        route_ask(relay.routes, mail, "sts.example", ROUTE_PLAIN, came, &a[i]);
+        route_ask(relay.routes, mail, &(struct route_wish){.domain = "sts.example"}, came, &a[i]);
     for (size_t i = 0; i < 20; i++) {
         while (!a[i].route)
             uv_run(&loop, UV_RUN_ONCE);
@@ -221,7 +222,8 @@ static void case_19_memory_of_a_next_hop_is_kept_under_its_name(void **state)
     begin_with("tls: opportunistic, destinations: [{domain: d.example, next_hop: [hop.example]}]");
     struct route *before = ask("d.example");
     assert_string_equal(before->hosts[0].host, "mx.hop.example");
-    routes_learn(relay.routes, "d.example", "mx.hop.example", OWES_TLS, false);
+    routes_learn(relay.routes, route_policy_domain(before, &before->hosts[0]), "mx.hop.example",
+                 OWES_TLS, false);
     struct route *after = ask("d.example");
     assert_string_equal(demand(after), "encrypt memory");
     assert_false(known("\"d.example\"")); // its own hosts, should they serve again, owe nothing
@@ -234,8 +236,11 @@ static void a_configured_host_teaches_nothing_about_the_domain(void **state)
 {
     (void)state;
     begin_with("destinations: [{domain: d.example, next_hop: [\"[mx.hop.example]\"]}]");
-    routes_learn(relay.routes, "d.example", "mx.hop.example", OWES_CERTIFICATE, false);
+    struct route *before = ask("d.example");
+    routes_learn(relay.routes, route_policy_domain(before, &before->hosts[0]), "mx.hop.example",
+                 OWES_CERTIFICATE, false);
     assert_false(known("mx.hop.example"));
+    route_unref(before);
     end();
 }
 
