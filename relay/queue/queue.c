@@ -30,7 +30,7 @@ static void queue_on_report(struct message *report, void *arg)
 
 // The recipient comes back, and fails once more later.
 static void queue_on_report_lost(struct message *about, size_t recipient, unsigned attempts,
-                                 bool delay_warned, void *arg)
+                                 bool delay_warned, const char *next_hop, void *arg)
 {
     struct queue *q = arg;
     struct delivery *d = delivery_new(about, &recipient, 1);
@@ -38,6 +38,8 @@ static void queue_on_report_lost(struct message *about, size_t recipient, unsign
     d->size = message_size(about);
     d->attempts = attempts;
     d->rcpts[0].delay_warned = delay_warned;
+    words_drop(d->next_hop);
+    d->next_hop = words_keep(next_hop);
     d->next_ms = clock_ms() + QUEUE_REPORT_RETRY;
     list_append(&q->all, &d->all);
     atomic_fetch_add_explicit(&q->worker->relay->counters.queued_now, 1, memory_order_relaxed);

@@ -5,6 +5,7 @@
 #include "relay/base/clock.h"
 #include "relay/base/id.h"
 #include "relay/base/mem.h"
+#include "relay/base/words.h"
 #include "relay/queue/dsn.h"
 #include "relay/ingest/ingest.h"
 #include "relay/log/log.h"
@@ -20,6 +21,7 @@ struct report_row {
     char *reply; // in full; owned, NULL without
     bool has_why, expired, returned, delay_warned;
     unsigned attempts;
+    const char *next_hop; // as delivery->next_hop; a word
 };
 
 struct reports {
@@ -53,8 +55,10 @@ static void report_free(struct report *report)
     content_unref(report->content);
     message_unref(report->message);
     message_unref(report->write.message);
-    for (size_t i = 0; i < report->nrows; i++)
+    for (size_t i = 0; i < report->nrows; i++) {
+        words_drop(report->rows[i].next_hop);
         free(report->rows[i].reply);
+    }
     free(report->rows);
     free(report);
     all->pending--;
@@ -88,7 +92,7 @@ static void try_again(struct report *report)
     for (size_t i = 0; i < report->nrows; i++) {
         const struct report_row *row = &report->rows[i];
         all->owner.back(report->message, (size_t)(row->recipient - env->rcpts), row->attempts,
-                        row->delay_warned, all->owner.arg);
+                        row->delay_warned, row->next_hop, all->owner.arg);
     }
 }
 
@@ -268,6 +272,7 @@ void reports_add(struct reports *all, struct delivery *d, const struct delivery_
         .returned = d->returned,
         .delay_warned = r->delay_warned,
         .attempts = d->attempts + 1,
+        .next_hop = words_keep(d->next_hop),
         .has_why = kind != DSN_RELAYED,
         .reply = why && r->attempt ? mem_dup(r->attempt->reply) : NULL,
     };

@@ -14,9 +14,10 @@ struct reports;
 struct report_owner {
     // A report is on disk: a message to be delivered, with its reference.
     void (*stored)(struct message *report, void *arg);
-    // It could not be stored: this recipient of `about` is open again after so many attempts.
+    // It could not be stored: this recipient of `about` is open again after so many attempts, on its way to next_hop (as
+    // delivery->next_hop).
     void (*back)(struct message *about, size_t recipient, unsigned attempts, bool delay_warned,
-                 void *arg);
+                 const char *next_hop, void *arg);
     void (*ended)(void *arg); // one more has come to its end
     void *arg;
 };

@@ -168,7 +168,9 @@ bool site_waits(struct lane *lane, struct why *why)
         say_pause(&site->pause, why);
         return true;
     }
-    if (site->shape.phase == SHAPE_OPEN && pace <= 0)
+    // Where the pause is over the next message is the probe, and nothing keeps it: its turn has only not come yet.
+    bool over = site->shape.phase == SHAPE_SHUT && site->shape.until_ms <= clock_mono_ms();
+    if (over || (site->shape.phase == SHAPE_OPEN && pace <= 0))
         return false;
     if (site->shape.phase == SHAPE_OPEN)
         why_say(why, SITE_PACED, pace);

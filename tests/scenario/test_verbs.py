@@ -56,6 +56,62 @@ def test_case_310_every_filter_narrows(lab, mx):
     assert found() == set(ids)
 
 
+def test_case_311_redirected_mail_goes_elsewhere(lab, mx):
+    relay, ids = busy(lab, mx)
+    other = lab.mx("mx.elsewhere.test", domains="elsewhere.test")
+    for hop in ("mx..test", "127.0.0.1", "[mx.elsewhere.test", "a b", "relay.example.org"):
+        done = relay.ctl("queue", "redirect", *ids, "--to-next-hop", hop)
+        assert done.returncode == 64 and done.stderr, hop
+    assert relay.ctl("queue", "redirect", *ids).returncode == 64
+    relay.ask("queue", "hold", ids[2])
+    relay.restart()
+    assert relay.ask("queue", "redirect", "--all", "--to-next-hop", "[mx.elsewhere.test]", "--dry-run") == \
+        "3 recipients would be redirected to [mx.elsewhere.test]\n"
+    assert relay.ask("queue", "redirect", ids[0], ids[2], "--to-next-hop", "[MX.elsewhere.test]").startswith("2 recipients redirected")
+    assert other.wait().to() == ["u0@dest.test"]
+    line = relay.wait("operator", verb="redirect", to="u0@dest.test")
+    assert line["next_hop"] == "[mx.elsewhere.test]" and line["by"] == "root"
+    relay.restart()  # what is held stays held, and keeps where it was sent
+    row, = relay.json("queue", "list", "--state", "held")
+    assert row["id"] == ids[2] and row["next_hop"] == "[mx.elsewhere.test]"
+    relay.ask("queue", "redirect", ids[2], "--to-next-hop", "")
+    assert relay.json("queue", "list", "--state", "held")[0]["next_hop"] is None
+    relay.ask("queue", "redirect", ids[2], "--to-next-hop", "elsewhere.test")
+    relay.ask("queue", "release", ids[2])
+    assert other.wait(2)[1].to() == ["u2@b.test"]
+
+
+def test_case_311_a_next_hop_that_is_not_there_returns_nothing(lab, mx, home):
+    relay, ids = busy(lab, mx)
+    relay.ask("queue", "redirect", ids[0], "--to-next-hop", "no-such-name.test")
+    relay.wait("deferred", 4)
+    row, = relay.json("queue", "list", "--domain", "dest.test", "--smaller", "50KiB")
+    assert row["state"] == "waiting" and row["next_hop"] == "no-such-name.test"
+    assert not home.messages and not relay.events("failed")
+
+
+def test_case_312_all_verbs_work_on_a_stopped_relay(lab, mx, home):
+    relay, ids = busy(lab, mx)
+    other = lab.mx("mx.elsewhere.test", domains="elsewhere.test")
+    relay.stop()
+    assert relay.ask("queue", "hold", "--all", "--offline", "--dry-run") == "3 recipients would be held\n"
+    assert relay.ask("queue", "hold", "--all", "--offline") == "3 recipients held\n"
+    assert {row["state"] for row in relay.json("queue", "list", "--offline")} == {"held"}
+    assert relay.ask("queue", "redirect", ids[0], "--to-next-hop", "[mx.elsewhere.test]", "--offline") == \
+        "1 recipient redirected to [mx.elsewhere.test]\n"
+    assert relay.ask("queue", "release", ids[0], "--offline") == "1 recipient released\n"
+    assert relay.ctl("queue", "release", ids[0], "--offline").returncode == 1
+    assert relay.ask("queue", "bounce", "--larger", "50KiB", "--offline") == "1 recipient bounced\n"
+    assert relay.ask("queue", "remove", "--domain", "b.test", "--offline") == "1 recipient removed\n"
+    assert relay.ctl("queue", "redirect", ids[0], "--to-next-hop", "relay.example.org", "--offline").returncode == 64
+    relay.start()
+    assert other.wait().to() == ["u0@dest.test"]
+    report = home.wait()
+    assert report.sender == "" and b"u1@dest.test" in report.data and b"5.7.1" in report.data and b"DKIM-Signature" in report.data
+    until(lambda: relay.json("queue", "list") == [], "an empty queue")
+    assert mx.messages == []
+
+
 def at_a_terminal(relay, *words):
     """What stdout and stderr show together."""
     pid, fd = os.forkpty()
