@@ -9,18 +9,18 @@
 #include "relay/log/log.h"
 
 #define TICK_MS 1000    // how often a disk that takes none is tried again, and sinks are looked at
-#define TRIM_MS 60000   // how often old events are looked for
+#define TRIM_MS 10000   // how often old events are looked for
 #define TELL_MS 3600000 // how often an alarm of one kind is told
 
 struct events {
-    pthread_mutex_t lock; // over the list of what was posted
+    pthread_mutex_t lock; // over the list of what was posted, and the journal's pointer
     struct journal_entry *first, **last;
     size_t bytes;
     bool woken; // the thread knows that there is something
     struct item wake;
     atomic_uint wanted; // bits of types; 0: none
 
-    pthread_mutex_t flushing; // over the journal's pointer and its end
+    pthread_mutex_t flushing; // held while the disk is at work, and where the pointer changes
     struct journal *journal;
     uint64_t retry_ms; // monotonic: not before that, after a failure
 
@@ -160,7 +160,7 @@ static void trim(struct events *e)
         return;
     e->trim_at_ms = clock_mono_ms() + TRIM_MS;
     const struct cfg_event_log *log = &e->config->event_log;
-    sinks_lost(&e->sinks, journal_trim(j, clock_ms() - (int64_t)log->keep, log->size));
+    journal_trim(j, clock_ms() - (int64_t)log->keep, log->size);
     if (journal_damaged(j))
         log_alarm_once("events", "damage", 24 * TELL_MS, "%s has lines that make no sense: %llu",
                        journal_directory(j), (unsigned long long)journal_damaged(j));
@@ -176,12 +176,21 @@ static void events_on_gather(uv_timer_t *timer)
 }
 
 // With the lock `flushing`.
+static void set_journal(struct events *e, struct journal *j)
+{
+    pthread_mutex_lock(&e->lock);
+    struct journal *former = e->journal;
+    e->journal = j;
+    pthread_mutex_unlock(&e->lock);
+    journal_unref(former);
+}
+
 static void open_journal(struct events *e, const char *directory)
 {
     struct why why;
     if (e->journal || !directory[0])
         return;
-    e->journal = journal_open(directory, &why);
+    set_journal(e, journal_open(directory, &why));
     if (!e->journal)
         log_alarm_once("events", "directory", TELL_MS, "no events can be kept: %s", why.text);
 }
@@ -193,9 +202,10 @@ static void events_on_tick(uv_timer_t *timer)
     bool had = e->journal;
     open_journal(e, e->config->event_log.directory);
     bool found = !had && e->journal;
+    uint64_t newest = found ? journal_last(e->journal) : 0;
     pthread_mutex_unlock(&e->flushing);
     if (found)
-        sinks_use(&e->sinks, events_journal(e));
+        sinks_use(&e->sinks, events_journal(e), newest);
     events_flush(e);
     sinks_run(&e->sinks);
     trim(e);
@@ -244,6 +254,7 @@ struct events_news {
     struct config *config;
     struct trust *trust;
     struct journal *journal; // NULL: there is none
+    uint64_t newest;
 };
 
 static unsigned types_wanted(const struct config *config)
@@ -264,7 +275,7 @@ static void events_run_news(struct item *item)
     struct events *e = news->events;
     struct config *former = e->config;
     e->config = news->config;
-    sinks_use(&e->sinks, news->journal);
+    sinks_use(&e->sinks, news->journal, news->newest);
     sinks_reload(&e->sinks, e->config, news->trust);
     config_unref(former);
     trust_unref(news->trust);
@@ -272,17 +283,17 @@ static void events_run_news(struct item *item)
     sinks_run(&e->sinks);
 }
 
-// At once, so that nothing is settled meanwhile whose event is nowhere.
-static void use_journal(struct events *e, const char *directory)
+// At once, so that nothing is settled meanwhile whose event is nowhere. The newest event that new sinks do not get.
+static uint64_t use_journal(struct events *e, const char *directory)
 {
     events_flush(e);
     pthread_mutex_lock(&e->flushing);
-    if (e->journal && strcmp(journal_directory(e->journal), directory) != 0) {
-        journal_unref(e->journal);
-        e->journal = NULL;
-    }
+    if (e->journal && strcmp(journal_directory(e->journal), directory) != 0)
+        set_journal(e, NULL);
     open_journal(e, directory);
+    uint64_t newest = e->journal ? journal_last(e->journal) : 0;
     pthread_mutex_unlock(&e->flushing);
+    return newest;
 }
 
 void events_reload(struct events *e, struct dns *dns, struct config *config, struct trust *trust)
@@ -293,14 +304,15 @@ void events_reload(struct events *e, struct dns *dns, struct config *config, str
         log_alarm("events", "the thread for events cannot be started: none is kept");
         return;
     }
-    use_journal(e, config->event_log.directory);
+    uint64_t newest = use_journal(e, config->event_log.directory);
     atomic_store(&e->wanted, types_wanted(config));
     struct events_news *news = mem_new(sizeof *news);
     *news = (struct events_news){.item = {NULL, events_run_news},
                                  .events = e,
                                  .config = config_ref(config),
                                  .trust = trust ? trust_ref(trust) : NULL,
-                                 .journal = events_journal(e)};
+                                 .journal = events_journal(e),
+                                 .newest = newest};
     inbox_post(e->mail, &news->item);
 }
 
@@ -348,9 +360,9 @@ struct journal *events_journal(struct events *e)
 {
     if (!e)
         return NULL;
-    pthread_mutex_lock(&e->flushing);
+    pthread_mutex_lock(&e->lock);
     struct journal *j = e->journal ? journal_ref(e->journal) : NULL;
-    pthread_mutex_unlock(&e->flushing);
+    pthread_mutex_unlock(&e->lock);
     return j;
 }
 

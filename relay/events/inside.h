@@ -47,6 +47,7 @@ struct sinks {
     struct dns *dns;
     struct https *https; // NULL: no webhook yet
     struct journal *journal;
+    uint64_t begin;       // behind which new sinks begin
     struct list all;      // struct sink
     pthread_mutex_t lock; // over what sinks_each shows
     _Atomic uint64_t sent, failed, dropped;
@@ -54,11 +55,9 @@ struct sinks {
 void sinks_init(struct sinks *s, uv_loop_t *loop, struct inbox *mail, struct dns *dns);
 // These rows from now on; one of the same name goes on where it was.
 void sinks_reload(struct sinks *s, struct config *config, struct trust *trust);
-void sinks_use(struct sinks *s,
-               struct journal *j); // takes the reference over; NULL: there is none now
-void sinks_run(struct sinks *s);   // there may be something new
-// Everything up to this number is gone from the journal.
-void sinks_lost(struct sinks *s, uint64_t gone);
+// Takes the reference over; NULL: there is none now. A sink without a cursor begins behind `newest`.
+void sinks_use(struct sinks *s, struct journal *j, uint64_t newest);
+void sinks_run(struct sinks *s); // there may be something new
 void sinks_each(struct sinks *s, uint64_t newest,
                 void (*each)(const struct sink_row *row, void *arg), void *arg);
 void sinks_close(struct sinks *s);

@@ -32,7 +32,7 @@ struct journal_file {
 struct journal {
     atomic_uint refs;
     char *directory;
-    pthread_mutex_t lock;
+    pthread_mutex_t lock; // over the list of files, its end, and damaged
     struct list files;
     int fd; // of the newest; -1: the next line begins a file
     uint64_t last, damaged;
@@ -279,11 +279,13 @@ static int begin_file(struct journal *j, struct why *why)
         end_file(j);
         return -1;
     }
+    pthread_mutex_lock(&j->lock);
     struct journal_file *f = newest(j);
     if (f && f->first == j->last + 1)
         f->bytes = 0; // a try that failed had begun it
     else
         file_add(j, j->last + 1);
+    pthread_mutex_unlock(&j->lock);
     return 0;
 }
 
@@ -307,6 +309,8 @@ static int write_out(struct journal *j, struct why *why)
     return 0;
 }
 
+// Readers are not to wait for a disk: the lock is held where the list or its end changes. The newest file is never
+// removed, and nobody else writes.
 static int journal_put(struct journal *j, uint64_t last, int64_t now_ms, struct why *why)
 {
     struct journal_file *f = newest(j);
@@ -318,16 +322,17 @@ static int journal_put(struct journal *j, uint64_t last, int64_t now_ms, struct 
         end_file(j);
         return -1;
     }
+    pthread_mutex_lock(&j->lock);
     f = newest(j);
     f->bytes += j->out.len;
     f->written_ms = now_ms;
     j->last = last;
+    pthread_mutex_unlock(&j->lock);
     return 0;
 }
 
 int journal_append(struct journal *j, const struct journal_entry *first, struct why *why)
 {
-    pthread_mutex_lock(&j->lock);
     uint64_t seq = j->last;
     int rc = 0;
     buf_reset(&j->out);
@@ -337,7 +342,6 @@ int journal_append(struct journal *j, const struct journal_entry *first, struct 
         why_set(why, WHY_OURS, "4.3.0", "too many events at once");
     else
         rc = journal_put(j, seq, clock_ms(), why);
-    pthread_mutex_unlock(&j->lock);
     return rc;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
-// Events on disk: files of lines, each a checksum and a JSON object with its number. One writes, under the journal's
-// own lock; what is on disk can be read from any thread.
+// Events on disk: files of lines, each a checksum and a JSON object with its number. One writes; what is on disk can be
+// read from any thread meanwhile.
 //
 //     DIRECTORY/00000000000000000001.events: "CHECKSUM {"seq":1,…}\n"…
 //
@@ -31,7 +31,7 @@ struct journal_entry {
     size_t n;
     char text[];
 };
-// Writes and syncs them all. -1 with why: none of them counts as written, and the caller keeps them.
+// Writes and syncs them all; one thread at a time. -1 with why: none of them counts as written, and the caller keeps them.
 int journal_append(struct journal *j, const struct journal_entry *first, struct why *why);
 
 uint64_t

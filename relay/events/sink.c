@@ -65,11 +65,15 @@ static void sink_save(struct sink *s)
 static void sink_place(struct sink *s)
 {
     struct journal *j = s->sinks->journal;
-    uint64_t seq, newest = journal_last(j), oldest = journal_first(j);
+    uint64_t seq, newest = journal_last(j);
     free(s->cursor);
     s->cursor = cursor_path(journal_directory(j), s->config->name);
     bool known = cursor_load(s->cursor, &seq) == 0;
-    s->place = (struct journal_place){.seq = known && seq <= newest ? seq : newest};
+    pthread_mutex_lock(&s->sinks->lock);
+    s->place = (struct journal_place){.seq = !known          ? s->sinks->begin
+                                             : seq <= newest ? seq
+                                                             : newest};
+    pthread_mutex_unlock(&s->sinks->lock);
     if (known && seq > newest)
         log_alarm("events",
                   "%s had come to event %llu, and the newest one here is %llu: it goes on "
@@ -78,8 +82,6 @@ static void sink_place(struct sink *s)
     s->placed = true;
     if (!known || seq > newest)
         sink_save(s);
-    if (s->place.seq + 1 < oldest)
-        sinks_lost(s->sinks, oldest - 1);
 }
 
 // ---- a batch
@@ -99,10 +101,28 @@ static bool sink_on_line(uint64_t seq, struct span object, void *arg)
     return true;
 }
 
+// What is gone from the journal it cannot get any more.
+static void sink_lose(struct sink *s)
+{
+    uint64_t oldest = journal_first(s->sinks->journal);
+    if (s->place.seq + 1 >= oldest)
+        return;
+    uint64_t n = oldest - 1 - s->place.seq;
+    pthread_mutex_lock(&s->sinks->lock);
+    s->dropped += n;
+    s->place = (struct journal_place){.seq = oldest - 1};
+    pthread_mutex_unlock(&s->sinks->lock);
+    atomic_fetch_add(&s->sinks->dropped, n);
+    log_alarm("events", "up to %llu events were dropped before %s took them: too old or too many",
+              (unsigned long long)n, s->config->name);
+    sink_save(s);
+}
+
 // What it does not want is passed over; the cursor goes to disk with the next batch, or when there is much of it.
 static bool sink_gather(struct sink *s)
 {
     struct sink_batch *b = &s->batch;
+    sink_lose(s);
     buf_reset(&b->lines);
     b->n = 0;
     struct journal_place at = s->place;
@@ -280,11 +300,12 @@ void sinks_reload(struct sinks *sinks, struct config *config, struct trust *trus
             sink_free(list_of(it, struct sink, list));
 }
 
-void sinks_use(struct sinks *sinks, struct journal *j)
+void sinks_use(struct sinks *sinks, struct journal *j, uint64_t newest)
 {
     bool same = j && sinks->journal == j;
     journal_unref(sinks->journal);
     sinks->journal = j;
+    sinks->begin = newest;
     list_each (it, &sinks->all)
         list_of(it, struct sink, list)->placed &= same;
 }
@@ -293,25 +314,6 @@ void sinks_run(struct sinks *sinks)
 {
     list_each (it, &sinks->all)
         sink_run(list_of(it, struct sink, list));
-}
-
-void sinks_lost(struct sinks *sinks, uint64_t gone)
-{
-    list_each (it, &sinks->all) {
-        struct sink *s = list_of(it, struct sink, list);
-        if (!s->placed || s->place.seq >= gone)
-            continue;
-        uint64_t n = gone - s->place.seq;
-        pthread_mutex_lock(&sinks->lock);
-        s->dropped += n;
-        s->place = (struct journal_place){.seq = gone};
-        pthread_mutex_unlock(&sinks->lock);
-        atomic_fetch_add(&sinks->dropped, n);
-        log_alarm("events",
-                  "up to %llu events were dropped before %s took them: too old or too many",
-                  (unsigned long long)n, s->config->name);
-        sink_save(s);
-    }
 }
 
 void sinks_each(struct sinks *sinks, uint64_t newest,
