@@ -297,7 +297,7 @@ AFTERWARDS = [  # (what somebody does to what init laid down, what `check` tells
     ("chown root dkim/*/r2*", r"dkim/example.org/r20\d\d.pem"),
     ("chmod 644 dkim/*/r2*", r"signing key \S+ can be read by everybody \(mode 644\)"),
     ("chmod 644 users", r"users file \S+ can be read by everybody \(mode 644\)"),
-    ("echo joe:plain >> users", r"users:2: no hash that crypt\(5\) knows behind the name"),
+    ("echo joe:plain >> users", r"users:2: neither a hash that crypt\(5\) knows nor a SCRAM verifier"),
 ]
 
 
