@@ -64,6 +64,7 @@ int command_pause(int argc, char **argv);
 int command_resume(int argc, char **argv);
 int command_message(int argc, char **argv);  // relay/command/message.c
 int command_spf(int argc, char **argv);      // relay/command/spf.c
+int command_srs(int argc, char **argv);      // relay/command/srs.c
 int command_sts(int argc, char **argv);      // relay/command/sts.c
 int command_dane(int argc, char **argv);     // relay/command/dane.c
 int command_sendmail(int argc, char **argv); // relay/command/sendmail.c

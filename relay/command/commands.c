@@ -287,6 +287,15 @@ const struct command commands[] = {
      "  --resolver IP:PORT   ask this server\n"
      "  --now EPOCH          set the clock\n",
      command_spf},
+    {"srs", "secrets of return addresses (SRS, VERP), and the addresses",
+     "usage: waxwing srs key FILE\n"
+     "       waxwing srs forward|reverse [OPTION ...] ADDRESS\n"
+     "key puts a new secret in front of those in FILE. forward prints what an address is rewritten "
+     "to,\n"
+     "reverse what an SRS or keyed return path stands for. Exit of these: 0, 1 forged or too old.\n"
+     "  --domain D --key-file F   instead of the rows of the configuration\n"
+     "  --now EPOCH               set the clock\n",
+     command_srs},
     {"sts", "fetch a domain's MTA-STS policy, or evaluate its text",
      "usage: waxwing sts get DOMAIN [OPTION ...]\n"
      "       waxwing sts record < TEXT\n"

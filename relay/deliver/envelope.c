@@ -29,6 +29,12 @@ static bool needs_utf8(const struct envelope *env)
     return env->utf8_header || deliver_utf8_local(env->from);
 }
 
+// That of the recipients of this transaction, who share one (relay/deliver/transaction.c).
+static const char *envelope_return_path(const struct deliver *d)
+{
+    return message_return_path(d->message, d->rcpts[d->batch[0]]->recipient);
+}
+
 // A binary message cannot go by DATA (RFC 3030 section 3), nor its own lines go ahead where there are none.
 static bool takes_binary(const struct deliver *d)
 {
@@ -92,7 +98,7 @@ static void add_mail(struct deliver *d)
     const struct envelope *env = &d->message->env;
     struct buf *out = &d->out;
     buf_adds(out, "MAIL FROM:");
-    add_path(out, env->from);
+    add_path(out, envelope_return_path(d));
     if (ext->size)
         buf_addf(out, " SIZE=%llu", (unsigned long long)content_size(d->content));
     if (env->body == BODY_BINARYMIME)

@@ -29,13 +29,20 @@ static size_t batch_room(const struct deliver *d)
     return limit && limit < d->batch_max ? limit : d->batch_max;
 }
 
+// There is one MAIL FROM in a transaction: who was given another waits for the next one.
+static bool shares_return_path(const struct deliver *d, size_t n, const struct delivery_rcpt *r)
+{
+    return !n ||
+           strcmp(d->rcpts[d->batch[0]]->recipient->return_path, r->recipient->return_path) == 0;
+}
+
 size_t deliver_transaction_begin(struct deliver *d)
 {
     size_t max = batch_room(d), n = 0;
     deliver_transaction_end(d);
     for (size_t i = 0; i < d->nrcpts && n < max; i++) {
         struct delivery_rcpt *r = d->rcpts[i];
-        if (r->standing != STANDING_OPEN)
+        if (r->standing != STANDING_OPEN || !shares_return_path(d, n, r))
             continue;
         // Those whose own name the host cannot take end here.
         if (deliver_utf8_local(r->recipient->address) && !d->link.c->ext.smtputf8) {

@@ -207,6 +207,10 @@ static void print_outbound(const struct counters *c, struct buf *out)
                    "TLS reports taken by a collector or, by mail, by the queue.");
     series_counter(out, "waxwing_tls_reports_failed_total", c->reports_failed,
                    "TLS reports given up.");
+    series_counter(out, "waxwing_returns_total", c->returns,
+                   "Recipients that were return addresses of ours (SRS, VERP).");
+    series_counter(out, "waxwing_returns_refused_total", c->returns_refused,
+                   "The same whose digest was wrong or whose time was over.");
 }
 
 static void print_spool(const struct metrics *m, struct buf *out)

@@ -171,6 +171,10 @@ int ingest_check(struct ingest *g, struct why *why)
         return why_say(why, FROM_TWICE);
     struct why from_why = {0};
     int rc = read_from(g, &from_why);
+    if (!g->s.principal->row->forward && ingest_is_return(g)) {
+        g->kind = INGEST_FOREIGN; // by whoever wrote it: the address it came to vouches for it
+        return 0;
+    }
     if (!g->s.principal->row->forward)
         return check_submitted(g, rc, &from_why, why);
     read_vetoes(g);

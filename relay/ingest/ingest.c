@@ -45,6 +45,10 @@ void ingest_free(struct ingest *g)
     buf_free(&g->warning);
     buf_free(&g->instead);
     buf_free(&g->covered);
+    buf_free(&g->start);
+    for (size_t i = 0; i < g->nreturned; i++)
+        free(g->returned[i].recipient);
+    free(g->returned);
     free(g);
 }
 
@@ -160,6 +164,7 @@ int ingest_finish(struct ingest *g, struct why *why)
     if (check_lines(g, why) < 0)
         return -1;
     ingest_label(g);
+    ingest_finish_envelope(g);
     return g->kind == INGEST_OWN ? ingest_prefix_own(g, why) : ingest_prefix_foreign(g, why);
 }
 

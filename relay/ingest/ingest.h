@@ -11,6 +11,7 @@
 
 #include "relay/worker/limits.h"
 #include "relay/message/message.h"
+#include "relay/returns/notice.h"
 #include "relay/setup/principal.h"
 #include "relay/setup/setup.h"
 #include "relay/smtp/command.h"
@@ -60,6 +61,18 @@ void ingest_longest_line(struct ingest *g, uint64_t octets);
 bool ingest_discarded(const struct ingest *g);
 // What its recipients may stumble over, for the accept line; "" without.
 const char *ingest_warning(struct ingest *g);
+// The body in memory is about to go to its file: what may have to be read of it is kept.
+void ingest_body_leaves(struct ingest *g);
+// After ingest_finish: what came back to keyed return paths, which are no recipients of the message any more; where it
+// has none left it goes nowhere. `row` is whose path it was; `read` false: no report that a program can read.
+struct ingest_returned {
+    uint64_t id;
+    char *recipient;
+    const struct cfg_sender *row;
+    bool read;
+    struct notice notice;
+};
+const struct ingest_returned *ingest_returned(const struct ingest *g, size_t *n);
 // For the accept line: "example.org/r2026,example.org/e2026", "arc:example.org/r2026" or "none".
 const char *ingest_sign(struct ingest *g);
 

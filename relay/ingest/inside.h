@@ -29,14 +29,17 @@ struct ingest {
     const unsigned char *last; // where the received fields end
     struct buf covered;        // what others' signatures cover (view.c)
     enum ingest_kind kind;
-    struct addresses from;      // the addresses of header From
-    char from_domain[256];      // A-label of the first; "" without
-    bool own_from;              // one of them is the principal's own
-    bool mixed_from;            // they are of several domains
-    bool unread_from;           // From cannot be read, and some reading finds an own domain
-    bool vetoed;                // a trusted host found what speaks against a local origin
-    bool discarded;             // taken, and sent to nobody
-    uint64_t longest_line;      // octets without the line end
+    struct addresses from; // the addresses of header From
+    char from_domain[256]; // A-label of the first; "" without
+    bool own_from;         // one of them is the principal's own
+    bool mixed_from;       // they are of several domains
+    bool unread_from;      // From cannot be read, and some reading finds an own domain
+    bool vetoed;           // a trusted host found what speaks against a local origin
+    bool discarded;        // taken, and sent to nobody
+    uint64_t longest_line; // octets without the line end
+    struct buf start;      // of a body that went to its file (returns.c)
+    struct ingest_returned *returned;
+    size_t nreturned;
     struct body_hashes *hashes; // ours, or the evaluation's
     struct header verified;    // what the evaluation looks at: the header before filters changed it
     struct buf received;       // its bytes, where they did
@@ -79,6 +82,11 @@ bool ingest_strips(struct ingest *g, const struct field *field);
 bool ingest_origin_shown(struct ingest *g);
 // Filters changed From: the mail stays what it was found to be, and may have this From; -1 refuses.
 int ingest_check_changed(struct ingest *g, struct why *why);
+
+// returns.c: mail of nobody, to return addresses of ours alone.
+bool ingest_is_return(const struct ingest *g);
+// Recipients and return paths as they will be stored.
+void ingest_finish_envelope(struct ingest *g);
 
 // sign.c: m->prefix and m->left_out.
 int ingest_prefix_own(struct ingest *g, struct why *why);

@@ -102,9 +102,7 @@ int ingest_rewrite(struct ingest *g, struct why *why)
     struct rewritten r;
     int rc = 0;
     if (rewrite_header(row, &g->header, &r))
-        rc = r.fields.full ? why_set(why, WHY_MESSAGE, "5.3.4",
-                                     "its sender fields are too large to be rewritten")
-                           : put_instead(g, &r, why);
+        rc = r.fields.full ? why_say(why, REWRITE_NO_ROOM) : put_instead(g, &r, why);
     for (size_t i = 0; i < r.nchanges && rc == 0; i++)
         log_rewritten(g->m->env.id, &r.changes[i]);
     rewritten_free(&r);

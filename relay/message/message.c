@@ -20,9 +20,21 @@ static const size_t envelope_texts[] = {
 };
 #define ENVELOPE_TEXTS (sizeof envelope_texts / sizeof *envelope_texts)
 
+// Those of a recipient, but for address and domain, which share memory once they are packed.
+static const size_t recipient_texts[] = {
+    offsetof(struct recipient, orcpt),
+    offsetof(struct recipient, return_path),
+};
+#define RECIPIENT_TEXTS (sizeof recipient_texts / sizeof *recipient_texts)
+
 static char **text_of(const struct envelope *env, size_t i)
 {
     return (char **)(void *)((char *)env + envelope_texts[i]);
+}
+
+static char **recipient_text(const struct recipient *r, size_t i)
+{
+    return (char **)(void *)((char *)r + recipient_texts[i]);
 }
 
 struct message *message_new(void)
@@ -55,6 +67,14 @@ struct message *message_ref(struct message *m)
     return m;
 }
 
+static void free_recipient(struct recipient *r)
+{
+    free(r->address);
+    free(r->domain);
+    for (size_t i = 0; i < RECIPIENT_TEXTS; i++)
+        free(*recipient_text(r, i));
+}
+
 static void free_envelope(struct message *m)
 {
     for (size_t i = 0; i < m->env.nrcpts; i++)
@@ -63,11 +83,8 @@ static void free_envelope(struct message *m)
         free(m->packed);
         return;
     }
-    for (size_t i = 0; i < m->env.nrcpts; i++) {
-        free(m->env.rcpts[i].address);
-        free(m->env.rcpts[i].domain);
-        free(m->env.rcpts[i].orcpt);
-    }
+    for (size_t i = 0; i < m->env.nrcpts; i++)
+        free_recipient(&m->env.rcpts[i]);
     free(m->env.rcpts);
     for (size_t i = 0; i < ENVELOPE_TEXTS; i++)
         free(*text_of(&m->env, i));
@@ -88,8 +105,10 @@ static size_t text_bytes(const struct envelope *env)
         n += strlen(*text_of(env, i)) + 1;
     for (size_t i = 0; i < env->nrcpts; i++) {
         const struct recipient *r = &env->rcpts[i];
-        n += strlen(r->address) + 1 + strlen(r->orcpt) + 1;
+        n += strlen(r->address) + 1;
         n += ending(r->address, r->domain) ? 0 : strlen(r->domain) + 1;
+        for (size_t k = 0; k < RECIPIENT_TEXTS; k++)
+            n += strlen(*recipient_text(r, k)) + 1;
     }
     return n;
 }
@@ -124,7 +143,8 @@ void message_pack(struct message *m)
         r->address = put_text(&at, r->address);
         char *end = ending(r->address, r->domain);
         r->domain = end ? end : put_text(&at, r->domain);
-        r->orcpt = put_text(&at, r->orcpt);
+        for (size_t k = 0; k < RECIPIENT_TEXTS; k++)
+            *recipient_text(r, k) = put_text(&at, *recipient_text(r, k));
     }
     free_envelope(&former);
     m->packed = block;
@@ -161,8 +181,9 @@ struct recipient *message_add_recipient(struct message *m, const char *address, 
     if ((env->nrcpts & (env->nrcpts - 1)) == 0) // full at every power of two
         env->rcpts = mem_grow(env->rcpts, env->nrcpts ? 2 * env->nrcpts : 1, sizeof *env->rcpts);
     struct recipient *r = &env->rcpts[env->nrcpts++];
-    *r = (struct recipient){
-        .address = mem_dup(address), .domain = mem_dup(domain), .orcpt = mem_dup("")};
+    *r = (struct recipient){.address = mem_dup(address), .domain = mem_dup(domain)};
+    for (size_t i = 0; i < RECIPIENT_TEXTS; i++)
+        *recipient_text(r, i) = mem_dup("");
     return r;
 }
 
@@ -173,10 +194,8 @@ void message_drop_recipient(struct message *m, size_t i)
     struct recipient gone = env->rcpts[i];
     env->nrcpts--; // message_add_recipient asks for no less room at any number than there is already
     memmove(env->rcpts + i, env->rcpts + i + 1, (env->nrcpts - i) * sizeof *env->rcpts);
-    free(gone.address);
-    free(gone.domain);
-    free(gone.orcpt);
     words_drop(gone.next_hop);
+    free_recipient(&gone);
 }
 
 void message_hold(struct message *m, const char *reason)
@@ -188,6 +207,13 @@ void message_hold(struct message *m, const char *reason)
     }
     for (size_t i = 0; i < m->env.nrcpts; i++)
         m->env.rcpts[i].next_ms = INT64_MAX;
+}
+
+const char *message_return_path(const struct message *m, const struct recipient *r)
+{
+    if (!r->return_path[0])
+        return m->env.from;
+    return strcmp(r->return_path, "<>") == 0 ? "" : r->return_path;
 }
 
 void message_set_next_hop(struct recipient *r, const char *next_hop)
@@ -243,8 +269,10 @@ struct message *message_twin(const struct message *m)
         *to = *from;
         to->address = mine.address;
         to->domain = mine.domain;
-        free(mine.orcpt);
-        to->orcpt = mem_dup(from->orcpt);
+        for (size_t k = 0; k < RECIPIENT_TEXTS; k++) {
+            free(*recipient_text(&mine, k));
+            *recipient_text(to, k) = mem_dup(*recipient_text(from, k));
+        }
         to->next_hop = words_keep(from->next_hop);
     }
     buf_init(&twin->prefix, MAX_PREFIX);

@@ -21,6 +21,10 @@ struct recipient {
     char *address; // as given, without angle brackets; the domain may be a U-label (SMTPUTF8)
     char *domain;  // lower-case A-label, or "[address literal]"
     char *orcpt;   // xtext-decoded "rfc822;x@y", "" if none
+    // What MAIL FROM says for it (SRS, VERP) where that is not the envelope's sender; "": that, "<>": nobody.
+    char *return_path;
+    bool copy;     // for an archive: its sender never hears of it
+    bool returned; // it came to a return address of ours; not kept
     // Where it stood when the message was last written to the spool; deliveries carry on from here.
     const char *
         next_hop; // an operator's, instead of where its domain leads: a word (relay/base/words.h); NULL: none
@@ -85,6 +89,8 @@ struct recipient *message_add_recipient(struct message *m, const char *address, 
 void message_drop_recipient(struct message *m, size_t i); // of a message that is not packed
 // Everybody waits until an operator releases it, for this reason; the first one stays. Before it is stored.
 void message_hold(struct message *m, const char *reason);
+// What stands in MAIL FROM for the recipient, without brackets; "" is the null sender.
+const char *message_return_path(const struct message *m, const struct recipient *r);
 // Before others know the message. "" and NULL: none.
 void message_set_next_hop(struct recipient *r, const char *next_hop);
 // Counts the message with `amount` in `meter`, and no more where it was counted before; NULL: nowhere. Whose it is

@@ -20,6 +20,8 @@
 #include "relay/state/reports.h"
 #include "relay/suppress/suppress.h"
 
+#define SETTLE_ARCHIVE_MS 3600000 // between two alarms about an archive
+
 // One attempt of one delivery, as its recipients are settled.
 struct settling {
     struct queue *q;
@@ -146,6 +148,15 @@ static void delivered(struct settling *s, struct delivery_rcpt *r)
     }
 }
 
+// Nobody else hears of an archive's copy that did not arrive.
+static void settle_tell_archive(const struct delivery_rcpt *r)
+{
+    if (r->recipient->copy)
+        log_alarm_once("archive", r->recipient->address, SETTLE_ARCHIVE_MS,
+                       "a copy for %s did not arrive: %s%s%s", r->recipient->address, r->why->text,
+                       r->why->reply[0] ? ": " : "", r->why->reply);
+}
+
 static void finished(struct settling *s, struct delivery_rcpt *r, enum outcome outcome)
 {
     struct counters *c = &s->q->worker->relay->counters;
@@ -153,12 +164,13 @@ static void finished(struct settling *s, struct delivery_rcpt *r, enum outcome o
     log_outcome(s, r, expired ? "expired" : "failed", LOG_WARNING, r->why);
     tell_report(s, r, SENDING_FAILED, r->why);
     tell_outcome(s->q, s->d, r, expired ? EVENT_EXPIRED : EVENT_FAILED, r->why);
-    if (!expired && !s->d->message->env.dsn && !s->d->returned)
+    if (!expired && !s->d->message->env.dsn && !s->d->returned && !r->recipient->copy)
         suppress_bounced(s->q->worker->relay->suppress, s->d->message->env.from,
                          r->recipient->address, r->recipient->domain, r->why);
     settle_count(expired ? &c->expired : &c->failed);
     settle_by(s, expired ? SETTLED_EXPIRED : SETTLED_FAILED, r->why->status);
     settle_ended(s);
+    settle_tell_archive(r);
     const struct envelope *env = &s->d->message->env;
     if (outcome_owes(env, r->recipient, DSN_FAILED) || env->dsn)
         reports_add(s->q->reports, s->d, r, DSN_FAILED, outcome, r->why);

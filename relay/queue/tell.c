@@ -21,7 +21,7 @@ static bool is_new(struct delivery_rcpt *r, const struct why *why)
 void tell_outcome(struct queue *q, const struct delivery *d, struct delivery_rcpt *r,
                   enum event_type type, const struct why *why)
 {
-    if (!events_wanted(tell_events(q), type) || d->message->env.dsn ||
+    if (!events_wanted(tell_events(q), type) || d->message->env.dsn || r->recipient->copy ||
         (type == EVENT_DEFERRED && !is_new(r, why)))
         return;
     const struct attempt *a = r->attempt; // NULL: no host was chosen

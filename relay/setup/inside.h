@@ -17,8 +17,9 @@ struct watched {
 struct full_setup {
     struct setup setup; // first, so that the public pointer is this one's
     struct watched
-        *watched; // delivery.ca_file, then those of destinations, then those of listeners
+        *watched; // delivery.ca_file, then those of destinations, those of listeners, and secrets
     size_t nwatched;
+    size_t first_secret; // among them: senders' srs and verp, row by row
 };
 
 struct full_setup *setup_empty(struct config *config);
@@ -28,5 +29,8 @@ bool setup_watched_changed(const struct watched *then);
 void setup_watch_others(struct full_setup *f);
 // One line of load->errors, with the place where the configuration names the file that it is about.
 void setup_complain(struct config_load *load, const struct config *config, const struct why *why);
+
+// return_keys.c: the secrets of return addresses.
+void setup_load_secrets(struct full_setup *f, struct config_load *load);
 
 #endif

@@ -65,7 +65,16 @@ static void renew_users(struct refresh *r)
     r->made->setup.users = now ? now : users_ref(old);
 }
 
-// `w` is the watch of this file; a failure keeps its marks, so that it is looked at again.
+// A failure keeps the marks of the file that was watched last, so that it is looked at again.
+static void keep_marks(struct refresh *r, const struct watched *w)
+{
+    struct watched *made = &r->made->watched[r->made->nwatched - 1];
+    made->modified = w->modified;
+    made->size = w->size;
+    made->inode = w->inode;
+}
+
+// `w` is the watch of this file.
 static struct trust *renew_store(struct refresh *r, struct trust *old, const struct watched *w)
 {
     struct why why;
@@ -80,11 +89,39 @@ static struct trust *renew_store(struct refresh *r, struct trust *old, const str
     }
     if (now)
         return now;
-    struct watched *made = &r->made->watched[r->made->nwatched - 1];
-    made->modified = w->modified;
-    made->size = w->size;
-    made->inode = w->inode;
+    keep_marks(r, w);
     return trust_ref(old);
+}
+
+static struct secrets *renew_secrets(struct refresh *r, struct secrets *old,
+                                     const struct watched **w)
+{
+    struct why why;
+    struct secrets *now = NULL;
+    if (!old)
+        return NULL;
+    setup_watch(r->made, (*w)->file);
+    if (setup_watched_changed(*w)) {
+        now = secrets_load((*w)->file, &why);
+        if (!now)
+            setup_complain(r->load, r->old->config, &why);
+    }
+    r->news |= now != NULL;
+    if (!now)
+        keep_marks(r, *w);
+    (*w)++;
+    return now ? now : secrets_ref(old);
+}
+
+static void renew_return_keys(struct refresh *r)
+{
+    const struct full_setup *old = (const struct full_setup *)r->old;
+    const struct watched *w = old->watched + old->first_secret;
+    r->made->first_secret = r->made->nwatched;
+    for (size_t i = 0; i < r->old->config->nsenders; i++) {
+        r->made->setup.srs[i] = renew_secrets(r, r->old->srs[i], &w);
+        r->made->setup.verp[i] = renew_secrets(r, r->old->verp[i], &w);
+    }
 }
 
 static void renew_trust(struct refresh *r)
@@ -132,6 +169,7 @@ struct setup *setup_refresh(const struct setup *old, struct config_load *load)
     renew_others(&r);
     renew_identities(&r);
     renew_users(&r);
+    renew_return_keys(&r);
     if (r.news)
         return &r.made->setup;
     setup_unref(&r.made->setup);

@@ -46,7 +46,10 @@ size_t rights_look(const struct config *config, struct buf *lines)
         n += look_login(config, &d->login, lines);
         n += setup_rights_look(config, "certificate key", d->identity.key, lines);
     }
-    for (size_t i = 0; i < config->nsenders; i++)
+    for (size_t i = 0; i < config->nsenders; i++) {
         n += look_login(config, &config->senders[i].login, lines);
+        n += setup_rights_look(config, "key file", config->senders[i].srs.key_file, lines);
+        n += setup_rights_look(config, "key file", config->senders[i].verp.key_file, lines);
+    }
     return n;
 }

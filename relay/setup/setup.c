@@ -175,6 +175,8 @@ struct full_setup *setup_empty(struct config *config)
         mem_new((config->delivery.ndestinations + 1) * sizeof *s->destination_trust);
     s->destination_identity =
         mem_new((config->delivery.ndestinations + 1) * sizeof *s->destination_identity);
+    s->srs = mem_new((config->nsenders + 1) * sizeof *s->srs);
+    s->verp = mem_new((config->nsenders + 1) * sizeof *s->verp);
     return f;
 }
 
@@ -222,6 +224,7 @@ struct setup *setup_new(struct config *config, struct config_load *load)
     setup_watch_others(f);
     load_identities(s, load);
     load_users(f, load);
+    setup_load_secrets(f, load);
     return finished(f, load);
 }
 
@@ -257,6 +260,12 @@ void setup_unref(struct setup *s)
     free(s->destination_identity);
     trust_unref(s->trust);
     users_unref(s->users);
+    for (size_t i = 0; i < s->config->nsenders; i++) {
+        secrets_unref(s->srs[i]);
+        secrets_unref(s->verp[i]);
+    }
+    free(s->srs);
+    free(s->verp);
     for (size_t i = 0; i < f->nwatched; i++)
         free(f->watched[i].file);
     free(f->watched);

@@ -10,6 +10,7 @@
 #include "tls/creds.h"
 #include "tls/verify.h"
 #include "relay/setup/users.h"
+#include "relay/returns/secrets.h"
 
 struct setup_domain {
     const struct cfg_dkim_domain *config;
@@ -29,6 +30,7 @@ struct setup {
     struct trust **client_trust;      // beside config->listen; NULL: no client_ca
     struct trust **destination_trust; // beside delivery.destinations; NULL: setup->trust
     struct creds **destination_identity; // beside them; NULL: no certificate is shown
+    struct secrets **srs, **verp; // beside config->senders (return_keys.h); NULL: the row has none
 };
 
 // Loads the files a configuration names. Every failure is a line in load->errors.
@@ -44,7 +46,7 @@ void setup_unref(struct setup *s); // accepts NULL
 const struct setup_domain *setup_keys_for(const struct setup *s, const char *domain);
 // Who vouches for client certificates on the listener of this text; NULL: nobody.
 struct trust *setup_client_trust(const struct setup *s, const char *listen);
-// A file that it was made from has changed on disk (certificates, users, trust stores).
+// A file that it was made from has changed on disk (certificates, users, trust stores, secrets).
 bool setup_stale(const struct setup *s);
 
 #endif

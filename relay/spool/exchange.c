@@ -88,13 +88,18 @@ static bool is_next_hop(const char *text)
     return sound;
 }
 
+static bool is_return_path(const char *path)
+{
+    return !path[0] || strcmp(path, "<>") == 0 || is_mailbox(path, NULL);
+}
+
 // What goes out in commands: a file from elsewhere must not write commands of its own there.
 static bool is_sound(const struct envelope *env)
 {
     bool sound = !env->from[0] || is_mailbox(env->from, NULL);
     for (size_t i = 0; i < env->nrcpts && sound; i++)
         sound = is_mailbox(env->rcpts[i].address, env->rcpts[i].domain) &&
-                is_orcpt(env->rcpts[i].orcpt);
+                is_orcpt(env->rcpts[i].orcpt) && is_return_path(env->rcpts[i].return_path);
     return sound;
 }
 

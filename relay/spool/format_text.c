@@ -240,6 +240,10 @@ static void encode_recipient(const struct recipient *r, const struct segment_sta
     const char *next_hop = now ? now->next_hop : r->next_hop;
     if (next_hop)
         line(out, "next-hop", next_hop);
+    if (r->return_path[0])
+        line(out, "return-path", r->return_path);
+    if (r->copy)
+        line(out, "copy", "yes");
 }
 
 static void encode_content(const struct message *m, bool damaged, struct buf *out)
@@ -322,6 +326,10 @@ static bool read_recipient(struct span key, struct span value, struct recipient 
         return read_time(value, &r->next_ms);
     if (span_is(key, "next-hop"))
         return read_next_hop(value, r);
+    if (span_is(key, "return-path"))
+        return read_text(value, &r->return_path);
+    if (span_is(key, "copy"))
+        return r->copy = span_is(value, "yes");
     if (span_is(key, "delay-warned"))
         return r->delay_warned = span_is(value, "yes");
     return false;

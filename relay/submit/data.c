@@ -2,6 +2,7 @@
 // DATA and BDAT (RFC 5321 section 4.1.1.4, RFC 3030), and what follows the last byte: judgement,
 // file, spool, and only then 250.
 #include "relay/submit/message_inside.h"
+#include "relay/submit/returned.h"
 #include "relay/submit/suppressed_inside.h"
 
 #include <string.h>
@@ -238,6 +239,7 @@ static void submit_data_written(void *arg)
 
 void submit_write_body(struct submit *s)
 {
+    ingest_body_leaves(s->ingest);
     s->pending++;
     receive_write(s->receive, &s->host->worker->loop, false, submit_data_written, s);
 }
@@ -296,7 +298,8 @@ enum submit_state submit_sign(struct submit *s)
     if (rc < 0)
         return submit_refuse_message(s, &why);
     submit_tell_dropped(s);
-    if (!s->message->env.nrcpts)
+    submit_tell_returned(s);
+    if (!s->message->env.nrcpts) // it goes to nobody, and what it had to tell is told
         return data_end_accepted(s);
     return receive_has_file(s->receive) ? SUBMIT_FILING : SUBMIT_COMMITTING;
 }

@@ -3,6 +3,7 @@
 // ARCHITECTURE.md, Who may say what).
 #include "relay/submit/auth_inside.h"
 #include "relay/submit/message_inside.h"
+#include "relay/submit/returned.h"
 #include "relay/submit/suppressed_inside.h"
 #include "relay/submit/sender.h"
 
@@ -204,12 +205,12 @@ static bool is_known(const struct message *m, const struct smtp_path *to)
     return false;
 }
 
-static int check_rcpt(struct submit *s, struct smtp_rcpt *rcpt, struct why *why)
+static int check_rcpt(struct submit *s, struct smtp_rcpt *rcpt, bool *returned, struct why *why)
 {
     const struct config *config = s->setup->config;
     if (rcpt->to.utf8 && !s->message->env.smtputf8)
         return why_say(why, SMTPUTF8_NEEDED);
-    if (redirect(s, &rcpt->to, why) < 0)
+    if (redirect(s, &rcpt->to, why) < 0 || submit_take_return(s, &rcpt->to, returned, why) < 0)
         return -1;
     if (rcpt->to.domain[0] == '[' && !config->delivery.address_literals)
         return why_say(why, ADDRESS_LITERAL, rcpt->to.domain);
@@ -225,7 +226,8 @@ static int check_rcpt(struct submit *s, struct smtp_rcpt *rcpt, struct why *why)
 
 int submit_add_recipient(struct submit *s, struct smtp_rcpt *rcpt, struct why *why)
 {
-    if (check_rcpt(s, rcpt, why) < 0)
+    bool returned = false;
+    if (check_rcpt(s, rcpt, &returned, why) < 0)
         return -1;
     if (is_known(s->message, &rcpt->to)) // one copy, however often it is named
         return 0;
@@ -233,6 +235,7 @@ int submit_add_recipient(struct submit *s, struct smtp_rcpt *rcpt, struct why *w
         return 0;
     struct recipient *r = message_add_recipient(s->message, rcpt->to.address, rcpt->to.domain);
     r->notify = rcpt->notify;
+    r->returned = returned;
     if (rcpt->orcpt)
         replace(&r->orcpt, mem_dup(rcpt->orcpt));
     return 0;

@@ -59,7 +59,7 @@ enum login_count { LOGIN_MESSAGES, LOGIN_RECIPIENTS, LOGIN_REFUSED };
 struct counters {
     _Atomic uint64_t connections, connections_out, sessions, accepted, refused, delivered, deferred,
         failed, expired, dsn, auth_ok, auth_failed, tls_refused, tls_failure, reports_sent,
-        reports_failed;
+        reports_failed, returns, returns_refused;
     _Atomic uint64_t delivered_by[PROTECTIONS];
     _Atomic int64_t connections_now, queued_now, memory_now; // memory_now: message and I/O bytes
     _Atomic int64_t queue_memory; // bytes for what is queued, contents apart

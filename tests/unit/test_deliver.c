@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
+#include "relay/base/mem.h"
 #include "tests/unit/deliver_story.h"
 
 #define FULL   "PIPELINING\nSIZE 1000000\n8BITMIME\nSMTPUTF8\nDSN\nENHANCEDSTATUSCODES"
@@ -171,6 +172,31 @@ static void case_41_too_many_recipients_go_in_another_transaction(void **state)
     assert_delivered("c@example.test");
     assert_delivered("d@example.test");
     assert_int_equal(mx_count(mx), 2);
+    assert_int_equal(mx_connections(mx), 1);
+}
+
+static void return_path(size_t i, const char *path)
+{
+    free(s.message->env.rcpts[i].return_path);
+    s.message->env.rcpts[i].return_path = mem_dup(path);
+}
+
+static void one_transaction_has_one_return_path(void **state)
+{
+    (void)state;
+    story_message(&s, "a@us.test", LETTER, "b@example.test", "c@example.test", "d@example.test",
+                  "e@example.test", NULL);
+    return_path(1, "verp=1@us.test");
+    return_path(2, "<>");
+    return_path(3, "verp=1@us.test");
+    story_run(&s);
+    for (size_t i = 0; i < s.nends; i++)
+        assert_int_equal(s.ends[i].standing, STANDING_DELIVERED);
+    assert_int_equal(mx_count(mx), 3);
+    assert_non_null(strstr(mx_message(mx, 0)->mail, "FROM:<a@us.test>"));
+    assert_non_null(strstr(mx_message(mx, 1)->mail, "FROM:<verp=1@us.test>"));
+    assert_int_equal(mx_message(mx, 1)->nrcpts, 2);
+    assert_non_null(strstr(mx_message(mx, 2)->mail, "FROM:<>"));
     assert_int_equal(mx_connections(mx), 1);
 }
 
@@ -522,6 +548,7 @@ int main(void)
         STORY(case_41_pipelined_rcpts_of_all_kinds_have_an_end_each),
         STORY(case_41_no_success_is_taken_when_nobody_was_accepted),
         STORY(case_41_after_421_the_next_host_is_asked),
+        STORY(one_transaction_has_one_return_path),
         STORY(case_41_too_many_recipients_go_in_another_transaction),
         STORY(case_41_too_many_for_the_first_is_for_later_even_as_552),
         STORY(a_full_mailbox_is_not_too_many_recipients),

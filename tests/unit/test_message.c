@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "relay/base/mem.h"
@@ -77,12 +78,60 @@ static void a_twin_shares_nothing(void **state)
     message_unref(twin);
 }
 
+static void set_return_path(struct message *m, size_t i, const char *path)
+{
+    free(m->env.rcpts[i].return_path);
+    m->env.rcpts[i].return_path = mem_dup(path);
+}
+
+static void a_recipient_may_have_a_return_path_of_its_own(void **state)
+{
+    (void)state;
+    struct message *m = message_new();
+    free(m->env.from);
+    m->env.from = mem_dup("app@example.org");
+    for (int i = 0; i < 3; i++)
+        message_add_recipient(m, "a@b.example", "b.example");
+    set_return_path(m, 1, "verp=1@example.org");
+    set_return_path(m, 2, "<>");
+    message_pack(m);
+    struct message *twin = message_twin(m);
+    assert_string_equal(message_return_path(twin, &twin->env.rcpts[0]), "app@example.org");
+    assert_string_equal(message_return_path(twin, &twin->env.rcpts[1]), "verp=1@example.org");
+    assert_string_equal(message_return_path(twin, &twin->env.rcpts[2]), "");
+    message_unref(m);
+    message_unref(twin);
+}
+
+// Whatever their number: what is added behind a dropped one has room.
+static void recipients_are_dropped_and_others_added(void **state)
+{
+    (void)state;
+    struct message *m = message_new();
+    for (int n = 1; n < 20; n++) {
+        char name[48];
+        for (int i = 0; i < n; i++) {
+            snprintf(name, sizeof name, "%d@b.example", i);
+            message_add_recipient(m, name, "b.example");
+        }
+        message_drop_recipient(m, 0);
+        message_add_recipient(m, "last@b.example", "b.example");
+        assert_int_equal(m->env.nrcpts, n);
+        assert_string_equal(m->env.rcpts[n - 1].address, "last@b.example");
+        while (m->env.nrcpts)
+            message_drop_recipient(m, m->env.nrcpts / 2);
+    }
+    message_unref(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(left_out_fields_are_not_sent),
         cmocka_unit_test(the_last_reference_frees),
         cmocka_unit_test(a_twin_shares_nothing),
+        cmocka_unit_test(a_recipient_may_have_a_return_path_of_its_own),
+        cmocka_unit_test(recipients_are_dropped_and_others_added),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

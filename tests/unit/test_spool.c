@@ -53,6 +53,9 @@ static void a_stored_message_is_there_after_a_restart(void **state)
     free(m->env.held_for);
     m->env.held_for = mem_dup("a filter asks for it");
     message_set_next_hop(&m->env.rcpts[1], "[mx.example.net]:25");
+    free(m->env.rcpts[0].return_path);
+    m->env.rcpts[0].return_path = mem_dup("<>");
+    m->env.rcpts[0].copy = true;
     m->env.high = true;
     m->env.ret = RET_HDRS;
     m->env.body = BODY_8BITMIME;
@@ -71,6 +74,10 @@ static void a_stored_message_is_there_after_a_restart(void **state)
     assert_string_equal(found->env.held_for, "a filter asks for it");
     assert_null(found->env.rcpts[0].next_hop);
     assert_string_equal(found->env.rcpts[1].next_hop, "[mx.example.net]:25");
+    assert_string_equal(found->env.rcpts[0].return_path, "<>");
+    assert_true(found->env.rcpts[0].copy);
+    assert_string_equal(found->env.rcpts[1].return_path, "");
+    assert_false(found->env.rcpts[1].copy);
     assert_true(found->env.high);
     assert_int_equal(found->env.ret, RET_HDRS);
     assert_int_equal(found->env.body, BODY_8BITMIME);

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: ISC
+"""Senders that are rewritten, and what comes back: devices, forwarders beside postsrsd, keyed return paths, archives
+(waxwing-rewrite(7))."""
+import pytest
+
+from tests.lab import verify
+from tests.lab.postsrsd import Postsrsd
+from tests.lab.relay import letter, write_private
+from tests.lab.wait import until
+
+SECRETS = b"the-secret-of-both-sides\nthe-one-before-that\n"
+RETURNS = {"user": "postfix", "from": ["own.test"], "forward": True, "returns": True,
+           "srs": {"domain": "srs.own.test", "key_file": "srs.key"}}
+
+
+def keyed(lab, *senders, **more):
+    """A relay with these rows, whose key files are there."""
+    relay = lab.relay(senders=list(senders), **more)
+    for name in ("srs.key", "verp.key"):
+        write_private(relay.path(name), SECRETS)
+    return relay
+
+
+def hand_in(relay, user, sender, to, message):
+    """One message of the login; the reply to RCPT where it is refused, else to the data."""
+    with relay.client(login=False) as client:
+        client.ehlo()
+        client.starttls()
+        assert client.plain(user, relay.password).code == 235
+        client.expect(250, f"MAIL FROM:<{sender}>")
+        reply = client.cmd(f"RCPT TO:<{to}>")
+        return client.data(message) if reply.code == 250 else reply
+
+
+def bounce(action="failed", status="5.1.1", recipient="gone@dest.test"):
+    return ("From: MAILER-DAEMON@mx.dest.test\r\nSubject: undelivered\r\nAuto-Submitted: auto-replied\r\n"
+            "Content-Type: multipart/report; report-type=delivery-status; boundary=\"b\"\r\n\r\n"
+            "--b\r\n\r\nSorry.\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\n"
+            f"Reporting-MTA: dns; mx.dest.test\r\n\r\nFinal-Recipient: rfc822; {recipient}\r\nAction: {action}\r\n"
+            f"Status: {status}\r\nDiagnostic-Code: smtp; 550 {status} no such user\r\n\r\n--b\r\n"
+            "Content-Type: text/rfc822-headers\r\n\r\nFrom: app@example.org\r\n\r\n--b--\r\n").encode()
+
+
+def test_case_280_a_printer_sends_as_somebody_who_may(lab):
+    final = lab.mx("mx.dest.test", domains="dest.test")
+    relay = lab.relay(senders=[{"network": "127.0.0.0/8", "from": ["example.org"], "default_from": "none@example.org",
+                                "rewrite": [{"from": "root@printer", "to": "alerts@example.org"}],
+                                "strip_headers": ["X-Internal-*"]}]).start()
+    with relay.client(login=False) as client:
+        client.ehlo()
+        client.envelope("root@printer", "a@dest.test")
+        assert client.data(b"From: Floor 3 <root@printer>\r\nTo: a@dest.test\r\nX-Internal-Host: p3\r\n"
+                           b"Subject: toner\r\n\r\nlow\r\n").code == 250
+        client.envelope("root", "a@dest.test")
+        assert client.data(b"Subject: nobody\r\n\r\nlow\r\n").code == 250
+    first, second = final.wait(2)
+    assert first.sender == "alerts@example.org" and b"X-Internal" not in first.data
+    assert b"\r\nFrom: Floor 3 <alerts@example.org>\r\nReply-To: Floor 3 <root@printer>\r\n" in first.data
+    assert second.sender == "root@example.org" and b"\r\nFrom: none@example.org\r\n" in second.data
+    for message in (first, second):
+        assert verify.dkimpy(lab.names, message.data) == [True, True]
+    assert {e["field"] for e in relay.events("rewrite", to="alerts@example.org")} == {"MAIL", "From"}
+
+
+def test_case_288_postsrsd_reads_what_the_relay_writes_and_the_other_way_round(lab):
+    final = lab.mx("mx.dest.test", domains="dest.test")
+    home = lab.mx("mx.else.test", domains=["else.test", "first.test"])
+    relay = keyed(lab, RETURNS).start()
+    peer = Postsrsd(lab, "srs.own.test", relay.path("srs.key"))
+    assert hand_in(relay, "postfix", "Friend@else.test", "a@dest.test", letter("friend@else.test")).code == 250
+    ours = final.wait().sender
+    assert ours == peer.forward("Friend@else.test") and peer.reverse(ours) == "Friend@else.test"
+    assert peer.reverse(ours.lower()) == "friend@else.test"
+    # What postsrsd wrote, folded or not; and another forwarder's, which goes back to that one.
+    other = peer.forward("SRS0=abcd=" + ours.split("=")[2] + "=orig.test=joe@first.test")
+    assert other.startswith("SRS1=")
+    for address in (peer.forward("Other@else.test"), ours.upper(), other):
+        assert hand_in(relay, "postfix", "", address, bounce()).code == 250
+    assert [m.to()[0] for m in home.wait(3)] == ["Other@else.test", "FRIEND@ELSE.TEST", peer.reverse(other)]
+    assert all(m.sender == "" for m in home.messages)
+    forged = hand_in(relay, "postfix", "", ours.replace("=else", "=bank"), bounce())
+    assert forged.code == 550 and "digest" in forged.text
+
+
+def test_a_report_of_ours_goes_to_the_stranger_and_not_through_his_srs_address(lab):
+    lab.mx("mx.dest.test", domains="dest.test").on("rcpt", "550 5.1.1 no such user")
+    home = lab.mx("mx.else.test", domains="else.test")
+    relay = keyed(lab, RETURNS).start()
+    assert hand_in(relay, "postfix", "friend@else.test", "a@dest.test", letter("friend@else.test")).code == 250
+    assert home.wait().to() == ["friend@else.test"]
+
+
+@pytest.fixture
+def verp(lab):
+    return keyed(lab, {"user": "app", "from": ["example.org"], "archive": "copies@archive.test",
+                       "verp": {"domain": "b.example.org", "key_file": "verp.key"}},
+                 {"user": "postfix", "from": ["own.test"], "returns": True})
+
+
+def test_case_286_a_keyed_return_path_survives_a_crash_and_brings_the_report_home(lab, verp):
+    lab.mx("mx.archive.test", domains="archive.test")
+    final = lab.mx("mx.dest.test", domains="dest.test")
+    final.next("rcpt", "451 4.3.0 later")
+    relay = verp.start()
+    relay.send(["gone@dest.test", "there@dest.test"])
+    relay.wait("deferred")
+    relay.kill()
+    relay.start()
+    first, second = sorted(final.wait(2), key=lambda m: m.to())
+    assert first.sender.endswith("=dest.test=gone@b.example.org") and first.sender.startswith("verp=")
+    assert second.sender.endswith("=dest.test=there@b.example.org")
+    assert hand_in(relay, "postfix", "", first.sender.upper(), bounce()).code == 250
+    told = relay.wait("returned")
+    assert told["id"] == relay.events("accept")[0]["id"] and told["to"].lower() == "gone@dest.test"
+    assert told["action"] == "failed" and told["status"] == "5.1.1" and "no such user" in told["reply"]
+    swapped = first.sender.replace("gone", "there")
+    assert hand_in(relay, "postfix", "", swapped, bounce()).code == 550
+
+
+def test_case_289_an_archive_that_fails_is_an_alarm_and_no_bounce(lab, verp):
+    lab.mx("mx.archive.test", domains="archive.test").on("rcpt", "550 5.1.1 full of copies")
+    final, home = lab.mx("mx.dest.test", domains="dest.test"), lab.mx("mx.example.org", domains="example.org")
+    relay = verp.start()
+    relay.send("a@dest.test")
+    assert final.wait().to() == ["a@dest.test"]
+    assert "full of copies" in relay.wait("alarm", what="archive")["text"]
+    relay.wait("failed", to="copies@archive.test")
+    until(lambda: not relay.json("queue", "list"), relay.told)
+    assert not home.messages and not relay.events("dsn")
