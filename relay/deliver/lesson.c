@@ -38,6 +38,7 @@ void deliver_lesson(struct deliver *d)
         return;
     struct deliver_met *met = &d->met;
     met->sign = about_connections(d, &meaning) ? DELIVER_CROWD : DELIVER_FAST;
+    met->vague = !meaning.throttle;
     outcome_reply(&met->why, STAGE_EHLO, reply, d->link.c->host);
 }
 

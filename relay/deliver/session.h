@@ -31,6 +31,7 @@ struct deliver_met {
     bool away;      // one could not be talked to
     unsigned taken; // messages that were accepted
     enum deliver_sign sign;
+    bool vague;     // a 421 whose words say nothing of rates or connections
     struct why why; // of the sign, or of who is away
 };
 typedef void deliver_done(struct list *deliveries, const struct deliver_met *met, void *arg);

@@ -39,7 +39,7 @@ static void print_tally(struct buf *out, const char *name, const char *label,
 static void print_sites(const struct counters *c, struct buf *out)
 {
     static const char *const states[] = {"open", "paced", "shut", "paused"};
-    static const char *const signs[] = {"connections", "rate", "late", "away"};
+    static const char *const signs[] = {"connections", "rate", "busy", "away"};
     series_describe(out, "waxwing_sites", "gauge",
                     "Sites that have mail or are remembered, by what holds their mail back.");
     for (int i = 0; i < 4; i++)

@@ -20,6 +20,7 @@
 
 #define QUEUE_ROUTING_MAX 2000  // deliveries that ask for a route at once
 #define QUEUE_DUE         1000  // due deliveries that are taken out of the heap at once
+#define QUEUE_TOLD_MS     60000 // how long a ready delivery waits for its site before it is told
 #define QUEUE_LOOK        20000 // deliveries that a sweep looks at
 #define QUEUE_TICK_MS     1000  // how often a queue held up by the spool looks again
 #define QUEUE_SWEEP_MS    30000 // how often unused lanes go, and the longest sleep

@@ -122,10 +122,13 @@ void lanes_sweep(struct lanes *lanes)
     uint64_t now = clock_mono_ms();
     size_t states[SITE_STATES] = {0};
     HASH_ITER (hh, lanes->table, lane, next) {
-        if (site_forgettable(lane, now))
+        if (site_forgettable(lane, now)) {
             lane_free(lane);
-        else
-            states[site_state(lane)]++;
+            continue;
+        }
+        states[site_state(lane)]++;
+        if (!fair_empty(&lane->ready) && list_empty(&lane->place))
+            lane_mark(lane); // the wall clock, by which a pause ends, may have been set
     }
     _Atomic int64_t *sites = lanes->worker->relay->counters.sites;
     for (int i = 0; i < SITE_STATES; i++)
@@ -321,9 +324,9 @@ static bool site_lets(struct lane *lane)
     uint64_t when, now = clock_mono_ms();
     struct shape_limits limits = site_limits(lane);
     if (site_paused(&lane->site)) {
-        int64_t until = lane->site.pause.until_ms;
+        int64_t until = lane->site.pause.until_ms, left = until - clock_ms();
         if (until)
-            lane_sleep(lane, (uint64_t)(until - clock_ms()));
+            lane_sleep(lane, left > 0 ? (uint64_t)left : 1);
         return false;
     }
     switch (shape_ask(&lane->site.shape, &limits, (unsigned)lane->nsessions, now, &when)) {

@@ -19,6 +19,7 @@ struct site {
     struct site_pause pause; // an operator's; by NULL: none
     uint64_t taken, refused; // messages, and replies that asked for less, since the start
     uint64_t used_ms;        // clock_mono_ms(): a session last ended
+    uint64_t vague_ms;       // when it last said a bare 421; 0: never
     bool kept;               // all that was learned is with the state thread
 };
 

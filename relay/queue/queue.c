@@ -142,10 +142,18 @@ static void queue_arm(struct queue *q)
         uv_timer_start(&q->clock, queue_tick, ms, 0);
 }
 
+// Who only waits for a turn that comes soon is told nothing.
+static bool is_late(const struct delivery *d, int64_t now)
+{
+    int64_t created = d->message->env.created_ms;
+    return now - (d->next_ms > created ? d->next_ms : created) >= QUEUE_TOLD_MS;
+}
+
 // What is ready and kept by its site: told, warned of, and ended in time. Some of the queue at a time, so that one of
 // any length costs no time at once.
 static void look_after_ready(struct queue *q)
 {
+    int64_t now = clock_ms();
     if (list_empty(&q->walker.all))
         list_prepend(&q->all, &q->walker.all);
     for (size_t i = 0; i < QUEUE_LOOK; i++) {
@@ -157,7 +165,8 @@ static void look_after_ready(struct queue *q)
         list_append(next->next, &q->walker.all);
         struct delivery *d = list_of(next, struct delivery, all);
         struct why why;
-        if (d->message && d->place == QUEUE_READY && lanes_waits(q->lanes, d, &why))
+        if (d->message && d->place == QUEUE_READY && is_late(d, now) &&
+            lanes_waits(q->lanes, d, &why))
             queue_kept(d, &why, q);
     }
 }

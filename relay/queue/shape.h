@@ -33,7 +33,7 @@ enum shape_news {
     SHAPE_ANSWERED, // it answered, and neither took a message nor asked for less
     SHAPE_CROWD,    // it said, or showed, that these are too many connections
     SHAPE_FAST,     // it said that this is too much mail
-    SHAPE_SLOW,     // it answered too late
+    SHAPE_SLOW,     // it answered too late, or once that it cannot now
     SHAPE_AWAY      // no host of it could be talked to
 };
 

@@ -12,7 +12,8 @@
 #include "relay/log/log.h"
 #include "relay/queue/inside.h"
 
-#define SITE_IDLE_MS 3600000 // how long an unused site of which nothing was learned is remembered
+#define SITE_AGAIN_MS 120000
+#define SITE_IDLE_MS  3600000 // how long an unused site of which nothing was learned is remembered
 
 const char *site_state_word(enum site_state state)
 {
@@ -81,7 +82,7 @@ enum site_state site_state(struct lane *lane)
 
 static const char *const signs[] = {
     [SHAPE_TAKEN] = "",    [SHAPE_ANSWERED] = "", [SHAPE_CROWD] = "connections",
-    [SHAPE_FAST] = "rate", [SHAPE_SLOW] = "late", [SHAPE_AWAY] = "away",
+    [SHAPE_FAST] = "rate", [SHAPE_SLOW] = "busy", [SHAPE_AWAY] = "away",
 };
 
 const char *sites_lesson_word(int taught)
@@ -90,12 +91,21 @@ const char *sites_lesson_word(int taught)
     return known ? signs[taught] : "";
 }
 
-static enum shape_news news_of(const struct deliver_met *met)
+// A bare 421 may be a host that is being restarted: only the second within a while means a pace.
+static bool means_it(struct site *site, const struct deliver_met *met, uint64_t now)
+{
+    bool again = site->vague_ms && now - site->vague_ms < SITE_AGAIN_MS;
+    if (met->vague)
+        site->vague_ms = now;
+    return !met->vague || again;
+}
+
+static enum shape_news news_of(struct site *site, const struct deliver_met *met, uint64_t now)
 {
     if (met->sign == DELIVER_CROWD)
         return SHAPE_CROWD;
     if (met->sign == DELIVER_FAST)
-        return SHAPE_FAST;
+        return means_it(site, met, now) ? SHAPE_FAST : SHAPE_SLOW;
     if (met->away && !met->reached)
         return SHAPE_AWAY;
     return met->sign == DELIVER_LATE ? SHAPE_SLOW : met->taken ? SHAPE_TAKEN : SHAPE_ANSWERED;
@@ -139,7 +149,7 @@ void site_learn(struct lane *lane, const struct deliver_met *met, uint64_t begun
     struct shape_limits limits = site_limits(lane);
     uint64_t now = clock_mono_ms();
     unsigned others = (unsigned)lane->nreached;
-    enum shape_news news = news_of(met);
+    enum shape_news news = news_of(site, met, now);
     bool new = begun_ms >= site->shape.cut_ms;
     site->used_ms = now;
     site->kept = false;

@@ -20,7 +20,7 @@ enum site_state {
 };
 const char *site_state_word(enum site_state state); // "open", "paced", "shut", "paused"
 
-const char *sites_lesson_word(int taught); // "connections", "rate", "late", "away"; "" without
+const char *sites_lesson_word(int taught); // "connections", "rate", "busy", "away"; "" without
 
 struct site_view {
     const struct site_row *row; // as it would be kept

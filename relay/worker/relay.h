@@ -68,7 +68,7 @@ struct counters {
     _Atomic uint64_t refused_by[STATUS_CLASSES];
     _Atomic uint64_t settled_by[SETTLED][STATUS_CLASSES];
     _Atomic uint64_t
-        lessons[4]; // what sites taught: connections, rate, late, away (relay/queue/shape.h)
+        lessons[4]; // what sites taught: connections, rate, busy, away (relay/queue/shape.h)
     _Atomic int64_t sites[4]; // now: open, paced, shut, paused (relay/queue/sites.h)
     _Atomic uint64_t tls_by_type[WHY_TLS_TYPES][2]; // [1]: refused
     _Atomic uint64_t sessions_by[SOURCES][PROOFS];
