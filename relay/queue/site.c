@@ -67,13 +67,22 @@ bool site_paused(struct site *site)
     return false;
 }
 
+// Its time is not over, or the probe is under way. Whoever comes after that time is the probe.
+static bool site_is_shut(const struct lane *lane)
+{
+    const struct shape *shape = &lane->site.shape;
+    if (shape->phase == SHAPE_SHUT)
+        return clock_mono_ms() < shape->until_ms;
+    return shape->phase == SHAPE_PROBE && shape->probing && lane->nsessions;
+}
+
 enum site_state site_state(struct lane *lane)
 {
     const struct shape *shape = &lane->site.shape;
     struct shape_limits limits = site_limits(lane);
     if (site_paused(&lane->site))
         return SITE_PAUSED;
-    if (shape->phase != SHAPE_OPEN)
+    if (site_is_shut(lane))
         return SITE_SHUT;
     return shape_pace(shape, &limits) > 0 ? SITE_PACED : SITE_OPEN;
 }
@@ -178,14 +187,13 @@ bool site_waits(struct lane *lane, struct why *why)
         say_pause(&site->pause, why);
         return true;
     }
-    // Where the pause is over the next message is the probe, and nothing keeps it: its turn has only not come yet.
-    bool over = site->shape.phase == SHAPE_SHUT && site->shape.until_ms <= clock_mono_ms();
-    if (over || (site->shape.phase == SHAPE_OPEN && pace <= 0))
+    bool shut = site_is_shut(lane);
+    if (!shut && pace <= 0)
         return false;
-    if (site->shape.phase == SHAPE_OPEN)
-        why_say(why, SITE_PACED, pace);
-    else
+    if (shut)
         why_say(why, SITE_SHUT);
+    else
+        why_say(why, SITE_PACED, pace);
     if (!site->lesson)
         return true;
     why_host(why, site->lesson->host);
