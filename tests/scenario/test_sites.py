@@ -58,12 +58,15 @@ def test_case_268_who_refuses_everything_is_left_alone_at_once(lab, mx):
     mx.on("greeting", "421 4.3.2 not now")
     relay = lab.relay(delivery={"retry": ["20s", "1h"]}).start()
     many(relay, 30)
-    relay.wait("deferred", count=30, bound=60)
+    relay.wait("site", state="shut")
+    many(relay, 1, "other.test")
+    told = relay.wait("deferred", to="a0@other.test")
+    assert told["why"] == "site-shut" and "421 4.3.2 not now" in told["reply"]
     assert len(mx.sessions) <= 4
     state = site(relay)
-    assert state["state"] == "shut" and state["next"] and state["ready"] + 4 >= 30
+    assert state["state"] == "shut" and state["next"] and state["ready"] + 4 >= 31
     mx.on("greeting", None)
-    relay.wait("delivered", count=30 - 4, bound=60)
+    relay.wait("delivered", count=31 - 4, bound=60)
 
 
 def test_case_272_an_operator_pauses_a_site_by_its_domain(lab, mx):
