@@ -191,7 +191,7 @@ bool site_waits(struct lane *lane, struct why *why)
     if (!shut && pace <= 0)
         return false;
     if (shut)
-        why_say(why, SITE_SHUT);
+        why_say(why, SITE_SHUT, site->lesson ? site->lesson->text : "as it was before the restart");
     else
         why_say(why, SITE_PACED, pace);
     if (!site->lesson)
