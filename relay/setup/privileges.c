@@ -134,6 +134,8 @@ static int give(const char *path, const struct passwd *pw, struct why *why)
 
 int privileges_drop(const struct config *config, struct why *why)
 {
+    // systemd gave it to whatever is started here; the right to low ports is this program's alone.
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
     if (geteuid() != 0 || stays_root(config->user))
         return 0;
     const struct passwd *pw = find_user(config->user, why);

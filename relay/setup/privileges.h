@@ -16,7 +16,8 @@ int privileges_folders(const struct config *config, struct why *why);
 int privileges_borrow(const char *user, struct why *why);
 bool privileges_borrowed(void);
 void privileges_return(void); // harmless where nothing was borrowed; the other groups stay `user`'s
-// As root: becomes `user` for good. Otherwise does nothing. -1 with why: unknown user, or refused.
+// As root: becomes `user` for good. Programs started from here on inherit no capability. -1 with why: unknown user, or
+// refused.
 int privileges_drop(const struct config *config, struct why *why);
 
 #endif
