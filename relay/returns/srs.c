@@ -142,7 +142,8 @@ int srs_forward(const struct srs *srs, const char *sender, int64_t now_s, struct
     const char *at = strrchr(sender, '@');
     idn_domain(at ? at + 1 : "", domain);
     // An address literal cannot stand in a local part that others read again.
-    int rc = domain[0] && strlen(sender) < DATA_MAX / 2 ? 0 : -1;
+    // Nor can an empty local part.
+    int rc = domain[0] && local[0] && strlen(sender) < DATA_MAX / 2 ? 0 : -1;
     buf_init(&made, DATA_MAX);
     if (rc == 0)
         forward_local(srs, span_text(local), span_text(domain), now_s, &made);

@@ -45,6 +45,10 @@ int verp_make(const struct verp *verp, uint64_t id, const char *recipient, struc
     if (!domain[0] || strlen(recipient) > RETURNS_PATH)
         return -1;
     char *plain = pattern_local(recipient);
+    if (!plain[0]) { // "" in quotes, which nobody could read again
+        free(plain);
+        return -1;
+    }
     id_text(id, name);
     verp_digest(secrets_at(verp->secrets, 0), span_text(name), span_text(domain), span_text(plain),
                 mac);

@@ -180,6 +180,7 @@ static void odd_addresses_come_back_as_they_were(void **state)
     round_trip("SRS0=@orig.example", "SRS0=@orig.example");
     assert_forward("a@[192.0.2.1]", NULL);
     assert_forward("postmaster", NULL);
+    assert_forward("\"\"@orig.example", NULL);
     assert_false(srs_is("srs0@x.example"));
     assert_false(srs_is("srs@x.example"));
     assert_true(srs_is("\"srs0=a b\"@x.example"));

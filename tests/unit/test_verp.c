@@ -140,6 +140,7 @@ static void what_has_no_room_has_none(void **state)
     snprintf(recipient, sizeof recipient, "%0200d@dest.example", 1);
     assert_int_equal(verp_make(&verp, ID, recipient, &out), -1);
     assert_int_equal(verp_make(&verp, ID, "a@[192.0.2.1]", &out), -1);
+    assert_int_equal(verp_make(&verp, ID, "\"\"@dest.example", &out), -1);
     assert_int_equal(out.len, 0);
     buf_free(&out);
 }
