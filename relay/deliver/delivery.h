@@ -70,6 +70,7 @@ struct delivery {
     bool returned;           // an operator bounces it
     unsigned char class;     // enum reply_class of `reason`; without one it says nothing
     bool second_look;        // a TLS policy was looked up again before the last attempt
+    bool asked;              // an operator wants it tried now, whoever is being left alone
     struct route_request *asking;
     struct route *route; // while ready or active
     // Shared texts (relay/base/words.h); NULL: none. An operator's next hop; where it went last, until it has a route.

@@ -41,8 +41,9 @@ void ingest_label(struct ingest *g)
     const struct field *tag = g->kind == INGEST_OWN ? header_find(&g->header, INGEST_TAG, 0) : NULL;
     char own[ID_TEXT];
     id_text(env->id, own);
-    label_set(&env->message_id, id ? label_of(without_brackets(id->value))
-                                   : mem_printf("%s@%s", own, g->s.setup->config->hostname));
+    if (g->s.setup->config->nsinks) // nobody else asks for it, and each that waits would carry it
+        label_set(&env->message_id, id ? label_of(without_brackets(id->value))
+                                       : mem_printf("%s@%s", own, g->s.setup->config->hostname));
     if (tag)
         label_set(&env->tag, label_of(tag->value));
 }

@@ -98,23 +98,31 @@ static char *ending(char *text, const char *tail)
     return k <= n && strcmp(text + n - k, tail) == 0 ? text + n - k : NULL;
 }
 
+// What a text takes in a packed envelope: an empty one is the end of the one before it.
+static size_t packed_bytes(const char *text)
+{
+    return text[0] ? strlen(text) + 1 : 0;
+}
+
 static size_t text_bytes(const struct envelope *env)
 {
-    size_t n = 0;
+    size_t n = 1; // where the first of them is empty
     for (size_t i = 0; i < ENVELOPE_TEXTS; i++)
-        n += strlen(*text_of(env, i)) + 1;
+        n += packed_bytes(*text_of(env, i));
     for (size_t i = 0; i < env->nrcpts; i++) {
         const struct recipient *r = &env->rcpts[i];
         n += strlen(r->address) + 1;
         n += ending(r->address, r->domain) ? 0 : strlen(r->domain) + 1;
         for (size_t k = 0; k < RECIPIENT_TEXTS; k++)
-            n += strlen(*recipient_text(r, k)) + 1;
+            n += packed_bytes(*recipient_text(r, k));
     }
     return n;
 }
 
 static char *put_text(char **at, const char *text)
 {
+    if (!text[0])
+        return *at - 1;
     size_t n = strlen(text) + 1;
     char *here = memcpy(*at, text, n);
     *at += n;
@@ -129,6 +137,7 @@ void message_pack(struct message *m)
     size_t rcpts = old.nrcpts * sizeof *old.rcpts, ranges = m->nleft_out * sizeof *m->left_out;
     unsigned char *block = mem_new(rcpts + ranges + text_bytes(&old));
     char *at = (char *)block + rcpts + ranges;
+    *at++ = 0;
     struct message former = {.env = old, .left_out = m->left_out};
     env->rcpts = (struct recipient *)(void *)block;
     m->left_out = (struct range *)(void *)(block + rcpts);

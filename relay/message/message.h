@@ -23,8 +23,6 @@ struct recipient {
     char *orcpt;   // xtext-decoded "rfc822;x@y", "" if none
     // What MAIL FROM says for it (SRS, VERP) where that is not the envelope's sender; "": that, "<>": nobody.
     char *return_path;
-    bool copy;     // for an archive: its sender never hears of it
-    bool returned; // it came to a return address of ours; not kept
     // Where it stood when the message was last written to the spool; deliveries carry on from here.
     const char *
         next_hop; // an operator's, instead of where its domain leads: a word (relay/base/words.h); NULL: none
@@ -32,6 +30,8 @@ struct recipient {
     unsigned attempts;
     unsigned char notify; // enum dsn_notify bits; 0: not given
     bool delay_warned;    // a delay DSN has been sent
+    bool copy;            // for an archive: its sender never hears of it
+    bool returned;        // it came to a return address of ours; not kept
 };
 
 struct envelope {
@@ -53,8 +53,9 @@ struct envelope {
     char *principal;   // who submitted: user name, "network:10.0.0.0/24", or "relay"
     char *client;      // "[192.0.2.1]" as logged
     char *tag;         // the application's own name for it (X-Waxwing-Tag), "" if none
-    char *message_id;  // of its header, without angle brackets, "" if none
-    char *held_for;    // why it was held when it was accepted, a sentence; "" if it was not
+    char
+        *message_id; // of its header, without angle brackets; "" if none, or no event would tell it
+    char *held_for;  // why it was held when it was accepted, a sentence; "" if it was not
     struct recipient *rcpts;
     size_t nrcpts;
 };

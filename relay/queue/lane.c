@@ -157,6 +157,8 @@ static void lane_sleep(struct lane *lane, uint64_t ms)
 void lanes_add(struct lanes *lanes, struct delivery *d)
 {
     struct lane *lane = lane_of(lanes, d->route->site);
+    if (d->asked)
+        site_probe_now(lane);
     int64_t memory =
         atomic_load_explicit(&lanes->worker->relay->counters.memory_now, memory_order_relaxed);
     bool held_up = site_state(lane) >= SITE_SHUT;
@@ -250,14 +252,19 @@ static void lane_session_done(struct list *deliveries, const struct deliver_met 
 }
 
 // The spool knows what is under way, so that the next start knows what a crash interrupted.
-static void begin_all(struct spool *spool, struct list *batch)
+// True: an operator asked for one of them.
+static bool begin_all(struct spool *spool, struct list *batch)
 {
     int64_t now = clock_ms();
+    bool asked = false;
     list_each (it, batch) {
         struct delivery *d = list_of(it, struct delivery, list);
+        asked |= d->asked;
+        d->asked = false;
         d->underway = spool_begin(spool, d->message->env.id, d->domain);
         d->begun_ms = now;
     }
+    return asked;
 }
 
 // A session opens a connection: within the limits, idle connections make room for it.
@@ -293,7 +300,8 @@ static void lane_start(struct lane *lane, struct list *batch)
     list_append(&lane->sessions, &run->list);
     lane->nsessions++;
     lane->lanes->nsessions++;
-    begin_all(lane->lanes->worker->relay->spool, batch);
+    if (begin_all(lane->lanes->worker->relay->spool, batch))
+        order.probe = true;
     run->deliver = deliver_new(&order, batch);
     deliver_run(run->deliver); // may end at once: run is gone then
 }

@@ -64,6 +64,8 @@ enum site_state site_state(struct lane *lane);
 void site_learn(struct lane *lane, const struct deliver_met *met, uint64_t begun_ms);
 // Why its mail waits, as a reason for people; false: it does not have to.
 bool site_waits(struct lane *lane, struct why *why);
+void site_probe_now(
+    struct lane *lane); // a site that is left alone gets its probe; one that is paused does not
 // Unused, and nothing worth keeping is known of it.
 bool site_forgettable(struct lane *lane, uint64_t now);
 void site_free(struct site *site);

@@ -131,7 +131,7 @@ static bool applies(const struct delivery *d, const struct queue_scan *scan)
     case QUEUE_RELEASE:
         return d->place == QUEUE_HELD;
     case QUEUE_RETRY:
-        return d->place == QUEUE_WAITING || d->place == QUEUE_ACTIVE;
+        return d->place == QUEUE_WAITING || d->place == QUEUE_ACTIVE || d->place == QUEUE_READY;
     case QUEUE_REDIRECT:
         return strcmp(next_hop, scan->next_hop) != 0;
     default:
@@ -148,6 +148,7 @@ static void rows_change(struct queue *q, const struct queue_scan *scan, struct d
         break;
     case QUEUE_RELEASE:
     case QUEUE_RETRY:
+        d->asked = true;
         reschedule(q, d, clock_ms(), NULL);
         break;
     case QUEUE_REDIRECT:

@@ -178,6 +178,14 @@ static void say_pause(const struct site_pause *pause, struct why *why)
     why_say(why, SITE_PAUSED, who);
 }
 
+void site_probe_now(struct lane *lane)
+{
+    struct shape *shape = &lane->site.shape;
+    uint64_t now = clock_mono_ms();
+    if (shape->phase == SHAPE_SHUT && shape->until_ms > now)
+        shape->until_ms = now;
+}
+
 bool site_waits(struct lane *lane, struct why *why)
 {
     struct site *site = &lane->site;

@@ -487,7 +487,7 @@ def test_bad_lines_in_the_users_file(lab):
     assert f"{relay.path('users')}:1: not a line of the form name:hash" in relay.process.output()
     relay.client().quit()
     write_private(relay.path("users"), good + b"plain:secret\n")
-    until(lambda: any("users:3: no hash" in e.get("text", "") for e in relay.events("reload")), relay.told)
+    until(lambda: any("users:3: neither a hash" in e.get("text", "") for e in relay.events("reload")), relay.told)
     relay.client().quit()
 
 
