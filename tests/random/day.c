@@ -116,7 +116,10 @@ static void write_answers(const char *file)
 
 static void open_stage(char *answers)
 {
-    char folder[] = "/tmp/waxwing-day-XXXXXX";
+    // In memory where that can be: what a disk takes for a sync is not the question here.
+    const char *below = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+    char folder[40];
+    snprintf(folder, sizeof folder, "%s/waxwing-day-XXXXXX", below);
     assert(mkdtemp(folder));
     snprintf(answers, 64, "%s.dns", folder);
     write_answers(answers);
@@ -193,10 +196,11 @@ static bool turn(void)
 // Until another thread has something for a loop, or a moment.
 static void rest(void)
 {
-    struct pollfd fds[QUEUE_STORY_WORKERS];
+    struct pollfd fds[QUEUE_STORY_WORKERS + 1] = {
+        [QUEUE_STORY_WORKERS] = {.fd = day_hosts_fd(), .events = POLLIN}};
     for (unsigned i = 0; i < QUEUE_STORY_WORKERS; i++)
         fds[i] = (struct pollfd){.fd = uv_backend_fd(&story.workers[i].loop), .events = POLLIN};
-    poll(fds, QUEUE_STORY_WORKERS, 1);
+    poll(fds, QUEUE_STORY_WORKERS + 1, 1);
 }
 
 // To the next thing that is due: a timer of the relay, a message, a host that comes or goes.

@@ -64,6 +64,7 @@ struct day {
 // day_hosts.c
 void day_hosts_open(struct day *day);
 void day_hosts_close(struct day *day);
+int day_hosts_fd(void);               // readable when there is something to do
 bool day_hosts_turn(struct day *day); // true: something happened
 int64_t day_hosts_due(void);          // when the next thing is due by itself; INT64_MAX: none
 unsigned day_hosts_asleep(void);      // connections that wait for their time

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,11 @@ struct conn {
 static int poller = -1;
 static struct list conns;
 static int64_t switch_ms; // when a host comes or goes next
+
+int day_hosts_fd(void)
+{
+    return poller;
+}
 
 void day_host_address(unsigned host, char out[static 32])
 {
@@ -101,6 +107,8 @@ static void take(struct day *day, unsigned n)
     int fd;
     while ((fd = accept4(h->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
         struct conn *c = mem_new(sizeof *c);
+        int on = 1; // a reply a line: each would wait for the ACK of the one before
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         list_init(&c->list);
         c->host = n;
         c->fd = fd;
