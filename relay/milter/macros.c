@@ -8,8 +8,8 @@
 #include "relay/milter/inside.h"
 
 static const char *const usual[MILTER_STAGES] = {
-    [STAGE_CONNECT] = "j _ v {daemon_name} {daemon_addr} {client_addr} {client_port} {client_name} "
-                      "{client_ptr}",
+    [STAGE_CONNECT] = ("j _ v {daemon_name} {daemon_addr} {client_addr} {client_port} "
+                       "{client_name} {client_ptr}"),
     [STAGE_HELO] = "{tls_version} {cipher} {cipher_bits} {cert_subject} {cert_issuer}",
     [STAGE_MAIL] = "i {auth_type} {auth_authen} {mail_addr} {mail_host} {mail_mailer}",
     [STAGE_RCPT] = "i {rcpt_addr} {rcpt_host} {rcpt_mailer}",

@@ -51,8 +51,7 @@ struct queue {
     struct list all;     // every delivery of this worker
     struct list routing; // ask for a route
     struct list held;
-    struct fair due;        // ask for a route when there is room
-    struct delivery walker; // a mark in `all`, as a scan has: how far look_after_ready is
+    struct fair due; // ask for a route when there is room
     size_t nrouting;
     uv_timer_t clock; // the next thing due
     uv_timer_t grace;
@@ -65,6 +64,8 @@ struct queue {
     bool stopping, freed;
     void (*gone)(void *arg);
     void *gone_arg;
+    struct delivery
+        walker; // a mark in `all`, as a scan has: how far look_after_ready is. Last: it has no end
 };
 
 // relay/queue/queue.c
