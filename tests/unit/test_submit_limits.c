@@ -201,7 +201,7 @@ static void a_lost_client_loses_no_stored_message(void **state)
     client_say(c, "DATA", "354");
     shelf.hold = true;
     client_send(c, HELLO ".\r\nNOOP\r\n");
-    for (int i = 0; i < 200; i++)
+    while (!shelf_waits())
         story_turn(&story);
     server_drain(story.server);
     client_close(c);
@@ -248,7 +248,7 @@ static void a_stop_waits_for_the_spool(void **state)
     client_say(c, "DATA", "354");
     shelf.hold = true;
     client_send(c, HELLO ".\r\n");
-    for (int i = 0; i < 200; i++)
+    while (!shelf_waits())
         story_turn(&story);
     story.relay.stage = RELAY_STOPPING;
     story_stop(&story);
