@@ -397,6 +397,10 @@ def test_why_prints_a_reason_and_lists_them(lab):
     relay = lab.relay()
     rows = catalogue(relay)
     assert len(rows) > 130 and all(row["means"] and row["advice"] and row["act"] for row in rows.values())
+    # No advice names a command that is not there.
+    known = set(re.findall(r"^  (\S+) ", relay.ask("help"), re.M))
+    named = {word for row in rows.values() for word in re.findall(r"waxwing ([a-z]+)", row["advice"])}
+    assert known and named <= known, named - known
     shown = relay.ask("why", "tlsa-mismatch")
     assert "receiver-host" in shown and "waxwing explain DOMAIN --connect" in shown
     assert relay.ctl("why", "no-such-reason").returncode == 1
