@@ -207,20 +207,35 @@ static const char *protocol_word(gnutls_protocol_t version)
     }
 }
 
+// A ticket of TLS 1.2 brings the keys of the session before, whose group GnuTLS still names.
+static const char *group_word(gnutls_session_t session)
+{
+    gnutls_kx_algorithm_t kx = gnutls_kx_get(session);
+    const char *name = gnutls_group_get_name(gnutls_group_get(session));
+    if (name)
+        return name;
+    return kx == GNUTLS_KX_DHE_RSA || kx == GNUTLS_KX_DHE_DSS || kx == GNUTLS_KX_ANON_DH ? "DH"
+                                                                                         : "";
+}
+
 static void opened(struct tls_session *ch)
 {
     struct tls_session_info *info = &ch->info;
     const char *cipher = gnutls_ciphersuite_get(ch->session);
     info->protocol = protocol_word(gnutls_protocol_get_version(ch->session));
     info->cipher = cipher ? cipher : "unknown";
+    info->group = group_word(ch->session);
     info->resumed = gnutls_session_is_resumed(ch->session) != 0;
     if (ch->creds)
         read_sni(ch); // a resumed session brings its own
     unsigned n = 0;
     const gnutls_datum_t *list =
         info->resumed ? NULL : gnutls_certificate_get_peers(ch->session, &n);
-    if (n > MAX_CHAIN) // the first ones are those that lead from the leaf (RFC 8446 section 4.4.2)
+    if (n >
+        MAX_CHAIN) { // the first ones are those that lead from the leaf (RFC 8446 section 4.4.2)
+        info->ncut = list ? n - MAX_CHAIN : 0;
         n = MAX_CHAIN;
+    }
     for (unsigned i = 0; list && i < n; i++)
         ch->chain[i] = span_of(list[i].data, list[i].size);
     info->nchain = list ? n : 0;

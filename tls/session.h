@@ -56,10 +56,13 @@ void tls_session_bye(struct tls_session *ch, struct buf *out); // close_notify
 struct tls_session_info {
     const char *protocol; // "TLSv1.3"
     const char *cipher;   // "TLS_AES_256_GCM_SHA384" or GnuTLS's suite name
+    const char *
+        group; // of the key exchange: "X25519", "SECP256R1", "FFDHE2048", "DH"; "": it has none (RSA)
     bool resumed;
     const struct span
         *chain;    // DER certificates of the peer as sent, leaf first; owned by the TLS session
     size_t nchain; // at most MAX_CHAIN, the surplus is cut; 0 where resumed or where none was sent
+    size_t ncut;   // how many were cut
     const char *sni; // server side: what the client asked for, or ""
 };
 // Valid when TLS_SESSION_OPEN or later, until tls_session_free.

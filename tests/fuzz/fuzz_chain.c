@@ -3,8 +3,10 @@
 // bytes.
 #include <assert.h>
 #include <string.h>
+#include "relay/base/utf8.h"
 #include "tls/dane.h"
 #include "tls/der.h"
+#include "tls/shown.h"
 #include "tls/verify.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -16,6 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const char *name = "mx.example.org", *pin = "sha256:00";
     unsigned char digest[32] = {0};
     char text[300];
+    struct shown_certificate shown;
     struct why why;
     enum tls_proof proof;
     while (n < 12 && rest.n > 2) {
@@ -23,6 +26,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         chain[n] = span_slice(rest, 2, want + 2);
         rest = span_from(rest, want + 2);
         verify_describe(chain[n], text, sizeof text);
+        shown_read(chain[n], &shown);
+        assert(utf8_valid(span_text(shown.subject)) && utf8_valid(span_text(shown.name)));
+        assert(!strpbrk(shown.subject, "\n\r\t\x1b\x7f") && !strpbrk(shown.name, "\n\r\t\x1b\x7f"));
         n++;
     }
     struct dns_tlsa records[] = {{3, 1, 1, span_of(digest, 32)},

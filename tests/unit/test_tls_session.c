@@ -177,6 +177,9 @@ static void the_facts_name_protocol_cipher_chain_and_sni(void **state)
                                   *s = tls_session_info(p.server.ch);
     assert_string_equal(c->protocol, "TLSv1.3");
     assert_string_equal(c->cipher, "TLS_AES_256_GCM_SHA384");
+    assert_non_null(c->group);
+    assert_true(c->group[0]);
+    assert_string_equal(c->group, s->group);
     assert_false(c->resumed);
     assert_int_equal(c->nchain, 1);
     assert_true(span_equal(c->chain[0], cert_span(&ec)));
