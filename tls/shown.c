@@ -147,7 +147,7 @@ static void put_names(gnutls_x509_crt_t certificate, struct shown_certificate *o
 
 // ---- certificates
 
-static int64_t seconds(time_t t)
+static int64_t shown_seconds(time_t t)
 {
     return t > 0 ? (int64_t)t : 0;
 }
@@ -168,8 +168,8 @@ void shown_read(struct span der, struct shown_certificate *out)
     put_dn(gnutls_x509_crt_get_dn3(certificate, &subject, 0), &subject, out->subject);
     put_dn(gnutls_x509_crt_get_issuer_dn3(certificate, &issuer, 0), &issuer, out->issuer);
     put_names(certificate, out);
-    out->not_before_s = seconds(gnutls_x509_crt_get_activation_time(certificate));
-    out->not_after_s = seconds(gnutls_x509_crt_get_expiration_time(certificate));
+    out->not_before_s = shown_seconds(gnutls_x509_crt_get_activation_time(certificate));
+    out->not_after_s = shown_seconds(gnutls_x509_crt_get_expiration_time(certificate));
     gnutls_x509_crt_deinit(certificate);
 }
 
