@@ -155,7 +155,9 @@ const struct command commands[] = {
      "  --json  for programs\n",
      command_resume},
     {"tls", "what failed, what is known of others' policies, what is reported",
-     "usage: waxwing tls failures [--domain D] [--since AGE|DAY] [--type T] [--follow]\n"
+     "usage: waxwing tls failures [--domain D] [--host H] [--since AGE|DAY] [--type T] [--result "
+     "R]\n"
+     "                            [--policy P] [--search WORDS] [--follow]\n"
      "       waxwing tls summary [--domain D] [--since AGE|DAY] [--type T]\n"
      "       waxwing tls report --day DAY [--domain D] [--send]\n"
      "       waxwing tls reports [--day DAY] [--domain D] [--since AGE|DAY]\n"
@@ -170,6 +172,10 @@ const struct command commands[] = {
      "  --domain D     this domain, or *.D for what is below it\n"
      "  --since WHEN   90s, 2h, 3d ago, or a day, as in 2026-11-21\n"
      "  --type T       a result type of RFC 8460, as in certificate-expired\n"
+     "  --host H       this MX host, or *.H\n"
+     "  --result R     what became of the delivery: refused, shadow (it would have been), went-on\n"
+     "  --policy P     tlsa, sts or no-policy-found\n"
+     "  --search WORDS stand somewhere in the failure: names, address, reason\n"
      "  --follow       oldest first, and go on as they happen\n"
      "  --state FILE   read this database, ask no relay\n"
      "  --json         for programs\n",

@@ -15,13 +15,15 @@
 #include "relay/command/command.h"
 #include "relay/command/config_file.h"
 #include "relay/control/control.h"
+#include "relay/log/json.h"
 
 #define FAILURES_SHOWN 100 // without --since: the newest
 #define FOLLOW_FIRST   10  // shown before --follow begins to wait
 
 struct options {
     const char *domain, *type, *day, *state;
-    char ascii[IDN_NAME + 2]; // the domain as A-labels, "*." kept
+    const char *host, *policy, *result, *words; // of failures
+    char ascii[IDN_NAME + 2];                   // the domain as A-labels, "*." kept
     int64_t since_ms;
     bool follow, json, send;
     struct config *config; // NULL: not needed
@@ -74,6 +76,15 @@ static int take_type(struct options *o, const char *text)
     return 0;
 }
 
+static const char **text_option(struct options *o, int c)
+{
+    return c == 'S'   ? &o->state
+           : c == 'h' ? &o->host
+           : c == 'p' ? &o->policy
+           : c == 'r' ? &o->result
+                      : &o->words;
+}
+
 static int command_tls_read_options(struct options *o, int argc, char **argv)
 {
     static const struct option names[] = {{"domain", required_argument, NULL, 'd'},
@@ -84,6 +95,10 @@ static int command_tls_read_options(struct options *o, int argc, char **argv)
                                           {"follow", no_argument, NULL, 'f'},
                                           {"json", no_argument, NULL, 'j'},
                                           {"send", no_argument, NULL, 'x'},
+                                          {"host", required_argument, NULL, 'h'},
+                                          {"policy", required_argument, NULL, 'p'},
+                                          {"result", required_argument, NULL, 'r'},
+                                          {"search", required_argument, NULL, 'w'},
                                           {NULL, 0, NULL, 0}};
     int c, rc = 0;
     optind = 1;
@@ -102,9 +117,6 @@ static int command_tls_read_options(struct options *o, int argc, char **argv)
         case 'D':
             rc = take_day(o, optarg);
             break;
-        case 'S':
-            o->state = optarg;
-            break;
         case 'f':
             o->follow = true;
             break;
@@ -113,6 +125,13 @@ static int command_tls_read_options(struct options *o, int argc, char **argv)
             break;
         case 'x':
             o->send = true;
+            break;
+        case 'S':
+        case 'h':
+        case 'p':
+        case 'r':
+        case 'w':
+            *text_option(o, c) = optarg;
             break;
         default:
             rc = command_usage_error("tls", "'%s' is unknown or lacks its value", argv[optind - 1]);
@@ -124,12 +143,12 @@ static json_t *request_for(const struct options *o, const char *verb, size_t lim
 {
     json_t *request = json_pack("{s:s, s:I, s:I}", "verb", verb, "since", (json_int_t)o->since_ms,
                                 "limit", (json_int_t)limit);
-    if (o->domain)
-        json_object_set_new(request, "domain", json_string(o->domain));
-    if (o->type)
-        json_object_set_new(request, "type", json_string(o->type));
-    if (o->day)
-        json_object_set_new(request, "day", json_string(o->day));
+    const char *const more[][2] = {
+        {"domain", o->domain}, {"type", o->type},     {"day", o->day},    {"host", o->host},
+        {"policy", o->policy}, {"result", o->result}, {"words", o->words}};
+    for (size_t i = 0; i < sizeof more / sizeof *more; i++)
+        if (more[i][1])
+            json_object_set_new(request, more[i][0], json_text(more[i][1]));
     return request;
 }
 
@@ -155,9 +174,8 @@ static json_t *from_file(const struct options *o, const json_t *request, enum st
     struct state_query query;
     struct ledger_rows rows = {0};
     struct why why;
-    *status = EXIT_TEMP;
-    if (tls_query_read(request, view, &query, &why) < 0 ||
-        state_ask_file(state_file(o), &query, &rows, &why) < 0) {
+    *status = tls_query_read(request, view, &query, &why) < 0 ? EXIT_USAGE : EXIT_TEMP;
+    if (*status == EXIT_USAGE || state_ask_file(state_file(o), &query, &rows, &why) < 0) {
         fprintf(stderr, "waxwing: %s\n", why.text);
         return NULL;
     }

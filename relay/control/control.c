@@ -32,7 +32,8 @@ struct control_call {
     struct control *control; // NULL: the socket has been closed, the answer goes nowhere
     control_local_fn *local; // a page's call: no client, the answer goes here
     void *local_arg;
-    json_t *rows; // its pieces, read
+    json_t *rows;           // its pieces, read
+    struct item piece_kept; // asks for the next one
     uv_pipe_t pipe;
     uv_timer_t deadline;
     unsigned handles;   // not yet closed
@@ -166,8 +167,14 @@ static void control_piece_written(uv_write_t *write, int status)
     call->next(call->next_arg);
 }
 
-// A page shows the first piece of a long answer.
-static void keep_rows(struct control_call *call, struct buf *piece)
+static void control_on_kept(struct item *item)
+{
+    struct control_call *call = list_of(item, struct control_call, piece_kept);
+    call->next(call->next_arg);
+}
+
+// A page shows the beginning of a long answer. True: there is room for more.
+static bool keep_rows(struct control_call *call, struct buf *piece)
 {
     struct span rest = buf_span(piece), line;
     if (!call->rows)
@@ -175,13 +182,18 @@ static void keep_rows(struct control_call *call, struct buf *piece)
     while (rest.n && span_cut(rest, '\n', &line, &rest))
         json_array_append_new(call->rows, json_loadb((const char *)line.p, line.n, 0, NULL));
     buf_free(piece);
+    return json_array_size(call->rows) < CONTROL_LOCAL_ROWS;
 }
 
 bool control_piece(struct control_call *call, struct buf *piece, control_next *next, void *arg)
 {
     if (call->local) {
-        keep_rows(call, piece);
-        return false;
+        call->next = next;
+        call->next_arg = arg;
+        bool more = keep_rows(call, piece);
+        if (more)
+            inbox_post(control_mail(call), &call->piece_kept);
+        return more;
     }
     if (call->closed || uv_is_closing((uv_handle_t *)&call->pipe)) {
         buf_free(piece);
@@ -280,6 +292,7 @@ void control_local(struct control *control, json_t *request, control_local_fn *f
     call->loop = control->loop;
     call->local = fn;
     call->local_arg = arg;
+    call->piece_kept.run = control_on_kept;
     if (verb && !verb->changes)
         verb->run(call, control->relay, request);
     else

@@ -18,6 +18,7 @@
 #define CONTROL_OWNER_MAX   268435456 // of one by root or the relay's user: an imported message
 #define CONTROL_ANSWER_MAX  268435456 // bytes of one answer that is not told in pieces
 #define CONTROL_PIECE       65536     // bytes of one piece, about
+#define CONTROL_LOCAL_ROWS  1000      // of a long answer that a page of ours gets
 
 struct control_call; // one request under way
 
@@ -49,8 +50,8 @@ void control_by(struct control_call *call, char *out, size_t size);
 struct inbox *control_mail(struct control_call *call);
 uv_loop_t *control_loop(struct control_call *call);
 
-// The same verbs for a page of our own: `fn` gets the answer (borrowed; of a long one the first piece, as "rows")
-// once, inside the call or later on the main loop. Only verbs that change nothing. Takes over `request`.
+// The same verbs for a page of our own: `fn` gets the answer (borrowed; of a long one CONTROL_LOCAL_ROWS rows or a
+// few more, as "rows") once, inside the call or later on the main loop. Only verbs that change nothing. Takes over `request`.
 typedef void control_local_fn(int exit, const json_t *answer, void *arg);
 void control_local(struct control *control, json_t *request, control_local_fn *fn, void *arg);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "relay/base/exit.h"
 #include "relay/base/mem.h"
+#include "relay/base/reasons.h"
 #include "relay/base/table.h"
 #include "relay/control/inside.h"
 #include "relay/log/json.h"
@@ -19,6 +20,8 @@ struct domain {
     int64_t oldest_ms, next_ms; // next: the earliest
     unsigned attempts;          // the most of any message
     char *reason;               // of the message that was tried most often
+    enum reason why;            // what it is called
+    enum act act;               // who can mend it
     char name[];
 };
 
@@ -76,6 +79,8 @@ static void summary_on_row(const struct queue_row *row, void *arg)
         return;
     free(d->reason);
     d->reason = mem_dup(row->reason);
+    d->why = row->why;
+    d->act = row->act;
     d->attempts = row->attempts;
 }
 
@@ -106,7 +111,32 @@ static json_t *describe_domain(const struct domain *d)
     json_object_set_new(j, "attempts", json_integer(d->attempts));
     json_object_set_new(j, "next", d->next_ms ? json_integer(d->next_ms / 1000) : json_null());
     json_object_set_new(j, "reason", json_text(d->reason));
+    json_object_set_new(j, "why", json_text(reason_row(d->why)->name));
+    json_object_set_new(j, "act", json_text(act_word(d->act)));
     return j;
+}
+
+// How much waits for each of those who can mend it; a domain counts for the one its reason names.
+static json_t *describe_acts(const struct summary *s)
+{
+    json_t *rows = json_array();
+    for (int act = ACT_NONE; act <= ACT_HEALS; act++) {
+        json_int_t domains = 0, recipients = 0;
+        int64_t oldest_ms = 0;
+        const struct domain *d, *next;
+        HASH_ITER (hh, s->domains, d, next)
+            if ((int)d->act == act) {
+                domains++;
+                recipients += (json_int_t)d->recipients;
+                older(&oldest_ms, d->oldest_ms);
+            }
+        if (domains)
+            json_array_append_new(rows,
+                                  json_pack("{s:s,s:I,s:I,s:I}", "act", act_word((enum act)act),
+                                            "domains", domains, "recipients", recipients, "oldest",
+                                            (json_int_t)(oldest_ms / 1000)));
+    }
+    return rows;
 }
 
 static json_t *describe_domains(struct summary *s)
@@ -129,6 +159,7 @@ static void summary_end(struct summary *s)
     json_t *j = json_object();
     json_object_set_new(j, "states", describe_states(s));
     json_object_set_new(j, "domains", json_integer(HASH_COUNT(s->domains)));
+    json_object_set_new(j, "acts", describe_acts(s));
     json_object_set_new(j, "trouble", describe_domains(s));
     json_object_set_new(j, "other", json_integer((json_int_t)s->other));
     queue_scan_leave(&s->walk);

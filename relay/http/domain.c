@@ -93,7 +93,7 @@ static void domain_render(struct gather *g, struct buf *out)
         views_queue_rows(g, out, rows);
     }
     buf_adds(out, "<h2>TLS failures</h2>\n");
-    if (!views_failure_groups(g, out, json_object_get(g->answers[2], "rows"), false, ""))
+    if (!views_failure_groups(out, json_object_get(g->answers[2], "rows")))
         buf_adds(out, "<p>None are known.</p>\n");
 }
 

@@ -3,11 +3,11 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include "relay/base/clock.h"
 #include "relay/base/mem.h"
 
 #define MINUTE_MS 60000
-#define BUCKET    10 // minutes of one column
-#define COLUMNS   (HISTORY_MINUTES / BUCKET)
+#define COLUMNS   (HISTORY_MINUTES / HISTORY_STEP)
 #define HEIGHT    120 // of the plot, in its own units; a column is 5 wide
 #define WIDTH     (COLUMNS * 5)
 
@@ -15,6 +15,7 @@ struct history {
     uv_timer_t timer;
     const struct counters *counters;
     uint64_t delivered, deferred, failed; // at the last look
+    int64_t delivered_ms;                 // the look that last saw a delivery
     struct history_minute at[HISTORY_MINUTES];
     size_t n; // looks so far; the next stands at n modulo the size
 };
@@ -35,6 +36,8 @@ static void history_on_minute(uv_timer_t *timer)
         .deferred = since(c->deferred, &h->deferred),
         .failed = since(c->failed + c->expired, &h->failed),
     };
+    if (h->at[(h->n - 1) % HISTORY_MINUTES].delivered)
+        h->delivered_ms = clock_ms();
 }
 
 struct history *history_start(uv_loop_t *loop, const struct counters *counters)
@@ -66,6 +69,22 @@ size_t history_minutes(const struct history *h, struct history_minute out[static
     return n;
 }
 
+struct history_recent history_recent(const struct history *h, size_t minutes)
+{
+    const struct counters *c = h->counters;
+    struct history_recent r = {.delivered = c->delivered - h->delivered, // the minute that runs
+                               .deferred = c->deferred - h->deferred,
+                               .failed = c->failed + c->expired - h->failed};
+    r.delivered_ms = r.delivered ? clock_ms() : h->delivered_ms;
+    for (size_t i = 1; i <= minutes && i <= h->n && i <= HISTORY_MINUTES; i++) {
+        const struct history_minute *m = &h->at[(h->n - i) % HISTORY_MINUTES];
+        r.delivered += m->delivered;
+        r.deferred += m->deferred;
+        r.failed += m->failed;
+    }
+    return r;
+}
+
 struct column {
     uint64_t delivered, deferred, failed;
 };
@@ -74,7 +93,7 @@ struct column {
 static void gather(const struct history_minute *minutes, size_t n, struct column *columns)
 {
     for (size_t i = 0; i < n; i++) {
-        struct column *c = &columns[(HISTORY_MINUTES - n + i) / BUCKET];
+        struct column *c = &columns[(HISTORY_MINUTES - n + i) / HISTORY_STEP];
         c->delivered += minutes[i].delivered;
         c->deferred += minutes[i].deferred;
         c->failed += minutes[i].failed;
@@ -106,7 +125,7 @@ static uint64_t bar(struct buf *out, const char *css, size_t column, uint64_t fl
     return floor + value;
 }
 
-void history_plot(const struct history_minute *minutes, size_t n, struct buf *out)
+uint64_t history_plot(const struct history_minute *minutes, size_t n, struct buf *out)
 {
     struct column columns[COLUMNS] = {0};
     gather(minutes, n, columns);
@@ -116,7 +135,7 @@ void history_plot(const struct history_minute *minutes, size_t n, struct buf *ou
         "<svg class=\"plot\" viewBox=\"0 -2 %d %d\" preserveAspectRatio=\"none\" role=\"img\" "
         "aria-label=\"Recipients delivered, deferred and failed in the last 24 hours, in steps of "
         "%d minutes; the highest step has %" PRIu64 "\">",
-        WIDTH, HEIGHT + 4, BUCKET, top);
+        WIDTH, HEIGHT + 4, HISTORY_STEP, top);
     for (int i = 1; i < 4; i++)
         buf_addf(out, "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"0\" y2=\"%d\"/>",
                  i * WIDTH / 4, i * WIDTH / 4, HEIGHT);
@@ -127,4 +146,5 @@ void history_plot(const struct history_minute *minutes, size_t n, struct buf *ou
     }
     buf_addf(out, "<line class=\"base\" x1=\"0\" x2=\"%d\" y1=\"%d\" y2=\"%d\"/></svg>\n", WIDTH,
              HEIGHT, HEIGHT);
+    return top;
 }

@@ -20,7 +20,14 @@ void history_stop(struct history *history); // accepts NULL; its memory is freed
 // The minutes known, oldest first; returns how many.
 size_t history_minutes(const struct history *history,
                        struct history_minute out[static HISTORY_MINUTES]);
-// An SVG of them: three areas over 24 hours. Pure.
-void history_plot(const struct history_minute *minutes, size_t n, struct buf *out);
+// What happened in the last `minutes`, at most HISTORY_MINUTES, and when something was delivered last, to a minute; 0: never.
+struct history_recent {
+    uint64_t delivered, deferred, failed;
+    int64_t delivered_ms;
+};
+struct history_recent history_recent(const struct history *history, size_t minutes);
+// An SVG of them: three areas over 24 hours, in steps of HISTORY_STEP minutes; returns what the highest has. Pure.
+#define HISTORY_STEP 10
+uint64_t history_plot(const struct history_minute *minutes, size_t n, struct buf *out);
 
 #endif

@@ -174,19 +174,19 @@ void html_table_begin(struct html_table *t, struct buf *out, const char *caption
                       const char *const *columns)
 {
     *t = (struct html_table){.out = out, .columns = columns};
-    buf_adds(out, "<div class=\"scroll\"><table>");
+    buf_adds(out, "<div class=\"scroll\"><table role=\"table\">");
     if (caption)
         buf_addf(out, "<caption>%s</caption>", caption);
-    buf_adds(out, "<thead><tr>");
+    buf_adds(out, "<thead role=\"rowgroup\"><tr role=\"row\">");
     for (; *columns; columns++)
-        buf_addf(out, "<th scope=\"col\"%s>%s</th>", (*columns)[0] == '#' ? " class=\"n\"" : "",
-                 *columns + ((*columns)[0] == '#'));
-    buf_adds(out, "</tr></thead><tbody>\n");
+        buf_addf(out, "<th role=\"columnheader\" scope=\"col\"%s>%s</th>",
+                 (*columns)[0] == '#' ? " class=\"n\"" : "", *columns + ((*columns)[0] == '#'));
+    buf_adds(out, "</tr></thead><tbody role=\"rowgroup\">\n");
 }
 
 void html_row(struct html_table *t, const char *css)
 {
-    buf_adds(t->out, "<tr");
+    buf_adds(t->out, "<tr role=\"row\"");
     if (css)
         buf_addf(t->out, " class=\"%s\"", css);
     buf_addc(t->out, '>');
@@ -199,7 +199,8 @@ void html_cell(struct html_table *t)
     bool number = name[0] == '#';
     if (t->column++)
         buf_adds(t->out, "</td>");
-    buf_addf(t->out, "<td data-label=\"%s\"%s>", name + number, number ? " class=\"n\"" : "");
+    buf_addf(t->out, "<td role=\"cell\" data-label=\"%s\"%s>", name + number,
+             number ? " class=\"n\"" : "");
 }
 
 void html_cell_text(struct html_table *t, const char *text)

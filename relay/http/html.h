@@ -30,7 +30,8 @@ struct html_frame {
 void html_begin(struct buf *out, const struct html_frame *frame);
 void html_end(struct buf *out);
 
-// A table that becomes a list of cards on a narrow screen: each cell is told its column's name.
+// A table that becomes a list of cards on a narrow screen: each cell is told its column's name. Its roles are said
+// outright, since a browser drops them with the layout of a table.
 struct html_table {
     struct buf *out;
     const char *const *columns; // NULL-terminated; a name that begins with '#' is of numbers

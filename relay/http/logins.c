@@ -36,7 +36,9 @@ static void left(const struct gather *g, struct buf *out, enum limits_kind kind,
     value_rate_text(rate, text);
     buf_addf(out, "<span class=\"%s\">", n ? "" : "tag bad");
     html_number(out, n);
-    buf_addf(out, " of %s</span>", text);
+    buf_adds(out, " of ");
+    html_number(out, rate.count);
+    buf_addf(out, "%s</span>", text + strspn(text, "0123456789"));
 }
 
 static bool is_banned(const json_t *bans, const char *name)

@@ -13,40 +13,6 @@ static uint64_t waiting_of(const json_t *states, const char *state)
     return (uint64_t)html_integer(json_object_get(states, state), "recipients");
 }
 
-// The verdict in one sentence, and its colour.
-static void headline(const struct gather *g, struct buf *out)
-{
-    const json_t *status = g->answers[0], *queue = g->answers[1];
-    const json_t *trouble = json_object_get(queue, "trouble"), *worst = json_array_get(trouble, 0);
-    const json_t *spool = json_object_get(status, "spool");
-    bool spool_ok = json_is_true(json_object_get(spool, "healthy")) &&
-                    json_is_true(json_object_get(spool, "room"));
-    if (!spool_ok) {
-        buf_adds(out, "<section class=\"headline bad\"><h1>New mail is not taken: the spool has no "
-                      "room or cannot be written</h1><p>Clients hear 452 and keep their mail. Free "
-                      "space on the disk of <code>");
-        html_text(out, g->relay->setup->config->spool);
-        buf_adds(out, "</code>; the relay goes on by itself.</p></section>\n");
-        return;
-    }
-    if (!worst) {
-        buf_adds(out,
-                 "<section class=\"headline\"><h1>Mail is flowing</h1><p>Nothing waits because of "
-                 "a failure.</p></section>\n");
-        return;
-    }
-    buf_adds(out, "<section class=\"headline wait\"><h1>Mail is flowing, but not to ");
-    if (html_integer(queue, "domains") == 1)
-        html_text(out, html_string(worst, "domain"));
-    else
-        buf_addf(out, "%" PRId64 " domains", html_integer(queue, "domains"));
-    buf_adds(out, "</h1><p>Most waits for ");
-    html_link(out, "domain", html_string(worst, "domain"));
-    buf_adds(out, ": ");
-    html_text(out, html_string(worst, "reason"));
-    buf_adds(out, "</p></section>\n");
-}
-
 static void card(struct buf *out, const char *name, uint64_t n, int64_t oldest_s, int64_t now_s)
 {
     buf_addf(out, "<div><dt>%s</dt><dd>", name);
@@ -80,7 +46,7 @@ static void plot(const struct gather *g, struct buf *out)
     const struct counters *c = &g->relay->counters;
     size_t n = g->relay->history ? history_minutes(g->relay->history, minutes) : 0;
     buf_adds(out, "<h2>The last 24 hours</h2>\n<div class=\"figure\">\n");
-    history_plot(minutes, n, out);
+    uint64_t top = history_plot(minutes, n, out);
     if (!n)
         buf_adds(out, "<p class=\"soft\">The plot begins a minute after the start.</p>\n");
     buf_adds(out, "<p class=\"axis\"><span>24 h ago</span><span>12 h</span><span>now</span></p>\n"
@@ -90,9 +56,14 @@ static void plot(const struct gather *g, struct buf *out)
     html_number(out, c->deferred);
     buf_adds(out, " deferred</li><li class=\"c-failed\">");
     html_number(out, c->failed + c->expired);
-    buf_adds(out, " failed</li><li class=\"soft\">since the start ");
+    buf_adds(out, " failed</li></ul><p class=\"more\">Counted since the start ");
     html_when(out, g->relay->started_ms / 1000, g->now_ms / 1000);
-    buf_adds(out, "</li></ul></div>\n");
+    if (n) {
+        buf_adds(out, "; the highest column is ");
+        html_number(out, top);
+        buf_addf(out, " in %d minutes", HISTORY_STEP);
+    }
+    buf_adds(out, ".</p></div>\n");
 }
 
 static void share(const struct gather *g, struct buf *out)
@@ -157,7 +128,7 @@ static void overview_render(struct gather *g, struct buf *out)
     gather_begin(g, out, "Overview", "/", REFRESH_S);
     if (gather_trouble(g, out, 0) || gather_trouble(g, out, 1))
         return;
-    headline(g, out);
+    views_verdict(g, out, g->answers[1]);
     queue_cards(g, out);
     alarms(g, out);
     views_trouble(g, out, g->answers[1], VIEWS_TROUBLE);

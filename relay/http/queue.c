@@ -4,6 +4,19 @@
 #include <string.h>
 #include "relay/http/views.h"
 
+// Below the sentence: who can mend it, and what it is called.
+static void queue_cause(struct buf *out, const json_t *row)
+{
+    const char *why = html_string(row, "why");
+    if (!why[0])
+        return;
+    buf_adds(out, "<small>for ");
+    views_actor(out, html_string(row, "act"), false);
+    buf_adds(out, " · ");
+    html_text(out, why);
+    buf_adds(out, "</small>");
+}
+
 void views_trouble(const struct gather *g, struct buf *out, const json_t *summary, size_t most)
 {
     static const char *const columns[] = {"Domain",   "#Recipients", "Since", "#Tries",
@@ -30,6 +43,7 @@ void views_trouble(const struct gather *g, struct buf *out, const json_t *summar
         html_cell(&t);
         html_when(out, html_integer(row, "next"), g->now_ms / 1000);
         html_cell_text(&t, html_string(row, "reason"));
+        queue_cause(out, row);
         html_row_end(&t);
     }
     html_table_end(&t);
@@ -89,6 +103,7 @@ void views_queue_rows(const struct gather *g, struct buf *out, const json_t *row
         html_cell(&t);
         html_when(out, html_integer(row, "next"), g->now_ms / 1000);
         html_cell_text(&t, html_string(row, "reason"));
+        queue_cause(out, row);
         html_row_end(&t);
     }
     html_table_end(&t);

@@ -23,6 +23,11 @@ void views_logins(struct http_call *call, struct relay *relay);     // logins.c
 void views_sites(struct http_call *call, struct relay *relay);      // sites.c
 void views_own(struct http_call *call, struct relay *relay);        // own.c
 
+// Is mail flowing, and if not, whose is it to mend; of the answers to status and queue-summary. (verdict.c)
+void views_verdict(const struct gather *g, struct buf *out, const json_t *summary);
+// "Whoever runs this relay" of the word "us".
+void views_actor(struct buf *out, const char *act, bool begins);
+
 // The `most` domains that most of the queue waits for, of an answer to queue-summary.
 void views_trouble(const struct gather *g, struct buf *out, const json_t *summary, size_t most);
 // Rows of queue-list as a table; VIEWS_ROWS at the most.
@@ -32,10 +37,8 @@ void views_address(struct buf *out, const struct gather *g, const char *text);
 // The question for the newest failures, and what one meant for the delivery.
 json_t *views_newest_failures(void);
 void views_consequence(struct buf *out, const json_t *row);
-// Failures grouped: a row a domain, host and reason. `shadow`: those that shadow mode let pass, alone or left out.
-// `search`: only rows that hold it somewhere; "" for all. Returns how many groups there are.
-size_t views_failure_groups(const struct gather *g, struct buf *out, const json_t *rows,
-                            bool shadow, const char *search);
+// Failures grouped: a row a domain, host, reason and consequence. Returns how many groups there are.
+size_t views_failure_groups(struct buf *out, const json_t *rows);
 
 void views_events(struct http_call *call, struct relay *relay); // relay/http/events.c
 

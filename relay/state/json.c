@@ -20,6 +20,50 @@ static void put_number(json_t *j, const char *key, int64_t value)
     json_object_set_new(j, key, json_integer((json_int_t)value));
 }
 
+// NULL where it is not asked for.
+static const char *chosen(const json_t *request, const char *key)
+{
+    const char *text = json_string_value(json_object_get(request, key));
+    return text && text[0] ? text : NULL;
+}
+
+const char *state_outcome_word(enum state_outcome outcome)
+{
+    static const char *const words[STATE_OUTCOMES] = {"", "refused", "shadow", "went-on"};
+    return words[outcome];
+}
+
+static int read_policy(const char *word, struct state_query *query, struct why *why)
+{
+    query->policy = word ? POLICY_TLSA + 1 : 0;
+    while (query->policy &&
+           strcmp(word, policy_type_word((enum policy_type)(query->policy - 1))) != 0)
+        query->policy--;
+    if (word && !query->policy)
+        return why_set(why, WHY_OURS, "5.5.4", "'%s' is none of tlsa, sts, no-policy-found", word);
+    return 0;
+}
+
+static int read_outcome(const char *word, struct state_query *query, struct why *why)
+{
+    query->outcome = word ? STATE_OUTCOMES - 1 : STATE_ANY;
+    while (query->outcome && strcmp(word, state_outcome_word(query->outcome)) != 0)
+        query->outcome--;
+    if (word && !query->outcome)
+        return why_set(why, WHY_OURS, "5.5.4", "'%s' is none of refused, shadow, went-on", word);
+    return 0;
+}
+
+static int read_choice(const json_t *request, struct state_query *query, struct why *why)
+{
+    query->host = chosen(request, "host");
+    query->words = chosen(request, "words");
+    query->until_ms = json_integer_value(json_object_get(request, "until"));
+    if (read_policy(chosen(request, "policy"), query, why) < 0)
+        return -1;
+    return read_outcome(chosen(request, "result"), query, why);
+}
+
 int tls_query_read(const json_t *request, enum state_view view, struct state_query *query,
                    struct why *why)
 {
@@ -37,6 +81,8 @@ int tls_query_read(const json_t *request, enum state_view view, struct state_que
         if (query->result == WHY_TLS_NONE)
             return why_set(why, WHY_OURS, "5.5.4", "'%s' is no result type of RFC 8460", type);
     }
+    if (view == STATE_FAILURES && read_choice(request, query, why) < 0)
+        return -1;
     if (view == STATE_REPORT && (!day || ledger_day_parse(day, &query->day) < 0))
         return why_set(why, WHY_OURS, "5.5.4", "'%s' is no day, as in 2026-11-21", day ? day : "");
     return 0;

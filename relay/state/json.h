@@ -9,7 +9,8 @@
 #include "relay/state/reports.h"
 
 // Request: {"domain":"","type":"","since":ms,"after":N,"limit":N,"day":"YYYY-MM-DD"}, all optional but that
-// day is needed for a report. The query borrows from the request. -1 with why.
+// day is needed for a report; of failures also "host", "words", "policy", "result" (state_outcome_word) and "until":ms.
+// The query borrows from the request. -1 with why.
 int tls_query_read(const json_t *request, enum state_view view, struct state_query *query,
                    struct why *why);
 // {"rows":[…]}: of STATE_FAILURES and STATE_SUMS.

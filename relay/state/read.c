@@ -82,11 +82,17 @@ static enum db_result each_memory(struct state_db *db,
     " shadow, demand, source, proof"
 #define FROM_KIND " FROM kind JOIN subject ON subject.id = kind.subject"
 #define NO_DETAIL ", '', '', '', '', '', '', 0"
-// ?1 the domain or NULL, ?2 the result or NULL, ?3 the first moment, ?4 the number before or the day, ?5 how many
-#define OF_DOMAIN                                                                                  \
-    " (?1 IS NULL OR kind.domain = ?1"                                                             \
-    " OR (substr(?1, 1, 2) = '*.' AND length(kind.domain) >= length(?1)"                           \
-    " AND substr(kind.domain, -(length(?1) - 1)) = substr(?1, 2)))"
+// ?1 the domain or NULL, ?2 the result or NULL, ?3 the first moment, ?4 the number before or the day, ?5 how many;
+// of failures too ?6 the host or NULL, ?7 the words or NULL, ?8 the policy or NULL, ?9 the outcome, ?10 the end or 0
+#define OF_NAME(column, wanted)                                                                    \
+    " (" wanted " IS NULL OR " column " = " wanted " OR (substr(" wanted ", 1, 2) = '*.'"          \
+    " AND length(" column ") >= length(" wanted ")"                                                \
+    " AND substr(" column ", -(length(" wanted ") - 1)) = substr(" wanted ", 2)))"
+#define OF_DOMAIN OF_NAME("kind.domain", "?1")
+#define OF_WORDS                                                                                   \
+    " AND (?7 IS NULL OR instr(lower(kind.domain || ' ' || mx_host || ' ' || mx_ip || ' ' ||"      \
+    " result || ' ' || demand || ' ' || source || ' ' || reason), lower(?7)))"
+#define OF_OUTCOME " AND (?9 = 0 OR ?9 = CASE WHEN refused THEN 1 WHEN shadow THEN 2 ELSE 3 END)"
 #define IS_FAILURE " (result <> '' OR refused)"
 
 static const char *const views[] = {
@@ -95,7 +101,9 @@ static const char *const views[] = {
         " cipher, reason, message FROM detail JOIN kind ON kind.id = detail.kind"
         " JOIN subject ON subject.id = kind.subject WHERE" OF_DOMAIN
         " AND (?2 IS NULL OR result = ?2) AND time_ms >= ?3 AND detail.id > ?4"
-        " ORDER BY detail.id DESC LIMIT ?5",
+        " AND" OF_NAME("mx_host", "?6") OF_WORDS
+    " AND (?8 IS NULL OR type = ?8)" OF_OUTCOME
+    " AND (?10 = 0 OR time_ms < ?10) ORDER BY detail.id DESC LIMIT ?5",
     [STATE_SUMS] =
         "SELECT " KIND_COLUMNS ", count, last_ms, 0" NO_DETAIL FROM_KIND " WHERE" OF_DOMAIN
         " AND (?2 IS NULL OR result = ?2) AND last_ms >= ?3 AND ?4 = ?4"
@@ -152,6 +160,18 @@ static void read_ledger_row(sqlite3_stmt *st, void *arg)
                                               .number = sqlite3_column_int64(st, 15)});
 }
 
+static void bind_choice(sqlite3_stmt *st, const struct state_query *query)
+{
+    if (query->host)
+        db_text(st, 6, query->host);
+    if (query->words)
+        db_text(st, 7, query->words);
+    if (query->policy)
+        sqlite3_bind_int(st, 8, query->policy - 1);
+    sqlite3_bind_int(st, 9, (int)query->outcome);
+    sqlite3_bind_int64(st, 10, query->until_ms);
+}
+
 enum db_result db_rows(struct state_db *db, const struct state_query *query,
                        struct ledger_rows *rows, struct why *why)
 {
@@ -165,6 +185,8 @@ enum db_result db_rows(struct state_db *db, const struct state_query *query,
     sqlite3_bind_int64(st, 3, query->since_ms);
     sqlite3_bind_int64(st, 4, query->view == STATE_REPORT ? query->day : query->after);
     sqlite3_bind_int64(st, 5, query->limit ? (int64_t)query->limit : STATE_ROWS);
+    if (query->view == STATE_FAILURES)
+        bind_choice(st, query);
     return each(db, st, read_ledger_row, rows, why);
 }
 

@@ -52,8 +52,8 @@ struct job {
     void (*stored)(void *arg);
     state_rows_fn *fn;
     void *arg;
-    struct state_query query; // its domain is the one below
-    char *domain;
+    struct state_query query; // its texts are those below
+    char *domain, *host, *words;
     struct ledger_rows rows;
     struct why why;
     uv_sem_t *settled; // JOB_SETTLE
@@ -246,6 +246,8 @@ static void state_rows_found(struct item *item)
     job->fn(&job->rows, why_is_set(&job->why) ? &job->why : NULL, job->arg);
     ledger_rows_free(&job->rows);
     free(job->domain);
+    free(job->host);
+    free(job->words);
     free(job);
 }
 
@@ -565,8 +567,9 @@ void state_ask(struct state *state, const struct state_query *query, struct inbo
                state_rows_fn *fn, void *arg)
 {
     struct job job = {.kind = JOB_ASK, .reply = reply, .fn = fn, .arg = arg, .query = *query};
-    job.domain = mem_dup(query->domain);
-    job.query.domain = job.domain;
+    job.query.domain = job.domain = mem_dup(query->domain);
+    job.query.host = job.host = mem_dup(query->host);
+    job.query.words = job.words = mem_dup(query->words);
     post(state, &job);
 }
 

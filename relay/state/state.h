@@ -65,14 +65,26 @@ enum state_view {
     STATE_SUMS,     // one row a kind and day, newest day first; addresses and reasons are ""
     STATE_REPORT    // as RFC 8460 counts: successes a kind, failures a kind and addresses
 };
+// What a failure meant for the delivery: it was stopped, shadow mode let it pass, nothing demanded more.
+enum state_outcome { STATE_ANY, STATE_REFUSED, STATE_SHADOWED, STATE_WENT_ON };
+#define STATE_OUTCOMES 4
+const char *
+state_outcome_word(enum state_outcome outcome); // "refused", "shadow", "went-on"; "" for any
+
+// What is 0 or NULL chooses nothing; of STATE_FAILURES alone from `host` on.
 struct state_query {
     enum state_view view;
-    const char *domain; // borrowed; NULL: any; "*.example.org": what is below it
+    const char *domain; // borrowed, as all text here; "*.example.org": what is below it
     int result;         // enum why_tls of failures alone; -1: any
     int64_t since_ms;   // 0: from the beginning
-    int64_t day;        // STATE_REPORT's
-    int64_t after;      // STATE_FAILURES: only rows with a greater number
-    size_t limit;       // 0: STATE_ROWS
+    const char *host;   // as domain
+    const char *words;  // stand somewhere in the row: its names, address, type, demand, reason
+    int policy;         // 1 + enum policy_type; 0: any
+    enum state_outcome outcome;
+    int64_t until_ms; // before this moment
+    int64_t day;      // STATE_REPORT's
+    int64_t after;    // STATE_FAILURES: only rows with a greater number
+    size_t limit;     // 0: STATE_ROWS
 };
 // On the loop of `reply`; `rows` belong to the callback until it returns, or until it moves them out. `why` is set when
 // the database cannot be read. What waits is written first, so the answer is complete.

@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 import time
+import urllib.error
 import urllib.request
 
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -39,19 +40,38 @@ def fill(lab, queued, failures):
         lab.names.set("mx." + domain, "A", host.addresses[0])
         lab.names.add(domain, "MX", f"10 mx.{domain}.")
     lab.mx("mx.old.example", domains="old.example", tls="expired")
+    lab.names.error("broken.example", "MX", "SERVFAIL")
+    lab.names.set("hop.partner.example", "A", lab.address("hop.partner.example"))  # where nobody listens
     relay = lab.relay(
         http=f"127.0.0.1:{PORT}", limits={"queued": 2 * queued + 2 * failures, "recipients": 1000},
         delivery={"retry": ["1h"], "destinations": [
             {"domain": "legacy.example", "tls": "opportunistic", "until": "2027-03-31",
              "reason": "ticket 4711, they promise STARTTLS by spring"},
-            {"domain": "old.example", "tls": "webpki", "mode": "shadow"}]}).start()
+            {"domain": "partner.example", "next_hop": ["[hop.partner.example]:2525"]},
+            {"domain": "old.example", "tls": "webpki", "mode": "shadow"}]},
+        senders=[{"user": "app", "from": ["example.org", "*.example.org"], "limits": {"messages": "1000000/h"}},
+                 {"user": "newsletter-of-the-marketing-department", "from": ["news.example.org", "campaign@example.org"],
+                  "limits": {"messages": "5000/h", "recipients": "50000/h"}},
+                 {"user": "postfix", "from": ["example.org", "example.net", "example.com", "shop.example.com"],
+                  "forward": True},
+                 {"network": ["10.20.0.0/16", "2001:db8:1234::/48"], "from": ["*.example.org"], "tls": "required"},
+                 {"unix_user": "www-data", "from": ["www@example.org"]}]).start()
     for i in range(20):
         submit(relay, [f"user{i}@good.example"])
-    submit(relay, ["a@old.example", "b@full.example"])
+    submit(relay, ["a@old.example", "b@full.example", "c@broken.example", "d@partner.example"])
     submit(relay, [f"x@{domain}" for domain in plain])
     for part in range(queued // 1000):
         submit(relay, [f"reader{part}.{i}@busy.example" for i in range(1000)])
+    for _ in range(5):  # what auth.failures allows
+        guess(relay, "<b>mallory</b>")
     return relay
+
+
+def guess(relay, name):
+    with relay.client(login=False) as client:
+        client.ehlo()
+        client.starttls()
+        client.plain(name, "guess")
 
 
 def submit(relay, to):
@@ -75,7 +95,8 @@ def memory(relay):
 def pages(relay):
     waiting = relay.json("queue", "list", "--domain", "full.example")[0]["id"]
     return ["/", "/queue", f"/message/{waiting}", "/domain/busy.example", "/domain/customer0001.example", "/failures",
-            "/failures?q=expired", "/policies", "/exceptions", "/shadow", "/domains"] + [
+            "/failures?q=expired", "/failures?domain=*.example&type=starttls-not-supported&result=refused&since=1d",
+            "/policies", "/exceptions", "/shadow", "/domains"] + [
                 path for path in ("/logins", "/sites") if answers(path)]
 
 
@@ -87,13 +108,20 @@ def answers(path):
         return False
 
 
+def size_of(path):
+    try:
+        with urllib.request.urlopen(AT + path, timeout=60) as answer:
+            return len(answer.read())
+    except urllib.error.HTTPError as error:  # a page too
+        return len(error.read())
+
+
 def look(relay, folder):
     wrong = []
     with Browser() as browser:
         for path in pages(relay):
             began = time.monotonic()
-            with urllib.request.urlopen(AT + path, timeout=60) as answer:
-                size = len(answer.read())
+            size = size_of(path)
             took = time.monotonic() - began
             print(f"{path:34} {took * 1000:7.0f} ms {size // 1024:6} KiB   relay {memory(relay)} MiB", flush=True)
             if took > SLOW_S:
@@ -104,7 +132,7 @@ def look(relay, folder):
                     wide = browser.evaluate("document.documentElement.scrollWidth")
                     if wide > width:
                         wrong.append(f"{path}: {wide} pixels wide on a screen of {width}")
-                    name = path.strip("/").replace("/", "-").replace("?q=", "-") or "overview"
+                    name = path.strip("/").replace("/", "-").replace("?", "-").replace("*", "").split("&")[0] or "overview"
                     browser.shoot(f"{folder}/{name}-{width}-{'dark' if dark else 'light'}.png")
         wrong += browser.complaints
     return wrong

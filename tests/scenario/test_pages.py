@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: ISC
 """The status pages behind a token and TLS, and what they tell of messages and own domains."""
 import base64
+import datetime
 import http.client
 import os
+import re
 import shutil
 import ssl
 
 import pytest
 
+from tests.lab.relay import TREE
 from tests.lab.wait import until
 from tests.scenario.test_http import PORT, page
 
@@ -158,3 +161,107 @@ def test_the_page_of_sites_has_what_taught_them(lab):
     relay.ask("pause", "mx.dest.test", "--reason", "their upgrade")
     text = until(lambda: holding("/sites", "their upgrade"), "the pause")
     assert ">paused<" in text
+
+
+def failing(lab, names):
+    """A relay that met MX hosts without STARTTLS, in enforcing and in shadow mode."""
+    relay = lab.relay(http=f"127.0.0.1:{PORT}", delivery={"retry": ["1h"], "destinations": [
+        {"domain": "shadow.test", "mode": "shadow"}]}).start()
+    for name in names:
+        lab.mx("mx." + name, domains=name, tls=None)
+    relay.send(["a@" + name for name in names])
+    relay.wait("deferred", len(names) - 1)
+    relay.wait("delivered")
+    return relay
+
+
+def test_case_430_failures_are_chosen_by_a_form_that_a_bookmark_keeps(lab):
+    failing(lab, ["one.test", "two.test", "shadow.test"])
+    text = until(lambda: holding("/failures", "mx.shadow.test"), "the failures")
+    assert "mx.one.test" in text and "would have been refused" in text and "Show all" not in text
+    found = {
+        "domain=ONE.test": "one", "host=mx.two.test": "two", "domain=*.test&host=*.one.test": "one", "result=shadow": "shadow",
+        "result=refused&q=two.TEST": "two", "type=starttls-not-supported&domain=one.test&since=1h": "one",
+        "policy=no-policy-found&domain=two.test&day=" + datetime.datetime.utcnow().strftime("%Y-%m-%d"): "two"}
+    for arguments, name in found.items():
+        status, text = page("/failures?" + arguments)
+        rows = text.split("<tbody")[1]
+        assert status == 200 and f"mx.{name}.test" in rows and rows.count("<tr") == 1, (arguments, rows)
+        assert "Show all" in text
+    assert 'value="*.test"' in page("/failures?domain=*.test")[1]
+    assert re.search(r'value="1d" selected', page("/failures?since=1d")[1])
+    for nothing in ("type=certificate-expired", "policy=tlsa", "day=2020-02-29", "result=went-on", "since=0"):
+        assert "None match" in page("/failures?" + nothing)[1], nothing
+    for wrong, words in {"type=nonsense": "no result type", "result=x": "refused, shadow, went-on", "policy=x": "tlsa, sts",
+                         "day=yesterday": "as in 2026-11-21", "since=%3Cb%3E": "&lt;b&gt;", "domain=a%20b": "a b",
+                         "host=%22%3E%3Ci%3E": "&quot;&gt;&lt;i&gt;", "q=" + "x" * 300: "longer than 253"}.items():
+        status, text = page("/failures?" + wrong)
+        assert status == 400 and words in text and "<form" in text and "<i>" not in text, wrong
+    assert page("/failures?q=%ff%00")[0] in (200, 400)
+
+
+def test_case_431_the_page_of_a_message_has_the_recipients_of_every_worker(lab):
+    relay = lab.relay(http=f"127.0.0.1:{PORT}", delivery={"retry": ["1h"]}, workers=4).start()
+    names = [f"dest{i}.test" for i in range(12)]  # whose sites the workers share
+    for name in names:
+        lab.names.set("mx." + name, "A", lab.address("mx." + name))  # where nobody listens
+        lab.names.add(name, "MX", f"10 mx.{name}.")
+    id = relay.send(["a@" + name for name in names])
+    relay.wait("deferred", len(names))
+    text = page("/message/" + id)[1]
+    assert all("a@" + name in text for name in names)
+    assert all("a@" + name in page("/queue")[1] for name in names)
+
+
+def test_case_432_the_first_page_says_whose_it_is_to_mend_and_since_when(lab):
+    relay = lab.relay(http=f"127.0.0.1:{PORT}", delivery={"retry": ["1h"], "destinations": [
+        {"domain": "hop.test", "next_hop": ["[hop.hop.test]:2525"]}]}).start()
+    lab.mx("mx.good.test", domains="good.test")
+    assert "<h1>Mail is flowing</h1>" in page("/")[1] and "Nothing has been delivered" in page("/")[1]
+    relay.send("a@good.test")
+    relay.wait("delivered")
+    assert "The last delivery was just now" in page("/")[1]
+    lab.mx("mx.grey.test", domains="grey.test").on("rcpt", "451 4.7.1 <b>Greylisted</b>")
+    lab.mx("mx.plain.test", domains="plain.test", tls=None)
+    lab.names.error("broken.test", "MX", "SERVFAIL")
+    lab.names.set("hop.hop.test", "A", lab.address("hop.hop.test"))
+    relay.send(["a@grey.test", "a@plain.test", "b@plain.test", "a@broken.test", "a@hop.test"])
+    relay.wait("deferred", 5)
+    text = page("/")[1]
+    head = text.split("</section>")[0]
+    assert "Mail is flowing, but not to 4 domains" in head, head
+    for words in ("The postmaster of the receiving host</strong> <span>2 domains, 3 recipients, the oldest <time",
+                  "Whoever runs the DNS of the receiving domain</strong> <span>1 domain, 1 recipient",
+                  "Nobody: it heals</strong> <span>1 domain, 1 recipient"):
+        assert words in head, (words, head)
+    for words in ("for the postmaster of the receiving host · starttls-not-offered", "Wrong here, although mail goes on",
+                  "the next hop hop.hop.test:2525 is passed over"):
+        assert words in text, words
+    assert "<b>Grey" not in text
+
+
+def luminance(colour):
+    digits = colour.lstrip("#")
+    digits = "".join(c * 2 for c in digits) if len(digits) == 3 else digits
+    parts = [int(digits[i:i + 2], 16) / 255 for i in (0, 2, 4)]
+    red, green, blue = (c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one, other):
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_case_433_every_colour_of_text_stands_out_in_light_and_dark():
+    with open(os.path.join(TREE, "relay/http/style.css"), encoding="utf-8") as f:
+        themes = [dict(re.findall(r"--([\w-]+): (#\w+)", theme)) for theme in re.findall(r":root \{(.*?)\}", f.read(), re.S)]
+    assert len(themes) == 2
+    for theme in themes:
+        grounds = {"paper": ("ink", "soft", "link"), "card": ("ink", "soft", "link"), "line": ("ink",), "link": ("card",),
+                   "good-soft": ("good", "ink", "soft", "link"), "wait-soft": ("wait", "ink", "soft", "link"),
+                   "bad-soft": ("bad", "ink", "soft", "link")}
+        for ground, texts in grounds.items():
+            for text in texts:
+                assert contrast(theme[text], theme[ground]) >= 4.5, (text, ground, theme[text], theme[ground])
+        assert contrast(theme["plain"], theme["card"]) >= 3, "the edge of what can be filled in"

@@ -273,6 +273,18 @@ static void failures_come_newest_first_and_by_filter(void **state)
     finish(s);
 }
 
+static void failures_are_chosen_by_words_that_are_no_pattern(void **state)
+{
+    (void)state;
+    struct state *s = open_state();
+    state_ledger_add(s, entry("a.example", "mx1.example", WHY_CERTIFICATE_EXPIRED));
+    static const char *const words[] = {"MX1.", "%", "mx_", "' OR 1 --"};
+    for (size_t i = 0; i < 4; i++) {
+        const struct state_query q = {STATE_FAILURES, .result = -1, .words = words[i]};
+        assert_int_equal(ask(s, q)->n, i == 0);
+    }
+    finish(s);
+}
 static void the_details_of_a_kind_and_day_are_bounded(void **state)
 {
     (void)state;
@@ -571,6 +583,7 @@ int main(void)
         TEST(the_file_is_not_for_everybody),
         TEST(case_33_successes_are_counted_by_day_domain_policy_and_host),
         TEST(failures_come_newest_first_and_by_filter),
+        TEST(failures_are_chosen_by_words_that_are_no_pattern),
         TEST(the_details_of_a_kind_and_day_are_bounded),
         TEST(the_kinds_of_a_domain_and_day_are_bounded),
         TEST(facts_older_than_keep_go),
