@@ -94,9 +94,9 @@ static void daily_looked(void *arg)
     for (size_t i = 0; i < d->audit.n; i++) {
         const struct audit_finding *f = &d->audit.at[i];
         if (f->severity == AUDIT_PROBLEM && !f->temporary)
-            log_alarm("audit", "%s: %s: %s%s%s%s%s", subject(d)->config->domain, f->about, f->text,
-                      f->name ? "; publish " : "", f->name ? f->name : "", f->name ? ": " : "",
-                      f->name ? f->record : "");
+            log_alarm("audit", REASON_AUDIT_FINDING, "%s: %s: %s%s%s%s%s",
+                      subject(d)->config->domain, f->about, f->text, f->name ? "; publish " : "",
+                      f->name ? f->name : "", f->name ? ": " : "", f->name ? f->record : "");
     }
     keep_last(d);
     d->temporary |= audit_temporary(&d->audit);
@@ -149,7 +149,7 @@ static void daily_on_timer(uv_timer_t *timer)
     if (!d->https) { // without own domains there is nothing to audit
         uv_timer_start(&d->timer, daily_on_timer, DAY_MS, 0);
         if (config->ndkim)
-            log_alarm("audit", "no audit today: %s", why.text);
+            log_alarm("audit", why.reason, "no audit today: %s", why.text);
         return;
     }
     struct sts_cache_options sts = {

@@ -79,17 +79,6 @@ int why_set(struct why *why, enum why_scope scope, const char *status, const cha
     return -1;
 }
 
-int why_set_tls(struct why *why, enum why_tls tls, enum why_scope scope, const char *status,
-                const char *format, ...)
-{
-    struct reason_row row = {.scope = scope, .status = status, .tls = tls};
-    va_list args;
-    va_start(args, format);
-    fill(why, &row, format, args);
-    va_end(args);
-    return -1;
-}
-
 void why_host(struct why *why, const char *host)
 {
     snprintf(why->host, sizeof why->host, "%s", host ? host : "");

@@ -90,9 +90,6 @@ void why_status(struct why *why, const char *status);
 // The same for what is in no catalogue: a command's fault, or the start's. WHY_OURS is relay-fault.
 int why_set(struct why *why, enum why_scope scope, const char *status, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
-// The same for a failure about TLS.
-int why_set_tls(struct why *why, enum why_tls tls, enum why_scope scope, const char *status,
-                const char *format, ...) __attribute__((format(printf, 5, 6)));
 void why_host(struct why *why, const char *host);
 void why_reply(struct why *why, const char *reply); // control characters become spaces
 

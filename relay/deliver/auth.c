@@ -163,7 +163,7 @@ static enum deliver_state host_false(struct deliver *d, const char *cause, bool 
     struct why why;
     why_say(&why, AUTH_HOST_FALSE, cause);
     why_host(&why, d->link.c->host);
-    log_alarm("next-hop-auth", "%s: %s", d->link.c->host, why.text);
+    log_alarm("next-hop-auth", why.reason, "%s: %s", d->link.c->host, why.text);
     if (cancel)
         deliver_command(d, "*\r\n");
     return deliver_quit_next(d, &why);
@@ -250,7 +250,8 @@ enum deliver_state deliver_auth_reply(struct deliver *d)
         tokens_refused(d->order.worker->relay->tokens, login_of(d), d->link.secret);
     deliver_auth_forget(d);
     if (refused)
-        log_alarm("next-hop-auth", "%s refused to log in %s", d->link.c->host, login_of(d)->user);
+        log_alarm("next-hop-auth", REASON_AUTH_REFUSED, "%s refused to log in %s", d->link.c->host,
+                  login_of(d)->user);
     if (code != 235)
         return deliver_refused(d, STAGE_AUTH);
     return ready(d);

@@ -107,7 +107,8 @@ static enum deliver_state misled(struct deliver *d, enum deliver_state state)
     abort();
 #endif
     struct why why;
-    log_alarm("session", "an outbound session came to its state %s without what that needs",
+    log_alarm("session", REASON_SESSION_FAULT,
+              "an outbound session came to its state %s without what that needs",
               table[state].name);
     why_say(&why, SESSION_FAULT);
     deliver_drop(d, true);

@@ -89,7 +89,7 @@ void events_post(struct events *e, const struct event *event)
         return;
     free(entry);
     atomic_fetch_add(&e->dropped, 1);
-    log_alarm_once("events", "memory", TELL_MS,
+    log_alarm_once("events", REASON_EVENTS_DROPPED, "memory", TELL_MS,
                    "events are dropped: the disk takes none, and memory for them is full");
 }
 
@@ -122,33 +122,39 @@ static void put_back_posted(struct events *e, struct journal_entry *first)
     pthread_mutex_unlock(&e->lock);
 }
 
-static void write_posted(struct events *e, struct journal_entry *first)
+static bool write_posted(struct events *e, struct journal_entry *first)
 {
     struct why why;
     uint64_t n = 0;
     if (journal_append(e->journal, first, &why) < 0) {
         put_back_posted(e, first);
         e->retry_ms = clock_mono_ms() + TICK_MS;
-        log_alarm_once("events", "disk", TELL_MS, "%s: events wait in memory", why.text);
-        return;
+        log_alarm_once("events", why.reason, "disk", TELL_MS, "%s: events wait in memory",
+                       why.text);
+        return false;
     }
     for (const struct journal_entry *entry = first; entry; entry = entry->next)
         n++;
     atomic_fetch_add(&e->written, n);
     drop_entries(first);
+    return true;
+}
+
+bool events_keep(struct events *e)
+{
+    if (!e || !atomic_load_explicit(&e->wanted, memory_order_relaxed))
+        return true;
+    pthread_mutex_lock(&e->flushing);
+    bool may = e->journal && clock_mono_ms() >= e->retry_ms;
+    struct journal_entry *first = may ? take_posted(e) : NULL;
+    bool kept = may && (!first || write_posted(e, first));
+    pthread_mutex_unlock(&e->flushing);
+    return kept;
 }
 
 void events_flush(void *events)
 {
-    struct events *e = events;
-    if (!atomic_load_explicit(&e->wanted, memory_order_relaxed))
-        return;
-    pthread_mutex_lock(&e->flushing);
-    struct journal_entry *first =
-        e->journal && clock_mono_ms() >= e->retry_ms ? take_posted(e) : NULL;
-    if (first)
-        write_posted(e, first);
-    pthread_mutex_unlock(&e->flushing);
+    events_keep(events);
 }
 
 // ---- the thread
@@ -162,8 +168,9 @@ static void trim(struct events *e)
     const struct cfg_event_log *log = &e->config->event_log;
     journal_trim(j, clock_ms() - (int64_t)log->keep, log->size);
     if (journal_damaged(j))
-        log_alarm_once("events", "damage", 24 * TELL_MS, "%s has lines that make no sense: %llu",
-                       journal_directory(j), (unsigned long long)journal_damaged(j));
+        log_alarm_once("events", REASON_EVENTS_DISK, "damage", 24 * TELL_MS,
+                       "%s has lines that make no sense: %llu", journal_directory(j),
+                       (unsigned long long)journal_damaged(j));
     journal_unref(j);
 }
 
@@ -192,7 +199,8 @@ static void open_journal(struct events *e, const char *directory)
         return;
     set_journal(e, journal_open(directory, &why));
     if (!e->journal)
-        log_alarm_once("events", "directory", TELL_MS, "no events can be kept: %s", why.text);
+        log_alarm_once("events", why.reason, "directory", TELL_MS, "no events can be kept: %s",
+                       why.text);
 }
 
 static void events_on_tick(uv_timer_t *timer)
@@ -301,7 +309,8 @@ void events_reload(struct events *e, struct dns *dns, struct config *config, str
     if (!e->running && !config->event_log.directory[0])
         return;
     if (!e->running && start_thread(e, dns, config) < 0) {
-        log_alarm("events", "the thread for events cannot be started: none is kept");
+        log_alarm("events", REASON_RELAY_FAULT,
+                  "the thread for events cannot be started: none is kept");
         return;
     }
     uint64_t newest = use_journal(e, config->event_log.directory);

@@ -72,6 +72,8 @@ void events_reload(struct events *events, struct dns *dns, struct config *config
                    struct trust *trust);
 // What was posted goes to disk; any thread. The spool's thread calls it.
 void events_flush(void *events);
+// The same; false: something that was posted before still waits in memory. May wait for the disk. Accepts NULL.
+bool events_keep(struct events *events);
 // Nobody posts any more: what was posted goes to disk, and the thread ends, with its questions to dns. Then, when the
 // spool's thread has ended too, free. Both accept NULL.
 void events_stop(struct events *events);

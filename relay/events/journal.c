@@ -42,7 +42,10 @@ struct journal {
 static int journal_trouble(struct why *why, const char *what)
 {
     bool full = errno == ENOSPC || errno == EDQUOT;
-    return why_set(why, WHY_OURS, full ? "4.3.1" : "4.3.0", "%s: %s", what, strerror(errno));
+    why_say(why, EVENTS_DISK, what, strerror(errno));
+    if (full)
+        why_status(why, "4.3.1");
+    return -1;
 }
 
 static char *journal_path(const struct journal *j, uint64_t first)

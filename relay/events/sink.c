@@ -57,7 +57,7 @@ static void sink_save(struct sink *s)
 {
     struct why why;
     if (cursor_save(s->cursor, s->place.seq, &why) < 0)
-        log_alarm_once("events", s->config->name, SINK_TELL_MS,
+        log_alarm_once("events", why.reason, s->config->name, SINK_TELL_MS,
                        "%s; after a restart %s gets events again", why.text, s->config->name);
 }
 
@@ -75,7 +75,7 @@ static void sink_place(struct sink *s)
                                                              : newest};
     pthread_mutex_unlock(&s->sinks->lock);
     if (known && seq > newest)
-        log_alarm("events",
+        log_alarm("events", REASON_EVENTS_DISK,
                   "%s had come to event %llu, and the newest one here is %llu: it goes on "
                   "from there",
                   s->config->name, (unsigned long long)seq, (unsigned long long)newest);
@@ -113,7 +113,8 @@ static void sink_lose(struct sink *s)
     s->place = (struct journal_place){.seq = oldest - 1};
     pthread_mutex_unlock(&s->sinks->lock);
     atomic_fetch_add(&s->sinks->dropped, n);
-    log_alarm("events", "up to %llu events were dropped before %s took them: too old or too many",
+    log_alarm("events", REASON_EVENTS_DROPPED,
+              "up to %llu events were dropped before %s took them: too old or too many",
               (unsigned long long)n, s->config->name);
     sink_save(s);
 }
@@ -173,7 +174,7 @@ static void sink_failed(struct sink *s, const struct why *why)
     s->retry_ms = clock_mono_ms() + backoff(s->failures);
     s->state = SINK_WAITING;
     if (s->failures > 1)
-        log_alarm_once("events", s->config->name, SINK_TELL_MS,
+        log_alarm_once("events", why->reason, s->config->name, SINK_TELL_MS,
                        "%s takes no events: %s; they wait for it", s->config->name, why->text);
 }
 

@@ -63,7 +63,9 @@ static void *socket_open(struct sinks *s, const struct cfg_sink *config, struct 
 
 static int socket_trouble(const struct socket_way *w, struct why *why, const char *what)
 {
-    return why_set(why, WHY_HOST, "4.4.1", "%s: %s", w->config->socket, what);
+    char text[512];
+    snprintf(text, sizeof text, "%s: %s", w->config->socket, what);
+    return why_say(why, SINK_AWAY, text);
 }
 
 // A Unix socket is connected to at once or not at all.

@@ -51,7 +51,7 @@ static int read_secrets(struct webhook_way *w, struct why *why)
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t n = fd < 0 ? -1 : read(fd, bytes, sizeof bytes);
     if (n < 0)
-        why_set(why, WHY_OURS, "4.3.5", "%s cannot be read: %s", path, strerror(errno));
+        why_say(why, SINK_SECRET, path, "cannot be read: ", strerror(errno));
     if (fd >= 0)
         close(fd);
     if (n < 0)
@@ -66,7 +66,7 @@ static int read_secrets(struct webhook_way *w, struct why *why)
         if (line.n)
             w->secrets[w->nsecrets++] = span_dup(line);
     }
-    return w->nsecrets ? 0 : why_set(why, WHY_OURS, "4.3.5", "%s has no secret", path);
+    return w->nsecrets ? 0 : why_say(why, SINK_SECRET, path, "has no secret", "");
 }
 
 static void *webhook_open(struct sinks *s, const struct cfg_sink *config, struct trust *trust,
@@ -132,13 +132,15 @@ static void write_signature(const struct webhook_way *w, struct span body, struc
 static void webhook_judge(const struct https_post_answer *answer, struct why *why)
 {
     if (!answer->status) {
-        why_set(why, WHY_HOST, "4.4.1", "%s", answer->error);
+        why_say(why, SINK_AWAY, answer->error);
         return;
     }
     size_t n = answer->words.n < WEBHOOK_WORDS ? answer->words.n : WEBHOOK_WORDS;
     bool content = answer->status == 400 || answer->status == 413 || answer->status == 422;
-    why_set(why, WHY_HOST, content ? "5.6.0" : "4.4.0", "HTTP status %ld%s%.*s", answer->status,
-            n ? ": " : "", (int)n, n ? (const char *)answer->words.p : "");
+    why_say(why, SINK_REFUSES, answer->status, n ? ": " : "", (int)n,
+            n ? (const char *)answer->words.p : "");
+    if (content)
+        why_status(why, "5.6.0");
 }
 
 static void webhook_on_answer(const struct https_post_answer *answer, void *arg)

@@ -137,8 +137,8 @@ static int sign_with(const struct signing *s, size_t i, struct buf *out, struct 
     if (dkim_sign(&how, s->header, s->hashes, out, why) < 0) {
         if (why->scope == WHY_MESSAGE)
             return -1;
-        log_alarm("sign", "signing for %s with selector %s failed: %s", how.domain, how.selector,
-                  why->text);
+        log_alarm("sign", why->reason, "signing for %s with selector %s failed: %s", how.domain,
+                  how.selector, why->text);
         return 0;
     }
     buf_addf(names, "%s%s/%s", names->len ? "," : "", how.domain, how.selector);
@@ -194,7 +194,7 @@ static int unsigned_mail(struct ingest *g, struct why *why)
 {
     if (g->s.principal->row->require_signature)
         return why_say(why, KEY_MISSING, g->from_domain);
-    log_alarm_once("unsigned", g->from_domain, UNSIGNED_MS,
+    log_alarm_once("unsigned", REASON_KEY_MISSING, g->from_domain, UNSIGNED_MS,
                    "mail of %s goes out unsigned: there is no key for it", g->from_domain);
     return 0;
 }

@@ -90,7 +90,7 @@ size_t log_recent_alarms(struct log_recent out[static LOG_RECENT])
     return n;
 }
 
-void log_alarm(const char *what, const char *format, ...)
+void log_alarm(const char *what, enum reason reason, const char *format, ...)
 {
     atomic_fetch_add(&alarms, 1);
     tally_add(&alarms_by, what, 0, 1);
@@ -99,12 +99,12 @@ void log_alarm(const char *what, const char *format, ...)
     remember(what, format, args);
     va_end(args);
     va_start(args, format);
-    log_sentence(LOG_ERROR, "alarm", what, format, args);
+    log_sentence(LOG_ERROR, "alarm", what, reason, format, args);
     va_end(args);
 }
 
-void log_alarm_once(const char *what, const char *subject, uint64_t period_ms, const char *format,
-                    ...)
+void log_alarm_once(const char *what, enum reason reason, const char *subject, uint64_t period_ms,
+                    const char *format, ...)
 {
     uint64_t held_back;
     if (!is_due(what, subject, period_ms, &held_back))
@@ -115,10 +115,10 @@ void log_alarm_once(const char *what, const char *subject, uint64_t period_ms, c
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     if (held_back)
-        log_alarm(what, "%s (and %" PRIu64 " times more since this was last told)", text,
+        log_alarm(what, reason, "%s (and %" PRIu64 " times more since this was last told)", text,
                   held_back);
     else
-        log_alarm(what, "%s", text);
+        log_alarm(what, reason, "%s", text);
 }
 
 const struct tally *log_alarm_tally(void)

@@ -7,7 +7,7 @@
 #include "relay/log/log.h"
 
 // One line with a text and, where it is not NULL, a `what`.
-void log_sentence(enum log_level level, const char *event, const char *what, const char *format,
-                  va_list args) __attribute__((format(printf, 4, 0)));
+void log_sentence(enum log_level level, const char *event, const char *what, enum reason reason,
+                  const char *format, va_list args) __attribute__((format(printf, 5, 0)));
 
 #endif

@@ -52,8 +52,8 @@ void log_timed(void)
 
 static void log_on_dropped(uint64_t lines)
 {
-    log_alarm("log", "%" PRIu64 " lines of this log were lost: whoever reads it was too slow",
-              lines);
+    log_alarm("log", REASON_LOG_LOST,
+              "%" PRIu64 " lines of this log were lost: whoever reads it was too slow", lines);
 }
 
 int log_start(void)
@@ -213,12 +213,17 @@ void log_seconds(struct logline *line, const char *key, int64_t ms)
     field_end(line, before);
 }
 
+static void log_named(struct logline *line, enum reason reason, enum act act)
+{
+    if (reason == REASON_NONE)
+        return;
+    log_text(line, "why", reason_row(reason)->name);
+    log_text(line, "act", act_word(act));
+}
+
 void log_reason(struct logline *line, const struct why *why)
 {
-    if (why->reason == REASON_NONE)
-        return;
-    log_text(line, "why", reason_row(why->reason)->name);
-    log_text(line, "act", act_word(why->act));
+    log_named(line, why->reason, why->act);
 }
 
 void log_why(struct logline *line, const struct why *why)
@@ -269,8 +274,8 @@ void log_end(struct logline *line)
 }
 
 // The text may be as long as a value may be; what is behind that is cut there.
-void log_sentence(enum log_level level, const char *event, const char *what, const char *format,
-                  va_list args)
+void log_sentence(enum log_level level, const char *event, const char *what, enum reason reason,
+                  const char *format, va_list args)
 {
     char text[LOG_VALUE_MAX + 2];
     vsnprintf(text, sizeof text, format, args);
@@ -278,6 +283,7 @@ void log_sentence(enum log_level level, const char *event, const char *what, con
     log_begin(&line, level, event, 0);
     log_text(&line, "what", what);
     log_text(&line, "text", text);
+    log_named(&line, reason, reason_row(reason)->act);
     log_end(&line);
 }
 
@@ -285,6 +291,6 @@ void log_event(const char *event, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    log_sentence(LOG_INFO, event, NULL, format, args);
+    log_sentence(LOG_INFO, event, NULL, REASON_NONE, format, args);
     va_end(args);
 }

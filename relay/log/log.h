@@ -43,8 +43,10 @@ void log_why(struct logline *line,
 void log_reason(struct logline *line, const struct why *why); // why= act= alone
 void log_end(struct logline *line);
 
-// One `alarm` line: what (a stable word for scripts), and a sentence. Also counted for status and metrics.
-void log_alarm(const char *what, const char *format, ...) __attribute__((format(printf, 2, 3)));
+// One `alarm` line: what (a stable word for scripts), a sentence, and why= and act= of the reason (REASON_NONE: it has
+// none). Also counted for status and metrics.
+void log_alarm(const char *what, enum reason reason, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 uint64_t log_alarms(void);                 // how many since the start
 const struct tally *log_alarm_tally(void); // the same by `what`
 // The newest of them, newest first; returns how many.
@@ -56,8 +58,8 @@ struct log_recent {
 size_t log_recent_alarms(struct log_recent out[static LOG_RECENT]);
 // The same at most once in `period_ms` for this `what` and `subject`, whichever thread meets it; how often it was
 // held back meanwhile is told with the next one.
-void log_alarm_once(const char *what, const char *subject, uint64_t period_ms, const char *format,
-                    ...) __attribute__((format(printf, 4, 5)));
+void log_alarm_once(const char *what, enum reason reason, const char *subject, uint64_t period_ms,
+                    const char *format, ...) __attribute__((format(printf, 5, 6)));
 // One `text=…` line of event `event` without a message, for start, ready, reload, stop.
 void log_event(const char *event, const char *format, ...) __attribute__((format(printf, 2, 3)));
 // The value part of the text grammar alone (bare or quoted), for whoever prints peers' words.

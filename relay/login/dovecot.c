@@ -163,7 +163,8 @@ static void dovecot_lost(struct dovecot *d, const char *reason)
     drop_link(d);
     enter(d, LINK_NONE);
     if (!d->closing)
-        log_alarm_once("login-backend", d->path, TELL_MS, "Dovecot at %s: %s", d->path, reason);
+        log_alarm_once("login-backend", REASON_LOGIN_BACKEND, d->path, TELL_MS, "Dovecot at %s: %s",
+                       d->path, reason);
     list_each_safe (it, &d->calls) {
         struct dovecot_call *call = list_of(it, struct dovecot_call, list);
         if (call->state == CALL_WAITS)

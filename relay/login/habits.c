@@ -111,8 +111,9 @@ static void hold(struct habits *habits, struct known *k, enum habit_sign sign)
     snprintf(k->held_why, sizeof k->held_why, "the login is held: %s", text);
     k->held_ms = clock_ms();
     habits->nheld++;
-    log_alarm("login", "%s jumps (%s): %s; its mail is held until 'waxwing logins release %s'",
-              k->login, habit_sign_word(sign), text, k->login);
+    log_alarm("login", REASON_LOGIN_HELD,
+              "%s jumps (%s): %s; its mail is held until 'waxwing logins release %s'", k->login,
+              habit_sign_word(sign), text, k->login);
 }
 
 bool habits_sent(struct habits *habits, const struct cfg_jumps *limits, const struct envelope *env,

@@ -102,7 +102,8 @@ void milter_book_note(struct milters *book, const char *name, enum milter_noted 
     }
     pthread_mutex_unlock(&book->lock);
     if (fails)
-        log_alarm("milter", "the filter %s does not do its work: %s", name, reason);
+        log_alarm("milter", REASON_FILTER_AWAY, "the filter %s does not do its work: %s", name,
+                  reason);
     if (heals)
         log_event("milter", "the filter %s answers again; %" PRIu64 " messages met it failing",
                   name, before.failures);

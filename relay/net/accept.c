@@ -122,7 +122,8 @@ static bool accept_failed(struct acceptor *a, int error)
 {
     bool files = error == EMFILE || error == ENFILE;
     log_alarm_once(
-        "accept", a->name, TOLD_MS, "%s: nobody can be let in: %s%s", a->name, strerror(error),
+        "accept", REASON_ACCEPT_FAILS, a->name, TOLD_MS, "%s: nobody can be let in: %s%s", a->name,
+        strerror(error),
         files ? "; raise the limit on open files (LimitNOFILE=) or lower limits.connections" : "");
     if (files && a->o.make_room && a->o.make_room(a->o.arg))
         return true;

@@ -47,7 +47,7 @@ void reach_failed(const struct sockaddr *peer, const char *how)
     pthread_mutex_unlock(&lock);
     if (all)
         log_alarm_once(
-            "blocked", "25", REACH_MS,
+            "blocked", REASON_PORT_BLOCKED, "25", REACH_MS,
             "no connection to port %d comes about (%d different hosts in a row; the last: %s): "
             "this "
             "network seems to block outgoing mail, as many do; have it opened, or name a "

@@ -96,7 +96,8 @@ static bool is_ours(int error)
 static void fail_uv(struct stream *s, const char *what, int error)
 {
     if (s->state == CONNECTING && is_ours(error)) {
-        log_alarm_once("connect", uv_err_name(error), TOLD_MS, "%s: %s", what, uv_strerror(error));
+        log_alarm_once("connect", REASON_RELAY_FAULT, uv_err_name(error), TOLD_MS, "%s: %s", what,
+                       uv_strerror(error));
         why_set(&s->why, WHY_OURS, "4.3.0", "%s: %s", what, uv_strerror(error));
         stream_fail(s);
         return;

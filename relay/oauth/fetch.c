@@ -22,7 +22,7 @@ static void fetch_tell(const struct grant *g, enum token_news news)
     if (news == TOKEN_MENDED)
         log_event("token", "a token for %s could be fetched again", user);
     else if (news == TOKEN_ALARM)
-        log_alarm("token", "no token for %s: %s", user, g->token.why.text);
+        log_alarm("token", g->token.why.reason, "no token for %s: %s", user, g->token.why.text);
 }
 
 // What an endpoint says may hold what it was told: no secret of the login passes.
@@ -63,7 +63,7 @@ void fetch_save(struct grant *g)
         return;
     if (secret_replace(g->login->oauth.refresh_token_file, g->unsaved, &why) < 0) {
         g->save_ms = tokens_now() + TOKENS_SAVE_MS;
-        log_alarm_once("token", g->login->user, TOKEN_REMIND_MS, "%s", why.text);
+        log_alarm_once("token", why.reason, g->login->user, TOKEN_REMIND_MS, "%s", why.text);
         return;
     }
     secret_wipe(g->unsaved);

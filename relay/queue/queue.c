@@ -406,7 +406,7 @@ static void suspect(struct queue *q, struct delivery *d)
     delivery_waits_for(d, &why);
     tell_held(q, d, why.text, NULL);
     queue_note(q, d, SPOOL_DEFERRED, NULL);
-    log_alarm("crash",
+    log_alarm("crash", REASON_HELD_CRASHES,
               "the relay ended uncleanly %u times in the middle of the delivery of %s to "
               "%s; it is held until 'waxwing queue release %s'",
               crashes, id, d->domain, id);

@@ -116,7 +116,8 @@ static void report_on_stored(struct item *item)
     struct report *report = list_of(item, struct report, write.item);
     struct reports *all = report->all;
     if (report->write.failed) {
-        log_alarm("dsn", "a delivery report could not be stored: %s", report->write.why.text);
+        log_alarm("dsn", report->write.why.reason, "a delivery report could not be stored: %s",
+                  report->write.why.text);
         try_again(report);
         report_free(report);
         return;
@@ -200,7 +201,7 @@ static void submit(struct report *report)
     }
     // Unsigned it is better than not sent: what is wrong with a key has alarms of its own.
     if (ingest_own(all->setup, m, &why) < 0)
-        log_alarm("dsn", "a delivery report is not signed: %s", why.text);
+        log_alarm("dsn", why.reason, "a delivery report is not signed: %s", why.text);
     report->write.item.run = report_on_stored;
     report->write.reply = all->worker->mail;
     report->write.message = m;

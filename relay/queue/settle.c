@@ -152,7 +152,7 @@ static void delivered(struct settling *s, struct delivery_rcpt *r)
 static void settle_tell_archive(const struct delivery_rcpt *r)
 {
     if (r->recipient->copy)
-        log_alarm_once("archive", r->recipient->address, SETTLE_ARCHIVE_MS,
+        log_alarm_once("archive", r->why->reason, r->recipient->address, SETTLE_ARCHIVE_MS,
                        "a copy for %s did not arrive: %s%s%s", r->recipient->address, r->why->text,
                        r->why->reply[0] ? ": " : "", r->why->reply);
 }

@@ -319,7 +319,7 @@ static void compose(struct outgoing *o, const char *report_id)
     o->row.message = o->message->env.id;
     // Unsigned it is better than not sent: what is wrong with a key has alarms of its own.
     if (ingest_own(o->r->setup, o->message, &why) < 0)
-        log_alarm("report", "a TLS report is not signed: %s", why.text);
+        log_alarm("report", why.reason, "a TLS report is not signed: %s", why.text);
 }
 
 // --- HTTPS ---

@@ -59,7 +59,7 @@ static void lifecycle_collect(struct message *m, void *arg)
 static void lifecycle_alarm_from_spool(void *arg, const char *sentence)
 {
     (void)arg;
-    log_alarm("spool", "%s", sentence);
+    log_alarm("spool", REASON_SPOOL_TROUBLE, "%s", sentence);
 }
 
 // Once for each change: validation that breaks in silence means mail without DANE, or mail that waits.
@@ -68,12 +68,14 @@ static void lifecycle_tell_dns(void *arg, const struct dns_state *before,
 {
     (void)arg;
     if (now->stuck && !before->stuck)
-        log_alarm("dns", "the resolver thread does not turn: lookups fail until it does");
+        log_alarm("dns", REASON_RESOLVER_STUCK,
+                  "the resolver thread does not turn: lookups fail until it does");
     else if (before->stuck && !now->stuck)
         log_event("dns", "the resolver thread turns again");
     else if (now->health == DNS_HEALTH_BROKEN)
-        log_alarm(now->unreachable ? "dns" : "dnssec", "DNSSEC validation does not work: %s",
-                  now->text);
+        log_alarm(now->unreachable ? "dns" : "dnssec",
+                  now->unreachable ? REASON_RESOLVER_UNREACHED : REASON_DNSSEC_BROKEN,
+                  "DNSSEC validation does not work: %s", now->text);
     else if (before->health == DNS_HEALTH_BROKEN)
         log_event("dns", "DNSSEC validation works again");
 }
@@ -244,7 +246,8 @@ static void start_workers(struct relay *relay, struct setup *setup, const int *f
         struct kept_worker *k = kept(relay->workers[i]);
         int rc = uv_thread_create(&k->thread, lifecycle_run_worker, k);
         if (rc < 0) { // nothing has been taken on yet, and the spool is as it was found
-            log_alarm("start", "cannot start a worker's thread: %s", uv_strerror(rc));
+            log_alarm("start", REASON_RELAY_FAULT, "cannot start a worker's thread: %s",
+                      uv_strerror(rc));
             log_stop();
             _exit(EXIT_TEMP);
         }
@@ -301,7 +304,7 @@ void lifecycle_reload(struct relay *relay, struct setup *setup, const int *fds)
     suppress_reload(relay->suppress, setup->config);
     struct why why;
     if (tokens_reload(relay->tokens, setup, &why) < 0)
-        log_alarm("token", "no token can be fetched: %s", why.text);
+        log_alarm("token", why.reason, "no token can be fetched: %s", why.text);
     state_set_keep(relay->state, setup->config->tls_report.keep);
     for (unsigned i = 0; i < relay->nworkers; i++) {
         struct news *news = mem_new(sizeof *news);
@@ -416,7 +419,7 @@ void lifecycle_close(struct relay *relay)
     for (unsigned i = 0; i < relay->nworkers; i++) {
         struct worker *w = relay->workers[i];
         if (uv_loop_close(&w->loop) != 0)
-            log_alarm("worker", "worker %u left handles behind", w->index);
+            log_alarm("worker", REASON_RELAY_FAULT, "worker %u left handles behind", w->index);
         setup_unref(w->setup);
         free(kept(w));
     }

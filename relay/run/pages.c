@@ -98,7 +98,7 @@ void pages_bind(struct pages *pages, const struct config *config)
     if (value_endpoint(span_text(config->http), PORT_REQUIRED, &address, &why) == 0)
         pages->fd = listen_tcp((const struct sockaddr *)&address, config->http, &why);
     if (pages->fd < 0)
-        log_alarm("http", "%s", why.text);
+        log_alarm("http", why.reason, "%s", why.text);
 }
 
 // A server with these secrets, which are taken over where there is one.
@@ -133,7 +133,7 @@ void pages_serve(struct pages *pages, struct relay *relay, uv_loop_t *loop)
         return;
     if (pages_secrets_read(relay->setup->config, &secrets, &why) < 0 ||
         begin(pages, relay, loop, &secrets, &why) < 0)
-        log_alarm("http", "%s", why.text);
+        log_alarm("http", why.reason, "%s", why.text);
     pages_secrets_free(&secrets);
 }
 
@@ -147,7 +147,7 @@ void pages_look(struct pages *pages, struct relay *relay, uv_loop_t *loop)
     if (rc == 0 && (!pages->http || !same_secrets(&secrets, &pages->secrets)))
         rc = begin(pages, relay, loop, &secrets, &why);
     if (rc < 0)
-        log_alarm_once("http", why.text, TROUBLE_MS, "%s%s", why.text,
+        log_alarm_once("http", why.reason, why.text, TROUBLE_MS, "%s%s", why.text,
                        pages->http ? "; the pages go on as they were" : "");
     pages_secrets_free(&secrets);
 }

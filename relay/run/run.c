@@ -86,7 +86,7 @@ static void tell_doubtful(struct run *run)
     const struct creds *creds = run->setup->creds;
     if (!creds || now - run->doubt_told_s < DOUBT_S || !creds_doubtful(creds, &why))
         return;
-    log_alarm("certificate", "%s; it is served all the same", why.text);
+    log_alarm("certificate", REASON_CERTIFICATE_OWN, "%s; it is served all the same", why.text);
     run->doubt_told_s = now;
 }
 
@@ -129,7 +129,7 @@ static void serve_policy(struct run *run)
     struct why why;
     run->policy = address[0] ? socketmap_open(&run->relay, &run->loop, address, &why) : NULL;
     if (address[0] && !run->policy)
-        log_alarm("policy", "%s", why.text);
+        log_alarm("policy", why.reason, "%s", why.text);
 }
 
 static void close_policy(struct run *run)
@@ -205,7 +205,8 @@ int run_reload(struct relay *relay, struct buf *unchanged)
         relay->reload_failed_ms = 0;
     } else {
         relay->reload_failed_ms = clock_ms();
-        log_alarm("reload", "the new configuration has errors; the old one stays in force");
+        log_alarm("reload", REASON_CONFIG_FAULT,
+                  "the new configuration has errors; the old one stays in force");
     }
     free(fds);
     notify_systemd("READY=1");
@@ -220,7 +221,7 @@ static void tell_troubles(struct run *run, const struct buf *lines)
     buf_addspan(&run->relay.troubles, rest);
     while (span_cut(rest, '\n', &line, &rest)) {
         char *text = span_dup(line);
-        log_alarm_once("reload", text, TROUBLE_MS,
+        log_alarm_once("reload", REASON_CONFIG_FAULT, text, TROUBLE_MS,
                        "a changed file cannot be used, the old one stays: %s", text);
         free(text);
     }
@@ -351,7 +352,7 @@ static int find_room(struct why *why)
 static void run_tell_unused(const char *address, void *arg)
 {
     (void)arg;
-    log_alarm("listen",
+    log_alarm("listen", REASON_SOCKET_UNUSED,
               "systemd holds a socket for %s that `listen' does not name: nobody answers "
               "there; change waxwing.socket (systemctl edit) or listen",
               address);
@@ -372,7 +373,7 @@ static int bind_all(struct run *run, struct why *why)
         return -1;
     if (log_start() < 0) // no thread before this line: privileges are a thread's own
         log_alarm(
-            "log",
+            "log", REASON_RELAY_FAULT,
             "there can be no thread that writes this log: a reader that stalls stops the relay");
     return 0;
 }
@@ -394,7 +395,7 @@ static void start_main_loop(struct run *run)
         struct why why;
         run->relay.control = control_open(&run->relay, &run->loop, run->control_fd, tables, &why);
         if (!run->relay.control)
-            log_alarm("control", "%s", why.text);
+            log_alarm("control", why.reason, "%s", why.text);
     }
     run->relay.history = history_start(&run->loop, &run->relay.counters);
     pages_serve(&run->pages, &run->relay, &run->loop);
@@ -431,13 +432,13 @@ static int serve(struct run *run)
     if (rc == 0 && uv_loop_init(&run->loop) < 0)
         rc = why_set(&why, WHY_OURS, "4.3.0", "cannot make an event loop");
     if (rc < 0) {
-        log_alarm("start", "%s", why.text);
+        log_alarm("start", why.reason, "%s", why.text);
         return status;
     }
     run->relay.milters = milter_book_new();
     if (fill_loop(run, &why) < 0 || bind_all(run, &why) < 0 ||
         lifecycle_start(&run->relay, run->setup, run->fds, &status, &why) < 0) {
-        log_alarm("start", "%s", why.text);
+        log_alarm("start", why.reason, "%s", why.text);
         unmake_loop(run);
         milter_book_free(run->relay.milters);
         return status;
@@ -458,7 +459,7 @@ static int serve(struct run *run)
     inbox_close(run->mail);
     uv_run(&run->loop, UV_RUN_DEFAULT);
     if (uv_loop_close(&run->loop) != 0)
-        log_alarm("run", "the main loop left handles behind");
+        log_alarm("run", REASON_RELAY_FAULT, "the main loop left handles behind");
     return EXIT_YES;
 }
 

@@ -42,11 +42,13 @@ static void tell_line(const char *text, bool wrong)
     static const char *const done[] = {"made ", "active ", "retired ", "removed ", "add "};
     struct span line = span_text(text);
     if (wrong && begins_with(line, "waxwing key: "))
-        log_alarm_once("dkim", text, ALARM_MS, "%s", text + strlen("waxwing key: "));
+        log_alarm_once("dkim", REASON_KEY_STEP, text, ALARM_MS, "%s",
+                       text + strlen("waxwing key: "));
     else if (wrong)
         log_event("key", "%s", text);
     else if (begins_with(line, "publish ") || begins_with(line, "remove "))
-        log_alarm_once("dkim", text, ALARM_MS, "a record is to be changed: %s", text);
+        log_alarm_once("dkim", REASON_KEY_STEP, text, ALARM_MS, "a record is to be changed: %s",
+                       text);
     for (size_t i = 0; !wrong && i < sizeof done / sizeof *done; i++)
         // "active NAME since" is how things stand, "active NAME: signs" is news.
         if (begins_with(line, done[i]) && !strstr(text, " since "))
@@ -112,7 +114,8 @@ static void turning_on_exit(uv_process_t *child, int64_t status, int signum)
 {
     struct turning *t = child->data;
     if (signum && !t->closing)
-        log_alarm("dkim", "the step of keys that turn was ended by signal %d", signum);
+        log_alarm("dkim", REASON_KEY_STEP, "the step of keys that turn was ended by signal %d",
+                  signum);
     (void)status; // what is behind it was told in words
     uv_close((uv_handle_t *)child, turning_on_closed);
 }
@@ -172,7 +175,7 @@ static void turning_on_timer(uv_timer_t *timer)
     t->child.data = t;
     int rc = uv_spawn(timer->loop, &t->child, &options);
     if (rc < 0) {
-        log_alarm("dkim", "keys cannot turn: %s", uv_strerror(rc));
+        log_alarm("dkim", REASON_KEY_STEP, "keys cannot turn: %s", uv_strerror(rc));
         uv_close((uv_handle_t *)&t->child, turning_on_closed);
     }
     for (size_t i = 0; i < PIPES; i++)

@@ -40,7 +40,7 @@ static int client_look(struct sasl *sasl, struct span message, struct why *why)
         }
         if (part.n > 2 && part.p[0] == 'i' && part.p[1] == '=' &&
             !span_number(span_from(part, 2), SASL_CLIENT_ITERATIONS, &n))
-            return why_set(why, WHY_MESSAGE, "5.5.2", "the host asks for too many iterations");
+            return why_say(why, SASL_ITERATIONS);
     }
     return 0;
 }

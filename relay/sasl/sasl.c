@@ -64,8 +64,7 @@ int sasl_begin(struct sasl *sasl, const struct sasl_side *side, enum sasl_mechan
     int rc = side->server ? gsasl_server_start(library, words[mechanism], &sasl->session)
                           : gsasl_client_start(library, words[mechanism], &sasl->session);
     if (rc != GSASL_OK)
-        return why_set(why, WHY_OURS, "4.7.0", "%s does not begin: %s", words[mechanism],
-                       gsasl_strerror(rc));
+        return why_say(why, SASL_LIBRARY, words[mechanism], gsasl_strerror(rc));
     gsasl_session_hook_set(sasl->session, sasl);
     return 0;
 }
@@ -91,14 +90,14 @@ static enum sasl_answer sasl_failed(int code, struct why *why)
     case GSASL_MECHANISM_PARSE_ERROR:
     case GSASL_BASE64_ERROR:
     case GSASL_MECHANISM_CALLED_TOO_MANY_TIMES:
-        why_set(why, WHY_MESSAGE, "5.5.2", "this is no message of the mechanism");
+        why_say(why, SASL_MESSAGE, "this is no message of the mechanism");
         break;
     case GSASL_MALLOC_ERROR:
     case GSASL_CRYPTO_ERROR:
-        why_set(why, WHY_OURS, "4.7.0", "%s", gsasl_strerror(code));
+        why_say(why, SASL_LIBRARY, "a dialogue", gsasl_strerror(code));
         break;
     default:
-        why_set(why, WHY_MESSAGE, "5.7.8", "the proof is wrong");
+        why_say(why, SASL_PROOF);
     }
     return SASL_FAILED;
 }
@@ -107,7 +106,7 @@ static enum sasl_answer sasl_failed(int code, struct why *why)
 static int look_at(struct sasl *sasl, struct span message, struct why *why)
 {
     if (message.n > SASL_MESSAGE || span_find(message, 0) >= 0)
-        return why_set(why, WHY_MESSAGE, "5.5.2", "this is no message of the mechanism");
+        return why_say(why, SASL_MESSAGE, "this is no message of the mechanism");
     return sasl->side->look ? sasl->side->look(sasl, message, why) : 0;
 }
 

@@ -21,7 +21,7 @@ struct sasl_server {
 
 static int server_bad(struct why *why, const char *text)
 {
-    return why_set(why, WHY_MESSAGE, "5.5.2", "%s", text);
+    return why_say(why, SASL_MESSAGE, text);
 }
 
 // saslname: "=2C" and "=3D" stand for a comma and an equals sign, and no other "=" is allowed.
@@ -56,7 +56,7 @@ int sasl_first_name(struct span message, char *out, size_t size, struct why *why
                  (span_find(authzid, '=') != 1 || authzid.p[0] != 'a' ||
                   !span_equal(span_from(authzid, 2), name));
     if (other)
-        return why_set(why, WHY_MESSAGE, "5.7.8", "nobody may act as another user here");
+        return why_say(why, SASL_OTHER_USER);
     return unescape(name, out, size, why);
 }
 
@@ -74,12 +74,11 @@ static int look_at_flag(const struct sasl_server *s, struct span message, struct
 {
     unsigned char flag = message.n ? message.p[0] : 0;
     if (flag == 'y' && s->bound)
-        return why_set(why, WHY_MESSAGE, "5.7.8",
-                       "the client was told that no channel binding is offered");
+        return why_say(why, SASL_BINDING, "the client was told that no channel binding is offered");
     if (s->plus && flag != 'p')
-        return why_set(why, WHY_MESSAGE, "5.7.8", "-PLUS wants a channel binding");
+        return why_say(why, SASL_BINDING, "-PLUS wants a channel binding");
     if (s->plus && !span_starts_nocase(message, "p=tls-exporter,"))
-        return why_set(why, WHY_MESSAGE, "5.7.8", "tls-exporter is the one channel binding here");
+        return why_say(why, SASL_BINDING, "tls-exporter is the one channel binding here");
     if (!s->plus && flag == 'p')
         return server_bad(why, "a channel binding belongs to -PLUS");
     return 0;

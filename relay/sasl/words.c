@@ -17,7 +17,7 @@ void sasl_words_free(struct sasl_words *words)
 
 static int words_bad(struct why *why, const char *what)
 {
-    return why_set(why, WHY_MESSAGE, "5.5.2", "%s", what);
+    return why_say(why, SASL_MESSAGE, what);
 }
 
 int sasl_login(struct span answer, size_t max, char **out, struct why *why)

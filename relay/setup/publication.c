@@ -73,7 +73,8 @@ static void tell_change(const struct row *row)
 {
     const char *selector = config_of(row)->selector, *domain = row->domain->config->domain;
     if (row->known.state == PUBLICATION_MISSING)
-        log_alarm("dkim", "key %s of %s is not to be found (%s)%s", selector, domain, row->text,
+        log_alarm("dkim", REASON_KEY_UNPUBLISHED, "key %s of %s is not to be found (%s)%s",
+                  selector, domain, row->text,
                   publication_signs(row->domain, row->index)
                       ? "; no other key of the domain is published, so it signs all the same"
                       : "; it is left out while another key signs");
@@ -90,7 +91,8 @@ static void tell_missing(const struct publication *p)
         for (size_t k = 0; k < domain->config->nkeys; k++)
             missing += domain->published[k] == PUBLICATION_MISSING;
         if (missing && missing == domain->config->nkeys)
-            log_alarm("dkim", "no key of %s is published; mail is signed all the same",
+            log_alarm("dkim", REASON_KEY_UNPUBLISHED,
+                      "no key of %s is published; mail is signed all the same",
                       domain->config->domain);
     }
 }

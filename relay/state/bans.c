@@ -102,7 +102,7 @@ void state_restore_bans(struct state *state, int64_t now_ms,
     struct why why;
     const char *path = state_path(state);
     if (db_open_reader(&db, path, &why) < 0 || read_bans(&db, now_ms, fn, arg, &why) != DB_DONE)
-        log_alarm("state", "bans cannot be read: %s", why.text);
+        log_alarm("state", why.reason, "bans cannot be read: %s", why.text);
     db_close(&db);
     free(db.path);
 }

@@ -87,7 +87,7 @@ enum db_result db_judge(struct state_db *db, const char *doing, struct why *why)
 {
     int code = sqlite3_errcode(db->sql) & 0xff;
     db->stale = code != SQLITE_FULL && code != SQLITE_BUSY;
-    why_set(why, WHY_OURS, "4.3.0", "%s: %s failed: %s", db->path, doing, sqlite3_errmsg(db->sql));
+    why_say(why, STATE_TROUBLE, db->path, doing, sqlite3_errmsg(db->sql));
     return code == SQLITE_CORRUPT || code == SQLITE_NOTADB ? DB_DAMAGED : DB_FAILED;
 }
 
@@ -331,7 +331,7 @@ enum db_result db_replace(struct state_db *db, const struct why *damage, struct 
     free(db->loss);
     db->loss = mem_printf("policies and memory lost at %s: %.300s; the damaged file is %s", when,
                           cause, aside);
-    log_alarm("state", "%s", db->loss);
+    log_alarm("state", REASON_STATE_LOST, "%s", db->loss);
     free(aside);
     bool foreign;
     return db_open(db, &foreign, why) == DB_DONE ? DB_DONE : DB_FAILED;

@@ -64,7 +64,7 @@ static void habits_on_kept(struct item *item)
 {
     struct habits_work *w = list_of(item, struct habits_work, work.item);
     if (why_is_set(&w->work.why))
-        log_alarm_once("state", "habits", HABITS_ALARM_MS,
+        log_alarm_once("state", w->work.why.reason, "habits", HABITS_ALARM_MS,
                        "what is usual for %zu logins, and holds among them, could not be kept for "
                        "the next start: %s",
                        w->n, w->work.why.text);
@@ -136,7 +136,7 @@ void state_habits_restore(struct state *state, void (*fn)(const struct state_hab
     struct why why;
     bool open = db_open_reader(&db, state_path(state), &why) == 0;
     if (!open || each_habit(&db, fn, arg, &why) != DB_DONE)
-        log_alarm("state", "what is usual for logins cannot be read: %s", why.text);
+        log_alarm("state", why.reason, "what is usual for logins cannot be read: %s", why.text);
     if (!open)
         return;
     db_close(&db);

@@ -84,7 +84,7 @@ static void sites_on_kept(struct item *item)
 {
     struct sites_work *w = list_of(item, struct sites_work, work.item);
     if (why_is_set(&w->work.why))
-        log_alarm_once("state", "sites", SITES_ALARM_MS,
+        log_alarm_once("state", w->work.why.reason, "sites", SITES_ALARM_MS,
                        "what was learned of %zu sites, and pauses among them, could not be kept "
                        "for the next start: %s",
                        w->n, w->work.why.text);
@@ -186,11 +186,11 @@ void state_sites_restore(struct state *state, uint64_t keep_ms,
     struct why why;
     int64_t before_ms = clock_ms() - (int64_t)keep_ms;
     if (db_open_reader(&db, state_path(state), &why) < 0) {
-        log_alarm("state", "what was learned of sites cannot be read: %s", why.text);
+        log_alarm("state", why.reason, "what was learned of sites cannot be read: %s", why.text);
         return;
     }
     if (each_site(&db, before_ms, fn, arg, &why) != DB_DONE)
-        log_alarm("state", "what was learned of sites cannot be read: %s", why.text);
+        log_alarm("state", why.reason, "what was learned of sites cannot be read: %s", why.text);
     db_close(&db);
     free(db.path);
     struct sites_aging *a = mem_new(sizeof *a);

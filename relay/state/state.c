@@ -105,7 +105,7 @@ static void note(struct state *state, enum db_result rc, const struct why *why)
 {
     bool failing = rc != DB_DONE;
     if (failing && !state->failing) {
-        log_alarm("state",
+        log_alarm("state", why->reason,
                   "%s; policies and memory live on in memory, and up to %d ledger entries wait",
                   why->text, STATE_WAITING_MAX);
         set_health(state, false);
@@ -126,7 +126,7 @@ static void tell_drops(struct state *state)
     state->health.dropped = dropped;
     pthread_mutex_unlock(&state->lock);
     if (more && !state->told_drops) {
-        log_alarm("state",
+        log_alarm("state", REASON_STATE_TROUBLE,
                   "ledger entries are being dropped: %d of them, or %d MiB, wait to be written",
                   STATE_WAITING_MAX, STATE_WAITING_BYTES >> 20);
         state->told_drops = true;
@@ -151,7 +151,7 @@ static void look_for_file(struct state *state, bool used_before)
     char *loss = state->db.loss ? NULL : presence_lost(state->db.path, used_before);
     if (!loss)
         return;
-    log_alarm("state", "%s", loss);
+    log_alarm("state", REASON_STATE_LOST, "%s", loss);
     state->db.loss = loss;
 }
 
@@ -503,8 +503,9 @@ void state_close(struct state *state)
     post(state, &(struct job){.kind = JOB_CLOSE});
     pthread_join(state->thread, NULL);
     if (state->rows.n || state->policies.n)
-        log_alarm("state", "%zu entries and %zu policies could not be written before the end",
-                  state->rows.n, state->policies.n);
+        log_alarm("state", REASON_STATE_TROUBLE,
+                  "%zu entries and %zu policies could not be written before the end", state->rows.n,
+                  state->policies.n);
     forget_rows(state);
     forget_policies(state);
     inbox_close(state->mail);
@@ -579,7 +580,7 @@ void state_restore(struct state *state, void (*policy)(void *arg, const struct s
 {
     struct why why;
     if (state_read(state->db.path, policy, memory, arg, &why) < 0)
-        log_alarm("state", "policies and memory cannot be read: %s", why.text);
+        log_alarm("state", why.reason, "policies and memory cannot be read: %s", why.text);
 }
 
 const char *state_path(const struct state *state)

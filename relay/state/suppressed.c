@@ -118,7 +118,7 @@ void state_restore_suppressed(struct state *state, int64_t now_ms, size_t limit,
     const char *path = state_path(state);
     if (db_open_reader(&db, path, &why) < 0 ||
         read_suppressed(&db, now_ms, limit, fn, arg, &why) != DB_DONE)
-        log_alarm("state", "the suppression list cannot be read: %s", why.text);
+        log_alarm("state", why.reason, "the suppression list cannot be read: %s", why.text);
     db_close(&db);
     free(db.path);
 }

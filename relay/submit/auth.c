@@ -95,12 +95,11 @@ enum submit_state submit_auth(struct submit *s, struct span args)
 
 static enum submit_state judge(struct submit *s, const struct auth_verdict *verdict)
 {
-    const char *reason = verdict->reason;
     if (verdict->result == LOGIN_OK)
         return submit_auth_done(s, verdict->user);
     if (verdict->result == LOGIN_DEFERRED)
-        return submit_auth_later(s, reason);
-    return submit_auth_failed(s, reason ? reason : "name or password is wrong");
+        return submit_auth_unknown(s, verdict->reason);
+    return submit_auth_refused(s, verdict->reason);
 }
 
 static void submit_auth_answered(const struct auth_verdict *verdict, void *arg)
@@ -132,7 +131,7 @@ static enum submit_state prove(struct submit *s)
     case AUTH_BUSY:
         break;
     }
-    return submit_auth_later(s, "too many logins at once");
+    return submit_auth_busy(s);
 }
 
 static bool has_backend(const struct setup *setup)

@@ -18,16 +18,20 @@ bool submit_auth_stands(const struct submit *s);
 enum submit_state submit_challenge(struct submit *s, struct span bytes); // 334
 // words.user has logged in; `called` is what the backend calls it, or NULL.
 enum submit_state submit_auth_done(struct submit *s, const char *called);
-bool submit_in_file(const struct setup *setup, const char *user);           // the users file has it
-enum submit_state submit_auth_failed(struct submit *s, const char *reason); // counts
-enum submit_state submit_auth_later(struct submit *s, const char *reason);  // 454
+bool submit_in_file(const struct setup *setup, const char *user); // the users file has it
+enum submit_state submit_auth_failed(struct submit *s, const struct why *why); // counts
+enum submit_state submit_auth_later(struct submit *s, const struct why *why);  // 454
+// What a backend says: no, with its words or NULL; nothing that could be used; and that so many are being asked.
+enum submit_state submit_auth_refused(struct submit *s, const char *reason);
+enum submit_state submit_auth_unknown(struct submit *s, const char *reason);
+enum submit_state submit_auth_busy(struct submit *s);
 enum submit_state submit_auth_refuse(struct submit *s, int code, const char *status,
                                      const char *text);
 // The client or words.user is banned, which is logged; the login is forgotten.
 bool submit_auth_banned(struct submit *s);
 enum submit_state submit_auth_ban(struct submit *s); // sends it away
 void submit_log_auth(struct submit *s, const char *user, enum login_result result,
-                     const char *reason);
+                     const struct why *why);
 
 // offer.c: the mechanisms that are offered now, a bit each; the line of EHLO, or nothing.
 unsigned submit_mechanisms(const struct submit *s);

@@ -160,7 +160,7 @@ enum submit_state submit_end_refused(struct submit *s, const struct why *why)
 }
 
 // 250, and that was it.
-static enum submit_state data_end_accepted(struct submit *s)
+enum submit_state submit_end_accepted(struct submit *s)
 {
     char id[ID_TEXT];
     id_text(s->message->env.id, id);
@@ -184,7 +184,7 @@ enum submit_state submit_discard_message(struct submit *s, const char *reason)
     log_text(&line, "reason", reason);
     log_text(&line, "results", ingest_results(s->ingest));
     log_end(&line);
-    return data_end_accepted(s);
+    return submit_end_accepted(s);
 }
 
 // A chunk that came where none may: read and thrown away, and told so.
@@ -299,8 +299,8 @@ enum submit_state submit_sign(struct submit *s)
         return submit_refuse_message(s, &why);
     submit_tell_dropped(s);
     submit_tell_returned(s);
-    if (!s->message->env.nrcpts) // it goes to nobody, and what it had to tell is told
-        return data_end_accepted(s);
+    if (!s->message->env.nrcpts) // it goes to nobody: what it had to tell is all there is of it
+        return SUBMIT_TELLING;
     return receive_has_file(s->receive) ? SUBMIT_FILING : SUBMIT_COMMITTING;
 }
 
@@ -373,7 +373,7 @@ static void submit_data_stored(struct item *item)
         submit_turn(s);
         return;
     }
-    submit_go(s, data_end_accepted(s));
+    submit_go(s, submit_end_accepted(s));
     submit_turn(s);
 }
 

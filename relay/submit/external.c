@@ -53,7 +53,9 @@ enum submit_state submit_external(struct submit *s, struct span wanted)
     if (wanted.n && sasl_login(wanted, SASL_NAME, &name, &why) < 0)
         return submit_auth_refuse(s, 501, why.status, why.text);
     s->login.words.user = name ? name : mem_dup(user);
-    if (!user)
-        return submit_auth_failed(s, "no row of this user names the certificate");
+    if (!user) {
+        why_say(&why, LOGIN_CERTIFICATE);
+        return submit_auth_failed(s, &why);
+    }
     return submit_auth_banned(s) ? submit_auth_ban(s) : submit_auth_done(s, NULL);
 }

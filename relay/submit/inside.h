@@ -39,6 +39,7 @@ enum submit_state {
     SUBMIT_FILING,      // the body's file is being finished
     SUBMIT_FILTERING,   // filters have it
     SUBMIT_COMMITTING,  // the spool has it
+    SUBMIT_TELLING,     // it goes to nobody: its events go to disk
     SUBMIT_OVERLONG,    // the rest of a line that is too long
     SUBMIT_GONE,        // closed; freed when nothing is pending
     SUBMIT_WAIT         // no state: the handler needs more bytes

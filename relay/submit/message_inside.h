@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 // What becomes of a message between DATA and its 250, for the files of relay/submit/: data.c has the bytes, the
-// verdict, file and spool; filter.c the filters between verdict and signature; envelope.c what its rules say of
+// verdict, file and spool; told.c what goes to nobody; filter.c the filters between verdict and signature; envelope.c what its rules say of
 // addresses, wherever they come from.
 #ifndef RELAY_SUBMIT_MESSAGE_INSIDE_H
 #define RELAY_SUBMIT_MESSAGE_INSIDE_H
@@ -18,7 +18,10 @@ enum submit_state submit_sign(struct submit *s); // and on to the disk
 enum submit_state submit_refuse_message(struct submit *s, const struct why *why);
 // The same with a reply of the caller's, which is due.
 enum submit_state submit_end_refused(struct submit *s, const struct why *why);
+enum submit_state submit_end_accepted(struct submit *s); // 250
 enum submit_state submit_discard_message(struct submit *s, const char *reason);
+// told.c: a message that goes to nobody is answered when the disk has its events.
+void submit_keep_told(struct submit *s);
 // filter.c
 bool submit_filtered(const struct submit *s); // some filter sees the message
 void submit_filter(struct submit *s);

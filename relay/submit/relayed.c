@@ -28,11 +28,11 @@ static enum submit_state relayed_next(struct submit *s, const struct dovecot_sai
     case DOVECOT_PROVED:
         return submit_auth_banned(s) ? submit_auth_ban(s) : submit_auth_done(s, said->user);
     case DOVECOT_WRONG:
-        return submit_auth_failed(s, said->reason);
+        return submit_auth_refused(s, said->reason);
     case DOVECOT_LATER:
         break;
     }
-    return submit_auth_later(s, said->reason);
+    return submit_auth_unknown(s, said->reason);
 }
 
 static void relayed_said(const struct dovecot_said *said, void *arg)
@@ -60,7 +60,7 @@ static enum submit_state relayed_begin(struct submit *s, struct span first)
     submit_where(s, &where);
     const struct dovecot_request request = {s->login.mechanism, where.client, where.local, first};
     s->login.call = dovecot_begin(auth_dovecot(s->host->auth), &request, relayed_said, s);
-    return s->login.call ? SUBMIT_PROVING : submit_auth_later(s, "too many logins at once");
+    return s->login.call ? SUBMIT_PROVING : submit_auth_busy(s);
 }
 
 enum submit_state submit_relayed(struct submit *s, struct span answer)
@@ -70,7 +70,7 @@ enum submit_state submit_relayed(struct submit *s, struct span answer)
         next = relayed_begin(s, answer);
     } else if (!dovecot_go_on(s->login.call, answer)) {
         s->login.call = NULL;
-        next = submit_auth_later(s, "Dovecot went away in the middle");
+        next = submit_auth_unknown(s, "Dovecot went away in the middle");
     }
     if (next == SUBMIT_PROVING) {
         s->login.asked = true;

@@ -41,7 +41,7 @@ static bool still_stands(const struct submit *s)
     return kept && s->login.verifier && strcmp(kept, s->login.verifier) == 0;
 }
 
-static enum submit_state scram_failed(struct submit *s, const struct why *why)
+static enum submit_state scram_failed(struct submit *s, struct why *why)
 {
     const char *name = sasl_server_name(s->login.scram);
     const struct users *users = s->host->setup->users;
@@ -49,10 +49,18 @@ static enum submit_state scram_failed(struct submit *s, const struct why *why)
         return submit_auth_refuse(s, why->status[0] == '4' ? 454 : 501, why->status, why->text);
     if (!s->login.words.user)
         s->login.words.user = mem_dup(*name ? name : NULL); // refused before it was looked up
-    if (s->login.verifier || !users || !users_find(users, name))
-        return submit_auth_failed(s, why->text);
-    return submit_auth_failed(s, "this user has a hash and no verifier, so SCRAM cannot work: "
-                                 "waxwing user passwd --scram, or auth.mechanisms");
+    if (!s->login.verifier && users && users_find(users, name))
+        why_say(why, LOGIN_NO_VERIFIER);
+    return submit_auth_failed(s, why);
+}
+
+static enum submit_state scram_concluded(struct submit *s)
+{
+    struct why why;
+    if (still_stands(s))
+        return submit_auth_done(s, NULL);
+    why_say(&why, LOGIN_CHANGED);
+    return submit_auth_later(s, &why);
 }
 
 enum submit_state submit_scram(struct submit *s, struct span answer)
@@ -61,9 +69,8 @@ enum submit_state submit_scram(struct submit *s, struct span answer)
     if (submit_is_relayed(s, answer))
         return submit_relayed(s, answer);
     if (s->login.shown)
-        return answer.n          ? submit_auth_refuse(s, 501, "5.5.2", "Nothing is left to be said")
-               : still_stands(s) ? submit_auth_done(s, NULL)
-                                 : submit_auth_later(s, "the users changed in the middle");
+        return answer.n ? submit_auth_refuse(s, 501, "5.5.2", "Nothing is left to be said")
+                        : scram_concluded(s);
     struct buf out;
     buf_init(&out, SASL_MESSAGE);
     enum sasl_answer said = sasl_step(s->login.scram, answer, &out, &why);

@@ -80,7 +80,7 @@ static struct listener *listen_on(struct server *server, const struct cfg_listen
         server->open++;
         return l;
     }
-    log_alarm("listen", "%s", why.text);
+    log_alarm("listen", why.reason, "%s", why.text);
     free(l);
     return NULL;
 }

@@ -36,6 +36,7 @@ static const struct submit_row table[] = {
     [SUBMIT_FILING] = {"filing", submit_finish_file, NULL, NULL, 0},
     [SUBMIT_FILTERING] = {"filtering", submit_filter, NULL, NULL, 0},
     [SUBMIT_COMMITTING] = {"committing", submit_commit, NULL, NULL, 0},
+    [SUBMIT_TELLING] = {"telling", submit_keep_told, NULL, NULL, 0},
     [SUBMIT_OVERLONG] = {"overlong", NULL, submit_skip_line, NULL, IDLE_MS},
     [SUBMIT_GONE] = {"gone", NULL, NULL, NULL, 0},
 };

@@ -30,7 +30,7 @@ enum submit_state submit_challenge(struct submit *s, struct span bytes)
 }
 
 void submit_log_auth(struct submit *s, const char *user, enum login_result result,
-                     const char *reason)
+                     const struct why *why)
 {
     struct logline line;
     struct counters *c = &s->host->worker->relay->counters;
@@ -40,18 +40,21 @@ void submit_log_auth(struct submit *s, const char *user, enum login_result resul
     log_text(&line, "user", user);
     log_text(&line, "mechanism", sasl_word(s->login.mechanism));
     log_text(&line, "result", result == LOGIN_BANNED ? "failed" : login_result_word(result));
-    log_text(&line, "reason", reason);
+    if (why) {
+        log_text(&line, "reason", why->text);
+        log_reason(&line, why);
+    }
     log_end(&line);
 }
 
-enum submit_state submit_auth_failed(struct submit *s, const char *reason)
+enum submit_state submit_auth_failed(struct submit *s, const struct why *why)
 {
     const struct cfg_auth *rules = &s->setup->config->auth;
     const struct sockaddr *client = (struct sockaddr *)&s->client;
     struct bans *bans = s->host->worker->relay->bans;
     struct counters *c = &s->host->worker->relay->counters;
     atomic_fetch_add_explicit(&c->auth_failed, 1, memory_order_relaxed);
-    submit_log_auth(s, s->login.words.user, LOGIN_FAILED, reason);
+    submit_log_auth(s, s->login.words.user, LOGIN_FAILED, why);
     if (submit_failed_anew(&s->failed, &s->login) && s->bannable)
         bans_failed(bans, client, s->login.words.user, rules->failures, rules->ban);
     bool banned = s->bannable && bans_client(bans, client);
@@ -67,10 +70,12 @@ bool submit_auth_banned(struct submit *s)
 {
     const struct sockaddr *client = (struct sockaddr *)&s->client;
     struct bans *bans = s->host->worker->relay->bans;
+    struct why why;
     if (!s->bannable ||
         (!bans_client(bans, client) && !bans_user(bans, client, s->login.words.user)))
         return false;
-    submit_log_auth(s, s->login.words.user, LOGIN_BANNED, "banned for a while");
+    why_say(&why, BANNED);
+    submit_log_auth(s, s->login.words.user, LOGIN_BANNED, &why);
     submit_login_forget(&s->login);
     return true;
 }
@@ -80,10 +85,34 @@ enum submit_state submit_auth_ban(struct submit *s)
     return submit_leave(s, 421, "4.7.0", "Too many failed logins, try again later");
 }
 
-enum submit_state submit_auth_later(struct submit *s, const char *reason)
+enum submit_state submit_auth_later(struct submit *s, const struct why *why)
 {
-    submit_log_auth(s, s->login.words.user, LOGIN_DEFERRED, reason);
+    submit_log_auth(s, s->login.words.user, LOGIN_DEFERRED, why);
     return submit_auth_refuse(s, 454, "4.7.0", "Logins cannot be checked now, try again");
+}
+
+enum submit_state submit_auth_busy(struct submit *s)
+{
+    struct why why;
+    why_say(&why, LOGIN_BUSY);
+    return submit_auth_later(s, &why);
+}
+
+enum submit_state submit_auth_refused(struct submit *s, const char *reason)
+{
+    struct why why;
+    if (reason)
+        why_say(&why, LOGIN_REFUSED, reason);
+    else
+        why_say(&why, LOGIN_WRONG);
+    return submit_auth_failed(s, &why);
+}
+
+enum submit_state submit_auth_unknown(struct submit *s, const char *reason)
+{
+    struct why why;
+    why_say(&why, LOGIN_BACKEND, reason ? reason : "no answer");
+    return submit_auth_later(s, &why);
 }
 
 bool submit_in_file(const struct setup *setup, const char *user)

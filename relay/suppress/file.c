@@ -39,8 +39,8 @@ static bool file_read(struct suppress_table *out, const char *path)
     char line[FILE_LINE];
     FILE *f = fopen(path, "re");
     if (!f) {
-        log_alarm("suppress", "%s cannot be read: %s; what it had still counts", path,
-                  strerror(errno));
+        log_alarm("suppress", REASON_SUPPRESS_FILE,
+                  "%s cannot be read: %s; what it had still counts", path, strerror(errno));
         return false;
     }
     const char *slash = strrchr(path, '/');
@@ -49,10 +49,11 @@ static bool file_read(struct suppress_table *out, const char *path)
     while (room && fgets(line, sizeof line, f))
         room = file_take_line(out, &lines, line);
     if (!room)
-        log_alarm("suppress", "%s has more than %d addresses: the rest does not count", path,
-                  SUPPRESS_FILE);
+        log_alarm("suppress", REASON_SUPPRESS_FILE,
+                  "%s has more than %d addresses: the rest does not count", path, SUPPRESS_FILE);
     if (lines.bad)
-        log_alarm("suppress", "%s:%zu is no address and no domain", path, lines.bad);
+        log_alarm("suppress", REASON_SUPPRESS_FILE, "%s:%zu is no address and no domain", path,
+                  lines.bad);
     free(lines.reason);
     fclose(f);
     return true;

@@ -271,7 +271,7 @@ void suppress_bounced(struct suppress *s, const char *from, const char *address,
     const struct suppressed_row row = {sender, name, SUPPRESS_BOUNCE, now, now + (int64_t)keep,
                                        reason};
     if (!suppress_add(s, &row, 1))
-        log_alarm_once("suppress", "full", TELL_MS,
+        log_alarm_once("suppress", REASON_SUPPRESS_FULL, "full", TELL_MS,
                        "the suppression list is full: bounced addresses are not remembered");
 }
 

@@ -11,7 +11,7 @@ import pytest
 from tests.lab.client import Client
 from tests.lab.mx import CLOSE, HANG
 from tests.lab.policyhost import policy
-from tests.lab.relay import letter
+from tests.lab.relay import letter, write_private
 from tests.lab.wait import until
 
 # --- what clients are told: (reason, how it is provoked, what the reply says) ---
@@ -362,12 +362,13 @@ def test_a_relay_in_trouble_says_so_to_its_clients(lab):
     reply = mail(relay, "MAIL FROM:<app@example.org>")
     assert reply.code == 452 and relay.wait("refuse", why="disk-full")["act"] == "us"
     held = [socket.create_connection((relay.address, relay.port)) for _ in range(2)]
-    until(lambda: len(relay.events("connect")) == 3, relay.told)
+    assert all(one.recv(3) == b"220" for one in held)
     with Client(relay.address, relay.port, greet=False) as third:
         assert third.reply().code == 421
     assert relay.wait("refuse", why="too-many-from-address")["act"] == "sender"
     for one in held:
         one.close()
+    until(lambda: relay.json("status")["counters"]["connections_now"] == 0, relay.told)
     with Client(relay.address, relay.port, greet=False) as early:
         early.send(b"EHLO early\r\n")
         assert early.reply().code == 554
@@ -377,6 +378,24 @@ def test_a_relay_in_trouble_says_so_to_its_clients(lab):
     with Client(relay.address, relay.port, greet=False) as banned:
         assert banned.reply().code == 421
     assert relay.wait("refuse", why="banned")["act"] == "sender"
+    assert relay.wait("auth", why="login-wrong")["act"] == "sender"
+
+
+def test_logins_that_fail_and_alarms_have_names(lab):
+    relay = lab.relay(auth={"failures": 100, "dovecot": "none.sock"}, suppress={"files": ["list"]})
+    write_private(relay.path("list"), b"no address at all\n")
+    relay.start()
+    assert relay.wait("alarm", what="suppress")["why"] == "suppress-file"
+    for user, why in (("app", "login-wrong"), ("stranger", "login-backend")):
+        with relay.client(login=False) as client:
+            client.ehlo(), client.starttls(), client.plain(user, "wrong")
+        line = relay.wait("auth", user=user)
+        assert line["why"] == why and line["act"], line
+    relay.write(hostname="")
+    relay.reload()
+    assert relay.wait("alarm", what="reload")["act"] == "us"
+    names = set(catalogue(relay))
+    assert {e["why"] for e in relay.events("alarm") + relay.events("auth")} <= names
 
 
 def test_an_operator_who_returns_mail_is_named_as_the_reason(lab):

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: ISC
 """Senders that are rewritten, and what comes back: devices, forwarders beside postsrsd, keyed return paths, archives
 (waxwing-rewrite(7))."""
+import json
+import os
+
 import pytest
 
 from tests.lab import verify
 from tests.lab.postsrsd import Postsrsd
 from tests.lab.relay import letter, write_private
 from tests.lab.wait import until
+from tests.lab.webhook import Webhook
 
 SECRETS = b"the-secret-of-both-sides\nthe-one-before-that\n"
 RETURNS = {"user": "postfix", "from": ["own.test"], "forward": True, "returns": True,
@@ -39,6 +43,10 @@ def bounce(action="failed", status="5.1.1", recipient="gone@dest.test"):
             f"Reporting-MTA: dns; mx.dest.test\r\n\r\nFinal-Recipient: rfc822; {recipient}\r\nAction: {action}\r\n"
             f"Status: {status}\r\nDiagnostic-Code: smtp; 550 {status} no such user\r\n\r\n--b\r\n"
             "Content-Type: text/rfc822-headers\r\n\r\nFrom: app@example.org\r\n\r\n--b--\r\n").encode()
+
+
+def json_lines(relay, *argv):
+    return [json.loads(line) for line in relay.ask(*argv, "--json").splitlines()]
 
 
 def test_case_280_a_printer_sends_as_somebody_who_may(lab):
@@ -115,6 +123,65 @@ def test_case_286_a_keyed_return_path_survives_a_crash_and_brings_the_report_hom
     assert told["action"] == "failed" and told["status"] == "5.1.1" and "no such user" in told["reply"]
     swapped = first.sender.replace("gone", "there")
     assert hand_in(relay, "postfix", "", swapped, bounce()).code == 550
+
+
+@pytest.fixture
+def heard(lab):
+    """A receiver of events, a relay that tells it what comes back to keyed return paths, and such a path."""
+    hook = Webhook(lab)
+    final = lab.mx("mx.dest.test", domains="dest.test")
+    relay = keyed(lab, {"user": "app", "from": ["example.org"], "verp": {"domain": "b.example.org", "key_file": "verp.key"}},
+                  {"user": "postfix", "from": ["own.test"], "returns": True}, suppress={"bounces": "30d"},
+                  events=[{"name": "app", "url": hook.url(), "secret_file": "secret"}],
+                  event_log={"directory": "kept/events"})
+    write_private(relay.path("secret"), hook.secret.encode() + b"\n")
+    os.mkdir(relay.path("kept"), 0o700)
+    relay.start()
+    sent = relay.send("gone@dest.test")
+    return hook, relay, final.wait().sender, sent
+
+
+def test_what_comes_back_is_told_to_the_application_and_stops_mail_to_that_address(heard):
+    hook, relay, path, sent = heard
+    assert hand_in(relay, "postfix", "", path, bounce("delayed", "4.4.1")).code == 250
+    assert not json_lines(relay, "suppress", "list")
+    assert hand_in(relay, "postfix", "", path, bounce()).code == 250
+    event = hook.await_event("returned", status="5.1.1")
+    hook.check()
+    assert event["id"] == sent and event["to"] == "gone@dest.test" and event["from"] == "app@example.org"
+    assert event["class"] == "address-unknown" and event["user"] == "app" and "no such user" in event["reply"]
+    row, = json_lines(relay, "suppress", "list")
+    assert (row["address"], row["sender"], row["origin"]) == ("gone@dest.test", "example.org", "bounce")
+    with relay.client() as client:
+        client.expect(250, "MAIL FROM:<app@example.org>")
+        assert client.cmd("RCPT TO:<gone@dest.test>").code == 550
+    relay.restart()
+    assert len(json_lines(relay, "suppress", "list")) == 1 and len(hook.events("returned")) == 2
+
+
+def test_case_410_a_report_that_got_its_250_is_told_whatever_happens_next(heard):
+    hook, relay, path, sent = heard
+    hook.await_event("delivered")
+    for n in range(1, 6):
+        assert hand_in(relay, "postfix", "", path, bounce(status=f"5.1.{n}")).code == 250
+        relay.kill()
+        relay.start()
+        assert hook.await_event("returned", status=f"5.1.{n}")["id"] == sent
+
+
+def test_case_411_a_report_that_the_disk_does_not_keep_is_not_taken(heard):
+    hook, relay, path, sent = heard
+    hook.await_event("delivered")
+    relay.stop()
+    os.rename(relay.path("kept"), relay.path("aside"))
+    write_private(relay.path("kept"), b"in the way\n")
+    relay.start()
+    reply = hand_in(relay, "postfix", "", path, bounce())
+    assert reply.code == 451 and relay.wait("refuse")["why"] == "events-not-kept", reply
+    os.unlink(relay.path("kept"))
+    os.rename(relay.path("aside"), relay.path("kept"))
+    until(lambda: hand_in(relay, "postfix", "", path, bounce()).code == 250, relay.told)
+    assert hook.await_event("returned")["id"] == sent
 
 
 def test_case_289_an_archive_that_fails_is_an_alarm_and_no_bounce(lab, verp):

@@ -605,6 +605,10 @@ def test_case_134_clients_cannot_take_every_descriptor(lab):
 def test_case_134_without_any_descriptor_there_is_one_alarm_and_no_flood(lab):
     mx = lab.mx("mx.dest.test", domains="dest.test")
     relay = lab.relay(log={"format": "json", "level": "info"}, limits={"per_client": 10000}).start()
+    # Threads still open what they need after `ready`: it has begun when it has looked names up and sent mail.
+    relay.send("first@dest.test")
+    mx.wait()
+    until(lambda: relay.json("status")["dns"]["validation"] == "ok", relay.told)
     in_use = len(os.listdir(f"/proc/{relay.process.pid}/fd"))
     resource.prlimit(relay.process.pid, resource.RLIMIT_NOFILE, (in_use, in_use + 1000))
     size = os.path.getsize(relay.log_files[-1])
@@ -616,7 +620,7 @@ def test_case_134_without_any_descriptor_there_is_one_alarm_and_no_flood(lab):
     assert os.path.getsize(relay.log_files[-1]) - size < 65536
     resource.prlimit(relay.process.pid, resource.RLIMIT_NOFILE, (in_use + 1000, in_use + 1000))
     relay.send("a@dest.test")
-    mx.wait()
+    mx.wait(2)
     relay.stop()
 
 

@@ -68,6 +68,8 @@ static void client_on_closed(uv_handle_t *handle)
 
 void client_close(struct client *c)
 {
+    if (!c)
+        return;
     if (c->tls)
         gnutls_deinit(c->tls);
     if (c->cred)

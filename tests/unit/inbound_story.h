@@ -57,7 +57,7 @@ const struct message *story_last(void);
 // A client. Connects to listener i; from 127.0.0.`from` (0: 127.0.0.1).
 struct client;
 struct client *client_open(struct story *s, unsigned listener, unsigned from);
-void client_close(struct client *c);
+void client_close(struct client *c); // accepts NULL
 void client_send(struct client *c, const char *text);
 void client_send_bytes(struct client *c, const void *bytes, size_t n);
 // One whole reply, lines joined as they came; "" when the server closed instead. Valid until the

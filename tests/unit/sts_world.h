@@ -99,8 +99,7 @@ struct https_request {
 static void https_answered(struct item *item)
 {
     struct https_request *r = (struct https_request *)(void *)item;
-    struct why why;
-    why_set_tls(&why, WHY_STS_POLICY_FETCH_ERROR, WHY_DOMAIN, "4.7.5", "no connection");
+    struct why why = {WHY_DOMAIN, .tls = WHY_STS_POLICY_FETCH_ERROR, .text = "no connection"};
     if (!r->cancelled)
         r->fn(w.body ? span_text(w.body) : span_text(""), w.body ? NULL : &why, r->arg);
     free(r);

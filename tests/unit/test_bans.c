@@ -6,7 +6,6 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <arpa/inet.h>
 #include <ftw.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -18,6 +17,7 @@
 #include "relay/log/log.h"
 #include "relay/login/bans.h"
 #include "relay/state/state.h"
+#include "tests/unit/address_story.h"
 
 static struct bans *b;
 
@@ -33,20 +33,6 @@ static int end(void **state)
     (void)state;
     bans_free(b);
     return 0;
-}
-
-static const struct sockaddr *address(const char *text)
-{
-    static struct sockaddr_storage ring[32];
-    static unsigned at;
-    struct sockaddr_storage *ss = &ring[at++ % 32];
-    memset(ss, 0, sizeof *ss);
-    bool six = strchr(text, ':') != NULL;
-    ss->ss_family = six ? AF_INET6 : AF_INET;
-    void *to = six ? (void *)&((struct sockaddr_in6 *)ss)->sin6_addr
-                   : (void *)&((struct sockaddr_in *)ss)->sin_addr;
-    assert_int_equal(inet_pton(ss->ss_family, text, to), 1);
-    return (struct sockaddr *)ss;
 }
 
 static void bans_are_by_address_and_user(void **state)

@@ -8,49 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include "relay/base/mem.h"
-#include "tests/unit/deliver_story.h"
+#include "tests/unit/deliver_pair.h"
 
 #define FULL   "PIPELINING\nSIZE 1000000\n8BITMIME\nSMTPUTF8\nDSN\nENHANCEDSTATUSCODES"
 #define LETTER "From: <a@us.test>\r\nSubject: hello\r\n\r\nfirst line\r\n.second\r\n..third\r\n"
 
-static struct story s;
-static struct mx *mx, *other;
-
 static int begin(void **state)
 {
     (void)state;
-    story_begin(&s, "", NULL);
-    mx = mx_start(FULL);
-    other = mx_start(FULL);
-    story_host(&s, mx, "mx1.test", TLS_OPPORTUNISTIC);
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    story_end(&s);
-    mx_stop(mx);
-    mx_stop(other);
-    return 0;
-}
-
-static void second_host(void)
-{
-    story_host(&s, other, "mx2.test", TLS_OPPORTUNISTIC);
-}
-
-static void assert_delivered(const char *to)
-{
-    assert_non_null(story_of(&s, to));
-    assert_int_equal(story_of(&s, to)->standing, STANDING_DELIVERED);
-}
-
-static const struct why *refused(const char *to)
-{
-    assert_non_null(story_of(&s, to));
-    assert_int_equal(story_of(&s, to)->standing, STANDING_REFUSED);
-    return &story_of(&s, to)->why;
+    return pair_begin(FULL);
 }
 
 static void case_37_every_leading_dot_is_stuffed_and_the_bytes_arrive_as_they_were(void **state)

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <arpa/inet.h>
 #include <string.h>
-#include "tests/unit/deliver_story.h"
+#include "tests/unit/deliver_pair.h"
 
 #define PLAIN  "SIZE 1000000\n8BITMIME"
 #define FULL   PLAIN "\nPIPELINING\nDSN\nENHANCEDSTATUSCODES"
@@ -19,45 +19,16 @@
     "DATA\r\nSend money\r\n.\r\n"
 #define OWN "BDAT 25" // the line "Received: by relay.test"
 
-static struct story s;
-static struct mx *mx, *other;
-
 static int begin(void **state)
 {
     (void)state;
-    story_begin(&s, "", NULL);
-    mx = mx_start(CHUNKS);
-    other = mx_start(CHUNKS);
-    story_host(&s, mx, "mx1.test", TLS_OPPORTUNISTIC);
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    story_end(&s);
-    mx_stop(mx);
-    mx_stop(other);
-    return 0;
+    return pair_begin(CHUNKS);
 }
 
 static void letter(const char *text, const char *to)
 {
     story_message(&s, "a@us.test", text, to, NULL);
     story_run(&s);
-}
-
-static void assert_delivered(const char *to)
-{
-    assert_non_null(story_of(&s, to));
-    assert_int_equal(story_of(&s, to)->standing, STANDING_DELIVERED);
-}
-
-static const struct why *refused(const char *to)
-{
-    assert_non_null(story_of(&s, to));
-    assert_int_equal(story_of(&s, to)->standing, STANDING_REFUSED);
-    return &story_of(&s, to)->why;
 }
 
 // The host has taken a BDAT, so that the next message goes out in one flight with its envelope.
@@ -340,7 +311,7 @@ static void case_55_for_a_while_too_and_421_changes_nothing(void **state)
 static void case_55_recipients_refused_before_the_end_stay_refused(void **state)
 {
     (void)state;
-    story_host(&s, other, "mx2.test", TLS_OPPORTUNISTIC);
+    second_host();
     mx_extensions(mx, PLAIN);
     mx_next(mx, "rcpt", "550 5.1.1 nobody");
     mx_next(mx, "rcpt", MX_CLOSE);
@@ -354,7 +325,7 @@ static void case_55_recipients_refused_before_the_end_stay_refused(void **state)
 static void case_59_each_recipient_has_the_facts_of_its_own_attempt(void **state)
 {
     (void)state;
-    story_host(&s, other, "mx2.test", TLS_OPPORTUNISTIC);
+    second_host();
     mx_next(mx, "rcpt", "550 5.1.1 no such user");
     mx_next(mx, "rcpt", "250 2.1.5 ok");
     mx_next(mx, "chunk", "421 4.3.2 bye");

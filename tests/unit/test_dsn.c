@@ -224,7 +224,8 @@ static void a_delay_says_until_when(void **state)
     compose();
     assert_true(has(0, "Nothing needs to be done"));
     release();
-    why_set_tls(&why, WHY_STARTTLS_NOT_SUPPORTED, WHY_HOST, "4.7.4", "TLS is demanded");
+    why_set(&why, WHY_HOST, "4.7.4", "TLS is demanded");
+    why.tls = WHY_STARTTLS_NOT_SUPPORTED;
     why.asker = "default";
     compose();
     assert_false(has(0, "Nothing needs to be done")); // case 86
@@ -253,7 +254,8 @@ static void case_86_a_report_names_who_demanded_what_failed(void **state)
     for (int given = 0; given < 2; given++)
         for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
             config.postmaster = given ? (char *)(uintptr_t) "admin@us.test" : NULL;
-            why_set_tls(&why, WHY_CERTIFICATE_EXPIRED, WHY_HOST, "5.7.5", "it expired");
+            why_set(&why, WHY_HOST, "5.7.5", "it expired");
+            why.tls = WHY_CERTIFICATE_EXPIRED;
             why.asker = all[i].asker;
             compose();
             assert_true(has(0, all[i].says));
@@ -351,7 +353,8 @@ static void case_124_a_delay_says_whether_somebody_must_act(void **state)
     assert_non_null(strstr(parts[0], "Nothing needs to be done"));
     assert_null(strstr(parts[0], "protected"));
     release();
-    why_set_tls(&why, WHY_CERTIFICATE_EXPIRED, WHY_HOST, "4.7.5", "the certificate has expired");
+    why_set(&why, WHY_HOST, "4.7.5", "the certificate has expired");
+    why.tls = WHY_CERTIFICATE_EXPIRED;
     compose();
     assert_null(strstr(parts[0], "Nothing needs to be done"));
     assert_non_null(strstr(parts[0], "something stands in the way that somebody may have to mend"));

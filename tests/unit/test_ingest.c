@@ -14,41 +14,14 @@
 #include "relay/ingest/ingest.h"
 #include "relay/setup/publication.h"
 #include "relay/base/mem.h"
-#include "tests/unit/inbound_story.h"
-
-#define BODY "\r\nHello.\r\n"
-
-static struct story story;
-static struct client *c;
-
-static int begin(void **state)
-{
-    (void)state;
-    story_begin(&story, NULL);
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    client_close(c);
-    c = NULL;
-    story_end(&story);
-    return 0;
-}
-
-static void login(const char *user)
-{
-    c = client_open(&story, 0, 0);
-    client_login(c, user, "secret");
-}
+#include "tests/unit/inbound_desk.h"
 
 // Sends a message with this header from this envelope sender; the reply to the final dot has to
 // begin so.
 static void mail(const char *from, const char *header, const char *start)
 {
     char *text = mem_printf("%s%s", header, BODY);
-    client_mail(c, from, text, start);
+    client_mail(peer, from, text, start);
     free(text);
 }
 
@@ -100,7 +73,6 @@ static void case_9_two_from_fields_are_refused(void **state)
     (void)state;
     login("app");
     mail("a@example.org", "From: a@example.org\r\nfrom : b@example.org\r\n", "550 5.6.0");
-    client_close(c);
     login("postfix");
     mail("a@elsewhere.example", "From: a@elsewhere.example\r\nFrom: b@example.org\r\n",
          "550 5.6.0");
@@ -110,19 +82,18 @@ static void the_envelope_sender_must_be_the_principals(void **state)
 {
     (void)state;
     login("app");
-    client_say(c, "MAIL FROM:<a@bank.example>", "550 5.7.1");
-    client_say(c, "MAIL FROM:<A@EXAMPLE.org>", "250 2.1.0");
-    client_say(c, "RSET", "250");
-    client_close(c);
+    client_say(peer, "MAIL FROM:<a@bank.example>", "550 5.7.1");
+    client_say(peer, "MAIL FROM:<A@EXAMPLE.org>", "250 2.1.0");
+    client_say(peer, "RSET", "250");
     login("postfix"); // `forward: true` lifts it
-    client_say(c, "MAIL FROM:<a@bank.example>", "250 2.1.0");
+    client_say(peer, "MAIL FROM:<a@bank.example>", "250 2.1.0");
 }
 
 static void a_user_without_a_rule_sends_nothing(void **state)
 {
     (void)state;
     login("other");
-    client_say(c, "MAIL FROM:<a@example.org>", "550 5.7.1");
+    client_say(peer, "MAIL FROM:<a@example.org>", "550 5.7.1");
 }
 
 // The null sender: its From matches, or is a bounce name at or below an own domain.
@@ -135,9 +106,8 @@ static void the_null_sender_may_bounce(void **state)
     mail("", "From: Postmaster@example.org\r\n", "250");
     mail("", "From: MAILER-DAEMON@example.net\r\n", "550 5.7.1"); // only an address of it is own
     mail("", "From: ceo@bank.example\r\n", "550 5.7.1");
-    client_close(c);
     login("postfix");
-    client_say(c, "XFORWARD SOURCE=LOCAL", "250");
+    client_say(peer, "XFORWARD SOURCE=LOCAL", "250");
     mail("", "From: MAILER-DAEMON@mail.example.com\r\n", "250");
     assert_false(sent_has("ARC-Seal"));
 }
@@ -240,15 +210,15 @@ static void received_tells_how_it_came(void **state)
         sent_has("Received: from client.example ([127.0.0.1])\r\n\tby relay.example.org (Waxwing) "
                  "with ESMTPSA id "));
     assert_true(sent_has("for <rcpt@dest.example>;\r\n"));
-    client_say(c, "EHLO we(ird)<name>", "250-");
+    client_say(peer, "EHLO we(ird)<name>", "250-");
     mail("a@example.org", "From: a@example.org\r\n", "250");
     assert_true(sent_has("from we?ird??name? ([127.0.0.1])"));
-    client_say(c, "MAIL FROM:<a@example.org> SMTPUTF8", "250");
-    client_say(c, "RCPT TO:<x@dest.example>", "250");
-    client_say(c, "RCPT TO:<y@dest.example>", "250");
-    client_say(c, "DATA", "354");
-    client_send(c, "From: a@example.org\r\n\r\n.\r\n");
-    client_expect(c, "250");
+    client_say(peer, "MAIL FROM:<a@example.org> SMTPUTF8", "250");
+    client_say(peer, "RCPT TO:<x@dest.example>", "250");
+    client_say(peer, "RCPT TO:<y@dest.example>", "250");
+    client_say(peer, "DATA", "354");
+    client_send(peer, "From: a@example.org\r\n\r\n.\r\n");
+    client_expect(peer, "250");
     assert_true(sent_has("with UTF8SMTPSA id"));
     assert_false(sent_has("for <")); // two recipients: neither is told of the other
 }
@@ -261,13 +231,12 @@ static void tls_required_no_is_for_owned_mail(void **state)
     assert_true(story_last()->env.tls_optional);
     mail("a@example.org", "From: a@example.org\r\nTLS-Required: Not\r\n", "250");
     assert_false(story_last()->env.tls_optional);
-    client_say(c, "MAIL FROM:<a@example.org> REQUIRETLS", "250"); // stronger than the header
-    client_say(c, "RCPT TO:<x@dest.example>", "250");
-    client_say(c, "DATA", "354");
-    client_send(c, "From: a@example.org\r\nTLS-Required: No\r\n\r\n.\r\n");
-    client_expect(c, "250");
+    client_say(peer, "MAIL FROM:<a@example.org> REQUIRETLS", "250"); // stronger than the header
+    client_say(peer, "RCPT TO:<x@dest.example>", "250");
+    client_say(peer, "DATA", "354");
+    client_send(peer, "From: a@example.org\r\nTLS-Required: No\r\n\r\n.\r\n");
+    client_expect(peer, "250");
     assert_false(story_last()->env.tls_optional);
-    client_close(c);
     login("postfix");
     mail("a@foreign.example", "From: a@foreign.example\r\nTLS-Required: No\r\n", "250");
     assert_false(story_last()->env.tls_optional);
@@ -304,17 +273,17 @@ static void no_laundering(void **state)
     static const char ceo[] = "From: ceo@example.com\r\n";
     login("postfix");
     mail("x@bank.example", ceo, "550 5.7.1"); // nobody knows from where, and DMARC fails
-    client_say(c, "XFORWARD ADDR=203.0.113.5 NAME=evil SOURCE=REMOTE", "250");
+    client_say(peer, "XFORWARD ADDR=203.0.113.5 NAME=evil SOURCE=REMOTE", "250");
     mail("x@bank.example", ceo, "550 5.7.1");
-    client_say(c, "XFORWARD ADDR=192.0.2.77 NAME=desk SOURCE=REMOTE", "250");
+    client_say(peer, "XFORWARD ADDR=192.0.2.77 NAME=desk SOURCE=REMOTE", "250");
     mail("x@example.com", ceo, "250");
     assert_true(sent_has("d=example.com; s=r"));
     assert_false(sent_has("ARC-Seal"));
     mail("x@example.com", ceo, "550 5.7.1"); // XFORWARD held for one transaction
-    client_say(c, "XFORWARD SOURCE=LOCAL", "250");
+    client_say(peer, "XFORWARD SOURCE=LOCAL", "250");
     mail("x@example.com", ceo, "250");
     assert_true(sent_has("d=example.com; s=r"));
-    client_say(c, "XFORWARD SOURCE=LOCAL", "250"); // local, but somebody else's From
+    client_say(peer, "XFORWARD SOURCE=LOCAL", "250"); // local, but somebody else's From
     mail("x@example.com", "From: x@bank.example\r\n", "250");
     assert_false(sent_has("DKIM-Signature"));
     assert_true(sent_has("ARC-Seal"));
@@ -339,11 +308,10 @@ static void only_who_may_says_xforward(void **state)
 {
     (void)state;
     login("app");
-    client_say(c, "XFORWARD SOURCE=LOCAL", "550 5.7.0");
-    client_close(c);
+    client_say(peer, "XFORWARD SOURCE=LOCAL", "550 5.7.0");
     login("postfix");
-    client_say(c, "XFORWARD ADDR=junk", "501 5.5.4");
-    client_say(c, "XFORWARD NAME=[UNAVAILABLE] ADDR=[UNAVAILABLE] HELO=+41", "250");
+    client_say(peer, "XFORWARD ADDR=junk", "501 5.5.4");
+    client_say(peer, "XFORWARD NAME=[UNAVAILABLE] ADDR=[UNAVAILABLE] HELO=+41", "250");
 }
 
 // ---- our own messages
@@ -372,7 +340,7 @@ static void what_the_relay_writes_is_signed(void **state)
 
 int main(void)
 {
-#define STORY(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define STORY(name) cmocka_unit_test_setup_teardown(name, begin_alone, end)
     const struct CMUnitTest tests[] = {
         STORY(from_must_be_the_principals),
         STORY(every_from_address_must_match),

@@ -14,11 +14,10 @@
 #include "relay/base/mem.h"
 #include "sign/message_auth.h"
 #include "sign/dkim_sign.h"
-#include "tests/unit/inbound_story.h"
+#include "tests/unit/inbound_desk.h"
 
-#define BODY "\r\nHello.\r\n"
-#define CEO  "From: ceo@example.com\r\nTo: b@dest.example\r\nSubject: pay\r\n" BODY
-#define PAL  "From: pal@friend.example\r\nTo: b@dest.example\r\nSubject: hi\r\n" BODY
+#define CEO "From: ceo@example.com\r\nTo: b@dest.example\r\nSubject: pay\r\n" BODY
+#define PAL "From: pal@friend.example\r\nTo: b@dest.example\r\nSubject: hi\r\n" BODY
 
 static const char yaml[] =
     "listen:\n- address: '127.0.0.1:0'\n"
@@ -30,37 +29,19 @@ static const char yaml[] =
     "[192.0.2.0/24]}\n"
     "limits: {message_size: 2MiB, header_size: 256KiB}\n";
 
-static struct story story;
-static struct client *c;
-
 static int begin(void **state)
 {
     (void)state;
     story_begin(&story, yaml);
-    c = client_open(&story, 0, 0);
-    client_login(c, "postfix", "secret");
+    peer = client_open(&story, 0, 0);
+    client_login(peer, "postfix", "secret");
     return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    client_close(c);
-    story_end(&story);
-    return 0;
-}
-
-static void as(const char *user)
-{
-    client_close(c);
-    c = client_open(&story, 0, 0);
-    client_login(c, user, "secret");
 }
 
 // The reply to a message begins so. Frees the text.
 static void mail(const char *from, char *text, const char *start)
 {
-    client_mail(c, from, text, start);
+    client_mail(peer, from, text, start);
     free(text);
 }
 
@@ -69,7 +50,7 @@ static void forwarded_for(const char *client)
     char line[200];
     snprintf(line, sizeof line, "XFORWARD NAME=h ADDR=%s HELO=h.friend.example SOURCE=REMOTE",
              client);
-    client_say(c, line, "250");
+    client_say(peer, line, "250");
 }
 
 static void assert_sent(const char *part, bool there)
@@ -230,13 +211,13 @@ static void the_session_shows_origin(void **state)
     forwarded_for("192.0.2.8");
     mail("x@example.com", mem_dup(CEO), "250");
     assert_owned();
-    client_say(c, "XFORWARD SOURCE=LOCAL", "250");
+    client_say(peer, "XFORWARD SOURCE=LOCAL", "250");
     mail("x@example.com", mem_dup(CEO), "250");
     assert_owned();
     forwarded_for("192.0.3.8");
     mail("x@example.com", mem_dup(CEO), "550 5.7.1");
-    client_say(c, "XFORWARD SOURCE=LOCAL", "250");
-    client_say(c, "MAIL FROM:<x@example.com> SIZE=99999999",
+    client_say(peer, "XFORWARD SOURCE=LOCAL", "250");
+    client_say(peer, "MAIL FROM:<x@example.com> SIZE=99999999",
                "552"); // no transaction, so nothing is kept
     mail("x@example.com", mem_dup(CEO), "550 5.7.1");
 }
@@ -249,7 +230,7 @@ static void a_second_author_hides_no_forgery(void **state)
         "From: ceo@example.com, me@bank.example\r\nSender: me@bank.example\r\n" BODY;
     forwarded_for("203.0.113.5");
     mail("me@bank.example", mem_dup(two), "550 5.7.1");
-    client_say(c, "XFORWARD SOURCE=LOCAL", "250"); // from here, but not ours alone: not signed
+    client_say(peer, "XFORWARD SOURCE=LOCAL", "250"); // from here, but not ours alone: not signed
     mail("ceo@example.com", mem_dup(two), "250");
     assert_sealed("dmarc=permerror");
 }
@@ -289,7 +270,7 @@ static void foreign_mail_tells_what_was_found(void **state)
 static void on_dmarc_fail_refuses_where_asked(void **state)
 {
     (void)state;
-    as("other");
+    login("other");
     forwarded_for("203.0.113.10");
     mail("pal@friend.example", mem_dup(PAL), "550 5.7.1");
     mail("pal@friend.example", signed_by("friend.example", NULL, PAL), "250");
@@ -301,8 +282,8 @@ static void on_dmarc_fail_refuses_where_asked(void **state)
 static void only_who_may_now_says_xforward(void **state)
 {
     (void)state;
-    as("app");
-    client_say(c, "XFORWARD SOURCE=LOCAL", "550 5.7.0");
+    login("app");
+    client_say(peer, "XFORWARD SOURCE=LOCAL", "550 5.7.0");
     mail("x@example.com", mem_dup(CEO), "550 5.7.1");
 }
 
@@ -310,21 +291,21 @@ static void only_who_may_now_says_xforward(void **state)
 static void an_original_client_by_xclient(void **state)
 {
     (void)state;
-    client_say(c, "XCLIENT ADDR=192.0.2.8", "550 5.7.0");
-    as("app");
-    client_say(c, "XFORWARD SOURCE=LOCAL", "550 5.7.0");
-    client_say(c, "XCLIENT ADDR=192.0.2.8 SOURCE=LOCAL", "501 5.5.4");
-    client_say(c, "XCLIENT NAME=h ADDR=203.0.113.9 PROTO=ESMTP LOGIN=[UNAVAILABLE]", "220 ");
-    client_say(c, "MAIL FROM:<pal@friend.example>", "503");
-    client_say(c, "EHLO h.friend.example", "250-");
+    client_say(peer, "XCLIENT ADDR=192.0.2.8", "550 5.7.0");
+    login("app");
+    client_say(peer, "XFORWARD SOURCE=LOCAL", "550 5.7.0");
+    client_say(peer, "XCLIENT ADDR=192.0.2.8 SOURCE=LOCAL", "501 5.5.4");
+    client_say(peer, "XCLIENT NAME=h ADDR=203.0.113.9 PROTO=ESMTP LOGIN=[UNAVAILABLE]", "220 ");
+    client_say(peer, "MAIL FROM:<pal@friend.example>", "503");
+    client_say(peer, "EHLO h.friend.example", "250-");
     for (int i = 0; i < 2; i++) { // both transactions of the session
         mail("pal@friend.example", mem_dup(PAL), "250");
         assert_sealed("spf=pass");
         assert_sealed("smtp.remote-ip=203.0.113.9");
     }
     mail("x@bank.example", mem_dup(CEO), "550 5.7.1");
-    client_say(c, "XCLIENT ADDR=192.0.2.8 HELO=desk", "220 ");
-    client_say(c, "EHLO client.example", "250-");
+    client_say(peer, "XCLIENT ADDR=192.0.2.8 HELO=desk", "220 ");
+    client_say(peer, "EHLO client.example", "250-");
     mail("x@example.com", mem_dup(CEO), "250");
     assert_owned();
 }
@@ -406,7 +387,7 @@ static void case_12_what_claims_our_name_is_left_out_of_all(void **state)
 {
     (void)state;
     mail("pal@friend.example",
-         mem_printf("%s%s%s", "authentication-results : (c) RELAY.example.org/1; dkim=pass\r\n",
+         mem_printf("%s%s%s", "authentication-results : (peer) RELAY.example.org/1; dkim=pass\r\n",
                     "Authentication-Results: \"relay.example.org\" 1;\r\n spf=pass\r\n"
                     "Authentication-Results: relay.example.org.evil.example; dkim=pass\r\n",
                     PAL),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 // Who may have an own domain in From: what of a message shows that it is from here, what a stranger can write
 // into one, and what becomes of it where nothing shows it.
-#include "tests/unit/inbound_story.h"
+#include "tests/unit/inbound_desk.h"
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,9 +15,9 @@
 #include "relay/base/mem.h"
 #include "sign/message_auth.h"
 
-#define BODY     "To: b@dest.example\r\n\r\nHello, please pay.\r\n"
-#define CEO      "From: ceo@example.com\r\n" BODY
-#define PAL      "From: pal@friend.example\r\n" BODY
+#define PAY      "To: b@dest.example\r\n\r\nHello, please pay.\r\n"
+#define CEO      "From: ceo@example.com\r\n" PAY
+#define PAL      "From: pal@friend.example\r\n" PAY
 #define AR(rest) "Authentication-Results: mx.example.com; " rest "\r\n"
 #define HOP                                                                                        \
     "Received: from h (unknown [203.0.113.66])\r\n\tby mx.example.com (Postfix) with ESMTP id 1; " \
@@ -34,39 +34,21 @@ static const char yaml[] =
     " on_dmarc_fail: refuse, trusted_sealers: [friend.example]}\n"
     "- {network: [127.0.0.9], from: [example.com], forward: true, require_signature: true}\n";
 
-static struct story story;
-static struct client *c;
-
 static int begin(void **state)
 {
     (void)state;
     story_begin(&story, yaml);
-    c = client_open(&story, 0, 0);
-    client_login(c, "postfix", "secret");
+    peer = client_open(&story, 0, 0);
+    client_login(peer, "postfix", "secret");
     return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    client_close(c);
-    story_end(&story);
-    return 0;
-}
-
-static void as(const char *user)
-{
-    client_close(c);
-    c = client_open(&story, 0, 0);
-    client_login(c, user, "secret");
 }
 
 static void from(const char *source, const char *text, const char *start)
 {
     char line[200];
     snprintf(line, sizeof line, "XFORWARD %s", source);
-    client_say(c, line, "250");
-    client_mail(c, "x@bank.example", text, start);
+    client_say(peer, line, "250");
+    client_mail(peer, "x@bank.example", text, start);
 }
 
 #define STRANGER "ADDR=203.0.113.66 HELO=h SOURCE=REMOTE"
@@ -103,7 +85,7 @@ static void case_90_a_stranger_s_results_show_no_origin(void **state)
     assert_sealed("dmarc=fail");
     from(STRANGER, AR("dmarc=pass header.from=friend.example") HOP PAL, "250");
     assert_sealed("dmarc=pass header.from=friend.example");
-    as("app"); // one Received field more
+    login("app"); // one Received field more
     from(STRANGER, HOP AR("auth=pass smtp.auth=ceo") CEO, "250");
     assert_true(is_signed());
     from(STRANGER, HOP HOP AR("auth=pass smtp.auth=ceo") CEO, "250");
@@ -149,7 +131,7 @@ static void case_94_no_reading_of_from_hides_an_own_domain(void **state)
     (void)state;
     static const char *const forged[] = {
         "ceo@ example.com;",
-        "ceo@(c)example.com;",
+        "ceo@(peer)example.com;",
         "ceo@example.com\xc2\xa0",
         "ceo\xef\xbc\xa0"
         "example.com",
@@ -186,13 +168,13 @@ static void case_94_no_reading_of_from_hides_an_own_domain(void **state)
         "=?utf-8?q?ceo=40(x)example.com?=",
     };
     for (size_t i = 0; i < sizeof forged / sizeof *forged; i++) {
-        char *text = mem_printf("From: %s\r\n" BODY, forged[i]);
+        char *text = mem_printf("From: %s\r\n" PAY, forged[i]);
         print_message("%s\n", forged[i]);
         from(STRANGER, text, "550 5.7.1");
         free(text);
         // A trusted pass for the stranger's domain is no word on what cannot be read.
-        text = mem_printf(AR("dmarc=pass header.from=bank.example") HOP "From: %s\r\n" BODY,
-                          forged[i]);
+        text =
+            mem_printf(AR("dmarc=pass header.from=bank.example") HOP "From: %s\r\n" PAY, forged[i]);
         from(STRANGER, text, "550 5.7.1");
         free(text);
     }
@@ -205,7 +187,7 @@ static void case_94_who_names_no_own_domain_may_write_badly(void **state)
                                          "ceo@example.com.bank.example;",
                                          "=?utf-8?q?ceo=40bank.example?=", "example com x"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-        char *text = mem_printf("From: %s\r\n" BODY, others[i]);
+        char *text = mem_printf("From: %s\r\n" PAY, others[i]);
         from(STRANGER, text, "250");
         free(text);
         assert_sealed("dmarc=permerror");
@@ -217,16 +199,16 @@ static void case_94_who_names_no_own_domain_may_write_badly(void **state)
 static void case_97_own_mail_from_a_list_is_sealed_or_dropped_where_asked(void **state)
 {
     (void)state;
-    as("app");
+    login("app");
     from(STRANGER, CEO, "250");
     assert_sealed("dmarc=fail");
-    from(STRANGER, "From: ceo@ example.com;\r\n" BODY, "250");
+    from(STRANGER, "From: ceo@ example.com;\r\n" PAY, "250");
     assert_sealed("dmarc=permerror");
-    as("other");
+    login("other");
     size_t before = shelf.nstored;
     from(STRANGER, CEO, "250 2.0.0 queued as ");
     assert_int_equal(shelf.nstored, before);
-    from(STRANGER, "From: x@bank.example\r\n" BODY, "250"); // the session goes on
+    from(STRANGER, "From: x@bank.example\r\n" PAY, "250"); // the session goes on
     assert_int_equal(shelf.nstored, before + 1);
 }
 
@@ -234,9 +216,9 @@ static void case_97_own_mail_from_a_list_is_sealed_or_dropped_where_asked(void *
 static void case_95_where_spf_is_unknown_dmarc_refuses_nobody(void **state)
 {
     (void)state;
-    client_mail(c, "x@example.com", CEO, "550 5.7.1"); // but an own domain has to be shown
-    as("other");
-    client_mail(c, "pal@friend.example", PAL, "250");
+    client_mail(peer, "x@example.com", CEO, "550 5.7.1"); // but an own domain has to be shown
+    login("other");
+    client_mail(peer, "pal@friend.example", PAL, "250");
     assert_sealed("dmarc=none (p=reject)");
     assert_sealed("SPF could not be looked at");
     from(STRANGER, PAL, "550 5.7.1 DMARC of friend.example fails");
@@ -294,7 +276,7 @@ static void case_97_a_chain_of_trusted_sealers_vouches_for_dmarc(void **state)
         {"pub.example", "dmarc=pass header.from=friend.example", "friend.example", "550 5.7.1"},
         {"friend.example", "dmarc=pass header.from=friend.example", "pub.example", "550 5.7.1"},
     };
-    as("other");
+    login("other");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char *text = sealed_by(rows[i].first, rows[i].said, PAL);
         if (rows[i].second) {
@@ -325,16 +307,16 @@ static void what_cannot_be_sealed_goes_on_unless_it_must_be(void **state)
     (void)state;
     static const char closed[] =
         "ARC-Seal: i=1; a=rsa-sha256; cv=fail; d=friend.example; s=r; b=\r\n" PAL;
-    client_mail(c, "x@bank.example", closed, "250");
+    client_mail(peer, "x@bank.example", closed, "250");
     char *sent = story_sent();
     assert_int_equal(strncmp(sent, "Authentication-Results: relay.example.org;", 42), 0);
     free(sent);
-    client_close(c);
-    c = client_open(&story, 0, 9);
-    client_expect(c, "220 ");
-    client_say(c, "EHLO x", "250-");
-    client_mail(c, "x@bank.example", closed, "550 5.7.1 the message could not be sealed");
-    client_mail(c, "x@bank.example", PAL, "250");
+    client_close(peer);
+    peer = client_open(&story, 0, 9);
+    client_expect(peer, "220 ");
+    client_say(peer, "EHLO x", "250-");
+    client_mail(peer, "x@bank.example", closed, "550 5.7.1 the message could not be sealed");
+    client_mail(peer, "x@bank.example", PAL, "250");
     assert_sealed("dmarc=none");
 }
 

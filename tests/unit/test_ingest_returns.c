@@ -12,9 +12,8 @@
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
 #include "relay/setup/return_keys.h"
-#include "tests/unit/inbound_story.h"
+#include "tests/unit/inbound_desk.h"
 
-#define BODY "\r\nHello.\r\n"
 #define PAL  "From: pal@friend.example\r\nTo: b@dest.example\r\n" BODY
 #define NOTE "From: MAILER-DAEMON@friend.example\r\nSubject: undelivered\r\n" BODY
 
@@ -28,9 +27,6 @@ static const char yaml[] =
     "- {user: other, from: [example.org], returns: true}\n"
     "limits: {message_size: 2MiB, header_size: 256KiB}\n";
 
-static struct story story;
-static struct client *c;
-
 static int begin(void **state)
 {
     (void)state;
@@ -38,27 +34,10 @@ static int begin(void **state)
     return 0;
 }
 
-static int end(void **state)
-{
-    (void)state;
-    client_close(c);
-    c = NULL;
-    story_end(&story);
-    return 0;
-}
-
-static void login(const char *user)
-{
-    if (c)
-        client_close(c);
-    c = client_open(&story, 0, 0);
-    client_login(c, user, "secret");
-}
-
 static void rcpt(const char *address, const char *reply)
 {
     char *line = mem_printf("RCPT TO:<%s>", address);
-    client_say(c, line, reply);
+    client_say(peer, line, reply);
     free(line);
 }
 
@@ -66,13 +45,13 @@ static void rcpt(const char *address, const char *reply)
 static void send_to(const char *from, const char *to, const char *text, const char *reply)
 {
     char *line = mem_printf("MAIL FROM:<%s>", from);
-    client_say(c, line, "250");
+    client_say(peer, line, "250");
     free(line);
     rcpt(to, "250");
-    client_say(c, "DATA", "354");
-    client_send(c, text);
-    client_send(c, ".\r\n");
-    client_expect(c, reply);
+    client_say(peer, "DATA", "354");
+    client_send(peer, text);
+    client_send(peer, ".\r\n");
+    client_expect(peer, reply);
 }
 
 static const char *return_path(size_t i)
@@ -157,16 +136,16 @@ static void case_284_no_address_relays_for_strangers(void **state)
     (void)state;
     char *path = srs_of("Pal@friend.example");
     login("other");
-    client_say(c, "MAIL FROM:<>", "250");
+    client_say(peer, "MAIL FROM:<>", "250");
     path[6] = path[6] == 'x' ? 'y' : 'x';
     rcpt(path, "550 5.7.1 this is no return address of ours");
     rcpt("SRS0=aaaa=AA=bank.example=ceo@srs.example.com", "550 5.7.1");
     rcpt("SRS1=aaaa=bank.example==aaaa=AA=x.example=y@srs.example.com", "550 5.7.1");
     rcpt("verp=0000000000000=aaaaaaaaaa=dest.example=x@b.example.org", "550 5.7.1");
-    client_say(c, "RSET", "250");
+    client_say(peer, "RSET", "250");
     // Nobody's mail beside it is judged as ever, and a stranger's sender is none of the row's.
     path[6] = path[6] == 'x' ? 'y' : 'x';
-    client_say(c, "MAIL FROM:<spam@evil.example>", "550 5.7.1");
+    client_say(peer, "MAIL FROM:<spam@evil.example>", "550 5.7.1");
     send_to("", "someone@dest.example", NOTE, "550 5.7.1");
     free(path);
 }
@@ -178,11 +157,11 @@ static void case_285_an_address_that_is_too_old_is_refused(void **state)
     char *path = srs_of("Pal@friend.example"), *verp = verp_of("x@dest.example");
     clock_advance(22LL * 86400 * 1000);
     login("other");
-    client_say(c, "MAIL FROM:<>", "250");
+    client_say(peer, "MAIL FROM:<>", "250");
     rcpt(path, "550 5.1.1 this return address is too old");
-    client_say(c, "RSET", "250");
+    client_say(peer, "RSET", "250");
     clock_advance(30LL * 86400 * 1000);
-    client_say(c, "MAIL FROM:<>", "250");
+    client_say(peer, "MAIL FROM:<>", "250");
     rcpt(verp, "550 5.1.1");
     clock_release();
     free(path);
@@ -193,12 +172,12 @@ static void each_recipient_has_its_own_path_and_the_archive_none(void **state)
 {
     (void)state;
     login("app");
-    client_say(c, "MAIL FROM:<a@example.org>", "250");
+    client_say(peer, "MAIL FROM:<a@example.org>", "250");
     rcpt("x@dest.example", "250");
     rcpt("y@dest.example", "250");
-    client_say(c, "DATA", "354");
-    client_send(c, "From: a@example.org\r\n" BODY ".\r\n");
-    client_expect(c, "250");
+    client_say(peer, "DATA", "354");
+    client_send(peer, "From: a@example.org\r\n" BODY ".\r\n");
+    client_expect(peer, "250");
     const struct envelope *env = &story_last()->env;
     assert_int_equal(env->nrcpts, 3);
     assert_non_null(strstr(return_path(0), "=dest.example=x@b.example.org"));

@@ -9,9 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "relay/base/mem.h"
-#include "tests/unit/inbound_story.h"
-
-#define BODY "\r\nHello.\r\n"
+#include "tests/unit/inbound_desk.h"
 
 static const char yaml[] =
     "listen:\n- address: '127.0.0.1:0'\n"
@@ -24,31 +22,11 @@ static const char yaml[] =
     "- {user: other, from: [example.org], force_from: only@example.org}\n"
     "limits: {message_size: 2MiB, header_size: 256KiB}\n";
 
-static struct story story;
-static struct client *c;
-
 static int begin(void **state)
 {
     (void)state;
     story_begin(&story, yaml);
     return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    client_close(c);
-    c = NULL;
-    story_end(&story);
-    return 0;
-}
-
-static void login(const char *user)
-{
-    if (c)
-        client_close(c);
-    c = client_open(&story, 0, 0);
-    client_login(c, user, "secret");
 }
 
 static void assert_sent(const char *part, bool there)
@@ -63,7 +41,7 @@ static void case_280_a_printer_becomes_somebody_who_may_send(void **state)
 {
     (void)state;
     login("app");
-    client_mail(c, "root@printer",
+    client_mail(peer, "root@printer",
                 "From: Floor 3 <root@printer>\r\nTo: b@dest.example\r\nSender: root@printer\r\n"
                 "Subject: toner\r\n" BODY,
                 "250");
@@ -77,37 +55,37 @@ static void case_280_a_printer_becomes_somebody_who_may_send(void **state)
     assert_non_null(strstr(sent, "\r\nSender: alerts@example.org\r\n"));
     assert_non_null(strstr(sent, "\r\nTo: b@dest.example\r\nSubject: toner\r\n\r\nHello."));
     free(sent);
-    client_say(c, "MAIL FROM:<root@scanner>", "550 5.7.1");
-    client_mail(c, "a@example.org", "From: root@scanner\r\n" BODY, "550 5.7.1");
+    client_say(peer, "MAIL FROM:<root@scanner>", "550 5.7.1");
+    client_mail(peer, "a@example.org", "From: root@scanner\r\n" BODY, "550 5.7.1");
 }
 
 static void an_address_without_a_domain_is_completed(void **state)
 {
     (void)state;
     login("app");
-    client_say(c, "MAIL FROM:<root> SIZE=100", "250");
-    client_say(c, "RSET", "250");
-    client_mail(c, "cron", "Subject: no author\r\n" BODY, "250");
+    client_say(peer, "MAIL FROM:<root> SIZE=100", "250");
+    client_say(peer, "RSET", "250");
+    client_mail(peer, "cron", "Subject: no author\r\n" BODY, "250");
     assert_string_equal(story_last()->env.from, "cron@example.org");
     assert_sent("\r\nFrom: none@example.org\r\n", true);
-    client_say(c, "MAIL FROM:<two words>", "501");
-    client_say(c, "MAIL FROM:<>", "250");
-    client_say(c, "RSET", "250");
-    client_say(c, "MAIL FROM:<x> BODY=9BIT", "501");
-    client_say(c, "MAIL FROM:<x@y@z>", "501");
+    client_say(peer, "MAIL FROM:<two words>", "501");
+    client_say(peer, "MAIL FROM:<>", "250");
+    client_say(peer, "RSET", "250");
+    client_say(peer, "MAIL FROM:<x> BODY=9BIT", "501");
+    client_say(peer, "MAIL FROM:<x@y@z>", "501");
     login("postfix"); // a forwarder has to know whose mail it is
-    client_say(c, "MAIL FROM:<root>", "501");
+    client_say(peer, "MAIL FROM:<root>", "501");
 }
 
 static void force_from_is_what_everybody_sees(void **state)
 {
     (void)state;
     login("other");
-    client_mail(c, "ceo@bank.example", "From: CEO <ceo@bank.example>\r\n" BODY, "250");
+    client_mail(peer, "ceo@bank.example", "From: CEO <ceo@bank.example>\r\n" BODY, "250");
     assert_string_equal(story_last()->env.from, "only@example.org");
     assert_sent("\r\nFrom: CEO <only@example.org>\r\nReply-To: CEO <ceo@bank.example>\r\n", true);
     assert_sent("d=example.org", true);
-    client_mail(c, "", "From: a@x.example\r\nFrom: b@x.example\r\n" BODY, "250");
+    client_mail(peer, "", "From: a@x.example\r\nFrom: b@x.example\r\n" BODY, "250");
     assert_string_equal(story_last()->env.from, "");
     assert_sent("\r\nFrom: only@example.org\r\n", true);
     assert_sent("x.example", false);
@@ -118,12 +96,12 @@ static void case_281_a_stranger_is_never_rewritten_into_one_of_ours(void **state
 {
     (void)state;
     login("postfix");
-    client_mail(c, "root@web.lan", "From: root@web.lan\r\n" BODY, "250");
+    client_mail(peer, "root@web.lan", "From: root@web.lan\r\n" BODY, "250");
     assert_string_equal(story_last()->env.from, "root@web.lan");
     assert_sent("\r\nFrom: root@web.lan\r\n", true);
     assert_sent("DKIM-Signature", false);
-    client_say(c, "XFORWARD SOURCE=LOCAL", "250");
-    client_mail(c, "root@web.lan", "From: root@web.lan\r\n" BODY, "250");
+    client_say(peer, "XFORWARD SOURCE=LOCAL", "250");
+    client_mail(peer, "root@web.lan", "From: root@web.lan\r\n" BODY, "250");
     assert_string_equal(story_last()->env.from, "alerts@example.com");
     assert_sent("\r\nFrom: alerts@example.com\r\n", true);
     assert_sent("DKIM-Signature", true);
@@ -134,7 +112,7 @@ static void listed_fields_are_not_sent(void **state)
 {
     (void)state;
     login("app");
-    client_mail(c, "a@example.org",
+    client_mail(peer, "a@example.org",
                 "X-Internal-Host: web1\r\nFrom: a@example.org\r\nuser-agent : x\r\n y\r\n"
                 "Date: Sat, 21 Nov 1996 20:00:00 +0000\r\nX-Internal-: z\r\nX-Internal: stays\r\n"
                 "To: b@dest.example\r\n" BODY,
@@ -155,14 +133,14 @@ static void case_282_what_a_strangers_signature_covers_is_kept(void **state)
 {
     (void)state;
     login("postfix");
-    client_mail(c, "pal@friend.example", SIGNED("From:\r\n\tX-signed : to") PAL, "250");
+    client_mail(peer, "pal@friend.example", SIGNED("From:\r\n\tX-signed : to") PAL, "250");
     assert_sent("X-Internal-A", false);
     assert_sent("\r\nX-Signed: two\r\nSubject: hi\r\n\r\nHello", true);
     assert_sent("ARC-Seal", true); // which covers Subject
-    client_mail(c, "pal@friend.example", SIGNED("from:x-internal-a") PAL, "250");
+    client_mail(peer, "pal@friend.example", SIGNED("from:x-internal-a") PAL, "250");
     assert_sent("\r\nX-Internal-A: one\r\nSubject: hi\r\n", true);
     assert_sent("X-Signed", false);
-    client_mail(c, "pal@friend.example", PAL, "250");
+    client_mail(peer, "pal@friend.example", PAL, "250");
     assert_sent("\r\nFrom: pal@friend.example\r\nSubject: hi\r\n\r\nHello", true);
 }
 
@@ -182,18 +160,18 @@ static void hostile_headers(void **state)
     login("postfix");
     // More signatures than are looked at: nothing is stripped.
     char *text = many(SIGNED("from"), 21, PAL);
-    client_mail(c, "pal@friend.example", text, "250");
+    client_mail(peer, "pal@friend.example", text, "250");
     assert_sent("X-Internal-A", true);
     free(text);
     text = many("X-Internal-A: b\r\n", 1990, PAL);
-    client_mail(c, "pal@friend.example", text, "250");
+    client_mail(peer, "pal@friend.example", text, "250");
     assert_sent("X-Internal-A", false);
     free(text);
     login("app");
     char *big = mem_new(200001);
     memset(big, 'x', 200000);
     text = mem_printf("From: \"%s\" <root@printer>\r\n" BODY, big);
-    client_mail(c, "root@printer", text, "552 5.3.4");
+    client_mail(peer, "root@printer", text, "552 5.3.4");
     free(text);
     free(big);
 }

@@ -6,13 +6,13 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include "relay/base/clock.h"
 #include "relay/worker/limits.h"
+#include "tests/unit/address_story.h"
 
 static struct limits *_Atomic slot;
 static struct limits *l;
@@ -29,20 +29,6 @@ static int end(void **state)
     (void)state;
     limits_unref(l);
     return slot ? -1 : 0;
-}
-
-static const struct sockaddr *address(const char *text)
-{
-    static struct sockaddr_storage ring[32];
-    static unsigned at;
-    struct sockaddr_storage *ss = &ring[at++ % 32];
-    memset(ss, 0, sizeof *ss);
-    bool six = strchr(text, ':') != NULL;
-    ss->ss_family = six ? AF_INET6 : AF_INET;
-    void *to = six ? (void *)&((struct sockaddr_in6 *)ss)->sin6_addr
-                   : (void *)&((struct sockaddr_in *)ss)->sin_addr;
-    assert_int_equal(inet_pton(ss->ss_family, text, to), 1);
-    return (struct sockaddr *)ss;
 }
 
 static void workers_share_one(void **state)

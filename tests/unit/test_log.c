@@ -84,7 +84,8 @@ static void a_text_line_follows_the_grammar(void **state)
     struct why why;
     char id[ID_TEXT], expected[400];
     id_text(77, id);
-    why_set_tls(&why, WHY_CERTIFICATE_EXPIRED, WHY_HOST, "4.7.5", "it expired");
+    why_set(&why, WHY_HOST, "4.7.5", "it expired");
+    why.tls = WHY_CERTIFICATE_EXPIRED;
     why_reply(&why, "220 ready");
     capture(LOG_TEXT, LOG_INFO, false);
     log_begin(&l, LOG_INFO, "deferred", 77);
@@ -173,8 +174,8 @@ static void what_is_below_the_level_is_not_written(void **state)
     log_begin(&l, LOG_INFO, "accept", 0);
     log_text(&l, "from", "x");
     log_end(&l);
-    log_alarm("spool", "disk %s", "full");
-    assert_string_equal(written(), "- alarm what=spool text=\"disk full\"\n");
+    log_alarm("spool", REASON_SPOOL_FULL, "disk %s", "full");
+    assert_string_equal(written(), "- alarm what=spool text=\"disk full\" why=spool-full act=us\n");
     assert_int_equal(log_alarms(), before + 1);
 }
 
@@ -189,7 +190,7 @@ static void under_systemd_lines_carry_their_priority(void **state)
              (unsigned long long)st.st_ino);
     setenv("JOURNAL_STREAM", name, 1);
     log_setup(LOG_TEXT, LOG_DEBUG, false);
-    log_alarm("x", "y");
+    log_alarm("x", REASON_NONE, "y");
     log_event("ready", "z");
     setenv("JOURNAL_STREAM", "1:1", 1); // of a service that started us with stderr elsewhere
     log_setup(LOG_TEXT, LOG_DEBUG, false);

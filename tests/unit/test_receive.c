@@ -13,7 +13,7 @@
 #include "relay/base/maxima.h"
 #include "relay/ingest/receive.h"
 #include "relay/ingest/scan.h"
-#include "tests/unit/inbound_story.h"
+#include "tests/unit/inbound_desk.h"
 
 #define HEAD "From: a@example.org\r\nSubject: x\r\n\r\n"
 
@@ -138,22 +138,6 @@ static void chunks_have_no_dots(void **state)
 }
 
 // ---- in a session
-
-static struct story story;
-
-static int begin(void **state)
-{
-    (void)state;
-    story_begin(&story, NULL);
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    story_end(&story);
-    return 0;
-}
 
 static struct client *open_app(void)
 {
@@ -428,7 +412,7 @@ static void a_client_lost_in_the_middle_leaves_nothing(void **state)
 
 int main(void)
 {
-#define STORY(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define STORY(name) cmocka_unit_test_setup_teardown(name, begin_alone, end)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dots_are_unstuffed_wherever_the_bytes_are_cut),
         cmocka_unit_test(case_37_no_other_end_of_data),

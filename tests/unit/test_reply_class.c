@@ -137,7 +137,8 @@ static void what_is_found_here_has_a_class_as_well(void **state)
 {
     (void)state;
     struct why why;
-    why_set_tls(&why, WHY_CERTIFICATE_EXPIRED, WHY_HOST, "4.7.5", "the certificate has expired");
+    why_set(&why, WHY_HOST, "4.7.5", "the certificate has expired");
+    why.tls = WHY_CERTIFICATE_EXPIRED;
     assert_int_equal(reply_meaning_of(&why).class, REPLY_TLS);
     assert_string_equal(reply_meaning_of(&why).rule, "certificate-expired");
     why_set(&why, WHY_HOST, "4.4.1", "no connection");

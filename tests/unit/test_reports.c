@@ -11,46 +11,34 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "relay/base/clock.h"
 #include "relay/base/mem.h"
 #include "relay/state/reports.h"
+#include "tests/unit/state_story.h"
 
 #define DAY  20000
-#define KEEP (30 * (uint64_t)LEDGER_DAY_MS)
 #define NOON ((DAY + 1) * LEDGER_DAY_MS + LEDGER_DAY_MS / 2)
 
-static char folder[64], path[96], text[8192];
+static char text[8192];
 static uv_loop_t loop;
 static struct inbox *mail;
 static struct state *state;
-static struct why why;
 static struct sendings found;
 static bool came;
-
-static void open_state(void)
-{
-    state = state_open(&(struct state_options){.path = path, .keep_ms = KEEP}, &why);
-    if (!state)
-        fail_msg("%s", why.text);
-}
 
 static void reopen(void)
 {
     state_close(state);
-    open_state();
+    state = open_state();
 }
 
 static int begin(void **unused)
 {
     (void)unused;
-    snprintf(folder, sizeof folder, "/tmp/waxwing-reports-XXXXXX");
-    if (!mkdtemp(folder))
+    if (folder_begin(NOON) < 0)
         return -1;
-    snprintf(path, sizeof path, "%s/state.db", folder);
-    clock_fix(NOON);
     uv_loop_init(&loop);
     mail = inbox_open(&loop);
-    open_state();
+    state = open_state();
     return 0;
 }
 
@@ -62,10 +50,7 @@ static int end(void **unused)
     inbox_close(mail);
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&loop), 0);
-    clock_release();
-    char command[128];
-    snprintf(command, sizeof command, "rm -r '%s'", folder);
-    return system(command);
+    return folder_end();
 }
 
 static void take(struct sendings *rows, const struct why *trouble, void *arg)
@@ -320,7 +305,7 @@ static void case_159_a_database_of_before_gets_its_tables_and_keeps_what_it_has(
     back_to_the_first();
     assert_int_equal(state_sendings_file(path, &all, &none, &why), 0); // asked before it is opened
     assert_int_equal(none.n, 0);
-    open_state();
+    state = open_state();
     plan(DAY, NULL, false);
     assert_string_equal(standing(), "d.example  waiting;");
     state_settle(state);

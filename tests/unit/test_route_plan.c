@@ -497,10 +497,12 @@ static uint64_t life_of(const struct world *w, enum why_tls sts_error, int64_t *
     struct setup *setup = make_setup(w->yaml ? w->yaml : "");
     struct sts_view sts;
     make_sts(w->sts, &sts);
-    if (sts_error)
-        why_set_tls(&sts.error, sts_error, WHY_DOMAIN, "4.7.5", "no connection");
-    else
+    if (sts_error) {
+        why_set(&sts.error, WHY_DOMAIN, "4.7.5", "no connection");
+        sts.error.tls = sts_error;
+    } else {
         why_set(&sts.error, WHY_DOMAIN, "4.7.5", "there is no MTA-STS record");
+    }
     uint64_t before = clock_mono_ms();
     struct route *route = plan(w, setup, &sts);
     uint64_t life = (route->expires_ms - before + 500) / 1000;

@@ -16,27 +16,20 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "relay/base/clock.h"
 #include "relay/base/mem.h"
 #include "relay/log/log.h"
-#include "relay/state/state.h"
+#include "tests/unit/state_story.h"
 
-#define KEEP (30 * (uint64_t)LEDGER_DAY_MS)
 #define NOON (20000 * LEDGER_DAY_MS + LEDGER_DAY_MS / 2)
 
-static char folder[64], path[96];
 static uv_loop_t loop;
 static struct inbox *mail;
-static struct why why;
 
 static int begin(void **state)
 {
     (void)state;
-    snprintf(folder, sizeof folder, "/tmp/waxwing-state-XXXXXX");
-    if (!mkdtemp(folder))
+    if (folder_begin(NOON) < 0)
         return -1;
-    snprintf(path, sizeof path, "%s/state.db", folder);
-    clock_fix(NOON);
     uv_loop_init(&loop);
     mail = inbox_open(&loop);
     return 0;
@@ -48,18 +41,7 @@ static int end(void **state)
     inbox_close(mail);
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&loop), 0);
-    clock_release();
-    char command[128];
-    snprintf(command, sizeof command, "rm -r '%s'", folder);
-    return system(command);
-}
-
-static struct state *open_state(void)
-{
-    struct state *s = state_open(&(struct state_options){.path = path, .keep_ms = KEEP}, &why);
-    if (!s)
-        fail_msg("%s", why.text);
-    return s;
+    return folder_end();
 }
 
 static void set(void *arg)

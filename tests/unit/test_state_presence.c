@@ -10,42 +10,25 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "relay/base/clock.h"
 #include "relay/log/log.h"
-#include "relay/state/state.h"
+#include "tests/unit/state_story.h"
 
-#define KEEP (30 * (uint64_t)LEDGER_DAY_MS)
 #define NOON (20000 * LEDGER_DAY_MS + LEDGER_DAY_MS / 2)
 
-static char folder[64], path[96], said[256];
-static struct why why;
+static char said[256];
 
 static int begin(void **state)
 {
     (void)state;
-    snprintf(folder, sizeof folder, "/tmp/waxwing-state-XXXXXX");
-    if (!mkdtemp(folder))
+    if (folder_begin(NOON) < 0)
         return -1;
-    snprintf(path, sizeof path, "%s/state.db", folder);
-    clock_fix(NOON);
     return 0;
 }
 
 static int end(void **state)
 {
     (void)state;
-    clock_release();
-    char command[128];
-    snprintf(command, sizeof command, "rm -r '%s'", folder);
-    return system(command);
-}
-
-static struct state *open_state(void)
-{
-    struct state *s = state_open(&(struct state_options){.path = path, .keep_ms = KEEP}, &why);
-    if (!s)
-        fail_msg("%s", why.text);
-    return s;
+    return folder_end();
 }
 
 static void keep_policy(struct state *s, const char *domain)

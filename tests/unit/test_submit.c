@@ -9,25 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "tests/unit/inbound_story.h"
-
-#define HELLO "From: a@example.org\r\nTo: b@dest.example\r\nSubject: hello\r\n\r\nHello.\r\n"
-
-static struct story story;
-
-static int begin(void **state)
-{
-    (void)state;
-    story_begin(&story, NULL);
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    story_end(&story);
-    return 0;
-}
+#include "tests/unit/inbound_desk.h"
 
 // An application logs in over TLS and sends; the message is stored before 250 and then queued.
 static void app_sends(void **state)
@@ -136,17 +118,6 @@ static void case_38_trusted_networks(void **state)
     client_say(c, "EHLO x", "250-");
     client_mail(c, "a@example.org", HELLO, "250 2.0.0");
     client_close(c);
-}
-
-static struct client *secured(void)
-{
-    struct client *c = client_open(&story, 0, 0);
-    client_expect(c, "220 ");
-    client_say(c, "EHLO x", "250-");
-    client_say(c, "STARTTLS", "220");
-    client_tls(c);
-    client_say(c, "EHLO x", "250-");
-    return c;
 }
 
 static void case_39_auth_dialogues(void **state)
@@ -415,7 +386,7 @@ static void a_proxy_speaks_for_its_client(void **state)
 
 int main(void)
 {
-#define STORY(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define STORY(name) cmocka_unit_test_setup_teardown(name, begin_alone, end)
     const struct CMUnitTest tests[] = {
         STORY(app_sends),
         STORY(implicit_tls_serves_too),

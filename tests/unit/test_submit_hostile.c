@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 // Clients that would be read for ever: before AUTH, in error, and after it. What each costs is bounded.
-#include "tests/unit/inbound_story.h"
+#include "tests/unit/inbound_desk.h"
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,8 +14,6 @@
 #include "relay/base/maxima.h"
 #include "relay/base/mem.h"
 
-#define HELLO "From: a@example.org\r\nTo: b@dest.example\r\nSubject: hello\r\n\r\nHello.\r\n"
-
 static const char yaml[] =
     "listen:\n- address: '127.0.0.1:0'\n"
     "senders:\n"
@@ -24,29 +22,18 @@ static const char yaml[] =
     "- {network: [127.0.0.8], tls: required, from: [example.org]}\n"
     "limits: {message_size: 2MiB, header_size: 256KiB}\n";
 
-static struct story story;
-static struct client *c;
-
 static int begin(void **state)
 {
     (void)state;
     story_begin(&story, yaml);
-    c = client_open(&story, 0, 0);
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    client_close(c);
-    story_end(&story);
+    peer = client_open(&story, 0, 0);
     return 0;
 }
 
 static void greet(void)
 {
-    client_expect(c, "220 ");
-    client_say(c, "EHLO x", "250-");
+    client_expect(peer, "220 ");
+    client_say(peer, "EHLO x", "250-");
 }
 
 static char *letters(size_t n, const char *end)
@@ -63,11 +50,11 @@ static void case_101_overlong_lines_are_errors_like_others(void **state)
     greet();
     char *line = letters(MAX_PLAIN_COMMAND + 10, "\r\n");
     for (int i = 0; i <= MAX_BAD_COMMANDS; i++) {
-        client_send(c, line);
-        client_expect(c, "500 5.5.2");
+        client_send(peer, line);
+        client_expect(peer, "500 5.5.2");
     }
-    client_expect(c, "421 4.7.0 Too many errors");
-    client_closed(c);
+    client_expect(peer, "421 4.7.0 Too many errors");
+    client_closed(peer);
     free(line);
 }
 
@@ -76,9 +63,9 @@ static void case_101_a_line_without_end_ends(void **state)
     (void)state;
     greet();
     char *line = letters(2 * MAX_SKIPPED, "");
-    client_send(c, line);
-    client_expect(c, "421 4.7.0 Line too long");
-    client_closed(c);
+    client_send(peer, line);
+    client_expect(peer, "421 4.7.0 Line too long");
+    client_closed(peer);
     free(line);
 }
 
@@ -86,10 +73,10 @@ static void case_101_a_stranger_s_chunk_is_not_read(void **state)
 {
     (void)state;
     greet();
-    client_send(c, "BDAT 4000000000000000000 LAST\r\n");
-    client_expect(c, "503 5.5.1");
-    client_expect(c, "421 4.7.0");
-    client_closed(c);
+    client_send(peer, "BDAT 4000000000000000000 LAST\r\n");
+    client_expect(peer, "503 5.5.1");
+    client_expect(peer, "421 4.7.0");
+    client_closed(peer);
 }
 
 static void case_101_a_small_chunk_keeps_the_replies_in_step(void **state)
@@ -97,34 +84,32 @@ static void case_101_a_small_chunk_keeps_the_replies_in_step(void **state)
     (void)state;
     greet();
     client_send(
-        c,
+        peer,
         "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@dest.example>\r\nBDAT 6 LAST\r\nRSET\r\nNOOP\r\n");
-    client_expect(c, "530 5.7.0");
-    client_expect(c, "503");
-    client_expect(c, "503");
-    client_expect(c, "250"); // NOOP: "RSET" CR LF was the chunk
+    client_expect(peer, "530 5.7.0");
+    client_expect(peer, "503");
+    client_expect(peer, "503");
+    client_expect(peer, "250"); // NOOP: "RSET" CR LF was the chunk
 }
 
 static void case_101_a_message_that_is_refused_does_not_go_on_for_ever(void **state)
 {
     (void)state;
-    client_login(c, "app", "secret");
+    client_login(peer, "app", "secret");
     char *piece = letters(65000, "\r\n");
     for (int chunked = 0; chunked < 2; chunked++) {
-        client_say(c, "MAIL FROM:<a@example.org>", "250");
-        client_say(c, "RCPT TO:<b@dest.example>", "250");
-        client_send(c, chunked ? "BDAT 4000000000000000000 LAST\r\n" : "DATA\r\n");
+        client_say(peer, "MAIL FROM:<a@example.org>", "250");
+        client_say(peer, "RCPT TO:<b@dest.example>", "250");
+        client_send(peer, chunked ? "BDAT 4000000000000000000 LAST\r\n" : "DATA\r\n");
         if (!chunked)
-            client_expect(c, "354");
-        client_send(c, "From: a@example.org\r\n\r\n");
+            client_expect(peer, "354");
+        client_send(peer, "From: a@example.org\r\n\r\n");
         for (int i = 0; i < 70; i++)
-            client_send(c, piece);
-        client_expect(c, "552 5.3.4");
-        client_expect(c, "421 4.7.0");
-        client_closed(c);
-        client_close(c);
-        c = client_open(&story, 0, 0);
-        client_login(c, "app", "secret");
+            client_send(peer, piece);
+        client_expect(peer, "552 5.3.4");
+        client_expect(peer, "421 4.7.0");
+        client_closed(peer);
+        login("app");
     }
     free(piece);
 }
@@ -134,53 +119,51 @@ static void case_101_a_stranger_has_ten_minutes_to_log_in(void **state)
     (void)state;
     greet();
     clock_mono_advance(590000);
-    client_say(c, "NOOP", "250");
-    client_say(c, "NOOP", "250");
+    client_say(peer, "NOOP", "250");
+    client_say(peer, "NOOP", "250");
     clock_mono_advance(11000);
-    client_say(c, "NOOP", "250");
-    client_expect(c, "421 4.4.2");
-    client_closed(c);
-    client_close(c);
-    c = client_open(&story, 0, 0);
-    client_login(c, "app", "secret");
+    client_say(peer, "NOOP", "250");
+    client_expect(peer, "421 4.4.2");
+    client_closed(peer);
+    login("app");
     clock_mono_advance(700000);
-    client_say(c, "NOOP", "250");
-    client_mail(c, "a@example.org", HELLO, "250");
+    client_say(peer, "NOOP", "250");
+    client_mail(peer, "a@example.org", HELLO, "250");
 }
 
 static void case_102_who_may_not_speak_in_clear_hears_of_starttls(void **state)
 {
     (void)state;
     greet();
-    client_say(c, "MAIL FROM:<a@example.org>", "530 5.7.0 Must issue a STARTTLS command first");
-    client_say(c, "STARTTLS", "220");
-    client_tls(c);
-    client_say(c, "EHLO x", "250-");
-    client_say(c, "MAIL FROM:<a@example.org>", "530 5.7.0 Authentication required");
-    client_close(c);
-    c = client_open(&story, 0, 8);
+    client_say(peer, "MAIL FROM:<a@example.org>", "530 5.7.0 Must issue a STARTTLS command first");
+    client_say(peer, "STARTTLS", "220");
+    client_tls(peer);
+    client_say(peer, "EHLO x", "250-");
+    client_say(peer, "MAIL FROM:<a@example.org>", "530 5.7.0 Authentication required");
+    client_close(peer);
+    peer = client_open(&story, 0, 8);
     greet();
-    client_say(c, "MAIL FROM:<a@example.org>", "530 5.7.0 Must issue a STARTTLS command first");
+    client_say(peer, "MAIL FROM:<a@example.org>", "530 5.7.0 Must issue a STARTTLS command first");
 }
 
 static void case_100_bounces_of_a_host_that_is_named(void **state)
 {
     (void)state;
 #define BOUNCE(who) "From: " who "\r\n\r\nNo such user.\r\n"
-    client_login(c, "app", "secret");
-    client_mail(c, "", BOUNCE("MAILER-DAEMON@mta.inside.example (Mail Delivery System)"), "250");
-    client_mail(c, "", BOUNCE("<postmaster@MTA.inside.example>"), "250");
-    client_mail(c, "", BOUNCE("double-bounce@mta.inside.example"), "250");
-    client_mail(c, "double-bounce@mta.inside.example", BOUNCE("MAILER-DAEMON@mta.inside.example"),
-                "250");
-    client_mail(c, "", BOUNCE("ceo@mta.inside.example"), "550 5.7.1");
-    client_mail(c, "", BOUNCE("MAILER-DAEMON@sub.mta.inside.example"), "550 5.7.1");
+    client_login(peer, "app", "secret");
+    client_mail(peer, "", BOUNCE("MAILER-DAEMON@mta.inside.example (Mail Delivery System)"), "250");
+    client_mail(peer, "", BOUNCE("<postmaster@MTA.inside.example>"), "250");
+    client_mail(peer, "", BOUNCE("double-bounce@mta.inside.example"), "250");
+    client_mail(peer, "double-bounce@mta.inside.example",
+                BOUNCE("MAILER-DAEMON@mta.inside.example"), "250");
+    client_mail(peer, "", BOUNCE("ceo@mta.inside.example"), "550 5.7.1");
+    client_mail(peer, "", BOUNCE("MAILER-DAEMON@sub.mta.inside.example"), "550 5.7.1");
     client_mail(
-        c, "", BOUNCE("MAILER-DAEMON@inside.example"),
+        peer, "", BOUNCE("MAILER-DAEMON@inside.example"),
         "550 5.7.1 app may not send as From MAILER-DAEMON@inside.example: inside.example is not "
         "in its senders.bounces_from");
-    client_mail(c, "a@example.org", BOUNCE("MAILER-DAEMON@mta.inside.example"), "550 5.7.1");
-    client_say(c, "MAIL FROM:<ceo@mta.inside.example>", "550 5.7.1");
+    client_mail(peer, "a@example.org", BOUNCE("MAILER-DAEMON@mta.inside.example"), "550 5.7.1");
+    client_say(peer, "MAIL FROM:<ceo@mta.inside.example>", "550 5.7.1");
 }
 
 static char *many(const char *line, size_t n, const char *text)
@@ -196,24 +179,24 @@ static char *many(const char *line, size_t n, const char *text)
 static void case_98_more_fields_than_a_signature_takes_is_final(void **state)
 {
     (void)state;
-    client_login(c, "app", "secret");
+    client_login(peer, "app", "secret");
     char *text = many("References: <a@b>\r\n", 301, HELLO);
-    client_mail(c, "a@example.org", text, "550 5.6.0 too many header fields to sign");
+    client_mail(peer, "a@example.org", text, "550 5.6.0 too many header fields to sign");
     free(text);
     text = many("X-Other: y\r\n", 301, HELLO); // not signed, so no matter
-    client_mail(c, "a@example.org", text, "250");
+    client_mail(peer, "a@example.org", text, "250");
     free(text);
 }
 
 static void case_98_a_line_that_is_no_field_is_quoted(void **state)
 {
     (void)state;
-    client_login(c, "app", "secret");
-    client_mail(c, "a@example.org", "Subject: x\r\n>From a@example.org Fri Nov 27\r\n" HELLO,
+    client_login(peer, "app", "secret");
+    client_mail(peer, "a@example.org", "Subject: x\r\n>From a@example.org Fri Nov 27\r\n" HELLO,
                 "550 5.6.0 line 2 of the header is no field: '>From a@example.org Fri Nov 27'");
     char *text = mem_printf("\x01%0100d\r\n" HELLO, 0);
     client_mail(
-        c, "a@example.org", text,
+        peer, "a@example.org", text,
         "550 5.6.0 line 1 of the header is no field: '?000000000000000000000000000000000000000"
         "00000000000000000000...'");
     free(text);
@@ -224,15 +207,13 @@ static void case_98_lines_that_are_too_long(void **state)
     (void)state;
     char *fits = letters(998, "\r\n"), *over = letters(999, "\r\n");
     char *good = mem_printf(HELLO "%s", fits), *bad = mem_printf(HELLO "%s", over);
-    client_login(c, "app", "secret");
-    client_mail(c, "a@example.org", bad, "250");
-    client_close(c);
-    c = client_open(&story, 0, 0);
-    client_login(c, "other", "secret");
-    client_mail(c, "a@example.org", good, "250");
-    client_mail(c, "a@example.org", bad, "550 5.6.0 a line of 999 octets");
+    client_login(peer, "app", "secret");
+    client_mail(peer, "a@example.org", bad, "250");
+    login("other");
+    client_mail(peer, "a@example.org", good, "250");
+    client_mail(peer, "a@example.org", bad, "550 5.6.0 a line of 999 octets");
     char *head = mem_printf("X-Long: %s" HELLO, over);
-    client_mail(c, "a@example.org", head, "550 5.6.0 a line of 1007 octets");
+    client_mail(peer, "a@example.org", head, "550 5.6.0 a line of 1007 octets");
     free(head);
     free(fits);
     free(over);

@@ -9,36 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "tests/unit/inbound_story.h"
-
-#define HELLO "From: a@example.org\r\nTo: b@dest.example\r\nSubject: hello\r\n\r\nHello.\r\n"
-
-static struct story story;
-
-static int begin(void **state)
-{
-    (void)state;
-    story_begin(&story, NULL);
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    story_end(&story);
-    return 0;
-}
-
-static struct client *secured(void)
-{
-    struct client *c = client_open(&story, 0, 0);
-    client_expect(c, "220 ");
-    client_say(c, "EHLO x", "250-");
-    client_say(c, "STARTTLS", "220");
-    client_tls(c);
-    client_say(c, "EHLO x", "250-");
-    return c;
-}
+#include "tests/unit/inbound_desk.h"
 
 static void failed_logins_ban_the_address(void **state)
 {
@@ -290,7 +261,7 @@ static void a_stop_ends_what_is_under_way(void **state)
 
 int main(void)
 {
-#define STORY(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define STORY(name) cmocka_unit_test_setup_teardown(name, begin_alone, end)
     const struct CMUnitTest tests[] = {
         STORY(failed_logins_ban_the_address),
         STORY(a_trusted_network_is_never_banned),

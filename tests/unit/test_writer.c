@@ -111,7 +111,7 @@ static void what_does_not_fit_is_lost_counted_and_told(void **state)
         log_event("ready", "%s", filler);
     uint64_t lost = log_lines_lost() - before;
     assert_in_range(lost, 1000, 5999);
-    log_alarm("spool", "an alarm finds room");
+    log_alarm("spool", REASON_SPOOL_TROUBLE, "an alarm finds room");
     assert_int_equal(log_lines_lost() - before, lost);
     unstall(&reading, &all);
     finish(reading);
@@ -146,10 +146,10 @@ static void an_alarm_that_lasts_is_told_once_in_a_while(void **state)
     uint64_t before = log_alarms();
     stall();
     for (int i = 0; i < 1000; i++)
-        log_alarm_once("accept", "here", 3600000, "no descriptor is left");
-    log_alarm_once("accept", "there", 3600000, "no descriptor is left");
+        log_alarm_once("accept", REASON_ACCEPT_FAILS, "here", 3600000, "no descriptor is left");
+    log_alarm_once("accept", REASON_ACCEPT_FAILS, "there", 3600000, "no descriptor is left");
     assert_int_equal(log_alarms() - before, 2);
-    log_alarm_once("accept", "here", 0, "no descriptor is left");
+    log_alarm_once("accept", REASON_ACCEPT_FAILS, "here", 0, "no descriptor is left");
     dup2(real_stderr, STDERR_FILENO);
     close(real_stderr);
     char text[2000];
