@@ -150,6 +150,7 @@ void rules_complete(struct config *config, const struct node *root, const char *
     complete_report(config);
     complete_limits(&config->limits);
     rules_complete_events(config);
+    rules_complete_fleet(config);
     if (config->nlisten == 0 && config->ncertificates > 0) {
         add_value("listen", "address", config, "0.0.0.0:587");
         add_value("listen", "address", config, "[::]:587");

@@ -11,6 +11,7 @@
 #include <netinet/in.h>
 #include "config/delivery.h"
 #include "config/events.h"
+#include "config/fleet.h"
 #include "config/network.h"
 #include "config/submission.h"
 
@@ -66,6 +67,7 @@ struct config {
     size_t nsinks;
     struct cfg_event_log event_log;
     struct cfg_suppress suppress;
+    struct cfg_fleet fleet;
     char *spool, *state, *control;
     char *http;                                    // "ADDRESS:PORT", "": off
     char *http_token_file, *http_chain, *http_key; // of the pages; "": none

@@ -30,6 +30,9 @@ struct config *config_load_text(const char *path, const void *text, size_t n,
 
 // Every key with its value now (defaults included) as YAML that loads again.
 void config_print(const struct config *config, struct buf *out);
+// Each key of the first level with its value as it is printed; the text lasts until `fn` returns.
+void config_each(const struct config *config,
+                 void (*fn)(const char *name, struct span printed, void *arg), void *arg);
 // The names, parted by ", ", of the keys that a reload does not apply and that differ between the two;
 // nothing is added when there are none.
 void config_fixed_changes(const struct config *now, const struct config *next, struct buf *out);

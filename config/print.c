@@ -114,6 +114,19 @@ void config_print(const struct config *config, struct buf *out)
     buf_free(&text);
 }
 
+void config_each(const struct config *config,
+                 void (*fn)(const char *name, struct span printed, void *arg), void *arg)
+{
+    struct buf text;
+    buf_init(&text, CONFIG_FILE_SIZE);
+    for (const struct schema_key *key = schema_top.keys; key->name; key++) {
+        buf_reset(&text);
+        print_key(key, (struct config *)config, 0, &text); // read only
+        fn(key->name, buf_span(&text), arg);
+    }
+    buf_free(&text);
+}
+
 static bool key_differs(const struct schema_key *key, const struct config *a,
                         const struct config *b)
 {

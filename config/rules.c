@@ -278,5 +278,6 @@ void rules_check(const struct config *config, const struct node *root, struct me
     check_limits(config, root, m);
     check_report(config, root, m);
     rules_check_events(config, root, m);
+    rules_check_fleet(config, root, m);
     rules_check_delivery(config, root, m);
 }

@@ -39,6 +39,9 @@ void rules_fields(const struct strings *fields, const struct node *list, const c
 // The sections `events` and `event_log`, parts of the two above. config/rules_events.c.
 void rules_complete_events(struct config *config);
 void rules_check_events(const struct config *config, const struct node *root, struct messages *m);
+// The section `fleet`, the same. config/rules_fleet.c.
+void rules_complete_fleet(struct config *config);
+void rules_check_fleet(const struct config *config, const struct node *root, struct messages *m);
 
 // The rows of `milters`, and who names them. config/rules_milter.c.
 void rules_check_milters(const struct config *config, const struct node *root, struct messages *m);

@@ -451,6 +451,8 @@ static const struct schema_key top_keys[] = {
      .text = "how events are kept"},
     {"suppress", KEY_GROUP, AT(config, suppress), .group = &schema_suppress,
      .text = "addresses that get no mail from here, see waxwing-suppress(8)"},
+    {"fleet", KEY_GROUP, AT(config, fleet), .group = &schema_fleet, .flags = KEY_FIXED,
+     .text = "relays that share what they know, see waxwing-fleet(8)"},
     {"spool", KEY_PATH, AT(config, spool), .initial = "/var/spool/waxwing", .flags = KEY_FIXED,
      .text = "directory of the queue"},
     {"state", KEY_PATH, AT(config, state), .initial = "/var/lib/waxwing/state.db",

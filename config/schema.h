@@ -100,6 +100,7 @@ extern const struct schema_group schema_rewrite, schema_srs, schema_verp;
 extern const struct schema_group schema_milter; // struct cfg_milter, schema_milter.c
 // schema_events.c: struct cfg_sink, cfg_event_log, cfg_suppress
 extern const struct schema_group schema_sink, schema_event_log, schema_suppress;
+extern const struct schema_group schema_fleet; // struct cfg_fleet, schema_fleet.c
 
 // The group's row of that name, or NULL.
 const struct schema_key *schema_find(const struct schema_group *group, const char *name, size_t n);

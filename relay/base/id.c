@@ -11,16 +11,23 @@
 #include <time.h>
 
 static _Atomic uint64_t last;
+static _Atomic unsigned node;
 
-// Atomically: the larger of now and one more than the last.
+void id_node(unsigned number)
+{
+    atomic_store(&node, number & 255);
+}
+
+// Atomically: the larger of now and the moment behind the last.
 uint64_t id_new(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t);
-    uint64_t now = ((uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000) << 8;
+    uint64_t own = atomic_load(&node);
+    uint64_t now = ((uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000) << 8 | own;
     uint64_t seen = atomic_load(&last), id;
     do
-        id = now > seen ? now : seen + 1;
+        id = now > seen ? now : ((seen >> 8) + 1) << 8 | own;
     while (!atomic_compare_exchange_weak(&last, &seen, id));
     return id;
 }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: ISC
 // Names for messages and random bytes.
 //
-// A message id is 64 bits: microseconds since the epoch in the upper 56, a sequence in the lower 8, and
-// never twice the same in one process, nor smaller than one handed to id_floor() (which recovery calls
-// with the largest id on disk, so that a clock set back cannot repeat a name). It is chosen at MAIL, so
-// that Received, the log, the spool and the DSN all call the message by one name: 13 letters and digits.
+// A message id is 64 bits: microseconds since the epoch in the upper 56, the number of this node in its fleet in the
+// lower 8 (0: there is no fleet), so that no two nodes ever give the same one. Never twice the same in one process,
+// nor smaller than one handed to id_floor() (which recovery calls with the largest id on disk, so that a clock set back
+// cannot repeat a name): where many come in one microsecond, the next ones are taken ahead. It is chosen at MAIL, so
+// that Received, the log, the spool and the DSN all call the message by one name: 13 letters and digits. (Before there
+// were fleets the lower 8 bits were a sequence.)
 #ifndef RELAY_BASE_ID_H
 #define RELAY_BASE_ID_H
 
@@ -16,6 +18,7 @@
 
 uint64_t id_new(void); // from any thread
 void id_floor(uint64_t id);
+void id_node(unsigned number); // 0..255, for ids from here on; from any thread
 void id_text(uint64_t id,
              char out[static ID_TEXT]); // base 32, digits and lower case without i l o u
 bool id_parse(const char *text, uint64_t *id);

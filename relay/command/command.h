@@ -48,6 +48,7 @@ int command_tls(int argc, char **argv);        // relay/command/tls.c
 int command_bans(int argc, char **argv);       // relay/command/bans.c
 int command_events(int argc, char **argv);     // relay/command/events.c
 int command_suppress(int argc, char **argv);   // relay/command/suppress.c
+int command_fleet(int argc, char **argv);      // relay/command/fleet.c
 int command_key(int argc, char **argv);        // relay/command/key.c
 int command_key_rotate(int argc, char **argv); // relay/command/key_rotate.c
 int command_user(int argc, char **argv);       // relay/command/user.c

@@ -238,6 +238,20 @@ const struct command commands[] = {
      "  --reason R       what clients are told\n"
      "  --json           one object a line\n",
      command_suppress},
+    {"fleet", "several relays that share what they know, on PostgreSQL",
+     "usage: waxwing fleet init [--database URI] [--password-file F] [--json]\n"
+     "       waxwing fleet status [--json]\n"
+     "init makes the tables in the database of fleet.database, or brings them to this version, and "
+     "lets\n"
+     "the nodes' role use them. status shows the nodes, and where their configurations differ; it "
+     "asks\n"
+     "the running relay, or else the database. Exit: 0 done, 75 the database does not answer, 78 "
+     "the\n"
+     "schema is another version's, or the configuration is wrong.\n"
+     "  --database URI     init: as this user, who owns the tables (postgresql://OWNER@HOST/NAME)\n"
+     "  --password-file F  init: with the password that is the first line of F\n"
+     "  --json             for programs\n",
+     command_fleet},
     {"key", "make signing keys, show and test their DNS records, let them turn",
      "usage: waxwing key new --domain D --selector S --out FILE [--type rsa|ed25519] [--bits "
      "2048]\n"

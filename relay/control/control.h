@@ -78,5 +78,6 @@ extern const struct control_verb control_report_verbs[]; // relay/control/verbs_
 extern const struct control_verb control_suppress_verbs[]; // relay/control/verbs_suppress.c
 extern const struct control_verb control_event_verbs[];    // relay/control/verbs_events.c
 extern const struct control_verb control_login_verbs[];    // relay/control/verbs_login.c
+extern const struct control_verb control_fleet_verbs[];    // relay/control/verbs_fleet.c
 
 #endif

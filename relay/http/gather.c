@@ -72,7 +72,8 @@ void gather_begin(const struct gather *g, struct buf *out, const char *title, co
                                      .here = here,
                                      .hostname = g->relay->setup->config->hostname,
                                      .now_ms = g->now_ms,
-                                     .refresh = refresh};
+                                     .refresh = refresh,
+                                     .fleet = g->relay->fleet != NULL};
     html_begin(out, &frame);
 }
 

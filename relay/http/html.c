@@ -130,12 +130,19 @@ static const struct {
     {"/logins", "Logins"},
 };
 
-static void add_menu(struct buf *out, const char *here)
+static void add_entry(struct buf *out, const char *here, const char *path, const char *name)
+{
+    buf_addf(out, "<li><a href=\"%s\"%s>%s</a></li>", path,
+             strcmp(path, here) == 0 ? " aria-current=\"page\"" : "", name);
+}
+
+static void add_menu(struct buf *out, const char *here, bool fleet)
 {
     buf_adds(out, "<nav aria-label=\"Pages\"><ul>");
     for (size_t i = 0; i < sizeof menu / sizeof *menu; i++)
-        buf_addf(out, "<li><a href=\"%s\"%s>%s</a></li>", menu[i].path,
-                 strcmp(menu[i].path, here) == 0 ? " aria-current=\"page\"" : "", menu[i].name);
+        add_entry(out, here, menu[i].path, menu[i].name);
+    if (fleet)
+        add_entry(out, here, "/fleet", "Fleet");
     buf_adds(out, "</ul></nav>\n");
 }
 
@@ -159,7 +166,7 @@ void html_begin(struct buf *out, const struct html_frame *frame)
     buf_addf(out, "</span></p><p class=\"now\"><time datetime=\"%s\">%s</time></p></div>\n", now,
              now);
     buf_adds(out, "<div class=\"wide\">");
-    add_menu(out, frame->here);
+    add_menu(out, frame->here, frame->fleet);
     buf_adds(out, "</div></header>\n<main id=\"main\" class=\"wide\">\n");
 }
 

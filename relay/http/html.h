@@ -26,6 +26,7 @@ struct html_frame {
     const char *title, *here, *hostname;
     int64_t now_ms;
     unsigned refresh;
+    bool fleet; // the menu has the page of the fleet
 };
 void html_begin(struct buf *out, const struct html_frame *frame);
 void html_end(struct buf *out);

@@ -32,6 +32,7 @@ void metrics_take(struct metrics *m, struct relay *relay, const struct setup *se
                           .milters = relay->milters,
                           .health = relay->health,
                           .tokens = relay->tokens,
+                          .fleet = relay->fleet,
                           .sync_times = spool_sync_times(relay->spool),
                           .dns_times = dns_lookup_times(relay->dns)};
     process_take(&m->process);
@@ -103,6 +104,9 @@ static void add_warnings(const struct metrics *m, struct buf *out)
         warn(out, "DNSSEC validation does not work", m->dns.text);
     metrics_filters_away(m, metrics_warn_filter, out);
     metrics_hops_away(m, metrics_warn_hop, out);
+    char reason[512];
+    if (metrics_fleet_away(m, reason, sizeof reason))
+        warn(out, "the fleet cannot be asked", reason);
     if (!m->state.writable)
         warn(out, "the state database cannot be written", "");
     if (m->state.lost_ms)

@@ -30,6 +30,7 @@ struct metrics {
     struct milters *milters;                        // borrowed; NULL: none
     struct health *health;                          // borrowed; NULL: none
     struct tokens *tokens;                          // borrowed; NULL: none
+    struct fleet *fleet;                            // borrowed; NULL: none
     struct process process;
     struct spool_state spool;
     struct dns_state dns;
@@ -46,6 +47,9 @@ void metrics_print_filters(const struct metrics *m, struct buf *out);
 void metrics_print_hops(const struct metrics *m, struct buf *out);
 void metrics_hops_away(const struct metrics *m,
                        void (*each)(const char *what, const char *reason, void *arg), void *arg);
+// Its part about the fleet; nothing where there is none. True: its database does not answer; why. (relay/http/fleet.c)
+void metrics_print_fleet(const struct metrics *m, struct buf *out);
+bool metrics_fleet_away(const struct metrics *m, char *reason, size_t size);
 // The filters that are away, a call each.
 void metrics_filters_away(const struct metrics *m,
                           void (*each)(const char *name, const char *reason, void *arg), void *arg);

@@ -295,5 +295,6 @@ void metrics_print(const struct metrics *m, struct buf *out)
     print_spool(m, out);
     print_dns(m, out);
     print_state(&m->state, out);
+    metrics_print_fleet(m, out);
     print_process(m, out);
 }

@@ -63,6 +63,7 @@ const struct http_page http_pages[] = {
     {"/domains", views_own, false},
     {"/logins", views_logins, false},
     {"/sites", views_sites, false},
+    {"/fleet", views_fleet, false},
     {"/style.css", pages_style, true},
     {"/healthz", pages_alive, true},
     {"/readyz", pages_ready, true},

@@ -9,6 +9,7 @@
 #include "relay/base/mem.h"
 #include "relay/base/exit.h"
 #include "relay/events/events.h"
+#include "relay/fleet/fleet.h"
 #include "relay/log/log.h"
 #include "relay/login/bans.h"
 #include "relay/login/habits.h"
@@ -80,6 +81,15 @@ static void lifecycle_tell_dns(void *arg, const struct dns_state *before,
         log_event("dns", "DNSSEC validation works again");
 }
 
+// Before anything gets an id. NULL without a fleet.
+static int join_fleet(struct relay *relay, struct setup *setup, int *exit_status, struct why *why)
+{
+    if (!setup->config->fleet.database[0])
+        return 0;
+    relay->fleet = fleet_open(setup->config, relay->started_ms, exit_status, why);
+    return relay->fleet ? 0 : -1;
+}
+
 static int open_doors(struct relay *relay, struct setup *setup, struct recovered *recovered,
                       int *exit_status, struct why *why)
 {
@@ -100,7 +110,7 @@ static int open_doors(struct relay *relay, struct setup *setup, struct recovered
                                         .used_before = used_before,
                                         .exit_status = exit_status};
     relay->state = state_open(&state, why);
-    if (!relay->state)
+    if (!relay->state || join_fleet(relay, setup, exit_status, why) < 0)
         return -1;
     state_secret(relay->state, "login", relay->login_secret);
     relay->bans = bans_new(relay->state, config->auth.ban);
@@ -124,6 +134,8 @@ static int open_doors(struct relay *relay, struct setup *setup, struct recovered
 
 static void close_doors(struct relay *relay)
 {
+    fleet_close(relay->fleet);
+    relay->fleet = NULL;
     if (relay->routes)
         routes_close(relay->routes);
     events_stop(relay->events);
@@ -302,6 +314,7 @@ void lifecycle_reload(struct relay *relay, struct setup *setup, const int *fds)
     routes_reload(relay->routes, setup);
     events_reload(relay->events, relay->dns, setup->config, setup->trust);
     suppress_reload(relay->suppress, setup->config);
+    fleet_reload(relay->fleet, setup->config);
     struct why why;
     if (tokens_reload(relay->tokens, setup, &why) < 0)
         log_alarm("token", why.reason, "no token can be fetched: %s", why.text);

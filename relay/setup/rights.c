@@ -34,6 +34,7 @@ static size_t look_login(const struct config *config, const struct cfg_login *lo
 size_t rights_look(const struct config *config, struct buf *lines)
 {
     size_t n = setup_rights_look(config, "users file", config->users, lines);
+    n += setup_rights_look(config, "password file", config->fleet.password_file, lines);
     for (size_t i = 0; i < config->ncertificates; i++)
         n += setup_rights_look(config, "certificate key", config->certificates[i].key, lines);
     for (size_t d = 0; d < config->ndkim; d++)

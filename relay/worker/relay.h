@@ -33,6 +33,7 @@ struct quota;       // relay/deliver/quota.h
 struct milters;     // relay/milter/book.h
 struct tokens;      // relay/oauth/tokens.h
 struct health;      // relay/route/health.h
+struct fleet;       // relay/fleet/fleet.h
 
 #define LOGIN_SECRET 32 // bytes
 
@@ -99,6 +100,7 @@ struct relay {
         *quota; // relay/deliver/quota.h: made by the first worker's pool, gone with the last
     struct milters *milters; // NULL: nothing is noted
     struct habits *habits;   // relay/login/habits.h; NULL: none is kept
+    struct fleet *fleet;     // relay/fleet/fleet.h; NULL: this relay is alone
     struct worker **workers;
     unsigned nworkers;
     struct counters counters;

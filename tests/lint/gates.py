@@ -28,6 +28,7 @@ DOORS = [
     (r"openssl/", r"(tls|sign)/\w+\.[ch]"),
     (r"uthash\.h", r"relay/base/table\.h"),  # so that every table has the seeded hash
     (r"gsasl\.h", r"relay/sasl/\w+\.[ch]"),
+    (r"libpq", r"relay/fleet/(session|target)\.c"),
     (r"zlib\.h", r"relay/report/document\.c"),
 ]
 

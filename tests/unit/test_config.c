@@ -84,7 +84,9 @@ static char *make_folder(void)
                                         "verp.key",
                                         "hook.secret",
                                         "hook-ca.pem",
-                                        "suppressed"};
+                                        "suppressed",
+                                        "fleet.secret",
+                                        "fleet-ca.pem"};
     char *folder = mem_dup("/tmp/waxwing-config-XXXXXX"), path[512];
     assert_non_null(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/tls", folder);
@@ -116,6 +118,16 @@ static struct config *load_interface(const char *folder)
     config_load_init(&load);
     load.check_files = true;
     return config_load_file(path, &load);
+}
+
+static void a_fleet_is_there(const struct config *c, const char *folder)
+{
+    char expected[512];
+    snprintf(expected, sizeof expected, "%s/fleet.secret", folder);
+    assert_string_equal(c->fleet.name, "node-1");
+    assert_string_equal(c->fleet.password_file, expected);
+    assert_string_equal(c->fleet.database,
+                        "postgresql://waxwing@db1.example.org,db2.example.org/waxwing");
 }
 
 static void filters_are_there(const struct config *c)
@@ -162,6 +174,7 @@ static void the_page_of_the_interface_loads(void **state)
     assert_string_equal(c->senders[2].force_from, "alerts@example.org");
     assert_string_equal(c->senders[3].archive, "");
     filters_are_there(c);
+    a_fleet_is_there(c, folder);
     assert_int_equal(c->ndkim, 1);
     assert_int_equal(c->dkim[0].nkeys, 2);
     snprintf(expected, sizeof expected, "%s/dkim/example.org.r2026.pem", folder);

@@ -105,6 +105,22 @@ static void unknown_keys_are_told_with_what_was_meant(void **state)
     check_errors(list, EXAMPLES(list));
 }
 
+static void what_is_no_fleet_is_told(void **state)
+{
+    (void)state;
+    static const struct example list[] = {
+        {"fleet: {name: a}\n", "w:1:8: fleet: 'database' is missing\n"},
+        {"fleet: {database: mysql://a@b/c}\n", "w:1:19: database: begins with postgresql://\n"},
+        {"fleet: {database: \"postgresql://me:pw@db/x\"}\n",
+         "w:1:19: database: the password stands in a 'password_file'\n"},
+        {"fleet: {database: \"postgresql://me@db/x?password=a\"}\n",
+         "w:1:19: database: the password stands in a 'password_file'\n"},
+        {"fleet: {database: \"postgresql://me@db/x\", name: \"a b\"}\n",
+         "w:1:49: name: up to 63 letters, digits, dots, dashes and underscores\n"},
+    };
+    check_errors(list, EXAMPLES(list));
+}
+
 static void a_key_given_twice_is_an_error(void **state)
 {
     (void)state;
@@ -456,6 +472,7 @@ int main(void)
         cmocka_unit_test(text_that_is_no_yaml_is_told_in_libyamls_words),
         cmocka_unit_test(what_makes_a_bomb_is_refused),
         cmocka_unit_test(unknown_keys_are_told_with_what_was_meant),
+        cmocka_unit_test(what_is_no_fleet_is_told),
         cmocka_unit_test(a_key_given_twice_is_an_error),
         cmocka_unit_test(the_wrong_kind_of_thing),
         cmocka_unit_test(values_out_of_range_or_not_of_their_kind),

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: ISC
+// `waxwing fleet`: the tables of a fleet made or brought up to date, and how its nodes are. status asks the running
+// relay, and the database where none runs.
+#include "relay/fleet/fleet.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "relay/base/clock.h"
+#include "relay/command/command.h"
+#include "relay/command/config_file.h"
+#include "relay/command/options.h"
+#include "relay/command/terminal.h"
+#include "relay/control/control.h"
+#include "relay/fleet/init.h"
+#include "relay/log/json.h"
+
+struct fleet_call {
+    const char *database, *password_file;
+    bool json;
+};
+
+static const char *fleet_word(const json_t *j, const char *key)
+{
+    const char *s = json_string_value(json_object_get(j, key));
+    return s ? s : "";
+}
+
+static void fleet_print_json(const json_t *j)
+{
+    json_dumpf(j, stdout, JSON_INDENT(2));
+    putchar('\n');
+}
+
+static int fleet_wrong(int status, const char *text)
+{
+    fprintf(stderr, "waxwing fleet: %s\n", text);
+    return status;
+}
+
+// ---- status
+
+static void print_differences(const json_t *node)
+{
+    const json_t *keys = json_object_get(node, "differs"), *key;
+    size_t i;
+    if (json_array_size(keys))
+        printf("    its configuration differs from this node's in: ");
+    json_array_foreach (keys, i, key)
+        printf("%s%s", i ? ", " : "", json_string_value(key));
+    if (json_array_size(keys))
+        putchar('\n');
+}
+
+static void fleet_print_node(const json_t *node)
+{
+    char silent[TERMINAL_AGE], since[40];
+    bool live = json_says(node, "live");
+    terminal_age(json_number_of(node, "silent"), silent);
+    clock_rfc3339(json_number_of(node, "started") * 1000, since);
+    terminal_tint(live ? TERMINAL_GOOD : TERMINAL_BAD);
+    printf("%-7s", live ? "lives" : "silent");
+    terminal_tint(TERMINAL_PLAIN);
+    printf("%4lld  %s%s, %s, since %s", json_number_of(node, "number"), fleet_word(node, "name"),
+           json_says(node, "self") ? " (this one)" : "", fleet_word(node, "program"), since);
+    if (!live)
+        printf(", silent for %s", silent);
+    putchar('\n');
+    if (json_number_of(node, "behind") || json_number_of(node, "waiting"))
+        printf("    %lld changes of others to take, %lld of its own to share\n",
+               json_number_of(node, "behind"), json_number_of(node, "waiting"));
+    print_differences(node);
+}
+
+static void print_database(const json_t *fleet)
+{
+    const json_t *standbys = json_object_get(fleet, "standbys");
+    const char *trouble = fleet_word(fleet, "trouble");
+    if (!json_says(fleet, "connected")) {
+        terminal_tint(TERMINAL_BAD);
+        printf("the fleet cannot be asked");
+        terminal_tint(TERMINAL_PLAIN);
+        printf(": %s\n", trouble[0] ? trouble : "there is no connection yet");
+        return;
+    }
+    printf("the database on %s answers", fleet_word(fleet, "database"));
+    if (json_is_integer(standbys))
+        printf("; %lld servers follow it, %lld of them are waited for",
+               json_integer_value(standbys), json_number_of(fleet, "synchronous"));
+    else
+        printf("; who follows it is not to be seen (the role lacks pg_monitor)");
+    putchar('\n');
+}
+
+static void fleet_print(const json_t *fleet)
+{
+    const json_t *nodes = json_object_get(fleet, "nodes"), *node;
+    size_t i;
+    print_database(fleet);
+    if (json_array_size(nodes) && !json_says(fleet, "connected"))
+        puts("as last seen:");
+    json_array_foreach (nodes, i, node)
+        fleet_print_node(node);
+    if (!json_array_size(nodes))
+        puts("no node has joined yet");
+}
+
+static int fleet_status(const struct config *config, const struct fleet_call *call)
+{
+    int status;
+    struct why why;
+    json_t *answer =
+        control_ask_quietly(config->control, json_pack("{s:s}", "verb", "fleet"), &status);
+    if (!answer) {
+        answer = fleet_ask(config, &status, &why);
+        if (!answer)
+            return fleet_wrong(status, why.text);
+    }
+    const char *error = fleet_word(answer, "error");
+    if (error[0])
+        fleet_wrong(status, error);
+    else if (call->json)
+        fleet_print_json(answer);
+    else
+        fleet_print(answer);
+    if (!error[0] && !json_says(answer, "connected"))
+        status = EXIT_TEMP;
+    json_decref(answer);
+    return status;
+}
+
+// ---- init
+
+static void print_made(const struct fleet_made *made)
+{
+    if (made->before == made->version)
+        printf("the tables on %s are there (version %lld)\n", made->database, made->version);
+    else if (made->before)
+        printf("the tables on %s went from version %lld to %lld\n", made->database, made->before,
+               made->version);
+    else
+        printf("the tables on %s are made (version %lld)\n", made->database, made->version);
+    printf("the role %s may use them\n", made->role);
+    if (!made->monitor)
+        printf("it cannot see who follows the database; a superuser lets it: GRANT pg_monitor TO "
+               "\"%s\"\n",
+               made->role);
+}
+
+static int fleet_init(const struct config *config, const struct fleet_call *call)
+{
+    int status;
+    struct why why;
+    struct fleet_made made;
+    if (fleet_make(config, call->database, call->password_file, &made, &status, &why) < 0)
+        return fleet_wrong(status, why.text);
+    if (!call->json) {
+        print_made(&made);
+        return EXIT_YES;
+    }
+    json_t *j = json_pack("{s:o, s:I, s:I, s:o, s:b}", "database", json_text(made.database),
+                          "before", (json_int_t)made.before, "version", (json_int_t)made.version,
+                          "role", json_text(made.role), "monitor", (int)made.monitor);
+    fleet_print_json(j);
+    json_decref(j);
+    return EXIT_YES;
+}
+
+static const struct option_row fleet_rows[] = {
+    {"database", OPTION_TEXT, offsetof(struct fleet_call, database), NULL},
+    {"password-file", OPTION_TEXT, offsetof(struct fleet_call, password_file), NULL},
+    {"json", OPTION_FLAG, offsetof(struct fleet_call, json), NULL},
+    {NULL, OPTION_TEXT, 0, NULL},
+};
+
+int command_fleet(int argc, char **argv)
+{
+    struct fleet_call call = {0};
+    int status = command_table("fleet", argc, argv, fleet_rows, &call);
+    if (status != EXIT_YES)
+        return status;
+    const char *verb = optind < argc ? argv[optind] : "";
+    bool init = strcmp(verb, "init") == 0;
+    if (!init && strcmp(verb, "status") != 0)
+        return command_usage_error("fleet", "init or status?");
+    if (argc - optind > 1)
+        return command_usage_error("fleet", "unexpected argument '%s'", argv[optind + 1]);
+    if (!init && (call.database || call.password_file))
+        return command_usage_error("fleet", "--database and --password-file are for init");
+    struct config *config = command_load_config(&status);
+    if (!config)
+        return status;
+    if (!config->fleet.database[0])
+        status = fleet_wrong(EXIT_CONFIG, "the configuration has no fleet.database");
+    else
+        status = init ? fleet_init(config, &call) : fleet_status(config, &call);
+    config_unref(config);
+    return status;
+}

@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: ISC
+// The thread, and what it shows of itself. It alone uses the connection.
+#include "relay/fleet/fleet.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include "config/load.h"
+#include "relay/base/clock.h"
+#include "relay/base/exit.h"
+#include "relay/base/id.h"
+#include "relay/base/mem.h"
+#include "relay/fleet/fingerprint.h"
+#include "relay/fleet/node.h"
+#include "relay/fleet/schema.h"
+#include "relay/fleet/session.h"
+#include "relay/fleet/target.h"
+#include "relay/log/json.h"
+#include "relay/log/log.h"
+
+#define BEAT_MS    5000    // how often a node says that it lives, and looks at the others
+#define RETRY_MS   1000    // after the first failure; doubles
+#define RETRY_MOST 30000   // up to this
+#define TELL_MS    3600000 // how often the same trouble is told again within an episode
+
+struct fleet {
+    struct target target;
+    size_t host; // that answered last
+    struct self self;
+    char *name, *self_path, *hostname;
+    int64_t started_ms;
+    pthread_t thread;
+    int stop; // an eventfd: written to when all is to end
+    // the thread's own
+    struct session *session;
+    uint64_t beat_at, retry_at, retry_ms;
+    bool told; // of the present trouble
+    // what others look at
+    pthread_mutex_t lock;
+    char *fingerprint;
+    struct fleet_state state;
+    json_t *nodes;
+    char database[300]; // host that is connected to, or was
+};
+
+// ---- what others see
+
+static void note_up(struct fleet *f)
+{
+    char name[300];
+    target_name(&f->target, f->host, name, sizeof name);
+    bool was_told = f->told;
+    f->told = false;
+    f->retry_ms = RETRY_MS;
+    pthread_mutex_lock(&f->lock);
+    bool first = f->state.since_ms == 0;
+    f->state.connected = true;
+    f->state.since_ms = clock_ms();
+    f->state.trouble[0] = 0;
+    f->state.number = f->self.number;
+    memcpy(f->database, name, sizeof name);
+    pthread_mutex_unlock(&f->lock);
+    if (first || was_told)
+        log_event("fleet", "%s is node %u of the fleet of %s", f->name, f->self.number, name);
+}
+
+static void tell_trouble(struct fleet *f, const struct why *why)
+{
+    static const char text[] = "the fleet cannot be asked, and mail goes on with what this node "
+                               "knows: %s";
+    if (f->told)
+        log_alarm_once("fleet", why->text, TELL_MS, text, why->text);
+    else
+        log_alarm("fleet", text, why->text);
+    f->told = true;
+}
+
+static void note_down(struct fleet *f, const struct why *why)
+{
+    session_close(f->session);
+    f->session = NULL;
+    f->retry_at = clock_mono_ms() + f->retry_ms / 2 + random_below(f->retry_ms);
+    f->retry_ms = f->retry_ms * 2 < RETRY_MOST ? f->retry_ms * 2 : RETRY_MOST;
+    pthread_mutex_lock(&f->lock);
+    if (f->state.connected || f->state.since_ms == 0)
+        f->state.since_ms = clock_ms();
+    f->state.connected = false;
+    f->state.statements_failed++;
+    memcpy(f->state.trouble, why->text, sizeof f->state.trouble);
+    pthread_mutex_unlock(&f->lock);
+    tell_trouble(f, why);
+}
+
+static void note_view(struct fleet *f, struct node_view *view)
+{
+    pthread_mutex_lock(&f->lock);
+    json_t *former = f->nodes;
+    f->nodes = view->nodes;
+    view->nodes = NULL;
+    f->state.nodes = view->n;
+    f->state.live = view->live;
+    f->state.standbys = view->standbys;
+    f->state.synchronous = view->synchronous;
+    pthread_mutex_unlock(&f->lock);
+    json_decref(former);
+}
+
+static bool ending(const struct fleet *f)
+{
+    struct pollfd fd = {f->stop, POLLIN, 0};
+    return poll(&fd, 1, 0) > 0;
+}
+
+// ---- turns
+
+// The row of this name, and the file that remembers its number.
+static int fleet_join(struct fleet *f, int *exit_status, struct why *why)
+{
+    char id[SCHEMA_ID];
+    struct self self = f->self;
+    enum schema_state schema = schema_look(f->session, id, why);
+    *exit_status = schema == SCHEMA_OTHER ? EXIT_CONFIG : EXIT_TEMP;
+    if (schema != SCHEMA_READY || node_join(f->session, &self, why) != NODE_JOINED)
+        return -1;
+    bool kept = self.number == f->self.number;
+    if (!kept && self_write(f->self_path, &self, why) < 0)
+        return -1;
+    f->self.number = self.number;
+    id_node(self.number);
+    return 0;
+}
+
+static int open_session(struct fleet *f, int *exit_status, struct why *why)
+{
+    *exit_status = EXIT_TEMP;
+    f->session = session_open_any(&f->target, &f->host, f->stop, why);
+    return f->session ? fleet_join(f, exit_status, why) : -1;
+}
+
+static void fleet_connect(struct fleet *f)
+{
+    int status;
+    struct why why;
+    if (open_session(f, &status, &why) == 0) {
+        f->beat_at = 0;
+        note_up(f);
+    } else if (!ending(f)) {
+        note_down(f, &why);
+    }
+}
+
+static int fleet_beat(struct fleet *f, struct why *why)
+{
+    pthread_mutex_lock(&f->lock);
+    char *fingerprint = mem_dup(f->fingerprint);
+    pthread_mutex_unlock(&f->lock);
+    const struct node_news news = {.program = WAXWING_VERSION,
+                                   .hostname = f->hostname,
+                                   .fingerprint = fingerprint,
+                                   .started_ms = f->started_ms};
+    struct node_view view = {0};
+    int rc = node_tell(f->session, &f->self, &news, why) == NODE_JOINED
+                 ? node_look(f->session, f->name, fingerprint, &view, why)
+                 : -1;
+    free(fingerprint);
+    if (rc == 0)
+        note_view(f, &view);
+    node_view_free(&view);
+    f->beat_at = clock_mono_ms() + BEAT_MS;
+    return rc;
+}
+
+static void fleet_turn(struct fleet *f)
+{
+    struct why why;
+    if (!f->session && clock_mono_ms() >= f->retry_at)
+        fleet_connect(f);
+    if (f->session && clock_mono_ms() >= f->beat_at && fleet_beat(f, &why) < 0 && !ending(f))
+        note_down(f, &why);
+}
+
+static void *fleet_run(void *arg)
+{
+    struct fleet *f = arg;
+    while (!ending(f)) {
+        fleet_turn(f);
+        uint64_t due = f->session ? f->beat_at : f->retry_at, now = clock_mono_ms();
+        struct pollfd fd = {f->stop, POLLIN, 0};
+        if (due > now)
+            poll(&fd, 1, (int)(due - now));
+    }
+    return NULL;
+}
+
+// ---- life
+
+static void fleet_free(struct fleet *f)
+{
+    session_close(f->session);
+    target_free(&f->target);
+    if (f->stop >= 0)
+        close(f->stop);
+    pthread_mutex_destroy(&f->lock);
+    json_decref(f->nodes);
+    free(f->self_path);
+    free(f->name);
+    free(f->hostname);
+    free(f->fingerprint);
+    free(f);
+}
+
+static struct fleet *fleet_new(const struct config *config)
+{
+    struct fleet *f = mem_new(sizeof *f);
+    f->stop = -1;
+    f->retry_ms = RETRY_MS;
+    f->name = mem_dup(config->fleet.name);
+    f->hostname = mem_dup(config->hostname);
+    f->fingerprint = fingerprint_of(config);
+    f->state.standbys = -1;
+    pthread_mutex_init(&f->lock, NULL);
+    return f;
+}
+
+static int fleet_aim(struct fleet *f, const struct config *config, struct why *why)
+{
+    char *application = mem_printf("waxwing %s", config->fleet.name);
+    int rc = target_parse(&config->fleet, application, &f->target, why);
+    free(application);
+    return rc;
+}
+
+// A node without a number cannot begin: ids that it gives might be another's.
+static int first_number(struct fleet *f, int *exit_status, struct why *why)
+{
+    struct why cause;
+    if (f->self.number)
+        return 0;
+    int rc = open_session(f, exit_status, &cause);
+    if (rc < 0)
+        why_set(why, WHY_OURS, "4.3.0",
+                "%s has no number in the fleet yet, and its first start needs the database: %s",
+                f->name, cause.text);
+    else
+        note_up(f);
+    return rc;
+}
+
+struct fleet *fleet_open(struct config *config, int64_t started_ms, int *exit_status,
+                         struct why *why)
+{
+    struct fleet *f = fleet_new(config);
+    f->started_ms = started_ms;
+    *exit_status = EXIT_CONFIG;
+    int rc = fleet_aim(f, config, why);
+    if (rc == 0) {
+        *exit_status = EXIT_TEMP;
+        f->self_path = self_path(config->state);
+        self_read(f->self_path, config->fleet.name, &f->self);
+        f->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        rc = first_number(f, exit_status, why);
+    }
+    f->state.number = f->self.number;
+    id_node(f->self.number);
+    if (rc == 0 && pthread_create(&f->thread, NULL, fleet_run, f) != 0)
+        rc = why_set(why, WHY_OURS, "4.3.0", "the fleet's thread cannot be started");
+    if (rc == 0)
+        return f;
+    fleet_free(f);
+    return NULL;
+}
+
+void fleet_reload(struct fleet *f, struct config *config)
+{
+    if (!f)
+        return;
+    char *fingerprint = fingerprint_of(config);
+    pthread_mutex_lock(&f->lock);
+    char *former = f->fingerprint;
+    f->fingerprint = fingerprint;
+    pthread_mutex_unlock(&f->lock);
+    free(former);
+}
+
+void fleet_close(struct fleet *f)
+{
+    if (!f)
+        return;
+    eventfd_write(f->stop, 1);
+    pthread_join(f->thread, NULL);
+    fleet_free(f);
+}
+
+// ---- for people
+
+void fleet_get_state(struct fleet *f, struct fleet_state *out)
+{
+    pthread_mutex_lock(&f->lock);
+    *out = f->state;
+    pthread_mutex_unlock(&f->lock);
+}
+
+static json_t *describe(const struct fleet *f)
+{
+    const struct fleet_state *s = &f->state;
+    json_t *j = json_object();
+    json_object_set_new(j, "name", json_text(f->name));
+    json_object_set_new(j, "number", json_integer(s->number));
+    json_object_set_new(j, "database", json_text(f->database));
+    json_object_set_new(j, "connected", json_boolean(s->connected));
+    json_object_set_new(j, "since", json_integer(s->since_ms / 1000));
+    json_object_set_new(j, "trouble", json_text(s->trouble));
+    json_object_set_new(j, "standbys", s->standbys < 0 ? json_null() : json_integer(s->standbys));
+    json_object_set_new(j, "synchronous",
+                        s->standbys < 0 ? json_null() : json_integer(s->synchronous));
+    json_object_set_new(j, "nodes", f->nodes ? json_deep_copy(f->nodes) : json_array());
+    return j;
+}
+
+json_t *fleet_describe(struct fleet *f)
+{
+    pthread_mutex_lock(&f->lock);
+    json_t *j = describe(f);
+    pthread_mutex_unlock(&f->lock);
+    return j;
+}
+
+json_t *fleet_ask(const struct config *config, int *exit_status, struct why *why)
+{
+    struct fleet *f = fleet_new(config);
+    struct node_view view = {0};
+    char id[SCHEMA_ID];
+    json_t *j = NULL;
+    *exit_status = EXIT_CONFIG;
+    if (fleet_aim(f, config, why) == 0) {
+        *exit_status = EXIT_TEMP;
+        f->session = session_open_any(&f->target, &f->host, -1, why);
+    }
+    enum schema_state schema = f->session ? schema_look(f->session, id, why) : SCHEMA_FAILED;
+    if (schema == SCHEMA_OTHER)
+        *exit_status = EXIT_CONFIG;
+    if (schema == SCHEMA_READY &&
+        node_look(f->session, config->fleet.name, f->fingerprint, &view, why) == 0) {
+        note_view(f, &view);
+        target_name(&f->target, f->host, f->database, sizeof f->database);
+        f->state.connected = true;
+        *exit_status = EXIT_YES;
+        j = describe(f);
+    }
+    node_view_free(&view);
+    fleet_free(f);
+    return j;
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: ISC
+// The schema "waxwing" of the fleet's database: made, brought to this program's version, and asked which it has. What
+// the tables are for stands where they are used.
+#ifndef RELAY_FLEET_SCHEMA_H
+#define RELAY_FLEET_SCHEMA_H
+
+#include "relay/fleet/session.h"
+
+#define SCHEMA_VERSION 1
+#define SCHEMA_ID      37 // bytes of the database's own name, a UUID
+
+enum schema_state {
+    SCHEMA_READY,
+    SCHEMA_OTHER, // missing, older or newer; why says what to do
+    SCHEMA_FAILED // it could not be asked; why
+};
+// Which it has; `id` gets the name that the schema was made with.
+enum schema_state schema_look(struct session *s, char id[static SCHEMA_ID], struct why *why);
+
+// What schema_make did.
+struct schema_made {
+    int64_t before; // version; 0: there was none
+    bool monitor;   // the node's role sees the standbys (pg_monitor)
+};
+// Makes what is missing, all of it or nothing, and lets `role` use it. SCHEMA_OTHER: it is newer than this program, or
+// the role is not there.
+enum schema_state schema_make(struct session *s, const char *role, struct schema_made *made,
+                              struct why *why);
+
+#endif

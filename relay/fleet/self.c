@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: ISC
+// The file fleet.node: one line, "1 NUMBER INSTANCE NAME".
+#include "relay/fleet/self.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "relay/base/id.h"
+#include "relay/base/mem.h"
+
+#define SELF_LINE 256 // bytes of the file
+
+char *self_path(const char *state)
+{
+    const char *slash = strrchr(state, '/');
+    return mem_printf("%.*s/fleet.node", slash ? (int)(slash - state) : 1, slash ? state : ".");
+}
+
+static void make_instance(char out[static SELF_INSTANCE])
+{
+    unsigned char bytes[(SELF_INSTANCE - 1) / 2];
+    random_bytes(bytes, sizeof bytes);
+    for (size_t i = 0; i < sizeof bytes; i++)
+        snprintf(out + 2 * i, 3, "%02x", bytes[i]);
+}
+
+static bool self_parse(const char *line, const char *name, struct self *out)
+{
+    struct self read = {.number = 0};
+    int end = 0;
+    if (sscanf(line, "1 %u %32[0-9a-f] %63[^\n]%n", &read.number, read.instance, read.name, &end) !=
+            3 ||
+        line[end] != '\n' || strcmp(read.name, name) != 0 || read.number < 1 ||
+        read.number > SELF_NUMBERS)
+        return false;
+    *out = read;
+    return true;
+}
+
+void self_read(const char *path, const char *name, struct self *out)
+{
+    char line[SELF_LINE] = "";
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, line, sizeof line - 1);
+    if (fd >= 0)
+        close(fd);
+    if (n > 0 && self_parse(line, name, out))
+        return;
+    *out = (struct self){.number = 0};
+    snprintf(out->name, sizeof out->name, "%s", name);
+    make_instance(out->instance);
+}
+
+static int put_line(int fd, const struct self *self)
+{
+    char line[SELF_LINE];
+    int n = snprintf(line, sizeof line, "1 %u %s %s\n", self->number, self->instance, self->name);
+    return write(fd, line, (size_t)n) == n && fsync(fd) == 0 ? 0 : -1;
+}
+
+// The new name is on disk, too.
+static int sync_folder(const char *path)
+{
+    char *folder = mem_dup(path), *slash = strrchr(folder, '/');
+    if (slash)
+        slash[slash == folder] = 0;
+    int fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rc = fd < 0 ? -1 : fsync(fd);
+    if (fd >= 0)
+        close(fd);
+    free(folder);
+    return rc;
+}
+
+int self_write(const char *path, const struct self *self, struct why *why)
+{
+    char *beside = mem_printf("%s.XXXXXX", path);
+    int fd = mkostemp(beside, O_CLOEXEC), rc = -1;
+    if (fd >= 0) {
+        rc = put_line(fd, self) == 0 && rename(beside, path) == 0 ? sync_folder(path) : -1;
+        int error = errno;
+        close(fd);
+        unlink(beside); // where it is no more that does nothing
+        errno = error;
+    }
+    if (rc < 0)
+        why_set(why, WHY_OURS, "4.3.0", "%s cannot be written: %s", path, strerror(errno));
+    free(beside);
+    return rc;
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: ISC
+// The nodes of the fleet (`waxwing fleet status`), and what metrics and the health pages say of it.
+#include "relay/fleet/fleet.h"
+
+#include <stdio.h>
+#include "relay/http/metrics.h"
+#include "relay/http/series.h"
+#include "relay/http/views.h"
+
+static void fleet_differences(struct buf *out, const json_t *node)
+{
+    const json_t *keys = json_object_get(node, "differs"), *key;
+    size_t i;
+    if (!json_array_size(keys))
+        buf_adds(out, "the same");
+    json_array_foreach (keys, i, key) {
+        buf_adds(out, i ? ", " : "");
+        html_text(out, json_string_value(key));
+    }
+}
+
+static void fleet_row(const struct gather *g, struct html_table *t, const json_t *node)
+{
+    bool live = json_is_true(json_object_get(node, "live"));
+    struct buf *out = t->out;
+    html_row(t, NULL);
+    html_cell_text(t, html_string(node, "name"));
+    html_cell(t);
+    html_number(out, (uint64_t)html_integer(node, "number"));
+    html_cell(t);
+    buf_addf(out, "<span class=\"tag %s\">%s</span>", live ? "good" : "bad",
+             live ? "lives" : "silent");
+    if (!live)
+        html_when(out, g->now_ms / 1000 - html_integer(node, "silent"), g->now_ms / 1000);
+    html_cell(t);
+    html_when(out, html_integer(node, "started"), g->now_ms / 1000);
+    html_cell_text(t, html_string(node, "program"));
+    html_cell(t);
+    html_number(out, (uint64_t)html_integer(node, "behind"));
+    html_cell(t);
+    html_number(out, (uint64_t)html_integer(node, "waiting"));
+    html_cell(t);
+    fleet_differences(out, node);
+    html_row_end(t);
+}
+
+static void fleet_head(struct buf *out, const json_t *fleet)
+{
+    const char *trouble = html_string(fleet, "trouble");
+    buf_adds(out, "<p>This is ");
+    html_text(out, html_string(fleet, "name"));
+    buf_adds(out, ". ");
+    if (json_is_true(json_object_get(fleet, "connected"))) {
+        buf_adds(out, "The database on ");
+        html_text(out, html_string(fleet, "database"));
+        buf_adds(out, " answers.</p>\n");
+        return;
+    }
+    buf_adds(out, "The fleet cannot be asked, and mail goes on with what this node knows: ");
+    html_text(out, trouble[0] ? trouble : "there is no connection yet");
+    buf_adds(out, "</p>\n<p>The nodes as they were last seen:</p>\n");
+}
+
+static void fleet_render(struct gather *g, struct buf *out)
+{
+    static const char *const columns[] = {"Node",    "#Number", "State",   "Started", "Version",
+                                          "#Behind", "#Waits",  "Differs", NULL};
+    const json_t *nodes = json_object_get(g->answers[0], "nodes"), *node;
+    struct html_table t;
+    size_t i;
+    gather_begin(g, out, "Fleet", "/fleet", 0);
+    buf_adds(out, "<h1>Fleet</h1>\n");
+    if (gather_trouble(g, out, 0))
+        return;
+    fleet_head(out, g->answers[0]);
+    html_table_begin(&t, out, NULL, columns);
+    json_array_foreach (nodes, i, node)
+        fleet_row(g, &t, node);
+    html_table_end(&t);
+    buf_adds(out, "<p class=\"more\">Behind: changes of others that it has not taken yet. Waits: "
+                  "changes of its own that it has not shared. Differs: keys of the configuration "
+                  "that are not as on this node.</p>\n");
+}
+
+void views_fleet(struct http_call *call, struct relay *relay)
+{
+    json_t *const ask[] = {json_pack("{s:s}", "verb", "fleet")};
+    gather(call, relay, fleet_render, ask, 1);
+}
+
+void metrics_print_fleet(const struct metrics *m, struct buf *out)
+{
+    struct fleet_state s;
+    if (!m->fleet)
+        return;
+    fleet_get_state(m->fleet, &s);
+    series_gauge(out, "waxwing_fleet_connected", s.connected, "1: the fleet's database answers.");
+    series_describe(out, "waxwing_fleet_nodes", "gauge",
+                    "Nodes of the fleet, by whether they have said something of late.");
+    series_value(out, "waxwing_fleet_nodes", "state", "live", NULL, NULL, s.live);
+    series_value(out, "waxwing_fleet_nodes", "state", "silent", NULL, NULL, s.nodes - s.live);
+    series_gauge(out, "waxwing_fleet_behind", s.behind,
+                 "Changes of other nodes that this one has not taken yet.");
+    series_gauge(out, "waxwing_fleet_waiting", s.waiting,
+                 "Changes of this node that it has not shared yet.");
+    series_gauge(out, "waxwing_fleet_standbys", s.standbys < 0 ? 0 : s.standbys,
+                 "Servers that follow the fleet's database.");
+    series_counter(out, "waxwing_fleet_failures_total", s.statements_failed,
+                   "Connections and statements of the fleet that failed.");
+}
+
+bool metrics_fleet_away(const struct metrics *m, char *reason, size_t size)
+{
+    struct fleet_state s = {.connected = true};
+    if (m->fleet)
+        fleet_get_state(m->fleet, &s);
+    snprintf(reason, size, "%s", s.trouble);
+    return !s.connected && s.since_ms;
+}

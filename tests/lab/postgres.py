@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: ISC
+"""Debian's PostgreSQL: a server in a folder of its own, or a standby that follows one."""
+import glob
+import os
+import pwd
+import shutil
+import signal
+
+from tests.lab.process import Process, must, run
+from tests.lab.wait import until
+
+BIN = (sorted(glob.glob("/usr/lib/postgresql/*/bin")) or [""])[-1]
+AS = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+ROLE, PASSWORD = "waxwing", "kestrel"
+
+
+class Postgres:
+    """The superuser comes in over the socket without a password, the role of the nodes over TCP with one."""
+
+    def __init__(self, lab, port=5432, address="127.0.0.1", follows=None, certificate=None, **settings):
+        self.lab, self.port, self.address = lab, port, address
+        self.folder = lab.folder("postgres")
+        self.data = os.path.join(self.folder, "data")
+        postgres = pwd.getpwnam("postgres")
+        os.chown(self.folder, postgres.pw_uid, postgres.pw_gid)
+        self.process = None
+        if follows:
+            must([*AS, f"{BIN}/pg_basebackup", "-h", follows.folder, "-p", follows.port, "-U", "postgres", "-D", self.data,
+                  "-R", "-X", "stream", "-c", "fast", "--no-sync"])
+        else:
+            must([*AS, f"{BIN}/initdb", "-D", self.data, "-U", "postgres", "--no-sync", "--no-locale", "-E", "UTF8",
+                  "--auth-local=trust", "--auth-host=scram-sha-256"], cwd="/")
+        self.configure(port=port, listen_addresses=f"'{address}'", unix_socket_directories=f"'{self.folder}'",
+                       fsync="off", max_connections=40, shared_buffers="16MB", **settings)
+        if certificate:
+            self.encrypt(certificate)
+        lab.at_end(self.close)
+        self.start()
+        if not follows:
+            self.sql(f"CREATE ROLE {ROLE} LOGIN PASSWORD '{PASSWORD}'")
+            self.sql(f"CREATE DATABASE {ROLE}")
+
+    def configure(self, **settings):
+        with open(os.path.join(self.data, "postgresql.conf"), "a", encoding="ascii") as f:
+            f.writelines(f"{name} = {value}\n" for name, value in settings.items())
+
+    def encrypt(self, certificate):
+        for name, source in (("server.crt", certificate.chain_file), ("server.key", certificate.key_file)):
+            shutil.copy(source, os.path.join(self.data, name))
+            shutil.chown(os.path.join(self.data, name), "postgres", "postgres")
+            os.chmod(os.path.join(self.data, name), 0o600)
+        with open(os.path.join(self.data, "pg_hba.conf"), "a", encoding="ascii") as f:
+            f.write("hostssl all all 198.51.100.0/24 scram-sha-256\n")
+        self.configure(ssl="on")
+
+    # --- life ---
+
+    def start(self):
+        self.process = Process([*AS, f"{BIN}/postgres", "-D", self.data], os.path.join(self.folder, "log"), cwd="/")
+        until(lambda: self.answers() or not self.process.alive(), self.told)
+        assert self.process.alive(), self.told()
+        return self
+
+    def told(self):
+        return "postgres; its log:\n" + self.process.output()[-2000:]
+
+    def answers(self):
+        return run([*AS, f"{BIN}/pg_isready", "-q", "-h", self.folder, "-p", self.port]).returncode == 0
+
+    def stop(self):
+        """At once, with its sessions; what is committed stays."""
+        self.process.stop(signal.SIGINT)
+
+    def kill(self):
+        self.process.send(signal.SIGQUIT)
+        self.process.wait()
+
+    def promote(self):
+        must([*AS, f"{BIN}/pg_ctl", "promote", "-w", "-D", self.data])
+
+    def close(self):
+        if self.process and self.process.alive():
+            self.kill()
+
+    # --- asking ---
+
+    def sql(self, text, database="postgres"):
+        """As the superuser; the rows, fields parted by |."""
+        out = must([*AS, f"{BIN}/psql", "-h", self.folder, "-p", self.port, "-U", "postgres", "-d", database, "-qAtX", "-v",
+                    "ON_ERROR_STOP=1", "-c", text])
+        return [line.split("|") for line in out.splitlines()]
+
+    def fleet(self, text):
+        return self.sql(text, ROLE)
+
+    @property
+    def uri(self):
+        return f"postgresql://{ROLE}@{self.address}:{self.port}/{ROLE}"
+
+    @property
+    def owner(self):
+        return f"postgresql:///{ROLE}?host={self.folder}&port={self.port}&user=postgres"
