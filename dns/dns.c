@@ -24,6 +24,7 @@
 #include "relay/base/list.h"
 #include "relay/base/maxima.h"
 #include "relay/base/mem.h"
+#include "relay/base/naming.h"
 
 #define CACHE_BYTES    67108864 // without a ceiling from the caller
 #define TICK_MS        500
@@ -420,6 +421,7 @@ static int open_resolver(struct dns *dns, const struct dns_options *options, str
 
 static void *dns_run(void *arg)
 {
+    naming_thread("dns");
     sigset_t all; // signals are the main thread's; a broken pipe is an error like others here
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, NULL);

@@ -19,6 +19,7 @@
 #include "relay/base/clock.h"
 #include "relay/base/maxima.h"
 #include "relay/base/mem.h"
+#include "relay/base/naming.h"
 
 #define PER_ZONE     8    // outstanding lookups that share a zone
 #define UDP_TRY_MS   3000 // a lost packet is asked again elsewhere
@@ -429,6 +430,7 @@ static void resolver_run_stop(struct item *item)
 
 static void *resolver_run(void *arg)
 {
+    naming_thread("resolver");
     sigset_t all; // signals are the main thread's; a broken pipe is an error like others here
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, NULL);

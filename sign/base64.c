@@ -7,18 +7,22 @@ static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv
 int base64_encode(const void *bytes, size_t n, struct buf *out)
 {
     const unsigned char *p = bytes;
-    while (n) {
+    unsigned char *to;
+    if (buf_reserve(out, (n + 2) / 3 * 4, &to) < 0)
+        return -1;
+    for (out->len += (n + 2) / 3 * 4; n; to += 4) {
         size_t part = n < 3 ? n : 3;
         unsigned v = (unsigned)p[0] << 16;
         v |= part > 1 ? (unsigned)p[1] << 8 : 0;
         v |= part > 2 ? p[2] : 0;
-        char four[4] = {alphabet[v >> 18], alphabet[v >> 12 & 63],
-                        part > 1 ? alphabet[v >> 6 & 63] : '=', part > 2 ? alphabet[v & 63] : '='};
-        buf_add(out, four, 4);
+        to[0] = (unsigned char)alphabet[v >> 18];
+        to[1] = (unsigned char)alphabet[v >> 12 & 63];
+        to[2] = (unsigned char)(part > 1 ? alphabet[v >> 6 & 63] : '=');
+        to[3] = (unsigned char)(part > 2 ? alphabet[v & 63] : '=');
         p += part;
         n -= part;
     }
-    return out->full ? -1 : 0;
+    return 0;
 }
 
 static int value_of(unsigned char c)

@@ -23,13 +23,12 @@ struct body_hash {
 
 // One canonical form on its way.
 struct form {
-    bool wanted;
     bool text_seen;       // something but empty lines has come
     bool space;           // relaxed: a run of blanks waits for what follows
     uint64_t empty_lines; // line ends held back: at the end of the body they do not count
     uint64_t total;       // canonical bytes so far
     size_t staged;
-    unsigned char stage[STAGE];
+    unsigned char *stage; // STAGE bytes; NULL while not wanted
 };
 
 struct body_hashes {
@@ -53,6 +52,8 @@ void body_hashes_free(struct body_hashes *h)
     for (size_t i = 0; i < h->n; i++)
         if (h->at[i].state)
             gnutls_hash_deinit(h->at[i].state, NULL);
+    free(h->forms[CANON_SIMPLE].stage);
+    free(h->forms[CANON_RELAXED].stage);
     free(h);
 }
 
@@ -75,7 +76,8 @@ int body_hashes_want(struct body_hashes *h, enum canon canon, uint64_t limit)
     *b = (struct body_hash){.canon = canon, .limit = limit, .left = limit};
     int rc = gnutls_hash_init(&b->state, GNUTLS_DIG_SHA256);
     assert(rc == 0);
-    h->forms[canon].wanted = true;
+    if (!h->forms[canon].stage)
+        h->forms[canon].stage = mem_grow(NULL, STAGE, 1);
     return 0;
 }
 
@@ -125,37 +127,63 @@ static void release_lines(struct body_hashes *h, enum canon canon)
     f->text_seen = true;
 }
 
+static bool is_space_at(const unsigned char *p, size_t n, size_t i)
+{
+    return i >= n || p[i] == ' ' || p[i] == '\t';
+}
+
+// A byte of the word is zero (exact as an answer, not as to which one).
+static bool has_zero(uint64_t word)
+{
+    return ((word - 0x0101010101010101u) & ~word & 0x8080808080808080u) != 0;
+}
+
+// How many bytes go out as they are: up to a tab, or a blank with another or the end behind it. Eight at a time where
+// nothing of that kind is among them; p[n] is not read.
+static size_t plain_run(const unsigned char *p, size_t n)
+{
+    size_t i = 0;
+    for (uint64_t here, next; i + 9 <= n; i += 8) {
+        memcpy(&here, p + i, 8);
+        memcpy(&next, p + i + 1, 8);
+        // Where both are a blank their union is one too; other pairs only look like it, and are looked at singly.
+        if (has_zero(here ^ 0x0909090909090909u) ||
+            has_zero((here ^ 0x2020202020202020u) | (next ^ 0x2020202020202020u)) ||
+            has_zero((here ^ 0x2020202020202020u) | (next ^ 0x0909090909090909u)))
+            break;
+    }
+    while (i < n && p[i] != '\t' && !(p[i] == ' ' && is_space_at(p, n, i + 1)))
+        i++;
+    return i;
+}
+
+// Runs of blanks become one space, and none at the end of a line.
 static void relaxed_text(struct body_hashes *h, const unsigned char *p, size_t n)
 {
     struct form *f = &h->forms[CANON_RELAXED];
-    size_t i = 0;
-    while (i < n) {
-        size_t start = i;
-        while (i < n && (p[i] == ' ' || p[i] == '\t'))
-            i++;
-        if (i > start)
+    for (size_t i = 0, run; i < n; i += run) {
+        if (is_space_at(p, n, i)) {
             f->space = true;
-        start = i;
-        while (i < n && p[i] != ' ' && p[i] != '\t')
-            i++;
-        if (i == start)
+            run = 1;
             continue;
+        }
         release_lines(h, CANON_RELAXED);
         if (f->space)
             emit(h, CANON_RELAXED, " ", 1);
         f->space = false;
-        emit(h, CANON_RELAXED, p + start, i - start);
+        run = plain_run(p + i, n - i);
+        emit(h, CANON_RELAXED, p + i, run);
     }
 }
 
 static void canon_text(struct body_hashes *h, const unsigned char *p, size_t n)
 {
     h->line_open = true;
-    if (h->forms[CANON_SIMPLE].wanted) {
+    if (h->forms[CANON_SIMPLE].stage) {
         release_lines(h, CANON_SIMPLE);
         emit(h, CANON_SIMPLE, p, n);
     }
-    if (h->forms[CANON_RELAXED].wanted)
+    if (h->forms[CANON_RELAXED].stage)
         relaxed_text(h, p, n);
 }
 
@@ -202,6 +230,8 @@ void body_hashes_finish(struct body_hashes *h)
         line_end(h);
     h->finished = true;
     for (int canon = CANON_SIMPLE; canon <= CANON_RELAXED; canon++) {
+        if (!h->forms[canon].stage)
+            continue;
         if (canon == CANON_SIMPLE || h->forms[canon].text_seen)
             emit(h, canon, "\r\n", 2);
         canon_flush(h, canon);
@@ -239,15 +269,20 @@ static int simple_field(struct span whole, struct buf *out)
     return out->full ? -1 : 0;
 }
 
-// Line ends inside a field are folds, since the next line begins with a blank; a CR elsewhere is text.
+// Line ends inside a field are folds, since the next line begins with a blank; a CR elsewhere is text. Nothing grows:
+// what is written is no longer than the field with its colon and line end.
 static int relaxed_field(const struct field *field, struct buf *out)
 {
+    unsigned char *start, *to;
+    if (buf_reserve(out, field->name.n + field->value.n + 3, &start) < 0)
+        return -1;
+    to = start;
     for (size_t i = 0; i < field->name.n; i++)
-        buf_addc(out, (char)ascii_lower(field->name.p[i]));
-    buf_addc(out, ':');
+        *to++ = (unsigned char)ascii_lower(field->name.p[i]);
+    *to++ = ':';
+    const unsigned char *begin = to;
     struct span v = field->value;
     bool space = false;
-    bool begun = false;
     for (size_t i = 0; i < v.n; i++) {
         if (v.p[i] == '\n' || (v.p[i] == '\r' && i + 1 < v.n && v.p[i + 1] == '\n'))
             continue;
@@ -255,14 +290,15 @@ static int relaxed_field(const struct field *field, struct buf *out)
             space = true;
             continue;
         }
-        if (space && begun)
-            buf_addc(out, ' ');
+        if (space && to > begin)
+            *to++ = ' ';
         space = false;
-        begun = true;
-        buf_addc(out, (char)v.p[i]);
+        *to++ = v.p[i];
     }
-    buf_adds(out, "\r\n");
-    return out->full ? -1 : 0;
+    *to++ = '\r';
+    *to++ = '\n';
+    out->len += (size_t)(to - start);
+    return 0;
 }
 
 int canon_field(enum canon canon, const struct field *field, struct buf *out)

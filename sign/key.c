@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
-// Private keys for signing. A GnuTLS key object in front; behind it Ed25519 is done by GnuTLS, RSA by
-// libcrypto through callbacks. RFC 6376 section 3.3, RFC 8301 (sizes), RFC 8463 (Ed25519).
+// Private keys for signing. GnuTLS reads and writes them and does Ed25519; RSA signatures are made by
+// libcrypto (rsa.c). RFC 6376 section 3.3, RFC 8301 (sizes), RFC 8463 (Ed25519).
 #include "sign/key.h"
 
 #include <assert.h>
@@ -9,8 +9,6 @@
 #include <gnutls/abstract.h>
 #include <gnutls/crypto.h>
 #include <gnutls/x509.h>
-#include <openssl/evp.h>
-#include <openssl/rsa.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +17,7 @@
 #include "relay/base/maxima.h"
 #include "relay/base/mem.h"
 #include "sign/base64.h"
+#include "sign/rsa_inside.h"
 
 #define MAX_KEY_FILE 65536 // bytes
 
@@ -27,76 +26,9 @@ struct sign_key {
     enum key_type type;
     unsigned bits;
     gnutls_x509_privkey_t x509; // as loaded or made: what is saved and published
-    gnutls_privkey_t privkey;   // what signs
+    gnutls_privkey_t privkey;   // what signs: Ed25519
+    struct rsa *rsa;            // RSA
 };
-
-// GnuTLS hands over the finished DigestInfo (GNUTLS_SIGN_RSA_RAW): no digest is set on this side.
-static int sign_key_rsa_sign(gnutls_privkey_t key, gnutls_sign_algorithm_t algorithm,
-                             void *userdata, unsigned flags, const gnutls_datum_t *hash,
-                             gnutls_datum_t *signature)
-{
-    (void)key;
-    (void)flags;
-    if (algorithm != GNUTLS_SIGN_RSA_RAW)
-        return GNUTLS_E_UNSUPPORTED_SIGNATURE_ALGORITHM;
-    int rc = GNUTLS_E_PK_SIGN_FAILED;
-    size_t n = 0;
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(userdata, NULL);
-    signature->data = NULL;
-    if (!ctx || EVP_PKEY_sign_init(ctx) <= 0 ||
-        EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) <= 0 ||
-        EVP_PKEY_sign(ctx, NULL, &n, hash->data, hash->size) <= 0)
-        goto out;
-    signature->data = gnutls_malloc(n);
-    if (!signature->data || EVP_PKEY_sign(ctx, signature->data, &n, hash->data, hash->size) <= 0)
-        goto out;
-    signature->size = (unsigned)n;
-    rc = 0;
-out:
-    if (rc < 0) {
-        gnutls_free(signature->data);
-        signature->data = NULL;
-    }
-    EVP_PKEY_CTX_free(ctx);
-    return rc;
-}
-
-static int sign_key_rsa_info(gnutls_privkey_t key, unsigned flags, void *userdata)
-{
-    (void)key;
-    if (flags & GNUTLS_PRIVKEY_INFO_PK_ALGO)
-        return GNUTLS_PK_RSA;
-    if (flags & GNUTLS_PRIVKEY_INFO_PK_ALGO_BITS)
-        return EVP_PKEY_get_bits(userdata);
-    if (flags & GNUTLS_PRIVKEY_INFO_HAVE_SIGN_ALGO)
-        return GNUTLS_FLAGS_TO_SIGN_ALGO(flags) == GNUTLS_SIGN_RSA_SHA256;
-    return -1;
-}
-
-static void sign_key_rsa_free(gnutls_privkey_t key, void *userdata)
-{
-    (void)key;
-    EVP_PKEY_free(userdata);
-}
-
-static int behind_libcrypto(gnutls_privkey_t privkey, gnutls_x509_privkey_t x509)
-{
-    gnutls_datum_t der = {NULL, 0};
-    int rc = gnutls_x509_privkey_export2(x509, GNUTLS_X509_FMT_DER, &der);
-    if (rc < 0)
-        return rc;
-    const unsigned char *p = der.data;
-    EVP_PKEY *pkey = d2i_PrivateKey(EVP_PKEY_RSA, NULL, &p, (long)der.size);
-    gnutls_memset(der.data, 0, der.size);
-    gnutls_free(der.data);
-    if (!pkey)
-        return GNUTLS_E_PK_INVALID_PRIVKEY;
-    rc = gnutls_privkey_import_ext4(privkey, pkey, NULL, sign_key_rsa_sign, NULL, sign_key_rsa_free,
-                                    sign_key_rsa_info, 0);
-    if (rc < 0)
-        EVP_PKEY_free(pkey);
-    return rc;
-}
 
 // Takes over x509, also on failure. `what` names the key in why.
 static struct sign_key *from_x509(gnutls_x509_privkey_t x509, const char *what, struct why *why)
@@ -105,8 +37,7 @@ static struct sign_key *from_x509(gnutls_x509_privkey_t x509, const char *what, 
     atomic_init(&key->refs, 1);
     key->x509 = x509;
     int algorithm = gnutls_x509_privkey_get_pk_algorithm2(x509, &key->bits);
-    int rc = gnutls_privkey_init(&key->privkey);
-    assert(rc == 0);
+    int rc;
     if (algorithm == GNUTLS_PK_RSA) {
         key->type = KEY_RSA;
         if (key->bits < KEY_MIN_RSA_BITS || key->bits > MAX_KEY_BITS) {
@@ -114,10 +45,13 @@ static struct sign_key *from_x509(gnutls_x509_privkey_t x509, const char *what, 
                     what, key->bits, KEY_MIN_RSA_BITS, MAX_KEY_BITS);
             goto bad;
         }
-        rc = behind_libcrypto(key->privkey, x509);
+        key->rsa = rsa_new(x509);
+        rc = key->rsa ? 0 : GNUTLS_E_PK_INVALID_PRIVKEY;
     } else if (algorithm == GNUTLS_PK_EDDSA_ED25519) {
         key->type = KEY_ED25519;
         key->bits = 256;
+        rc = gnutls_privkey_init(&key->privkey);
+        assert(rc == 0);
         rc = gnutls_privkey_import_x509(key->privkey, x509, GNUTLS_PRIVKEY_IMPORT_COPY);
     } else {
         why_set(why, WHY_OURS, "4.3.5", "%s is neither an RSA nor an Ed25519 key", what);
@@ -210,7 +144,9 @@ void sign_key_unref(struct sign_key *key)
 {
     if (!key || atomic_fetch_sub(&key->refs, 1) > 1)
         return;
-    gnutls_privkey_deinit(key->privkey);
+    if (key->privkey)
+        gnutls_privkey_deinit(key->privkey);
+    rsa_free(key->rsa);
     gnutls_x509_privkey_deinit(key->x509);
     free(key);
 }
@@ -289,26 +225,37 @@ int sign_key_record(const struct sign_key *key, struct buf *out)
     return rc;
 }
 
+static int as_text(const void *signature, size_t n, struct buf *out, struct why *why)
+{
+    if (base64_encode(signature, n, out) == 0)
+        return 0;
+    return why_set(why, WHY_OURS, "4.3.5", "the signature has no room");
+}
+
+// Ed25519 signs the SHA-256 digest as its message (RFC 8463 section 3).
+static int sign_ed25519(const struct sign_key *key, unsigned char digest[static 32],
+                        struct buf *out, struct why *why)
+{
+    gnutls_datum_t message = {digest, 32}, signature = {NULL, 0};
+    int rc =
+        gnutls_privkey_sign_data2(key->privkey, GNUTLS_SIGN_EDDSA_ED25519, 0, &message, &signature);
+    if (rc < 0)
+        return why_set(why, WHY_OURS, "4.3.5", "signing failed: %s", gnutls_strerror(rc));
+    rc = as_text(signature.data, signature.size, out, why);
+    gnutls_free(signature.data);
+    return rc;
+}
+
 int sign_key_sign(const struct sign_key *key, const void *data, size_t n, struct buf *out,
                   struct why *why)
 {
-    gnutls_datum_t input = {(void *)(uintptr_t)data, (unsigned)n};
-    gnutls_datum_t signature = {NULL, 0};
-    int rc;
-    if (key->type == KEY_RSA) {
-        rc = gnutls_privkey_sign_data2(key->privkey, GNUTLS_SIGN_RSA_SHA256, 0, &input, &signature);
-    } else {
-        // Ed25519 signs the SHA-256 digest as its message (RFC 8463 section 3).
-        unsigned char digest[32];
-        rc = gnutls_hash_fast(GNUTLS_DIG_SHA256, data, n, digest);
-        assert(rc == 0);
-        gnutls_datum_t message = {digest, sizeof digest};
-        rc = gnutls_privkey_sign_data2(key->privkey, GNUTLS_SIGN_EDDSA_ED25519, 0, &message,
-                                       &signature);
-    }
-    if (rc < 0)
-        return why_set(why, WHY_OURS, "4.3.5", "signing failed: %s", gnutls_strerror(rc));
-    rc = base64_encode(signature.data, signature.size, out);
-    gnutls_free(signature.data);
-    return rc < 0 ? why_set(why, WHY_OURS, "4.3.5", "the signature has no room") : 0;
+    unsigned char digest[32], signature[RSA_SIGNATURE];
+    size_t length;
+    int rc = gnutls_hash_fast(GNUTLS_DIG_SHA256, data, n, digest);
+    assert(rc == 0);
+    if (key->type == KEY_ED25519)
+        return sign_ed25519(key, digest, out, why);
+    if (rsa_sign(key->rsa, digest, signature, &length) < 0)
+        return why_set(why, WHY_OURS, "4.3.5", "signing failed: libcrypto made no signature");
+    return as_text(signature, length, out, why);
 }

@@ -43,6 +43,30 @@ static bool is_name(struct span name)
     return name.n > 0;
 }
 
+// The names of a list, taken apart once.
+struct names {
+    struct span at[MAX_SELECTED_NAMES];
+    size_t n;
+};
+
+static void names_read(struct names *names, const char *list)
+{
+    struct span name;
+    names->n = 0;
+    for (struct span rest = span_text(list);
+         names->n < MAX_SELECTED_NAMES && next_name(&rest, &name);)
+        if (is_name(name))
+            names->at[names->n++] = name;
+}
+
+static bool names_have(const struct names *names, size_t n, struct span wanted)
+{
+    for (size_t i = 0; i < n; i++)
+        if (names->at[i].n == wanted.n && span_equal_nocase(names->at[i], wanted))
+            return true;
+    return false;
+}
+
 static void selection_add_name(struct span name, size_t times, struct buf *out)
 {
     for (; times; times--) {
@@ -57,21 +81,25 @@ static size_t selection_count(const struct header *header, struct span name)
 {
     size_t n = 0;
     for (size_t i = 0; i < header->n; i++)
-        n += span_equal_nocase(header->fields[i].name, name);
+        n += header->fields[i].name.n == name.n && span_equal_nocase(header->fields[i].name, name);
     return n;
 }
 
 void selection_list(const struct header *header, const char *names, const char *oversign,
                     struct buf *out)
 {
-    struct span name;
-    for (struct span rest = span_text(names); next_name(&rest, &name);)
-        if (is_name(name) && !has(buf_span(out), name))
-            selection_add_name(name, selection_count(header, name) + has(span_text(oversign), name),
-                               out);
-    for (struct span rest = span_text(oversign); next_name(&rest, &name);)
-        if (is_name(name) && !has(buf_span(out), name))
-            selection_add_name(name, selection_count(header, name) + 1, out);
+    struct names wanted, over;
+    names_read(&wanted, names);
+    names_read(&over, oversign);
+    for (size_t i = 0; i < wanted.n; i++) {
+        size_t times =
+            selection_count(header, wanted.at[i]) + names_have(&over, over.n, wanted.at[i]);
+        if (times && !names_have(&wanted, i, wanted.at[i]))
+            selection_add_name(wanted.at[i], times, out);
+    }
+    for (size_t i = 0; i < over.n; i++)
+        if (!names_have(&wanted, wanted.n, over.at[i]) && !names_have(&over, i, over.at[i]))
+            selection_add_name(over.at[i], selection_count(header, over.at[i]) + 1, out);
 }
 
 bool selection_covers(const struct header *header, struct span list, const char *names)
@@ -99,7 +127,8 @@ int selection_canon(enum canon canon, const struct header *header, struct span l
             rc = -1;
         for (size_t i = header->n; rc == 0 && i-- > 0;) {
             const struct field *field = &header->fields[i];
-            if (used[i] || field == own || !span_equal_nocase(field->name, name))
+            if (used[i] || field == own || field->name.n != name.n ||
+                !span_equal_nocase(field->name, name))
                 continue;
             used[i] = true;
             rc = canon_field(canon, field, out);

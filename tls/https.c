@@ -17,6 +17,7 @@
 #include "relay/base/buf.h"
 #include "relay/base/list.h"
 #include "relay/base/mem.h"
+#include "relay/base/naming.h"
 #include "tls/https_inside.h"
 #include "tls/https_transfer.h"
 #include "tls/sts.h"
@@ -374,6 +375,7 @@ void https_cancel(struct https_request *r)
 
 static void https_run_loop(void *arg)
 {
+    naming_thread("https");
     struct https *https = arg;
     uv_run(&https->loop, UV_RUN_DEFAULT);
 }

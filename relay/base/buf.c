@@ -65,7 +65,13 @@ int buf_adds(struct buf *b, const char *text)
 
 int buf_addc(struct buf *b, char c)
 {
-    return buf_add(b, &c, 1);
+    unsigned char *room;
+    if (b->len + 1 >= b->cap || b->len >= b->max) {
+        if (buf_reserve(b, 1, &room) < 0)
+            return -1;
+    }
+    b->data[b->len++] = (unsigned char)c;
+    return 0;
 }
 
 int buf_addspan(struct buf *b, struct span s)
@@ -73,20 +79,22 @@ int buf_addspan(struct buf *b, struct span s)
     return buf_add(b, s.p, s.n);
 }
 
+// Most texts fit into the room that is there; one that does not is written once more.
 int buf_addf(struct buf *b, const char *format, ...)
 {
     va_list args, again;
+    unsigned char *room;
+    size_t there = b->cap > b->len ? b->cap - b->len : 0;
     va_start(args, format);
     va_copy(again, args);
-    int n = vsnprintf(NULL, 0, format, args);
+    int n = vsnprintf(there ? (char *)b->data + b->len : NULL, there, format, args);
     va_end(args);
     assert(n >= 0);
-    unsigned char *room;
     int rc = buf_reserve(b, (size_t)n, &room);
-    if (rc == 0) {
+    if (rc == 0 && (size_t)n >= there)
         vsnprintf((char *)room, (size_t)n + 1, format, again);
+    if (rc == 0)
         b->len += (size_t)n;
-    }
     va_end(again);
     return rc;
 }

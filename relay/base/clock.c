@@ -111,11 +111,18 @@ bool clock_read_rfc5322(const char *text, int64_t *s)
     return true;
 }
 
+// The text of the same second is asked for again and again, and gmtime_r takes a lock of the C library.
 void clock_rfc3339(int64_t ms, char out[static 40])
 {
+    static _Thread_local int64_t second = INT64_MIN;
+    static _Thread_local char text[40];
     time_t s = (time_t)(ms / 1000);
-    struct tm t;
-    gmtime_r(&s, &t);
-    snprintf(out, 40, "%04d-%02d-%02dT%02d:%02d:%02dZ", t.tm_year + 1900, t.tm_mon + 1, t.tm_mday,
-             t.tm_hour, t.tm_min, t.tm_sec);
+    if (s != second) {
+        struct tm t;
+        gmtime_r(&s, &t);
+        snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02dZ", t.tm_year + 1900,
+                 t.tm_mon + 1, t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec);
+        second = s;
+    }
+    memcpy(out, text, sizeof text);
 }

@@ -272,8 +272,9 @@ void content_stuff(struct content_stuffer *s, struct span piece, content_put *pu
     if (*p == '.' && s->last[1] == '\n')
         put(to, ".", 1);
     // Only a dot behind a line end matters; everything between two of them goes in one run.
-    while ((p = memmem(p, (size_t)(end - p), "\n.", 2))) {
-        p++;
+    while (p < end && (p = memchr(p, '\n', (size_t)(end - p)))) {
+        if (++p == end || *p != '.')
+            continue;
         put(to, start, (size_t)(p - start));
         put(to, ".", 1);
         start = p;

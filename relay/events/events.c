@@ -5,6 +5,7 @@
 #include <string.h>
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
+#include "relay/base/naming.h"
 #include "relay/events/inside.h"
 #include "relay/log/log.h"
 
@@ -221,6 +222,7 @@ static void events_on_tick(uv_timer_t *timer)
 
 static void events_run_loop(void *arg)
 {
+    naming_thread("events");
     struct events *e = arg;
     uv_run(&e->loop, UV_RUN_DEFAULT);
 }

@@ -21,7 +21,8 @@ struct receive {
     struct receive_options o;
     struct receive_scan scan;
     bool header_done;
-    uint64_t bytes; // of content
+    size_t header_line; // bytes of the header's line under way
+    uint64_t bytes;     // of content
     struct body_hashes *hashes;
     struct why why; // the first fault
     struct spool_large *large;
@@ -75,28 +76,35 @@ static void header_complete(struct receive *r)
         receive_refuse(r);
 }
 
+// How many of the bytes belong to the header, its empty line included; 0: that did not come yet. The scan lets only
+// CRLF through, so a line of two bytes is the empty one.
+static size_t header_end(struct receive *r, struct span bytes)
+{
+    const unsigned char *p = bytes.p, *end = bytes.p + bytes.n, *lf;
+    for (; p < end && (lf = memchr(p, '\n', (size_t)(end - p))); p = lf + 1) {
+        size_t line = r->header_line + (size_t)(lf + 1 - p);
+        r->header_line = 0;
+        if (line == 2)
+            return (size_t)(lf + 1 - bytes.p);
+    }
+    r->header_line += (size_t)(end - p);
+    return 0;
+}
+
 // Adds to the header what belongs to it; returns the bytes that are body already.
 static struct span take_header(struct receive *r, struct span bytes)
 {
     struct buf *h = &r->o.message->header;
-    size_t before = h->len, room = h->max - before;
-    buf_add(h, bytes.p, bytes.n < room ? bytes.n : room);
-    size_t from = before > 3 ? before - 3 : 0, end = 0;
-    if (h->len >= 2 && memcmp(h->data, "\r\n", 2) == 0)
-        end = 2; // no field at all
-    const unsigned char *hit = end ? NULL : memmem(h->data + from, h->len - from, "\r\n\r\n", 4);
-    if (hit)
-        end = (size_t)(hit - h->data) + 4;
-    if (end && end <= r->o.limits->header_size) {
-        buf_cut(h, end);
-        header_complete(r);
-        return span_from(bytes, end - before);
-    }
-    if (end || h->len > r->o.limits->header_size) {
+    size_t end = header_end(r, bytes), n = end ? end : bytes.n;
+    if (n > r->o.limits->header_size || h->len > r->o.limits->header_size - n) {
         why_say(&r->why, HEADER_TOO_LARGE, (unsigned long long)r->o.limits->header_size);
         receive_refuse(r);
+        return span_of(NULL, 0);
     }
-    return span_of(NULL, 0);
+    buf_add(h, bytes.p, n);
+    if (end)
+        header_complete(r);
+    return span_from(bytes, n);
 }
 
 static void receive_content(void *arg, struct span bytes)

@@ -20,6 +20,7 @@
 #include "relay/base/reasons.h"
 
 #define LINE_MAX_BYTES 65536
+#define LINE_BYTES     500 // what most lines need
 
 static atomic_int setup_level = LOG_INFO;
 static atomic_bool setup_json, setup_mask, setup_priorities, setup_timed;
@@ -143,12 +144,23 @@ static void json_string(struct span value, struct buf *out)
     buf_adds(out, cut ? "...\"" : "\"");
 }
 
+static void add_number(struct buf *out, int64_t value)
+{
+    char digits[24], *at = digits + sizeof digits;
+    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    do
+        *--at = (char)('0' + rest % 10);
+    while (rest /= 10);
+    if (value < 0)
+        *--at = '-';
+    buf_add(out, at, (size_t)(digits + sizeof digits - at));
+}
+
 static void key_begin(struct logline *line, const char *key)
 {
-    if (line->json)
-        buf_addf(&line->out, ",\"%s\":", key);
-    else
-        buf_addf(&line->out, " %s=", key);
+    buf_adds(&line->out, line->json ? ",\"" : " ");
+    buf_adds(&line->out, key);
+    buf_adds(&line->out, line->json ? "\":" : "=");
 }
 
 // Takes back what a full line could not hold.
@@ -197,7 +209,7 @@ void log_number(struct logline *line, const char *key, int64_t value)
         return;
     size_t before = line->out.len;
     key_begin(line, key);
-    buf_addf(&line->out, "%" PRId64, value);
+    add_number(&line->out, value);
     field_end(line, before);
 }
 
@@ -245,15 +257,23 @@ void log_begin(struct logline *line, enum log_level level, const char *event, ui
     if (!line->on)
         return;
     char name[ID_TEXT] = "-", time[40];
+    unsigned char *room;
+    (void)buf_reserve(&line->out, LINE_BYTES, &room);
     if (id)
         id_text(id, name);
     if (atomic_load(&setup_priorities))
         buf_adds(&line->out, level_priorities[level]);
-    clock_rfc3339(clock_ms(), time);
+    bool timed = atomic_load(&setup_timed) && !atomic_load(&setup_priorities);
+    if (line->json || timed)
+        clock_rfc3339(clock_ms(), time);
     if (!line->json) {
-        if (atomic_load(&setup_timed) && !atomic_load(&setup_priorities))
-            buf_addf(&line->out, "%s ", time);
-        buf_addf(&line->out, "%s %s", name, event);
+        if (timed) {
+            buf_adds(&line->out, time);
+            buf_addc(&line->out, ' ');
+        }
+        buf_adds(&line->out, name);
+        buf_addc(&line->out, ' ');
+        buf_adds(&line->out, event);
         return;
     }
     buf_addf(&line->out, "{\"time\":\"%s\",\"level\":\"%s\",\"event\":\"%s\"", time,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: ISC
 // Two buffers: callers fill one under a mutex, the thread writes the other, and they change places. The
-// thread alone may block, in the write to standard error.
+// thread alone may block, in the write to standard error. After a write it lets lines gather for a moment, so that a
+// busy relay pays for one wake-up and one write where there are many lines; a line after a pause is written at once.
 #include "relay/log/writer.h"
 
 #include <errno.h>
@@ -11,8 +12,11 @@
 #include <time.h>
 #include <unistd.h>
 #include "relay/base/buf.h"
+#include "relay/base/naming.h"
 
 #define PIECE 65536 // bytes of one write
+#define GATHER                                                                                     \
+    5 // milliseconds from one write to the next, unless PIECE bytes or an urgent line wait
 
 static struct {
     pthread_mutex_t lock;
@@ -21,6 +25,8 @@ static struct {
     struct buf waiting;
     size_t writing; // bytes that the thread has taken and not yet written
     bool running, closing, ended;
+    bool asleep; // the thread waits for a first line
+    bool urgent; // a line that waits is not to be kept back
     uint64_t dropped, told;
     void (*tell)(uint64_t lines);
 } w = {.lock = PTHREAD_MUTEX_INITIALIZER, .emptied = PTHREAD_COND_INITIALIZER};
@@ -69,27 +75,63 @@ static void tell_dropped(void)
     pthread_mutex_lock(&w.lock);
 }
 
+static bool may_gather(void)
+{
+    return !w.closing && !w.urgent && w.waiting.len < PIECE;
+}
+
+// Until there is something to write that has waited long enough; under the lock.
+static void await_lines(const struct timespec *next)
+{
+    while (may_gather() && pthread_cond_timedwait(&w.filled, &w.lock, next) != ETIMEDOUT)
+        ;
+    w.asleep = true;
+    while (!w.waiting.len && !w.closing)
+        pthread_cond_wait(&w.filled, &w.lock);
+    w.asleep = w.urgent = false;
+}
+
+static struct timespec next_write(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_nsec += GATHER * 1000000L;
+    if (t.tv_nsec >= 1000000000) {
+        t.tv_sec++;
+        t.tv_nsec -= 1000000000;
+    }
+    return t;
+}
+
 static void *writer_run(void *arg)
 {
+    naming_thread("log");
     (void)arg;
+    struct timespec next = {0}; // long past: the first line is written at once
+    struct buf now; // what is being written; its memory serves the lines after those that wait
+    buf_init(&now, w.waiting.max);
     pthread_mutex_lock(&w.lock);
     for (;;) {
-        while (!w.waiting.len && !w.closing)
-            pthread_cond_wait(&w.filled, &w.lock);
+        await_lines(&next);
         if (!w.waiting.len)
             break;
-        struct buf now = w.waiting;
-        buf_init(&w.waiting, now.max);
+        struct buf empty = now;
+        now = w.waiting;
+        w.waiting = empty;
         w.writing = now.len;
         pthread_mutex_unlock(&w.lock);
         uint64_t lost = writer_write_all(now.data, now.len);
-        buf_free(&now);
+        buf_reset(&now);
+        if (now.cap > 4 * PIECE)
+            buf_free(&now);
+        next = next_write();
         pthread_mutex_lock(&w.lock);
         w.writing = 0;
         w.dropped += lost;
         if (!lost) // else nobody would read that either
             tell_dropped();
     }
+    buf_free(&now);
     w.ended = true;
     pthread_cond_signal(&w.emptied);
     pthread_mutex_unlock(&w.lock);
@@ -131,8 +173,10 @@ void writer_stop(void)
     w.running =
         !ended; // a thread that hangs in its write goes with the process; nobody waits for it
     pthread_mutex_unlock(&w.lock);
-    if (ended)
+    if (ended) {
         pthread_join(w.thread, NULL);
+        buf_free(&w.waiting);
+    }
 }
 
 void writer_put(struct span line, bool urgent)
@@ -143,8 +187,12 @@ void writer_put(struct span line, bool urgent)
         size_t room = WRITER_ROOM + (urgent ? WRITER_RESERVE : 0);
         if (w.writing + w.waiting.len + line.n > room)
             w.dropped++;
-        else if (buf_addspan(&w.waiting, line) == 0 && w.waiting.len == line.n)
-            pthread_cond_signal(&w.filled);
+        else if (buf_addspan(&w.waiting, line) == 0) {
+            w.urgent = w.urgent || urgent;
+            if (w.asleep || !may_gather())
+                pthread_cond_signal(&w.filled);
+            w.asleep = false;
+        }
     }
     pthread_mutex_unlock(&w.lock);
     if (!running)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "config/login.h"
 #include "relay/base/mem.h"
+#include "relay/base/naming.h"
 #include "relay/oauth/inside.h"
 #include "relay/oauth/secret_file.h"
 
@@ -311,6 +312,7 @@ static bool fetches(const struct config *config)
 
 static void tokens_run_loop(void *arg)
 {
+    naming_thread("tokens");
     struct tokens *tokens = arg;
     uv_run(&tokens->loop, UV_RUN_DEFAULT);
 }

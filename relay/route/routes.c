@@ -7,6 +7,7 @@
 #include <string.h>
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
+#include "relay/base/naming.h"
 #include "relay/log/log.h"
 #include "relay/route/refused.h"
 #include "relay/route/thread.h"
@@ -362,6 +363,7 @@ static void free_routes(struct routes *routes)
 
 static void routes_run_loop(void *arg)
 {
+    naming_thread("routes");
     struct routes *routes = arg;
     uv_run(&routes->loop, UV_RUN_DEFAULT);
 }

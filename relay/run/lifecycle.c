@@ -8,6 +8,7 @@
 #include "relay/base/list.h"
 #include "relay/base/mem.h"
 #include "relay/base/exit.h"
+#include "relay/base/naming.h"
 #include "relay/events/events.h"
 #include "relay/fleet/fleet.h"
 #include "relay/log/log.h"
@@ -169,6 +170,7 @@ static struct kept_worker *kept(struct worker *worker)
 
 static void lifecycle_run_worker(void *arg)
 {
+    naming_thread("worker");
     struct kept_worker *k = arg;
     uv_run(&k->worker.loop, UV_RUN_DEFAULT);
 }

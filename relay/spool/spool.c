@@ -14,6 +14,7 @@
 #include "relay/base/maxima.h"
 #include "relay/base/mem.h"
 #include "relay/base/exit.h"
+#include "relay/base/naming.h"
 #include "relay/spool/inside.h"
 
 // Appends what has come to the queue.
@@ -101,6 +102,7 @@ static int patience(struct spool *s)
 
 static void *spool_thread(void *arg)
 {
+    naming_thread("spool");
     struct spool *s = arg;
     clean_remove(s);
     for (;;) {

@@ -13,6 +13,7 @@
 #include "relay/base/exit.h"
 #include "relay/base/list.h"
 #include "relay/base/mem.h"
+#include "relay/base/naming.h"
 #include "relay/log/log.h"
 #include "relay/state/inside.h"
 
@@ -388,6 +389,7 @@ static void try_again(struct state *state)
 
 static void *state_run(void *arg)
 {
+    naming_thread("state");
     struct state *state = arg;
     while (!state->closing) {
         state_take(state, inbox_wait(state->mail, idle(state, clock_mono_ms())));

@@ -1,163 +1,285 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: ISC
-"""One workload, two relays, one machine: 4 KiB messages over reused connections, TLS and AUTH in, an RSA-2048
-signature, TLS out; a sync before each 250. The same load generator and the same sink for both.
+"""Workloads, each run through Waxwing and through Postfix + OpenDKIM on the same machine: same load generator, same
+sink, same name server, same disk, a sync before each 250, TLS and AUTH in, a signature, TLS out by MX.
 
-usage: bench.py --build build/release [--messages N] [--only waxwing|postfix] [--connections N]
+usage: bench.py [--quick | --set reference | WORKLOAD...] [--scale F] [--only waxwing|postfix] [--markdown FILE]
 """
 import argparse
-import base64
+import json
 import os
-import pwd
-import socket
-import socketserver
+import platform
+import signal
 import subprocess
 import sys
-import threading
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TREE = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, TREE)
 
-from tests.lab import pki, postfix, process, world  # noqa: E402
+from tests.bench import accounting, forwarded, relays, workloads  # noqa: E402
+from tests.lab import process, world  # noqa: E402
 from tests.lab.lab import Lab  # noqa: E402
 from tests.lab.wait import until  # noqa: E402
 
-SIZE, SINK = 4096, "198.51.100.200"
+LONGEST = 600  # seconds that one run of one relay may take
 
 
 def compile_tools(folder):
     os.makedirs(folder, exist_ok=True)
-    flags = process.must(["pkg-config", "--cflags", "--libs", "gnutls"]).split()
-    for tool in ("load", "sink"):
+    flags = process.must(["pkg-config", "--cflags", "--libs", "gnutls", "libcrypto"]).split()
+    for tool in ("load", "sink", "names", "limits"):
         process.must(["gcc", "-O2", "-std=c17", "-D_GNU_SOURCE", "-I", TREE, f"{HERE}/{tool}.c",
                       f"{HERE}/wire.c", "-o", f"{folder}/{tool}", *flags])
+    return folder
 
 
-def measure(tools, lab, port, user, password, messages, connections, told):
-    """(messages a second end to end, accepted a second): from the first MAIL to the last arrival."""
-    certificate = lab.ca.leaf("sink.test")
-    sink = subprocess.Popen([f"{tools}/sink", SINK, "25", certificate.chain_file, certificate.key_file,
-                             str(messages)], stdout=subprocess.PIPE, text=True)
-    lab.at_end(lambda: sink.poll() is None and sink.kill())
-    load = subprocess.run([f"{tools}/load", "127.0.0.1", str(port), user, password, str(connections),
-                           str(messages), str(SIZE)], capture_output=True, text=True, timeout=900)
-    if load.returncode != 0:
-        raise SystemExit(f"bench: {load.stderr}\n{told()}")
-    began, accepted = map(float, load.stdout.split())
-    try:
-        out = sink.communicate(timeout=900)[0].split()
-    except subprocess.TimeoutExpired:
-        raise SystemExit(f"bench: not everything arrived\n{told()}") from None
-    # A field name split between two reads of the sink is not seen: rare, so nearly all is all.
-    assert len(out) == 2 and int(out[1]) >= messages * 0.98, f"{out[1:]} of {messages} signed, over TLS"
-    return messages / (float(out[0]) - began), messages / (accepted - began)
+class Bench:
+    def __init__(self, options):
+        self.options = options
+        self.tools = compile_tools(os.path.join(TREE, "build/bench"))
+        self.program = os.path.abspath(os.path.join(options.build, "waxwing"))
+        self.peers = {}  # workload -> what Postfix did
+
+    def limits(self):
+        with Lab() as lab:
+            certificate = lab.ca.leaf("sink.test")
+            out = process.must([f"{self.tools}/limits", lab.root, certificate.chain_file, certificate.key_file,
+                                "0.5" if self.options.quick else "2"])
+            found = json.loads(out)
+            names = relays.FastNames(lab, f"{self.tools}/names")
+            relays.sites(names, 2000)
+            names.start()
+            found["answers"] = answers(os.path.join(self.options.build, "tests/lookup"))
+        # Both hops end at the relay, and the other halves are load and sink on the same cores.
+        found["hops"] = found["handshakes"] / 2
+        return found
+
+    def run(self, work):
+        """One workload: (ours, theirs) as dicts; each may be None."""
+        ours = theirs = None
+        if self.options.only != "waxwing":
+            theirs = self.beside(work)
+        if self.options.only != "postfix":
+            ours = self.measure(work, work.messages, lambda lab: relays.Waxwing(lab, self.program, work))
+        return ours, theirs
+
+    def beside(self, work):
+        work = workloads.BY_NAME[work.like] if work.like else work
+        if work.name not in self.peers and work.beside:
+            self.peers[work.name] = self.measure(work, work.beside, lambda lab: relays.Postfix(lab, work))
+        return self.peers.get(work.name)
+
+    def measure(self, work, messages, make):
+        messages = max(int(messages * self.options.scale), work.sites, 20)
+        with Lab() as lab:
+            certificate = lab.ca.leaf("mx0.bench", "*.bench")
+            names = relays.FastNames(lab, f"{self.tools}/names")
+            lab.use(names)
+            relays.sites(names, work.sites, certificate.tlsa() if work.tlsa else None)
+            load = dict(work.load)
+            if work.forwarded:
+                load.update(file=forwarded.message(lab, names), sender="friend@else.bench", size=0)
+            if work.milter:
+                relays.opendkim(lab, "v", 8892)
+            relay = make(lab)
+            names.start()
+            until(lambda: not relays.connects("127.0.0.1", 587), "the end of the relay before")
+            relay.start()
+            found = self.drive(lab, relay, certificate, messages, work, load)
+            if work.half:
+                again = dict(load, rate=max(1, int(found["rate"] / 2)))
+                half = self.drive(lab, relay, certificate, max(messages // 4, 20), work, again)
+                found.update(half_p50=half["p50"], half_p99=half["p99"])
+            return found
+
+    def drive(self, lab, relay, certificate, messages, work, load):
+        """From the first MAIL to the last arrival, with what it cost."""
+        sink = subprocess.Popen([f"{self.tools}/sink", "0.0.0.0", "25", certificate.chain_file, certificate.key_file,
+                                 str(messages), str(work.recipients)], stdout=subprocess.PIPE, text=True)
+        lab.at_end(lambda: sink.poll() is None and sink.kill())
+        until(lambda: relays.connects("198.51.100.20", 25), "the sink")
+        meter = Meter(relay, ours=isinstance(relay, relays.Waxwing))
+        done = subprocess.run([f"{self.tools}/load", "127.0.0.1", "587", relay.user, relay.password,
+                               f"messages={messages}", *(f"{k}={v}" for k, v in load.items())],
+                              capture_output=True, text=True, timeout=LONGEST, check=False)
+        if done.returncode != 0:
+            raise SystemExit(f"bench: {work.name}: {done.stderr}\n{relay.told()}")
+        try:
+            arrived = json.loads(sink.communicate(timeout=LONGEST)[0])
+        except subprocess.TimeoutExpired:
+            sink.send_signal(signal.SIGTERM)
+            raise SystemExit(f"bench: {work.name}: not everything arrived: {sink.communicate()[0]}\n{relay.told()}") from None
+        found = {**json.loads(done.stdout), **meter.read(messages)}
+        check(work, messages, arrived)
+        seconds = arrived["ended"] - found["began"]
+        found.update(rate=messages / seconds, accepted_rate=messages / (found["ended"] - found["began"]),
+                     copies_rate=arrived["copies"] / seconds, messages=messages)
+        return found
 
 
-def bench_postfix(tools, messages, connections):
-    """Postfix with SASL and TLS in, OpenDKIM as milter, TLS and connection reuse out."""
-    with Lab() as lab:
-        folder = lab.folder("opendkim")
-        key = lab.file("dkim.pem", pki_pem(pki.new_key("rsa")))
-        os.chmod(key, 0o600)
-        os.chown(key, *owner("opendkim"))
-        conf = lab.file("opendkim.conf", f"Syslog no\nUserID opendkim\nUMask 007\nMode s\n"
-                        f"Domain example.org\nSelector r1\nKeyFile {key}\nSocket inet:8891@127.0.0.1\n"
-                        f"Canonicalization relaxed/relaxed\nSignatureAlgorithm rsa-sha256\n"
-                        f"OversignHeaders From\nInternalHosts 127.0.0.1\nRequireSafeKeys false\n")
-        milter = process.Process(["opendkim", "-f", "-x", conf], os.path.join(folder, "log"))
-        lab.at_end(milter.kill)
-        sasl = os.path.join(folder, "auth")
-        password_server(sasl, "app", "secret")
-        certificate = lab.ca.leaf("relay.example.org")
-        relay = postfix.Postfix(lab, "relay.example.org", "127.0.0.1", 587, {
-            "relayhost": f"[{SINK}]:25", "smtpd_sasl_auth_enable": "yes",
-            "smtpd_sasl_type": "dovecot", "smtpd_sasl_path": sasl,
-            "smtpd_tls_auth_only": "yes", "smtpd_tls_security_level": "encrypt", "mynetworks": "",
-            "smtpd_tls_chain_files": f"{certificate.key_file}, {certificate.chain_file}",
-            "smtpd_recipient_restrictions": "permit_sasl_authenticated, reject",
-            "smtp_tls_security_level": "encrypt", "smtp_tls_connection_reuse": "yes",
-            "smtp_connection_cache_destinations": SINK, "smtp_tls_CAfile": lab.ca.file,
-            "smtpd_milters": "inet:127.0.0.1:8891", "milter_default_action": "tempfail",
-            "smtpd_tls_loglevel": "0", "smtp_tls_loglevel": "0", "smtpd_client_connection_count_limit": "0",
-            "default_destination_concurrency_limit": "20", "in_flow_delay": "0"})
-        until(lambda: connects("127.0.0.1", 8891), "OpenDKIM")
-        return measure(tools, lab, 587, "app", "secret", messages, connections,
-                       relay.tail)
+def check(work, messages, arrived):
+    """Every accepted message came once, over TLS, and signed or sealed as it should be."""
+    told = f"{work.name}: {arrived}"
+    assert arrived["unique"] == arrived["copies"] == messages * work.recipients, told
+    assert arrived["tls"] == arrived["transactions"], told
+    assert arrived["signed"] == arrived["transactions"], told  # others' mail brings its own
 
 
-def bench_waxwing(tools, program, messages, connections):
-    with Lab() as lab:
-        relay = lab.relay(
-            delivery={"smarthost": [f"[{SINK}]:25"], "connections": {"idle": "15s"}},
-            dkim={"domains": [{"domain": "example.org", "keys": [{"selector": "r1", "file": "r1.pem"}]}]},
-            log={"format": "text", "level": "info"}, workers=0)
-        relay.program = program
-        relay.start(ready=False)
-        until(lambda: connects("127.0.0.1", 587) or not relay.process.alive(), relay.told)
-        return measure(tools, lab, 587, relay.user, relay.password, messages, connections, relay.told)
+class Meter:
+    """Processor time between its making and read()."""
+
+    def __init__(self, relay, ours):
+        self.relay, self.samples = relay, None
+        self.before = accounting.spent(relay.roots)
+        if ours:
+            self.pid = relay.roots[0]
+            self.threads = accounting.threads(self.pid)
+            self.samples = accounting.Samples(self.pid, relay.folder)
+
+    def read(self, messages):
+        after = accounting.spent(self.relay.roots)
+        each = 1000 / messages
+        user, system = ((b - a) * each for a, b in zip(self.before, after))
+        found = {"cpu": user + system, "user": user, "system": system}
+        if self.samples:
+            now = accounting.threads(self.pid)
+            found["threads"] = accounting.by_name(self.pid, {t: (s - self.threads.get(t, 0)) * each
+                                                             for t, s in now.items()})
+            found["shares"] = self.samples.shares()
+        return found
 
 
-def password_server(path, user, password):
-    """What Postfix asks about passwords, in the protocol of Dovecot; once a connection, off the hot path."""
-    class Handler(socketserver.StreamRequestHandler):
-        def handle(self):
-            self.wfile.write(b"VERSION\t1\t2\nMECH\tPLAIN\tplaintext\nSPID\t1\nCUID\t1\nCOOKIE\t00\nDONE\n")
-            for line in self.rfile:
-                words = line.decode().rstrip("\n").split("\t")
-                if words[0] == "AUTH":
-                    proof = next((w[5:] for w in words if w.startswith("resp=")), "")
-                    good = base64.b64decode(proof) == f"\0{user}\0{password}".encode()
-                    self.wfile.write((f"OK\t{words[1]}\tuser={user}\n" if good
-                                      else f"FAIL\t{words[1]}\n").encode())
-
-    server = socketserver.ThreadingUnixStreamServer(path, Handler)
-    os.chmod(path, 0o666)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+def answers(lookup):
+    """DNS answers a second that the relay's own resolver gets from the name server of the benchmark."""
+    if not os.path.exists(lookup):
+        return 0
+    asked = "".join(f"d{i}.bench/MX\nmx{i}.bench/A\n_25._tcp.mx{i}.bench/TLSA\n" for i in range(2000))
+    out = subprocess.run([lookup, "--resolver", "127.0.0.1:53", "-"], input=asked, capture_output=True, text=True,
+                         timeout=120, check=False).stdout
+    took = [line.split()[-2] for line in out.splitlines() if line.endswith(" ms")]
+    return 6000 / max(int(took[0]), 1) * 1000 if took else 0
 
 
-def pki_pem(key):
-    from cryptography.hazmat.primitives import serialization
-    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL,
-                             serialization.NoEncryption())
+# --- what is told ---
+
+def split(found, keys):
+    """Milliseconds a message: signature, TLS, spool, the rest (of it in the kernel)."""
+    shares = found.get("shares")
+    if not shares:
+        return None
+    part = {k: v * found["cpu"] for k, v in shares.items()}
+    part.setdefault("arithmetic", 0)
+    # Ed25519 and the handshakes share a library: on reused connections there are hardly any handshakes.
+    part["signature" if "e1" in keys else "tls"] = part.get("signature" if "e1" in keys else "tls", 0) + part.pop("arithmetic")
+    return part
 
 
-def owner(name):
-    entry = pwd.getpwnam(name)
-    return entry.pw_uid, entry.pw_gid
+def row(work, ours, theirs, limits):
+    def number(found, name, form):
+        return form.format(found[name]) if found and found.get(name) is not None else "–"
+    ratio = f"{ours['rate'] / theirs['rate']:.1f}" if ours and theirs else "–"
+    parts = split(ours, work.keys) if ours else None
+    told = " / ".join(f"{parts.get(p, 0):.2f}" for p in ("signature", "tls", "spool", "system", "rest")) if parts else "–"
+    limit = f"{limits[work.limit]:,.0f}" if limits and limits.get(work.limit) else "–"
+    return [work.text, number(ours, "rate", "{:,.0f}"), number(theirs, "rate", "{:,.0f}"), ratio,
+            number(ours, "cpu", "{:.2f}"), number(theirs, "cpu", "{:.2f}"), told,
+            number(ours, "p50", "{:.0f}") + " / " + number(ours, "p99", "{:.0f}"),
+            number(theirs, "p50", "{:.0f}") + " / " + number(theirs, "p99", "{:.0f}"), limit]
 
 
-def connects(address, port):
-    try:
-        socket.create_connection((address, port), 1).close()
-        return True
-    except OSError:
-        return False
+HEADINGS = ["workload", "Waxwing /s", "Postfix + OpenDKIM /s", "ratio", "CPU ms", "theirs",
+            "signature / TLS / spool / kernel / rest", "accept p50 / p99 ms", "theirs", "limit /s a core"]
+
+
+def markdown(rows):
+    lines = ["| " + " | ".join(HEADINGS) + " |", "|" + "---|" * len(HEADINGS)]
+    return "\n".join(lines + ["| " + " | ".join(r) + " |" for r in rows]) + "\n"
+
+
+def machine():
+    with open("/proc/cpuinfo", encoding="utf-8") as f:
+        model = next((line.split(":")[1].strip() for line in f if line.startswith("model name")), "?")
+    with open("/proc/meminfo", encoding="ascii") as f:
+        memory = int(f.readline().split()[1]) // 1048576
+    with open("/proc/loadavg", encoding="ascii") as f:
+        load = f.read().split()[0]
+    disk = process.run(["df", "--output=fstype", "/tmp"]).stdout.split()[-1]
+    return (f"{os.cpu_count()} cores ({model}), {memory} GiB, Linux {platform.release().split('-')[0]}, spool on {disk}, "
+            f"load average {load} at the start")
+
+
+def limits_told(limits):
+    return (f"Limits of one core, measured in the same run: {limits['rsa']:,.0f} RSA-2048 signatures a second "
+            f"(libcrypto; {limits['rsa_gnutls']:,.0f} by GnuTLS), {limits['ed25519']:,.0f} Ed25519; "
+            f"{limits['handshakes']:,.0f} full and {limits['resumed']:,.0f} resumed TLS 1.3 handshakes (both ends, ECDSA P-256); "
+            f"{limits['syncs']:,.0f} syncs of 4 KiB; {limits['answers']:,.0f} DNS answers.")
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(usage=__doc__.split("usage: ")[1].strip())
+    parser.add_argument("workload", nargs="*", help=" ".join(workloads.BY_NAME))
     parser.add_argument("--build", default=os.path.join(TREE, "build/release"))
-    parser.add_argument("--messages", type=int, default=30000, help="for Waxwing; Postfix gets a sixth")
-    parser.add_argument("--connections", type=int, default=40)
+    parser.add_argument("--quick", action="store_true", help="the most telling ones, smaller: two minutes")
+    parser.add_argument("--set", choices=("reference", "all"))
+    parser.add_argument("--scale", type=float, default=1, help="so many times as many messages")
     parser.add_argument("--only", choices=("waxwing", "postfix"))
+    parser.add_argument("--markdown", metavar="FILE", help="write the table there")
     options = parser.parse_args()
+    if options.quick:
+        options.scale *= 0.5
     if not world.inside():
         world.enter([sys.executable, *sys.argv])
-    tools = os.path.join(TREE, "build/bench")
-    compile_tools(tools)
-    rates = {}
-    if options.only != "waxwing":
-        rates["Postfix + OpenDKIM"] = bench_postfix(tools, options.messages // 6, options.connections)
-    if options.only != "postfix":
-        rates["Waxwing"] = bench_waxwing(tools, os.path.abspath(options.build) + "/waxwing",
-                                         options.messages, options.connections)
-    print(f"{SIZE // 1024} KiB messages, {options.connections} connections, {os.cpu_count()} cores: "
-          f"TLS and AUTH in, RSA-2048 signature, sync before 250, TLS out")
-    for name, (through, accepted) in rates.items():
-        print(f"  {name:20} {through:8.0f} messages/s delivered   {accepted:8.0f} accepted/s")
-    if len(rates) == 2:
-        print(f"  ratio {rates['Waxwing'][0] / rates['Postfix + OpenDKIM'][0]:.1f}")
+    run(options)
+
+
+def chosen(options):
+    if options.workload:
+        unknown = [n for n in options.workload if n not in workloads.BY_NAME]
+        if unknown:
+            raise SystemExit(f"bench: no workload {' '.join(unknown)}; there are {' '.join(workloads.BY_NAME)}")
+        return [workloads.BY_NAME[n] for n in options.workload]
+    wanted = "quick" if options.quick else "reference"
+    return [w for w in workloads.ALL if options.set == "all" or getattr(w, wanted)]
+
+
+def run(options):
+    began, bench = time.monotonic(), Bench(options)
+    about, limits, rows = machine(), bench.limits(), []
+    print(about, limits_told(limits), "", sep="\n", flush=True)
+    for work in chosen(options):
+        ours, theirs = bench.run(work)
+        rows.append(row(work, ours, theirs, limits))
+        tell(work, ours, theirs)
+    table = markdown(rows)
+    print("", table, f"{time.monotonic() - began:.0f} seconds", sep="\n")
+    if options.markdown:
+        with open(options.markdown, "w", encoding="utf-8") as f:
+            f.write(report(about, limits, table))
+
+
+def tell(work, ours, theirs):
+    print(f"{work.name}: {work.text}")
+    for name, found in (("Waxwing", ours), ("Postfix + OpenDKIM", theirs)):
+        if not found:
+            continue
+        print(f"  {name:18} {found['rate']:7.0f}/s delivered {found['accepted_rate']:7.0f}/s accepted, CPU "
+              f"{found['cpu']:.3f} ms (user {found['user']:.3f}, system {found['system']:.3f}), accept "
+              f"{found['p50']:.0f} / {found['p99']:.0f} ms")
+        if found.get("half_p50") is not None:
+            print(f"  {'':18} at half load: accept {found['half_p50']:.1f} / {found['half_p99']:.1f} ms")
+        if found.get("threads"):
+            print("   threads, ms:", ", ".join(f"{n} {v:.3f}" for n, v in found["threads"].items()))
+        parts = split(found, work.keys)
+        if parts:
+            print("   parts, ms:  ", ", ".join(f"{n} {v:.3f}" for n, v in sorted(parts.items())))
+    sys.stdout.flush()
+
+
+def report(about, limits, table):
+    with open(os.path.join(HERE, "results.head"), encoding="utf-8") as f:
+        return f.read().format(day=time.strftime("%Y-%m-%d"), machine=about, limits=limits_told(limits), table=table)
 
 
 if __name__ == "__main__":

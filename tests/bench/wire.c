@@ -48,13 +48,17 @@ void wire_close(struct wire *w)
 
 void wire_put(struct wire *w, const void *data, size_t n)
 {
+    if (w->out_at && w->out_at + w->out_len + n > w->out_cap) {
+        memmove(w->out, w->out + w->out_at, w->out_len);
+        w->out_at = 0;
+    }
     if (w->out_len + n > w->out_cap) {
         w->out_cap = (w->out_len + n) * 2;
         w->out = realloc(w->out, w->out_cap);
         if (!w->out)
             wire_die("memory");
     }
-    memcpy(w->out + w->out_len, data, n);
+    memcpy(w->out + w->out_at + w->out_len, data, n);
     w->out_len += n;
 }
 
@@ -113,8 +117,8 @@ static ssize_t read_some(struct wire *w)
 static ssize_t write_some(struct wire *w)
 {
     if (!w->tls)
-        return write(w->fd, w->out, w->out_len);
-    ssize_t n = gnutls_record_send(w->tls, w->out, w->out_len);
+        return write(w->fd, w->out + w->out_at, w->out_len);
+    ssize_t n = gnutls_record_send(w->tls, w->out + w->out_at, w->out_len);
     if (n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED) {
         errno = EAGAIN;
         return -1;
@@ -131,7 +135,7 @@ static int flush(struct wire *w)
         if (n < 0)
             return errno == EAGAIN ? 0 : -1;
         w->out_len -= (size_t)n;
-        memmove(w->out, w->out + n, w->out_len);
+        w->out_at = w->out_len ? w->out_at + (size_t)n : 0;
     }
     return 0;
 }

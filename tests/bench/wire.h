@@ -17,8 +17,8 @@ struct wire {
     bool shaking;         // the handshake is under way
     char in[WIRE_IN];     // what was read and not yet taken
     size_t in_len;
-    char *out; // what is to be written
-    size_t out_len, out_cap;
+    char *out; // what is to be written, from out_at on
+    size_t out_at, out_len, out_cap;
 };
 
 void wire_init(struct wire *w, int fd);

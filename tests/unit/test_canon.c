@@ -97,6 +97,42 @@ static void case_6_cut_anywhere(void **state)
     assert_body(CANON_SIMPLE, "a\r\r\nb\r\n", "a\r\r\nb\r\n");
 }
 
+// The rule taken literally (RFC 6376 section 3.4.4), for one line without its end.
+static void relax_line(const char *line, char *out)
+{
+    size_t n = 0;
+    for (const char *c = line; *c; c++) {
+        bool blank = *c == ' ' || *c == '\t';
+        if (!blank)
+            out[n++] = *c;
+        else if (!n || out[n - 1] != ' ')
+            out[n++] = ' ';
+    }
+    while (n && out[n - 1] == ' ')
+        n--;
+    strcpy(out + n, "\r\n");
+}
+
+// Lines are looked at eight bytes at a time: no place in them may matter.
+static void blanks_of_every_kind_at_every_place(void **state)
+{
+    (void)state;
+    static const char *const kinds[] = {" ",    "\t",  "  ",  " \t",  "\t ",
+                                        "\t\t", "   ", " x ", "\tx\t"};
+    char line[64], body[80], canonical[80];
+    for (size_t length = 1; length < 28; length++)
+        for (size_t at = 0; at < length; at++)
+            for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+                memset(line, 'a', sizeof line);
+                memcpy(line + at, kinds[k], strlen(kinds[k]));
+                line[length] = 0;
+                snprintf(body, sizeof body, "%s\r\nend\r\n", line);
+                relax_line(line, canonical);
+                strcat(canonical, "end\r\n");
+                assert_body(CANON_RELAXED, body, canonical);
+            }
+}
+
 static void a_bare_line_feed_counts_as_a_line_end(void **state)
 {
     (void)state;
@@ -171,6 +207,7 @@ int main(void)
         cmocka_unit_test(case_6_empty_and_blank_bodies),
         cmocka_unit_test(case_6_no_final_line_end),
         cmocka_unit_test(case_6_cut_anywhere),
+        cmocka_unit_test(blanks_of_every_kind_at_every_place),
         cmocka_unit_test(a_bare_line_feed_counts_as_a_line_end),
         cmocka_unit_test(a_limit_hashes_only_so_much_and_tells_the_whole),
         cmocka_unit_test(only_so_many_combinations),
