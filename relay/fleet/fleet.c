@@ -72,9 +72,9 @@ static void tell_trouble(struct fleet *f, const struct why *why)
     static const char text[] = "the fleet cannot be asked, and mail goes on with what this node "
                                "knows: %s";
     if (f->told)
-        log_alarm_once("fleet", why->text, TELL_MS, text, why->text);
+        log_alarm_once("fleet", why->reason, why->text, TELL_MS, text, why->text);
     else
-        log_alarm("fleet", text, why->text);
+        log_alarm("fleet", why->reason, text, why->text);
     f->told = true;
 }
 
