@@ -146,8 +146,8 @@ static bool waits(const struct waiting *w, unsigned i)
 
 static bool another_waits(const struct waiting *w, unsigned self)
 {
-    for (unsigned i = 0; i < MEMBERS; i++)
-        if (i != self && waits(w, i))
+    for (unsigned i = 0; i < MEMBERS / 64; i++)
+        if (w->bits[i] & ~(i == self / 64 ? UINT64_C(1) << self % 64 : 0))
             return true;
     return false;
 }

@@ -113,14 +113,14 @@ static void relax_line(const char *line, char *out)
     strcpy(out + n, "\r\n");
 }
 
-// Lines are looked at eight bytes at a time: no place in them may matter.
+// Lines are looked at sixteen bytes at a time: no place in them may matter.
 static void blanks_of_every_kind_at_every_place(void **state)
 {
     (void)state;
     static const char *const kinds[] = {" ",    "\t",  "  ",  " \t",  "\t ",
                                         "\t\t", "   ", " x ", "\tx\t"};
     char line[64], body[80], canonical[80];
-    for (size_t length = 1; length < 28; length++)
+    for (size_t length = 1; length < 40; length++)
         for (size_t at = 0; at < length; at++)
             for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
                 memset(line, 'a', sizeof line);
