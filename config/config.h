@@ -20,6 +20,14 @@ struct cfg_limits {
         queue_memory, disk_reserve;
 };
 
+// What becomes of own mail in which pre-flight finds something (relay/preflight/preflight.h).
+enum preflight_mode { PREFLIGHT_OFF, PREFLIGHT_NOTE, PREFLIGHT_REFUSE };
+
+// What the daily look at own domains asks beside them.
+struct cfg_audit {
+    struct strings dnsbl; // zones of lists of addresses
+};
+
 struct cfg_tls_report {
     bool send;
     char *organization, *contact, *from;
@@ -55,6 +63,8 @@ struct config {
     size_t ndkim;
     struct cfg_signing signing;
     struct cfg_arc arc;
+    enum preflight_mode preflight;
+    struct cfg_audit audit;
     struct cfg_dns dns;
     struct cfg_delivery delivery;
     struct cfg_jumps jumps;

@@ -20,6 +20,7 @@ static const struct {
     {"senders.limits.recipients", "5000/h"},
     {"senders.milters", "none"},
     {"milters.name", "rspamd"},
+    {"audit.dnsbl", "zen.spamhaus.org"},
     {"dkim.headers", "From To Cc Subject Date Message-ID"},
     {"dkim.oversign", "From Subject"},
     {"dkim.expire", "30d"},

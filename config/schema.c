@@ -144,6 +144,9 @@ static const struct schema_key sender_keys[] = {
      .text =
          "own mail with lines of more than 998 octets, which other servers may refuse or break, "
          "and with it the signature"},
+    {"preflight", KEY_CHOICE, AT(cfg_sender, preflight), .base = -1,
+     .choices = "default off note refuse", .initial = "default",
+     .text = "the same for mail of this row"},
     {"tls_required_no", KEY_CHOICE, AT(cfg_sender, tls_required_no), .base = -1,
      .choices = "default ignore honour", .initial = "default",
      .text = "whether the header field `TLS-Required: No' counts; default: honoured in own mail, "
@@ -411,6 +414,14 @@ static const struct schema_key log_keys[] = {
 };
 static const struct schema_group log_group = {log_keys, NULL};
 
+static const struct schema_key audit_keys[] = {
+    {"dnsbl", KEY_DOMAIN, .list = true, MANY(cfg_audit, dnsbl.at, dnsbl.n),
+     .text = "DNS blocklists in which the addresses that mail leaves from are looked up; their "
+             "operators say who may ask, and how often"},
+    END_OF_KEYS,
+};
+static const struct schema_group audit_group = {audit_keys, NULL};
+
 static const struct schema_key top_keys[] = {
     {"hostname", KEY_HOST, AT(config, hostname), .otherwise = "the system's full host name",
      .text = "the relay's name in HELO, Received and Message-ID"},
@@ -432,6 +443,11 @@ static const struct schema_key top_keys[] = {
     {"dkim", KEY_GROUP, SHARED, .group = &dkim_group, .text = "DKIM signing"},
     {"arc", KEY_GROUP, AT(config, arc), .group = &arc_group,
      .text = "the key that seals forwarded mail; none: no sealing"},
+    {"preflight", KEY_CHOICE, AT(config, preflight), .choices = "off note refuse", .initial = "off",
+     .text = "look at own mail as receivers will: note says what is found in the 250 and in the "
+             "log, refuse takes no mail with a problem, see waxwing-preflight(8)"},
+    {"audit", KEY_GROUP, AT(config, audit), .group = &audit_group,
+     .text = "the daily look at own domains and addresses, see waxwing-audit(8)"},
     {"authserv_id", KEY_HOST, AT(config, authserv_id), .otherwise = "the hostname",
      .text = "the name under which Authentication-Results are written"},
     {"dns", KEY_GROUP, AT(config, dns), .group = &dns_group, .text = "how names are looked up"},

@@ -19,8 +19,8 @@ static const struct schema_key sink_keys[] = {
     {"socket", KEY_PATH, AT(cfg_sink, socket),
      .text = "Unix stream socket that is connected to and gets one JSON object a line"},
     {"types", KEY_WORD, .list = true, MANY(cfg_sink, types.at, types.n),
-     .choices = "delivered deferred failed expired held suppressed returned", .otherwise = "all",
-     .text = "the kinds of event that it gets"},
+     .choices = "delivered deferred failed expired held suppressed returned noted",
+     .otherwise = "all", .text = "the kinds of event that it gets"},
     {"users", KEY_TEXT, .list = true, MANY(cfg_sink, users.at, users.n), .otherwise = "all",
      .text = "it gets events of mail that these submitted: a user, network:10.0.0.0/24 as the log "
              "has it, or unix:NAME"},

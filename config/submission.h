@@ -90,8 +90,7 @@ struct cfg_sender {
     struct cfg_login login; // at these hops
     struct cfg_source *sources;
     size_t nsources;
-    bool fix_bare_lf;
-    bool forward;
+    bool fix_bare_lf, forward;
     struct networks own_networks;
     struct strings trust_results_of, trusted_sealers, bounces_from;
     uint64_t trusted_hops;
@@ -110,6 +109,7 @@ struct cfg_sender {
     bool milters_all;       // else those in `milters`
     struct strings milters; // names; the one name "none": no filter
     enum suppressed suppressed;
+    int preflight; // enum preflight_mode, -1 as the configuration says for all
 };
 
 // Logins.

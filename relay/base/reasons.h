@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
-// The catalogue of reasons: what can be refused or fail, by name. Its rows stand in reasons.def; whoever knows a
-// cause fills a `struct why` with why_say (relay/base/why.h), and everybody who tells it reads the row.
+// The catalogue of reasons: what can be refused or fail, by name. Its rows stand in reasons.def (and findings.def);
+// whoever knows a cause fills a `struct why` with why_say (relay/base/why.h), and everybody who tells it reads the row.
 #ifndef RELAY_BASE_REASONS_H
 #define RELAY_BASE_REASONS_H
 

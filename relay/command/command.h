@@ -43,6 +43,7 @@ int command_run(int argc, char **argv);        // relay/run/run.c
 int command_check(int argc, char **argv);      // relay/command/check.c
 int command_explain(int argc, char **argv);    // relay/explain.c
 int command_audit(int argc, char **argv);      // relay/command/audit.c
+int command_preflight(int argc, char **argv);  // relay/command/preflight.c
 int command_queue(int argc, char **argv);      // relay/command/queue.c
 int command_tls(int argc, char **argv);        // relay/command/tls.c
 int command_bans(int argc, char **argv);       // relay/command/bans.c

@@ -73,6 +73,23 @@ const struct command commands[] = {
      "  --resolver IP:PORT  ask this server\n"
      "  --now EPOCH      set the clock\n",
      command_audit},
+    {"preflight", "what receivers will not like of a message, and what to do",
+     "usage: waxwing preflight [OPTION ...] FILE\n"
+     "FILE is a message as an application hands it in; '-' is standard input. Looks at it as "
+     "receivers\n"
+     "do (RFC 5322, MIME, Gmail, Yahoo, Outlook.com); links, attachments and words are not "
+     "judged.\n"
+     "Exit: 0 no problem, 1 a problem, 65 not a message, 75 the DNS did not answer.\n"
+     "  --sender A           the envelope sender; '<>': none\n"
+     "  --recipients N       so many of them\n"
+     "  --smtputf8           the application says SMTPUTF8\n"
+     "  --binary             the application says BODY=BINARYMIME\n"
+     "  --offline            ask no DNS for DMARC\n"
+     "  --json               for programs\n"
+     "  --dns-file F         answer DNS questions from this file\n"
+     "  --resolver IP:PORT   ask this server\n"
+     "  --now EPOCH          set the clock\n",
+     command_preflight},
     {"health", "is the relay ready? for scripts and containers",
      "usage: waxwing health [--json]\n"
      "Exit: 0 it takes and delivers mail, 1 it does not, 75 no relay answers; one sentence says "

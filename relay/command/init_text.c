@@ -137,6 +137,13 @@ static void add_senders(const struct init *in, struct buf *out)
     buf_addc(out, '\n');
 }
 
+static void add_preflight(struct buf *out)
+{
+    buf_adds(out,
+             "\npreflight: note                        # what receivers will not like is said with "
+             "the 250; refuse, off\n");
+}
+
 static void add_dkim_key(struct buf *out, const char *selector, const char *file)
 {
     buf_adds(out, "        - {selector: ");
@@ -302,6 +309,7 @@ void init_text(const struct init *in, struct buf *out)
     add_certificate(in, &body);
     add_senders(in, &body);
     add_dkim(in, &body);
+    add_preflight(&body);
     add_delivery(in, &body);
     add_reports(in, &body);
     add_rest(in, &body);

@@ -18,7 +18,7 @@ static const char *const type_words[] = {
     [EVENT_DELIVERED] = "delivered", [EVENT_DEFERRED] = "deferred",
     [EVENT_FAILED] = "failed",       [EVENT_EXPIRED] = "expired",
     [EVENT_HELD] = "held",           [EVENT_SUPPRESSED] = "suppressed",
-    [EVENT_RETURNED] = "returned",
+    [EVENT_RETURNED] = "returned",   [EVENT_NOTED] = "noted",
 };
 
 const char *event_type_word(enum event_type type)
@@ -125,6 +125,7 @@ struct journal_entry *event_entry(const struct event *e)
     event_put(object, "status", e->status);
     event_put(object, "reply", e->reply);
     event_put(object, "reason", e->text);
+    event_put(object, "note", e->note);
     event_put(object, "by", e->by);
     if (e->attempts)
         json_object_set_new(object, "attempts", json_integer(e->attempts));

@@ -32,6 +32,7 @@ enum event_type {
     EVENT_HELD,
     EVENT_SUPPRESSED, // taken from the client and dropped: the recipient is on the suppression list
     EVENT_RETURNED,   // another host's notification came back: `why` says what it told
+    EVENT_NOTED,      // accepted, with what pre-flight found (relay/preflight/preflight.h)
     EVENT_TYPES
 };
 
@@ -47,6 +48,7 @@ struct event {
     const char *status, *reply;          // of a success; else why's
     const struct why *why;               // NULL: no failure
     const char *text, *by;               // held, suppressed: the reason in words; who did it
+    const char *note;                    // noted: the names of what was found
     unsigned attempts;                   // made so far, with this one
 };
 

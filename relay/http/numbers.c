@@ -85,6 +85,16 @@ static void print_mechanisms(const struct counters *c, struct buf *out)
                          login_result_word(r), c->auth_by[m][r]);
 }
 
+static void print_preflight(const struct counters *c, struct buf *out)
+{
+    const char *name = "waxwing_preflight_total";
+    series_describe(out, name, "counter", "Own messages in which pre-flight found something.");
+    series_value(out, name, "result", "noted", NULL, NULL, c->noted);
+    series_value(out, name, "result", "refused", NULL, NULL, c->noted_refused);
+    print_tally(out, "waxwing_preflight_findings_total", "finding", &c->findings, 0,
+                "What pre-flight found in own mail, by its name in the catalogue of reasons.");
+}
+
 static void print_inbound(const struct metrics *m, struct buf *out)
 {
     const struct counters *c = m->counters;
@@ -109,6 +119,7 @@ static void print_inbound(const struct metrics *m, struct buf *out)
     for (int i = STATUS_LATER; i < STATUS_CLASSES; i++)
         series_value(out, "waxwing_refused_by_class_total", "class", classes[i], NULL, NULL,
                      c->refused_by[i]);
+    print_preflight(c, out);
     series_gauge(out, "waxwing_memory_bytes", c->memory_now, "Messages and I/O buffers in memory.");
     series_histogram(out, "waxwing_accept_duration_seconds", &c->accept_time, HISTOGRAM_WORK,
                      "From the last byte of a message to its 250.");

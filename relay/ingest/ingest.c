@@ -37,6 +37,7 @@ void ingest_free(struct ingest *g)
     facts_free(g->facts);
     body_hashes_free(g->made);
     addresses_free(&g->from);
+    preflight_free(&g->preflight);
     header_free(&g->header);
     header_free(&g->verified);
     buf_free(&g->received);

@@ -29,6 +29,7 @@ struct ingest_session {
 };
 
 struct ingest;
+struct preflight; // relay/preflight/preflight.h
 struct ingest *ingest_new(const struct ingest_session *session, struct message *message);
 // Cancels what ingest_ask began. Accepts NULL.
 void ingest_free(struct ingest *g);
@@ -73,6 +74,8 @@ struct ingest_returned {
     struct notice notice;
 };
 const struct ingest_returned *ingest_returned(const struct ingest *g, size_t *n);
+// After ingest_finish: what pre-flight found; empty where it did not look.
+const struct preflight *ingest_found(const struct ingest *g);
 // For the accept line: "example.org/r2026,example.org/e2026", "arc:example.org/r2026" or "none".
 const char *ingest_sign(struct ingest *g);
 

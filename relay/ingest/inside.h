@@ -12,6 +12,7 @@
 
 #include "dns/dns.h"
 #include "relay/ingest/ingest.h"
+#include "relay/preflight/preflight.h"
 #include "sign/message_auth.h"
 
 // OWN: of our making, to be signed. CLAIMED: From is ours, but a stranger may have written it; what
@@ -37,9 +38,11 @@ struct ingest {
     bool vetoed;           // a trusted host found what speaks against a local origin
     bool discarded;        // taken, and sent to nobody
     uint64_t longest_line; // octets without the line end
+    bool body_left;        // it went to its file, or some of it
     struct buf start;      // of a body that went to its file (returns.c)
     struct ingest_returned *returned;
     size_t nreturned;
+    struct preflight preflight; // what was found in own mail
     struct body_hashes *hashes; // ours, or the evaluation's
     struct header verified;    // what the evaluation looks at: the header before filters changed it
     struct buf received;       // its bytes, where they did
@@ -87,6 +90,9 @@ int ingest_check_changed(struct ingest *g, struct why *why);
 bool ingest_is_return(const struct ingest *g);
 // Recipients and return paths as they will be stored.
 void ingest_finish_envelope(struct ingest *g);
+
+// preflight.c: looks at own mail where the row or the configuration says so; `header` is what goes on. -1 refuses.
+int ingest_look(struct ingest *g, const struct header *header, struct why *why);
 
 // sign.c: m->prefix and m->left_out.
 int ingest_prefix_own(struct ingest *g, struct why *why);

@@ -123,6 +123,7 @@ bool ingest_is_return(const struct ingest *g)
 void ingest_body_leaves(struct ingest *g)
 {
     const struct span body = buf_span(&g->m->body);
+    g->body_left = true;
     if (!g->s.principal->row->returns || g->start.len)
         return;
     buf_init(&g->start, NOTICE_BYTES);

@@ -209,6 +209,8 @@ int ingest_prefix_own(struct ingest *g, struct why *why)
     add_missing(g, &added);
     int rc = build_signed_header(g, &added, &header, why);
     if (rc == 0)
+        rc = ingest_look(g, &header, why);
+    if (rc == 0)
         rc = ingest_signatures(g->s.setup, g->from_domain, &header, g->made ? g->made : g->hashes,
                                g->m->env.id, &prefix, &g->sign, why);
     if (rc == 0 && !prefix.len)

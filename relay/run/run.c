@@ -456,6 +456,7 @@ static int serve(struct run *run)
     lifecycle_close(&run->relay);
     tally_clear(&run->relay.counters.listeners);
     tally_clear(&run->relay.counters.logins);
+    tally_clear(&run->relay.counters.findings);
     milter_book_free(run->relay.milters);
     run->relay.milters = NULL;
     inbox_close(run->mail);

@@ -9,6 +9,7 @@
 #include "relay/base/clock.h"
 #include "relay/base/id.h"
 #include "relay/login/habits.h"
+#include "relay/preflight/preflight.h"
 #include "relay/queue/queue.h"
 
 #define MAX_VOID_S 300 // seconds for bytes that nobody wants
@@ -162,9 +163,10 @@ enum submit_state submit_end_refused(struct submit *s, const struct why *why)
 // 250, and that was it.
 enum submit_state submit_end_accepted(struct submit *s)
 {
-    char id[ID_TEXT];
+    char id[ID_TEXT], note[SUBMIT_NOTE];
     id_text(s->message->env.id, id);
-    submit_reply(s, 250, "2.0.0", "queued as %s", id);
+    submit_note(s, note);
+    submit_reply(s, 250, "2.0.0", "queued as %s%s", id, note);
     histogram_add_since(&s->host->worker->relay->counters.accept_time, s->heard_ns);
     submit_end_transaction(s);
     s->commands = s->bad = 0;
@@ -295,6 +297,7 @@ enum submit_state submit_sign(struct submit *s)
     uint64_t began = clock_mono_ns();
     int rc = ingest_finish(s->ingest, &why);
     histogram_add_since(&s->host->worker->relay->counters.sign_time, began);
+    submit_count_notes(s, rc < 0 ? &why : NULL);
     if (rc < 0)
         return submit_refuse_message(s, &why);
     submit_tell_dropped(s);
@@ -327,6 +330,7 @@ void submit_finish_file(struct submit *s)
 static void data_log_accept(struct submit *s)
 {
     const struct message *m = s->message;
+    char names[PREFLIGHT_NAMES];
     struct logline line;
     log_begin(&line, LOG_INFO, "accept", m->env.id);
     log_text(&line, "client", s->client_text);
@@ -341,6 +345,10 @@ static void data_log_accept(struct submit *s)
         log_text(&line, "held", m->env.held_for);
     if (*ingest_warning(s->ingest))
         log_text(&line, "warning", ingest_warning(s->ingest));
+    if (ingest_found(s->ingest)->n) {
+        preflight_names(ingest_found(s->ingest), names);
+        log_text(&line, "note", names);
+    }
     log_end(&line);
 }
 
@@ -349,6 +357,7 @@ static void data_accept_message(struct submit *s)
 {
     struct worker *worker = s->host->worker;
     data_log_accept(s);
+    submit_tell_notes(s);
     atomic_fetch_add_explicit(&worker->relay->counters.accepted, 1, memory_order_relaxed);
     submit_count_login(s, LOGIN_MESSAGES, 1);
     submit_count_login(s, LOGIN_RECIPIENTS, s->message->env.nrcpts);

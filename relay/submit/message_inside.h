@@ -25,6 +25,11 @@ void submit_keep_told(struct submit *s);
 // filter.c
 bool submit_filtered(const struct submit *s); // some filter sees the message
 void submit_filter(struct submit *s);
+// noted.c: what pre-flight found, for the 250 ("; note: …" or ""), in the numbers, and as an event.
+#define SUBMIT_NOTE 360 // bytes
+void submit_note(const struct submit *s, char out[static SUBMIT_NOTE]);
+void submit_count_notes(struct submit *s, const struct why *refused); // NULL: it was not
+void submit_tell_notes(struct submit *s);
 // envelope.c: a recipient, wherever it comes from, may be one of the message; -1 with why.
 int submit_add_recipient(struct submit *s, struct smtp_rcpt *rcpt, struct why *why);
 // The principal may name this envelope sender.

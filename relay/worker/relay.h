@@ -73,12 +73,14 @@ struct counters {
     _Atomic int64_t sites[4]; // now: open, paced, shut, paused (relay/queue/sites.h)
     _Atomic uint64_t tls_by_type[WHY_TLS_TYPES][2]; // [1]: refused
     _Atomic uint64_t sessions_by[SOURCES][PROOFS];
-    struct tally listeners;          // connections
-    struct tally logins;             // enum login_count
-    struct histogram accept_time;    // from the last byte of a message to its 250
-    struct histogram sign_time;      // judging, signing or sealing
-    struct histogram delivery_delay; // HISTOGRAM_WAIT: from 250 to the next hop's
-    struct histogram queue_age;      // HISTOGRAM_WAIT: when the session that delivered it began
+    _Atomic uint64_t noted, noted_refused; // own mail in which pre-flight found something
+    struct tally findings;                 // of pre-flight, by name
+    struct tally listeners;                // connections
+    struct tally logins;                   // enum login_count
+    struct histogram accept_time;          // from the last byte of a message to its 250
+    struct histogram sign_time;            // judging, signing or sealing
+    struct histogram delivery_delay;       // HISTOGRAM_WAIT: from 250 to the next hop's
+    struct histogram queue_age; // HISTOGRAM_WAIT: when the session that delivered it began
 };
 
 struct relay {
