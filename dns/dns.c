@@ -53,7 +53,7 @@ struct dns_request {
 
 struct lookup {
     struct resolver_lookup base;
-    struct list all; // in dns.lookups
+    struct list all; // in dns.lookups; changed under the lock
     struct dns *dns;
     uint64_t began_ns;
 };
@@ -149,6 +149,14 @@ void dns_cancel(struct dns_request *r)
 
 // ---- lookups
 
+static void lookup_free(struct lookup *l)
+{
+    pthread_mutex_lock(&l->dns->lock);
+    list_remove(&l->all);
+    pthread_mutex_unlock(&l->dns->lock);
+    free(l);
+}
+
 static void dns_looked_up(struct resolver_lookup *base)
 {
     struct lookup *l = list_of(base, struct lookup, base);
@@ -159,8 +167,7 @@ static void dns_looked_up(struct resolver_lookup *base)
     cache_put(dns->cache, base->answer, clock_mono_ms(), &waiters);
     settle_all(&waiters, base->answer);
     dns_answer_unref(base->answer);
-    list_remove(&l->all);
-    free(l);
+    lookup_free(l);
 }
 
 static void dns_look_up(struct dns *dns, const char *name, uint16_t type,
@@ -170,12 +177,33 @@ static void dns_look_up(struct dns *dns, const char *name, uint16_t type,
     l->dns = dns;
     l->began_ns = clock_mono_ns();
     list_init(&l->all);
-    list_append(&dns->lookups, &l->all);
     snprintf(l->base.name, sizeof l->base.name, "%s", name);
     l->base.type = type;
     l->base.home = dns->mail;
     l->base.done = done;
+    pthread_mutex_lock(&dns->lock);
+    list_append(&dns->lookups, &l->all);
+    pthread_mutex_unlock(&dns->lock);
     resolver_ask(dns->resolver, &l->base);
+}
+
+bool dns_underway(struct dns *dns, const char *name, uint16_t type, struct dns_underway *out)
+{
+    char normal[NAME_TEXT];
+    bool found = false;
+    if (!dns->resolver || !name_normal(name, normal))
+        return false;
+    pthread_mutex_lock(&dns->lock);
+    list_each (it, &dns->lookups) {
+        const struct lookup *l = list_of(it, struct lookup, all);
+        if (l->base.type != type || strcmp(l->base.name, normal) != 0)
+            continue;
+        found = true;
+        out->asked_ms = (clock_mono_ns() - l->began_ns) / 1000000;
+        resolver_server(dns->resolver, atomic_load(&l->base.asked), out->server);
+    }
+    pthread_mutex_unlock(&dns->lock);
+    return found;
 }
 
 static struct dns_answer *stuck_answer(const char *name, uint16_t type)
@@ -310,8 +338,7 @@ static void dns_checked(struct resolver_lookup *base)
     bool ok = found.health == DNS_HEALTH_OK;
     dns->check_ms = clock_mono_ms() + (ok ? CHECK_OK_MS : CHECK_AGAIN_MS);
     dns_answer_unref(base->answer);
-    list_remove(&l->all);
-    free(l);
+    lookup_free(l);
 }
 
 static void dns_check(struct dns *dns)

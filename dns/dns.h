@@ -63,9 +63,20 @@ struct dns_evaluation *dns_evaluate_eager(struct dns *dns, struct inbox *loop_in
                                           struct facts *facts, bool (*again)(void *arg),
                                           void (*done)(void *arg), void *arg);
 void dns_evaluation_cancel(struct dns_evaluation *evaluation); // accepts NULL
+// The i-th question that it waits for; false when there are no more. Accepts NULL.
+bool dns_evaluation_waits(const struct dns_evaluation *evaluation, size_t i, const char **name,
+                          uint16_t *type);
 // The same for command-line programs: returns when `again` is content. Own loop, no inbox needed.
 void dns_evaluate_blocking(struct dns *dns, struct facts *facts, bool (*again)(void *arg),
                            void *arg);
+
+// What is being asked at this moment, for whoever waits for it.
+struct dns_underway {
+    uint64_t asked_ms; // so long ago
+    char server[80];   // "9.9.9.9", "the root servers"; "": its turn has not come
+};
+// False: nobody asks this. Any thread, while whoever waits for the answer is there.
+bool dns_underway(struct dns *dns, const char *name, uint16_t type, struct dns_underway *out);
 
 // Forget cached answers for a name and below (a policy failure looks TXT up again). Any thread.
 void dns_forget(struct dns *dns, const char *name);

@@ -129,6 +129,22 @@ struct dns_evaluation *dns_evaluate_eager(struct dns *dns, struct inbox *loop_in
                                                    .eager = true});
 }
 
+bool dns_evaluation_waits(const struct dns_evaluation *evaluation, size_t i, const char **name,
+                          uint16_t *type)
+{
+    if (!evaluation)
+        return false;
+    list_each (it, &evaluation->pending) {
+        const struct pending *p = list_of(it, struct pending, list);
+        if (!p->name || i--)
+            continue;
+        *name = p->name;
+        *type = p->type;
+        return true;
+    }
+    return false;
+}
+
 void dns_evaluation_cancel(struct dns_evaluation *evaluation)
 {
     if (!evaluation)

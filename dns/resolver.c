@@ -188,6 +188,7 @@ static void dns_resolver_ask(struct query *q)
         plan(q, clock_mono_ms());
         if (way->start(way, &q->question, &why) == 0) {
             q->state = QUERY_ASKING;
+            atomic_store(&q->lookup->asked, (unsigned)q->question.server + 1);
             return;
         }
         resolver_trouble(q, why.text);
@@ -412,6 +413,7 @@ void resolver_ask(struct resolver *r, struct resolver_lookup *lookup)
 {
     lookup->resolver = r;
     lookup->answer = NULL;
+    atomic_init(&lookup->asked, 0);
     lookup->item.run = resolver_run_ask;
     inbox_post(r->mail, &lookup->item);
 }
@@ -505,6 +507,21 @@ uint64_t resolver_turned_ms(struct resolver *r)
 unsigned resolver_epoch(struct resolver *r)
 {
     return atomic_load(&r->epoch);
+}
+
+void resolver_server(const struct resolver *r, unsigned asked, char out[static RESOLVER_SERVER])
+{
+    out[0] = 0;
+    if (!asked)
+        return;
+    if (!r->way->retries) { // the library finds its own way down
+        snprintf(out, RESOLVER_SERVER, "the root servers");
+        return;
+    }
+    r->way->describe(r->way, asked - 1, out, RESOLVER_SERVER);
+    size_t n = strlen(out);
+    if (n > 3 && strcmp(out + n - 3, ":53") == 0)
+        out[n - 3] = 0;
 }
 
 bool resolver_can_prove(const struct resolver *r)

@@ -7,6 +7,7 @@
 #ifndef DNS_RESOLVER_H
 #define DNS_RESOLVER_H
 
+#include <stdatomic.h>
 #include "config/config.h"
 #include "dns/answer.h"
 #include "dns/name.h"
@@ -26,6 +27,7 @@ struct resolver_lookup {
     struct inbox *home;
     void (*done)(struct resolver_lookup *lookup); // on home's loop
     struct dns_answer *answer;                    // set then: one reference, the owner's
+    atomic_uint asked; // 1 + the server that is asked now; 0: none yet. Any thread
 };
 
 // Starts the thread; NULL with why when the configuration cannot work (no server, no trust anchor).
@@ -38,6 +40,10 @@ void resolver_close(struct resolver *resolver); // accepts NULL
 uint64_t resolver_turned_ms(struct resolver *resolver); // monotonic: when it last showed life
 // Grows when the trust anchor was read anew: what was found before may be judged otherwise now.
 unsigned resolver_epoch(struct resolver *resolver);
+// Whom `asked` means: "9.9.9.9", "[::1]:5353", "the root servers". While the resolver is open.
+#define RESOLVER_SERVER 80
+void resolver_server(const struct resolver *resolver, unsigned asked,
+                     char out[static RESOLVER_SERVER]);
 // Whether any answer can be secure: false in stub mode where no server is trusted to validate.
 bool resolver_can_prove(const struct resolver *resolver);
 

@@ -61,7 +61,7 @@ static bool tls_dane_counts(const struct dns_tlsa *tlsa, const struct dns_tlsa *
     return true;
 }
 
-static bool tls_dane_matches(const struct dns_tlsa *tlsa, struct span der)
+bool dane_matches(const struct dns_tlsa *tlsa, struct span der)
 {
     struct span part = der;
     unsigned char digest[64];
@@ -137,7 +137,7 @@ static bool anchored(struct trial *t, const struct dns_tlsa *tlsa)
 {
     bool in_chain = false;
     for (size_t i = 0; i < t->n; i++) {
-        if (!tls_dane_matches(tlsa, t->der[i]) || (i == 0 && !signs_itself(t->list[0])))
+        if (!dane_matches(tlsa, t->der[i]) || (i == 0 && !signs_itself(t->list[0])))
             continue;
         in_chain = true;
         if (leads_to(t, t->list[i], i))
@@ -180,7 +180,7 @@ int dane_verify(const struct span *chain, size_t nchain, const struct dns_tlsa *
     for (size_t i = 0; i < ntlsa && !yes; i++) {
         usable += dane_usable(&tlsa[i]);
         yes = tls_dane_counts(&tlsa[i], tlsa, ntlsa) && tlsa[i].usage == USAGE_EE &&
-              tls_dane_matches(&tlsa[i], chain[0]);
+              dane_matches(&tlsa[i], chain[0]);
     }
     if (yes) {
         *proof = PROOF_DANE_EE;

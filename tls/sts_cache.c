@@ -41,6 +41,7 @@ struct entry {
     struct sts_cache *cache;
     char *domain;
     enum work work;
+    uint64_t since_ms;    // clock_mono_ms(): when that began
     struct sts_view view; // mode -1: no policy
     int64_t looked_s;     // when TXT was last looked up past the DNS cache, 0: never
     int64_t failed_s;     // when a fetch last failed, 0: the last one did not
@@ -145,6 +146,12 @@ static void sts_cache_tell(struct entry *e, const char *what)
         e->cache->options.changed(e->cache->options.arg, e->domain, what);
 }
 
+static void begin_work(struct entry *e, enum work work)
+{
+    e->work = work;
+    e->since_ms = clock_mono_ms();
+}
+
 static void rest(struct entry *e)
 {
     e->work = IDLE;
@@ -168,7 +175,7 @@ static void keep(struct entry *e)
 {
     struct sts_row row = {e->domain, e->view.id, e->view.text, e->view.fetched_s,
                           e->view.expires_s};
-    e->work = STORING;
+    begin_work(e, STORING);
     if (!e->cache->options.keep) {
         rest(e);
         return;
@@ -238,7 +245,7 @@ static void start_fetch(struct entry *e)
 {
     char host[300];
     snprintf(host, sizeof host, "mta-sts.%s", e->domain);
-    e->work = FETCHING;
+    begin_work(e, FETCHING);
     e->fetch = https_get(e->cache->options.https, host, WELL_KNOWN, sts_cache_fetched, e);
     if (in_force(e))
         answer_impatient(e);
@@ -312,7 +319,7 @@ static void sts_cache_look(struct entry *e)
 {
     char name[300];
     snprintf(name, sizeof name, "_mta-sts.%s", e->domain);
-    e->work = LOOKING;
+    begin_work(e, LOOKING);
     e->lookup = dns_ask(e->cache->options.dns, e->cache->options.mail, name, DNS_TXT,
                         sts_cache_looked_up, e);
 }
@@ -425,6 +432,18 @@ void sts_cache_restore(struct sts_cache *cache, const struct sts_row *row)
     e->view.expires_s = row->expires_s;
     e->view.source = STS_FROM_CACHE;
     sts_policy_free(&policy);
+}
+
+enum sts_wait sts_cache_waits(struct sts_cache *cache, const char *domain, uint64_t *since_ms)
+{
+    static const enum sts_wait waits[] = {[IDLE] = STS_RESTS,
+                                          [LOOKING] = STS_LOOKS,
+                                          [FETCHING] = STS_FETCHES,
+                                          [STORING] = STS_STORES};
+    struct entry *e;
+    HASH_FIND_STR(cache->table, domain, e);
+    *since_ms = e ? e->since_ms : 0;
+    return e ? waits[e->work] : STS_RESTS;
 }
 
 void sts_cache_each(struct sts_cache *cache,

@@ -55,6 +55,9 @@ void sts_cache_cancel(struct sts_request *request); // accepts NULL
 // domain) and fetched where the id differs; `force` fetches whatever the id. The callback waits for it.
 struct sts_request *sts_cache_refresh(struct sts_cache *cache, const char *domain, bool force,
                                       sts_fn *fn, void *arg);
+// What it is doing for a domain at this moment, for whoever waits.
+enum sts_wait { STS_RESTS, STS_LOOKS, STS_FETCHES, STS_STORES };
+enum sts_wait sts_cache_waits(struct sts_cache *cache, const char *domain, uint64_t *since_ms);
 // Every cached policy, for `waxwing tls policies`.
 void sts_cache_each(struct sts_cache *cache,
                     void (*fn)(const char *domain, const struct sts_view *view, void *arg),

@@ -49,9 +49,12 @@ const struct command commands[] = {
      "  --json        for programs\n"
      "  --dns-file F  answer DNS questions from this file\n",
      command_check},
-    {"explain", "what would happen to mail for a domain now, and why",
-     "usage: waxwing explain [OPTION ...] DOMAIN\n"
-     "Asks the running relay, or looks up itself. Exit: 0 deliver, 75 defer, 1 bounce.\n"
+    {"explain", "what would happen to mail for a domain now, and what happened lately",
+     "usage: waxwing explain [OPTION ...] DOMAIN|ADDRESS\n"
+     "Asks the running relay, or looks up itself. Says when each host last took mail and last "
+     "failed,\n"
+     "what waits, and what changed since; of an ADDRESS also what rules do to it.\n"
+     "Exit: 0 deliver, 75 defer, 1 bounce.\n"
      "  --json           for programs\n"
      "  --offline        never ask the relay\n"
      "  --connect        connect up to STARTTLS, show certificate and proof; sends no mail\n"

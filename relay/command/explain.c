@@ -11,16 +11,20 @@
 #include "relay/base/mem.h"
 #include "relay/command/command.h"
 #include "relay/command/config_file.h"
-#include "relay/command/options.h"
-#include "relay/control/control.h"
-#include "relay/route/explain.h"
+#include "relay/command/explain.h"
 #include "relay/command/offline.h"
+#include "relay/command/options.h"
 #include "relay/command/probe.h"
+#include "relay/command/terminal.h"
+#include "relay/control/address.h"
+#include "relay/control/control.h"
+#include "relay/recent/recent_json.h"
+#include "relay/route/explain.h"
 
-#define LATELY_MS   3600000 // failures younger than this are told
-#define LATELY_ROWS 5
+#define FIRST_MS 700 // a screen shows what is known by then
 
 struct explain_options {
+    const char *address; // NULL: a domain was named
     const char *domain, *dns_file, *resolver, *state, *sender, *next_hop;
     bool json, offline, connect, requiretls;
     bool alone; // --offline was said
@@ -65,6 +69,7 @@ static int explain_read_options(struct explain_options *o, int argc, char **argv
         return command_usage_error("explain", "one domain is wanted");
     const char *at = strrchr(argv[optind], '@'); // an address will do too
     o->domain = at ? at + 1 : argv[optind];
+    o->address = at ? argv[optind] : NULL;
     if (o->domain[0] == '[')
         snprintf(o->ascii, sizeof o->ascii, "%s", o->domain);
     else if (idn_to_ascii(o->domain, o->ascii) < 0)
@@ -84,42 +89,24 @@ static int explain_read_options(struct explain_options *o, int argc, char **argv
     return 0;
 }
 
-// What the present plan does not show: what failed when it was last tried.
-static void add_lately(const struct explain_options *o, const struct config *config,
-                       json_t *explanation)
-{
-    int status;
-    json_t *waiting = control_ask_quietly(
-        config->control, json_pack("{s:s, s:s}", "verb", "waiting", "domain", o->ascii), &status);
-    if (status == EXIT_YES && json_integer_value(json_object_get(waiting, "recipients"))) {
-        json_object_del(waiting, "exit");
-        json_object_set(explanation, "waiting", waiting);
-    }
-    json_decref(waiting);
-    json_t *failures = control_ask_quietly(
-        config->control,
-        json_pack("{s:s, s:s, s:I, s:i}", "verb", "tls-failures", "domain", o->ascii, "since",
-                  (json_int_t)(clock_ms() - LATELY_MS), "limit", LATELY_ROWS),
-        &status);
-    json_t *lately = status == EXIT_YES ? json_object_get(failures, "rows") : NULL;
-    if (json_array_size(lately))
-        json_object_set(explanation, "failures", lately);
-    json_decref(failures);
-}
-
-static json_t *ask_relay(const struct explain_options *o, const struct config *config, int *status)
+static json_t *ask_relay(const struct explain_options *o, const struct config *config,
+                         unsigned patience_ms, int *status)
 {
     json_t *request =
-        json_pack("{s:s, s:s, s:i, s:s*, s:s*}", "verb", "explain", "domain", o->ascii, "variant",
-                  (int)o->wish.variant, "sender", o->sender, "next_hop", o->next_hop);
+        json_pack("{s:s, s:s, s:i, s:i, s:s*, s:s*, s:s*}", "verb", "explain", "domain", o->ascii,
+                  "variant", (int)o->wish.variant, "patience", (int)patience_ms, "sender",
+                  o->sender, "next_hop", o->next_hop, "address", o->address);
     json_t *answer = control_ask_quietly(config->control, request, status);
     if (answer && !json_object_get(answer, "verdict")) {
         json_decref(answer);
         answer = NULL;
     }
     json_object_del(answer, "exit"); // of the socket, not of the explanation
-    if (answer)
-        add_lately(o, config, answer);
+    if (!answer)
+        return NULL;
+    explain_add_lately(answer, config->control, o->ascii);
+    explain_add_site(answer, config->control);
+    explain_agree(answer);
     return answer;
 }
 
@@ -131,32 +118,52 @@ static void show(const struct explain_options *o, json_t *explanation)
         explain_print(explanation, stdout);
 }
 
-// The plan says what may happen, the hosts what does: the first that lets mail pass decides, as in a delivery;
-// where none does, the first that does not.
-static void add_connections(json_t *explanation, json_t *connect)
+// A screen shows at once what is known, and the rest when it is there; everybody else waits, within bounds.
+static json_t *explain_asked(const struct explain_options *o, const struct config *config,
+                             int *status)
 {
-    size_t i;
-    json_t *c, *first = NULL;
-    const char *verdict = json_string_value(json_object_get(explanation, "verdict"));
-    bool passes = false;
-    json_object_set_new(explanation, "connect", connect);
-    json_array_foreach (connect, i, c) {
-        const char *result = json_string_value(json_object_get(c, "result"));
-        passes = passes || strcmp(result, "proved") == 0 || strcmp(result, "clear") == 0;
-        if (!first || (strcmp(result, "failed") == 0 &&
-                       strcmp(json_string_value(json_object_get(first, "result")), "failed") != 0))
-            first = c; // a host that answers says more than one that does not
-    }
-    if (strcmp(verdict, "deliver") != 0 || passes || !first)
+    bool screen = !o->json && terminal_width() > 0;
+    json_t *answer = ask_relay(o, config, screen ? FIRST_MS : 0, status);
+    if (!answer || !screen || !json_object_get(answer, "running"))
+        return answer;
+    show(o, answer);
+    json_t *whole = ask_relay(o, config, 0, status);
+    if (!whole)
+        return answer;
+    json_decref(answer);
+    fputs("\nWith what was looked up meanwhile:\n", stdout);
+    return whole;
+}
+
+// What became of the last deliveries: of the relay where one runs, else of the state database.
+static void add_recent(const struct explain_options *o, const struct config *config,
+                       const char *state, json_t *explanation)
+{
+    int status;
+    json_t *answer = NULL, *recent = NULL;
+    if (!o->alone && !o->state)
+        answer = control_ask_quietly(config->control,
+                                     json_pack("{s:s, s:s, s:O}", "verb", "recent", "domain",
+                                               o->ascii, "explanation", explanation),
+                                     &status);
+    recent = json_incref(json_object_get(answer, "recent"));
+    json_decref(answer);
+    if (!recent)
+        recent = recent_json_file(state, o->ascii, explanation);
+    json_object_set_new(explanation, "recent", recent);
+    if (o->alone)
         return;
-    const char *reason = json_string_value(json_object_get(first, "reason"));
-    const char *type = json_string_value(json_object_get(first, "type"));
-    json_object_set_new(explanation, "verdict", json_string("defer"));
-    json_object_set_new(explanation, "status", json_string(type && type[0] ? "4.7.5" : "4.4.1"));
-    char *text = mem_printf("%s: %s", json_string_value(json_object_get(first, "host")),
-                            reason && reason[0] ? reason : "no connection");
-    json_object_set_new(explanation, "reason", json_string(text));
-    free(text);
+    explain_add_lately(explanation, config->control, o->ascii);
+    explain_add_site(explanation, config->control);
+}
+
+static void explain_add_address(const struct explain_options *o, const struct config *config,
+                                json_t *explanation)
+{
+    const struct address_question q = {
+        .config = config, .address = o->address, .domain = o->ascii, .sender = o->sender};
+    if (o->address)
+        json_object_set_new(explanation, "address", address_rules(&q));
 }
 
 static int explain_here(const struct explain_options *o, struct config *config)
@@ -174,11 +181,13 @@ static int explain_here(const struct explain_options *o, struct config *config)
         return EXIT_TEMP;
     }
     struct planning *planning = offline_plan(offline, &o->wish);
-    json_t *explanation = explain_json(planning, o->ascii);
+    json_t *explanation = explain_json(planning, NULL, o->ascii);
     if (o->connect)
-        add_connections(explanation, probe_route(offline_loop(offline), planning_route(planning)));
-    if (!o->alone)
-        add_lately(o, config, explanation);
+        explain_add_connections(explanation,
+                                probe_route(offline_loop(offline), planning_route(planning)));
+    add_recent(o, config, state, explanation);
+    explain_add_address(o, config, explanation);
+    explain_agree(explanation);
     show(o, explanation);
     int status = verdict_status(explanation);
     json_decref(explanation);
@@ -196,7 +205,7 @@ int command_explain(int argc, char **argv)
     struct config *config = command_load_config_or_default(&status);
     if (!config)
         return status;
-    json_t *answer = o.offline ? NULL : ask_relay(&o, config, &status);
+    json_t *answer = o.offline ? NULL : explain_asked(&o, config, &status);
     if (answer) {
         show(&o, answer);
         status = verdict_status(answer);

@@ -8,7 +8,7 @@
 #include "relay/base/buf.h"
 #include "relay/base/clock.h"
 #include "relay/log/json.h"
-#include "relay/route/explain.h"
+#include "relay/command/explain.h"
 #include "relay/command/paragraph.h"
 
 static const char *explain_text_word(const json_t *j, const char *key)
@@ -242,24 +242,12 @@ static void print_connections(const json_t *connect, FILE *out)
         print_connection(c, out);
 }
 
-// What the queue and the ledger know of the last attempts; the plan above is about the next one.
-static void print_lately(const json_t *e, FILE *out)
+static void print_failures(const json_t *failures, FILE *out)
 {
-    const json_t *waiting = json_object_get(e, "waiting"), *row;
-    const json_t *failures = json_object_get(e, "failures");
     size_t i;
-    char in[32];
-    if (waiting) {
-        long long n = json_number_of(waiting, "recipients");
-        const json_t *next = json_object_get(waiting, "next");
-        span_of_time(json_is_integer(next) ? json_integer_value(next) - clock_s() : 0, in);
-        paragraph(out, 2, "BUT %lld recipient%s here wait%s after failing%s%s: %s", n,
-                  n == 1 ? "" : "s", n == 1 ? "s" : "",
-                  json_is_integer(next) ? ", to be tried again in " : "",
-                  json_is_integer(next) ? in : "", explain_text_word(waiting, "reason"));
-    }
+    const json_t *row;
     if (json_array_size(failures))
-        paragraph(out, 2, "TLS failures of the last hour:");
+        fputs("\n  TLS failures of the last hour\n", out);
     json_array_foreach (failures, i, row)
         paragraph(out, 4, "%.19sZ %s%s%s [%s]: %s", explain_text_word(row, "time"),
                   json_is_true(json_object_get(row, "refused")) ? "refused" : "not refused",
@@ -267,31 +255,10 @@ static void print_lately(const json_t *e, FILE *out)
                   explain_text_word(row, "type"), explain_text_word(row, "reason"));
 }
 
-void explain_print(const json_t *e, FILE *out)
+static void print_policies(const json_t *e, FILE *out)
 {
-    const char *verdict = explain_text_word(e, "verdict");
-    bool delivers = strcmp(verdict, "deliver") == 0;
-    fprintf(out, "%s: %s%s\n", explain_text_word(e, "domain"),
-            delivers                        ? "mail would be delivered"
-            : strcmp(verdict, "defer") == 0 ? "mail would WAIT"
-                                            : "mail would BOUNCE",
-            json_is_true(json_object_get(e, "shadow")) ? " (shadow mode: policies only watch)"
-                                                       : "");
-    if (!delivers)
-        paragraph(out, 2, "%s %s", explain_text_word(e, "status"), explain_text_word(e, "reason"));
-    if (strcmp(verdict, "defer") == 0)
-        paragraph(out, 2, "It is tried again until it expires; the sender is told after a while.");
-    print_lately(e, out);
-    if (explain_text_word(e, "dns")[0])
-        paragraph(out, 2, "ALARM: DNSSEC validation does not work here: %s",
-                  explain_text_word(e, "dns"));
-    print_way(e, out);
-    size_t i;
-    const json_t *host;
-    json_array_foreach (json_object_get(e, "mx"), i, host)
-        print_host(host, out);
-    print_connections(json_object_get(e, "connect"), out);
     const json_t *hops = json_object_get(e, "next_hops"), *hop;
+    size_t i;
     json_array_foreach (hops, i, hop) {
         print_sts(explain_text_word(hop, "domain"), json_object_get(hop, "sts"), out);
         print_memory(explain_text_word(hop, "domain"), json_object_get(hop, "memory"), out);
@@ -301,5 +268,23 @@ void explain_print(const json_t *e, FILE *out)
     print_rule(json_object_get(e, "rule"), out);
     if (!hops)
         print_memory("", json_object_get(e, "memory"), out);
+}
+
+void explain_print(const json_t *e, FILE *out)
+{
+    explain_print_headline(e, out);
+    if (explain_text_word(e, "dns")[0])
+        paragraph(out, 2, "ALARM: DNSSEC validation does not work here: %s",
+                  explain_text_word(e, "dns"));
+    print_way(e, out);
+    size_t i;
+    const json_t *host;
+    json_array_foreach (json_object_get(e, "mx"), i, host)
+        print_host(host, out);
+    print_connections(json_object_get(e, "connect"), out);
+    explain_print_recent(e, out);
+    explain_print_address(e, out);
+    print_failures(json_object_get(e, "failures"), out);
+    print_policies(e, out);
     print_records(json_object_get(e, "records"), out);
 }

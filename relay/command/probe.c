@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include "relay/base/address.h"
+#include "relay/base/reasons.h"
 #include "relay/log/json.h"
+#include "relay/recent/traits.h"
 #include "relay/setup/setup.h"
 #include "relay/smtp/reply.h"
 #include "relay/net/stream.h"
@@ -37,6 +39,8 @@ static void probe_finish(struct probe *p, const char *result, const struct why *
     if (why) {
         probe_put(p, "type", why_tls_word(why->tls));
         probe_put(p, "reason", why->text);
+        probe_put(p, "why", reason_row(why->reason)->name);
+        probe_put(p, "act", act_word(why->act));
     }
     p->state = FINISHED;
     stream_close(p->stream, strcmp(result, "unreachable") == 0);
@@ -160,6 +164,25 @@ static void describe_chain(struct probe *p, const struct tls_session_info *info)
     json_object_set_new(p->result, "certificate", chain);
 }
 
+// In the words by which the last good delivery is remembered, so that what changed since can be told.
+static void describe_traits(struct probe *p, const struct tls_session_info *info)
+{
+    struct shown *shown = shown_of(info);
+    struct buf text;
+    buf_init(&text, 65536);
+    trait_cipher(shown, &text);
+    probe_put(p, "session", buf_text(&text));
+    buf_reset(&text);
+    if (shown->nchain) {
+        struct shown_certificate leaf;
+        shown_certificate(shown, 0, &leaf);
+        trait_certificate(&leaf, &text);
+        probe_put(p, "leaf", buf_text(&text));
+    }
+    buf_free(&text);
+    shown_unref(shown);
+}
+
 // MTA-STS testing and shadow mode: what a delivery records and does not refuse.
 static void probe_watch(struct probe *p, const struct tls_session_info *info)
 {
@@ -181,6 +204,7 @@ static void on_secured(struct probe *p)
     probe_put(p, "protocol", info->protocol);
     probe_put(p, "cipher", info->cipher);
     describe_chain(p, info);
+    describe_traits(p, info);
     int rc = proof_of_demand(&p->host->demand, info, &proof, &why);
     probe_put(p, "proof", tls_proof_word(proof));
     send_line(p, p->host->implicit_tls ? "" : "QUIT\r\n");

@@ -23,19 +23,41 @@ static bool is(const struct queue_call *call, const char *verb)
 
 struct rows {
     const struct queue_call *call;
+    const char *control;
     size_t n;
 };
+
+// What routing, or a session that has no token yet, waits for at this moment; nothing where it goes on by itself.
+static json_t *with_waits(const struct rows *rows, const json_t *row)
+{
+    const char *state = json_string_value(json_object_get(row, "state"));
+    const char *domain = json_string_value(json_object_get(row, "domain"));
+    json_t *whole = json_copy((json_t *)(uintptr_t)row);
+    int status;
+    if (!is(rows->call, "show") || !state || !domain ||
+        (strcmp(state, "routing") != 0 && strcmp(state, "active") != 0))
+        return whole;
+    json_t *answer = control_ask_quietly(
+        rows->control, json_pack("{s:s, s:s}", "verb", "route-waits", "domain", domain), &status);
+    json_t *waits = json_object_get(answer, "waits");
+    if (status == EXIT_YES && json_array_size(waits))
+        json_object_set(whole, "waits_for", waits);
+    json_decref(answer);
+    return whole;
+}
 
 static bool queue_on_row(const json_t *row, void *arg)
 {
     struct rows *rows = arg;
-    queue_print_row(rows->call, row, rows->n++);
+    json_t *whole = with_waits(rows, row);
+    queue_print_row(rows->call, whole, rows->n++);
+    json_decref(whole);
     return !ferror(stdout);
 }
 
 static int run_list(const struct queue_call *call, const char *control)
 {
-    struct rows rows = {.call = call};
+    struct rows rows = {.call = call, .control = control};
     int status;
     json_t *last =
         control_ask_lines(control, queue_request(call, "list"), queue_on_row, &rows, &status);

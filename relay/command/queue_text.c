@@ -8,6 +8,7 @@
 #include "relay/base/mem.h"
 #include "relay/command/queue.h"
 #include "relay/command/terminal.h"
+#include "relay/route/waits.h"
 
 static const char *word(const json_t *row, const char *key)
 {
@@ -27,6 +28,19 @@ static long long seconds(int64_t from, int64_t to)
     return to > from ? (long long)(to - from) : 0;
 }
 
+static void print_waits(const json_t *waits)
+{
+    size_t i;
+    const json_t *wait;
+    char text[WAITS_TEXT], line[WAITS_TEXT + 16];
+    json_array_foreach (waits, i, wait) {
+        waits_text(wait, text);
+        snprintf(line, sizeof line, "waits for %s", text);
+        fputs("               ", stdout);
+        terminal_wrap(line, 15);
+    }
+}
+
 static void print_text(const json_t *row)
 {
     long long age = seconds(json_integer_value(json_object_get(row, "created")), clock_s());
@@ -44,6 +58,7 @@ static void print_text(const json_t *row)
     if (word(row, "next_hop")[0])
         printf("  (to %s)", word(row, "next_hop"));
     putchar('\n');
+    print_waits(json_object_get(row, "waits_for"));
     if (!word(row, "reason")[0])
         return;
     char *named = word(row, "why")[0]

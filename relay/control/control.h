@@ -70,11 +70,12 @@ typedef bool control_line(const json_t *line, void *arg);
 json_t *control_ask_lines(const char *socket_path, json_t *request, control_line *line, void *arg,
                           int *status);
 
-extern const struct control_verb control_queue_verbs[];  // relay/control/verbs_queue.c
-extern const struct control_verb control_run_verbs[];    // relay/run/verbs.c: status, reload, drain
-extern const struct control_verb control_site_verbs[];   // relay/control/verbs_sites.c
-extern const struct control_verb control_tls_verbs[];    // relay/control/verbs_tls.c
-extern const struct control_verb control_report_verbs[]; // relay/control/verbs_report.c
+extern const struct control_verb control_queue_verbs[]; // relay/control/verbs_queue.c
+extern const struct control_verb control_run_verbs[];   // relay/run/verbs.c: status, reload, drain
+extern const struct control_verb control_site_verbs[];  // relay/control/verbs_sites.c
+extern const struct control_verb control_tls_verbs[];   // relay/control/verbs_tls.c
+extern const struct control_verb control_explain_verbs[];  // relay/control/verbs_explain.c
+extern const struct control_verb control_report_verbs[];   // relay/control/verbs_report.c
 extern const struct control_verb control_suppress_verbs[]; // relay/control/verbs_suppress.c
 extern const struct control_verb control_event_verbs[];    // relay/control/verbs_events.c
 extern const struct control_verb control_login_verbs[];    // relay/control/verbs_login.c

@@ -23,6 +23,7 @@ struct sites_round {
     void (*end)(struct sites_round *round);
     unsigned worker;
     json_t *rows; // of the answer: sites, or the names that were changed
+    char *site;   // the one that is asked for; NULL: all
     char name[SITES_WHERE], by[64];
     bool pauses, every;
     struct site_pause pause;
@@ -30,6 +31,7 @@ struct sites_round {
 
 static void verbs_sites_free(struct sites_round *round)
 {
+    free(round->site);
     free(round->pause.by);
     free(round->pause.reason);
     json_decref(round->rows);
@@ -96,6 +98,8 @@ static void verbs_sites_on_view(const struct site_view *view, void *arg)
 {
     struct sites_round *round = arg;
     const struct site_row *row = view->row;
+    if (round->site && strcmp(row->site, round->site) != 0)
+        return;
     json_t *j = json_object();
     json_object_set_new(j, "site", json_text(row->site));
     json_object_set_new(j, "state", json_string(site_state_word(view->state)));
@@ -128,8 +132,9 @@ static void verbs_sites_listed(struct sites_round *round)
 
 static void verbs_sites_tell(struct control_call *call, struct relay *relay, const json_t *request)
 {
-    (void)request;
     struct sites_round *round = verbs_sites_round(call, relay);
+    const char *site = json_string_value(json_object_get(request, "site")); // NULL: all
+    round->site = mem_dup(site);
     round->visit = verbs_sites_list;
     round->end = verbs_sites_listed;
     verbs_sites_next(&round->item);

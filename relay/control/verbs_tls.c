@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: ISC
-// The verbs of the control socket behind `waxwing tls` and `waxwing explain`. The ledger is asked on the state
+// The verbs of the control socket behind `waxwing tls`. The ledger is asked on the state
 // thread; routes, policies and memory on the routes thread; both answer on the main loop.
 #include <stdlib.h>
 #include <string.h>
 #include "relay/base/mem.h"
 #include "relay/base/exit.h"
 #include "relay/control/control.h"
-#include "relay/control/waiting.h"
 #include "relay/route/routes.h"
 #include "relay/state/json.h"
 
@@ -97,28 +96,12 @@ static void verbs_tls_forget(struct control_call *call, struct relay *relay, con
     for_domain(call, relay, request, routes_forget);
 }
 
-// Planned afresh, with the relay's own caches, policies and memory.
-static void verbs_tls_explain(struct control_call *call, struct relay *relay, const json_t *request)
-{
-    json_int_t variant = json_integer_value(json_object_get(request, "variant"));
-    struct route_wish wish = {.domain = json_string_value(json_object_get(request, "domain")),
-                              .variant = (enum route_variant)variant,
-                              .sender = json_string_value(json_object_get(request, "sender")),
-                              .next_hop = json_string_value(json_object_get(request, "next_hop"))};
-    if (wish.domain && wish.domain[0] && variant >= ROUTE_PLAIN && variant <= ROUTE_TLS_OPTIONAL)
-        routes_explain(relay->routes, control_mail(call), &wish, verbs_tls_pass_on, call);
-    else
-        control_error(call, EXIT_USAGE, "a domain and a variant are needed");
-}
-
 const struct control_verb control_tls_verbs[] = {
-    {"explain", false, verbs_tls_explain},
     {"tls-failures", false, verbs_tls_failures},
     {"tls-sums", false, verbs_tls_sums},
     {"tls-report", false, verbs_tls_report},
     {"tls-policies", false, verbs_tls_policies},
     {"tls-refresh", true, verbs_tls_refresh},
     {"tls-forget", true, verbs_tls_forget},
-    {"waiting", false, control_waiting},
     {NULL, false, NULL},
 };

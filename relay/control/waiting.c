@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include "relay/base/exit.h"
 #include "relay/base/mem.h"
+#include "relay/base/reasons.h"
 #include "relay/log/json.h"
 #include "relay/queue/waiting.h"
 
@@ -23,22 +24,37 @@ struct visit {
     struct queue_waiting *part;
 };
 
+static void waiting_sum(struct queue_waiting *sum, const struct queue_waiting *part)
+{
+    struct queue_waiting both = *sum;
+    if (part->reason[0] && (!sum->reason[0] || part->next_ms < sum->next_ms))
+        both = *part;
+    else if (!sum->reason[0] && part->next_ms < sum->next_ms)
+        both.next_ms = part->next_ms;
+    both.messages = sum->messages + part->messages;
+    both.recipients = sum->recipients + part->recipients;
+    both.fresh = sum->fresh + part->fresh;
+    both.since_ms = part->since_ms < sum->since_ms ? part->since_ms : sum->since_ms;
+    *sum = both;
+}
+
 static void waiting_answer(struct item *item)
 {
     struct question *q = list_of(item, struct question, item);
-    struct queue_waiting sum = {.next_ms = INT64_MAX};
-    for (unsigned i = 0; i < q->n; i++) {
-        const struct queue_waiting *part = &q->parts[i];
-        size_t recipients = sum.recipients + part->recipients;
-        if (part->reason[0] && (!sum.reason[0] || part->next_ms < sum.next_ms))
-            sum = *part;
-        sum.recipients = recipients;
-    }
+    struct queue_waiting sum = QUEUE_NOTHING_WAITS;
+    for (unsigned i = 0; i < q->n; i++)
+        waiting_sum(&sum, &q->parts[i]);
     bool timed = sum.recipients && sum.next_ms != INT64_MAX;
+    bool known = sum.since_ms != INT64_MAX;
     json_t *j = json_object();
+    json_object_set_new(j, "messages", json_integer((json_int_t)sum.messages));
     json_object_set_new(j, "recipients", json_integer((json_int_t)sum.recipients));
+    json_object_set_new(j, "fresh", json_integer((json_int_t)sum.fresh));
+    json_object_set_new(j, "since", known ? json_integer(sum.since_ms / 1000) : json_null());
     json_object_set_new(j, "next", timed ? json_integer(sum.next_ms / 1000) : json_null());
     json_object_set_new(j, "reason", json_text(sum.reason));
+    json_object_set_new(j, "why", json_text(reason_row(sum.why)->name));
+    json_object_set_new(j, "act", json_text(act_word(sum.act)));
     control_answer(q->call, EXIT_YES, j);
     free(q->domain);
     free(q);
@@ -48,7 +64,7 @@ static void waiting_visit(struct worker *worker, void *arg)
 {
     struct visit *visit = arg;
     struct question *q = visit->question;
-    visit->part->next_ms = INT64_MAX;
+    *visit->part = QUEUE_NOTHING_WAITS;
     if (worker->queue)
         queue_count_waiting(worker->queue, q->domain, visit->part);
     free(visit);

@@ -7,6 +7,7 @@
 #include "relay/smtp/reply_class.h"
 #include "relay/base/mem.h"
 #include "relay/route/routes.h"
+#include "tls/shown.h"
 
 #define HEAP 32 // what its memory and its place in a heap cost besides
 
@@ -21,6 +22,7 @@ void attempt_unref(struct attempt *a)
 {
     if (!a || atomic_fetch_sub_explicit(&a->refs, 1, memory_order_acq_rel) > 1)
         return;
+    shown_unref(a->shown);
     free(a->reply);
     free(a);
 }

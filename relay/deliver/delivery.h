@@ -37,7 +37,10 @@ struct attempt {
     char *reply;                         // one line, at most MAX_REPLY_TOLD bytes; "" without
     char status[12];                     // of a success
     bool dsn;                            // the host offered DSN (RFC 3461)
+    struct shown *shown;                 // of its handshake; a reference. NULL: there was none
+    bool noted;                          // relay/recent has its failure
 };
+struct shown;                                   // tls/shown.h
 struct attempt *attempt_ref(struct attempt *a); // accepts NULL
 void attempt_unref(struct attempt *a);          // accepts NULL
 

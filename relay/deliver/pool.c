@@ -227,6 +227,7 @@ void connection_close(struct connection *c, bool now)
     quota_give(pool->quota, c->to->key, c->to->key_bytes);
     settle_host(pool, c->to);
     smtp_reply_free(&c->reply);
+    shown_unref(c->shown);
     free(c);
     pool->freed(pool->arg);
 }

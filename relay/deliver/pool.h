@@ -11,6 +11,7 @@
 #include "relay/route/route.h"
 #include "relay/smtp/reply.h"
 #include "relay/net/stream.h"
+#include "tls/shown.h"
 
 #define POOL_LIFE_MS     300000  // a connection serves no longer than this
 #define POOL_TICKET_MS   3600000 // nor a ticket, whatever else it says
@@ -47,6 +48,7 @@ struct connection {
     char host[256], ip[64];
     char protocol[16], cipher[64]; // "" without TLS
     enum tls_proof proof;
+    struct shown *shown; // by its handshake; a reference. NULL: there was none
     int64_t not_after_s; // end of the peer's certificate, 0 unknown
     bool resumed, ticket_kept;
     uint64_t said[3];            // digests of the last answers to MAIL, RCPT and a message

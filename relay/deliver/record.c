@@ -4,7 +4,9 @@
 #include "relay/base/address.h"
 #include "relay/deliver/steps_inside.h"
 
+#include <string.h>
 #include "relay/log/log.h"
+#include "relay/recent/recents.h"
 #include "relay/route/routes.h"
 #include "relay/state/state.h"
 #include "tls/ledger.h"
@@ -81,6 +83,32 @@ void deliver_record_tls(struct deliver *d, const struct why *why, bool refused)
     entry->refused = refused;
     ledger_entry_set(&entry->reason, why->text);
     state_ledger_add(record_relay(d)->state, entry);
+}
+
+void deliver_record_left(const struct deliver *d, const struct why *why, struct attempt *attempt)
+{
+    list_each (it, &d->deliveries) {
+        const struct delivery *one = list_of(it, struct delivery, list);
+        const struct recents_attempt failed = {
+            .domain = one->domain,
+            .route = one->route,
+            .host = route_host_named(one->route, attempt->host, deliver_host(d)->port),
+            .ip = attempt->ip,
+            .tls = attempt->tls,
+            .proof = attempt->proof,
+            .shown = attempt->shown,
+        };
+        recents_failed(record_relay(d)->recents, &failed, why);
+    }
+    attempt->noted = true;
+    if (d->trans.refused.attempt)
+        d->trans.refused.attempt->noted = true;
+    // What its recipients were told there is the same failure.
+    for (size_t i = 0; i < d->nrcpts; i++) {
+        struct attempt *told = d->rcpts[i]->attempt;
+        if (told && strcmp(told->ip, attempt->ip) == 0 && strcmp(told->host, attempt->host) == 0)
+            told->noted = true;
+    }
 }
 
 void deliver_record_skipped(struct deliver *d, const struct route_host *host, const struct why *why)

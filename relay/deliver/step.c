@@ -30,6 +30,7 @@ struct attempt *deliver_attempt(const struct deliver *d, const char *reply)
     const struct connection *c = d->link.c;
     atomic_init(&a->refs, 1);
     a->demand = a->source = "";
+    a->shown = shown_ref(c ? c->shown : NULL);
     a->proof = tls_proof_word(c ? c->proof : PROOF_NONE);
     a->reply = mem_dup(reply ? reply : "");
     snprintf(a->tls, sizeof a->tls, "%s", c && c->protocol[0] ? c->protocol : "none");
@@ -144,9 +145,11 @@ static bool unfit(const struct deliver *d, const struct why *why)
 static void leave(struct deliver *d, const struct why *why, bool now)
 {
     d->unfit |= unfit(d, why);
-    deliver_verdict(&d->last, why,
-                    why->reply[0] && d->link.c->reply.done ? deliver_attempt_heard(d)
-                                                           : deliver_attempt(d, why->reply));
+    struct attempt *attempt = why->reply[0] && d->link.c->reply.done
+                                  ? deliver_attempt_heard(d)
+                                  : deliver_attempt(d, why->reply);
+    deliver_record_left(d, why, attempt);
+    deliver_verdict(&d->last, why, attempt);
     deliver_drop(d, now);
     deliver_reopen(d);
 }

@@ -14,6 +14,8 @@ void deliver_record_tls(struct deliver *d, const struct why *why, bool refused);
 void deliver_record_skipped(struct deliver *d, const struct route_host *host,
                             const struct why *why);
 void deliver_record_learn(struct deliver *d);
+// A host is left for this reason, for all domains of the session.
+void deliver_record_left(const struct deliver *d, const struct why *why, struct attempt *attempt);
 
 // relay/deliver/lesson.c: what is learned for the flow
 void deliver_lesson(struct deliver *d);         // from the reply that was just heard

@@ -205,6 +205,7 @@ enum deliver_state deliver_secured(struct deliver *d)
     snprintf(c->protocol, sizeof c->protocol, "%s", info->protocol ? info->protocol : "");
     snprintf(c->cipher, sizeof c->cipher, "%s", info->cipher ? info->cipher : "");
     c->resumed = info->resumed;
+    c->shown = shown_of(info);
     c->proof = PROOF_NONE;
     struct why why;
     why_clear(&why);

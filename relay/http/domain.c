@@ -8,16 +8,17 @@
 static void domain_verdict(struct buf *out, const json_t *plan, const json_t *rows)
 {
     const char *verdict = html_string(plan, "verdict");
-    bool delivers = strcmp(verdict, "deliver") == 0, waits = json_array_size(rows) > 0;
+    bool delivers = strcmp(verdict, "deliver") == 0;
+    bool failing = views_is_failing(json_object_get(plan, "recent"));
+    bool waits = json_array_size(rows) > 0 || failing;
     buf_addf(out, "<section class=\"headline%s\"><h1>", !delivers ? " bad" : waits ? " wait" : "");
     html_text(out, html_string(plan, "domain"));
     buf_adds(out, "</h1><p>");
     if (!delivers)
         html_text(out, html_string(plan, "reason"));
     else if (waits)
-        buf_adds(out,
-                 "Mail would be delivered as below; what waits has been tried, and failed for the "
-                 "reason beside it.");
+        buf_adds(out, failing ? "Mail would be tried as below, but the last attempts failed."
+                              : "Mail goes as below; some of it is in the queue.");
     else
         buf_adds(out, "Mail would be delivered; nothing waits.");
     buf_adds(out, "</p></section>\n");
@@ -87,6 +88,7 @@ static void domain_render(struct gather *g, struct buf *out)
         buf_adds(out, "<h2>Hosts, in order of trying</h2>\n");
         host_rows(out, json_object_get(plan, "mx"));
     }
+    views_recent(g, out, json_object_get(plan, "recent"));
     sts(g, out, json_object_get(plan, "sts"));
     if (json_array_size(rows)) {
         buf_adds(out, "<h2>In the queue</h2>\n");

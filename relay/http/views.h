@@ -29,6 +29,9 @@ void views_verdict(const struct gather *g, struct buf *out, const json_t *summar
 // "Whoever runs this relay" of the word "us".
 void views_actor(struct buf *out, const char *act, bool begins);
 
+// What the last deliveries to a domain met (relay/recent/recent_json.h), and whether the very last failed. (recent.c)
+void views_recent(const struct gather *g, struct buf *out, const json_t *recent);
+bool views_is_failing(const json_t *recent);
 // The `most` domains that most of the queue waits for, of an answer to queue-summary.
 void views_trouble(const struct gather *g, struct buf *out, const json_t *summary, size_t most);
 // Rows of queue-list as a table; VIEWS_ROWS at the most.

@@ -130,7 +130,10 @@ void fetch_begin(struct grant *g)
     struct value_url url = {0};
     struct buf form;
     unsigned char *room;
+    uv_mutex_lock(&g->tokens->mutex); // tokens_describe reads it
     g->token.fetching = true;
+    g->fetching_ms = tokens_now();
+    uv_mutex_unlock(&g->tokens->mutex);
     g->changed = fetch_changed(g->login);
     buf_init(&form, GRANT_MAX);
     buf_reserve(&form, GRANT_MAX / 4, &room); // once, so that no copy of a secret stays behind

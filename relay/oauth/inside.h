@@ -24,6 +24,7 @@ struct grant {
     struct buf identity;
     struct token token;
     struct https_request *post;
+    int64_t fetching_ms; // tokens_now() when the last fetch began
     char
         *unsaved; // a new refresh token that is not on disk yet: no grant is asked for before it is
     int64_t save_ms;         // when that is tried again

@@ -28,8 +28,8 @@ void tokens_cancel(struct token_request *request); // on the asking thread; acce
 // A host did not take this token: nobody is given it again. Any thread.
 void tokens_refused(struct tokens *tokens, const struct cfg_login *login, const char *token);
 
-// For status and pages: an array with user, endpoint, grant, state (good, none, failing, revoked), seconds left, and
-// the last failure. Any thread; NULL where there is nothing to tell.
+// For status and pages: an array with user, endpoint, grant, state (good, none, failing, revoked), seconds left, for
+// how many seconds a fetch is under way (null: none), and the last failure. Any thread; NULL where there is nothing to tell.
 json_t *tokens_describe(struct tokens *tokens);
 // How many logins have a token, or none and a reason.
 void tokens_count(struct tokens *tokens, size_t *good, size_t *failing);

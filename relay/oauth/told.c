@@ -22,6 +22,9 @@ static json_t *describe_grant(const struct grant *g)
     json_object_set_new(j, "endpoint", json_text(g->login->oauth.token_endpoint));
     json_object_set_new(j, "state", json_text(state_of(g, now)));
     json_object_set_new(j, "left", json_integer(good ? (g->token.ends_ms - now) / 1000 : 0));
+    json_object_set_new(j, "fetching",
+                        g->token.fetching ? json_integer((now - g->fetching_ms) / 1000)
+                                          : json_null());
     json_object_set_new(j, "reason", json_text(g->token.failures ? g->token.why.text : ""));
     return j;
 }

@@ -15,6 +15,7 @@
 #include "relay/login/habits.h"
 #include "relay/queue/inside.h"
 #include "relay/queue/tell.h"
+#include "relay/recent/recents.h"
 #include "relay/route/routes.h"
 #include "relay/smtp/reply_class.h"
 
@@ -178,8 +179,10 @@ static void queue_tick(uv_timer_t *timer)
         lanes_sweep(q->lanes);
         queue_keep_sites(q);
         look_after_ready(q);
-        if (q->worker->index == 0)
+        if (q->worker->index == 0) {
             habits_keep(q->worker->relay->habits);
+            recents_keep(q->worker->relay->recents, false);
+        }
         q->swept_ms = clock_mono_ms();
     }
     bring_near(q);

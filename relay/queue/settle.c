@@ -2,6 +2,7 @@
 // The results of an attempt: each recipient ends as delivered, later or never (relay/deliver/outcome.h), with a log
 // line, a RESULT in the spool and, where one is owed, a report to the sender.
 #include "relay/queue/inside.h"
+#include "relay/queue/met.h"
 #include "relay/queue/tell.h"
 
 #include <assert.h>
@@ -344,6 +345,7 @@ void queue_settle(struct delivery *d, void *queue)
     why_clear(&s.worst);
     for (size_t i = 0; i < d->nrcpts; i++)
         one(&s, &d->rcpts[i]);
+    met_note(q->worker->relay, d);
     bool again = may_look(&s);
     if (s.worst.tls != WHY_TLS_NONE && (again || !d->looked) && d->route)
         routes_refresh(q->worker->relay->routes, d->route);

@@ -6,16 +6,37 @@
 #include <string.h>
 #include "relay/queue/inside.h"
 
+// After a restart nobody knows any more what an earlier attempt met, but that there was one.
+static bool was_tried(const struct delivery *d)
+{
+    return d->reason || d->attempts;
+}
+
+static void waiting_add(const struct delivery *d, struct queue_waiting *out)
+{
+    out->messages++;
+    out->recipients += d->nrcpts;
+    if (d->message->env.created_ms < out->since_ms)
+        out->since_ms = d->message->env.created_ms;
+    if (!d->reason && d->next_ms < out->next_ms && !out->reason[0])
+        out->next_ms = d->next_ms;
+    if (!d->reason || (out->reason[0] && d->next_ms >= out->next_ms))
+        return;
+    out->next_ms = d->next_ms;
+    out->why = d->why;
+    out->act = d->act;
+    snprintf(out->reason, sizeof out->reason, "%s", d->reason);
+}
+
 void queue_count_waiting(const struct queue *queue, const char *domain, struct queue_waiting *out)
 {
     list_each (it, &queue->all) {
         const struct delivery *d = list_of(it, struct delivery, all);
-        if (!d->reason || strcmp(d->domain, domain) != 0)
+        if (!d->message || strcmp(d->domain, domain) != 0) // a mark of a scan has none
             continue;
-        out->recipients += d->nrcpts;
-        if (out->reason[0] && d->next_ms >= out->next_ms)
-            continue;
-        out->next_ms = d->next_ms;
-        snprintf(out->reason, sizeof out->reason, "%s", d->reason);
+        if (was_tried(d))
+            waiting_add(d, out);
+        else
+            out->fresh += d->nrcpts;
     }
 }

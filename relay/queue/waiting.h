@@ -6,10 +6,19 @@
 #include "relay/queue/queue.h"
 
 struct queue_waiting {
-    size_t recipients; // tried at least once, and still here
+    size_t messages, recipients; // tried at least once, and still here
+    size_t fresh;                // recipients that were not tried yet
+    int64_t since_ms; // wall clock: when the oldest of those tried was accepted; INT64_MAX: none
     int64_t next_ms;  // wall clock: when the first of them is tried again; INT64_MAX: none, or held
-    char reason[640]; // of that one; "" where none is known
+    char reason[640]; // of that one; "" where none is known (any more, after a restart)
+    unsigned short why; // enum reason of it
+    unsigned char act;  // enum act
 };
+#define QUEUE_NOTHING_WAITS                                                                        \
+    (struct queue_waiting)                                                                         \
+    {                                                                                              \
+        .since_ms = INT64_MAX, .next_ms = INT64_MAX                                                \
+    }
 // Adds what this worker has. On its thread.
 void queue_count_waiting(const struct queue *queue, const char *domain, struct queue_waiting *out);
 

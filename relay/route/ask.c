@@ -8,6 +8,7 @@
 #include "relay/route/explain.h"
 #include "relay/route/routes.h"
 #include "relay/route/thread.h"
+#include "relay/route/waits.h"
 #include "relay/state/state.h"
 #include "relay/log/json.h"
 #include "tls/sts.h"
@@ -23,6 +24,8 @@ struct question {
     enum memory_owes owes;
     bool dane;
     struct planning *planning;
+    uint64_t patience_ms;
+    uv_timer_t *timer; // NULL: none
     struct sts_request *sts;
     char *json;
     routes_json_fn *fn;
@@ -74,12 +77,35 @@ static void ask(struct question *q, struct inbox *reply, routes_json_fn *fn, voi
 
 // ---- explain
 
+static void ask_timer_closed(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+static void ask_end_planning(struct question *q)
+{
+    planning_free(q->planning);
+    list_remove(&q->list);
+    if (q->timer)
+        uv_close((uv_handle_t *)q->timer, ask_timer_closed);
+    q->timer = NULL;
+}
+
 static void ask_explained(void *arg)
 {
     struct question *q = arg;
-    json_t *j = explain_json(q->planning, q->domain);
-    planning_free(q->planning);
-    list_remove(&q->list);
+    json_t *j = explain_json(q->planning, NULL, q->domain);
+    ask_end_planning(q);
+    ask_answer(q, j);
+}
+
+// Who asks does not wait longer: what is known, and what is still being looked up.
+static void ask_impatient(uv_timer_t *timer)
+{
+    struct question *q = timer->data;
+    struct route_entry *e = entry_known(q->routes, &q->wish);
+    json_t *j = explain_json(q->planning, e ? e->route : NULL, q->domain);
+    ask_end_planning(q);
     ask_answer(q, j);
 }
 
@@ -88,23 +114,60 @@ static void ask_run_explain(struct item *item)
     struct question *q = list_of(item, struct question, item);
     list_append(&q->routes->asked, &q->list);
     q->planning = planning_start(&q->routes->world, q->routes->setup, &q->wish, ask_explained, q);
+    if (!q->patience_ms)
+        return;
+    q->timer = mem_new(sizeof *q->timer);
+    uv_timer_init(&q->routes->loop, q->timer);
+    q->timer->data = q;
+    uv_timer_start(q->timer, ask_impatient, q->patience_ms, 0);
 }
 
 void routes_explain(struct routes *routes, struct inbox *loop_inbox, const struct route_wish *wish,
-                    routes_json_fn *fn, void *arg)
+                    uint64_t patience_ms, routes_json_fn *fn, void *arg)
 {
     struct question *q = new_question(routes, wish->domain, ask_run_explain);
     route_wish_copy(&q->wish, wish);
+    q->patience_ms = patience_ms;
     ask(q, loop_inbox, fn, arg);
+}
+
+static void add_logins(json_t *users, const struct route *route)
+{
+    for (size_t i = 0; route && i < route->nhosts; i++)
+        if (route->hosts[i].login)
+            json_array_append_new(users, json_text(route->hosts[i].login->user));
+}
+
+static void ask_run_waits(struct item *item)
+{
+    struct question *q = list_of(item, struct question, item);
+    json_t *j = json_object(), *waits = json_array(), *users = json_array();
+    list_each (it, &q->routes->entries) {
+        const struct route_entry *e = list_of(it, struct route_entry, age);
+        if (strcmp(e->wish.domain, q->domain) != 0)
+            continue;
+        json_t *more = e->planning ? waits_json(e->planning) : NULL;
+        json_array_extend(waits, more);
+        json_decref(more);
+        add_logins(users, e->route);
+    }
+    json_object_set_new(j, "waits", waits);
+    json_object_set_new(j, "logins", users);
+    ask_answer(q, j);
+}
+
+void routes_waits(struct routes *routes, struct inbox *loop_inbox, const char *domain,
+                  routes_json_fn *fn, void *arg)
+{
+    ask(new_question(routes, domain, ask_run_waits), loop_inbox, fn, arg);
 }
 
 void routes_drop_asked(struct routes *routes)
 {
     list_each_safe (it, &routes->asked) {
         struct question *q = list_of(it, struct question, list);
-        planning_free(q->planning);
         sts_cache_cancel(q->sts);
-        list_remove(&q->list);
+        ask_end_planning(q);
         ask_answer(q, NULL);
     }
 }

@@ -23,6 +23,15 @@ size_t routes_cached(const struct routes *routes)
     return routes->nentries;
 }
 
+struct route_entry *entry_known(struct routes *routes, const struct route_wish *wish)
+{
+    struct route_entry *e;
+    char *key = route_wish_key(wish);
+    HASH_FIND_STR(routes->table, key, e);
+    free(key);
+    return e;
+}
+
 struct route_entry *entry_find(struct routes *routes, const struct route_wish *wish)
 {
     struct route_entry *e;

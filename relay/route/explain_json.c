@@ -7,6 +7,7 @@
 #include "relay/base/address.h"
 #include "relay/base/clock.h"
 #include "relay/route/explain.h"
+#include "relay/route/waits.h"
 #include "relay/log/json.h"
 #include "relay/base/reasons.h"
 #include "tls/sts.h"
@@ -132,9 +133,8 @@ static json_t *describe_sources(const struct route *route)
 }
 
 // By whose word mail goes there. A sender that nobody's row is about has no say.
-static void describe_way(const struct planning *planning, json_t *j)
+static void describe_way(const struct planning *planning, const struct route *route, json_t *j)
 {
-    const struct route *route = planning_route(planning);
     const struct route_wish *wish = planning_wish(planning);
     json_object_set_new(j, "way", json_text(route_word_text(route->word)));
     json_object_set_new(j, "site", json_text(route->site));
@@ -182,9 +182,8 @@ static json_t *describe_memory(const struct memory_view *memory)
 }
 
 // Where a rule names several next hops: each with its policy and its memory.
-static json_t *describe_policies(const struct planning *planning)
+static json_t *describe_policies(const struct planning *planning, const struct route *route)
 {
-    const struct route *route = planning_route(planning);
     json_t *list = json_array();
     for (size_t i = 0; i < route->npolicies; i++) {
         json_t *j = json_object();
@@ -214,13 +213,11 @@ static json_t *describe_rule(const struct cfg_destination *rule)
     return j;
 }
 
-json_t *explain_json(const struct planning *planning, const char *domain)
+// The part that a route says.
+static void describe_route(const struct planning *planning, const struct route *route, json_t *j)
 {
     static const char *const verdicts[] = {"deliver", "defer", "bounce"};
-    const struct route *route = planning_route(planning);
-    const struct dns_state *dns = planning_dns(planning);
-    json_t *j = json_object(), *mx = json_array(), *records = json_array();
-    json_object_set_new(j, "domain", json_text(domain));
+    json_t *mx = json_array();
     json_object_set_new(j, "verdict", json_text(verdicts[route->verdict]));
     bool delivers = route->verdict == ROUTE_DELIVER;
     json_object_set_new(j, "reason", json_text(delivers ? "" : route->why.text));
@@ -228,20 +225,46 @@ json_t *explain_json(const struct planning *planning, const char *domain)
     explain_json_why(j, delivers ? NULL : &route->why);
     json_object_set_new(j, "next_hop_domain", json_text(route->next_hop_domain));
     json_object_set_new(j, "shadow", json_boolean(route->shadow));
-    describe_way(planning, j);
+    describe_way(planning, route, j);
     json_object_set_new(j, "sts", describe_sts(route_sts(route, NULL)));
     if (route->npolicies > 1)
-        json_object_set_new(j, "next_hops", describe_policies(planning));
+        json_object_set_new(j, "next_hops", describe_policies(planning, route));
     for (size_t i = 0; i < route->nhosts; i++)
         json_array_append_new(mx, describe_host(&route->hosts[i]));
     json_object_set_new(j, "mx", mx);
+    json_object_set_new(j, "rule", describe_rule(route->rule));
+}
+
+// Nothing is planned yet: mail waits for that too.
+static void describe_nothing(json_t *j)
+{
+    json_object_set_new(j, "verdict", json_text("defer"));
+    json_object_set_new(j, "reason", json_text("its records are still being looked up"));
+    json_object_set_new(j, "status", json_text(""));
+    explain_json_why(j, NULL);
+    json_object_set_new(j, "sts", describe_sts(NULL));
+    json_object_set_new(j, "mx", json_array());
+    json_object_set_new(j, "rule", json_null());
+}
+
+json_t *explain_json(const struct planning *planning, const struct route *known, const char *domain)
+{
+    const struct route *route = planning_route(planning);
+    const struct dns_state *dns = planning_dns(planning);
+    json_t *j = json_object(), *records = json_array();
+    bool broken = dns->health == DNS_HEALTH_BROKEN;
+    json_object_set_new(j, "domain", json_text(domain));
+    if (!route) {
+        json_object_set_new(j, "running", waits_json(planning));
+        json_object_set_new(j, "known_before", json_boolean(known));
+        route = known;
+    }
+    route ? describe_route(planning, route, j) : describe_nothing(j);
     const struct dns_answer *a;
     for (size_t i = 0; (a = facts_at(planning_facts(planning), i)); i++)
         json_array_append_new(records, describe_answer(a));
     json_object_set_new(j, "records", records);
     json_object_set_new(j, "memory", describe_memory(planning_memory(planning, 0)));
-    json_object_set_new(j, "rule", describe_rule(route->rule));
-    bool broken = dns->health == DNS_HEALTH_BROKEN;
     json_object_set_new(j, "dns", json_text(broken ? dns->text : ""));
     return j;
 }

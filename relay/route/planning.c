@@ -3,6 +3,7 @@
 // something new is known, and ends when it wants nothing more.
 #include "relay/route/planning.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include "config/value.h"
 #include "relay/base/clock.h"
@@ -13,6 +14,7 @@
 
 // One of the domains whose policy counts.
 struct subject {
+    char domain[256];
     struct planning *planning;
     struct sts_request *request; // NULL: not asked, or answered
     struct sts_view sts;
@@ -119,6 +121,7 @@ static void ask_subjects(struct planning *p)
     for (size_t i = 0; i < p->nsubjects; i++) {
         struct subject *s = &p->subjects[i];
         s->planning = p;
+        snprintf(s->domain, sizeof s->domain, "%s", domains[i]);
         s->sts = (struct sts_view){.mode = -1};
         s->known = !p->world->sts;
         if (p->world->memory)
@@ -224,4 +227,25 @@ bool planning_waits_for_policy(const struct planning *p)
         if (p->subjects[i].request)
             return true;
     return false;
+}
+
+bool planning_waits_for(const struct planning *p, size_t i, const char **name, uint16_t *type)
+{
+    return dns_evaluation_waits(p->evaluation, i, name, type);
+}
+
+bool planning_waits_for_sts(const struct planning *p, size_t i, const char **domain)
+{
+    for (size_t s = 0; s < p->nsubjects; s++) {
+        if (!p->subjects[s].request || i--)
+            continue;
+        *domain = p->subjects[s].domain;
+        return true;
+    }
+    return false;
+}
+
+const struct planning_world *planning_world_of(const struct planning *p)
+{
+    return p->world;
 }

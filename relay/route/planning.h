@@ -25,6 +25,12 @@ struct planning *planning_start(const struct planning_world *world, struct setup
 // Before `done`: cancels, no callback comes. Accepts NULL.
 void planning_free(struct planning *planning);
 
+// What it waits for at this moment: the i-th question of its lookups, the i-th domain whose policy it has not been told
+// yet. False behind the last.
+bool planning_waits_for(const struct planning *planning, size_t i, const char **name,
+                        uint16_t *type);
+bool planning_waits_for_sts(const struct planning *planning, size_t i, const char **domain);
+const struct planning_world *planning_world_of(const struct planning *planning);
 // It has not been told yet what MTA-STS says.
 bool planning_waits_for_policy(const struct planning *planning);
 

@@ -33,10 +33,15 @@ void routes_refresh(struct routes *routes, struct route *route);
 void routes_learn(struct routes *routes, const char *policy_domain, const char *host,
                   enum memory_owes proved, bool dane);
 // `waxwing explain` of the running relay: plans afresh. `fn` gets the explanation as JSON text (free it) on
-// the loop of loop_inbox; also the answers to tls policies, memory, refresh and forget (relay/route/ask.c).
+// the loop of loop_inbox; also the answers to tls policies, memory, refresh and forget (relay/route/ask.c). After
+// patience_ms (0: however long it takes) it gets what is known by then.
 typedef void routes_json_fn(char *json, void *arg);
 void routes_explain(struct routes *routes, struct inbox *loop_inbox, const struct route_wish *wish,
-                    routes_json_fn *fn, void *arg);
+                    uint64_t patience_ms, routes_json_fn *fn, void *arg);
+// What the routes to this domain that are being planned wait for: {"waits":[...]} as relay/route/waits.h has it, and
+// "logins": the users that log in at the hosts of its routes.
+void routes_waits(struct routes *routes, struct inbox *loop_inbox, const char *domain,
+                  routes_json_fn *fn, void *arg);
 void routes_policies(struct routes *routes, struct inbox *loop_inbox, routes_json_fn *fn,
                      void *arg);
 // Fetches the MTA-STS policy whatever the id says.

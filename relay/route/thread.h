@@ -47,6 +47,7 @@ struct routes {
 // relay/route/entries.c
 struct route_entry *entry_find(struct routes *routes,
                                const struct route_wish *wish); // made where there is none
+struct route_entry *entry_known(struct routes *routes, const struct route_wish *wish); // or NULL
 void entry_forget(struct routes *routes, struct route_entry *e);
 void entries_make_room(struct routes *routes);
 void entry_make_stale(

@@ -17,6 +17,7 @@
 #include "relay/oauth/tokens.h"
 #include "relay/queue/queue.h"
 #include "relay/queue/sites.h"
+#include "relay/recent/recents.h"
 #include "relay/route/health.h"
 #include "relay/route/routes.h"
 #include "relay/submit/server.h"
@@ -116,6 +117,7 @@ static int open_doors(struct relay *relay, struct setup *setup, struct recovered
     state_secret(relay->state, "login", relay->login_secret);
     relay->bans = bans_new(relay->state, config->auth.ban);
     relay->habits = habits_new(relay->state);
+    relay->recents = recents_new(relay->state);
     relay->suppress = suppress_new(relay->state);
     suppress_reload(relay->suppress, config);
     *exit_status = EXIT_TEMP;
@@ -146,6 +148,7 @@ static void close_doors(struct relay *relay)
         dns_close(relay->dns);
     bans_free(relay->bans);
     habits_free(relay->habits);
+    recents_free(relay->recents);
     suppress_free(relay->suppress);
     relay->suppress = NULL;
     if (relay->state)
@@ -159,6 +162,7 @@ static void close_doors(struct relay *relay)
     relay->dns = NULL;
     relay->bans = NULL;
     relay->habits = NULL;
+    relay->recents = NULL;
     relay->state = NULL;
     relay->spool = NULL;
 }

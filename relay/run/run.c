@@ -388,12 +388,17 @@ static void start_main_loop(struct run *run)
     run->turning = turning_open(&run->loop, run->file, run->setup);
     run->relay.reporter = reporter_open(&run->relay, &run->loop, run->mail, run->setup);
     if (run->control_fd >= 0) {
-        static const struct control_verb *const tables[] = {
-            control_run_verbs,    control_queue_verbs,
-            control_site_verbs,   control_tls_verbs,
-            control_report_verbs, control_login_verbs,
-            control_event_verbs,  control_suppress_verbs,
-            control_fleet_verbs,  NULL};
+        static const struct control_verb *const tables[] = {control_run_verbs,
+                                                            control_queue_verbs,
+                                                            control_site_verbs,
+                                                            control_tls_verbs,
+                                                            control_explain_verbs,
+                                                            control_report_verbs,
+                                                            control_login_verbs,
+                                                            control_event_verbs,
+                                                            control_suppress_verbs,
+                                                            control_fleet_verbs,
+                                                            NULL};
         struct why why;
         run->relay.control = control_open(&run->relay, &run->loop, run->control_fd, tables, &why);
         if (!run->relay.control)

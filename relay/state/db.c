@@ -14,7 +14,7 @@
 #include "relay/base/mem.h"
 #include "relay/log/log.h"
 
-#define STATE_VERSION 6
+#define STATE_VERSION 7
 #define STATE_OWNER   0x57585731 // application_id: "WXW1"
 #define BUSY_MS       5000       // waiting for another process's lock
 
@@ -81,6 +81,20 @@ static const char *const additions[STATE_VERSION + 1] = {
           " reason TEXT NOT NULL, PRIMARY KEY(sender, address)) WITHOUT ROWID;",
     // Random bytes of ours (relay/state/secret.h).
     [6] = "CREATE TABLE secret(name TEXT PRIMARY KEY, bytes BLOB NOT NULL) WITHOUT ROWID;",
+    // What the last deliveries met at each host (relay/state/recent.h).
+    [STATE_WITH_RECENT] =
+        "CREATE TABLE recent(domain TEXT NOT NULL, host TEXT NOT NULL, used_ms INTEGER NOT NULL,"
+        " good_turn INTEGER, bad_turn INTEGER, good_ms INTEGER, bad_ms INTEGER, failures INTEGER,"
+        " good_ip TEXT, good_tls TEXT, good_proof TEXT, bad_ip TEXT, why TEXT, act TEXT,"
+        " status TEXT, type TEXT, text TEXT, reply TEXT, chain TEXT, demand TEXT, source TEXT,"
+        " leaf_ends_s INTEGER, anchor_ends_s INTEGER, matched INTEGER,"
+        " mx_good TEXT, mx_now TEXT, mx_ms INTEGER,"
+        " policy_good TEXT, policy_now TEXT, policy_ms INTEGER,"
+        " tlsa_good TEXT, tlsa_now TEXT, tlsa_ms INTEGER,"
+        " certificate_good TEXT, certificate_now TEXT, certificate_ms INTEGER,"
+        " cipher_good TEXT, cipher_now TEXT, cipher_ms INTEGER,"
+        " PRIMARY KEY(domain, host)) WITHOUT ROWID;"
+        "CREATE INDEX recent_used ON recent(used_ms);",
 };
 
 enum db_result db_judge(struct state_db *db, const char *doing, struct why *why)

@@ -29,6 +29,7 @@ enum db_result {
 };
 
 #define STATE_WITH_REPORTS 2 // the version since which daily reports have their tables
+#define STATE_WITH_RECENT  7 // and what hosts met lately
 
 // relay/state/presence.c: whether the file is there, and whose it is.
 // A lock beside the database, for as long as the descriptor is open; it stays there and so tells that there was a

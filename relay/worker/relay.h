@@ -26,6 +26,7 @@ struct suppress;    // relay/suppress/suppress.h
 struct reporter;    // relay/report/reporter.h: on the main loop
 struct audit_daily; // relay/audit/daily.h
 struct habits;      // relay/login/habits.h
+struct recents;     // relay/recent/recents.h
 struct history;     // relay/http/history.h
 struct limits;      // relay/worker/limits.h
 struct bans;        // relay/login/bans.h
@@ -103,6 +104,7 @@ struct relay {
     struct milters *milters; // NULL: nothing is noted
     struct habits *habits;   // relay/login/habits.h; NULL: none is kept
     struct fleet *fleet;     // relay/fleet/fleet.h; NULL: this relay is alone
+    struct recents *recents; // relay/recent/recents.h; NULL: none is kept
     struct worker **workers;
     unsigned nworkers;
     struct counters counters;

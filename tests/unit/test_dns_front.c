@@ -65,6 +65,7 @@ void resolver_ask(struct resolver *r, struct resolver_lookup *lookup)
         reply(lookup, ok ? DNS_FOUND : DNS_FAILED, r->root);
     } else {
         r->asked++;
+        atomic_store(&lookup->asked, 3);
         r->lookups[r->n++] = lookup;
     }
     pthread_mutex_unlock(&r->lock);
@@ -101,6 +102,12 @@ bool resolver_can_prove(const struct resolver *r)
 {
     (void)r;
     return true;
+}
+
+void resolver_server(const struct resolver *r, unsigned asked, char out[static RESOLVER_SERVER])
+{
+    (void)r;
+    snprintf(out, RESOLVER_SERVER, asked ? "server %u" : "", asked);
 }
 
 // ---- who asks
@@ -244,11 +251,32 @@ static void new_trust_anchors_make_all_that_was_known_old(void **state)
     dns_close(dns);
 }
 
+static void what_is_asked_is_known_with_whom_it_is_asked_of(void **state)
+{
+    (void)state;
+    struct dns *dns = open_dns();
+    struct asker asker;
+    struct dns_underway now = {0};
+    open_asker(&asker);
+    assert_false(dns_underway(dns, "_25._tcp.mx.example", DNS_TLSA, &now));
+    dns_ask(dns, asker.mail, "_25._tcp.MX.example.", DNS_TLSA, answered, &asker);
+    while (!dns_underway(dns, "_25._tcp.mx.example", DNS_TLSA, &now) || !now.server[0])
+        usleep(1000);
+    assert_string_equal(now.server, "server 3");
+    assert_false(dns_underway(dns, "_25._tcp.mx.example", DNS_MX, &now));
+    answer_all(1);
+    run_until(&asker, 1);
+    assert_false(dns_underway(dns, "_25._tcp.mx.example", DNS_TLSA, &now));
+    close_asker(&asker);
+    dns_close(dns);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(many_requests_are_one_lookup),
         cmocka_unit_test(a_resolver_that_hangs_fails_who_waits),
+        cmocka_unit_test(what_is_asked_is_known_with_whom_it_is_asked_of),
         cmocka_unit_test(new_trust_anchors_make_all_that_was_known_old),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

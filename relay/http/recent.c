@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: ISC
+// What the last deliveries to a domain met, as tables of its page.
+#include "relay/http/views.h"
+
+#include <string.h>
+
+static void recent_reason(struct html_table *t, const json_t *host)
+{
+    struct buf *out = t->out;
+    const char *reply = html_string(host, "reply"), *why = html_string(host, "why");
+    html_cell(t);
+    if (!html_integer(host, "failed")) {
+        buf_adds(out, "–");
+        return;
+    }
+    html_text(out, html_string(host, "status"));
+    buf_addc(out, ' ');
+    html_text(out, html_string(host, "reason"));
+    if (reply[0])
+        buf_adds(out, "<br>");
+    html_text(out, reply);
+    if (why[0])
+        buf_adds(out, "<br>why ");
+    html_text(out, why);
+}
+
+static void recent_hosts(const struct gather *g, struct buf *out, const json_t *hosts)
+{
+    static const char *const columns[] = {"Host",      "Took mail",       "By", "Failed",
+                                          "#In a row", "For this reason", NULL};
+    struct html_table t;
+    size_t i;
+    const json_t *host;
+    html_table_begin(&t, out, NULL, columns);
+    json_array_foreach (hosts, i, host) {
+        const char *name = html_string(host, "host");
+        html_row(&t, NULL);
+        html_cell_text(&t, name[0] ? name : "(before a host was chosen)");
+        html_cell(&t);
+        html_when(out, html_integer(host, "delivered"), g->now_ms / 1000);
+        html_cell(&t);
+        html_text(out, html_string(host, "tls"));
+        buf_adds(out, html_string(host, "proof")[0] ? ", proof " : "");
+        html_text(out, html_string(host, "proof"));
+        html_cell(&t);
+        html_when(out, html_integer(host, "failed"), g->now_ms / 1000);
+        html_cell(&t);
+        html_number(out, (uint64_t)html_integer(host, "failures"));
+        recent_reason(&t, host);
+        html_row_end(&t);
+    }
+    html_table_end(&t);
+}
+
+static void recent_changes(const struct gather *g, struct buf *out, const json_t *changes)
+{
+    static const char *const columns[] = {"What", "Host", "Was", "Is", "Met first", NULL};
+    struct html_table t;
+    size_t i;
+    const json_t *change;
+    html_table_begin(&t, out, NULL, columns);
+    json_array_foreach (changes, i, change) {
+        html_row(&t, NULL);
+        html_cell_text(&t, html_string(change, "what"));
+        html_cell_text(&t, html_string(change, "host"));
+        html_cell_text(&t, html_string(change, "before"));
+        html_cell_text(&t, html_string(change, "now"));
+        html_cell(&t);
+        html_when(out, html_integer(change, "seen"), g->now_ms / 1000);
+        html_row_end(&t);
+    }
+    html_table_end(&t);
+}
+
+bool views_is_failing(const json_t *recent)
+{
+    return strcmp(html_string(recent, "state"), "failing") == 0;
+}
+
+void views_recent(const struct gather *g, struct buf *out, const json_t *recent)
+{
+    const json_t *hosts = json_object_get(recent, "hosts");
+    const json_t *changes = json_object_get(recent, "changed");
+    buf_adds(out, "<h2>Last deliveries</h2>\n");
+    if (json_array_size(hosts))
+        recent_hosts(g, out, hosts);
+    else
+        buf_adds(out, "<p>None is remembered.</p>\n");
+    if (!json_array_size(changes))
+        return;
+    buf_adds(out, "<h2>Changed since mail was taken last</h2>\n");
+    recent_changes(g, out, changes);
+}

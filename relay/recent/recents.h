@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: ISC
+// What the last deliveries met: of each host of a domain when it last took mail and when it last failed, by whose
+// sentence, and what it showed then; of the domain what its mail hung on when it last went well. For `waxwing explain`,
+// the page of a domain and `waxwing tls coming`. One object in a process, any thread, behind one mutex that is touched
+// once an attempt. Decides nothing. Outlives a restart in the state database (relay/state/recent.h); what could not be
+// written there is written later.
+#ifndef RELAY_RECENT_RECENTS_H
+#define RELAY_RECENT_RECENTS_H
+
+#include "relay/recent/traits.h"
+
+#define RECENTS_ROWS  STATE_RECENT // that are remembered; the one unused for longest makes room
+#define RECENTS_BATCH 2000         // written at once
+
+struct recents;
+struct state;
+
+struct recents *recents_new(struct state *state); // NULL: nothing is kept
+void recents_free(struct recents *recents);       // keeps what changed; accepts NULL
+// What changed, to the state thread; `all`: however much it is. Accepts NULL.
+void recents_keep(struct recents *recents, bool all);
+
+// One attempt for one domain. All is borrowed.
+struct recents_attempt {
+    const char *domain;
+    const struct route *route;     // NULL: none was had
+    const struct route_host *host; // of it; NULL: no host was chosen
+    const char *ip, *tls, *proof;  // "" where there was no connection
+    const struct shown *shown;     // of the handshake; NULL: none, or it is not known any more
+    bool clear;                    // the connection was made and had no TLS
+};
+// Mail was taken, and all that it hung on is what is good. Both accept NULL.
+void recents_took(struct recents *recents, const struct recents_attempt *attempt);
+void recents_failed(struct recents *recents, const struct recents_attempt *attempt,
+                    const struct why *why);
+// A policy host showed its certificate; kept beside the hosts of its domain under its own name.
+void recents_policy_host(struct recents *recents, const char *domain, const char *host,
+                         int64_t ends_s);
+
+// Under the mutex: `fn` must not call back. domain NULL: all.
+void recents_each(struct recents *recents, const char *domain,
+                  void (*fn)(const struct recent_row *row, void *arg), void *arg);
+
+#endif

@@ -1,0 +1,304 @@
+# SPDX-License-Identifier: ISC
+"""What happened stands beside what would happen: the last success and failure of each host, what waits and since when,
+what changed since mail was taken last, and what a route waits for at this moment."""
+import json
+import os
+import pty
+import re
+import subprocess
+import time
+
+from tests.lab.mx import HANG
+from tests.lab.policyhost import policy
+from tests.lab.process import must
+from tests.lab.wait import until
+from tests.scenario.test_dane import dane_host
+from tests.scenario.test_trouble import fill, small_disk
+
+ONCE = {"retry": ["1h"], "connections": {"messages": 1}}  # a connection a message
+
+
+def explained(relay, *more, domain="dest.test"):
+    done = relay.ctl("explain", domain, *more)
+    print(done.stdout, done.stderr)
+    return done.returncode, " ".join(done.stdout.split())
+
+
+def recent(relay, domain="dest.test"):
+    return json.loads(relay.ctl("explain", domain, "--json").stdout)["recent"]
+
+
+def host_of(told, name="mx.dest.test"):
+    return next(h for h in told["hosts"] if h["host"] == name)
+
+
+def delivered(relay, to="a@dest.test"):
+    relay.send(to)
+    return relay.wait("delivered", to=to)
+
+
+def deferred(relay, to="b@dest.test"):
+    relay.send(to)
+    return relay.wait("deferred", to=to)
+
+
+def test_case_360_the_headline_never_contradicts_mail_that_waits(lab):
+    mx = lab.mx("mx.dest.test", domains="dest.test")
+    relay = lab.relay(delivery=ONCE).start()
+    told = recent(relay)
+    assert told["state"] == "none" and told["hosts"] == [] and told["waiting"] is None
+    assert "none that is remembered" in explained(relay)[1]
+    delivered(relay)
+    status, text = explained(relay)
+    assert status == 0 and text.startswith("dest.test: mail would be delivered") and "took mail" in text
+    assert recent(relay)["state"] == "ok"
+    mx.on("mail", "451 4.3.0 come back later")
+    deferred(relay)
+    status, text = explained(relay)
+    assert status == 0 and "would be delivered" not in text and "the last attempts FAILED" in text
+    assert "1 message waits after failing" in text and "come back later" in text
+    told = json.loads(relay.ctl("explain", "dest.test", "--json").stdout)
+    assert told["verdict"] == "deliver" and told["recent"]["state"] == "failing"
+    host = host_of(told["recent"])
+    assert host["why"] == relay.events("deferred")[-1]["why"] and host["reply"].startswith("451 4.3.0")
+    assert host["failures"] == 1 and host["failing"] and host["delivered"] and host["tls"] == "TLSv1.3"
+    waiting = told["recent"]["waiting"]
+    assert (waiting["messages"], waiting["recipients"]) == (1, 1) and abs(waiting["since"] - time.time()) < 60
+    assert waiting["why"] == host["why"]
+    mx.on("mail", None)
+    relay.ask("queue", "retry", "--all", "--yes")
+    relay.wait("delivered", to="b@dest.test")
+    told = recent(relay)
+    assert told["state"] == "ok" and not host_of(told)["failing"] and host_of(told)["why"]
+    assert explained(relay)[1].startswith("dest.test: mail would be delivered")
+
+
+def test_case_361_what_happened_survives_a_restart(lab):
+    mx = lab.mx("mx.dest.test", domains="dest.test")
+    relay = lab.relay(delivery=ONCE).start()
+    delivered(relay)
+    mx.on("starttls", "454 4.7.0 not today")
+    deferred(relay)
+    before = recent(relay)
+    relay.restart()
+    told = recent(relay)
+    assert told["state"] == "failing" and told["hosts"] == before["hosts"] and told["delivered"]
+    assert host_of(told)["why"] == "starttls-refused"
+    assert told["waiting"]["messages"] == 1  # nobody knows its reason any more, but that it waits
+    assert "the last attempts FAILED" in explained(relay)[1]
+    relay.stop()
+    told = json.loads(relay.ctl("explain", "--offline", "--state", relay.path("state/state.db"), "dest.test", "--json").stdout)
+    assert told["recent"]["hosts"] == before["hosts"]
+
+
+def test_case_362_what_changed_since_mail_was_taken_last(lab):
+    lab.names.ttl = 1
+    mx = dane_host(lab)
+    web = lab.policy_host("dest.test", body=policy(mx=["mx.dest.test"]))
+    relay = lab.relay(delivery=ONCE).start()
+    assert delivered(relay)["proof"] == "dane-ee"
+    assert recent(relay)["changed"] == []
+    good = mx.certificate
+    mx.certificate = lab.certificate("good", "mx.dest.test")
+    deferred(relay)
+    changed = {c["what"]: c for c in recent(relay)["changed"]}
+    assert set(changed) == {"certificate"} and changed["certificate"]["host"] == "mx.dest.test"
+    assert changed["certificate"]["before"] != changed["certificate"]["now"] and changed["certificate"]["seen"]
+    assert "issuer CN=Lab CA" in changed["certificate"]["now"]
+    # New records, which no delivery has met: the plan knows them.
+    lab.names.set("_25._tcp.mx.dest.test", "TLSA", mx.certificate.tlsa())
+    lab.mx("mx2.dest.test", domains="dest.test", preference=20)
+    lab.names.set("_mta-sts.dest.test", "TXT", "v=STSv1; id=2;")
+    web.body = policy(mx=["*.dest.test"])
+    relay.ask("tls", "refresh", "dest.test")
+    until(lambda: {c["what"] for c in seen(relay)} == {"certificate", "tlsa", "mx", "policy"}, lambda: seen(relay))
+    changed = {c["what"]: c for c in recent(relay)["changed"]}
+    assert changed["tlsa"]["before"] == good.tlsa() and changed["tlsa"]["now"] == mx.certificate.tlsa()
+    assert changed["mx"]["now"] == "10 mx.dest.test, 20 mx2.dest.test"
+    assert changed["policy"]["before"] == "enforce, id 1" and changed["policy"]["now"] == "enforce, id 2"
+    text = explained(relay)[1]
+    assert "CHANGED since mail was taken last: tlsa of mx.dest.test" in text
+    relay.ask("queue", "retry", "--all", "--yes")
+    relay.wait("delivered", to="b@dest.test")
+    assert recent(relay)["changed"] == []  # what is so now is what is good
+
+
+def seen(relay):
+    return recent(relay)["changed"]
+
+
+def test_case_363_a_dead_resolver_and_a_host_with_a_wrong_certificate(lab):
+    """Two faults at once: the answer comes within its bound and names what is still being asked, and of whom."""
+    lab.names.ttl = 1
+    mx = dane_host(lab)
+    relay = lab.relay(delivery=ONCE).start()
+    delivered(relay)
+    mx.certificate = lab.certificate("self-signed", "mx.dest.test")
+    deferred(relay)
+    lab.names.error("_25._tcp.mx.dest.test", "TLSA", "TIMEOUT")
+    time.sleep(1.1)  # the time that the cache keeps what it has
+    began = time.monotonic()
+    done = on_a_screen(relay, "explain", "dest.test")
+    first = done.split("With what was looked up meanwhile")[0]
+    assert "still running: TLSA of _25._tcp.mx.dest.test, asked" in first and "127.0.0.1" in first, done
+    assert "would be delivered" not in done and "FAILED" in first
+    assert "With what was looked up meanwhile" in done and time.monotonic() - began < 50
+    told = json.loads(relay.ctl("explain", "dest.test", "--json").stdout)
+    assert told["verdict"] == "defer" and host_of(told["recent"])["why"] == "tlsa-mismatch"
+
+
+def on_a_screen(relay, *words):
+    """What a terminal of 80 columns sees, white space folded."""
+    leader, follower = pty.openpty()
+    child = subprocess.Popen([relay.program, "-c", relay.file, *words], stdout=follower, stderr=subprocess.DEVNULL,
+                             cwd=relay.folder, env=dict(os.environ, TERM="dumb"))
+    os.close(follower)
+    text = b""
+    try:
+        while chunk := os.read(leader, 65536):
+            text += chunk
+    except OSError:  # the other side has closed
+        pass
+    os.close(leader)
+    child.wait(60)
+    return " ".join(text.decode().split())
+
+
+def test_case_364_queue_show_says_what_a_route_waits_for(lab):
+    dane_host(lab)
+    lab.names.error("_25._tcp.mx.dest.test", "TLSA", "TIMEOUT")
+    relay = lab.relay(delivery=ONCE).start()
+    one = relay.send("a@dest.test")
+    text = until(lambda: (t := " ".join(relay.ask("queue", "show", one).split())) and "TLSA of" in t and t,
+                 lambda: relay.ask("queue", "show", one))
+    assert re.search(r"waits for TLSA of _25\._tcp\.mx\.dest\.test, asked \d+ s ago of 127\.0\.0\.1", text), text
+    row = json.loads(relay.ask("queue", "show", one, "--json"))[0]
+    assert row["state"] == "routing" and row["waits_for"][0]["what"] == "TLSA"
+
+
+def test_case_365_queue_show_names_a_policy_that_is_being_fetched(lab):
+    lab.mx("mx.dest.test", domains="dest.test")
+    web = lab.policy_host("dest.test", body=policy(mx=["mx.dest.test"]))
+    web.hang = True
+    relay = lab.relay(delivery=ONCE).start()
+    one = relay.send("a@dest.test")
+    text = until(lambda: (t := " ".join(relay.ask("queue", "show", one).split())) and "policy of" in t and t,
+                 lambda: relay.ask("queue", "show", one))
+    assert re.search(r"waits for the MTA-STS policy of dest\.test, asked \d+ s ago of mta-sts\.dest\.test", text), text
+
+
+def test_case_366_a_full_disk_of_the_state_loses_no_fact(lab):
+    mx = lab.mx("mx.dest.test", domains="dest.test")
+    relay = lab.relay(delivery=ONCE)
+    small_disk(relay, "state", "1m")
+    relay.start()
+    filler = fill(relay, "state")
+    delivered(relay)
+    mx.on("mail", "451 4.3.0 later")
+    deferred(relay)
+    assert recent(relay)["state"] == "failing"
+    os.unlink(filler)
+    relay.restart()
+    told = recent(relay)
+    assert told["state"] == "failing" and host_of(told)["delivered"] and host_of(told)["reply"] == "451 4.3.0 later"
+
+
+def test_case_366_a_state_database_that_is_gone_begins_anew(lab):
+    mx = lab.mx("mx.dest.test", domains="dest.test")
+    relay = lab.relay(delivery=ONCE).start()
+    delivered(relay)
+    relay.stop()
+    must(["sh", "-c", f"rm {relay.path('state')}/state.db*"])
+    relay.start()
+    assert recent(relay)["state"] == "none"
+    mx.on("mail", "451 4.3.0 later")
+    deferred(relay)
+    assert recent(relay)["state"] == "failing"
+
+
+def test_case_367_an_address_is_told_what_rules_do_to_it(lab):
+    lab.mx("mx.dest.test", domains="dest.test")
+    relay = lab.relay(delivery={"destinations": [{"domain": "dest.test", "connections": 2, "tls": "encrypt"}]},
+                      senders=[{"user": "app", "from": ["example.org"], "limits": {"messages": "10/h"}},
+                               {"user": "postfix", "from": ["example.org"], "next_hop": ["[mx.dest.test]"],
+                                "suppressed": "drop"}]).start()
+    delivered(relay)
+    relay.ask("suppress", "add", "gone@dest.test", "--reason", "asked for it")
+    status, text = explained(relay, domain="gone@dest.test")
+    assert status == 0 and "suppression: refused: mail of app to it is refused: asked for it" in text
+    assert "suppression: dropped: mail of postfix" in text and "mail of postfix goes to next hops of its own" in text
+    assert "allows 2 connections at once" in text and "the site is open" in text
+    text = explained(relay, "--sender", "app", domain="gone@dest.test")[1]
+    assert "app may send 10 messages in 3600 s" in text and "postfix" not in text.split("What rules do")[1]
+    assert "it is not on the suppression list" in explained(relay, domain="other@dest.test")[1]
+    told = json.loads(relay.ctl("explain", "postmaster@relay.example.org", "--json").stdout)
+    assert {"what": "postmaster", "effect": "redirected"}.items() <= told["address"][0].items()
+    assert "What rules do" not in explained(relay)[1]
+
+
+def test_case_368_a_paused_site_would_not_deliver(lab):
+    lab.mx("mx.dest.test", domains="dest.test")
+    relay = lab.relay().start()
+    delivered(relay)
+    relay.ask("pause", "dest.test", "--reason", "their wish")
+    status, text = explained(relay)
+    assert status == 75 and "mail would WAIT" in text and "paused by" in text and "their wish" in text
+    told = json.loads(relay.ctl("explain", "dest.test", "--json").stdout)
+    assert (told["verdict"], told["why"], told["act"]) == ("defer", "site-paused", "us")
+    relay.ask("resume", "dest.test")
+    assert explained(relay)[0] == 0
+
+
+def test_case_369_connect_shows_what_changed_and_decides(lab):
+    mx = lab.mx("mx.dest.test", domains="dest.test")
+    lab.policy_host("dest.test", body=policy(mx=["mx.dest.test"]))
+    relay = lab.relay(delivery=ONCE).start()
+    delivered(relay)
+    mx.certificate = lab.certificate("untrusted", "mx.dest.test")
+    status, text = explained(relay, "--connect")
+    assert status == 75 and "mail would WAIT" in text and "CHANGED since mail was taken last: certificate" in text
+    assert "issuer CN=Stranger CA" in text and "no delivery has met it yet" in text
+    mx.certificate = lab.certificate("good", "mx.dest.test")
+    mx.on("mail", "451 4.3.0 later")
+    deferred(relay)
+    status, text = explained(relay, "--connect")
+    assert status == 0 and "the hosts do what is asked now, but the last attempts FAILED" in text
+
+
+def test_case_370_each_host_has_its_own_sentence(lab):
+    """The first host fails, the second takes the mail: the domain is well, and both are told."""
+    bad = lab.mx("mx1.dest.test", domains="dest.test", preference=10).on("greeting", "554 5.7.1 go away")
+    lab.mx("mx2.dest.test", domains="dest.test", preference=20)
+    relay = lab.relay().start()
+    delivered(relay)
+    told = recent(relay)
+    assert told["state"] == "ok" and bad.sessions
+    one, two = host_of(told, "mx1.dest.test"), host_of(told, "mx2.dest.test")
+    assert one["failing"] and one["why"] and "go away" in one["reply"] and not one["delivered"]
+    assert two["delivered"] and not two["failed"]
+    assert explained(relay)[1].startswith("dest.test: mail would be delivered")
+
+
+def test_case_370_a_host_that_hangs_and_a_person_who_does_not_exist(lab):
+    mx = lab.mx("mx.dest.test", domains="dest.test").on("rcpt", "550 5.1.1 nobody")
+    relay = lab.relay(delivery={**ONCE, "timeouts": {"greeting": "1s"}}).start()
+    relay.send("nobody@dest.test")
+    relay.wait("failed", to="nobody@dest.test")
+    assert recent(relay)["state"] == "none"  # that says nothing of the way there
+    mx.on("greeting", HANG).close()  # and the idle connection ends
+    mx.open()
+    deferred(relay)
+    assert host_of(recent(relay))["why"] == "host-silent"
+
+
+def test_case_371_the_page_shows_the_same(lab):
+    mx = lab.mx("mx.dest.test", domains="dest.test")
+    relay = lab.relay(http="127.0.0.1:9587", delivery=ONCE).start()
+    delivered(relay)
+    page = lambda: must(["curl", "-sS", "http://127.0.0.1:9587/domain/dest.test"])
+    assert "nothing waits" in page() and "Last deliveries" in page()
+    mx.on("mail", "451 4.3.0 <b>later</b>")
+    mx.certificate = lab.certificate("good", "mx.dest.test")
+    deferred(relay)
+    text = until(lambda: (t := page()) and "451 4.3.0" in t and t, page)
+    assert "&lt;b&gt;later" in text and "Mail would be delivered" not in text and "Changed since" in text
