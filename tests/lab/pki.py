@@ -26,8 +26,7 @@ class Certificate:
         with open(self.chain_file, "wb") as f:
             f.write(b"".join(pem(c) for c in [certificate] + [i.certificate for i in self.issuers]))
         with open(self.key_file, "wb") as f:
-            f.write(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
-                                      serialization.NoEncryption()))
+            f.write(private_bytes(key))
         os.chmod(self.chain_file, 0o644)
         os.chmod(self.key_file, 0o644)  # test keys: the relay reads them as another user
 
@@ -47,6 +46,10 @@ class Certificate:
 
     def pin(self):
         return "sha256:" + hashlib.sha256(self.spki()).hexdigest()
+
+
+def private_bytes(key):
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 
 
 def pem(certificate):

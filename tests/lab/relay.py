@@ -20,14 +20,34 @@ TREE = os.path.dirname(os.path.dirname(HERE))
 PROGRAM = os.path.abspath(os.environ.get("WAXWING", os.path.join(TREE, "build/dev/waxwing")))
 FAULTS = re.compile(r"Sanitizer|runtime error:|Assertion `|core dumped")
 
-# Made once a process: keys cost time, and every relay may have the same.
+# Made once a process: keys cost time, and every relay may have the same. LAB_KEYS names a folder where processes share
+# them.
 _cache = {}
+KEYS = os.environ.get("LAB_KEYS")
 
 
 def cached(name, make):
     if name not in _cache:
         _cache[name] = make()
     return _cache[name]
+
+
+def cached_key(name, kind):
+    return cached(name, lambda: shared_key(os.path.join(KEYS, name + ".key"), kind) if KEYS else pki.new_key(kind))
+
+
+def shared_key(path, kind):
+    """The key that is there, or a new one; where two are made at once, whoever is first."""
+    if not os.path.exists(path):
+        own = f"{path}.{os.getpid()}.{os.urandom(4).hex()}"  # pids are not one space here
+        write_private(own, pki.private_bytes(pki.new_key(kind)))
+        try:
+            os.link(own, path)
+        except FileExistsError:
+            pass
+        os.unlink(own)
+    with open(path, "rb") as f:
+        return serialization.load_pem_private_key(f.read(), None)
 
 
 class Relay:
@@ -61,10 +81,8 @@ class Relay:
         self.set_user(self.user, self.password)
         self.set_user("postfix", self.password)
         for name, kind in (("r1", "rsa"), ("e1", "ed25519")):
-            key = cached("dkim." + kind, lambda k=kind: pki.new_key(k))
-            write_private(self.path(name + ".pem"), key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption()))
+            key = cached_key("dkim." + kind, kind)
+            write_private(self.path(name + ".pem"), pki.private_bytes(key))
             self.names.set(f"{name}._domainkey.example.org", "TXT", dkim_record(key, kind))
         for name in ("spool", "state"):
             os.mkdir(self.path(name), 0o700)

@@ -7,7 +7,7 @@ import os
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from tests.lab import pki, relay as lab_relay
+from tests.lab import relay as lab_relay
 from tests.lab.others import Dkimpy, MailDkim, Opendkim
 from tests.lab.process import run
 from tests.lab.relay import PROGRAM, letter
@@ -51,7 +51,7 @@ SEALERS = {"dkimpy": Dkimpy, "Mail::DKIM": MailDkim}
 @pytest.fixture
 def key(lab):
     """A published RSA key of example.org; its file (PKCS#1, which all of them read)."""
-    secret = lab_relay.cached("engine key", lambda: pki.new_key("rsa"))
+    secret = lab_relay.cached_key("engine", "rsa")
     lab.names.set("s1._domainkey.example.org", "TXT", lab_relay.dkim_record(secret, "rsa"))
     path = lab.file("s1.pem", secret.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL,

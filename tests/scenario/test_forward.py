@@ -7,7 +7,7 @@ import dkim
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from tests.lab import pki, relay as lab_relay
+from tests.lab import relay as lab_relay
 from tests.lab.milters import OpenDkim, Rspamd
 from tests.lab.others import Dkimpy, MailDkim
 from tests.lab.relay import letter
@@ -17,7 +17,7 @@ FORWARDER = {"user": "postfix", "from": ["example.org"], "forward": True, "xforw
 
 def foreign(lab, **more):
     """A letter of another domain, with SPF for 198.51.100.50 and a DKIM signature of its own."""
-    key = lab_relay.cached("foreign key", lambda: pki.new_key("rsa"))
+    key = lab_relay.cached_key("foreign", "rsa")
     lab.names.set("f._domainkey.else.test", "TXT", lab_relay.dkim_record(key, "rsa"))
     lab.names.set("else.test", "TXT", "v=spf1 ip4:198.51.100.50 -all")
     lab.names.set("_dmarc.else.test", "TXT", "v=DMARC1; p=reject")
@@ -147,7 +147,7 @@ def test_the_log_tells_what_was_found(lab, road):
 @pytest.mark.parametrize("other", [Dkimpy, MailDkim])
 def test_a_chain_of_others_goes_on_and_a_broken_one_ends(lab, road, other):
     final, relay, postfix = road
-    key = lab_relay.cached("foreign key", lambda: pki.new_key("rsa"))
+    key = lab_relay.cached_key("foreign", "rsa")
     pem = lab.file("f.pem", key.private_bytes(serialization.Encoding.PEM,
                    serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()))
     text = b"Authentication-Results: hop.else.test; spf=pass\r\n" + foreign(lab)
@@ -223,7 +223,7 @@ def test_an_own_domain_that_the_dns_cannot_tell_of_waits(lab):
 
 def test_a_chain_waits_for_the_dns_and_is_not_broken_by_it(lab, road):
     final, relay, postfix = road
-    key = lab_relay.cached("foreign key", lambda: pki.new_key("rsa"))
+    key = lab_relay.cached_key("foreign", "rsa")
     pem = lab.file("f.pem", key.private_bytes(serialization.Encoding.PEM,
                    serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()))
     text = foreign(lab)
@@ -316,7 +316,7 @@ def test_case_93_a_stranger_s_own_words_are_no_results(lab, kind, hops):
     """rspamd copies the envelope sender and HELO raw into its comment, OpenDKIM the decoded i= of a signature."""
     final, relay, postfix = milter_road(lab, kind, hops)
     lab.names.set("else.test", "TXT", "v=spf1 ip4:198.51.100.66 -all")
-    key = lab_relay.cached("foreign key", lambda: pki.new_key("rsa"))
+    key = lab_relay.cached_key("foreign", "rsa")
     lab.names.set("f._domainkey.else.test", "TXT", lab_relay.dkim_record(key, "rsa"))
     text = letter(sender="ceo@example.org")
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL,

@@ -43,13 +43,18 @@ def keys(tmp_path_factory):
     (folder / "zone.json").write_text(json.dumps({"records": records}))
     subprocess.run(["openssl", "rsa", "-traditional", "-in", folder / "r.pem", "-out", folder / "r1.pem"],
                    check=True, capture_output=True)
-    return Keys(folder, records)
+    made = Keys(folder, records)
+    yield made
+    made.perl.stdin.close()
+    assert made.perl.wait(30) == 0
 
 
 class Keys:
     def __init__(self, folder, records):
         self.folder, self.records = folder, records
         self.zone = folder / "zone.json"
+        self.perl = subprocess.Popen([os.path.join(HERE, "maildkim.pl"), self.zone], stdin=subprocess.PIPE,
+                                     stdout=subprocess.PIPE)
 
     def dns(self, name, timeout=5):
         record = self.records.get(name.decode().rstrip("."))
@@ -77,10 +82,11 @@ def seal(keys, message, rc=0):
 
 
 def perl(keys, verb, message, cv=""):
-    r = subprocess.run([os.path.join(HERE, "maildkim.pl"), str(keys.zone), verb, DOMAIN, "r",
-                        str(keys.folder / "r1.pem"), cv], input=message, capture_output=True, timeout=60, check=False)
-    assert r.returncode == 0, r.stderr.decode()
-    return r.stdout
+    keys.perl.stdin.write(f"{len(message)} {verb} {DOMAIN} r {keys.folder / 'r1.pem'} {cv}\n".encode() + message)
+    keys.perl.stdin.flush()
+    length = keys.perl.stdout.readline()
+    assert length, f"it ended: {keys.perl.wait(30)}"
+    return keys.perl.stdout.read(int(length))
 
 
 def perl_says(keys, verb, message):
