@@ -76,6 +76,7 @@ struct config {
     struct cfg_sink *sinks;
     size_t nsinks;
     struct cfg_event_log event_log;
+    struct cfg_trace trace;
     struct cfg_suppress suppress;
     struct cfg_fleet fleet;
     char *spool, *state, *control;

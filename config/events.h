@@ -24,6 +24,12 @@ struct cfg_event_log {
     uint64_t keep, size; // ms, bytes
 };
 
+// The stories of messages (waxwing trace).
+struct cfg_trace {
+    char *directory;
+    uint64_t keep, size; // ms, bytes; size 0: nothing is kept
+};
+
 struct cfg_suppress {
     uint64_t bounces; // ms that a bounced address stays; 0: bounces are not remembered
     struct strings files;

@@ -87,6 +87,7 @@ static const struct {
     {"events.users", "app"},
     {"events.from", "example.org *.example.org"},
     {"event_log.directory", "/var/lib/waxwing/events"},
+    {"trace.directory", "/var/lib/waxwing/trace"},
     {"suppress.bounces", "30d"},
     {"suppress.files", "/etc/waxwing/suppressed"},
     {"fleet.database", "postgresql://waxwing@db.example.org/waxwing"},

@@ -11,6 +11,16 @@ static const char *target_of(const struct cfg_sink *sink)
     return sink->url[0] ? sink->url : sink->file[0] ? sink->file : sink->socket;
 }
 
+// The directory of that name where the configuration names none.
+static void beside_state(const struct config *c, char **directory, const char *name)
+{
+    const char *slash = strrchr(c->state, '/');
+    if ((*directory)[0] || !slash)
+        return;
+    free(*directory);
+    *directory = mem_printf("%.*s/%s", (int)(slash - c->state), c->state, name);
+}
+
 void rules_complete_events(struct config *c)
 {
     for (size_t i = 0; i < c->nsinks; i++) {
@@ -20,11 +30,9 @@ void rules_complete_events(struct config *c)
             sink->name = mem_dup(target_of(sink));
         }
     }
-    if (!c->event_log.directory[0] && c->nsinks) {
-        const char *slash = strrchr(c->state, '/');
-        free(c->event_log.directory);
-        c->event_log.directory = mem_printf("%.*s/events", (int)(slash - c->state), c->state);
-    }
+    if (c->nsinks)
+        beside_state(c, &c->event_log.directory, "events");
+    beside_state(c, &c->trace.directory, "trace");
 }
 
 static const char *rules_events_name(const void *rows, size_t i)

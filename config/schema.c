@@ -465,6 +465,8 @@ static const struct schema_key top_keys[] = {
      .text = "where what became of each message is told, see waxwing-events(7)"},
     {"event_log", KEY_GROUP, AT(config, event_log), .group = &schema_event_log,
      .text = "how events are kept"},
+    {"trace", KEY_GROUP, AT(config, trace), .group = &schema_trace,
+     .text = "the story of each message, see waxwing-trace(8)"},
     {"suppress", KEY_GROUP, AT(config, suppress), .group = &schema_suppress,
      .text = "addresses that get no mail from here, see waxwing-suppress(8)"},
     {"fleet", KEY_GROUP, AT(config, fleet), .group = &schema_fleet, .flags = KEY_FIXED,

@@ -98,8 +98,8 @@ extern const struct schema_group schema_auth;     // struct cfg_auth, schema_aut
 // schema_rewrite.c: struct cfg_rewrite, and struct cfg_return twice.
 extern const struct schema_group schema_rewrite, schema_srs, schema_verp;
 extern const struct schema_group schema_milter; // struct cfg_milter, schema_milter.c
-// schema_events.c: struct cfg_sink, cfg_event_log, cfg_suppress
-extern const struct schema_group schema_sink, schema_event_log, schema_suppress;
+// schema_events.c: struct cfg_sink, cfg_event_log, cfg_trace, cfg_suppress
+extern const struct schema_group schema_sink, schema_event_log, schema_trace, schema_suppress;
 extern const struct schema_group schema_fleet; // struct cfg_fleet, schema_fleet.c
 
 // The group's row of that name, or NULL.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: ISC
-// The table of keys: the sections `events`, `event_log` and `suppress`.
+// The table of keys: the sections `events`, `event_log`, `trace` and `suppress`.
 #include "config/schema.h"
 #include "config/value.h"
 
@@ -45,6 +45,19 @@ static const struct schema_key event_log_keys[] = {
     END_OF_KEYS,
 };
 const struct schema_group schema_event_log = {event_log_keys, NULL};
+
+static const struct schema_key trace_keys[] = {
+    {"directory", KEY_PATH, AT(cfg_trace, directory), .otherwise = "trace beside the state",
+     .flags = KEY_FIXED, .text = "where the stories of messages are kept"},
+    {"keep", KEY_DURATION, AT(cfg_trace, keep), .initial = "7d", .min = HOUR_MS,
+     .max = 365 * DAY_MS,
+     .text = "how long; what is older goes, a sixteenth of this later at most"},
+    {"size", KEY_SIZE, AT(cfg_trace, size), .initial = "2GiB", .min = 0, .max = (uint64_t)1 << 50,
+     .text = "and how much of them on disk, the oldest go first; about a million plain messages "
+             "fit into 2 GiB. 0: nothing is kept, and what was there goes"},
+    END_OF_KEYS,
+};
+const struct schema_group schema_trace = {trace_keys, NULL};
 
 static const struct schema_key suppress_keys[] = {
     {"bounces", KEY_DURATION, AT(cfg_suppress, bounces), .initial = "0s", .min = 0,

@@ -56,6 +56,7 @@ int command_user(int argc, char **argv);       // relay/command/user.c
 int command_reload(int argc, char **argv);     // relay/command/relay.c
 int command_status(int argc, char **argv);
 int command_health(int argc, char **argv);     // relay/command/health.c
+int command_trace(int argc, char **argv);      // relay/command/trace.c
 int command_why(int argc, char **argv);        // relay/command/why.c
 int command_version(int argc, char **argv);    // relay/command/version.c
 int command_completion(int argc, char **argv); // relay/command/completion.c

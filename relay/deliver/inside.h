@@ -9,7 +9,7 @@
 // outlives a connection (which host is next, what was tried, the last failure) is in struct deliver. Handlers return
 // the next state; session.c alone changes it.
 //
-// Files, each calling only those before it: record.c (log and ledger), lesson.c (what replies say about the flow), step.c (say a command, leave a host, give a
+// Files, each calling only those before it: trace.c (the story of the message), record.c (log and ledger), lesson.c (what replies say about the flow), step.c (say a command, leave a host, give a
 // recipient its answer), transaction.c (begin, doubt and end a transaction), auth.c (what comes before MAIL; it asks
 // tls.c one thing, whether clear text is allowed), tls.c (EHLO, STARTTLS, the proof), data.c (the replies to DATA and
 // BDAT, the body, its answer), envelope.c (writes MAIL, RCPT and DATA; the replies to the first two), host.c (the
@@ -20,6 +20,7 @@
 
 #include "relay/deliver/session.h"
 #include "relay/deliver/outcome.h"
+#include "relay/deliver/seen.h"
 #include "relay/deliver/refusal.h"
 #include "relay/deliver/secret.h"
 #include "relay/oauth/tokens.h"
@@ -136,6 +137,7 @@ struct deliver {
 
     struct deliver_link link;
     struct deliver_transaction trans;
+    struct deliver_trace trace;
     stream_fn *on_event; // session.c's, for a connection that comes from the pool
     // Goes on from a callback that is not the stream's, or leaves this host for why.
     void (*resume)(struct deliver *d, enum deliver_state next, const struct why *why);

@@ -13,6 +13,7 @@
 #include "relay/base/id.h"
 #include "relay/base/mem.h"
 #include "relay/deliver/pool_inside.h"
+#include "relay/deliver/seen.h"
 #include "relay/deliver/retry.h"
 
 static void pool_quota_freed(void *arg)
@@ -228,6 +229,7 @@ void connection_close(struct connection *c, bool now)
     settle_host(pool, c->to);
     smtp_reply_free(&c->reply);
     shown_unref(c->shown);
+    seen_free(c->seen);
     free(c);
     pool->freed(pool->arg);
 }

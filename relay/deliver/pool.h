@@ -34,6 +34,8 @@ struct ticket_proof {
     uint64_t expires_ms; // clock_mono_ms(): it proves nothing after
 };
 
+struct seen; // relay/deliver/seen.h
+
 struct connection {
     struct list list; // among the idle of its pool
     struct list same; // among the idle with its key
@@ -56,6 +58,7 @@ struct connection {
     struct ticket_proof offered; // with the ticket that this connection offered its host
     unsigned messages;           // sent over it
     uint64_t opened_ms, used_ms; // clock_mono_ms()
+    struct seen *seen;           // for traces; NULL: none are kept
 };
 
 struct pool *pool_new(struct worker *worker, void (*freed)(void *arg), void *arg);

@@ -131,8 +131,10 @@ static void go(struct deliver *d, enum deliver_state next)
     while (next != DELIVER_WAIT) {
         if (!has_what_it_needs(d, next))
             next = misled(d, next);
-        if (next != d->state)
+        if (next != d->state) {
             log_move(d, next);
+            deliver_trace_moved(d, next);
+        }
         d->state = next;
         if (d->link.c && d->link.c->stream)
             stream_deadline(d->link.c->stream, timeout_ms(d, table[next].timeout));
@@ -234,6 +236,7 @@ static enum deliver_state deliver_session_enter_load(struct deliver *d)
 static enum deliver_state deliver_session_enter_end(struct deliver *d)
 {
     d->met.attempted = !d->busy || d->tries || d->troubles || d->lacks || d->link.c;
+    deliver_trace_end(d);
     if (d->link.c) {
         // What was proved under a configuration that is no longer serves nobody else.
         if (d->route->setup == d->order.worker->setup) {
@@ -351,6 +354,7 @@ static enum deliver_state on_421(struct deliver *d)
 
 static enum deliver_state session_on_reply(struct deliver *d)
 {
+    deliver_trace_heard(d);
     if (d->link.c->reply.code == 421)
         return on_421(d);
     deliver_lesson(d);

@@ -128,6 +128,7 @@ void deliver_transaction_end(struct deliver *d)
 
 void deliver_drop(struct deliver *d, bool now)
 {
+    deliver_trace_end(d);
     deliver_transaction_end(d);
     deliver_auth_forget(d);
     connection_close(d->link.c, now);
@@ -149,6 +150,7 @@ static void leave(struct deliver *d, const struct why *why, bool now)
                                   ? deliver_attempt_heard(d)
                                   : deliver_attempt(d, why->reply);
     deliver_record_left(d, why, attempt);
+    deliver_trace_failed(d, why);
     deliver_verdict(&d->last, why, attempt);
     deliver_drop(d, now);
     deliver_reopen(d);
@@ -200,6 +202,7 @@ enum deliver_state deliver_unknown(struct deliver *d, const struct why *why)
 {
     // It is tried again later, not at another host now, since that would make the second copy likely.
     struct attempt *attempt = deliver_attempt(d, why->reply);
+    deliver_trace_failed(d, why);
     deliver_drop(d, true);
     deliver_refuse_rest(d, why, attempt);
     attempt_unref(attempt);

@@ -7,6 +7,13 @@
 
 #include "relay/deliver/inside.h"
 
+// relay/deliver/trace.c: the story of the message. Harmless where none is kept, and without a connection.
+void deliver_trace_moved(struct deliver *d, enum deliver_state to); // before d->state becomes that
+void deliver_trace_heard(struct deliver *d);                        // a reply
+void deliver_trace_watched(struct deliver *d, const struct why *why); // it failed, and mail goes on
+void deliver_trace_failed(struct deliver *d, const struct why *why);  // why this connection is left
+void deliver_trace_end(struct deliver *d); // this session's part of the connection is over
+
 // relay/deliver/record.c: log and ledger
 void deliver_record_session(struct deliver *d);
 void deliver_record_success(struct deliver *d);

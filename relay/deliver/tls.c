@@ -42,6 +42,7 @@ static enum deliver_state without_ticket(struct deliver *d)
 
 enum deliver_state deliver_tls_failed(struct deliver *d, struct why *why, bool answered)
 {
+    deliver_trace_failed(d, why);
     if (d->link.c->offered.given && !d->no_ticket)
         return without_ticket(d);
     bool spoken = why->tls != WHY_STARTTLS_NOT_SUPPORTED;
@@ -190,6 +191,7 @@ static void deliver_tls_watch(struct deliver *d, const struct tls_session_info *
     if (!why.host[0])
         why_host(&why, d->link.c->host);
     deliver_record_tls(d, &why, false);
+    deliver_trace_watched(d, &why);
 }
 
 static bool still_proves(const struct ticket_proof *offered)

@@ -7,6 +7,7 @@
 #include "relay/events/events.h"
 #include "relay/http/process.h"
 #include "relay/state/state.h"
+#include "relay/trace/trace.h"
 #include "relay/worker/relay.h"
 
 #define METRICS_MAX 262144 // bytes of all metrics as text
@@ -22,6 +23,7 @@ struct metrics {
     bool dns_defers;                 // mail waits where validation does not work
     const struct counters *counters; // borrowed
     struct events_state events;
+    struct trace_state trace;
     uint64_t suppressed;
     uint64_t bans, routes, queue_memory_limit;
     bool logins;                                    // a series of each is wanted (metrics.logins)

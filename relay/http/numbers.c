@@ -276,6 +276,15 @@ static void print_state(const struct state_health *s, struct buf *out)
                   "When a damaged state database was last moved aside, Unix time; 0: never.");
 }
 
+static void print_trace(const struct trace_state *t, struct buf *out)
+{
+    series_counter(out, "waxwing_trace_records_total", t->written,
+                   "Records of message traces in the files.");
+    series_counter(out, "waxwing_trace_lost_total", t->lost, "Records of message traces lost.");
+    series_gauge(out, "waxwing_trace_bytes", (int64_t)t->bytes,
+                 "What the files of traces take on disk.");
+}
+
 static void print_process(const struct metrics *m, struct buf *out)
 {
     const struct process *p = &m->process;
@@ -300,6 +309,7 @@ void metrics_print(const struct metrics *m, struct buf *out)
     print_log(m, out);
     print_inbound(m, out);
     print_events(&m->events, out);
+    print_trace(&m->trace, out);
     print_queue(m, out);
     print_outbound(m->counters, out);
     print_sites(m->counters, out);

@@ -62,6 +62,9 @@ void ingest_longest_line(struct ingest *g, uint64_t octets);
 bool ingest_discarded(const struct ingest *g);
 // What its recipients may stumble over, for the accept line; "" without.
 const char *ingest_warning(struct ingest *g);
+// The Message-ID of its header, as received or as added, without angle brackets; the caller frees it. Valid as long
+// as the header is in memory.
+char *ingest_message_id(const struct ingest *g);
 // The body in memory is about to go to its file: what may have to be read of it is kept.
 void ingest_body_leaves(struct ingest *g);
 // After ingest_finish: what came back to keyed return paths, which are no recipients of the message any more; where it

@@ -34,16 +34,21 @@ static struct span without_brackets(struct span value)
     return both ? span_slice(value, 1, value.n - 1) : value;
 }
 
+char *ingest_message_id(const struct ingest *g)
+{
+    const struct field *id = header_find(&g->header, "Message-ID", 0);
+    char own[ID_TEXT];
+    id_text(g->m->env.id, own);
+    return id ? label_of(without_brackets(id->value))
+              : mem_printf("%s@%s", own, g->s.setup->config->hostname);
+}
+
 void ingest_label(struct ingest *g)
 {
     struct envelope *env = &g->m->env;
-    const struct field *id = header_find(&g->header, "Message-ID", 0);
     const struct field *tag = g->kind == INGEST_OWN ? header_find(&g->header, INGEST_TAG, 0) : NULL;
-    char own[ID_TEXT];
-    id_text(env->id, own);
     if (g->s.setup->config->nsinks) // nobody else asks for it, and each that waits would carry it
-        label_set(&env->message_id, id ? label_of(without_brackets(id->value))
-                                       : mem_printf("%s@%s", own, g->s.setup->config->hostname));
+        label_set(&env->message_id, ingest_message_id(g));
     if (tag)
         label_set(&env->tag, label_of(tag->value));
 }

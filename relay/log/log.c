@@ -191,16 +191,25 @@ void log_text(struct logline *line, const char *key, const char *value)
         log_bytes(line, key, span_text(value));
 }
 
-void log_address(struct logline *line, const char *key, const char *address)
+bool log_masks(void)
+{
+    return atomic_load_explicit(&setup_mask, memory_order_relaxed);
+}
+
+const char *log_masked(const char *address, char out[static LOG_MASKED])
 {
     const char *at = address ? strrchr(address, '@') : NULL;
-    if (!line->on || !at || !atomic_load(&setup_mask)) {
-        log_text(line, key, address);
-        return;
-    }
-    char masked[512];
-    snprintf(masked, sizeof masked, "***%s", at);
-    log_text(line, key, masked);
+    if (!at || !log_masks())
+        return address;
+    snprintf(out, LOG_MASKED, "***%s", at);
+    return out;
+}
+
+void log_address(struct logline *line, const char *key, const char *address)
+{
+    char masked[LOG_MASKED];
+    if (line->on)
+        log_text(line, key, log_masked(address, masked));
 }
 
 void log_number(struct logline *line, const char *key, int64_t value)

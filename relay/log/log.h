@@ -43,6 +43,11 @@ void log_why(struct logline *line,
 void log_reason(struct logline *line, const struct why *why); // why= act= alone
 void log_end(struct logline *line);
 
+bool log_masks(void); // addresses are masked (log.mask)
+// The address as the log shows it: itself, or "***@domain" in `out` where addresses are masked.
+#define LOG_MASKED 512
+const char *log_masked(const char *address, char out[static LOG_MASKED]);
+
 // One `alarm` line: what (a stable word for scripts), a sentence, and why= and act= of the reason (REASON_NONE: it has
 // none). Also counted for status and metrics.
 void log_alarm(const char *what, enum reason reason, const char *format, ...)

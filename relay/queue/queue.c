@@ -15,6 +15,7 @@
 #include "relay/login/habits.h"
 #include "relay/queue/inside.h"
 #include "relay/queue/tell.h"
+#include "relay/queue/trace.h"
 #include "relay/recent/recents.h"
 #include "relay/route/routes.h"
 #include "relay/smtp/reply_class.h"
@@ -418,6 +419,8 @@ static void suspect(struct queue *q, struct delivery *d)
 void queue_add(struct queue *q, struct message *m)
 {
     struct envelope *env = &m->env;
+    if (m->in_memory)
+        queue_trace_made(q->worker, m);
     if (m->in_memory && env->held_for[0])
         tell_accepted_held(q, m);
     struct content *content = m->in_memory ? content_take(q->worker->relay, m) : NULL;

@@ -2,6 +2,7 @@
 // The queue as operators see and touch it: rows for the control socket, and its verbs. What is in a session
 // at this moment is shown but not touched.
 #include "relay/queue/inside.h"
+#include "relay/queue/trace.h"
 #include "relay/queue/tell.h"
 
 #include <stdlib.h>
@@ -71,6 +72,7 @@ static void show(const struct delivery *d, struct queue_row *row, const struct q
 // Who did what to whose mail: what vanishes or waits by an operator's word is not the relay's doing.
 static void log_operator(const struct queue_scan *scan, const struct delivery *d)
 {
+    queue_trace_told(d, "operator", queue_verb_word(scan->verb), scan->by ? scan->by : "unknown");
     for (size_t i = 0; i < d->nrcpts; i++) {
         struct logline line;
         log_begin(&line, LOG_INFO, "operator", d->message->env.id);

@@ -4,6 +4,7 @@
 #include "relay/queue/inside.h"
 #include "relay/queue/met.h"
 #include "relay/queue/tell.h"
+#include "relay/queue/trace.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@
 #include "relay/suppress/suppress.h"
 
 #define SETTLE_ARCHIVE_MS 3600000 // between two alarms about an archive
+#define SETTLE_BECAUSE    128     // bytes
 
 // One attempt of one delivery, as its recipients are settled.
 struct settling {
@@ -31,6 +33,7 @@ struct settling {
     int64_t now, expires;
     struct why worst; // of those that stay: TLS before anything else
     bool again;       // a policy that stopped it is looked up once more before anything final
+    char because[SETTLE_BECAUSE]; // why the next attempt is when it is
 };
 
 static void settle_count(_Atomic uint64_t *counter)
@@ -130,6 +133,7 @@ static void delivered(struct settling *s, struct delivery_rcpt *r)
 {
     struct counters *c = &s->q->worker->relay->counters;
     log_outcome(s, r, "delivered", LOG_INFO, NULL);
+    queue_trace_result(s->d, r, "delivered", NULL, NULL);
     tell_report(s, r, SENDING_DONE, NULL);
     tell_outcome(s->q, s->d, r, EVENT_DELIVERED, NULL);
     note(s, r, SPOOL_DELIVERED, NULL);
@@ -163,6 +167,7 @@ static void finished(struct settling *s, struct delivery_rcpt *r, enum outcome o
     struct counters *c = &s->q->worker->relay->counters;
     bool expired = outcome == OUTCOME_EXPIRED;
     log_outcome(s, r, expired ? "expired" : "failed", LOG_WARNING, r->why);
+    queue_trace_result(s->d, r, expired ? "expired" : "failed", r->why, NULL);
     tell_report(s, r, SENDING_FAILED, r->why);
     tell_outcome(s->q, s->d, r, expired ? EVENT_EXPIRED : EVENT_FAILED, r->why);
     if (!expired && !s->d->message->env.dsn && !s->d->returned && !r->recipient->copy)
@@ -280,6 +285,7 @@ bool queue_looked(struct queue *q, struct delivery *d, const struct route *route
 static void deferred(struct settling *s, struct delivery_rcpt *r, const struct why *why)
 {
     log_outcome(s, r, "deferred", LOG_INFO, why);
+    queue_trace_result(s->d, r, "deferred", why, s->because);
     tell_report(s, r, SENDING_QUEUED, why);
     tell_outcome(s->q, s->d, r, EVENT_DEFERRED, why);
     settle_count(&s->q->worker->relay->counters.deferred);
@@ -298,6 +304,19 @@ static int64_t when_site_opens(const struct settling *s)
     return s->now + (int64_t)wait_ms + QUEUE_AGAIN_MS;
 }
 
+// `cut`: the schedule would have been later than what has to happen anyway.
+static void say_because(struct settling *s, bool cut)
+{
+    unsigned n = s->d->attempts;
+    size_t last = s->config->nretry;
+    uint64_t step = s->config->retry[n <= last ? n - 1 : last - 1];
+    snprintf(s->because, sizeof s->because,
+             cut ? "before its sender is told, or its time is over (step %u of delivery.retry is "
+                   "%llu s)"
+                 : "step %u of delivery.retry, %llu s and some jitter",
+             n, (unsigned long long)(step / 1000));
+}
+
 // What remains waits for its next time.
 static void later(struct settling *s)
 {
@@ -309,12 +328,17 @@ static void later(struct settling *s)
         retry_wait(s->config->retry, s->config->nretry, d->attempts, random_below(UINT64_MAX));
     bool warned = d->rcpts[0].delay_warned;
     d->next_ms = retry_at(s->now, wait, s->expires, warned ? 0 : warn_ms);
+    say_because(s, d->next_ms < s->now + (int64_t)wait);
     int64_t opens = when_site_opens(s);
-    if (opens < d->next_ms)
+    if (opens < d->next_ms) {
         d->next_ms = opens;
+        snprintf(s->because, sizeof s->because, "its site, which asked for less, takes mail again");
+    }
     if (s->again) {
         d->second_look = true;
         d->next_ms = s->now + QUEUE_SECOND_MS;
+        snprintf(s->because, sizeof s->because,
+                 "policy and records are looked up once more before it is final");
     }
     // Not before: what is settled again after a look has to say again what it would have ended with.
     outcome_agree(&s->worst);
@@ -374,6 +398,7 @@ void queue_kept(struct delivery *d, const struct why *why, void *queue)
     bool warned = d->rcpts[0].delay_warned || !warn_ms || s.now < warn_ms;
     if (d->reason && warned)
         return;
+    snprintf(s.because, sizeof s.because, "as soon as its site takes mail");
     for (size_t i = 0; i < d->nrcpts; i++) {
         warn(&s, &d->rcpts[i], warn_ms, why);
         deferred(&s, &d->rcpts[i], why);

@@ -3,6 +3,7 @@
 #include "relay/queue/tell.h"
 
 #include "relay/queue/inside.h"
+#include "relay/queue/trace.h"
 
 static struct events *tell_events(const struct queue *q)
 {
@@ -44,6 +45,7 @@ void tell_outcome(struct queue *q, const struct delivery *d, struct delivery_rcp
 
 void tell_held(struct queue *q, const struct delivery *d, const char *text, const char *by)
 {
+    queue_trace_told(d, "held", text, by);
     if (!events_wanted(tell_events(q), EVENT_HELD) || d->message->env.dsn)
         return;
     for (size_t i = 0; i < d->nrcpts; i++) {

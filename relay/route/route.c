@@ -9,6 +9,7 @@
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
 #include "relay/setup/setup.h"
+#include "relay/trace/piece.h"
 
 struct route *route_ref(struct route *route)
 {
@@ -36,6 +37,7 @@ void route_unref(struct route *route)
         sts_view_free(&route->policies[i].sts);
     }
     free(route->policies);
+    piece_unref(route->told);
     setup_unref(route->setup);
     free(route);
 }

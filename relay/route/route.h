@@ -73,8 +73,9 @@ struct route {
     struct setup *setup;                // reference
     struct route_policy *policies;      // in the order of the next hops; none for configured hosts
     size_t npolicies;
-    uint64_t expires_ms; // clock_mono_ms(): not handed out from then on
-    int64_t ends_s;      // clock_s(): the last second of the exception it relies on; 0: none
+    uint64_t expires_ms;      // clock_mono_ms(): not handed out from then on
+    struct trace_piece *told; // itself, for traces (relay/route/trace.h); NULL: none are kept
+    int64_t ends_s;           // clock_s(): the last second of the exception it relies on; 0: none
     // Not part of the value: set once by the routes thread when policy, memory or configuration changed
     // since, and by whoever counts its refusals.
     _Atomic bool stale;

@@ -11,6 +11,8 @@
 #include "relay/log/log.h"
 #include "relay/route/refused.h"
 #include "relay/route/thread.h"
+#include "relay/route/trace.h"
+#include "relay/trace/trace.h"
 #include "relay/state/state.h"
 #include "tls/ledger.h"
 
@@ -88,6 +90,8 @@ static void routes_planned(void *arg)
     tell_gone_tlsa(e);
     route_unref(e->route);
     e->route = route_ref(planning_route(e->planning));
+    if (trace_on(e->routes->relay->trace) && !e->route->told)
+        e->route->told = route_trace(e->planning, e->wish.domain);
     planning_free(e->planning);
     e->planning = NULL;
     e->route->stale = e->stale; // something changed while it was planned

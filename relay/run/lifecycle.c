@@ -25,6 +25,7 @@
 #include "relay/state/secret.h"
 #include "relay/state/state.h"
 #include "relay/suppress/suppress.h"
+#include "relay/trace/trace.h"
 
 // A worker and what only its keeper needs to know.
 struct kept_worker {
@@ -126,6 +127,8 @@ static int open_doors(struct relay *relay, struct setup *setup, struct recovered
     if (!relay->dns)
         return -1;
     events_reload(relay->events, relay->dns, setup->config, setup->trust);
+    relay->trace = trace_open();
+    trace_reload(relay->trace, setup->config);
     relay->health = health_new();
     relay->tokens = tokens_open(relay->dns, setup, why);
     if (!relay->tokens)
@@ -142,6 +145,7 @@ static void close_doors(struct relay *relay)
     if (relay->routes)
         routes_close(relay->routes);
     events_stop(relay->events);
+    trace_stop(relay->trace);
     tokens_close(relay->tokens);
     health_free(relay->health);
     if (relay->dns)
@@ -155,7 +159,9 @@ static void close_doors(struct relay *relay)
         state_close(relay->state);
     spool_close(relay->spool);
     events_free(relay->events);
+    trace_free(relay->trace);
     relay->events = NULL;
+    relay->trace = NULL;
     relay->routes = NULL;
     relay->tokens = NULL;
     relay->health = NULL;
@@ -319,6 +325,7 @@ void lifecycle_reload(struct relay *relay, struct setup *setup, const int *fds)
     size_t n = setup->config->nlisten;
     routes_reload(relay->routes, setup);
     events_reload(relay->events, relay->dns, setup->config, setup->trust);
+    trace_reload(relay->trace, setup->config);
     suppress_reload(relay->suppress, setup->config);
     fleet_reload(relay->fleet, setup->config);
     struct why why;

@@ -4,6 +4,7 @@
 #include "relay/submit/message_inside.h"
 #include "relay/submit/returned.h"
 #include "relay/submit/suppressed_inside.h"
+#include "relay/submit/trace.h"
 
 #include <string.h>
 #include "relay/base/clock.h"
@@ -154,6 +155,7 @@ enum submit_state submit_refuse_message(struct submit *s, const struct why *why)
 enum submit_state submit_end_refused(struct submit *s, const struct why *why)
 {
     submit_log_refuse(s, NULL, why);
+    submit_trace_refused(s, why);
     submit_end_transaction(s);
     if (s->host->draining)
         return submit_leave(s, 421, "4.3.2", "The relay is going down");
@@ -358,6 +360,7 @@ static void data_accept_message(struct submit *s)
     struct worker *worker = s->host->worker;
     data_log_accept(s);
     submit_tell_notes(s);
+    submit_trace_accepted(s);
     atomic_fetch_add_explicit(&worker->relay->counters.accepted, 1, memory_order_relaxed);
     submit_count_login(s, LOGIN_MESSAGES, 1);
     submit_count_login(s, LOGIN_RECIPIENTS, s->message->env.nrcpts);

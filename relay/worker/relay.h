@@ -22,6 +22,7 @@ struct routes;      // relay/route/routes.h: the routes thread
 struct state;       // relay/state/state.h: the state thread (SQLite)
 struct control;     // relay/control/control.h
 struct events;      // relay/events/events.h
+struct trace;       // relay/trace/trace.h: the stories of messages
 struct suppress;    // relay/suppress/suppress.h
 struct reporter;    // relay/report/reporter.h: on the main loop
 struct audit_daily; // relay/audit/daily.h
@@ -95,6 +96,7 @@ struct relay {
     struct reporter *reporter;
     struct suppress *suppress;                // NULL: nobody is suppressed
     struct events *events;                    // NULL: nobody wants any
+    struct trace *trace;                      // NULL: no stories are kept
     struct audit_daily *audit;                // the main loop's
     struct limits *_Atomic limits;            // made by the first server, gone with the last
     struct bans *bans;                        // there before the first worker and after the last

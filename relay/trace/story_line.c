@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: ISC
+// Pieces that every chapter of a story is made of.
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include "relay/base/clock.h"
+#include "relay/base/reasons.h"
+#include "relay/trace/story_inside.h"
+
+#define REPLY_SHOWN 240 // bytes of a reply that a screen bears
+
+void story_say(struct story *s, const char *head, enum story_mood mood)
+{
+    struct story_line line = {s->at_ms, head, mood, buf_text(&s->text)};
+    if (s->text.len)
+        s->options.line(&line, s->options.arg);
+    buf_reset(&s->text);
+}
+
+void story_part(struct story *s, const char *format, ...)
+{
+    char part[4096];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(part, sizeof part, format, args);
+    va_end(args);
+    buf_adds(&s->text, part);
+}
+
+const char *story_word(const json_t *j, const char *key)
+{
+    const char *text = json_string_value(json_object_get(j, key));
+    return text ? text : "";
+}
+
+int64_t story_number(const json_t *j, const char *key)
+{
+    return json_integer_value(json_object_get(j, key));
+}
+
+void story_day(struct buf *out, int64_t seconds)
+{
+    char text[40];
+    if (seconds < 0 || seconds > 253402300799) // year 9999
+        seconds = 0;
+    clock_rfc3339(seconds * 1000, text);
+    buf_add(out, text, 10);
+}
+
+void story_address(struct story *s, const char *address)
+{
+    const char *at = strrchr(address, '@');
+    if (s->options.mask && at)
+        story_part(s, "***%s", at);
+    else
+        buf_adds(&s->text, address[0] ? address : "<>");
+}
+
+void story_reply(struct story *s, const char *reply)
+{
+    size_t n = strlen(reply), shown = s->options.full || n <= REPLY_SHOWN ? n : REPLY_SHOWN;
+    while (shown < n && shown && ((unsigned char)reply[shown] & 0xc0) == 0x80)
+        shown--; // not inside a character
+    for (size_t i = 0; i < shown; i++)
+        if (reply[i] == '\n')
+            buf_adds(&s->text, " / ");
+        else
+            buf_addc(&s->text, reply[i]);
+    if (shown < n)
+        buf_adds(&s->text, " [...]");
+}
+
+void story_why(struct story *s, const json_t *why)
+{
+    const char *text = story_word(why, "text"), *reply = story_word(why, "reply");
+    const char *name = story_word(why, "name"), *act = story_word(why, "act");
+    buf_adds(&s->text, text);
+    if (reply[0] && !strstr(text, reply)) {
+        buf_adds(&s->text, ": ");
+        story_reply(s, reply);
+    }
+    if (name[0])
+        story_part(s, " (why=%s act=%s)", name, act);
+}

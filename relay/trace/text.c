@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: ISC
+// Writes JSON members into a buffer. A member that does not fit leaves the buffer full, for its owner to see.
+#include "relay/trace/text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include "relay/base/reasons.h"
+#include "relay/base/utf8.h"
+#include "relay/log/log.h"
+
+static void text_begin(struct buf *out, const char *key)
+{
+    unsigned char last = out->len ? out->data[out->len - 1] : '{';
+    if (last != '{' && last != '[')
+        buf_addc(out, ',');
+    if (!key)
+        return;
+    buf_addc(out, '"');
+    buf_adds(out, key);
+    buf_add(out, "\":", 2);
+}
+
+static bool text_is_plain(unsigned char c)
+{
+    return c >= ' ' && c < 127 && c != '"' && c != '\\';
+}
+
+// The code point of a well-formed character of two or three bytes that a screen would obey or that deceives its
+// reader; 0: it is none of them.
+static unsigned deceiving(struct span c)
+{
+    unsigned point = c.n == 2   ? (c.p[0] & 31u) << 6 | (c.p[1] & 63u)
+                     : c.n == 3 ? (c.p[0] & 15u) << 12 | (c.p[1] & 63u) << 6 | (c.p[2] & 63u)
+                                : 0;
+    bool bad = (point >= 0x80 && point < 0xa0) || point == 0x61c || point == 0x200e ||
+               point == 0x200f || (point >= 0x2028 && point <= 0x202e) ||
+               (point >= 0x2066 && point <= 0x2069) || point == 0xfeff;
+    return bad ? point : 0;
+}
+
+// One character that is not plain; returns how many bytes it takes of s.
+static size_t character(struct buf *out, struct span s)
+{
+    size_t n = utf8_length(s);
+    unsigned point = n > 1 ? deceiving(span_of(s.p, n)) : 0;
+    if (!n)
+        buf_adds(out, "\xef\xbf\xbd"); // U+FFFD
+    else if (s.p[0] == '"' || s.p[0] == '\\')
+        buf_addf(out, "\\%c", s.p[0]);
+    else if (n == 1 || point)
+        buf_addf(out, "\\u%04x", point ? point : s.p[0]);
+    else
+        buf_add(out, s.p, n);
+    return n ? n : 1;
+}
+
+void text_bytes(struct buf *out, const char *key, struct span value)
+{
+    text_begin(out, key);
+    buf_addc(out, '"');
+    while (value.n) {
+        size_t n = 0;
+        while (n < value.n && text_is_plain(value.p[n]))
+            n++;
+        buf_add(out, value.p, n);
+        value = span_from(value, n);
+        if (value.n)
+            value = span_from(value, character(out, value));
+    }
+    buf_addc(out, '"');
+}
+
+void text_string(struct buf *out, const char *key, const char *value)
+{
+    if (value && *value)
+        text_bytes(out, key, span_text(value));
+}
+
+void text_number(struct buf *out, const char *key, int64_t value)
+{
+    char digits[24];
+    text_begin(out, key);
+    int n = snprintf(digits, sizeof digits, "%" PRId64, value);
+    buf_add(out, digits, (size_t)n);
+}
+
+void text_true(struct buf *out, const char *key, bool value)
+{
+    if (value)
+        text_raw(out, key, span_text("true"));
+}
+
+void text_raw(struct buf *out, const char *key, struct span json)
+{
+    text_begin(out, key);
+    buf_addspan(out, json);
+}
+
+void text_address(struct buf *out, const char *key, const char *address)
+{
+    char masked[LOG_MASKED];
+    text_bytes(out, key, span_text(log_masked(address, masked)));
+}
+
+void text_open(struct buf *out, const char *key, char bracket)
+{
+    text_begin(out, key);
+    buf_addc(out, bracket);
+}
+
+void text_close(struct buf *out, char bracket)
+{
+    buf_addc(out, bracket);
+}
+
+void text_why(struct buf *out, const char *key, const struct why *why)
+{
+    if (!why || !why_is_set(why))
+        return;
+    text_open(out, key, '{');
+    text_string(out, "name", reason_row(why->reason)->name);
+    text_string(out, "status", why->status);
+    text_string(out, "type", why_tls_word(why->tls));
+    text_string(out, "act", act_word(why->act));
+    text_string(out, "text", why->text);
+    text_string(out, "host", why->host);
+    text_string(out, "reply", why->reply);
+    text_close(out, '}');
+}
