@@ -85,7 +85,7 @@ static void sort_members(json_t *object, const char *key)
 
 struct trace_piece *route_trace(const struct planning *planning, const char *domain)
 {
-    json_t *j = explain_json(planning, domain), *mx = json_object_get(j, "mx"), *host;
+    json_t *j = explain_json(planning, NULL, domain), *mx = json_object_get(j, "mx"), *host;
     size_t i;
     json_array_foreach (mx, i, host)
         sort_members(host, "addresses");
