@@ -386,3 +386,16 @@ const gnutls_datum_t *creds_ticket_key(const struct creds *creds)
 {
     return creds->tickets ? &creds->ticket_key : NULL;
 }
+
+int creds_chain_ends(const char *file, int64_t *ends, struct why *why)
+{
+    struct pair pair = {0};
+    buf_init(&pair.chain_pem, FILE_MAX_BYTES);
+    int rc = creds_read_file(&pair.chain, file, &pair.chain_pem, why);
+    if (rc == 0)
+        rc = read_leaf(&pair, file, why);
+    *ends = pair.expires;
+    buf_free(&pair.chain_pem);
+    free_pair(&pair);
+    return rc;
+}

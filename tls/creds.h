@@ -30,5 +30,7 @@ bool creds_doubtful(const struct creds *creds, struct why *why);
 bool creds_have(const struct creds *creds, const char *name);
 // The earliest end of validity among the leaf certificates, Unix seconds.
 int64_t creds_expires(const struct creds *creds);
+// The same of one chain file, whose key nobody needs to read; -1 with why.
+int creds_chain_ends(const char *file, int64_t *ends, struct why *why);
 
 #endif

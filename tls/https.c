@@ -62,6 +62,7 @@ struct https_request {
     bool saw_refused, saw_failure;
     struct https_transfer *transfer; // NULL: not yet
     struct buf body;
+    int64_t ends; // of the host's certificate
     struct why why;
 };
 
@@ -184,6 +185,7 @@ static void start_transfer(struct https_request *r)
         .sockets = r->https->sockets,
         .body = &r->body,
         .why = &r->why,
+        .ends = &r->ends,
         .done = https_transferred,
         .arg = r};
     r->began_ms = uv_now(&r->https->loop);
@@ -365,6 +367,11 @@ struct https_request *https_get(struct https *https, const char *host, const cha
                                 https_fn *fn, void *arg)
 {
     return https_begin(https, host, 443, path, NULL, fn, arg);
+}
+
+int64_t https_certificate_ends(const struct https_request *r)
+{
+    return r->ends;
 }
 
 void https_cancel(struct https_request *r)

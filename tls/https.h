@@ -46,6 +46,8 @@ void https_close(struct https *https);
 typedef void https_fn(struct span body, const struct why *why, void *arg);
 struct https_request *https_get(struct https *https, const char *host, const char *path,
                                 https_fn *fn, void *arg);
+// Within the callback: when the host's certificate ends, Unix seconds; 0: not known.
+int64_t https_certificate_ends(const struct https_request *request);
 void https_cancel(struct https_request *request); // accepts NULL
 
 #endif

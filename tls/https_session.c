@@ -4,6 +4,7 @@
 
 #include <curl/curl.h>
 #include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
 #include "relay/base/maxima.h"
 #include "tls/arithmetic.h"
 
@@ -49,4 +50,19 @@ int https_session_verify(void *easy, const char *host, struct trust *trust, stru
     for (size_t i = 0; i < count; i++)
         chain[i] = span_of(list[i].data, list[i].size);
     return verify_webpki(chain, count, &host, 1, trust, why);
+}
+
+int64_t https_session_ends(void *easy)
+{
+    gnutls_session_t session = session_of(easy);
+    unsigned n = 0;
+    int64_t ends = 0;
+    gnutls_x509_crt_t leaf;
+    const gnutls_datum_t *list = session ? gnutls_certificate_get_peers(session, &n) : NULL;
+    if (!list || !n || gnutls_x509_crt_init(&leaf) < 0)
+        return 0;
+    if (gnutls_x509_crt_import(leaf, &list[0], GNUTLS_X509_FMT_DER) == 0)
+        ends = gnutls_x509_crt_get_expiration_time(leaf);
+    gnutls_x509_crt_deinit(leaf);
+    return ends > 0 ? ends : 0;
 }

@@ -14,4 +14,7 @@ bool https_session_guard(void *easy);
 // where the session cannot be had: then nothing is known, and nothing may be believed.
 int https_session_verify(void *easy, const char *host, struct trust *trust, struct why *why);
 
+// When the first certificate of its chain ends, Unix seconds; 0: it cannot be read.
+int64_t https_session_ends(void *easy);
+
 #endif

@@ -76,6 +76,7 @@ static int https_transfer_on_connected(void *arg, char *to, char *from, int to_p
         return CURL_PREREQFUNC_OK;
     }
     t->proved = https_session_verify(t->easy, o->host, t->trust, &why) == 0;
+    *o->ends = https_session_ends(t->easy);
     if (!t->proved)
         https_certificate_failed(o->host, o->path, o->why, why.text);
     return t->proved ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;

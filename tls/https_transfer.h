@@ -24,6 +24,7 @@ struct https_transfer_order {
     struct https_sockets *sockets; // whose callback is https_transfer_done
     struct buf *body;              // empty; its ceiling is the limit of the body
     struct why *why;               // cleared
+    int64_t *ends;                 // set to when the host's certificate ends; 0: not known
     void (*done)(void *arg);       // body or why is filled; not before the call below has returned
     void *arg;
 };

@@ -66,6 +66,8 @@ struct sts_view {
     size_t nmx;
     char *text; // the policy lines, for TLS-RPT; owned; NULL
     int64_t expires_s, fetched_s;
+    int64_t
+        certificate_ends_s; // of the policy host, where it was fetched by this process; 0: not known
     enum sts_source source;
     struct why error; // the last fetch or parse failure, if any
 };

@@ -220,6 +220,7 @@ static void sts_cache_fetched(struct span body, const struct why *failure, void 
     struct entry *e = arg;
     struct sts_policy policy;
     struct why why;
+    int64_t ends = https_certificate_ends(e->fetch);
     e->fetch = NULL;
     if (failure) {
         sts_cache_fetch_failed(e, failure);
@@ -232,6 +233,7 @@ static void sts_cache_fetched(struct span body, const struct why *failure, void 
     int before = in_force(e) ? e->view.mode : -1;
     adopt(e, e->new_id, &policy, clock_s());
     e->view.source = STS_FROM_FETCH;
+    e->view.certificate_ends_s = ends;
     e->failed_s = 0;
     e->expired_told = false;
     if (before == STS_ENFORCE && policy.mode != STS_ENFORCE)

@@ -3,7 +3,9 @@
 #include "relay/audit/audit.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 #include "relay/audit/inside.h"
+#include "relay/base/mem.h"
 
 const char *audit_severity_word(enum audit_severity severity)
 {
@@ -15,10 +17,15 @@ bool audit_evaluate(const struct audit_input *in, struct facts *facts, struct au
 {
     struct audit_pass a = {.in = in, .facts = facts, .out = out};
     *out = (struct audit){0};
+    a.relay = true;
+    audit_host(&a);
+    audit_own_certificate(&a);
+    a.relay = false;
     audit_spf(&a);
     audit_dkim(&a);
     audit_dmarc(&a);
     audit_mx(&a);
+    audit_policy_certificate(&a);
     if (a.waits)
         audit_free(out);
     return a.waits;
@@ -50,4 +57,13 @@ bool audit_temporary(const struct audit *audit)
         if (audit->at[i].temporary)
             return true;
     return false;
+}
+
+int64_t *audit_key_dates(const struct setup_domain *keys)
+{
+    struct stat st;
+    int64_t *made = mem_new((keys->config->nkeys + 1) * sizeof *made);
+    for (size_t i = 0; i < keys->config->nkeys; i++)
+        made[i] = stat(keys->config->keys[i].file, &st) == 0 ? (int64_t)st.st_mtim.tv_sec : 0;
+    return made;
 }

@@ -16,12 +16,15 @@ const char *audit_severity_word(enum audit_severity severity); // "ok", "advice"
 
 struct audit_finding {
     enum audit_severity severity;
-    bool temporary;    // the DNS did not answer: no verdict
-    const char *about; // "spf", "dkim", "dmarc", "mx", "mta-sts", "tlsa", "tls-rpt"
-    char *text;        // one sentence, without final full stop
-    char *name;        // of the record to publish, no final dot; NULL: nothing to publish
-    const char *type;  // "TXT" or "TLSA", with name
-    char *record;      // with name
+    bool temporary; // the DNS did not answer: no verdict
+    bool relay;     // about the relay itself, whatever the domain
+    const char *
+        about; // "ptr", "helo", "dnsbl", "certificate", "spf", "dkim", "dmarc", "mx", "mta-sts", "tlsa", "tls-rpt"
+    const char *prevents; // the replies of receivers that it leads to; NULL: none is known
+    char *text;           // one sentence, without final full stop
+    char *name;           // of the record to publish, no final dot; NULL: nothing to publish
+    const char *type;     // "TXT", "TLSA", "PTR", "A", "AAAA", with name
+    char *record;         // with name
 };
 
 // An address that mail leaves from. Not certain: an interface's private address, which receivers do not see.
@@ -45,10 +48,18 @@ struct audit_input {
     const struct view *turning;      // keys that turn and do not sign; NULL: none, or not asked
     const char *helo;
     const struct audit_addresses *addresses;
-    bool smarthost;             // mail leaves through somebody else
-    const struct sts_view *sts; // as fetched just now
+    bool smarthost;              // mail leaves through somebody else
+    const struct sts_view *sts;  // as fetched just now
+    const struct config *config; // names of addresses, blocklists; NULL: neither
+    const int64_t
+        *key_made_s; // beside keys: when each was made, Unix seconds; 0, or NULL: not known
+    int64_t certificate_ends_s;    // the relay's own; 0: it has none
+    const char *certificate_fault; // when that is, is not known; NULL: it is
     int64_t now_s;
 };
+
+// When the key files were made, beside `keys`; the caller frees. 0 where a file cannot be looked at.
+int64_t *audit_key_dates(const struct setup_domain *keys);
 
 struct audit {
     struct audit_finding *at;

@@ -30,6 +30,7 @@ struct audit_daily {
     struct sts_request *request;
     struct sts_view policy;
     struct facts *facts;
+    int64_t *key_made_s;
     struct dns_evaluation *evaluation;
     struct audit audit;
     json_t *last;
@@ -45,6 +46,8 @@ static void end_run(struct audit_daily *d)
     sts_cache_cancel(d->request);
     dns_evaluation_cancel(d->evaluation);
     facts_free(d->facts);
+    free(d->key_made_s);
+    d->key_made_s = NULL;
     sts_view_free(&d->policy);
     audit_free(&d->audit);
     audit_addresses_free(&d->addresses);
@@ -68,6 +71,10 @@ static bool daily_look(void *arg)
                              .addresses = &d->addresses,
                              .smarthost = d->setup->config->delivery.nsmarthost > 0,
                              .sts = &d->policy,
+                             .config = d->setup->config,
+                             .key_made_s = d->key_made_s,
+                             .certificate_ends_s =
+                                 d->setup->creds ? creds_expires(d->setup->creds) : 0,
                              .now_s = clock_s()};
     return audit_evaluate(&in, d->facts, &d->audit);
 }
@@ -87,17 +94,24 @@ const json_t *audit_daily_last(const struct audit_daily *d)
     return d->last;
 }
 
+// What is about the relay is told once, with the first domain.
+static void tell(const struct audit_daily *d, const struct audit_finding *f)
+{
+    if (f->severity != AUDIT_PROBLEM || f->temporary || (f->relay && d->domain))
+        return;
+    log_alarm("audit", REASON_AUDIT_FINDING, "%s: %s: %s%s%s%s%s%s%s",
+              f->relay ? d->setup->config->hostname : subject(d)->config->domain, f->about, f->text,
+              f->prevents ? "; receivers answer: " : "", f->prevents ? f->prevents : "",
+              f->name ? "; publish " : "", f->name ? f->name : "", f->name ? ": " : "",
+              f->name ? f->record : "");
+}
+
 static void daily_looked(void *arg)
 {
     struct audit_daily *d = arg;
     d->evaluation = NULL;
-    for (size_t i = 0; i < d->audit.n; i++) {
-        const struct audit_finding *f = &d->audit.at[i];
-        if (f->severity == AUDIT_PROBLEM && !f->temporary)
-            log_alarm("audit", REASON_AUDIT_FINDING, "%s: %s: %s%s%s%s%s",
-                      subject(d)->config->domain, f->about, f->text, f->name ? "; publish " : "",
-                      f->name ? f->name : "", f->name ? ": " : "", f->name ? f->record : "");
-    }
+    for (size_t i = 0; i < d->audit.n; i++)
+        tell(d, &d->audit.at[i]);
     keep_last(d);
     d->temporary |= audit_temporary(&d->audit);
     audit_free(&d->audit);
@@ -114,6 +128,8 @@ static void daily_policy_came(const struct sts_view *view, void *arg)
     sts_view_free(&d->policy);
     sts_view_copy(&d->policy, view);
     d->facts = facts_new();
+    free(d->key_made_s);
+    d->key_made_s = audit_key_dates(subject(d));
     d->evaluation = dns_evaluate(d->dns, d->mail, d->facts, daily_look, daily_looked, d);
 }
 

@@ -28,7 +28,7 @@ struct audit_finding *audit_say(struct audit_pass *a, enum audit_severity severi
     struct audit_finding *f = &out->at[out->n++];
     va_start(arguments, format);
     *f = (struct audit_finding){
-        .severity = severity, .about = about, .text = print(format, arguments)};
+        .severity = severity, .about = about, .relay = a->relay, .text = print(format, arguments)};
     va_end(arguments);
     return f;
 }

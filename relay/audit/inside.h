@@ -18,6 +18,7 @@ struct audit_pass {
     struct facts *facts;
     struct audit *out;
     bool waits;
+    bool relay; // what is said now is about the relay
 };
 
 // Adds a finding; returns it, valid until the next.
@@ -40,6 +41,9 @@ struct audit_texts {
 void audit_texts_read(const struct dns_answer *answer, struct audit_texts *out);
 void audit_texts_free(struct audit_texts *texts);
 
+void audit_host(struct audit_pass *a);            // the addresses that mail leaves from
+void audit_own_certificate(struct audit_pass *a); // certificate.c
+void audit_policy_certificate(struct audit_pass *a);
 void audit_spf(struct audit_pass *a);
 void audit_dkim(struct audit_pass *a);
 void audit_dmarc(struct audit_pass *a);

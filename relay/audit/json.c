@@ -8,6 +8,9 @@ static json_t *finding_json(const struct audit_finding *f)
     json_t *j = json_pack("{s:s, s:s, s:o}", "severity",
                           f->temporary ? "unknown" : audit_severity_word(f->severity), "about",
                           f->about, "text", json_text(f->text));
+    json_object_set_new(j, "scope", json_string(f->relay ? "relay" : "domain"));
+    if (f->prevents)
+        json_object_set_new(j, "prevents", json_string(f->prevents));
     if (f->name)
         json_object_set_new(j, "publish",
                             json_pack("{s:o, s:s, s:o}", "name", json_text(f->name), "type",

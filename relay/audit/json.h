@@ -6,7 +6,7 @@
 #include <jansson.h>
 #include "relay/audit/audit.h"
 
-// {"domain", "verdict", "findings": [{"severity", "about", "text", "publish": {"name", "type", "record"}}]}
+// {"domain", "verdict", "findings": [{"severity", "about", "text", "scope", "prevents", "publish": {"name", "type", "record"}}]}
 json_t *audit_json(const char *domain, const struct audit *audit);
 
 #endif

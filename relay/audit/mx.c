@@ -84,7 +84,8 @@ static void look_at_host(struct audit_pass *a, const struct mx_hosts *hosts, con
     } else if (tlsa->outcome == DNS_FAILED) {
         audit_say(a, AUDIT_PROBLEM, "tlsa",
                   "the TLSA records of %s cannot be looked up, so that senders hold mail back: %s",
-                  host, tlsa->why.text);
+                  host, tlsa->why.text)
+            ->temporary = tlsa->silent; // nobody answers us anything: that says nothing of others
     } else if (tlsa->outcome == DNS_FOUND && tlsa->proof != DNS_SECURE) {
         audit_say(a, AUDIT_PROBLEM, "tlsa", "%s is not signed and has no effect", name);
     } else if (tlsa->outcome != DNS_FOUND) {
@@ -113,12 +114,26 @@ static void suggest_sts(struct audit_pass *a, struct audit_finding *f)
     audit_publish(f, name, "TXT", "v=STSv1; id=%s", id);
 }
 
+// Our DNS does not say where the policy host is: that it has no good policy is then not known.
+static bool policy_host_unknown(struct audit_pass *a)
+{
+    char host[300];
+    snprintf(host, sizeof host, "mta-sts.%s", a->in->domain);
+    const struct dns_answer *v4 = facts_ask(a->facts, host, DNS_A),
+                            *v6 = facts_ask(a->facts, host, DNS_AAAA);
+    if (!v4 || !v6)
+        a->waits = true;
+    return v4 && v6 && v4->outcome != DNS_FOUND && v6->outcome != DNS_FOUND &&
+           (v4->outcome == DNS_FAILED || v6->outcome == DNS_FAILED);
+}
+
 static void say_policy(struct audit_pass *a, const struct mx_hosts *hosts)
 {
     const struct sts_view *view = a->in->sts;
     if (view->mode < 0) {
         audit_say(a, AUDIT_PROBLEM, "mta-sts", "the policy of %s cannot be had: %s", a->in->domain,
-                  why_is_set(&view->error) ? view->error.text : "there is none");
+                  why_is_set(&view->error) ? view->error.text : "there is none")
+            ->temporary = policy_host_unknown(a);
         return;
     }
     if (view->mode == STS_NONE) {

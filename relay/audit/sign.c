@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: ISC
-// The DKIM and DMARC parts of an audit: do receivers find the keys that sign, and does a record hold all that
-// together?
+// The DKIM part of an audit: do receivers find the keys that sign, and are these large and new enough?
 #include <stdio.h>
 #include <string.h>
 #include "relay/audit/inside.h"
-#include "sign/dmarc.h"
-#include "sign/dmarc_record.h"
 #include "sign/published.h"
 
 #define GOOD_RSA_BITS 2048 // RFC 8301 section 3.2: signers should
+#define OLD_KEY_DAYS  400  // keys are to turn once or twice a year
+#define NOT_SIGNED    "Gmail 5.7.30 (4.7.30 first), 5.7.26; Yahoo 554 5.7.9; Outlook.com 550 5.7.515"
 
 static void publish_key(struct audit_finding *f, const char *name, const struct sign_key *key)
 {
@@ -33,8 +32,22 @@ static void audit_sign_look_at_key(struct audit_pass *a, const char *domain, con
     struct audit_finding *f =
         audit_say(a, same ? AUDIT_OK : AUDIT_PROBLEM, "dkim", "%s: %s", name, text);
     f->temporary = published == PUBLISHED_UNKNOWN;
+    if (!same)
+        f->prevents = NOT_SIGNED;
     if (!same && !f->temporary)
         publish_key(f, name, key);
+}
+
+static void say_strength(struct audit_pass *a, const char *selector, const struct sign_key *key,
+                         int64_t made_s)
+{
+    long long days = made_s ? (long long)(a->in->now_s - made_s) / 86400 : 0;
+    if (sign_key_type(key) == KEY_RSA && sign_key_bits(key) < GOOD_RSA_BITS)
+        audit_say(a, AUDIT_ADVICE, "dkim", "the key %s has %u bits, fewer than %d", selector,
+                  sign_key_bits(key), GOOD_RSA_BITS);
+    if (days > OLD_KEY_DAYS)
+        audit_say(a, AUDIT_ADVICE, "dkim",
+                  "the key %s is %lld days old; waxwing key rotate lets it turn", selector, days);
 }
 
 static void audit_sign_turning(struct audit_pass *a, size_t i)
@@ -69,7 +82,8 @@ void audit_dkim(struct audit_pass *a)
     if (!keys || !keys->config->nkeys) {
         audit_say(a, AUDIT_PROBLEM, "dkim",
                   "no key signs mail of %s; waxwing key new makes one, dkim.domains names it",
-                  a->in->domain);
+                  a->in->domain)
+            ->prevents = NOT_SIGNED;
         return;
     }
     for (size_t i = 0; i < keys->config->nkeys; i++) {
@@ -81,106 +95,10 @@ void audit_dkim(struct audit_pass *a)
         }
         audit_sign_look_at_key(a, keys->config->domain, row->selector, key);
         rsa |= sign_key_type(key) == KEY_RSA;
-        if (sign_key_type(key) == KEY_RSA && sign_key_bits(key) < GOOD_RSA_BITS)
-            audit_say(a, AUDIT_ADVICE, "dkim", "the key %s has %u bits, fewer than %d",
-                      row->selector, sign_key_bits(key), GOOD_RSA_BITS);
+        say_strength(a, row->selector, key, a->in->key_made_s ? a->in->key_made_s[i] : 0);
     }
     if (!rsa)
         audit_say(a, AUDIT_ADVICE, "dkim",
                   "no RSA key signs for %s: receivers that know no Ed25519 find no signature",
-                  a->in->domain);
-}
-
-// --- DMARC ---
-
-// Several records are none, which a walk up the tree would hide.
-static size_t own_records(const struct dns_answer *answer, struct dmarc_record *out)
-{
-    struct audit_texts texts;
-    struct dmarc_record record;
-    size_t found = 0;
-    audit_texts_read(answer, &texts);
-    for (size_t i = 0; i < texts.n; i++)
-        if (dmarc_record_parse(texts.at[i], &record)) {
-            *out = record;
-            found++;
-        }
-    audit_texts_free(&texts);
-    return found;
-}
-
-// One method alone passing: does that satisfy the record?
-static enum auth_result with(struct audit_pass *a, const char *spf, const char *dkim,
-                             struct dmarc_result *out)
-{
-    struct dmarc_input in = {.from_domain = a->in->domain,
-                             .spf_domain = spf,
-                             .dkim_domains = &dkim,
-                             .ndkim = dkim ? 1 : 0};
-    if (dmarc_evaluate(&in, a->facts, out)) {
-        a->waits = true;
-        return AUTH_NONE;
-    }
-    return out->result;
-}
-
-static void suggest_record(struct audit_pass *a, struct audit_finding *f)
-{
-    char name[300];
-    snprintf(name, sizeof name, "_dmarc.%s", a->in->domain);
-    audit_publish(f, name, "TXT", "v=DMARC1; p=none; rua=mailto:postmaster@%s", a->in->domain);
-}
-
-static void say_policy(struct audit_pass *a, const struct dmarc_result *r)
-{
-    if (strcmp(r->policy, "none") == 0)
-        audit_say(a, AUDIT_ADVICE, "dmarc",
-                  "the policy for %s is none: forged mail is let through; quarantine or reject "
-                  "asks for more",
-                  a->in->domain);
-    else
-        audit_say(a, AUDIT_OK, "dmarc", "the policy for %s is %s", a->in->domain, r->policy);
-}
-
-static void say_alignment(struct audit_pass *a)
-{
-    struct dmarc_result r;
-    const char *signer = a->in->keys ? a->in->keys->config->domain : NULL;
-    enum auth_result dkim = signer ? with(a, NULL, signer, &r) : AUTH_NONE;
-    if (dkim == AUTH_PASS)
-        audit_say(a, AUDIT_OK, "dmarc", "signatures of %s are aligned", signer);
-    else if (dkim == AUTH_FAIL)
-        audit_say(a, AUDIT_PROBLEM, "dmarc",
-                  "signatures of %s are not aligned with %s (adkim=s, or another organization)",
-                  signer, a->in->domain);
-}
-
-void audit_dmarc(struct audit_pass *a)
-{
-    char name[300];
-    struct dmarc_record own = {0};
-    struct dmarc_result r;
-    snprintf(name, sizeof name, "_dmarc.%s", a->in->domain);
-    const struct dns_answer *answer = audit_ask(a, "dmarc", name, DNS_TXT);
-    enum auth_result result = with(a, a->in->domain, NULL, &r);
-    if (!answer || a->waits)
-        return;
-    size_t found = own_records(answer, &own);
-    if (found > 1)
-        suggest_record(a, audit_say(a, AUDIT_PROBLEM, "dmarc",
-                                    "%s has %zu DMARC records, which count as none", name, found));
-    if (result == AUTH_TEMPERROR)
-        audit_say(a, AUDIT_PROBLEM, "dmarc", "%s", r.reason)->temporary = true;
-    else if (result == AUTH_PERMERROR || (result == AUTH_NONE && found < 2))
-        suggest_record(a, audit_say(a, AUDIT_PROBLEM, "dmarc", "%s", r.reason));
-    if (result != AUTH_PASS)
-        return;
-    say_policy(a, &r);
-    say_alignment(a);
-    if (found == 1 && !own.reports)
-        audit_say(a, AUDIT_ADVICE, "dmarc", "the record of %s asks nobody for reports (rua)",
-                  a->in->domain);
-    if (found == 1 && own.testing)
-        audit_say(a, AUDIT_ADVICE, "dmarc", "the record of %s is in test mode (t=y)",
                   a->in->domain);
 }

@@ -8,6 +8,8 @@
 #include "sign/spf.h"
 #include "sign/spf_record.h"
 
+#define NOT_COVERED "Gmail 5.7.27 (4.7.27 first), 5.7.26; Yahoo 554 5.7.9; Outlook.com 550 5.7.515"
+
 struct spf_look {
     struct spf_result *results; // beside in->addresses
     struct audit_texts texts;   // of the domain
@@ -63,6 +65,7 @@ static void say_address(struct audit_pass *a, struct spf_look *look, size_t i)
         : !address->certain ? "; it is a private address, --ip names the outside one"
                             : "");
     f->temporary = r->result == AUTH_TEMPERROR;
+    f->prevents = ours ? NOT_COVERED : NULL;
     if (!f->temporary && ours)
         audit_publish(f, a->in->domain, "TXT", "%s", buf_text(&look->fixed));
 }

@@ -18,7 +18,7 @@
 struct audit_options {
     const char *dns_file, *resolver;
     struct audit_addresses addresses;
-    bool json, all;
+    bool json, all, told_relay; // told_relay: what is about the relay itself was printed
     char domain[IDN_NAME];
 };
 
@@ -86,10 +86,12 @@ static void free_keys(struct setup_domain *keys)
     free(keys->keys);
 }
 
-static void command_audit_print_text(const struct audit *audit)
+static void command_audit_print_text(const struct audit *audit, bool relay)
 {
     for (size_t i = 0; i < audit->n; i++) {
         const struct audit_finding *f = &audit->at[i];
+        if (f->relay && !relay)
+            continue;
         terminal_tint(f->temporary || f->severity == AUDIT_ADVICE ? TERMINAL_WAIT
                       : f->severity == AUDIT_PROBLEM              ? TERMINAL_BAD
                                                                   : TERMINAL_GOOD);
@@ -98,6 +100,8 @@ static void command_audit_print_text(const struct audit *audit)
         printf(" %-8s ", f->about);
         terminal_wrap(f->text, 18);
         struct span rest = span_text(f->record);
+        if (f->prevents && f->severity != AUDIT_OK)
+            printf("%-17s receivers answer: %s\n", "", f->prevents);
         if (!f->name)
             continue;
         printf("%-17s publish: %s. IN %s", "", f->name, f->type);
@@ -117,6 +121,20 @@ static void command_audit_print_json(const char *domain, const struct audit *aud
     json_decref(all);
 }
 
+// The chains are public, whoever may read their keys.
+static void own_certificate(const struct config *config, struct audit_input *in, struct why *why)
+{
+    for (size_t i = 0; i < config->ncertificates; i++) {
+        int64_t ends;
+        if (creds_chain_ends(config->certificates[i].chain, &ends, why) < 0) {
+            in->certificate_fault = why->text;
+            return;
+        }
+        if (!in->certificate_ends_s || ends < in->certificate_ends_s)
+            in->certificate_ends_s = ends;
+    }
+}
+
 static int command_audit_look(struct audit_options *o, const struct config *config,
                               struct offline *offline)
 {
@@ -130,6 +148,7 @@ static int command_audit_look(struct audit_options *o, const struct config *conf
         load_keys(row, &keys);
     if (row && why.text[0])
         fprintf(stderr, "waxwing audit: %s\n", why.text);
+    int64_t *made = row ? audit_key_dates(&keys) : NULL;
     offline_sts(offline, o->domain, &sts);
     e.in = (struct audit_input){.domain = o->domain,
                                 .keys = row ? &keys : NULL,
@@ -138,18 +157,24 @@ static int command_audit_look(struct audit_options *o, const struct config *conf
                                 .addresses = &o->addresses,
                                 .smarthost = config->delivery.nsmarthost > 0,
                                 .sts = &sts,
+                                .config = config,
+                                .key_made_s = made,
                                 .now_s = clock_s()};
+    struct why certificate;
+    own_certificate(config, &e.in, &certificate);
     dns_evaluate_blocking(offline_dns(offline), e.facts, command_audit_again, &e);
     if (o->json)
         command_audit_print_json(o->domain, &e.audit);
     else
-        command_audit_print_text(&e.audit);
+        command_audit_print_text(&e.audit, !o->told_relay);
+    o->told_relay = true;
     int status = audit_worst(&e.audit) == AUDIT_PROBLEM ? EXIT_NO
                  : audit_temporary(&e.audit)            ? EXIT_TEMP
                                                         : EXIT_YES;
     audit_free(&e.audit);
     facts_free(e.facts);
     sts_view_free(&sts);
+    free(made);
     free_keys(&keys);
     view_free(turning);
     return status;

@@ -4,103 +4,28 @@
 #include <stdio.h>
 #include <string.h>
 #include "dns/facts.h"
-#include "dns/rdata.h"
 #include "relay/audit/audit.h"
+#include "relay/audit/iprev.h"
 #include "relay/base/address.h"
 #include "relay/command/check.h"
 
-#define NAMES_MAX 10 // PTR names of one address that are looked at
-
-struct iprev {
+struct names_question {
     const struct sockaddr *address;
     struct facts *facts;
-    bool unknown;   // the DNS did not say
-    bool back;      // `name` leads back
-    char name[256]; // the one that leads back, else the first; "": there is none
+    struct iprev found;
 };
 
-static void reverse_name(const struct sockaddr *address, char out[static 80])
+static bool check_names_again(void *arg)
 {
-    static const char hex[] = "0123456789abcdef";
-    size_t n;
-    const unsigned char *b = address_bytes(address, &n);
-    if (n == 4) {
-        snprintf(out, 80, "%u.%u.%u.%u.in-addr.arpa", b[3], b[2], b[1], b[0]);
-        return;
-    }
-    for (size_t i = 0; i < 16; i++) {
-        *out++ = hex[b[15 - i] & 15];
-        *out++ = '.';
-        *out++ = hex[b[15 - i] >> 4];
-        *out++ = '.';
-    }
-    strcpy(out, "ip6.arpa");
+    struct names_question *q = arg;
+    return iprev_look(q->address, q->facts, &q->found);
 }
 
-// 1: it leads back, 0: it does not, -1: not known yet.
-static int leads_back(struct iprev *p, const char *name)
-{
-    size_t n;
-    const unsigned char *bytes = address_bytes(p->address, &n);
-    const struct dns_answer *a = facts_ask(p->facts, name, n == 4 ? DNS_A : DNS_AAAA);
-    if (!a)
-        return -1;
-    p->unknown |= a->outcome == DNS_FAILED;
-    for (size_t i = 0; i < a->nrecords; i++)
-        if (a->records[i].rdata.n == n && memcmp(a->records[i].rdata.p, bytes, n) == 0)
-            return 1;
-    return 0;
-}
-
-// True while it wants more facts.
-static bool check_names_check_on_facts(void *arg)
-{
-    struct iprev *p = arg;
-    char reverse[80], name[256];
-    reverse_name(p->address, reverse);
-    const struct dns_answer *names = facts_ask(p->facts, reverse, DNS_PTR);
-    if (!names)
-        return true;
-    bool waits = false;
-    p->unknown = names->outcome == DNS_FAILED;
-    p->name[0] = 0;
-    for (size_t i = 0; i < names->nrecords && i < NAMES_MAX; i++) {
-        if (!rdata_name(names->records[i].rdata, name))
-            continue;
-        int back = leads_back(p, name);
-        waits |= back < 0;
-        if (back == 1 || !p->name[0])
-            snprintf(p->name, sizeof p->name, "%s", name);
-        if (back == 1) {
-            p->back = true;
-            return false;
-        }
-    }
-    return waits;
-}
-
-static const char *helo_among(const struct cfg_source *sources, size_t n,
-                              const struct sockaddr *address)
-{
-    for (size_t i = 0; i < n; i++)
-        if (sources[i].helo[0] &&
-            address_same((const struct sockaddr *)&sources[i].address, address))
-            return sources[i].helo;
-    return NULL;
-}
-
-static const char *helo_of(const struct config *config, const struct sockaddr *address)
-{
-    const char *helo = helo_among(config->delivery.sources, config->delivery.nsources, address);
-    for (size_t i = 0; !helo && i < config->nsenders; i++)
-        helo = helo_among(config->senders[i].sources, config->senders[i].nsources, address);
-    return helo ? helo : config->hostname;
-}
-
-static void say_names(struct report *r, const struct iprev *p, const char *helo)
+static void say_names(struct report *r, const struct sockaddr *address, const struct iprev *p,
+                      const char *helo)
 {
     char text[ADDRESS_TEXT];
-    address_text(p->address, text);
+    address_text(address, text);
     if (p->back && strcmp(p->name, helo) == 0)
         check_say(r, "ok", "%s is %s, and that leads back", text, p->name);
     else if (p->back)
@@ -133,10 +58,11 @@ void check_names(struct report *r, const struct config *config, struct dns *dns)
         const struct audit_address *a = &addresses.at[i];
         if (!a->certain)
             continue; // of a private network: receivers see another
-        struct iprev p = {.address = (const struct sockaddr *)&a->address, .facts = facts_new()};
-        dns_evaluate_blocking(dns, p.facts, check_names_check_on_facts, &p);
-        say_names(r, &p, helo_of(config, p.address));
-        facts_free(p.facts);
+        struct names_question q = {.address = (const struct sockaddr *)&a->address,
+                                   .facts = facts_new()};
+        dns_evaluate_blocking(dns, q.facts, check_names_again, &q);
+        say_names(r, q.address, &q.found, iprev_helo(config, q.address));
+        facts_free(q.facts);
         looked++;
     }
     if (!looked)

@@ -68,7 +68,9 @@ const struct command commands[] = {
      command_explain},
     {"audit", "an own domain as receivers see it, and what to publish",
      "usage: waxwing audit [OPTION ...] DOMAIN | --all\n"
-     "SPF, DKIM, DMARC, MTA-STS, TLSA and TLS-RPT. Exit: 0 no problem, 1 a problem, 75 unknown.\n"
+     "Addresses (PTR, HELO, blocklists), SPF, DKIM, DMARC, MTA-STS, TLSA, TLS-RPT, certificates, "
+     "and\n"
+     "the replies that receivers give. Exit: 0 no problem, 1 a problem, 75 unknown.\n"
      "  --all            every domain that has a key here\n"
      "  --ip A           mail leaves from this address (too); may be repeated\n"
      "  --json           for programs\n"

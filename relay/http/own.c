@@ -57,33 +57,44 @@ static void record(struct buf *out, const json_t *publish)
     buf_adds(out, "</code>");
 }
 
-static void findings(struct buf *out, const char *domain, const json_t *found)
+static void finding_row(struct html_table *t, struct buf *out, const json_t *row)
+{
+    const char *severity = html_string(row, "severity");
+    const char *prevents = html_string(row, "prevents");
+    html_row(t, NULL);
+    html_cell_text(t, html_string(row, "about"));
+    html_cell(t);
+    buf_addf(out, "<span class=\"tag %s\">%s</span>",
+             strcmp(severity, "ok") == 0        ? "good"
+             : strcmp(severity, "problem") == 0 ? "bad"
+                                                : "wait",
+             severity);
+    html_cell(t);
+    html_text(out, html_string(row, "text"));
+    if (*prevents && strcmp(severity, "ok") != 0) {
+        buf_adds(out, "<small>receivers answer</small> ");
+        html_text(out, prevents);
+    }
+    record(out, json_object_get(row, "publish"));
+    html_row_end(t);
+}
+
+// Those of one scope: "domain", or "relay", which each domain's audit has.
+static void findings(struct buf *out, const char *title, const char *scope, const json_t *found)
 {
     static const char *const columns[] = {"About", "Verdict", "Finding", NULL};
     struct html_table t;
     size_t i;
     const json_t *row;
     buf_adds(out, "<h2 id=\"");
-    html_text(out, domain);
+    html_text(out, title);
     buf_adds(out, "\">");
-    html_text(out, domain);
+    html_text(out, title);
     buf_adds(out, "</h2>\n");
     html_table_begin(&t, out, NULL, columns);
-    json_array_foreach (json_object_get(found, "findings"), i, row) {
-        const char *severity = html_string(row, "severity");
-        html_row(&t, NULL);
-        html_cell_text(&t, html_string(row, "about"));
-        html_cell(&t);
-        buf_addf(out, "<span class=\"tag %s\">%s</span>",
-                 strcmp(severity, "ok") == 0        ? "good"
-                 : strcmp(severity, "problem") == 0 ? "bad"
-                                                    : "wait",
-                 severity);
-        html_cell(&t);
-        html_text(out, html_string(row, "text"));
-        record(out, json_object_get(row, "publish"));
-        html_row_end(&t);
-    }
+    json_array_foreach (json_object_get(found, "findings"), i, row)
+        if (strcmp(html_string(row, "scope"), scope) == 0)
+            finding_row(&t, out, row);
     html_table_end(&t);
 }
 
@@ -108,8 +119,10 @@ static void own_render(struct gather *g, struct buf *out)
     html_table_end(&t);
     for (size_t i = 0; i < c->ndkim; i++) {
         const json_t *found = json_object_get(last, c->dkim[i].domain);
+        if (found && !i)
+            findings(out, c->hostname, "relay", found);
         if (found)
-            findings(out, c->dkim[i].domain, found);
+            findings(out, c->dkim[i].domain, "domain", found);
     }
 }
 

@@ -6,8 +6,10 @@ import shutil
 
 import pytest
 
+from tests.lab.policyhost import PolicyHost, policy
 from tests.lab.relay import letter as lab_letter
 from tests.lab.wait import until
+from tests.scenario.test_http import PORT, get
 
 
 @pytest.fixture
@@ -30,9 +32,9 @@ def test_publish_what_the_audit_asks_for(lab):
     lab.names.add("mx.example.org", "A", "127.0.0.30")
     lab.names.remove("e1._domainkey.example.org")
     status, findings = audit(relay)
-    assert status == 1 and set(problems(findings)) == {"spf", "dkim", "dmarc"}
+    assert status == 1 and set(problems(findings)) == {"ptr", "spf", "dkim", "dmarc"}
     for finding in findings:
-        if "publish" in finding and finding["about"] in ("spf", "dkim", "dmarc"):
+        if "publish" in finding and finding["about"] in ("ptr", "helo", "spf", "dkim", "dmarc"):
             record = finding["publish"]
             lab.names.set(record["name"], record["type"], record["record"])
     status, findings = audit(relay)
@@ -45,6 +47,57 @@ def test_a_dead_dns_is_no_verdict(lab):
                        ("r1._domainkey.example.org", "TXT"), ("e1._domainkey.example.org", "TXT")):
         lab.names.error(name, kind, "SERVFAIL")
     assert relay.ctl("audit", "example.org").returncode == 75
+
+
+def said(findings, text):
+    return next((f for f in findings if text in f["text"]), None)
+
+
+def test_case_399_addresses_blocklists_and_certificates_with_a_real_dns(lab):
+    relay = lab.relay(delivery={"source": [{"address": "127.0.0.1"}, {"address": "::1", "helo": "six.example.org"}]},
+                      audit={"dnsbl": ["bl.test", "refuses.test", "silent.test"]})
+    six = "1." + "0." * 31
+    lab.names.set("relay.example.org", "A", "127.0.0.1").set("1.0.0.127.in-addr.arpa", "PTR", "relay.example.org.")
+    lab.names.set("six.example.org", "AAAA", "::1").set(six + "ip6.arpa", "PTR", "other.example.org.")
+    lab.names.set("1.0.0.127.bl.test", "A", "127.0.0.2").set("1.0.0.127.bl.test", "TXT", "spam from here")
+    lab.names.set("1.0.0.127.refuses.test", "A", "127.255.255.254").set(six + "refuses.test", "A", "127.255.255.254")
+    lab.names.error("1.0.0.127.silent.test", "A", "SERVFAIL")
+    lab.names.set("example.org", "MX", "10 mx.example.org.").set("mx.example.org", "A", "127.0.0.30")
+    host = PolicyHost(lab, "example.org", policy(mx=["mx.example.org"]),
+                      tls=lab.ca.leaf("mta-sts.example.org", days=(-80, 5)))
+    status, findings = audit(relay)
+    assert status == 1 and host.requests
+    assert said(findings, "127.0.0.1 is called relay.example.org, and that leads back")["severity"] == "ok"
+    forged = said(findings, "::1 is called other.example.org, and that name does not lead back")
+    assert forged["scope"] == "relay" and "5.7.25" in forged["prevents"] and forged["severity"] == "problem"
+    assert forged["publish"] == {"name": six + "ip6.arpa", "type": "PTR", "record": "six.example.org."}
+    assert said(findings, "127.0.0.1 is listed in bl.test (127.0.0.2): spam from here")["severity"] == "problem"
+    assert said(findings, "::1 is not listed in bl.test")["severity"] == "ok"
+    assert said(findings, "127.0.0.1 is listed in refuses.test is not known: it answers 127.255.255.254")["severity"] == "unknown"
+    assert said(findings, "127.0.0.1 is listed in silent.test is not known")["severity"] == "unknown"
+    ends = said(findings, "the certificate of mta-sts.example.org is valid for")
+    assert ends["severity"] == "problem" and ends["scope"] == "domain" and "sts-webpki-invalid" in ends["prevents"]
+    assert said(findings, "the relay's certificate is valid for")["scope"] == "relay"
+    assert "5.7.515" in said(findings, "may not send for example.org")["prevents"]
+    text = relay.ctl("audit", "example.org").stdout
+    assert "receivers answer: Gmail 550 5.7.25" in text
+
+
+def test_case_400_what_is_about_the_relay_is_told_once(lab):
+    domains = [{"domain": d, "keys": [{"selector": "r1", "file": "r1.pem"}]} for d in ("example.org", "other.test")]
+    relay = lab.relay(delivery={"source": [{"address": "127.0.0.1"}]}, dkim={"domains": domains},
+                      http=f"127.0.0.1:{PORT}")
+    text = relay.ctl("audit", "--all").stdout
+    assert text.count("has no name in the DNS") == 1 and "\nother.test\n" in text
+    relay.start()
+    until(lambda: [e for e in relay.events("alarm", what="audit") if e["text"].startswith("other.test: ")],
+          "the second domain's alarms")
+    alarms = [e["text"] for e in relay.events("alarm", what="audit") if ": ptr: " in e["text"]]
+    assert len(alarms) == 1 and alarms[0].startswith("relay.example.org: ptr: 127.0.0.1 has no name")
+    assert "5.7.25" in alarms[0] and "publish 1.0.0.127.in-addr.arpa: relay.example.org." in alarms[0]
+    page = until(lambda: "other.test</h2>" in (t := get("/domains")[2]) and t, "the page")
+    assert page.count("has no name in the DNS") == 1 and "receivers answer" in page
+    assert page.index("relay.example.org</h2>") < page.index("example.org</h2>", page.index("relay.example.org</h2>") + 20)
 
 
 @pytest.mark.threads

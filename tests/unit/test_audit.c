@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: ISC
 // An own domain as receivers see it: what is found fault with, and what to publish instead.
 #include "tests/unit/zone_story.h"
-#include <arpa/inet.h>
 #include "relay/audit/audit.h"
+#include "relay/base/address.h"
 #include "relay/base/buf.h"
 #include "tls/sts.h"
 
@@ -46,15 +46,17 @@ struct subject {
     const struct setup_domain *keys;
     const struct sts_view *sts;
     bool private_address, smarthost;
+    const struct config *config;
+    int64_t ends_s, made_s;
+    const char *fault;
 };
 
 static struct audit run(const char *json, const struct subject *subject)
 {
     struct zone zone = zone_open(json);
     struct audit_addresses addresses = {0};
-    struct sockaddr_storage address = {.ss_family = AF_INET};
-    assert_int_equal(inet_pton(AF_INET, subject->ip, &((struct sockaddr_in *)&address)->sin_addr),
-                     1);
+    struct sockaddr_storage address;
+    assert_true(address_read(span_text(subject->ip), 0, &address));
     audit_addresses_add(&addresses, &address, !subject->private_address);
     struct audit_input in = {.domain = "example.org",
                              .keys = subject->keys,
@@ -62,6 +64,10 @@ static struct audit run(const char *json, const struct subject *subject)
                              .addresses = &addresses,
                              .smarthost = subject->smarthost,
                              .sts = subject->sts,
+                             .config = subject->config,
+                             .certificate_ends_s = subject->ends_s,
+                             .certificate_fault = subject->fault,
+                             .key_made_s = subject->made_s ? &subject->made_s : NULL,
                              .now_s = 1795292940};
     struct audit audit;
     while (audit_evaluate(&in, zone.facts, &audit)) {
@@ -91,6 +97,8 @@ static char *zone_with(const char *txt, const char *dkim, const char *dmarc, con
     char *json = mem_printf(
         "{'records':{'example.org':{'TXT':[%s],'MX':[[10,'mx.example.org']]},"
         "'mx.example.org':{'A':['192.0.2.25']},"
+        "'relay.example.org':{'A':['192.0.2.1'],'TXT':['v=spf1 a -all']},"
+        "'1.2.0.192.in-addr.arpa':{'PTR':['relay.example.org']},"
         "'k1._domainkey.example.org':{'TXT':%s},"
         "'_dmarc.example.org':{'TXT':[%s]},"
         "'_mta-sts.example.org':{'TXT':['v=STSv1; id=1']},"
@@ -102,7 +110,7 @@ static char *zone_with(const char *txt, const char *dkim, const char *dmarc, con
     return json;
 }
 
-static const struct subject usual = {"192.0.2.1", &keys, &enforced, false, false};
+static const struct subject usual = {.ip = "192.0.2.1", .keys = &keys, .sts = &enforced};
 
 static void where_all_is_well_nothing_is_to_be_published(void **state)
 {
@@ -277,7 +285,7 @@ static void tlsa_records_are_signed_and_usable(void **state)
 static void a_domain_without_anything(void **state)
 {
     (void)state;
-    struct subject s = {"192.0.2.1", NULL, NULL, false, false};
+    struct subject s = {.ip = "192.0.2.1"};
     struct audit audit = run("{'records':{'example.org':{'MX':[[0,'.']]}}}", &s);
     assert_string_equal(find(&audit, "spf", AUDIT_PROBLEM)->record, "v=spf1 ip4:192.0.2.1 -all");
     assert_non_null(find(&audit, "mx", AUDIT_OK)); // null MX: it takes no mail
@@ -288,11 +296,12 @@ static void a_domain_without_anything(void **state)
 static void a_dead_dns_is_no_verdict(void **state)
 {
     (void)state;
-    struct audit audit =
-        run("{'errors':{'example.org|*':'TIMEOUT','_dmarc.example.org|*':'SERVFAIL',"
-            "'k1._domainkey.example.org|*':'TIMEOUT',"
-            "'_smtp._tls.example.org|*':'TIMEOUT','org|*':'TIMEOUT'}}",
-            &usual);
+    struct audit audit = run("{'errors':{'example.org|*':'TIMEOUT','relay.example.org|*':'TIMEOUT',"
+                             "'1.2.0.192.in-addr.arpa|*':'TIMEOUT',"
+                             "'_dmarc.example.org|*':'SERVFAIL',"
+                             "'k1._domainkey.example.org|*':'TIMEOUT',"
+                             "'_smtp._tls.example.org|*':'TIMEOUT','org|*':'TIMEOUT'}}",
+                             &usual);
     assert_true(audit_temporary(&audit));
     assert_int_equal(audit_worst(&audit), AUDIT_OK);
     audit_free(&audit);
@@ -306,6 +315,219 @@ static void what_strangers_write_is_made_harmless(void **state)
     for (size_t i = 0; i < audit.n; i++)
         for (const char *c = audit.at[i].text; *c; c++)
             assert_true(*c >= ' ' && *c <= '~');
+    audit_free(&audit);
+}
+
+// ---- addresses
+
+static char listed_zone[] = "bl.test", refusing_zone[] = "refuses.test", odd_zone[] = "odd.test",
+            silent_zone[] = "silent.test", clean_zone[] = "clean.test";
+static char *zones[] = {listed_zone, refusing_zone, odd_zone, silent_zone, clean_zone};
+static char host_name[] = "relay.example.org";
+static const struct config asking = {.hostname = host_name, .audit = {.dnsbl = {zones, 5}}},
+                           plain = {.hostname = host_name};
+
+// The finding whose text has this; NULL: none.
+static const struct audit_finding *said(const struct audit *audit, const char *text)
+{
+    for (size_t i = 0; i < audit->n; i++)
+        if (strstr(audit->at[i].text, text))
+            return &audit->at[i];
+    return NULL;
+}
+
+#define RELAY_A "'relay.example.org':{'A':['192.0.2.1'],'AAAA':['2001:db8::7']}"
+
+static void case_393_an_address_has_a_name_that_leads_back(void **state)
+{
+    (void)state;
+    const struct {
+        const char *zone, *text;
+        enum audit_severity severity;
+        bool temporary;
+    } cases[] = {
+        {"{'records':{" RELAY_A "}}", "192.0.2.1 has no name in the DNS", AUDIT_PROBLEM, false},
+        {"{'records':{" RELAY_A ",'1.2.0.192.in-addr.arpa':{'PTR':['relay.example.org']}}}",
+         "192.0.2.1 is called relay.example.org, and that leads back", AUDIT_OK, false},
+        {"{'records':{" RELAY_A ",'1.2.0.192.in-addr.arpa':{'PTR':['host1.isp.test']},"
+         "'host1.isp.test':{'A':['192.0.2.9']}}}",
+         "192.0.2.1 is called host1.isp.test, and that name does not lead back", AUDIT_PROBLEM,
+         false},
+        {"{'records':{" RELAY_A ",'1.2.0.192.in-addr.arpa':{'PTR':['host1.isp.test']},"
+         "'host1.isp.test':{'A':['192.0.2.1']}}}",
+         "192.0.2.1 is called host1.isp.test, and the relay says relay.example.org", AUDIT_ADVICE,
+         false},
+        {"{'records':{" RELAY_A "},'errors':{'1.2.0.192.in-addr.arpa|PTR':'SERVFAIL'}}",
+         "is not known", AUDIT_PROBLEM, true},
+        {"{'records':{" RELAY_A ",'1.2.0.192.in-addr.arpa':{'PTR':['host1.isp.test']}},"
+         "'errors':{'host1.isp.test|A':'TIMEOUT'}}",
+         "is not known", AUDIT_PROBLEM, true},
+        {"{'records':{'relay.example.org':{'A':['192.0.2.3']}}}",
+         "the name relay.example.org that the relay says does not lead to 192.0.2.1", AUDIT_ADVICE,
+         false},
+        {"{'errors':{'relay.example.org|A':'TIMEOUT'}}",
+         "whether relay.example.org leads to 192.0.2.1 is not known", AUDIT_ADVICE, true},
+        {"{'records':{'relay.example.org':{'A':['192.0.2.1'],'TXT':['v=spf1 -all']}}}",
+         "SPF of relay.example.org, which notifications are judged by, says fail of 192.0.2.1",
+         AUDIT_PROBLEM, false},
+        {"{'records':{" RELAY_A "}}", "says none of 192.0.2.1", AUDIT_ADVICE, false},
+    };
+    struct subject s = {.ip = "192.0.2.1", .config = &plain};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct audit audit = run(cases[i].zone, &s);
+        const struct audit_finding *f = said(&audit, cases[i].text);
+        if (!f || f->severity != cases[i].severity || f->temporary != cases[i].temporary ||
+            !f->relay)
+            fail_msg("%s: %s", cases[i].zone, f ? f->text : "not said");
+        if (f->severity == AUDIT_PROBLEM)
+            assert_non_null(f->prevents);
+        audit_free(&audit);
+    }
+}
+
+static void case_394_ipv6_is_asked_for_by_its_nibbles(void **state)
+{
+    (void)state;
+    struct subject s = {.ip = "2001:db8::7", .config = &asking};
+    struct audit audit =
+        run("{'records':{" RELAY_A
+            ",'7.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa':"
+            "{'PTR':['relay.example.org']},"
+            "'7.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.bl.test':"
+            "{'A':['127.0.0.4']}}}",
+            &s);
+    assert_non_null(said(&audit, "2001:db8::7 is called relay.example.org, and that leads back"));
+    assert_non_null(said(&audit, "2001:db8::7 is listed in bl.test (127.0.0.4)"));
+    audit_free(&audit);
+}
+
+static void case_395_only_a_listing_is_one(void **state)
+{
+    (void)state;
+    struct subject s = {.ip = "192.0.2.1", .config = &asking};
+    const char *zone =
+        "{'records':{" RELAY_A ",'1.2.0.192.bl.test':{'A':['127.0.0.2','127.255.255.254'],"
+        "'TXT':['see https://bl.test/\\u001b[2J']},"
+        "'1.2.0.192.refuses.test':{'A':['127.255.255.254']},"
+        "'1.2.0.192.odd.test':{'A':['198.51.100.1']}},"
+        "'errors':{'1.2.0.192.silent.test|A':'TIMEOUT'}}";
+    struct audit audit = run(zone, &s);
+    const struct audit_finding *f =
+        said(&audit, "is listed in bl.test (127.0.0.2): see https://bl.test/?[2J");
+    assert_true(f && f->severity == AUDIT_PROBLEM && !f->temporary && f->prevents);
+    assert_true(said(&audit, "refuses this resolver")->temporary);
+    assert_true(said(&audit, "198.51.100.1, which is no listing")->temporary);
+    assert_true(said(&audit, "in silent.test is not known")->temporary);
+    assert_int_equal(said(&audit, "is not listed in clean.test")->severity, AUDIT_OK);
+    audit_free(&audit);
+    s.config = &plain; // none by default
+    audit = run(zone, &s);
+    assert_null(find(&audit, "dnsbl", AUDIT_PROBLEM));
+    audit_free(&audit);
+    s.config = &asking; // others see the smarthost, or an address that is not known here
+    s.smarthost = true;
+    audit = run(zone, &s);
+    assert_null(said(&audit, "bl.test"));
+    audit_free(&audit);
+}
+
+// ---- records of DMARC, keys, certificates
+
+static void case_396_tags_that_are_no_more_and_what_holds_below(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *record, *text, *publish;
+    } cases[] = {
+        {"'v=DMARC1; p=reject; pct=50; rua=mailto:d@example.org; ri=3600;rf=afrf'",
+         "do nothing: pct=50; ri=3600; rf=afrf", "v=DMARC1; p=reject; rua=mailto:d@example.org"},
+        {"'v=DMARC1; p=reject; sp=none; rua=mailto:d@example.org'", "(sp=none)", NULL},
+        {"'v=DMARC1; p=reject; np=none; rua=mailto:d@example.org'", "(np=none)", NULL},
+        {"'v=DMARC1; p=reject; psd=y; rua=mailto:d@example.org'", "(psd=y)", NULL},
+        {"'v=DMARC1; p=reject; psd=n; rua=mailto:d@example.org'", "(psd=n)", NULL},
+        {"'v=DMARC1; p=reject; t=y; rua=mailto:d@example.org'", "(t=y)", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *json = zone_with(NULL, NULL, cases[i].record, NULL);
+        struct audit audit = run(json, &usual);
+        const struct audit_finding *f = said(&audit, cases[i].text);
+        if (!f || (cases[i].publish && strcmp(f->record, cases[i].publish) != 0))
+            fail_msg("%s", cases[i].record);
+        audit_free(&audit);
+        free(json);
+    }
+    char *json =
+        zone_with(NULL, NULL, "'v=DMARC1; p=reject; np=reject; rua=mailto:d@example.org'", NULL);
+    struct audit audit = run(json, &usual);
+    assert_null(find(&audit, "dmarc", AUDIT_ADVICE));
+    audit_free(&audit);
+    free(json);
+}
+
+static void case_397_keys_and_certificates_grow_old(void **state)
+{
+    (void)state;
+    const int64_t now = 1795292940, day = 86400;
+    char *json = zone_with(NULL, NULL, NULL, NULL);
+    struct sts_view view = enforced;
+    struct subject s = usual;
+    s.made_s = now - 500 * day;
+    s.ends_s = now - 3 * day - 1;
+    s.sts = &view;
+    view.certificate_ends_s = now + 10 * day;
+    struct audit audit = run(json, &s);
+    assert_int_equal(said(&audit, "the key k1 is 500 days old")->severity, AUDIT_ADVICE);
+    const struct audit_finding *f = said(&audit, "the relay's certificate has ended 3 days ago");
+    assert_true(f && f->severity == AUDIT_PROBLEM && f->relay);
+    f = said(&audit, "the certificate of mta-sts.example.org is valid for 10 more days");
+    assert_true(f && f->severity == AUDIT_ADVICE && !f->relay &&
+                strstr(f->prevents, "sts-webpki-invalid"));
+    audit_free(&audit);
+    s.made_s = now - 300 * day;
+    s.ends_s = now + 60 * day;
+    view.certificate_ends_s = now + 2 * day;
+    audit = run(json, &s);
+    assert_null(said(&audit, "days old"));
+    assert_int_equal(said(&audit, "the relay's certificate is valid for 60")->severity, AUDIT_OK);
+    assert_int_equal(said(&audit, "mta-sts.example.org is valid for 2")->severity, AUDIT_PROBLEM);
+    audit_free(&audit);
+    free(json);
+}
+
+// A dead resolver and a certificate that has ended: the one is not known, the other is.
+static void case_398_two_faults_at_once_are_told_apart(void **state)
+{
+    (void)state;
+    struct sts_view view = {.mode = -1};
+    struct subject s = {
+        .ip = "192.0.2.1", .keys = &keys, .sts = &view, .config = &asking, .ends_s = 1};
+    why_set(&view.error, WHY_DOMAIN, "4.7.5", "no address could be looked up");
+    const char *dead = "{'records':{'_mta-sts.example.org':{'TXT':['v=STSv1; id=1']},"
+                       "'example.org':{'MX':[[1,'mx.example.org']]}},"
+                       "'errors':{'example.org|TXT':'TIMEOUT','relay.example.org|*':'TIMEOUT',"
+                       "'1.2.0.192.in-addr.arpa|*':'TIMEOUT','mx.example.org|*':'TIMEOUT',"
+                       "'_25._tcp.mx.example.org|*':'TIMEOUT','mta-sts.example.org|*':'TIMEOUT',"
+                       "'1.2.0.192.bl.test|*':'TIMEOUT','1.2.0.192.refuses.test|*':'TIMEOUT',"
+                       "'1.2.0.192.odd.test|*':'TIMEOUT','1.2.0.192.silent.test|*':'TIMEOUT',"
+                       "'1.2.0.192.clean.test|*':'TIMEOUT',"
+                       "'_dmarc.example.org|*':'SERVFAIL','k1._domainkey.example.org|*':'TIMEOUT',"
+                       "'_smtp._tls.example.org|*':'TIMEOUT','org|*':'TIMEOUT'}}";
+    struct audit audit = run(dead, &s);
+    for (size_t i = 0; i < audit.n; i++) {
+        const struct audit_finding *f = &audit.at[i];
+        bool ended = strcmp(f->about, "certificate") == 0;
+        if (f->severity == AUDIT_PROBLEM && f->temporary == ended)
+            fail_msg("%s: %s", f->about, f->text);
+        if (f->temporary && f->name)
+            fail_msg("%s: what is not known is to be published", f->text);
+    }
+    assert_int_equal(audit_worst(&audit), AUDIT_PROBLEM);
+    assert_true(audit_temporary(&audit));
+    audit_free(&audit);
+    s.fault = "chain.pem: Permission denied";
+    audit = run(dead, &s);
+    assert_true(said(&audit, "the relay's certificate ends is not known: chain.pem")->temporary);
+    assert_int_equal(audit_worst(&audit), AUDIT_OK);
     audit_free(&audit);
 }
 
@@ -323,6 +545,12 @@ int main(void)
         cmocka_unit_test(a_domain_without_anything),
         cmocka_unit_test(a_dead_dns_is_no_verdict),
         cmocka_unit_test(what_strangers_write_is_made_harmless),
+        cmocka_unit_test(case_393_an_address_has_a_name_that_leads_back),
+        cmocka_unit_test(case_394_ipv6_is_asked_for_by_its_nibbles),
+        cmocka_unit_test(case_395_only_a_listing_is_one),
+        cmocka_unit_test(case_396_tags_that_are_no_more_and_what_holds_below),
+        cmocka_unit_test(case_397_keys_and_certificates_grow_old),
+        cmocka_unit_test(case_398_two_faults_at_once_are_told_apart),
     };
     return cmocka_run_group_tests(tests, make_key, free_key);
 }

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: ISC
+#include "relay/audit/iprev.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "dns/rdata.h"
+#include "relay/base/address.h"
+
+#define NAMES_MAX 10 // PTR names of one address that are looked at
+
+void iprev_reverse(const struct sockaddr *address, char out[static IPREV_REVERSE])
+{
+    static const char hex[] = "0123456789abcdef";
+    size_t n;
+    const unsigned char *b = address_bytes(address, &n);
+    if (n == 4) {
+        snprintf(out, IPREV_REVERSE, "%u.%u.%u.%u.", b[3], b[2], b[1], b[0]);
+        return;
+    }
+    for (size_t i = 0; i < 16; i++) {
+        *out++ = hex[b[15 - i] & 15];
+        *out++ = '.';
+        *out++ = hex[b[15 - i] >> 4];
+        *out++ = '.';
+    }
+    *out = 0;
+}
+
+void iprev_name(const struct sockaddr *address, char out[static IPREV_REVERSE])
+{
+    iprev_reverse(address, out);
+    size_t n = strlen(out);
+    snprintf(out + n, IPREV_REVERSE - n, "%s",
+             address->sa_family == AF_INET ? "in-addr.arpa" : "ip6.arpa");
+}
+
+int iprev_has(const char *name, const struct sockaddr *address, struct facts *facts)
+{
+    size_t n;
+    const unsigned char *bytes = address_bytes(address, &n);
+    const struct dns_answer *a = facts_ask(facts, name, n == 4 ? DNS_A : DNS_AAAA);
+    if (!a)
+        return -1;
+    for (size_t i = 0; i < a->nrecords; i++)
+        if (a->records[i].rdata.n == n && memcmp(a->records[i].rdata.p, bytes, n) == 0)
+            return 1;
+    return a->outcome == DNS_FAILED ? -2 : 0;
+}
+
+bool iprev_look(const struct sockaddr *address, struct facts *facts, struct iprev *out)
+{
+    char reverse[IPREV_REVERSE], name[256];
+    bool waits = false;
+    *out = (struct iprev){0};
+    iprev_name(address, reverse);
+    const struct dns_answer *names = facts_ask(facts, reverse, DNS_PTR);
+    if (!names)
+        return true;
+    out->unknown = names->outcome == DNS_FAILED;
+    for (size_t i = 0; i < names->nrecords && i < NAMES_MAX; i++) {
+        if (!rdata_name(names->records[i].rdata, name))
+            continue;
+        int has = iprev_has(name, address, facts);
+        waits |= has == -1;
+        out->unknown |= has == -2;
+        if (has == 1 || !out->name[0])
+            snprintf(out->name, sizeof out->name, "%s", name);
+        if (has == 1) {
+            out->back = true;
+            out->unknown = false;
+            return false;
+        }
+    }
+    return waits;
+}
+
+static const char *helo_among(const struct cfg_source *sources, size_t n,
+                              const struct sockaddr *address)
+{
+    for (size_t i = 0; i < n; i++)
+        if (sources[i].helo[0] &&
+            address_same((const struct sockaddr *)&sources[i].address, address))
+            return sources[i].helo;
+    return NULL;
+}
+
+const char *iprev_helo(const struct config *config, const struct sockaddr *address)
+{
+    const char *helo = helo_among(config->delivery.sources, config->delivery.nsources, address);
+    for (size_t i = 0; !helo && i < config->nsenders; i++)
+        helo = helo_among(config->senders[i].sources, config->senders[i].nsources, address);
+    return helo ? helo : config->hostname;
+}
