@@ -19,6 +19,7 @@
 #include "relay/queue/report.h"
 
 #define QUEUE_ROUTING_MAX 2000  // deliveries that ask for a route at once
+#define QUEUE_NEAR_MAX    64    // and of those that have one at hand, so many go in one turn
 #define QUEUE_DUE         1000  // due deliveries that are taken out of the heap at once
 #define QUEUE_TOLD_MS     60000 // how long a ready delivery waits for its site before it is told
 #define QUEUE_LOOK        20000 // deliveries that a sweep looks at
@@ -46,6 +47,7 @@ struct queue {
     struct setup *setup;
     struct lanes *lanes;
     struct refusals *refusals;
+    struct near *near; // routes by which mail went a moment ago
     struct queue_heap waiting;
     int64_t latest_ms;   // no waiting one is due later
     struct list all;     // every delivery of this worker

@@ -17,6 +17,7 @@
 #include "relay/queue/tell.h"
 #include "relay/queue/trace.h"
 #include "relay/recent/recents.h"
+#include "relay/route/near.h"
 #include "relay/route/routes.h"
 #include "relay/smtp/reply_class.h"
 
@@ -76,6 +77,7 @@ struct queue *queue_new(struct worker *worker)
     list_init(&q->gathering);
     list_init(&q->walker.all);
     fair_init(&q->due);
+    q->near = near_new();
     q->refusals = refusals_new(worker->relay);
     struct lanes_owner lanes = {queue_settle, queue_reroute, queue_kept, q};
     q->lanes = lanes_new(worker, q->refusals, &lanes);
@@ -124,6 +126,7 @@ void queue_reload(struct queue *q, struct setup *setup)
 {
     setup_unref(q->setup);
     q->setup = setup_ref(setup);
+    near_forget(q->near);
     lanes_reload(q->lanes, setup);
     reports_reload(q->reports, setup);
     bring_near(q);
@@ -308,6 +311,9 @@ static void queue_routed(struct route *route, void *arg)
     if (d->looking && queue_looked(q, d, route)) {
         // settled
     } else if (route->verdict == ROUTE_DELIVER) {
+        struct delivery_way way;
+        delivery_wish(d, q->setup->config, &way);
+        near_keep(q->near, &way.wish, route);
         to_lane(q, d, route);
     } else {
         struct why why = route->why;
@@ -357,6 +363,21 @@ void queue_ask(struct queue *q, struct delivery *d)
     d->asking = route_ask(q->worker->relay->routes, q->worker->mail, &way.wish, queue_routed, d);
 }
 
+// Where mail for the same domain has just gone, it goes at once.
+static bool goes_near(struct queue *q, struct delivery *d)
+{
+    struct delivery_way way;
+    struct route *route;
+    if (d->looking)
+        return false;
+    delivery_wish(d, q->setup->config, &way);
+    route = near_find(q->near, &way.wish, q->setup);
+    if (!route || hold_for_login(q, d))
+        return route != NULL;
+    to_lane(q, d, route);
+    return true;
+}
+
 // Its turn came when its route no longer held: policy may say otherwise now.
 static void queue_reroute(struct delivery *d, void *arg)
 {
@@ -374,8 +395,13 @@ static void ask_due(struct queue *q)
         queue_heap_remove(&q->waiting, d);
         fair_add(&q->due, d, QUEUE_WAITING);
     }
-    while (q->nrouting < QUEUE_ROUTING_MAX && !q->stopping && (d = fair_take(&q->due)))
-        queue_ask(q, d);
+    // So many at once and no more: the answer to the first that has to ask brings the next ones here.
+    for (size_t near = 0;
+         q->nrouting < QUEUE_ROUTING_MAX && !q->stopping && (d = fair_take(&q->due));)
+        if (near == QUEUE_NEAR_MAX || !goes_near(q, d))
+            queue_ask(q, d);
+        else
+            near++;
 }
 
 // Adding
@@ -531,6 +557,7 @@ void queue_free(struct queue *q)
     fair_free(&q->due);
     reports_free(q->reports);
     refusals_free(q->refusals);
+    near_free(q->near);
     free(q->waiting.at);
     setup_unref(q->setup);
     q->worker->queue = NULL;

@@ -33,7 +33,8 @@ static struct option {
 enum { CONNECTIONS, MESSAGES, SIZE, RECIPIENTS, SITES, EACH, RESUME, RATE };
 
 static gnutls_certificate_credentials_t credentials;
-static char login[1024], *text, *sender = "load@example.org";
+static char login[1024], *text;
+static const char *sender = "load@example.org", *domain = "d"; // of the sites: d0.bench and on
 static const char *address, *port, *file;
 static size_t text_n;
 static long begun, accepted;
@@ -93,7 +94,8 @@ static void begin(struct session *s)
     snprintf(line, sizeof line, "MAIL FROM:<%s>\r\n", sender);
     wire_puts(&s->wire, line);
     for (long i = 0; i < value(RECIPIENTS); i++) {
-        snprintf(line, sizeof line, "RCPT TO:<r%ld@d%ld.bench>\r\n", i, begun % value(SITES));
+        snprintf(line, sizeof line, "RCPT TO:<r%ld@%s%ld.bench>\r\n", i, domain,
+                 begun % value(SITES));
         wire_puts(&s->wire, line);
     }
     wire_puts(&s->wire, "DATA\r\n");
@@ -268,21 +270,24 @@ static void tell(void)
            waits[accepted * 99 / 100] * 1e3);
 }
 
+static bool is_option(const char *word, const char *name, const char **text_of)
+{
+    size_t n = strlen(name);
+    bool found = strncmp(word, name, n) == 0 && word[n] == '=';
+    if (found)
+        *text_of = word + n + 1;
+    return found;
+}
+
 static void read_option(const char *word)
 {
-    const char *equals = strchr(word, '=');
-    if (equals && strncmp(word, "file", 4) == 0) {
-        file = equals + 1;
+    const char *number;
+    if (is_option(word, "file", &file) || is_option(word, "sender", &sender) ||
+        is_option(word, "domain", &domain))
         return;
-    }
-    if (equals && strncmp(word, "sender", 6) == 0) {
-        sender = strdup(equals + 1);
-        return;
-    }
-    for (size_t i = 0; equals && i < sizeof options / sizeof *options; i++)
-        if (strlen(options[i].name) == (size_t)(equals - word) &&
-            strncmp(word, options[i].name, (size_t)(equals - word)) == 0) {
-            options[i].value = atol(equals + 1);
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        if (is_option(word, options[i].name, &number)) {
+            options[i].value = atol(number);
             return;
         }
     fprintf(stderr, "load: what is %s?\n", word);

@@ -51,7 +51,11 @@ class FastNames:
 
 
 def sites(names, count, tlsa=None):
-    """d0.bench and on, each with an MX host of its own on an address of the laboratory."""
+    """d0.bench and on, each with an MX host of its own on an address of the laboratory; dead0.bench and on, which no
+    packet reaches."""
+    for i in range(100):
+        names.add(f"dead{i}.bench", "MX", f"10 mx.dead{i}.bench.")
+        names.add(f"mx.dead{i}.bench", "A", f"192.0.2.{1 + i}")
     for i in range(count):
         address = f"198.51.100.{20 + i}" if i < 200 else f"203.0.113.{1 + i % 250}"
         names.add(f"d{i}.bench", "MX", f"10 mx{i}.bench.")
@@ -78,6 +82,9 @@ class Waxwing:
         until(lambda: connects("127.0.0.1", 587) or not self.relay.process.alive(), self.relay.told)
         self.user, self.password, self.told = self.relay.user, self.relay.password, self.relay.told
         self.roots = [self.relay.process.pid]
+
+    def try_again(self):
+        self.relay.ask("queue", "retry", "--all", "--yes")
 
 
 
@@ -113,7 +120,10 @@ class Postfix:
         until(lambda: connects("127.0.0.1", 8891), "OpenDKIM")
         with open(os.path.join(relay.queue, "pid/master.pid"), encoding="ascii") as f:
             self.roots = [int(f.read()), *self.others]
-        self.told, self.folder = relay.tail, relay.folder
+        self.told, self.folder, self.config = relay.tail, relay.folder, relay.config
+
+    def try_again(self):
+        process.must(["postqueue", "-c", self.config, "-f"])
 
 
 def opendkim(lab, mode, port):

@@ -23,6 +23,9 @@ class Work:
     limit: str = "rsa"             # which limit of the machine stands beside it
     quick: bool = False
     reference: bool = True
+    waiting: int = 0               # so many messages for dead sites are in the queue before
+    backlog: bool = False          # all of it is taken while no host answers, and then delivered
+    trip: int = 0                  # milliseconds of round trip between the relay and its sites
     half: bool = False             # once more at half of the rate that was reached: how long accepting takes
 
     @property
@@ -62,5 +65,9 @@ ALL = [
     # by hand
     Work("cold", "4 KiB to 2,000 sites, nothing known of any", 2000, 2000, load={"sites": 2000}, sites=2000,
          limit="answers", reference=False),
+    Work("waiting", "4 KiB, while 100,000 wait for dead sites", 12000, 1800, waiting=100000, reference=False,
+         waxwing={"limits": {"queued": 2000000}}),
+    Work("backlog", "a backlog of 1,000,000 messages of 1 KiB drained", 1000000, 20000, backlog=True, reference=False,
+         load={"size": 1024}, waxwing={"limits": {"queued": 2000000}}),
 ]
 BY_NAME = {w.name: w for w in ALL}
