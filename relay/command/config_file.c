@@ -36,14 +36,16 @@ struct config *command_load_config_or_default(int *status)
     return config;
 }
 
-// The user that the relay runs as where root starts it: the configuration's, or the default where none can be read.
+// The user that the relay runs as where root starts it: the configuration's. Where that cannot be read, the default
+// user serves the default place alone; of another configuration nobody knows (NULL).
 static char *relay_user(void)
 {
     struct config_load load;
     config_load_init(&load);
     load.hostname = "localhost.localdomain"; // nobody asks for it, so the DNS is not asked either
     struct config *config = config_load_file(command_config_file, &load);
-    char *user = mem_dup(config ? config->user : "waxwing");
+    bool usual = strcmp(command_config_file, CONFIG_DEFAULT_FILE) == 0;
+    char *user = mem_dup(config ? config->user : usual ? "waxwing" : NULL);
     config_unref(config);
     config_load_free(&load);
     return user;
@@ -54,11 +56,13 @@ void command_give_to_relay(const char *command, const char *file)
     if (geteuid() != 0)
         return;
     char *user = relay_user();
-    const struct passwd *pw = getpwnam(user);
-    if (pw && chown(file, pw->pw_uid, pw->pw_gid) == 0)
+    const struct passwd *pw = user ? getpwnam(user) : NULL;
+    bool needless = pw ? pw->pw_uid == 0 // it reads what root wrote
+                       : !user || access(command_config_file, F_OK) != 0; // no relay yet
+    if (!needless && pw && chown(file, pw->pw_uid, pw->pw_gid) == 0)
         fprintf(stderr, "waxwing %s: %s belongs to %s now, the relay's user\n", command, file,
                 user);
-    else
+    else if (!needless)
         fprintf(stderr,
                 "waxwing %s: the relay runs as %s and could not read %s; this gives it to it: "
                 "chown %s %s\n",

@@ -160,8 +160,8 @@ void failure_form(struct http_call *call, struct buf *out)
 {
     form_begin(out, "/failures", "Choose failures");
     form_text(out, "q", "Search", argument(call, "q"), "words of the reason, an address …");
-    form_text(out, "domain", "Domain", argument(call, "domain"), "example.net or *.example.net");
-    form_text(out, "host", "Host", argument(call, "host"), "mx.example.net or *.example.net");
+    form_text(out, "domain", "Domain", argument(call, "domain"), "example.net, *.net");
+    form_text(out, "host", "Host", argument(call, "host"), "mx.example.net");
     choose_type(out, argument(call, "type"));
     choose_result(out, argument(call, "result"));
     choose_policy(out, argument(call, "policy"));

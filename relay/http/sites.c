@@ -58,11 +58,23 @@ static void sites_reason(const struct gather *g, struct buf *out, const json_t *
     buf_adds(out, "</small>");
 }
 
+// A narrow screen breaks the line before the port, not in it.
+static void sites_name(struct buf *out, const char *site)
+{
+    const char *port = strrchr(site, ':');
+    html_escape(port ? span_of(site, (size_t)(port - site)) : span_text(site), out);
+    if (port) {
+        buf_adds(out, "<wbr>");
+        html_text(out, port);
+    }
+}
+
 static void site_row(const struct gather *g, struct html_table *t, const json_t *row)
 {
     struct buf *out = t->out;
     html_row(t, NULL);
-    html_cell_text(t, html_string(row, "site"));
+    html_cell(t);
+    sites_name(out, html_string(row, "site"));
     html_cell(t);
     sites_state(out, row);
     html_cell(t);

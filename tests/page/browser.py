@@ -78,7 +78,10 @@ class Browser:
             self.hear()
 
     def evaluate(self, script):
-        return self.ask("Runtime.evaluate", expression=script, returnByValue=True)["result"].get("value")
+        said = self.ask("Runtime.evaluate", expression=script, returnByValue=True)
+        if "exceptionDetails" in said:
+            raise RuntimeError(said["exceptionDetails"])
+        return said["result"].get("value")
 
     def shoot(self, path, limit=4000):
         """The whole page, up to `limit` pixels of height."""

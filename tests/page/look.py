@@ -40,6 +40,7 @@ def fill(lab, queued, failures):
         lab.names.set("mx." + domain, "A", host.addresses[0])
         lab.names.add(domain, "MX", f"10 mx.{domain}.")
     lab.mx("mx.old.example", domains="old.example", tls="expired")
+    lab.mx("mx.watched.example", domains="watched.example", tls=None)
     lab.names.error("broken.example", "MX", "SERVFAIL")
     lab.names.set("hop.partner.example", "A", lab.address("hop.partner.example"))  # where nobody listens
     relay = lab.relay(
@@ -48,7 +49,7 @@ def fill(lab, queued, failures):
             {"domain": "legacy.example", "tls": "opportunistic", "until": "2027-03-31",
              "reason": "ticket 4711, they promise STARTTLS by spring"},
             {"domain": "partner.example", "next_hop": ["[hop.partner.example]:2525"]},
-            {"domain": "old.example", "tls": "webpki", "mode": "shadow"}]},
+            {"domain": "old.example", "tls": "webpki"}, {"domain": "watched.example", "mode": "shadow"}]},
         senders=[{"user": "app", "from": ["example.org", "*.example.org"], "limits": {"messages": "1000000/h"}},
                  {"user": "newsletter-of-the-marketing-department", "from": ["news.example.org", "campaign@example.org"],
                   "limits": {"messages": "5000/h", "recipients": "50000/h"}},
@@ -58,7 +59,7 @@ def fill(lab, queued, failures):
                  {"unix_user": "www-data", "from": ["www@example.org"]}]).start()
     for i in range(20):
         submit(relay, [f"user{i}@good.example"])
-    submit(relay, ["a@old.example", "b@full.example", "c@broken.example", "d@partner.example"])
+    submit(relay, ["a@old.example", "b@full.example", "c@broken.example", "d@partner.example", "e@watched.example"])
     submit(relay, [f"x@{domain}" for domain in plain])
     for part in range(queued // 1000):
         submit(relay, [f"reader{part}.{i}@busy.example" for i in range(1000)])
@@ -96,16 +97,22 @@ def pages(relay):
     waiting = relay.json("queue", "list", "--domain", "full.example")[0]["id"]
     return ["/", "/queue", f"/message/{waiting}", "/domain/busy.example", "/domain/customer0001.example", "/failures",
             "/failures?q=expired", "/failures?domain=*.example&type=starttls-not-supported&result=refused&since=1d",
-            "/policies", "/exceptions", "/shadow", "/domains"] + [
-                path for path in ("/logins", "/sites") if answers(path)]
+            "/policies", "/exceptions", "/shadow", "/domains", "/logins", "/sites", "/?later"]
 
 
-def answers(path):
-    try:
-        with urllib.request.urlopen(AT + path, timeout=60):
-            return True
-    except OSError:
-        return False
+# What a reader without eyes or mouse needs: one heading of the page, landmarks, a label for each field, roles of tables.
+UNSOUND = """[
+  [document.querySelectorAll("h1").length === 1, "one h1"],
+  [document.documentElement.lang === "en", "a language"],
+  [["header", "nav", "main", "footer"].every(x => document.querySelectorAll("body > " + x + ", header " + x).length === 1), "landmarks"],
+  [[...document.querySelectorAll("input, select")].every(x => x.labels.length === 1 && x.labels[0].innerText.trim()), "labels"],
+  [[...document.querySelectorAll("table")].every(x => x.getAttribute("role") === "table"), "roles of tables"],
+  [[...document.querySelectorAll("td")].every(x => x.dataset.label && x.getAttribute("role") === "cell"), "names of cells"],
+  [[...document.querySelectorAll("svg")].every(x => x.ariaHidden === "true" || x.getAttribute("aria-label")), "words for pictures"],
+  [new Set([...document.querySelectorAll("[id]")].map(x => x.id)).size === document.querySelectorAll("[id]").length, "ids"],
+  [[...document.querySelectorAll("a, button, input, select")].every(x => { x.focus({focusVisible: true});
+     return getComputedStyle(x).outlineStyle !== "none" }), "a mark for what has the focus"]
+].filter(x => !x[0]).map(x => x[1]).join(", ")"""
 
 
 def size_of(path):
@@ -132,8 +139,11 @@ def look(relay, folder):
                     wide = browser.evaluate("document.documentElement.scrollWidth")
                     if wide > width:
                         wrong.append(f"{path}: {wide} pixels wide on a screen of {width}")
-                    name = path.strip("/").replace("/", "-").replace("?", "-").replace("*", "").split("&")[0] or "overview"
+                    name = path.strip("/").replace("/", "-").replace("?", "-").replace("*", "").split("&")[0].strip("-") or "overview"
                     browser.shoot(f"{folder}/{name}-{width}-{'dark' if dark else 'light'}.png")
+                    lacking = browser.evaluate(UNSOUND)
+                    if lacking:
+                        wrong.append(f"{path} at {width}: lacks {lacking}")
         wrong += browser.complaints
     return wrong
 
