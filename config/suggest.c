@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: ISC
-// What somebody most likely meant who wrote a key that there is not.
-#include "config/schema.h"
+#include "config/suggest.h"
 
 #include <stdio.h>
 #include <string.h>
+#include "config/schema.h"
 #include "relay/base/span.h"
 
 #define NAME_MAX_LEN 32 // longer than any key
@@ -37,17 +37,28 @@ static size_t distance(const char *a, const char *b)
     return rows[n % 3][m];
 }
 
+size_t suggest_begin(const char *name)
+{
+    size_t limit = strlen(name) / 3 + 1;
+    return limit > 3 ? 4 : limit + 1;
+}
+
+bool suggest_nearer(const char *name, const char *candidate, size_t *nearest)
+{
+    size_t d = distance(name, candidate);
+    if (d >= *nearest)
+        return false;
+    *nearest = d;
+    return true;
+}
+
 const char *schema_suggest(const struct schema_group *group, const char *name)
 {
     const char *best = NULL;
-    size_t limit = strlen(name) / 3 + 1, nearest = limit > 3 ? 4 : limit + 1;
-    for (const struct schema_key *key = group->keys; key->name; key++) {
-        size_t d = distance(name, key->name);
-        if (d < nearest) {
-            nearest = d;
+    size_t nearest = suggest_begin(name);
+    for (const struct schema_key *key = group->keys; key->name; key++)
+        if (suggest_nearer(name, key->name, &nearest))
             best = key->name;
-        }
-    }
     return best;
 }
 

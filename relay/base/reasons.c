@@ -94,6 +94,14 @@ const char *act_word(enum act act)
     return acts[act].word;
 }
 
+enum act act_named(const char *word)
+{
+    for (size_t i = ACT_NONE; i < sizeof acts / sizeof *acts; i++)
+        if (strcmp(acts[i].word, word) == 0)
+            return (enum act)i;
+    return ACT_NONE;
+}
+
 const char *act_text(enum act act)
 {
     return acts[act].text;

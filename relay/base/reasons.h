@@ -27,8 +27,9 @@ size_t reason_count(void); // reasons go from 1 to this - 1
 // The sentence with its holes as words: "the certificate is for NAMES, not for WANTED"; at most n bytes.
 void reason_sentence(const struct reason_row *row, char *out, size_t n);
 
-const char *act_word(enum act act); // "receiver-host"; "" for ACT_NONE
-const char *act_text(enum act act); // "the postmaster of the receiving host"
+const char *act_word(enum act act);   // "receiver-host"; "" for ACT_NONE
+enum act act_named(const char *word); // ACT_NONE where there is none of this name
+const char *act_text(enum act act);   // "the postmaster of the receiving host"
 const char *scope_word(enum why_scope scope);
 
 #endif

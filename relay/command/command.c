@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: ISC
 // Finding subcommands and explaining them.
 #include "relay/command/command.h"
-#include "relay/command/progress.h"
-#include "relay/command/terminal.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "config/suggest.h"
+#include "relay/command/progress.h"
+#include "relay/command/terminal.h"
 #include "config/load.h"
 #include "relay/base/mem.h"
 
@@ -104,13 +105,26 @@ static int run_guarded(const struct command *c, int argc, char **argv)
     return status;
 }
 
+static int no_such_command(const char *name)
+{
+    const char *meant = NULL;
+    size_t nearest = suggest_begin(name);
+    for (const struct command *c = commands; c->name; c++)
+        if (suggest_nearer(name, c->name, &nearest))
+            meant = c->name;
+    if (meant)
+        fprintf(stderr, "waxwing: there is no command '%s'; did you mean '%s'?", name, meant);
+    else
+        fprintf(stderr, "waxwing: there is no command '%s';", name);
+    fputs(" 'waxwing help' lists them\n", stderr);
+    return EXIT_USAGE;
+}
+
 int command_main(int argc, char **argv, bool json)
 {
     const struct command *c = find_command(argv[0]);
-    if (!c) {
-        fprintf(stderr, "waxwing: there is no command '%s'; 'waxwing help' lists them\n", argv[0]);
-        return EXIT_USAGE;
-    }
+    if (!c)
+        return no_such_command(argv[0]);
     char **own = mem_new(((size_t)argc + 2) * sizeof *own);
     int n = sift(argc, argv, json, own), status = EXIT_USAGE;
     if (n >= 0)
@@ -151,7 +165,7 @@ int command_help_all(int argc, char **argv)
     if (argc > 2)
         return command_usage_error("help", "unexpected argument '%s'", argv[2]);
     if (!c)
-        return command_usage_error("help", "there is no command '%s'", argv[1]);
+        return no_such_command(argv[1]);
     print_help(c);
     return EXIT_YES;
 }

@@ -73,7 +73,7 @@ static int explain_read_options(struct explain_options *o, int argc, char **argv
     if (o->domain[0] == '[')
         snprintf(o->ascii, sizeof o->ascii, "%s", o->domain);
     else if (idn_to_ascii(o->domain, o->ascii) < 0)
-        return command_usage_error("explain", "'%s' is not a domain", o->domain);
+        return command_usage_error("explain", "'%s' is not a domain", argv[optind]);
     o->wish = (struct route_wish){.domain = o->ascii,
                                   .variant = o->requiretls ? ROUTE_REQUIRETLS : ROUTE_PLAIN,
                                   .sender = o->sender,

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "config/load.h"
+#include "relay/base/reasons.h"
 #include "relay/command/command.h"
 #include "relay/command/config_file.h"
 #include "relay/command/options.h"
@@ -27,6 +28,25 @@ static json_t *relay_ask(const char *verb, int *status)
     if (!config)
         return NULL;
     json_t *answer = control_ask(config->control, json_pack("{s:s}", "verb", verb), status);
+    config_unref(config);
+    return answer;
+}
+
+// The state, and what waits by who can mend it.
+static json_t *ask_status(int *status)
+{
+    int ignored;
+    struct config *config = command_load_config(status);
+    if (!config)
+        return NULL;
+    json_t *answer = control_ask(config->control, json_pack("{s:s}", "verb", "status"), status),
+           *queue = answer
+                        ? control_ask_quietly(config->control,
+                                              json_pack("{s:s}", "verb", "queue-summary"), &ignored)
+                        : NULL;
+    if (json_is_array(json_object_get(queue, "acts")))
+        json_object_set(answer, "waits", json_object_get(queue, "acts"));
+    json_decref(queue);
     config_unref(config);
     return answer;
 }
@@ -147,6 +167,27 @@ static void print_queue(const json_t *counters, const json_t *answer)
            terminal_size((uint64_t)json_number_of(counters, "memory"), messages));
 }
 
+// What waits after failing, by who can mend it.
+static void print_waits(const json_t *acts)
+{
+    size_t i;
+    const json_t *row;
+    char age[TERMINAL_AGE];
+    json_array_foreach (acts, i, row) {
+        const char *act = relay_word(row, "act");
+        bool ours = strcmp(act, "us") == 0 || strcmp(act, "network") == 0;
+        printf("%s ", i ? "            " : "waits       ");
+        terminal_tint(ours ? TERMINAL_BAD : TERMINAL_PLAIN);
+        long long recipients = json_number_of(row, "recipients"),
+                  domains = json_number_of(row, "domains");
+        printf("%lld recipient%s of %lld domain%s, the oldest for %s", recipients,
+               recipients == 1 ? "" : "s", domains, domains == 1 ? "" : "s",
+               terminal_age((long long)time(NULL) - json_number_of(row, "oldest"), age));
+        terminal_tint(TERMINAL_PLAIN);
+        printf(": for %s\n", act[0] ? act_text(act_named(act)) : "nobody known");
+    }
+}
+
 // Those that are well need no line.
 static void print_hops(const json_t *hops, const json_t *tokens)
 {
@@ -184,6 +225,7 @@ static void print_status(const json_t *answer)
     printf("TLS reports  %lld sent, %lld given up\n", json_number_of(c, "reports_sent"),
            json_number_of(c, "reports_failed"));
     print_queue(c, answer);
+    print_waits(json_object_get(answer, "waits"));
     char size[TERMINAL_AGE];
     printf("spool        %s in %lld segments, %lld syncs, %s, %s\n",
            terminal_size((uint64_t)json_number_of(spool, "bytes"), size),
@@ -205,7 +247,7 @@ static void print_status(const json_t *answer)
 static int show_status(bool json, bool again)
 {
     int status;
-    json_t *answer = relay_ask("status", &status);
+    json_t *answer = ask_status(&status);
     if (again)
         terminal_clear();
     if (answer && json)

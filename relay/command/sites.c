@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include "config/load.h"
 #include "config/value.h"
+#include "relay/base/clock.h"
 #include "relay/command/command.h"
 #include "relay/command/config_file.h"
 #include "relay/command/options.h"
@@ -38,12 +38,11 @@ static json_t *sites_ask(json_t *request, int *status)
 
 static void sites_when(const char *label, const json_t *j, const char *key)
 {
-    time_t at = (time_t)json_number_of(j, key);
-    char text[32];
-    struct tm tm;
-    if (!at || !localtime_r(&at, &tm))
+    long long at = json_number_of(j, key);
+    char text[40];
+    if (!at)
         return;
-    strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &tm);
+    clock_rfc3339(at * 1000, text);
     printf("%s%s", label, text);
 }
 

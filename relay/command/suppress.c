@@ -19,6 +19,7 @@ struct suppress_options {
     const char *sender, *reason;
     uint64_t for_ms;
     const char *socket;
+    bool any; // row of the list was shown
 };
 
 static json_t *suppress_request(const struct suppress_options *o, const char *verb)
@@ -120,7 +121,8 @@ static int suppress_import(const struct suppress_options *o, int n, char **files
 
 static bool suppress_on_line(const json_t *row, void *arg)
 {
-    const struct suppress_options *o = arg;
+    struct suppress_options *o = arg;
+    o->any = true;
     if (o->json) {
         json_dumpf(row, stdout, JSON_COMPACT);
         return putchar('\n') != EOF;
@@ -144,6 +146,8 @@ static int suppress_list(struct suppress_options *o)
     int status;
     json_decref(control_ask_lines(o->socket, suppress_request(o, "suppress-list"), suppress_on_line,
                                   o, &status));
+    if (status == EXIT_YES && !o->any && !o->json)
+        puts("no address is suppressed");
     return status;
 }
 

@@ -16,9 +16,7 @@
 
 void views_actor(struct buf *out, const char *act, bool begins)
 {
-    enum act who = ACT_HEALS;
-    while (who > ACT_NONE && strcmp(act_word(who), act) != 0)
-        who--;
+    enum act who = act_named(act);
     const char *text = who ? act_text(who) : "not known";
     buf_addc(out, begins ? toupper((unsigned char)text[0]) : text[0]);
     buf_adds(out, text + 1);
