@@ -40,8 +40,7 @@ void config_load_free(struct config_load *load)
     buf_free(&load->warnings);
 }
 
-// What lets this process's user read a file of another's; NULL: a folder on the way is what hides it.
-static char *how_to_read(const char *path)
+char *config_how_to_read(const char *path)
 {
     struct stat st;
     const struct group *group = getgrgid(getegid());
@@ -58,7 +57,7 @@ static void check_file(struct loader *l, const struct schema_key *key, const str
     char quoted[VALUE_QUOTE];
     value_quote(span_text(path), quoted);
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), error = errno;
-    char *mend = fd < 0 && error == EACCES ? how_to_read(path) : NULL;
+    char *mend = fd < 0 && error == EACCES ? config_how_to_read(path) : NULL;
     if (fd < 0)
         messages_error(l->messages, at, "%s: %s cannot be read%s%s: %s%s", key->name, quoted,
                        l->as_user ? " by user " : "", l->as_user ? l->as_user : "", strerror(error),

@@ -28,6 +28,8 @@ struct config *config_load_file(const char *path, struct config_load *load);
 struct config *config_load_text(const char *path, const void *text, size_t n,
                                 struct config_load *load);
 
+// "; this mends it: …" for a file that this process's user may not read; NULL: a folder on the way is what hides it.
+char *config_how_to_read(const char *path);
 // Every key with its value now (defaults included) as YAML that loads again.
 void config_print(const struct config *config, struct buf *out);
 // Each key of the first level with its value as it is printed; the text lasts until `fn` returns.

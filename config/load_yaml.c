@@ -33,6 +33,9 @@ static size_t tab_in_indent(const struct reader *r, size_t line)
     return 0;
 }
 
+// The parser notices late: what is missing is here, or some lines above.
+#define SYNTAX_HINT "; look here and just above for a bracket, quote, colon or space too few"
+
 static void syntax_error(struct reader *r)
 {
     const yaml_parser_t *p = &r->parser;
@@ -44,12 +47,12 @@ static void syntax_error(struct reader *r)
                           "a tab; in YAML lines are indented with spaces");
         return;
     }
-    const char *problem = p->problem ? p->problem : "not YAML";
+    const char *problem = p->problem ? p->problem : "something else";
     if (p->context)
-        snprintf(text, sizeof text, "%s %s (line %zu)", problem, p->context,
+        snprintf(text, sizeof text, "not YAML: %s %s (line %zu)" SYNTAX_HINT, problem, p->context,
                  p->context_mark.line + 1);
     else
-        snprintf(text, sizeof text, "%s", problem);
+        snprintf(text, sizeof text, "not YAML: %s", problem);
     messages_error_at(r->messages, p->problem_mark.line + 1, p->problem_mark.column + 1, text);
 }
 

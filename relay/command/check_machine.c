@@ -36,7 +36,7 @@ static bool relay_runs(const struct config *config)
 static bool systemd_holds(void)
 {
     const char *const argv[] = {"systemctl", "is-active", "--quiet", "waxwing.socket", NULL};
-    return init_run(argv, NULL) == 0;
+    return access("/run/systemd/system", F_OK) == 0 && init_run(argv, NULL) == 0;
 }
 
 static bool try_port(struct report *r, const char *key, const struct sockaddr *address,

@@ -124,7 +124,9 @@ static void say_login(const struct init *in)
 static void say_next(const struct init *in)
 {
     if (in->certificate_made && !in->certbot)
-        printf("\nThe certificate vouches for itself. With certbot (--certbot installs its hook):\n"
+        printf("\nThe certificate is self-signed: programs that check it refuse it until there is "
+               "a real one, as "
+               "with\ncertbot (waxwing init --certbot installs the hook):\n"
                "  certbot certonly --standalone -d %s\n",
                in->config->hostname);
     if (!is_first(in))

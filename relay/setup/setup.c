@@ -2,9 +2,12 @@
 // A configuration with everything it names loaded.
 #include "relay/setup/inside.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "relay/base/mem.h"
 
 static void setup_look(struct watched *w)
@@ -76,9 +79,16 @@ static struct sign_key *load_key(const struct config *config, const char *file,
 {
     struct why why;
     struct sign_key *key = sign_key_load(file, &why);
-    if (!key)
-        setup_complain(load, config, &why);
-    return key;
+    if (key)
+        return key;
+    char *mend = faccessat(AT_FDCWD, file, R_OK, AT_EACCESS) < 0 && errno == EACCES
+                     ? config_how_to_read(file)
+                     : NULL;
+    size_t n = strlen(why.text);
+    snprintf(why.text + n, sizeof why.text - n, "%s", mend ? mend : "");
+    free(mend);
+    setup_complain(load, config, &why);
+    return NULL;
 }
 
 static void load_signing(struct setup *s, struct config_load *load)

@@ -47,6 +47,7 @@ static void check_warnings(const struct example *list, size_t n)
         check(&list[i], false);
 }
 
+#define HINT "; look here and just above for a bracket, quote, colon or space too few"
 static void text_that_is_no_yaml_is_told_in_libyamls_words(void **state)
 {
     (void)state;
@@ -57,13 +58,13 @@ static void text_that_is_no_yaml_is_told_in_libyamls_words(void **state)
         {"log:\n  \tformat: json\n", "w:2:3: a tab; in YAML lines are indented with spaces\n"},
         {"log:\n  format: json\n\tlevel: debug\n",
          "w:3:1: a tab; in YAML lines are indented with spaces\n"},
-        {"listen: [\n", "w:2:1: did not find expected node content while parsing a flow node "
-                        "(line 2)\n"},
-        {"a: 1\nb: \"x\n", "w:3:1: found unexpected end of stream while scanning a quoted scalar "
-                           "(line 2)\n"},
+        {"listen: [\n", "w:2:1: not YAML: did not find expected node content while parsing a "
+                        "flow node (line 2)" HINT "\n"},
+        {"a: 1\nb: \"x\n", "w:3:1: not YAML: found unexpected end of stream while scanning a "
+                           "quoted scalar (line 2)" HINT "\n"},
         {"user: a\n--- \nuser: b\n",
          "w:2:1: a second document; one file holds one configuration\n"},
-        {"user: \xff\n", "w:1:1: invalid leading UTF-8 octet\n"},
+        {"user: \xff\n", "w:1:1: not YAML: invalid leading UTF-8 octet\n"},
         {"user: a\n? [x]\n: y\n", "w:2:3: a key must be a plain name\n"},
     };
     check_errors(list, EXAMPLES(list));
