@@ -49,6 +49,16 @@ char *config_how_to_read(const char *path)
     return mem_printf("; this mends it: chgrp %s %s && chmod g+r %s", group->gr_name, path, path);
 }
 
+// Who brings a file that nobody writes by hand.
+static const char *bringer(const struct schema_key *key)
+{
+    bool root = strcmp(key->name, "trust_anchor") == 0 || strcmp(key->name, "root_hints") == 0;
+    return root ? "; the package dns-root-data brings /usr/share/dns/root.key and root.hints"
+           : strcmp(key->name, "ca_file") == 0
+               ? "; the package ca-certificates brings /etc/ssl/certs/ca-certificates.crt"
+               : "";
+}
+
 // A file that the relay reads: there, no folder, readable by this process. `at` NULL: by default.
 static void check_file(struct loader *l, const struct schema_key *key, const struct node *at,
                        const char *path)
@@ -61,7 +71,9 @@ static void check_file(struct loader *l, const struct schema_key *key, const str
     if (fd < 0)
         messages_error(l->messages, at, "%s: %s cannot be read%s%s: %s%s", key->name, quoted,
                        l->as_user ? " by user " : "", l->as_user ? l->as_user : "", strerror(error),
-                       mend ? mend : "");
+                       mend              ? mend
+                       : error == ENOENT ? bringer(key)
+                                         : "");
     else if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
         messages_error(l->messages, at, "%s: %s is a directory", key->name, quoted);
     if (fd >= 0)

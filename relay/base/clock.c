@@ -25,6 +25,12 @@ int64_t clock_ms(void)
     return atomic_load(&fixed) ? atomic_load(&fixed_ms) : system_ns(CLOCK_REALTIME) / 1000000;
 }
 
+bool clock_is_set(void)
+{
+    const int64_t born_s = 1767225600; // 2026-01-01
+    return clock_s() >= born_s;
+}
+
 int64_t clock_s(void)
 {
     return clock_ms() / 1000;

@@ -8,8 +8,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-int64_t clock_ms(void);       // wall time, milliseconds since the epoch
-int64_t clock_s(void);        // the same in seconds
+int64_t clock_ms(void); // wall time, milliseconds since the epoch
+int64_t clock_s(void);  // the same in seconds
+// False: before there was this program, as on a machine whose clock runs from 1970 on after a power cut. What to say
+// behind the time it shows: CLOCK_UNSET.
+bool clock_is_set(void);
+#define CLOCK_UNSET                                                                                \
+    " is the time of this machine's clock, which is not set: certificates, DNSSEC and signatures " \
+    "cannot hold until it is (timedatectl set-ntp true)"
 uint64_t clock_mono_ms(void); // monotonic, milliseconds
 uint64_t clock_mono_ns(void);
 uint64_t clock_boot_ms(void); // since the machine started, its sleep included; never set by anybody

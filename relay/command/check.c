@@ -135,7 +135,7 @@ static void check_state(struct report *r, const struct config *config)
         check_say(r, "ok", "state database %s", config->state);
 }
 
-static void check_resolver(struct report *r, struct dns *dns)
+static void check_resolver(struct report *r, struct dns *dns, bool recursive)
 {
     struct dns_state state;
     dns_get_state(dns, &state);
@@ -149,8 +149,11 @@ static void check_resolver(struct report *r, struct dns *dns)
     else if (state.health == DNS_HEALTH_OFF)
         check_say(r, "warning", "the resolver's self-check is off");
     else
-        check_say(r, "ERROR", "DNSSEC validation does not work: %s",
-                  state.text[0] ? state.text : "no answer to the self-check");
+        check_say(r, "ERROR", "DNSSEC validation does not work: %s%s",
+                  state.text[0] ? state.text : "no answer to the self-check",
+                  recursive || state.unreachable
+                      ? ""
+                      : "; dns.mode: recursive brings a resolver that validates");
 }
 
 static void check_dns(struct report *r, const struct config *config, const struct setup *setup,
@@ -164,7 +167,7 @@ static void check_dns(struct report *r, const struct config *config, const struc
         return;
     }
     if (!dns_file)
-        check_resolver(r, dns);
+        check_resolver(r, dns, config->dns.mode == DNS_RECURSIVE);
     if (setup)
         check_keys(r, dns, setup);
     check_turning(r, config, dns);

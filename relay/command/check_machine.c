@@ -11,6 +11,7 @@
 #include "config/login.h"
 #include "config/value.h"
 #include "relay/base/address.h"
+#include "relay/base/clock.h"
 #include "relay/base/exit.h"
 #include "relay/base/mem.h"
 #include "relay/command/check.h"
@@ -135,7 +136,7 @@ static void check_can_be_made(struct report *r, const char *key, const char *pat
         *slash = 0;
     if (stat(part, &st) < 0 || !S_ISDIR(st.st_mode))
         check_say(r, "ERROR", "%s: %s cannot be made: %s is no directory", key, path, part);
-    else if (access(part, W_OK | X_OK) < 0)
+    else if (access(part, W_OK | X_OK) < 0 && errno != EROFS) // which ownership_look tells
         check_say(r, "ERROR", "%s: %s cannot be made or written: %s: %s", key, path, part,
                   strerror(errno));
     free(part);
@@ -178,8 +179,17 @@ static void check_folders(struct report *r, const struct config *config)
     check_room(r, config);
 }
 
+static void check_clock(struct report *r)
+{
+    char now[40];
+    clock_rfc3339(clock_ms(), now);
+    if (!clock_is_set())
+        check_say(r, "ERROR", "%s" CLOCK_UNSET, now);
+}
+
 void check_machine(struct report *r, const struct config *config)
 {
+    check_clock(r);
     check_ports(r, config);
     check_sources(r, config);
     check_folders(r, config);

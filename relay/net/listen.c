@@ -19,7 +19,8 @@
 // -1 with why, for a socket that could not be had or bound; closes it.
 static int failed(int fd, const char *text, int error, struct why *why)
 {
-    const char *hint = error == EADDRINUSE      ? ": another program has this port (ss -ltnp shows which)"
+    const char *hint = error == EADDRINUSE
+                           ? ": another program has this port (ss -ltnp shows which)"
                        : error == EADDRNOTAVAIL ? ": this machine has no such address"
                        : error == EACCES ? ": ports below 1024 need root or CAP_NET_BIND_SERVICE"
                                          : "";

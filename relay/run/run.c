@@ -90,6 +90,14 @@ static void tell_doubtful(struct run *run)
     run->doubt_told_s = now;
 }
 
+static void look_at_clock(struct buf *lines)
+{
+    char now[40];
+    clock_rfc3339(clock_ms(), now);
+    if (!clock_is_set())
+        buf_addf(lines, "%s" CLOCK_UNSET "\n", now);
+}
+
 static struct setup *load_at_start(const char *file)
 {
     struct config_load load;
@@ -99,6 +107,7 @@ static struct setup *load_at_start(const char *file)
         const struct config *c = setup->config;
         log_timed();
         rights_look(c, &load.warnings);
+        look_at_clock(&load.warnings);
         log_setup(c->log_format, c->log_level, c->log_mask);
         log_lines(LOG_WARNING, "start", &load.warnings);
     } else { // in which form the log is wanted cannot be known

@@ -79,8 +79,22 @@ static char *find_forbidden(const char *path, unsigned deep)
     return found;
 }
 
+// A disk that the kernel mounted so after an error, or the operator: nobody's rights help.
+static bool tell_read_only(const char *what, const char *path, struct buf *lines)
+{
+    if (faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0 || errno != EROFS)
+        return false;
+    buf_addf(lines,
+             "%s: %s: its file system is mounted read-only; look at dmesg for errors of the disk, "
+             "then mount it writable\n",
+             what, path);
+    return true;
+}
+
 static void look_at_spool(const char *spool, struct buf *lines)
 {
+    if (tell_read_only("spool", spool, lines))
+        return;
     char *found = is_forbidden(spool) ? mem_dup(spool) : find_forbidden(spool, 1);
     if (found)
         ownership_tell("spool", found, "chown -R", spool, lines);
@@ -106,6 +120,10 @@ static void look_at_state(const char *state, struct buf *lines)
     char *folder = mem_dup(state), *slash = strrchr(folder, '/');
     if (slash)
         slash[slash == folder] = 0;
+    if (tell_read_only("state", folder, lines)) {
+        free(folder);
+        return;
+    }
     if (is_forbidden(folder)) {
         bool closed = stat(folder, &st) == 0 && !(st.st_mode & S_IXOTH);
         ownership_tell("state", folder, closed ? "chown -R" : "chown", folder, lines);

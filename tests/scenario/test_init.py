@@ -7,6 +7,7 @@ import pty
 import pwd
 import re
 import shutil
+import socket
 import stat
 import subprocess
 
@@ -508,3 +509,52 @@ def test_the_filters_of_the_package_read_the_log_as_it_is(lab):
     log = "".join(f"Nov 27 01:02:03 web1 waxwing[12]: {re.sub('^[0-9-]+T[0-9:.]+Z ', '', line)}\n" for line in lines)
     left = run(["grep", "-E", "-v", "-f", os.path.join(TREE, "debian/waxwing.logcheck.ignore.server")], input=log).stdout
     assert left.count("reason=") == 3 and " delivered " not in left and " accept " not in left, left
+
+
+# Two faults at once, as they come; each is told with place and remedy, none hides the other, but for YAML that cannot
+# be read. (what is done to what init laid down, what `check` must say)
+PAIRS = [
+    ("chown root dkim/*/r2*; echo nonsense > tls/fullchain.pem",
+     ["r2026.pem: Permission denied; this mends it: chgrp daemon ", "tls/fullchain.pem holds no c"]),
+    ("chown root:root users; chmod 644 dkim/*/e2*", ["users' cannot be read by user daemon: Permission denied; this mends it: chgrp daemon"]),
+    ("printf 'delivry: {}\\n\\tmode: enforce\\n' >> waxwing.yaml", [": a tab; in YAML lines are indented with spaces"]),
+    ("sed -i 's/.\\*.example.org./\"*.example.org/' waxwing.yaml; echo 'foo: 1' >> waxwing.yaml",
+     ["not YAML: ", "); look here and just above for a bracket, quote, colon or space too few"]),
+    ("sed -i 's/user: app/user: ap/; s/from: .example.org, .*/from: [example.net]/' waxwing.yaml",
+     ["senders: 'ap' has no account in ", "waxwing user add ap", "'app' has an account and no row", "mail from example.net goes out unsigned"]),
+    (": > users; rm tls/fullchain.pem", ["tls/fullchain.pem' cannot be read by user daemon: No such file", "waxwing user add app"]),
+    ("chown root spool state", ["spool: ", "state: ", "it belongs to root, and the relay runs as daemon; mend it with: chown -R daemon:daemon"]),
+    ("for f in spool state; do mount --bind $f $f; mount -o remount,ro,bind $f; done",
+     ["spool: its file system is mounted read-only; look at dmesg", "state: its file system is mounted read-only"]),
+    ("sed -i 's/^  mode: stub/  mode: recursive/; s|^  servers:.*|  trust_anchor: /nope.key|' waxwing.yaml; sed -i s/postmaster:/postmastr:/ waxwing.yaml",
+     ["unknown key 'postmastr'; did you mean 'postmaster'?", "'/nope.key' cannot be read", "No such file or directory; the package dns-root-data"]),
+    ("sed -i 's/^delivery:/delivery:\\n  source: [{address: 198.51.100.7}]/' waxwing.yaml; openssl ecparam -genkey -name prime256v1 -noout > tls/key.pem",
+     ["the key does not belong to the certificate in "]),
+]
+
+
+@pytest.mark.parametrize("slips, told", PAIRS)
+def test_case_436_two_faults_at_once_are_told_each_with_its_remedy(lab, slips, told):
+    lab.names.set("7.100.51.198.in-addr.arpa", "PTR", "other.example.")
+    place = Place(lab)
+    place.made("--domain", "example.org")
+    must(["sh", "-ec", slips], cwd=place.folder)
+    try:
+        done = run([PROGRAM, "-c", place.file, "check"])
+    finally:
+        run(["umount", "-q", place.path("spool"), place.path("state")])
+    assert done.returncode in (1, 78)
+    for words in told:
+        assert words in done.stdout, (words, done.stdout, done.stderr)
+
+
+def test_case_436_ports_that_are_taken_and_a_resolver_that_does_not_validate(lab):
+    place = Place(lab)
+    place.made("--domain", "example.org")
+    lab.names.error(".", "DNSKEY", "SERVFAIL")
+    with socket.create_server(("127.0.0.1", 587)), socket.create_server(("127.0.0.1", 9587)):
+        done = run([PROGRAM, "-c", place.file, "check"])
+    for words in ("listen: cannot listen on 127.0.0.1:587: Address already in use: another program has this port (ss -ltnp",
+                  "http: cannot listen on 127.0.0.1:9587", "by 127.0.0.1:53; dns.mode: recursive brings a resolver that validates"):
+        assert words in done.stdout, (words, done.stdout)
+    assert done.stderr == ""

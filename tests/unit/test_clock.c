@@ -22,6 +22,16 @@ static void what_is_written_is_read(void **state)
     }
 }
 
+static void case_437_a_clock_from_before_this_program_is_not_set(void **state)
+{
+    (void)state;
+    clock_fix(100000); // 1970
+    assert_false(clock_is_set());
+    clock_fix(THEN * 1000);
+    assert_true(clock_is_set());
+    clock_release();
+}
+
 static void dates_of_others(void **state)
 {
     (void)state;
@@ -54,6 +64,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_is_read),
+        cmocka_unit_test(case_437_a_clock_from_before_this_program_is_not_set),
         cmocka_unit_test(dates_of_others),
     };
     return cmocka_run_group_tests_name("clock", tests, NULL, NULL);
