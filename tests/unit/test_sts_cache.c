@@ -25,6 +25,7 @@ struct asker {
     char id[33];
     enum why_tls error;
     enum sts_source source;
+    int64_t ends_s;
 };
 
 static void came(const struct sts_view *view, void *arg)
@@ -35,6 +36,7 @@ static void came(const struct sts_view *view, void *arg)
     a->mode = view->mode;
     a->error = view->error.tls;
     a->source = view->source;
+    a->ends_s = view->certificate_ends_s;
     snprintf(a->id, sizeof a->id, "%s", view->id);
 }
 
@@ -153,6 +155,7 @@ static void first_contact_waits_for_the_fetch_and_is_on_disk_before_the_answer(v
     release();
     assert_string_equal(say(&a), "enforce 1");
     assert_string_equal(say(&b), "enforce 1");
+    assert_int_equal(a.ends_s, CERTIFICATE_ENDS);
     assert_int_equal(w.fetches, 1);
     assert_int_equal(w.kept, 1);
     assert_string_equal(get(), "enforce 1");
