@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: ISC
 // A message: who sent it, where each recipient stands, and which hosts it met in vain.
 #include <string.h>
+#include "relay/base/clock.h"
 #include "relay/http/views.h"
+#include "relay/trace/read.h"
+#include "relay/trace/story.h"
 
 static void head(const struct gather *g, struct buf *out, const json_t *row, size_t n)
 {
@@ -45,10 +48,55 @@ static size_t message_failures(struct buf *out, const json_t *rows, const char *
     return n;
 }
 
-static void message_log(struct buf *out, const char *id)
+// The story as `waxwing trace` tells it, in a table.
+struct message_story {
+    struct buf *out;
+    struct html_table table;
+};
+
+static void message_on_line(const struct story_line *line, void *arg)
 {
-    buf_adds(out, "<h2>The whole story</h2>\n<p>Each step of it is in the log:</p><pre>journalctl "
-                  "-u waxwing --grep ");
+    struct message_story *m = arg;
+    static const char *const moods[] = {
+        [STORY_GOOD] = "tag good", [STORY_WAIT] = "tag wait", [STORY_BAD] = "tag bad"};
+    char time[40] = "";
+    if (line->at_ms)
+        clock_rfc3339(line->at_ms, time);
+    html_row(&m->table, NULL);
+    html_cell(&m->table);
+    html_moment(m->out, time);
+    html_cell(&m->table);
+    if (line->head[0] && line->mood != STORY_PLAIN)
+        buf_addf(m->out, "<span class=\"%s\">", moods[line->mood]);
+    html_text(m->out, line->head);
+    if (line->head[0] && line->mood != STORY_PLAIN)
+        buf_adds(m->out, "</span>");
+    html_cell_text(&m->table, line->text);
+    html_row_end(&m->table);
+}
+
+// Addresses are whole only for those who had to show a token.
+static void message_story(const struct gather *g, struct buf *out, const char *id)
+{
+    static const char *const columns[] = {"When", "What", "Told", NULL};
+    const struct config *config = g->relay->setup->config;
+    struct message_story m = {.out = out};
+    struct story_options options = {
+        .mask = !config->http_token_file[0], .line = message_on_line, .arg = &m};
+    size_t n = 0;
+    struct why why;
+    buf_adds(out, "<h2>The whole story</h2>\n");
+    html_table_begin(&m.table, out, NULL, columns);
+    struct story *story = story_new(&options);
+    int rc = read_message(config->trace.directory, id, story_add, story, &n, &why);
+    story_free(story);
+    html_table_end(&m.table);
+    if (rc < 0 || !n)
+        buf_adds(out, "<p>No trace of it is kept (any more).</p>\n");
+    buf_adds(out, "<p>Every reply whole, and every certificate: <code>waxwing trace ");
+    html_text(out, id);
+    buf_adds(out, " --full</code></p>\n<p>The log has each step as well:</p><pre>journalctl -u "
+                  "waxwing --grep ");
     html_text(out, id);
     buf_adds(out, "</pre>\n");
 }
@@ -76,7 +124,7 @@ static void message_render(struct gather *g, struct buf *out)
     buf_adds(out, "<h2>TLS failures on its way</h2>\n");
     if (!message_failures(out, json_object_get(g->answers[1], "rows"), id))
         buf_addf(out, "<p>None among the newest %d.</p>\n", VIEWS_FAILURES);
-    message_log(out, id);
+    message_story(g, out, id);
 }
 
 void views_message(struct http_call *call, struct relay *relay)

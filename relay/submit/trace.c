@@ -42,6 +42,8 @@ static void add_envelope(struct trace_record *r, const struct envelope *env)
 
 static void submit_trace_name(const struct submit *s, struct trace_record *r)
 {
+    if (!s->message->header.len) // given up with what was refused
+        return;
     char *id = ingest_message_id(s->ingest);
     text_string(&r->out, "message_id", id);
     trace_key(r, TRACE_KEY_MESSAGE_ID, id);

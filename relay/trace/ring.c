@@ -29,6 +29,7 @@ struct ring_file {
 struct ring {
     char *directory;
     uint64_t size, keep, reserve;
+    bool shared;       // on the spool's file system
     struct list files; // oldest first; the last one is written to while fd >= 0
     uint64_t newest;   // the highest number that was ever used
     uint64_t total;    // bytes of all
@@ -123,10 +124,21 @@ static bool make_room(struct ring *r, uint64_t n, uint64_t most)
     return r->total + n <= most;
 }
 
+// What it may not take on the spool's file system is the spool's alone.
 static bool space_is_short(const struct ring *r, uint64_t n)
 {
     struct statvfs st;
-    return statvfs(r->directory, &st) == 0 && (uint64_t)st.f_bavail * st.f_frsize < r->reserve + n;
+    if (statvfs(r->directory, &st) < 0)
+        return false;
+    uint64_t tenth = (uint64_t)st.f_blocks * st.f_frsize / 10;
+    uint64_t reserve = r->shared || r->reserve < tenth ? r->reserve : tenth;
+    return (uint64_t)st.f_bavail * st.f_frsize < reserve + n;
+}
+
+static bool same_device(const char *a, const char *b)
+{
+    struct stat x, y;
+    return a && b && stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev;
 }
 
 static int find_room(struct ring *r, uint64_t n, struct why *why)
@@ -386,6 +398,7 @@ void ring_set(struct ring *r, const struct ring_options *options)
     r->size = options->size;
     r->keep = options->keep;
     r->reserve = options->reserve;
+    r->shared = same_device(r->directory, options->beside);
 }
 
 void ring_close(struct ring *r)

@@ -32,7 +32,8 @@ struct ring;
 struct ring_options {
     const char *directory; // made where it is not there
     uint64_t size, keep;   // bytes; ms. size 0: nothing is kept
-    uint64_t reserve;      // bytes
+    uint64_t reserve;      // bytes that stay free, or a tenth of the file system where that is less
+    const char *beside; // a directory; on the same file system `reserve` counts whole. NULL: none
 };
 // Goes on in the newest file; a torn end of it is cut. NULL with why.
 struct ring *ring_open(const struct ring_options *options, struct why *why);

@@ -24,7 +24,7 @@ struct story_line {
 };
 
 struct story_options {
-    bool mask; // addresses without their local parts
+    bool mask; // whatever looks like an address is without its local part
     bool full; // every reply whole, every certificate with its digests
     void (*line)(const struct story_line *line, void *arg); // strings live until it returns
     void *arg;

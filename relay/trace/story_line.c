@@ -9,8 +9,34 @@
 
 #define REPLY_SHOWN 240 // bytes of a reply that a screen bears
 
+// What may stand in front of the @ of an address (RFC 5322 section 3.2.3), or be part of a character that is not ASCII.
+static bool is_local(unsigned char c)
+{
+    return ascii_is_alnum(c) || c >= 128 || (c && strchr("!#$%&'*+-/=?^_`{|}~.", c));
+}
+
+// Whatever looks like an address loses its local part, replies of hosts included.
+static void mask(struct buf *text)
+{
+    struct buf out;
+    buf_init(&out, text->max);
+    for (size_t i = 0; i < text->len; i++) {
+        size_t kept = out.len;
+        while (text->data[i] == '@' && kept && is_local(out.data[kept - 1]))
+            kept--;
+        if (kept < out.len) {
+            buf_cut(&out, kept);
+            buf_adds(&out, "***");
+        }
+        buf_addc(&out, (char)text->data[i]);
+    }
+    buf_move(text, &out);
+}
+
 void story_say(struct story *s, const char *head, enum story_mood mood)
 {
+    if (s->options.mask)
+        mask(&s->text);
     struct story_line line = {s->at_ms, head, mood, buf_text(&s->text)};
     if (s->text.len)
         s->options.line(&line, s->options.arg);
@@ -49,11 +75,7 @@ void story_day(struct buf *out, int64_t seconds)
 
 void story_address(struct story *s, const char *address)
 {
-    const char *at = strrchr(address, '@');
-    if (s->options.mask && at)
-        story_part(s, "***%s", at);
-    else
-        buf_adds(&s->text, address[0] ? address : "<>");
+    buf_adds(&s->text, address[0] ? address : "<>");
 }
 
 void story_reply(struct story *s, const char *reply)

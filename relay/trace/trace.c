@@ -21,9 +21,9 @@ struct trace {
     struct buf waiting;
     uint64_t lost; // for want of room
     struct ring_options options;
-    char *directory; // of the options
-    bool changed;    // the options are others than the thread knows
-    bool hurry;      // somebody waits for what is written
+    char *directory, *beside; // of the options
+    bool changed;             // the options are others than the thread knows
+    bool hurry;               // somebody waits for what is written
     bool running, closing;
     pthread_t thread;
     struct store *store;       // the thread's
@@ -126,8 +126,7 @@ static bool trace_turn(struct trace *t)
     if (t->waiting.len)
         trace_wait(t, TRACE_GATHER_MS);
     bool last = t->closing, changed = t->changed;
-    struct ring_options options = t->options;
-    options.directory = mem_dup(t->options.directory);
+    struct ring_options options = t->options; // its texts never change
     struct buf queue;
     buf_init(&queue, t->waiting.max);
     buf_move(&queue, &t->waiting);
@@ -140,7 +139,6 @@ static bool trace_turn(struct trace *t)
     trace_tell_lost(t, lost);
     report(t);
     buf_free(&queue);
-    free((char *)(uintptr_t)options.directory);
     pthread_mutex_lock(&t->lock);
     if (!t->waiting.len) {
         t->hurry = false;
@@ -191,12 +189,15 @@ void trace_reload(struct trace *t, const struct config *config)
     if (!t || !config->trace.directory[0])
         return;
     pthread_mutex_lock(&t->lock);
-    if (!t->directory) // a change of place waits for the next start, as the state's does
+    if (!t->directory) { // a change of place waits for the next start, as the state's does
         t->directory = mem_dup(config->trace.directory);
+        t->beside = config->spool ? mem_dup(config->spool) : NULL;
+    }
     t->options = (struct ring_options){.directory = t->directory,
                                        .size = config->trace.size,
                                        .keep = config->trace.keep,
-                                       .reserve = config->limits.disk_reserve};
+                                       .reserve = config->limits.disk_reserve,
+                                       .beside = t->beside};
     t->changed = true;
     begin_thread(t);
     atomic_store(&t->on, t->running && config->trace.size > 0);
@@ -236,6 +237,7 @@ void trace_free(struct trace *t)
     pthread_cond_destroy(&t->emptied);
     pthread_mutex_destroy(&t->lock);
     free(t->directory);
+    free(t->beside);
     free(t);
 }
 

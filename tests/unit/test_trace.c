@@ -394,7 +394,7 @@ static void what_is_older_than_keep_goes_but_not_for_a_clock_that_jumped(void **
     (void)state;
     const int64_t day = 86400000, then = 1790000000000;
     struct why why;
-    struct ring_options options = {config.trace.directory, 1 << 24, 7 * 86400000ull, 0};
+    struct ring_options options = {config.trace.directory, 1 << 24, 7 * 86400000ull, 0, NULL};
     trace_stop(trace);
     clock_fix(then);
     struct ring *ring = ring_open(&options, &why);
