@@ -112,13 +112,12 @@ def test_case_343_a_full_disk_costs_traces_alone_and_heals(lab):
     relay = lab.relay(trace={"directory": small + "/trace", "size": "1GiB"}).start()
     first = relay.send("a@dest.test")
     ended(relay, first)
-    with open(small + "/filler", "wb") as f:
-        try:
-            while True:
-                f.write(b"x" * 4096)
-                f.flush()
-        except OSError:
+    filler = os.open(small + "/filler", os.O_WRONLY | os.O_CREAT)
+    try:
+        while os.write(filler, b"x" * 4096):
             pass
+    except OSError:
+        os.close(filler)
     count = 0
     while not relay.events("alarm", what="trace"):
         relay.send(f"u{count}@dest.test")
