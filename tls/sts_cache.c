@@ -448,6 +448,51 @@ enum sts_wait sts_cache_waits(struct sts_cache *cache, const char *domain, uint6
     return e ? waits[e->work] : STS_RESTS;
 }
 
+// At most once a minute a domain: what others say is no reason to ask a stranger's server more often.
+static void look_oneself(struct entry *e)
+{
+    if (e->work != IDLE || !waited(e->looked_s, LOOK_AGAIN_S))
+        return;
+    char name[300];
+    snprintf(name, sizeof name, "_mta-sts.%s", e->domain);
+    e->looked_s = clock_s();
+    e->forced = true;
+    dns_forget(e->cache->options.dns, name);
+    sts_cache_look(e);
+}
+
+static void hear_policy(struct entry *e, const struct sts_row *row, const struct sts_policy *policy)
+{
+    bool held = in_force(e), enforced = held && e->view.mode == STS_ENFORCE;
+    bool same = held && strcmp(e->view.id, row->id) == 0 && e->view.text &&
+                strcmp(e->view.text, policy->text) == 0;
+    if (held && row->fetched_s <= e->view.fetched_s)
+        return;
+    if (enforced && !same) {
+        look_oneself(e);
+        return;
+    }
+    if (e->work != IDLE || policy->mode != STS_ENFORCE)
+        return; // what is being asked here will say; and nothing is no demand
+    if (same && e->view.expires_s > row->expires_s)
+        return;
+    adopt(e, row->id, policy, row->fetched_s);
+    e->view.expires_s = row->expires_s;
+    e->view.source = STS_FROM_CACHE;
+    keep(e);
+}
+
+void sts_cache_hear(struct sts_cache *cache, const struct sts_row *row)
+{
+    struct sts_policy policy;
+    struct why why;
+    if (row->expires_s <= clock_s() || row->fetched_s > clock_s() ||
+        sts_policy_parse(span_text(row->text), &policy, &why) < 0)
+        return;
+    hear_policy(sts_cache_find(cache, row->domain), row, &policy);
+    sts_policy_free(&policy);
+}
+
 void sts_cache_each(struct sts_cache *cache,
                     void (*fn)(const char *domain, const struct sts_view *view, void *arg),
                     void *arg)

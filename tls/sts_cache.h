@@ -45,6 +45,11 @@ void sts_cache_close(struct sts_cache *cache); // no callback comes any more
 // A row from disk, at start.
 void sts_cache_restore(struct sts_cache *cache, const struct sts_row *row);
 
+// A policy that another relay of ours fetched, and vouches for. It may only raise what is demanded here: enforce where
+// nothing is in force or less is, or the same policy for longer. What would lower or change a demand is looked up and
+// fetched here first (RFC 8461 section 5.1). Kept as a fetched one is.
+void sts_cache_hear(struct sts_cache *cache, const struct sts_row *row);
+
 // What MTA-STS says of the domain now. One callback, never inside the call; the view is the cache's, copy
 // to keep. mode -1: no policy.
 typedef void sts_fn(const struct sts_view *view, void *arg);

@@ -17,11 +17,13 @@
 #include "relay/fleet/node.h"
 #include "relay/fleet/schema.h"
 #include "relay/fleet/session.h"
+#include "relay/fleet/share.h"
 #include "relay/fleet/target.h"
 #include "relay/log/json.h"
 #include "relay/log/log.h"
 
 #define BEAT_MS    5000    // how often a node says that it lives, and looks at the others
+#define LOOK_MS    1000    // how often changes are looked for; a notification only hurries it
 #define RETRY_MS   1000    // after the first failure; doubles
 #define RETRY_MOST 30000   // up to this
 #define TELL_MS    3600000 // how often the same trouble is told again within an episode
@@ -35,8 +37,11 @@ struct fleet {
     pthread_t thread;
     int stop; // an eventfd: written to when all is to end
     // the thread's own
-    struct session *session;
-    uint64_t beat_at, retry_at, retry_ms;
+    struct session *session,
+        *ear; // ear: notifications; NULL: there are none, and changes come a second late
+    struct share share;
+    bool running; // the thread
+    uint64_t beat_at, look_at, retry_at, retry_ms;
     bool told; // of the present trouble
     // what others look at
     pthread_mutex_t lock;
@@ -81,7 +86,8 @@ static void tell_trouble(struct fleet *f, const struct why *why)
 static void note_down(struct fleet *f, const struct why *why)
 {
     session_close(f->session);
-    f->session = NULL;
+    session_close(f->ear);
+    f->session = f->ear = NULL;
     f->retry_at = clock_mono_ms() + f->retry_ms / 2 + random_below(f->retry_ms);
     f->retry_ms = f->retry_ms * 2 < RETRY_MOST ? f->retry_ms * 2 : RETRY_MOST;
     pthread_mutex_lock(&f->lock);
@@ -106,6 +112,16 @@ static void note_view(struct fleet *f, struct node_view *view)
     f->state.synchronous = view->synchronous;
     pthread_mutex_unlock(&f->lock);
     json_decref(former);
+}
+
+static void note_share(struct fleet *f)
+{
+    pthread_mutex_lock(&f->lock);
+    f->state.behind = f->share.behind;
+    f->state.waiting = (int64_t)f->share.waiting;
+    f->state.received = f->share.received;
+    f->state.sent = f->share.sent;
+    pthread_mutex_unlock(&f->lock);
 }
 
 static bool ending(const struct fleet *f)
@@ -140,12 +156,24 @@ static int open_session(struct fleet *f, int *exit_status, struct why *why)
     return f->session ? fleet_join(f, exit_status, why) : -1;
 }
 
+// Beside the other one, on the same server. Without it nothing is lost but a second.
+static void listen_there(struct fleet *f)
+{
+    struct why why;
+    f->ear = session_open(&f->target, f->host, f->stop, &why);
+    if (f->ear && session_script(f->ear, "LISTEN " SHARE_CHANNEL, &why) == 0)
+        return;
+    session_close(f->ear);
+    f->ear = NULL;
+}
+
 static void fleet_connect(struct fleet *f)
 {
     int status;
     struct why why;
-    if (open_session(f, &status, &why) == 0) {
-        f->beat_at = 0;
+    if (open_session(f, &status, &why) == 0 && share_meet(&f->share, f->session, &why) == 0) {
+        listen_there(f);
+        f->beat_at = f->look_at = 0;
         note_up(f);
     } else if (!ending(f)) {
         note_down(f, &why);
@@ -160,7 +188,9 @@ static int fleet_beat(struct fleet *f, struct why *why)
     const struct node_news news = {.program = WAXWING_VERSION,
                                    .hostname = f->hostname,
                                    .fingerprint = fingerprint,
-                                   .started_ms = f->started_ms};
+                                   .started_ms = f->started_ms,
+                                   .taken = f->share.taken,
+                                   .waiting = (int64_t)f->share.waiting};
     struct node_view view = {0};
     int rc = node_tell(f->session, &f->self, &news, why) == NODE_JOINED
                  ? node_look(f->session, f->name, fingerprint, &view, why)
@@ -173,13 +203,49 @@ static int fleet_beat(struct fleet *f, struct why *why)
     return rc;
 }
 
+static int fleet_share(struct fleet *f, struct why *why)
+{
+    bool more = false;
+    int rc = share_turn(&f->share, f->session, f->self.number, &more, why);
+    f->look_at = clock_mono_ms() + (more ? 0 : LOOK_MS);
+    note_share(f);
+    return rc;
+}
+
 static void fleet_turn(struct fleet *f)
 {
     struct why why;
     if (!f->session && clock_mono_ms() >= f->retry_at)
         fleet_connect(f);
-    if (f->session && clock_mono_ms() >= f->beat_at && fleet_beat(f, &why) < 0 && !ending(f))
+    int rc = 0;
+    if (f->session && clock_mono_ms() >= f->look_at)
+        rc = fleet_share(f, &why);
+    if (rc == 0 && f->session && clock_mono_ms() >= f->beat_at)
+        rc = fleet_beat(f, &why);
+    if (rc < 0 && !ending(f))
         note_down(f, &why);
+}
+
+static uint64_t due_at(const struct fleet *f)
+{
+    if (!f->session)
+        return f->retry_at;
+    return f->beat_at < f->look_at ? f->beat_at : f->look_at;
+}
+
+static void fleet_wait(struct fleet *f)
+{
+    uint64_t due = due_at(f), now = clock_mono_ms();
+    struct pollfd fds[2] = {{f->stop, POLLIN, 0}, {f->ear ? session_fd(f->ear) : -1, POLLIN, 0}};
+    if (due <= now || poll(fds, 2, (int)(due - now)) <= 0 || !fds[1].revents)
+        return;
+    bool broken;
+    if (session_notified(f->ear, &broken))
+        f->look_at = 0;
+    if (broken) {
+        session_close(f->ear);
+        f->ear = NULL;
+    }
 }
 
 static void *fleet_run(void *arg)
@@ -187,10 +253,7 @@ static void *fleet_run(void *arg)
     struct fleet *f = arg;
     while (!ending(f)) {
         fleet_turn(f);
-        uint64_t due = f->session ? f->beat_at : f->retry_at, now = clock_mono_ms();
-        struct pollfd fd = {f->stop, POLLIN, 0};
-        if (due > now)
-            poll(&fd, 1, (int)(due - now));
+        fleet_wait(f);
     }
     return NULL;
 }
@@ -200,6 +263,7 @@ static void *fleet_run(void *arg)
 static void fleet_free(struct fleet *f)
 {
     session_close(f->session);
+    session_close(f->ear);
     target_free(&f->target);
     if (f->stop >= 0)
         close(f->stop);
@@ -265,12 +329,24 @@ struct fleet *fleet_open(struct config *config, int64_t started_ms, int *exit_st
     }
     f->state.number = f->self.number;
     id_node(f->self.number);
-    if (rc == 0 && pthread_create(&f->thread, NULL, fleet_run, f) != 0)
-        rc = why_set(why, WHY_OURS, "4.3.0", "the fleet's thread cannot be started");
+    atomic_store(&f->share.ban_ms, config->auth.ban);
     if (rc == 0)
         return f;
     fleet_free(f);
     return NULL;
+}
+
+int fleet_start(struct fleet *f, const struct fleet_doors *doors, struct why *why)
+{
+    f->share.state = doors->state;
+    f->share.routes = doors->routes;
+    f->share.bans = doors->bans;
+    f->share.suppress = doors->suppress;
+    // The first turn meets the database anew: it may have been another one's when the number was given.
+    session_close(f->session);
+    f->session = NULL;
+    f->running = pthread_create(&f->thread, NULL, fleet_run, f) == 0;
+    return f->running ? 0 : why_set(why, WHY_OURS, "4.3.0", "the fleet's thread cannot be started");
 }
 
 void fleet_reload(struct fleet *f, struct config *config)
@@ -282,6 +358,7 @@ void fleet_reload(struct fleet *f, struct config *config)
     char *former = f->fingerprint;
     f->fingerprint = fingerprint;
     pthread_mutex_unlock(&f->lock);
+    atomic_store(&f->share.ban_ms, config->auth.ban);
     free(former);
 }
 
@@ -290,7 +367,8 @@ void fleet_close(struct fleet *f)
     if (!f)
         return;
     eventfd_write(f->stop, 1);
-    pthread_join(f->thread, NULL);
+    if (f->running)
+        pthread_join(f->thread, NULL);
     fleet_free(f);
 }
 
@@ -313,6 +391,10 @@ static json_t *describe(const struct fleet *f)
     json_object_set_new(j, "connected", json_boolean(s->connected));
     json_object_set_new(j, "since", json_integer(s->since_ms / 1000));
     json_object_set_new(j, "trouble", json_text(s->trouble));
+    json_object_set_new(j, "behind", json_integer(s->behind));
+    json_object_set_new(j, "waiting", json_integer(s->waiting));
+    json_object_set_new(j, "received", json_integer((json_int_t)s->received));
+    json_object_set_new(j, "sent", json_integer((json_int_t)s->sent));
     json_object_set_new(j, "standbys", s->standbys < 0 ? json_null() : json_integer(s->standbys));
     json_object_set_new(j, "synchronous",
                         s->standbys < 0 ? json_null() : json_integer(s->synchronous));

@@ -33,6 +33,16 @@ static const char *const additions[SCHEMA_VERSION + 1] = {
           " taken bigint NOT NULL DEFAULT 0,"
           " waiting bigint NOT NULL DEFAULT 0);"
           "INSERT INTO waxwing.fleet(version) VALUES(1);",
+    // What nodes tell each other (relay/fleet/fact.h). body NULL: the row was taken out.
+    [2] = "CREATE TABLE waxwing.fact("
+          " kind smallint NOT NULL,"
+          " key text NOT NULL CHECK(length(key) BETWEEN 1 AND 1024),"
+          " body text CHECK(length(body) <= 90000),"
+          " at bigint NOT NULL,"
+          " node smallint NOT NULL,"
+          " seq bigint NOT NULL,"
+          " PRIMARY KEY(kind, key));"
+          "CREATE UNIQUE INDEX fact_seq ON waxwing.fact(seq);",
 };
 
 static enum schema_state schema_other(struct why *why, int64_t found)

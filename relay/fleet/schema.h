@@ -6,7 +6,7 @@
 
 #include "relay/fleet/session.h"
 
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 #define SCHEMA_ID      37 // bytes of the database's own name, a UUID
 
 enum schema_state {

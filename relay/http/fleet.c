@@ -105,6 +105,11 @@ void metrics_print_fleet(const struct metrics *m, struct buf *out)
                  "Changes of this node that it has not shared yet.");
     series_gauge(out, "waxwing_fleet_standbys", s.standbys < 0 ? 0 : s.standbys,
                  "Servers that follow the fleet's database.");
+    series_describe(out, "waxwing_fleet_changes_total", "counter",
+                    "Changes that went out to the fleet and came in from it.");
+    series_value(out, "waxwing_fleet_changes_total", "direction", "sent", NULL, NULL, s.sent);
+    series_value(out, "waxwing_fleet_changes_total", "direction", "received", NULL, NULL,
+                 s.received);
     series_counter(out, "waxwing_fleet_failures_total", s.statements_failed,
                    "Connections and statements of the fleet that failed.");
 }

@@ -330,3 +330,37 @@ uint64_t bans_lift(struct bans *b, const char *name, const char *by)
     pthread_mutex_unlock(&b->lock);
     return n;
 }
+
+// ---- what other relays know
+
+void bans_hear(struct bans *b, const struct ban *ban, uint64_t most_ms)
+{
+    int64_t left = ban->until_ms - clock_ms();
+    if (left <= 0 || !most_ms)
+        return;
+    uint64_t now = clock_mono_ms(),
+             ends = now + ((uint64_t)left < most_ms ? (uint64_t)left : most_ms);
+    pthread_mutex_lock(&b->lock);
+    struct tried *t = find_or_add(b, ban->kind, ban->name);
+    if (!holds(t, now)) {
+        t->ends_ms = ends;
+        t->since_ms = ban->since_ms;
+        t->count = t->least = ban->failures;
+        log_ban("ban", ban->kind, t, "the fleet");
+        bans_keep(b, ban->kind, t, false);
+        if (ban->kind == BAN_USER)
+            keep_homes(b, ban->name);
+    }
+    pthread_mutex_unlock(&b->lock);
+}
+
+void bans_hear_lifted(struct bans *b, enum ban_kind kind, const char *name, int64_t until_ms)
+{
+    pthread_mutex_lock(&b->lock);
+    struct tried *t = bans_find(b, kind, name);
+    if (t && holds(t, clock_mono_ms()) && t->since_ms <= until_ms) {
+        bans_keep(b, kind, t, true);
+        lift_one(b, kind, t, "the fleet");
+    }
+    pthread_mutex_unlock(&b->lock);
+}

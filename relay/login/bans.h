@@ -47,4 +47,9 @@ void bans_each(struct bans *bans, void (*fn)(void *arg, const struct ban *ban), 
 // did it.
 uint64_t bans_lift(struct bans *bans, const char *name, const char *by);
 
+// A ban that began on another relay of the fleet, for at most most_ms from now; one that lasts longer here stays. And one
+// that was lifted there: what began at `until_ms` or before.
+void bans_hear(struct bans *bans, const struct ban *ban, uint64_t most_ms);
+void bans_hear_lifted(struct bans *bans, enum ban_kind kind, const char *name, int64_t until_ms);
+
 #endif

@@ -251,9 +251,7 @@ void routes_fetch(struct routes *routes, struct inbox *loop_inbox, const char *d
 
 // ---- learning and forgetting
 
-// A route planned before would demand too little.
-static bool demands_more(const struct config *config, enum memory_owes owes,
-                         enum memory_owes before)
+bool routes_demand_more(const struct config *config, enum memory_owes owes, enum memory_owes before)
 {
     const struct cfg_delivery *d = &config->delivery;
     if (d->memory == MEMORY_OFF || owes <= before)
@@ -274,7 +272,7 @@ static void ask_run_learn(struct item *item)
     if (tls_memory_learn(memory, domain, q->host, q->owes, q->dane, clock_s(),
                          routes->setup->config->delivery.memory_days))
         state_keep_memory(routes->relay->state, domain, tls_memory_row(memory, domain, q->host));
-    if (demands_more(routes->setup->config, q->owes, before))
+    if (routes_demand_more(routes->setup->config, q->owes, before))
         routes_mark_stale(routes, domain); // planned when less was known
     drop(q);
 }

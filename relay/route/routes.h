@@ -7,6 +7,8 @@
 #include "relay/worker/relay.h"
 #include "relay/route/route.h"
 #include "relay/route/wish.h"
+#include "tls/memory.h"
+#include "tls/sts_cache.h"
 
 struct routes_options {
     struct relay *relay;
@@ -47,6 +49,15 @@ void routes_policies(struct routes *routes, struct inbox *loop_inbox, routes_jso
 // Fetches the MTA-STS policy whatever the id says.
 void routes_fetch(struct routes *routes, struct inbox *loop_inbox, const char *domain,
                   routes_json_fn *fn, void *arg);
+// What another relay of the fleet fetched, what a host proved there, and that somebody made it forget that: what was
+// seen at `until_ms` or before. Each may only raise what this relay demands, but for the last, which an operator meant.
+// Copied; any thread. (relay/route/heard.c)
+void routes_hear_policy(struct routes *routes, const struct sts_row *row);
+void routes_hear_memory(struct routes *routes, const char *domain, const struct memory_row *row);
+void routes_hear_forgotten(struct routes *routes, const char *domain, const char *host,
+                           int64_t until_ms);
+void routes_heard(
+    struct routes *routes); // returns when all of it is done; blocks, not on this thread
 // Forgets TLS memory of the domain.
 void routes_forget(struct routes *routes, struct inbox *loop_inbox, const char *domain,
                    routes_json_fn *fn, void *arg);

@@ -58,6 +58,9 @@ bool entry_concerns(const struct route_entry *e, const char *domain);
 void routes_mark_stale(struct routes *routes, const char *domain);
 
 // relay/route/ask.c
+// A route planned when the memory owed `before` would demand too little.
+bool routes_demand_more(const struct config *config, enum memory_owes owes,
+                        enum memory_owes before);
 void routes_drop_asked(struct routes *routes); // on close
 
 #endif

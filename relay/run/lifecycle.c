@@ -23,6 +23,7 @@
 #include "relay/submit/server.h"
 #include "relay/state/reports.h"
 #include "relay/state/secret.h"
+#include "relay/state/shared.h"
 #include "relay/state/state.h"
 #include "relay/suppress/suppress.h"
 #include "relay/trace/trace.h"
@@ -279,6 +280,17 @@ static void start_workers(struct relay *relay, struct setup *setup, const int *f
     }
 }
 
+// When all whose knowledge is shared are there; without a fleet nothing is marked as changed any more.
+static void start_fleet(struct relay *relay)
+{
+    const struct fleet_doors doors = {relay->state, relay->routes, relay->bans, relay->suppress};
+    struct why why;
+    if (!relay->fleet)
+        state_shared_end(relay->state);
+    else if (fleet_start(relay->fleet, &doors, &why) < 0)
+        log_alarm("fleet", why.reason, "%s", why.text);
+}
+
 int lifecycle_start(struct relay *relay, struct setup *setup, const int *fds, int *exit_status,
                     struct why *why)
 {
@@ -299,6 +311,7 @@ int lifecycle_start(struct relay *relay, struct setup *setup, const int *fds, in
     for (size_t i = 0; i < recovered.n; i++)
         worker_call(relay->workers[i % relay->nworkers], lifecycle_add_recovered, recovered.at[i]);
     free(recovered.at);
+    start_fleet(relay);
     return 0;
 }
 

@@ -14,7 +14,7 @@
 #include "relay/base/mem.h"
 #include "relay/log/log.h"
 
-#define STATE_VERSION 7
+#define STATE_VERSION 8
 #define STATE_OWNER   0x57585731 // application_id: "WXW1"
 #define BUSY_MS       5000       // waiting for another process's lock
 
@@ -95,6 +95,11 @@ static const char *const additions[STATE_VERSION + 1] = {
         " cipher_good TEXT, cipher_now TEXT, cipher_ms INTEGER,"
         " PRIMARY KEY(domain, host)) WITHOUT ROWID;"
         "CREATE INDEX recent_used ON recent(used_ms);",
+    // Rows that changed since a fleet heard of them, and how far this relay has listened (relay/state/shared.h).
+    [8] = "CREATE TABLE shared_mark(seq INTEGER PRIMARY KEY AUTOINCREMENT, kind INTEGER NOT NULL,"
+          " key TEXT NOT NULL, gone INTEGER NOT NULL, at_ms INTEGER NOT NULL, UNIQUE(kind, key));"
+          "CREATE TABLE shared_fleet(one INTEGER PRIMARY KEY CHECK(one = 1), id TEXT NOT NULL,"
+          " seq INTEGER NOT NULL);",
 };
 
 enum db_result db_judge(struct state_db *db, const char *doing, struct why *why)

@@ -255,6 +255,33 @@ bool suppress_remove(struct suppress *s, const char *sender, const char *address
     return found;
 }
 
+// Until when something lasts, for comparing.
+static int64_t suppress_end(int64_t until_ms)
+{
+    return until_ms ? until_ms : INT64_MAX;
+}
+
+void suppress_hear(struct suppress *s, const struct suppressed_row *row)
+{
+    pthread_rwlock_rdlock(&s->lock);
+    const struct suppress_entry *e = table_get(s->kept, row->sender, row->address);
+    bool longer = !e || suppress_end(row->until_ms) > suppress_end(e->until_ms);
+    pthread_rwlock_unlock(&s->lock);
+    if (longer && suppress_end(row->until_ms) > clock_ms())
+        suppress_add(s, row, 1);
+}
+
+void suppress_hear_removed(struct suppress *s, const char *sender, const char *address,
+                           int64_t until_ms)
+{
+    pthread_rwlock_rdlock(&s->lock);
+    const struct suppress_entry *e = table_get(s->kept, sender, address);
+    bool meant = e && e->since_ms <= until_ms;
+    pthread_rwlock_unlock(&s->lock);
+    if (meant)
+        suppress_remove(s, sender, address);
+}
+
 void suppress_bounced(struct suppress *s, const char *from, const char *address, const char *domain,
                       const struct why *why)
 {

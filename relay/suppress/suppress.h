@@ -51,6 +51,11 @@ int suppress_name(struct span text, char out[static SUPPRESS_NAME], struct why *
 size_t suppress_add(struct suppress *s, const struct suppressed_row *rows, size_t n);
 bool suppress_remove(struct suppress *s, const char *sender,
                      const char *address); // false: was not there
+// What another relay of the fleet has on its list; it may only lengthen what is here. And what was taken out there: an
+// entry that began at `until_ms` or before.
+void suppress_hear(struct suppress *s, const struct suppressed_row *row);
+void suppress_hear_removed(struct suppress *s, const char *sender, const char *address,
+                           int64_t until_ms);
 size_t suppress_count(struct suppress *s);
 // Up to n entries behind *mark (0: from the first), by age; *mark moves on. False: there are no more. Those of files are
 // not among them. `each` is called under the lock and is quick.

@@ -17,19 +17,24 @@ ROLE, PASSWORD = "waxwing", "kestrel"
 class Postgres:
     """The superuser comes in over the socket without a password, the role of the nodes over TCP with one."""
 
-    def __init__(self, lab, port=5432, address="127.0.0.1", follows=None, certificate=None, **settings):
+    def __init__(self, lab, port=5432, address="127.0.0.1", follows=None, certificate=None, small=False, **settings):
         self.lab, self.port, self.address = lab, port, address
         self.folder = lab.folder("postgres")
         self.data = os.path.join(self.folder, "data")
         postgres = pwd.getpwnam("postgres")
         os.chown(self.folder, postgres.pw_uid, postgres.pw_gid)
-        self.process = None
+        self.process, more = None, []
+        if small:  # all but what is written ahead lies on a disk that can be filled
+            os.mkdir(self.data)
+            must(["mount", "-t", "tmpfs", "-o", f"size=90m,mode=700,uid={postgres.pw_uid},gid={postgres.pw_gid}", "tmpfs", self.data])
+            lab.at_end(lambda: must(["umount", "-l", self.data]))
+            more = ["--waldir", os.path.join(self.folder, "wal")]
         if follows:
             must([*AS, f"{BIN}/pg_basebackup", "-h", follows.folder, "-p", follows.port, "-U", "postgres", "-D", self.data,
                   "-R", "-X", "stream", "-c", "fast", "--no-sync"])
         else:
             must([*AS, f"{BIN}/initdb", "-D", self.data, "-U", "postgres", "--no-sync", "--no-locale", "-E", "UTF8",
-                  "--auth-local=trust", "--auth-host=scram-sha-256"], cwd="/")
+                  "--auth-local=trust", "--auth-host=scram-sha-256", *more], cwd="/")
         self.configure(port=port, listen_addresses=f"'{address}'", unix_socket_directories=f"'{self.folder}'",
                        fsync="off", max_connections=40, shared_buffers="16MB", **settings)
         if certificate:
@@ -81,6 +86,18 @@ class Postgres:
     def close(self):
         if self.process and self.process.alive():
             self.kill()
+
+    def fill(self):
+        """Its disk, to the last byte."""
+        with open(os.path.join(self.data, "filler"), "wb", buffering=0) as f:
+            try:
+                while f.write(b"x" * 65536):
+                    pass
+            except OSError:
+                pass
+
+    def empty(self):
+        os.unlink(os.path.join(self.data, "filler"))
 
     # --- asking ---
 

@@ -263,6 +263,34 @@ static void case_240_no_clock_makes_a_ban_longer_than_it_is(void **state)
     clock_release();
 }
 
+// Another relay's ban holds here as long as one of our own may, and one that holds is none the shorter.
+static void case_499_bans_of_other_relays_hold_and_are_lifted(void **state)
+{
+    (void)state;
+    const struct sockaddr *a = address("192.0.2.1");
+    struct ban heard = {BAN_CLIENT, "192.0.2.1", clock_ms(), clock_ms() + 90000, 3};
+    bans_hear(b, &heard, 0); // nobody is banned here
+    assert_false(bans_client(b, a));
+    heard.until_ms = clock_ms() - 1;
+    bans_hear(b, &heard, 60000); // over
+    assert_false(bans_client(b, a));
+    heard.until_ms = clock_ms() + 90000;
+    bans_hear(b, &heard, 60000);
+    assert_true(bans_client(b, a));
+    heard.until_ms = clock_ms() + 1000;
+    bans_hear(b, &heard, 60000);
+    clock_mono_advance(59000);
+    assert_true(bans_client(b, a));
+    bans_hear_lifted(b, BAN_CLIENT, "192.0.2.1", heard.since_ms - 1); // an older one was
+    bans_hear_lifted(b, BAN_USER, "192.0.2.1", heard.since_ms);
+    assert_true(bans_client(b, a));
+    bans_hear_lifted(b, BAN_CLIENT, "192.0.2.1", heard.since_ms);
+    assert_false(bans_client(b, a));
+    bans_hear(b, &heard, 60000);
+    clock_mono_advance(1000);
+    assert_false(bans_client(b, a));
+}
+
 int main(void)
 {
 #define STORY(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -276,6 +304,7 @@ int main(void)
         STORY(lifting_forgets_the_failures_too),
         STORY(who_is_banned_does_not_make_it_longer),
         STORY(what_strangers_choose_is_bounded),
+        STORY(case_499_bans_of_other_relays_hold_and_are_lifted),
         DISK(case_239_a_ban_survives_a_restart_and_a_lifted_one_does_not),
         DISK(a_success_ends_a_ban_on_disk_too),
         DISK(case_240_no_clock_makes_a_ban_longer_than_it_is),
