@@ -81,7 +81,8 @@ int outcome_reply(struct why *why, enum smtp_stage stage, const struct smtp_repl
     why_host(why, host);
     why_reply(why, text);
     enum act act = acts[reply_meaning(reply->code, status, span_text(text)).class];
-    if (act != ACT_NONE)
+    // Before MAIL the host knows no sender, whatever the status says.
+    if (act != ACT_NONE && !(act == ACT_SENDER && stage < STAGE_MAIL))
         why->act = act;
     return -1;
 }

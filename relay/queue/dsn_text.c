@@ -201,12 +201,15 @@ static void row_text(const struct dsn *dsn, const struct dsn_row *row, struct bu
     buf_adds(out, "\r\n");
 }
 
-// A policy stands in the way: waiting alone may not help.
+// A policy stands in the way, or a fault on this side: waiting alone may not help.
 static bool is_stopped(const struct dsn *dsn)
 {
-    for (size_t i = 0; i < dsn->nrows; i++)
-        if (dsn->rows[i].why && dsn->rows[i].why->tls != WHY_TLS_NONE)
+    for (size_t i = 0; i < dsn->nrows; i++) {
+        const struct why *why = dsn->rows[i].why;
+        if (why && (why->tls != WHY_TLS_NONE || why->act == ACT_US || why->act == ACT_NETWORK ||
+                    why->act == ACT_SENDER))
             return true;
+    }
     return false;
 }
 
@@ -225,7 +228,7 @@ static const char *opening(const struct dsn *dsn)
                    "again "
                    "until the\n"
                    "date below, but something stands in the way that somebody may have to mend:";
-        return "your message has not been delivered yet. Nothing needs to be done: delivery will "
+        return "your message has not been delivered yet. You need not do anything: delivery will "
                "be\n"
                "tried again and again until the date below. It waits for:";
     case DSN_RELAYED:

@@ -204,6 +204,8 @@ bool site_waits(struct lane *lane, struct why *why)
         why_say(why, SITE_PACED, pace);
     if (!site->lesson)
         return true;
+    if (shut && site->lesson->act != ACT_NONE)
+        why->act = site->lesson->act; // who can mend what shut it
     why_host(why, site->lesson->host);
     why_reply(why, site->lesson->reply);
     if (site->lesson->status[0] == '4')

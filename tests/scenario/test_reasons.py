@@ -324,9 +324,10 @@ def on_their_way(lab):
 
 def test_each_failure_on_the_way_has_its_name_and_its_evidence(lab, on_their_way):
     relay, back = on_their_way
-    known, bad = catalogue(relay), []
+    known, bad, told = catalogue(relay), [], {}
     for case in CASES:
         line = until(lambda c=case: first_failure(relay, c), lambda c=case: f"{c.domain}: {relay.told()}", 60)
+        told[case.to] = line["act"]
         if line.get("why") != case.why or case.evidence not in line["reason"]:
             bad.append((case.why, line.get("why"), line["reason"], line.get("reply")))
         elif not line.get("reply"):
@@ -353,6 +354,8 @@ def test_each_failure_on_the_way_has_its_name_and_its_evidence(lab, on_their_way
         # A host that is left alone for a while is told with what it did.
         assert act and (why == wanted[to] or why == "site-shut" and evidence[to] in " ".join(text.split())), (to, why)
         assert f"Reason: {why}." in text.replace("\r\n", "\n"), text
+        # Who can mend it is who can mend what shut the host.
+        assert act == told[to], (to, why, act, told[to])
 
 
 # --- the relay itself ---

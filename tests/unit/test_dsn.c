@@ -222,13 +222,18 @@ static void a_delay_says_until_when(void **state)
     dsn.kind = DSN_DELAYED;
     why_set(&why, WHY_HOST, "4.4.1", "nobody answers");
     compose();
-    assert_true(has(0, "Nothing needs to be done"));
+    assert_true(has(0, "You need not do anything"));
+    release();
+    why_say(&why, AUTH_NO_MECHANISM);
+    compose();
+    assert_false(has(0, "You need not do anything")); // waiting alone does not give this relay a login
+    assert_true(has(0, "Who can mend it: whoever runs this relay."));
     release();
     why_set(&why, WHY_HOST, "4.7.4", "TLS is demanded");
     why.tls = WHY_STARTTLS_NOT_SUPPORTED;
     why.asker = "default";
     compose();
-    assert_false(has(0, "Nothing needs to be done")); // case 86
+    assert_false(has(0, "You need not do anything")); // case 86
     assert_true(has(0, "can make an exception"));
     assert_true(has(0, "Delivery is given up at Sun, 19 Nov 2023"));
     assert_true(has(1, "Action: delayed\r\nStatus: 4.7.4\r\n"));
@@ -350,13 +355,13 @@ static void case_124_a_delay_says_whether_somebody_must_act(void **state)
     (void)state;
     dsn.kind = DSN_DELAYED;
     compose();
-    assert_non_null(strstr(parts[0], "Nothing needs to be done"));
+    assert_non_null(strstr(parts[0], "You need not do anything"));
     assert_null(strstr(parts[0], "protected"));
     release();
     why_set(&why, WHY_HOST, "4.7.5", "the certificate has expired");
     why.tls = WHY_CERTIFICATE_EXPIRED;
     compose();
-    assert_null(strstr(parts[0], "Nothing needs to be done"));
+    assert_null(strstr(parts[0], "You need not do anything"));
     assert_non_null(strstr(parts[0], "something stands in the way that somebody may have to mend"));
     release();
 }

@@ -58,6 +58,26 @@ static void reply(struct smtp_reply *r, const char *text)
     assert_int_equal(smtp_reply_feed(r, span_text(line), &used, &why), SMTP_REPLY_DONE);
 }
 
+static enum act who_mends(enum smtp_stage stage, const char *text)
+{
+    struct smtp_reply r;
+    struct why why;
+    reply(&r, text);
+    outcome_reply(&why, stage, &r, "mx.example.net");
+    smtp_reply_free(&r);
+    return why.act;
+}
+
+static void before_mail_nobody_is_told_that_the_sender_is_at_fault(void **state)
+{
+    (void)state;
+    assert_int_equal(who_mends(STAGE_GREETING, "554 5.7.1 go away"), ACT_RECEIVER_HOST);
+    assert_int_equal(who_mends(STAGE_EHLO, "554 5.7.1 go away"), ACT_RECEIVER_HOST);
+    assert_int_equal(who_mends(STAGE_AUTH, "554 5.7.1 go away"), ACT_US);
+    assert_int_equal(who_mends(STAGE_MAIL, "554 5.7.1 go away"), ACT_SENDER);
+    assert_int_equal(who_mends(STAGE_FINAL, "554 5.7.1 go away"), ACT_SENDER);
+}
+
 static struct why of(enum smtp_stage stage, const char *text)
 {
     struct smtp_reply r;
@@ -160,6 +180,7 @@ int main(void)
         cmocka_unit_test(only_the_mail_itself_can_fail_for_good),
         cmocka_unit_test(case_42_4xx_and_dns_trouble_never_become_5xx),
         cmocka_unit_test(no_reason_is_success),
+        cmocka_unit_test(before_mail_nobody_is_told_that_the_sender_is_at_fault),
         cmocka_unit_test(case_58_what_is_tried_again_has_class_4),
         cmocka_unit_test(a_reply_touches_what_its_stage_is_about),
         cmocka_unit_test(case_41_too_many_recipients_is_told_from_a_full_mailbox),
