@@ -189,6 +189,12 @@ def going(newcomer):
         assert not os.path.exists(newcomer.path(folder)), folder
 
 
+def installed_anew(newcomer):
+    """What Debian's autopkgtest runs, on a machine that knows nothing of the relay any more."""
+    shutil.copy(os.path.join(TREE, "debian/tests/smoke"), newcomer.path("/root/smoke"))
+    newcomer.does("dpkg -i /root/waxwing_*.deb && sh -eu /root/smoke", lambda text: "\n".join(text.splitlines()[-12:]))
+
+
 def exposure(newcomer):
     """systemd's own judgement of the unit as it is in force."""
     out = newcomer.quietly("systemd-analyze security --no-pager waxwing").stdout
@@ -208,6 +214,7 @@ def main():
         level = exposure(newcomer)
         container(dns, mx, newcomer)
         going(newcomer)
+        installed_anew(newcomer)
     print(f"\nfive commands, a signed message; lintian clean; exposure {level}")
     print("1 passed, 0 failed")
 
