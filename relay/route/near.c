@@ -48,7 +48,7 @@ void near_free(struct near *near)
     free(near);
 }
 
-static struct place *place_of(struct near *near, const char *key)
+static struct place *near_place(struct near *near, const char *key)
 {
     unsigned hash;
     HASH_FUNCTION(key, strlen(key), hash);
@@ -60,7 +60,7 @@ void near_keep(struct near *near, const struct route_wish *wish, struct route *r
     if (route->verdict != ROUTE_DELIVER)
         return;
     char *key = route_wish_key(wish);
-    struct place *p = place_of(near, key);
+    struct place *p = near_place(near, key);
     route_ref(route); // it may be the one that stands there
     empty(p);
     *p = (struct place){key, route, clock_mono_ms()};
@@ -78,7 +78,7 @@ static bool holds(const struct place *p, const struct setup *setup)
 struct route *near_find(struct near *near, const struct route_wish *wish, const struct setup *setup)
 {
     char *key = route_wish_key(wish);
-    struct place *p = place_of(near, key);
+    struct place *p = near_place(near, key);
     bool known = p->key && strcmp(p->key, key) == 0;
     free(key);
     if (!known)

@@ -3,7 +3,7 @@
 """Workloads, each run through Waxwing and through Postfix + OpenDKIM on the same machine: same load generator, same
 sink, same name server, same disk, a sync before each 250, TLS and AUTH in, a signature, TLS out by MX.
 
-usage: bench.py [--quick | --set reference | WORKLOAD...] [--scale F] [--only waxwing|postfix] [--markdown FILE]
+usage: bench.py [--quick | --set reference | WORKLOAD...] [--scale F] [--only waxwing|postfix] [--write]
 """
 import argparse
 import json
@@ -23,13 +23,13 @@ from tests.lab import process, world  # noqa: E402
 from tests.lab.lab import Lab  # noqa: E402
 from tests.lab.wait import until  # noqa: E402
 
-LONGEST = 3600  # seconds that one run of one relay may take
+LONGEST, LONGEST_BY_HAND = 90, 3600  # seconds that one run of one relay may take
 
 
 def compile_tools(folder):
     os.makedirs(folder, exist_ok=True)
     flags = process.must(["pkg-config", "--cflags", "--libs", "gnutls", "libcrypto"]).split()
-    for tool in ("load", "sink", "names", "limits"):
+    for tool in ("load", "sink", "names", "limits", "delay"):
         process.must(["gcc", "-O2", "-std=c17", "-D_GNU_SOURCE", "-I", TREE, f"{HERE}/{tool}.c",
                       f"{HERE}/wire.c", "-o", f"{folder}/{tool}", *flags])
     return folder
@@ -40,6 +40,7 @@ class Bench:
         self.options = options
         self.tools = compile_tools(os.path.join(TREE, "build/bench"))
         self.program = os.path.abspath(os.path.join(options.build, "waxwing"))
+        self.longest = LONGEST_BY_HAND if options.workload else LONGEST
         self.peers = {}  # workload -> what Postfix did
 
     def limits(self):
@@ -98,16 +99,23 @@ class Bench:
         """What the load generator says of it; "domain" and others are its options."""
         done = subprocess.run([f"{self.tools}/load", "127.0.0.1", "587", relay.user, relay.password,
                                f"messages={messages}", *(f"{k}={v}" for k, v in load.items())],
-                              capture_output=True, text=True, timeout=LONGEST, check=False)
+                              capture_output=True, text=True, timeout=self.longest, check=False)
         if done.returncode != 0:
             raise SystemExit(f"bench: {done.stderr}\n{relay.told()}")
         return json.loads(done.stdout)
 
     def sink(self, lab, certificate, messages, work):
-        sink = subprocess.Popen([f"{self.tools}/sink", "0.0.0.0", "25", certificate.chain_file, certificate.key_file,
-                                 str(messages), str(work.recipients)], stdout=subprocess.PIPE, text=True)
+        port = "2525" if work.trip else "25"
+        sink = subprocess.Popen([f"{self.tools}/sink", "0.0.0.0", port, certificate.chain_file, certificate.key_file,
+                                 str(messages), str(work.recipients), *["chunking"] * work.chunking],
+                                stdout=subprocess.PIPE, text=True)
         lab.at_end(lambda: sink.poll() is None and sink.kill())
-        until(lambda: relays.connects("198.51.100.20", 25), "the sink")
+        until(lambda: relays.connects("127.0.0.1", int(port)), "the sink")
+        if work.trip:
+            road = process.Process([f"{self.tools}/delay", "0.0.0.0", "25", "127.0.0.1", port, str(work.trip)],
+                                   os.path.join(lab.root, "delay.log"))
+            lab.at_end(road.kill)
+            until(lambda: "ready" in road.output(), road.output)
         return sink
 
     def drive(self, lab, relay, certificate, messages, work, load):
@@ -124,7 +132,7 @@ class Bench:
             began = time.time()
             relay.try_again()
         try:
-            arrived = json.loads(sink.communicate(timeout=LONGEST)[0])
+            arrived = json.loads(sink.communicate(timeout=self.longest)[0])
         except subprocess.TimeoutExpired:
             sink.send_signal(signal.SIGTERM)
             raise SystemExit(f"bench: {work.name}: not everything arrived: {sink.communicate()[0]}\n{relay.told()}") from None
@@ -208,8 +216,9 @@ HEADINGS = ["workload", "Waxwing /s", "Postfix + OpenDKIM /s", "ratio", "CPU ms"
             "signature / TLS / spool / kernel / rest", "accept p50 / p99 ms", "theirs", "limit /s a core"]
 
 
-def markdown(rows):
-    lines = ["| " + " | ".join(HEADINGS) + " |", "|" + "---|" * len(HEADINGS)]
+def markdown(rows, headings=None):
+    headings = headings or HEADINGS
+    lines = ["| " + " | ".join(headings) + " |", "|" + "---|" * len(headings)]
     return "\n".join(lines + ["| " + " | ".join(r) + " |" for r in rows]) + "\n"
 
 
@@ -240,7 +249,7 @@ def main():
     parser.add_argument("--set", choices=("reference", "all"))
     parser.add_argument("--scale", type=float, default=1, help="so many times as many messages")
     parser.add_argument("--only", choices=("waxwing", "postfix"))
-    parser.add_argument("--markdown", metavar="FILE", help="write the table there")
+    parser.add_argument("--write", action="store_true", help="into tests/bench/RESULTS.md and README.md")
     options = parser.parse_args()
     if options.quick:
         options.scale *= 0.5
@@ -261,10 +270,15 @@ def chosen(options):
 
 def run(options):
     began, bench = time.monotonic(), Bench(options)
-    about, limits, rows, halves = machine(), bench.limits(), [], ""
+    about, limits, rows, halves, failed = machine(), bench.limits(), [], "", []
     print(about, limits_told(limits), "", sep="\n", flush=True)
     for work in chosen(options):
-        ours, theirs = bench.run(work)
+        try:
+            ours, theirs = bench.run(work)
+        except (Exception, SystemExit) as problem:  # the other workloads are worth their time all the same
+            print(f"FAIL {work.name}: {problem!r}"[:3000], flush=True)
+            failed.append(work.name)
+            continue
         rows.append(row(work, ours, theirs, limits))
         tell(work, ours, theirs)
         if ours and theirs and ours.get("half_p50") is not None and work.half:
@@ -273,9 +287,25 @@ def run(options):
                       f"{theirs['half_p50']:.1f} / {theirs['half_p99']:.1f} ms.\n")
     table = markdown(rows) + "\n" + halves
     print("", table, f"{time.monotonic() - began:.0f} seconds", sep="\n")
-    if options.markdown:
-        with open(options.markdown, "w", encoding="utf-8") as f:
-            f.write(report(about, limits, table))
+    if options.write:
+        write(about, limits, rows, table)
+    if failed:
+        raise SystemExit(f"bench: failed: {' '.join(failed)}")
+
+
+def write(about, limits, rows, table):
+    """RESULTS.md whole, and a smaller table between the marks of README.md."""
+    with open(os.path.join(HERE, "RESULTS.md"), "w", encoding="utf-8") as f:
+        f.write(report(about, limits, table))
+    path = os.path.join(TREE, "README.md")
+    with open(path, encoding="utf-8") as f:
+        text = f.read()
+    before, mark, rest = text.partition("<!-- measured -->\n")
+    _, end, after = rest.partition("<!-- /measured -->\n")
+    if not mark or not end:
+        raise SystemExit("bench: README.md has no marks for its table")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(before + mark + markdown([r[:6] for r in rows], HEADINGS[:6]) + end + after)
 
 
 def tell(work, ours, theirs):

@@ -3,7 +3,7 @@
 // recipient too (X-Number, r7@...): each pair is marked, so that what came twice or not at all is seen. When all have
 // come and nothing more came for half a second, or at SIGTERM, it prints one line of JSON and ends.
 //
-// usage: sink ADDRESS PORT CHAIN KEY MESSAGES RECIPIENTS
+// usage: sink ADDRESS PORT CHAIN KEY MESSAGES RECIPIENTS [chunking]
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +19,8 @@
 struct session {
     struct wire wire;
     bool in_data;
-    bool secured;
+    bool in_chunk, chunk_last; // BDAT (RFC 3030)
+    size_t chunk_left;
     char *head;
     size_t head_n;
     long *rcpts; // numbers of this transaction's recipients
@@ -28,11 +29,12 @@ struct session {
 
 static const char hello[] =
     "250-sink.test\r\n250-PIPELINING\r\n250-SIZE 104857600\r\n250-8BITMIME\r\n"
-    "250-ENHANCEDSTATUSCODES\r\n%s250 SMTPUTF8\r\n";
+    "250-ENHANCEDSTATUSCODES\r\n%s%s250 SMTPUTF8\r\n";
 static gnutls_certificate_credentials_t credentials;
 static gnutls_datum_t tickets;
 static unsigned char *seen;
 static long messages, recipients;
+static bool chunking;
 static long unique, copies, transactions, signatures, seals, over_tls, connections, resumed;
 static double ended;
 static volatile sig_atomic_t enough;
@@ -73,7 +75,8 @@ static bool command(struct session *s, const char *line, size_t n)
     char reply[512];
     if (verb_is(line, n, "EHLO") || verb_is(line, n, "HELO")) {
         resumed += w->tls && gnutls_session_is_resumed(w->tls);
-        snprintf(reply, sizeof reply, hello, w->tls ? "" : "250-STARTTLS\r\n");
+        snprintf(reply, sizeof reply, hello, w->tls ? "" : "250-STARTTLS\r\n",
+                 chunking ? "250-CHUNKING\r\n" : "");
         wire_puts(w, reply);
     } else if (verb_is(line, n, "STAR")) {
         return begin_tls(w);
@@ -81,15 +84,23 @@ static bool command(struct session *s, const char *line, size_t n)
         wire_puts(w, "354 go\r\n");
         s->in_data = true;
         s->head_n = 0;
+    } else if (verb_is(line, n, "MAIL")) {
+        s->nrcpts = 0;
+        s->head_n = 0;
+        wire_puts(w, "250 2.1.0 ok\r\n");
+    } else if (verb_is(line, n, "RCPT")) {
+        remember_rcpt(s, line, n);
+        wire_puts(w, "250 2.1.5 ok\r\n");
+    } else if (verb_is(line, n, "BDAT")) {
+        char *rest;
+        s->in_chunk = true;
+        s->chunk_left = strtoul(line + 4, &rest, 10);
+        s->chunk_last = rest[0] == ' ';
     } else if (verb_is(line, n, "QUIT")) {
         wire_puts(w, "221 2.0.0 bye\r\n");
         wire_turn(w);
         return false;
     } else {
-        if (verb_is(line, n, "MAIL"))
-            s->nrcpts = 0;
-        else if (verb_is(line, n, "RCPT"))
-            remember_rcpt(s, line, n);
         wire_puts(w, "250 2.0.0 ok\r\n");
     }
     return true;
@@ -153,6 +164,23 @@ static size_t data(struct session *s)
     return n;
 }
 
+// Bytes of a chunk; returns how many there were.
+static size_t chunk(struct session *s)
+{
+    size_t n = s->chunk_left < s->wire.in_len ? s->chunk_left : s->wire.in_len;
+    keep_head(s, s->wire.in, n);
+    s->chunk_left -= n;
+    return n;
+}
+
+static void chunk_ended(struct session *s)
+{
+    s->in_chunk = false;
+    if (s->chunk_last)
+        arrived(s);
+    wire_puts(&s->wire, "250 2.0.0 taken\r\n");
+}
+
 // Everything that can be done now; false when the connection is over.
 static bool evaluation(struct session *s)
 {
@@ -161,7 +189,9 @@ static bool evaluation(struct session *s)
         bool moved = false;
         size_t n;
         while (!s->wire.shaking && s->wire.in_len > 0) {
-            if (s->in_data) {
+            if (s->in_chunk) {
+                wire_take(&s->wire, chunk(s));
+            } else if (s->in_data) {
                 n = data(s);
                 wire_take(&s->wire, n);
                 if (!n)
@@ -176,6 +206,8 @@ static bool evaluation(struct session *s)
                 if (secure == (s->wire.tls != NULL))
                     wire_take(&s->wire, n);
             }
+            if (s->in_chunk && !s->chunk_left)
+                chunk_ended(s);
             moved = true;
         }
         if (rc != 0)
@@ -232,10 +264,11 @@ static int prepare(char **argv, int *poll)
 
 int main(int argc, char **argv)
 {
-    if (argc != 7) {
-        fprintf(stderr, "usage: sink ADDRESS PORT CHAIN KEY MESSAGES RECIPIENTS\n");
+    if (argc != 7 && argc != 8) {
+        fprintf(stderr, "usage: sink ADDRESS PORT CHAIN KEY MESSAGES RECIPIENTS [chunking]\n");
         return 64;
     }
+    chunking = argc == 8;
     int poll, listener = prepare(argv, &poll);
     while (!enough) {
         struct epoll_event ready[64];

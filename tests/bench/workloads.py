@@ -26,6 +26,7 @@ class Work:
     waiting: int = 0               # so many messages for dead sites are in the queue before
     backlog: bool = False          # all of it is taken while no host answers, and then delivered
     trip: int = 0                  # milliseconds of round trip between the relay and its sites
+    chunking: bool = False         # the hosts offer CHUNKING
     half: bool = False             # once more at half of the rate that was reached: how long accepting takes
 
     @property
@@ -62,6 +63,12 @@ ALL = [
          waxwing={"senders": FORWARDING["senders"]}),
     Work("milter", "4 KiB, shown to a milter (OpenDKIM verifying)", 5000, 1200, milter=True,
          waxwing={"milters": [{"name": "opendkim", "address": "127.0.0.1:8892"}]}),
+    Work("trip50", "4 KiB, 50 ms round trip, 20 connections", 2000, 1000, trip=50, limit="",
+         load={"connections": 100}),
+    Work("flight50", "the same with CHUNKING, 8 in flight", 4000, like="trip50", trip=50, chunking=True, limit="",
+         load={"connections": 100}, waxwing={"delivery": {"connections": {"in_flight": 8}}}),
+    Work("trip200", "4 KiB, 200 ms round trip, 20 connections", 1000, 400, trip=200, limit="",
+         load={"connections": 100}),
     # by hand
     Work("cold", "4 KiB to 2,000 sites, nothing known of any", 2000, 2000, load={"sites": 2000}, sites=2000,
          limit="answers", reference=False),

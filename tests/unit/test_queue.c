@@ -416,8 +416,7 @@ static void case_110_a_clock_that_was_ahead_leaves_nothing_waiting_for_days(void
     clock_fix(now + 3 * 86400000LL);
     uint64_t id = queue_story_accept(&s, queue_story_message("a@us.test", "c@example.test", NULL));
     struct queue_row row = {0};
-    while (queue_story_do(&s, QUEUE_LIST, id, &row) != 1 ||
-           row.attempts == 0) // or between two workers
+    while (queue_story_do(&s, QUEUE_LIST, id, &row) != 1 || row.attempts == 0)
         queue_story_turn(&s);
     clock_release();
     for (unsigned i = 0; i < QUEUE_STORY_WORKERS; i++)
