@@ -180,7 +180,7 @@ bool principal_own_domain(const struct cfg_sender *row, const char *domain)
     return row && pattern_own_domain(row, domain);
 }
 
-static bool is_local(const char *address, const char *name)
+static bool has_local_part(const char *address, const char *name)
 {
     const char *at = strrchr(address, '@');
     return at && span_is_nocase(span_of(address, (size_t)(at - address)), name);
@@ -197,11 +197,11 @@ static bool is_bouncing_host(const struct cfg_sender *row, const char *domain)
 bool principal_bounces(const struct cfg_sender *row, const char *address, const char *domain)
 {
     return is_bouncing_host(row, domain) &&
-           (is_local(address, "MAILER-DAEMON") || is_local(address, "postmaster") ||
-            is_local(address, "double-bounce"));
+           (has_local_part(address, "MAILER-DAEMON") || has_local_part(address, "postmaster") ||
+            has_local_part(address, "double-bounce"));
 }
 
 bool principal_double_bounce(const struct cfg_sender *row, const char *address, const char *domain)
 {
-    return is_bouncing_host(row, domain) && is_local(address, "double-bounce");
+    return is_bouncing_host(row, domain) && has_local_part(address, "double-bounce");
 }

@@ -111,13 +111,13 @@ static uint64_t next_place(const struct store *s)
 }
 
 // Where the piece stands in this file; it is added where it is not there yet.
-static uint64_t place_of(struct store *s, struct trace_piece *piece)
+static uint64_t store_place(struct store *s, struct trace_piece *piece)
 {
     struct place *place;
     HASH_FIND(hh, s->places, piece->digest, PIECE_DIGEST, place);
     if (place)
         return place->offset;
-    uint64_t inner = piece->inner ? place_of(s, piece->inner) : 0;
+    uint64_t inner = piece->inner ? store_place(s, piece->inner) : 0;
     struct buf text;
     piece_text(piece, &text);
     if (piece->inner)
@@ -146,7 +146,7 @@ static void store_compose(struct store *s, const struct trace_frame *frame, stru
     buf_addspan(&s->object, text);
     for (size_t i = 0; i < frame->nrefs; i++) {
         const struct trace_ref *ref = &frame->refs[i];
-        uint64_t place = place_of(s, ref->piece);
+        uint64_t place = store_place(s, ref->piece);
         if (is_listed(ref) && !listed)
             text_open(&s->object, ref->key, '[');
         listed = is_listed(ref);

@@ -10,7 +10,7 @@
 #define REPLY_SHOWN 240 // bytes of a reply that a screen bears
 
 // What may stand in front of the @ of an address (RFC 5322 section 3.2.3), or be part of a character that is not ASCII.
-static bool is_local(unsigned char c)
+static bool in_local_part(unsigned char c)
 {
     return ascii_is_alnum(c) || c >= 128 || (c && strchr("!#$%&'*+-/=?^_`{|}~.", c));
 }
@@ -22,7 +22,7 @@ static void mask(struct buf *text)
     buf_init(&out, text->max);
     for (size_t i = 0; i < text->len; i++) {
         size_t kept = out.len;
-        while (text->data[i] == '@' && kept && is_local(out.data[kept - 1]))
+        while (text->data[i] == '@' && kept && in_local_part(out.data[kept - 1]))
             kept--;
         if (kept < out.len) {
             buf_cut(&out, kept);

@@ -226,7 +226,8 @@ static void a_delay_says_until_when(void **state)
     release();
     why_say(&why, AUTH_NO_MECHANISM);
     compose();
-    assert_false(has(0, "You need not do anything")); // waiting alone does not give this relay a login
+    assert_false(
+        has(0, "You need not do anything")); // waiting alone does not give this relay a login
     assert_true(has(0, "Who can mend it: whoever runs this relay."));
     release();
     why_set(&why, WHY_HOST, "4.7.4", "TLS is demanded");
