@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: ISC
-// The world in which the MTA-STS cache is tested: TXT, the policy host and the clock are what each story says,
-// and stand in for dns/dns.c and tls/https.c.
+// The world of the MTA-STS cache's stories: TXT and the policy host, in the place of dns/dns.c and tls/https.c.
 #ifndef TESTS_UNIT_STS_WORLD_H
 #define TESTS_UNIT_STS_WORLD_H
 
@@ -11,6 +10,7 @@
 #include "tls/sts.h"
 #include "tls/sts_cache.h"
 
+#define CERTIFICATE_ENDS 4102444800 // of every policy host: in the year 2100
 static struct {
     uv_loop_t loop;
     struct inbox *mail;
@@ -120,7 +120,7 @@ struct https_request *https_get(struct https *https, const char *host, const cha
 
 int64_t https_certificate_ends(const struct https_request *r)
 {
-    return r ? 4102444800 : 0; // the year 2100
+    return r ? CERTIFICATE_ENDS : 0;
 }
 
 void https_cancel(struct https_request *r)

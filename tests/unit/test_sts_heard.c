@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include "relay/base/clock.h"
 #include "tests/unit/sts_world.h"
 
 #define NOON    1763726400 // 2025-11-21
