@@ -43,6 +43,14 @@ static bool takes_binary(const struct deliver *d)
            (content_own(d->content) || pool_takes_chunks(c));
 }
 
+// Whoever hands mail in is told beforehand, next time (relay/preflight/preflight.h).
+static void envelope_learn_size(const struct deliver *d)
+{
+    const struct smtp_extensions *ext = &d->link.c->ext;
+    sizes_learn(&d->order.worker->relay->sizes, d->rcpts[0]->recipient->domain,
+                ext->size ? ext->size_max : 0);
+}
+
 static int envelope_fits(const struct deliver *d, struct why *why)
 {
     const struct smtp_extensions *ext = &d->link.c->ext;
@@ -216,6 +224,7 @@ static bool in_step(struct deliver *d)
 enum deliver_state deliver_mail(struct deliver *d)
 {
     struct why why;
+    envelope_learn_size(d);
     if (envelope_fits(d, &why) < 0)
         return deliver_next(d, &why, true);
     if (!deliver_transaction_begin(d))

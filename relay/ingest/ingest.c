@@ -174,6 +174,11 @@ void ingest_longest_line(struct ingest *g, uint64_t octets)
     g->longest_line = octets;
 }
 
+void ingest_octets(struct ingest *g, uint64_t octets)
+{
+    g->octets = octets;
+}
+
 bool ingest_discarded(const struct ingest *g)
 {
     return g->discarded;

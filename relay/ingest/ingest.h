@@ -23,9 +23,10 @@ struct ingest_session {
     const struct principal *principal;
     const struct smtp_forward *forward; // the original client; NULL: nothing was said of one
     const char *helo;
-    const char *client; // "[192.0.2.1]"
-    const char *with;   // "ESMTPSA"
-    const char *tls;    // "TLSv1.3 TLS_AES_256_GCM_SHA384", "" in clear
+    const char *client;        // "[192.0.2.1]"
+    const char *with;          // "ESMTPSA"
+    const struct sizes *sizes; // how much destinations take; NULL: not known
+    const char *tls;           // "TLSv1.3 TLS_AES_256_GCM_SHA384", "" in clear
 };
 
 struct ingest;
@@ -58,6 +59,8 @@ void ingest_change_body(struct ingest *g, struct body_hashes *hashes);
 int ingest_finish(struct ingest *g, struct why *why);
 // The longest line of the message in octets without its line end; said before ingest_finish.
 void ingest_longest_line(struct ingest *g, uint64_t octets);
+// All of it as it came, in octets; said before ingest_finish.
+void ingest_octets(struct ingest *g, uint64_t octets);
 // After ingest_finish: the message is taken and goes nowhere (senders.on_own_fail: discard).
 bool ingest_discarded(const struct ingest *g);
 // What its recipients may stumble over, for the accept line; "" without.

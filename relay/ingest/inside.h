@@ -38,6 +38,7 @@ struct ingest {
     bool vetoed;           // a trusted host found what speaks against a local origin
     bool discarded;        // taken, and sent to nobody
     uint64_t longest_line; // octets without the line end
+    uint64_t octets;       // of the message as it came
     bool body_left;        // it went to its file, or some of it
     struct buf start;      // of a body that went to its file (returns.c)
     struct ingest_returned *returned;

@@ -6,6 +6,9 @@
 #include "relay/base/clock.h"
 #include "relay/ingest/inside.h"
 #include "relay/setup/publication.h"
+#include "relay/worker/sizes.h"
+
+#define SIZE_LEAST 65536 // RFC 5321 section 4.5.3.1.7: every host takes that much
 
 static int preflight_mode_of(const struct ingest *g)
 {
@@ -48,6 +51,21 @@ static bool header_ended(const struct message *m)
            (h->len == 2 || (h->len >= 4 && h->data[h->len - 3] == '\n'));
 }
 
+// The first recipient's domain that takes less than this.
+static void find_tight(const struct ingest *g, struct preflight_input *in)
+{
+    const struct envelope *env = &g->m->env;
+    if (!g->s.sizes || in->size < SIZE_LEAST)
+        return;
+    for (size_t i = 0; i < env->nrcpts && !in->tight; i++) {
+        uint64_t most = sizes_of(g->s.sizes, env->rcpts[i].domain);
+        if (!most || most >= in->size)
+            continue;
+        in->tight = env->rcpts[i].domain;
+        in->tight_size = most;
+    }
+}
+
 int ingest_look(struct ingest *g, const struct header *header, struct why *why)
 {
     const struct config *config = g->s.setup->config;
@@ -69,11 +87,12 @@ int ingest_look(struct ingest *g, const struct header *header, struct why *why)
         .binary = m->env.body == BODY_BINARYMIME,
         .sender = m->env.from,
         .nrcpts = m->env.nrcpts,
-        .size = message_size(m),
+        .size = g->octets,
         .others_sign = config->delivery.nsmarthost || g->s.principal->row->nnext_hops,
         .signer = signer_of(g),
         .signing = &config->signing,
     };
+    find_tight(g, &in);
     preflight_look(&in, &g->preflight);
     return mode == PREFLIGHT_REFUSE && preflight_problem(&g->preflight)
                ? preflight_refuse(&g->preflight, why)

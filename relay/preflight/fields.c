@@ -103,8 +103,9 @@ static void look_at_bytes(struct look *l, const struct field *f, const struct fi
 
 static enum known_field known_of(struct span name)
 {
+    int first = ascii_lower(name.p[0]);
     for (enum known_field i = 0; i < KNOWN_FIELDS; i++)
-        if (span_is_nocase(name, known[i].name))
+        if (ascii_lower(known[i].name[0]) == first && span_is_nocase(name, known[i].name))
             return i;
     return KNOWN_FIELDS;
 }

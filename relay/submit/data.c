@@ -44,6 +44,7 @@ static void data_begin_receiving(struct submit *s, bool chunks)
         .client = s->client_text,
         .with = data_with_word(s),
         .tls = s->tls,
+        .sizes = &s->host->worker->relay->sizes,
     };
     s->ingest = ingest_new(&facts, s->message);
     struct receive_options options = {
@@ -283,6 +284,7 @@ static enum submit_state data_conclude(struct submit *s)
 {
     struct why why;
     ingest_longest_line(s->ingest, receive_longest_line(s->receive));
+    ingest_octets(s->ingest, receive_bytes(s->receive));
     if (ingest_verdict(s->ingest, &why) < 0)
         return submit_refuse_message(s, &why);
     if (ingest_discarded(s->ingest))

@@ -15,6 +15,7 @@
 #include "relay/setup/setup.h"
 #include "relay/spool/spool.h"
 #include "relay/worker/login_result.h"
+#include "relay/worker/sizes.h"
 #include "relay/worker/worker.h"
 #include "tls/policy.h"
 
@@ -106,6 +107,7 @@ struct relay {
     struct milters *milters; // NULL: nothing is noted
     struct habits *habits;   // relay/login/habits.h; NULL: none is kept
     struct fleet *fleet;     // relay/fleet/fleet.h; NULL: this relay is alone
+    struct sizes sizes;      // how much destinations take
     struct recents *recents; // relay/recent/recents.h; NULL: none is kept
     struct worker **workers;
     unsigned nworkers;

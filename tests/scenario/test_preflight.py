@@ -117,6 +117,18 @@ def test_case_391_a_body_in_a_file_is_not_said_to_lack_its_parts(lab, mx):
     assert "note" not in reply(relay, now(more=mime, body=b"y" * 70 + b"\r\n" + (b"x" * 70 + b"\r\n") * 9000)).text
 
 
+def test_case_402_a_message_that_the_receiver_will_not_take_is_told_before(lab, mx):
+    relay = relay_with(lab, "refuse")
+    mx.extensions = [e for e in mx.extensions if not e.startswith("SIZE")] + ["SIZE 1000000"]
+    large = now(body=b"x" * 70 + b"\r\n" + (b"x" * 70 + b"\r\n") * 20000)
+    assert reply(relay, now()).code == 250  # from which the relay learns what the host takes
+    mx.wait()
+    refused = reply(relay, large)
+    assert refused.code == 552 and "dest.test took 1000448 at most" in refused.text and "(size-over-receiver" in refused.text
+    assert relay.wait("refuse")["why"] == "size-over-receiver"
+    assert relay.submit("a@elsewhere.test", large).code == 250  # nothing is known of it
+
+
 def test_case_392_mail_of_others_is_not_looked_at(lab, mx):
     relay = relay_with(lab, rows={"forward": {"forward": True}},
                        arc={"domain": "example.org", "selector": "r1", "file": "r1.pem"})

@@ -222,7 +222,7 @@ static struct preflight_input input_of(const struct flight_row *row, const struc
         .smtputf8 = f & UTF8,
         .binary = f & BINARY,
         .sender = f & NULL_SENDER      ? ""
-                  : f & STRANGE_SENDER ? "x@other.test"
+                  : f & STRANGE_SENDER ? "x@notexample.org"
                                        : "app@example.org",
         .nrcpts = f & MANY ? PREFLIGHT_BULK_RCPTS : 1,
         .size = 2000,
@@ -309,6 +309,7 @@ static void case_382_what_is_quoted_cannot_break_a_line(void **state)
         "List-Id: \x07\r\nReply-To: \xff\xfe <<\r\n",
         "", 0, ""};
     struct preflight found;
+    struct why why;
     look_at_row(&forged, &found);
     assert_true(found.n >= 4);
     for (size_t i = 0; i < found.n; i++) {
@@ -316,6 +317,10 @@ static void case_382_what_is_quoted_cannot_break_a_line(void **state)
         for (const char *c = found.at[i].text; *c; c++)
             assert_true(*c >= ' ' && *c <= '~');
     }
+    preflight_free(&found);
+    why_say(&why, BARE_LINE_END, "a\x1b\r\n250 b");
+    preflight_add(&found, &why);
+    assert_non_null(strstr(found.at[0].text, "a???250 b"));
     preflight_free(&found);
 }
 
