@@ -71,7 +71,7 @@ struct cfg_delivery {
     uint64_t *retry; // ms
     size_t nretry;
     uint64_t expire, warn_after, tls_warn_after; // ms
-    uint64_t per_site, per_host, total, messages, idle;
+    uint64_t per_site, per_host, total, messages, in_flight, idle;
     struct cfg_shaping shaping;
     uint64_t connect, greeting, command, data; // timeouts, ms
     struct cfg_next_hop *smarthost;

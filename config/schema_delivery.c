@@ -24,6 +24,11 @@ static const struct schema_key connection_keys[] = {
      .text = "connections at once in all"},
     {"messages", KEY_NUMBER, AT(cfg_delivery, messages), .initial = "100", COUNT,
      .text = "messages over one connection before it is closed"},
+    {"in_flight", KEY_NUMBER, AT(cfg_delivery, in_flight), .initial = "1", .min = 1, .max = 8,
+     .text = "messages whose answers are awaited on one connection, at most. With 1 the next "
+             "message's commands go out behind the last one's end; more goes out whole where the "
+             "host takes CHUNKING. Either way only to hosts whose answers have shown for some "
+             "messages that they can be told apart, and not for a month after one went astray"},
     {"idle", KEY_DURATION, AT(cfg_delivery, idle), .initial = "15s", .min = 0, .max = 5 * MINUTE_MS,
      .text = "how long a connection is kept for the next message"},
     END_OF_KEYS,

@@ -7,6 +7,7 @@
 #include "relay/deliver/steps_inside.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static void data_put(void *to, const void *bytes, size_t n)
 {
@@ -28,6 +29,8 @@ static void end_body(struct deliver *d)
         content_stuff_end(&d->trans.stuffer, data_put, d->link.c->stream);
     content_reader_free(d->trans.reader);
     d->trans.reader = NULL;
+    if (d->order.sent)
+        d->order.sent(d->order.arg);
 }
 
 static void data_on_read(const void *data, ssize_t n, const struct why *why, void *arg)
@@ -232,11 +235,19 @@ static enum deliver_state accepted(struct deliver *d, struct attempt *attempt,
     return deliver_transaction_over(d, after);
 }
 
+// A refusal about an address (RFC 3463 section 3.2) is the answer to what was said behind the message.
+static bool strays(const struct deliver *d)
+{
+    const struct connection *c = d->link.c;
+    return c->ext.enhanced && c->reply.status[0] && strncmp(c->reply.status + 1, ".1.", 3) == 0;
+}
+
 enum deliver_state deliver_final_reply(struct deliver *d)
 {
     int code = d->link.c->reply.code;
-    bool surplus = deliver_unasked(d), same = surplus && repeated(d);
-    if ((surplus && !same) || (code >= 300 && code < 400))
+    bool shared = deliver_shared(d); // then what is there answers the next message's commands
+    bool surplus = !shared && deliver_unasked(d), same = surplus && repeated(d);
+    if ((surplus && !same) || (code >= 300 && code < 400) || (shared && strays(d)))
         return deliver_out_of_step(d);
     if (!d->trans.taken)
         return nobodys_answer(d);
@@ -246,13 +257,14 @@ enum deliver_state deliver_final_reply(struct deliver *d)
         return refused(d, STAGE_FINAL, code == 421 || same ? AFTER_CLOSE : AFTER_RESET);
     // Where the answers may be shifted, which recipient was refused is not known either.
     bool doubtful = deliver_suspicious(d);
-    if (doubtful && d->trans.taken < d->trans.nbatch)
+    if (doubtful && (shared || d->trans.taken < d->trans.nbatch))
         return deliver_out_of_step(d);
     struct attempt *attempt = deliver_attempt_heard(d);
     if (doubtful) {
         d->trans.final = attempt;
         return DELIVER_CONFIRM;
     }
+    deliver_clean(d);
     deliver_said(d);
     enum deliver_state next = accepted(d, attempt, same ? AFTER_CLOSE : AFTER_CLEAN);
     attempt_unref(attempt);
@@ -270,7 +282,7 @@ enum deliver_state deliver_confirm(struct deliver *d)
 enum deliver_state deliver_confirm_reply(struct deliver *d)
 {
     int code = d->link.c->reply.code;
-    if (code < 200 || code >= 300 || deliver_unasked(d) || deliver_addressed(d))
+    if (code != 250 || deliver_unasked(d) || deliver_addressed(d)) // RFC 5321 section 4.3.2
         return deliver_out_of_step(d);
     deliver_settle(d, NULL, d->trans.final);
     pool_note_no_chunking(d->link.c);

@@ -199,12 +199,12 @@ static enum deliver_way way(const struct deliver *d)
 
 // A small body may ride along: one round trip for the whole message. Not on a connection that has been idle, whose
 // peer may be gone: then the body would be sent for nothing and its fate unknown.
-static bool may_ride(const struct deliver *d)
+static bool rides(const struct deliver *d, enum deliver_way by)
 {
     const struct connection *c = d->link.c;
-    return d->trans.way == WAY_BDAT && c->ext.pipelining && !pool_out_of_step(c) &&
-           (!d->link.pooled || d->link.replies) && !content_is_large(d->content) &&
-           content_size(d->content) <= DELIVER_EARLY_BODY;
+    return by == WAY_BDAT && c->ext.pipelining && !pool_out_of_step(c) &&
+           (!d->link.pooled || d->link.replies || !deliver_hears(d)) &&
+           !content_is_large(d->content) && content_size(d->content) <= DELIVER_EARLY_BODY;
 }
 
 // Between two commands, with nothing asked, nothing may be there. What a host that is out of step said too much
@@ -213,6 +213,7 @@ static bool in_step(struct deliver *d)
 {
     struct connection *c = d->link.c;
     bool asked = d->trans.written > d->trans.answered || d->trans.body_out; // an early body too
+    asked |= !deliver_hears(d);
     if (asked || !deliver_unasked(d))
         return true;
     if (!pool_out_of_step(c))
@@ -221,20 +222,67 @@ static bool in_step(struct deliver *d)
     return true;
 }
 
+// What is said now goes out behind the message of the one before: the same way, or not at all.
+static bool may_follow(const struct deliver *d)
+{
+    struct why why;
+    const struct deliver *before = deliver_before(d);
+    enum deliver_way mine = way(d);
+    return deliver_leads(before) && !connection_spent(d->link.c) && mine == before->trans.way &&
+           envelope_fits(d, &why) == 0 && (mine == WAY_DATA || rides(d, mine));
+}
+
+enum deliver_state deliver_turn(struct deliver *d)
+{
+    if (deliver_hears(d))
+        return d->link.c->dirty ? DELIVER_RSET : DELIVER_MAIL;
+    if (!may_follow(d))
+        return DELIVER_WAIT;
+    return way(d) == WAY_DATA ? DELIVER_MAIL : DELIVER_CLEAR;
+}
+
+static size_t envelope_begin(struct deliver *d)
+{
+    size_t n = deliver_transaction_begin(d);
+    if (!n)
+        return 0;
+    d->link.begun++;
+    d->link.c->mails++;
+    d->trans.way = way(d);
+    d->trans.behind = !deliver_hears(d);
+    if (d->trans.behind)
+        atomic_fetch_add_explicit(&d->order.worker->relay->counters.overlapped, 1,
+                                  memory_order_relaxed);
+    return n;
+}
+
+// RSET between two whole messages: where nobody was accepted for the first, its MAIL still stands.
+enum deliver_state deliver_clear(struct deliver *d)
+{
+    if (!envelope_begin(d))
+        return DELIVER_END;
+    deliver_command(d, "RSET\r\n");
+    write_envelope(d);
+    return deliver_early_body(d);
+}
+
+enum deliver_state deliver_clear_reply(struct deliver *d)
+{
+    return deliver_reset_heard(d) ? DELIVER_SAID : deliver_out_of_step(d);
+}
+
 enum deliver_state deliver_mail(struct deliver *d)
 {
     struct why why;
     envelope_learn_size(d);
     if (envelope_fits(d, &why) < 0)
         return deliver_next(d, &why, true);
-    if (!deliver_transaction_begin(d))
+    if (!envelope_begin(d))
         return DELIVER_END;
-    d->link.begun++;
-    d->trans.way = way(d);
     if (!in_step(d))
         return deliver_out_of_step(d);
     write_envelope(d);
-    return may_ride(d) ? DELIVER_EARLY : DELIVER_WAIT;
+    return rides(d, d->trans.way) ? DELIVER_EARLY : DELIVER_WAIT;
 }
 
 static enum deliver_state envelope_answered(struct deliver *d)
@@ -257,6 +305,8 @@ enum deliver_state deliver_mail_reply(struct deliver *d)
     int code = d->link.c->reply.code;
     deliver_heard_add(d, 0);
     t->answered = 1;
+    if (t->behind && t->suspect) // the answer to the message before, once more
+        return deliver_out_of_step(d);
     if (code < 200 || code >= 300) {
         struct why why;
         outcome_reply(&why, STAGE_MAIL, &d->link.c->reply, d->link.c->host);
@@ -302,6 +352,9 @@ enum deliver_state deliver_rcpt_reply(struct deliver *d)
     struct deliver_transaction *t = &d->trans;
     size_t i = t->answered++;
     deliver_heard_add(d, i);
+    // No recipient can be accepted where MAIL was refused: the refusal was for something else.
+    if (t->behind && deliver_mail_refused(d) && d->link.c->reply.code < 300)
+        return deliver_out_of_step(d);
     if (!deliver_mail_refused(d))
         rcpt_answer(d, d->rcpts[d->batch[i - 1]]);
     if (!in_step(d))

@@ -8,14 +8,6 @@
 #include "relay/base/clock.h"
 #include "relay/route/health.h"
 
-const struct sockaddr *deliver_source(const struct deliver *d, const struct sockaddr *to,
-                                      const char **helo)
-{
-    const struct cfg_source *source = route_source(d->route, to->sa_family);
-    *helo = source ? source->helo : NULL;
-    return source ? (const void *)&source->address : NULL;
-}
-
 static const struct sockaddr *address_of(const struct route_host *host, size_t i)
 {
     return (const void *)&host->addresses[i];
@@ -68,16 +60,9 @@ static bool hop_may_be_tried(struct deliver *d)
     return false;
 }
 
-static bool host_usable(const struct route_host *host)
-{
-    return !host->demand.refuse && !why_is_set(&host->unusable) && host->naddresses > 0;
-}
-
 static struct pool_key key_of(const struct deliver *d, const struct route_host *host, size_t i)
 {
-    const char *helo;
-    const struct sockaddr *to = address_of(host, i);
-    return pool_key(d->order.pool, host, to, deliver_source(d, to, &helo));
+    return deliver_key(d->order.pool, d->route, host, i);
 }
 
 // An idle connection to this host, at any of its addresses.
@@ -89,13 +74,19 @@ static struct connection *idle_at(struct deliver *d, size_t h)
         struct connection *c = pool_take(d->order.pool, &key);
         if (!c)
             continue;
-        d->link = (struct deliver_link){.c = c, .key = key, .pooled = true};
+        deliver_flight_join(d, c, true);
         stream_rebind(c->stream, d->on_event, d);
         d->host = h;
         d->address = a;
         return c;
     }
     return NULL;
+}
+
+void deliver_ride(struct deliver *d, const struct deliver *behind)
+{
+    if (deliver_serves(d->order.pool, behind->link.c, d->route, &d->host, &d->address))
+        deliver_flight_join(d, behind->link.c, true);
 }
 
 // Then the next one of the list serves, over what is open to it as well.
@@ -110,7 +101,7 @@ enum deliver_state deliver_from_pool(struct deliver *d)
     const struct route_host *best = NULL;
     for (size_t h = 0; h < d->route->nhosts; h++) {
         const struct route_host *host = &d->route->hosts[h];
-        if (!host_usable(host) || (host->hop && hop_is_down(d, host)))
+        if (!deliver_usable(host) || (host->hop && hop_is_down(d, host)))
             continue;
         if (best && (host->rank != best->rank || host->preference != best->preference))
             break;
@@ -134,9 +125,9 @@ static bool host_begin(struct deliver *d, const struct sockaddr *to)
     snprintf(c->ip, sizeof c->ip, "%s", attempt->ip);
     attempt_unref(attempt);
     // The attempt in TLS that failed before one in clear has the ledger's fact.
-    d->link =
-        (struct deliver_link){.c = c, .key = key_of(d, host, d->address), .counted = d->clear};
-    c->key = d->link.key;
+    c->key = key_of(d, host, d->address);
+    deliver_flight_join(d, c, false);
+    d->link.counted = d->clear;
     snprintf(c->host, sizeof c->host, "%s", host->host);
     return true;
 }
@@ -164,7 +155,7 @@ static bool next_address(struct deliver *d)
 {
     for (; d->host < d->route->nhosts; d->host++, d->address = 0) {
         struct route_host *host = deliver_host(d);
-        if (!host_usable(host)) {
+        if (!deliver_usable(host)) {
             pass_over(d, host);
             continue;
         }

@@ -9,12 +9,11 @@
 // outlives a connection (which host is next, what was tried, the last failure) is in struct deliver. Handlers return
 // the next state; session.c alone changes it.
 //
-// Files, each calling only those before it: trace.c (the story of the message), record.c (log and ledger), lesson.c (what replies say about the flow), step.c (say a command, leave a host, give a
-// recipient its answer), transaction.c (begin, doubt and end a transaction), auth.c (what comes before MAIL; it asks
-// tls.c one thing, whether clear text is allowed), tls.c (EHLO, STARTTLS, the proof), data.c (the replies to DATA and
-// BDAT, the body, its answer), envelope.c (writes MAIL, RCPT and DATA; the replies to the first two), host.c (the
-// next host and address), session.c (the table; greeting, HELO, RSET; the stream's events: EOF, a lost connection,
-// 421 at any time).
+// Files, each calling only those before it: trace.c (the story of the message), record.c (log and ledger), lesson.c (what replies say about the flow),
+// flight.c (who shares the connection), step.c (say a command, leave a host, give a recipient its answer),
+// transaction.c (begin, doubt and end a transaction), auth.c (what comes before MAIL; it asks tls.c whether clear text
+// is allowed), tls.c (EHLO, STARTTLS, the proof), data.c (the replies to DATA and BDAT, the body), envelope.c (MAIL,
+// RCPT, DATA), host.c (the next host), loss.c (a lost connection, 421), session.c (the table; the stream's events).
 #ifndef RELAY_DELIVER_INSIDE_H
 #define RELAY_DELIVER_INSIDE_H
 
@@ -26,8 +25,7 @@
 #include "relay/oauth/tokens.h"
 #include "relay/sasl/client.h"
 
-// In the order one lives them.
-enum deliver_state {
+enum deliver_state { // in the order one lives them
     DELIVER_LOAD,
     DELIVER_POOL,    // is there an idle connection?
     DELIVER_ADDRESS, // which address next?
@@ -39,8 +37,11 @@ enum deliver_state {
     DELIVER_SECURE,
     DELIVER_TOKEN,
     DELIVER_AUTH,
+    DELIVER_TURN, // others' answers are awaited on the connection: what is said may have to wait for them
     DELIVER_MAIL,
     DELIVER_EARLY, // MAIL, and the body follows its envelope unasked
+    DELIVER_CLEAR, // the same behind another message, an RSET between them
+    DELIVER_SAID,  // RSET was answered, and MAIL will be
     DELIVER_RCPT,
     DELIVER_DATA,
     DELIVER_PREFIX, // a first chunk of our own lines alone is out, to a host that has not taken a BDAT yet
@@ -54,8 +55,7 @@ enum deliver_state {
     DELIVER_WAIT  // not a state: the session stays where it is
 };
 
-// A reason and the attempt it belongs to.
-struct verdict {
+struct verdict { // a reason and the attempt it belongs to
     struct why why;
     struct attempt *attempt;
 };
@@ -93,6 +93,8 @@ struct deliver_transaction {
     size_t written, answered; // commands and replies of the envelope: MAIL, RCPT ..., DATA
     size_t taken, again;      // recipients accepted; and those that belong into another transaction
     bool suspect;             // an answer may have been an earlier command's
+    bool behind;              // it began while other messages' answers were awaited
+    bool sender_told;         // MAIL was answered with 2.1.x
     bool leaving;             // the last reply was a 421, to a recipient
     struct verdict refused;   // set: MAIL was refused
     struct attempt *final;    // of a success that awaits its confirmation
@@ -111,6 +113,8 @@ struct deliver {
     struct route *route; // of the first delivery
     const struct config *config;
     enum deliver_state state;
+    struct list flight; // its place among those that share its connection
+    bool sent_back; // it shared a connection that ended before it was its turn: as if never begun
 
     // Where it stands among the hosts.
     size_t host, address;
@@ -134,11 +138,11 @@ struct deliver {
     uint64_t *heard; // digests of the transaction's replies but the last
     size_t batch_max;
     struct buf out; // the envelope being written
-
     struct deliver_link link;
     struct deliver_transaction trans;
     struct deliver_trace trace;
-    stream_fn *on_event; // session.c's, for a connection that comes from the pool
+    stream_fn *on_event; // session.c's, as is the next: what became of it behind others
+    void (*on_flight)(struct deliver *d, enum flight_news news, const struct why *why);
     // Goes on from a callback that is not the stream's, or leaves this host for why.
     void (*resume)(struct deliver *d, enum deliver_state next, const struct why *why);
 };

@@ -148,7 +148,8 @@ static void settle_host(struct pool *pool, struct pool_host *host)
 {
     if (host->open)
         return;
-    if (!host->failures && !host->out_of_step_ms && !host->no_chunking_ms && !host->nchunks) {
+    if (!host->failures && !host->out_of_step_ms && !host->no_chunking_ms && !host->nchunks &&
+        !host->clean && !host->astray_ms) {
         pool_forget_host(pool, host);
         return;
     }
@@ -190,6 +191,7 @@ struct connection *connection_open(struct pool *pool, const struct sockaddr *to)
     list_init(&c->list);
     list_init(&c->same);
     list_init(&c->site);
+    list_init(&c->flight);
     c->pool = pool;
     c->to = find_host(pool, to, true);
     if (!list_empty(&c->to->quiet)) {
@@ -220,7 +222,9 @@ void connection_close(struct connection *c, bool now)
     if (!c)
         return;
     struct pool *pool = c->pool;
+    assert(list_empty(&c->flight));
     leave_idle(c);
+    free(c->gone);
     if (c->stream)
         stream_close(c->stream, now);
     c->to->open--;
@@ -255,63 +259,6 @@ void connection_worked(struct connection *c)
     c->to->why = NULL;
 }
 
-// How an address speaks
-
-bool connection_unasked(const struct connection *c)
-{
-    static const char leave[] = "421";
-    const struct buf *in = stream_input(c->stream);
-    size_t n = in->len < sizeof leave - 1 ? in->len : sizeof leave - 1;
-    return n && memcmp(in->data, leave, n) != 0;
-}
-
-static bool in_time(uint64_t *until_ms)
-{
-    if (*until_ms && clock_mono_ms() >= *until_ms)
-        *until_ms = 0;
-    return *until_ms;
-}
-
-void pool_note_out_of_step(struct connection *c)
-{
-    c->to->out_of_step_ms = clock_mono_ms() + POOL_HABIT_MS;
-}
-
-bool pool_out_of_step(const struct connection *c)
-{
-    return in_time(&c->to->out_of_step_ms);
-}
-
-void pool_note_no_chunking(struct connection *c)
-{
-    c->to->no_chunking_ms = clock_mono_ms() + POOL_HABIT_MS;
-    c->to->nchunks = 0;
-}
-
-bool pool_no_chunking(const struct connection *c)
-{
-    return in_time(&c->to->no_chunking_ms);
-}
-
-bool pool_takes_chunks(const struct connection *c)
-{
-    for (unsigned i = 0; i < c->to->nchunks; i++)
-        if (memcmp(&c->to->chunks[i], &c->key, sizeof c->key) == 0)
-            return true;
-    return false;
-}
-
-void pool_note_chunks(struct connection *c)
-{
-    struct pool_host *host = c->to;
-    if (pool_takes_chunks(c))
-        return;
-    if (host->nchunks < POOL_PROVEN)
-        host->nchunks++;
-    memmove(host->chunks + 1, host->chunks, (host->nchunks - 1) * sizeof *host->chunks);
-    host->chunks[0] = c->key;
-}
-
 // What is idle
 
 void pool_close_idle(struct connection *c)
@@ -342,7 +289,8 @@ void pool_give(struct pool *pool, struct connection *c, struct list *site, size_
     bool spoke = stream_input(c->stream)->len > 0; // nobody asked: replies would be out of step
     if (connection_unasked(c))
         pool_note_out_of_step(c);
-    if (spoke || pool->closed || !d->idle || c->messages >= d->messages || age >= POOL_LIFE_MS) {
+    if (spoke || pool->closed || !d->idle || c->messages >= d->messages || age >= POOL_LIFE_MS ||
+        connection_spent(c)) {
         stream_write(c->stream, "QUIT\r\n", 6);
         connection_close(c, spoke);
         return;

@@ -16,6 +16,7 @@
 #define POOL_LIFE_MS     300000  // a connection serves no longer than this
 #define POOL_TICKET_MS   3600000 // nor a ticket, whatever else it says
 #define POOL_TICKETS     10000   // kept on one worker
+#define POOL_CLEAN       5       // messages by which overlap is earned
 #define POOL_QUIET_HOSTS 10000   // addresses remembered although nothing is open to them
 
 struct pool;
@@ -35,6 +36,17 @@ struct ticket_proof {
 };
 
 struct seen; // relay/deliver/seen.h
+// How a connection ended that several sessions shared.
+enum flight_end {
+    FLIGHT_GOOD,   // it did not
+    FLIGHT_CLOSED, // the host took leave with 421: what was not answered before was not accepted
+    FLIGHT_SILENT, // an answer did not come in time
+    FLIGHT_ASTRAY, // the answers are out of step
+    FLIGHT_LOST
+};
+// What becomes of a session that shared it. FIRST: the connection is its own. BACK: that is gone, and nothing of it
+// was accepted. DOUBT: gone, and its whole message was out.
+enum flight_news { FLIGHT_FIRST, FLIGHT_BACK, FLIGHT_DOUBT };
 
 struct connection {
     struct list list; // among the idle of its pool
@@ -57,6 +69,10 @@ struct connection {
     bool dirty;                  // a transaction was left unfinished: RSET comes first
     struct ticket_proof offered; // with the ticket that this connection offered its host
     unsigned messages;           // sent over it
+    unsigned mails;              // MAIL commands (LIMITS MAILMAX, RFC 9422)
+    struct list flight;          // sessions that share it, the one that hears the answers first
+    enum flight_end end;
+    struct why *gone; // the peer has hung up, and what it said before is being read; owned
     uint64_t opened_ms, used_ms; // clock_mono_ms()
     struct seen *seen;           // for traces; NULL: none are kept
 };
@@ -93,6 +109,21 @@ void pool_note_no_chunking(struct connection *c);
 bool pool_no_chunking(const struct connection *c);
 void pool_note_chunks(struct connection *c);
 bool pool_takes_chunks(const struct connection *c);
+
+// Overlap: the next message's commands are sent before the last one's answer is there. Then a reply too many, or too
+// few, passes for another's, so a host earns it: by POOL_CLEAN messages without it in which the answer to a message
+// could be told from those to MAIL, RCPT and RSET, one of them for several recipients. Astray: it answered
+// too much, too little or too late; a month without overlap, also after a restart (relay/deliver/strays.h).
+void pool_note_clean(struct connection *c, size_t recipients);
+void pool_note_astray(struct connection *c);
+void pool_unearn(struct connection *c); // a shared connection was lost: it is earned anew
+bool pool_overlaps(struct connection *c);
+size_t pool_several(const struct connection *c); // the most recipients of such a message
+// The answer to RSET, as a digest, which stands between messages that go out whole. Known once it came twice alike.
+void pool_note_reset(struct connection *c, uint64_t digest);
+bool pool_reset_known(const struct connection *c);
+bool pool_is_reset(const struct connection *c, uint64_t digest);
+bool connection_spent(const struct connection *c); // the host takes no further MAIL on it
 
 // An idle one with an equal key, taken out of the pool; NULL: none.
 struct connection *pool_take(struct pool *pool, const struct pool_key *key);

@@ -19,7 +19,11 @@ struct pool_host {
     struct why *why;   // the last failure, owned; NULL: none
     struct list quiet; // remembered although nothing is open to it
     // What is known of how it speaks, until then; 0: nothing.
-    uint64_t out_of_step_ms, no_chunking_ms;
+    uint64_t out_of_step_ms, no_chunking_ms, astray_ms;
+    unsigned clean;                      // messages after which its answers could be told apart
+    unsigned several;                    // the most recipients of one of them
+    uint64_t reset;                      // its answer to RSET, a digest
+    unsigned nresets;                    // how often it came alike
     struct pool_key chunks[POOL_PROVEN]; // keys under which it took a BDAT, newest first
     unsigned nchunks;
     UT_hash_handle hh;

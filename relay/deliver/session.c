@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: ISC
 // The outbound session as a table: a row a state. Handlers return the next state; go() alone changes it, checks
-// what it needs, and arms its deadline. Owns life and the stream's events, hence what may happen in any state:
-// a lost connection (lost), and 421 (on_421), after which the host hangs up. What is said stands in
-// relay/deliver/*.c.
+// what it needs, and arms its deadline. Owns life and the stream's events. What is said stands in relay/deliver/*.c.
 #include "relay/deliver/session.h"
 
 #include <assert.h>
@@ -38,7 +36,7 @@ static const struct row {
     enum timeout timeout;
     const char *when; // the connection was lost
 } table[] = {
-    [DELIVER_LOAD] = {"load", NOTHING_LEFT, deliver_session_enter_load, NULL, NONE, ""},
+    [DELIVER_LOAD] = {"load", NOTHING, deliver_session_enter_load, NULL, NONE, ""},
     [DELIVER_POOL] = {"pool", NOTHING_LEFT, deliver_from_pool, NULL, NONE, ""},
     [DELIVER_ADDRESS] = {"address", NOTHING_LEFT, deliver_choose, NULL, NONE, ""},
     [DELIVER_CONNECT] = {"connect", CONNECTION, deliver_session_enter_connect, NULL, CONNECT, ""},
@@ -54,9 +52,13 @@ static const struct row {
                         "during the TLS handshake"},
     [DELIVER_TOKEN] = {"token", CONNECTION, deliver_token, NULL, NONE, "before AUTH"},
     [DELIVER_AUTH] = {"auth", CONNECTION, deliver_auth, deliver_auth_reply, COMMAND, "after AUTH"},
+    [DELIVER_TURN] = {"turn", CONNECTION, deliver_turn, NULL, NONE, ""},
     [DELIVER_MAIL] = {"mail", CONNECTION, deliver_mail, deliver_mail_reply, COMMAND, "after MAIL"},
     [DELIVER_EARLY] = {"early", TRANSACTION, deliver_early_body, deliver_mail_reply, COMMAND,
                        "after MAIL"},
+    [DELIVER_CLEAR] = {"clear", CONNECTION, deliver_clear, deliver_clear_reply, COMMAND,
+                       "after RSET"},
+    [DELIVER_SAID] = {"said", TRANSACTION, NULL, deliver_mail_reply, COMMAND, "after MAIL"},
     [DELIVER_RCPT] = {"rcpt", TRANSACTION, NULL, deliver_rcpt_reply, COMMAND, "after RCPT"},
     [DELIVER_DATA] = {"data", TRANSACTION, NULL, deliver_data_reply, COMMAND, "after DATA"},
     [DELIVER_PREFIX] = {"prefix", TRANSACTION, deliver_prefix, deliver_prefix_reply, COMMAND,
@@ -126,6 +128,13 @@ static void log_move(const struct deliver *d, enum deliver_state to)
     log_end(&line);
 }
 
+// Behind others the deadline is theirs.
+static void set_deadline(struct deliver *d)
+{
+    if (d->link.c && d->link.c->stream && deliver_hears(d))
+        stream_deadline(d->link.c->stream, timeout_ms(d, table[d->state].timeout));
+}
+
 static void go(struct deliver *d, enum deliver_state next)
 {
     while (next != DELIVER_WAIT) {
@@ -136,8 +145,7 @@ static void go(struct deliver *d, enum deliver_state next)
             deliver_trace_moved(d, next);
         }
         d->state = next;
-        if (d->link.c && d->link.c->stream)
-            stream_deadline(d->link.c->stream, timeout_ms(d, table[next].timeout));
+        set_deadline(d);
         next = table[next].enter ? table[next].enter(d) : DELIVER_WAIT;
     }
 }
@@ -146,9 +154,11 @@ static void go(struct deliver *d, enum deliver_state next)
 
 static void session_resume(struct deliver *d, enum deliver_state next, const struct why *why);
 static void session_on_event(struct stream *s, enum stream_event what, void *arg);
+static void session_on_flight(struct deliver *d, enum flight_news news, const struct why *why);
 
 static void deliver_session_release(struct deliver *d)
 {
+    assert(list_empty(&d->flight));
     deliver_auth_forget(d);
     deliver_probe_over(d);
     deliver_transaction_end(d);
@@ -196,7 +206,11 @@ struct deliver *deliver_new(const struct deliver_order *order, struct list *deli
     buf_init(&d->out, DELIVER_BATCH * MAX_PLAIN_COMMAND);
     d->resume = session_resume;
     d->on_event = session_on_event;
+    d->on_flight = session_on_flight;
     d->state = DELIVER_LOAD;
+    list_init(&d->flight);
+    if (order->behind)
+        deliver_ride(d, order->behind);
     return d;
 }
 
@@ -214,6 +228,11 @@ void deliver_cut(struct deliver *d)
     deliver_session_release(d);
 }
 
+static enum deliver_state loaded(const struct deliver *d)
+{
+    return d->link.c ? DELIVER_TURN : DELIVER_POOL;
+}
+
 static void session_loaded(struct content *c, const struct why *why, void *arg)
 {
     struct deliver *d = arg;
@@ -221,35 +240,42 @@ static void session_loaded(struct content *c, const struct why *why, void *arg)
     d->content = c;
     if (!c)
         deliver_refuse_rest(d, why, NULL);
-    go(d, c ? DELIVER_POOL : DELIVER_END);
+    go(d, c ? loaded(d) : DELIVER_END);
     release_if_gone(d);
 }
 
 static enum deliver_state deliver_session_enter_load(struct deliver *d)
 {
     if (d->content)
-        return DELIVER_POOL;
+        return loaded(d);
     d->load = content_load(d->order.worker, d->message, session_loaded, d);
     return DELIVER_WAIT;
 }
 
+// Others go on with it, or it idles in the pool.
+static void hand_back(struct deliver *d)
+{
+    // What was proved under a configuration that is no longer serves nobody else.
+    if (!deliver_alone(d) || d->route->setup != d->order.worker->setup) {
+        deliver_quit(d);
+        deliver_drop(d, false);
+        return;
+    }
+    pool_keep_ticket(d->order.pool, d->link.c, d->route->expires_ms);
+    deliver_transaction_end(d);
+    deliver_auth_forget(d);
+    list_remove(&d->flight);
+    pool_give(d->order.pool, d->link.c, d->order.idle, d->order.nidle);
+    d->link = (struct deliver_link){0};
+}
+
 static enum deliver_state deliver_session_enter_end(struct deliver *d)
 {
-    d->met.attempted = !d->busy || d->tries || d->troubles || d->lacks || d->link.c;
+    d->met.attempted =
+        !d->sent_back && (!d->busy || d->tries || d->troubles || d->lacks || d->link.c);
     deliver_trace_end(d);
-    if (d->link.c) {
-        // What was proved under a configuration that is no longer serves nobody else.
-        if (d->route->setup == d->order.worker->setup) {
-            pool_keep_ticket(d->order.pool, d->link.c, d->route->expires_ms);
-            deliver_transaction_end(d);
-            deliver_auth_forget(d);
-            pool_give(d->order.pool, d->link.c, d->order.idle, d->order.nidle);
-            d->link = (struct deliver_link){0};
-        } else {
-            deliver_command(d, "QUIT\r\n");
-            deliver_drop(d, false);
-        }
-    }
+    if (d->link.c)
+        hand_back(d);
     d->order.done(&d->deliveries, &d->met, d->order.arg);
     assert(list_empty(&d->deliveries));
     return DELIVER_GONE;
@@ -257,111 +283,17 @@ static enum deliver_state deliver_session_enter_end(struct deliver *d)
 
 // The stream
 
-// A pooled connection that dies without a word, or with 421, was dead before: not this host's failure.
-static bool was_dead(const struct deliver *d)
-{
-    return d->link.pooled && !d->link.replies;
-}
-
-// One that served a transaction and takes leave before the next has had enough messages, not trouble.
-static bool has_served(const struct deliver *d)
-{
-    bool at_mail = d->state == DELIVER_MAIL || d->state == DELIVER_EARLY;
-    return at_mail && d->link.begun > 1 && !d->trans.answered;
-}
-
-static enum deliver_state after_the_dead(struct deliver *d)
-{
-    deliver_drop(d, true);
-    deliver_reopen(d);
-    return DELIVER_ADDRESS;
-}
-
-// What was heard counts: a host that refuses MAIL and closes has refused it.
-static enum deliver_state lost_in_transaction(struct deliver *d, const struct why *why)
-{
-    if (was_dead(d) || (has_served(d) && !deliver_all_out(d)))
-        return after_the_dead(d);
-    if (d->trans.leaving)
-        return deliver_rcpt_left(d, why);
-    if (deliver_mail_refused(d) || (d->state == DELIVER_FINAL && !d->trans.taken))
-        return deliver_transaction_over(d, AFTER_CLOSE);
-    if (deliver_all_out(d))
-        return deliver_unknown(d, why);
-    return deliver_next(d, why, false);
-}
-
-static enum deliver_state lost(struct deliver *d, struct why *why)
-{
-    if (!why->host[0])
-        why_host(why, d->link.c->host);
-    switch (d->state) {
-    case DELIVER_CONNECT:
-    case DELIVER_GREETING:
-        connection_failed(d->link.c, why);
-        deliver_lesson_away(d, why);
-        return deliver_next(d, why, false);
-    case DELIVER_STARTTLS:
-    case DELIVER_SECURE:
-        return deliver_tls_failed(d, why, false);
-    case DELIVER_RSET: // the transaction before it had its answers
-        return after_the_dead(d);
-    case DELIVER_MAIL:
-    case DELIVER_EARLY:
-    case DELIVER_RCPT:
-    case DELIVER_DATA:
-    case DELIVER_PREFIX:
-    case DELIVER_PROBE:
-    case DELIVER_BODY:
-    case DELIVER_FINAL:
-        return lost_in_transaction(d, why);
-    case DELIVER_CONFIRM:
-        return deliver_out_of_step(d);
-    default:
-        return deliver_next(d, why, false);
-    }
-}
-
-// RFC 5321 section 3.8: 421 may come at any time, and the host hangs up. The answer to a message is an answer all
-// the same, and so is what was said before.
-static enum deliver_state on_421(struct deliver *d)
-{
-    struct why why;
-    if (was_dead(d) || has_served(d))
-        return after_the_dead(d);
-    deliver_lesson(d);
-    switch (d->state) {
-    case DELIVER_RCPT:
-        if (!deliver_mail_refused(d))
-            return deliver_rcpt_421(d);
-        return deliver_transaction_over(d, AFTER_CLOSE);
-    case DELIVER_DATA:
-        if (deliver_mail_refused(d))
-            return deliver_transaction_over(d, AFTER_CLOSE);
-        break;
-    case DELIVER_FINAL:
-        return deliver_final_reply(d);
-    case DELIVER_CONFIRM:
-        return deliver_confirm_reply(d);
-    case DELIVER_RSET:
-        return after_the_dead(d);
-    default:
-        break;
-    }
-    outcome_reply(&why, STAGE_EHLO, &d->link.c->reply, d->link.c->host);
-    return deliver_next(d, &why, false);
-}
-
 static enum deliver_state session_on_reply(struct deliver *d)
 {
     deliver_trace_heard(d);
     if (d->link.c->reply.code == 421)
-        return on_421(d);
+        return deliver_421(d);
     deliver_lesson(d);
     if (d->state != DELIVER_GREETING)
         deliver_lesson_reached(d);
     d->link.replies++;
     d->trans.leaving = false;
+    d->link.c->end = FLIGHT_GOOD; // after a 421 too, where a host says it and stays
     d->link.c->used_ms = clock_mono_ms();
     return table[d->state].on_reply(d);
 }
@@ -377,7 +309,7 @@ static bool read_reply(struct deliver *d, struct buf *in)
     if (state == SMTP_REPLY_MORE)
         return false;
     if (state == SMTP_REPLY_BAD) {
-        go(d, lost(d, &why));
+        go(d, deliver_lost(d, &why));
         return true;
     }
     enum deliver_state next = session_on_reply(d);
@@ -397,10 +329,20 @@ static void read_replies(struct deliver *d)
     }
 }
 
-// The host has hung up: what it said counts, a refusal without its line end as well.
+static void note_gone(struct connection *c, const struct why *why)
+{
+    if (c->gone)
+        return;
+    c->gone = mem_new(sizeof *c->gone);
+    *c->gone = *why;
+}
+
+// The host has hung up: what it said counts, a refusal without its line end as well. Who comes behind hears of it
+// when it is its turn (session_first).
 static void lost_connection(struct deliver *d, struct why *why)
 {
     struct connection *c = d->link.c;
+    note_gone(c, why);
     read_replies(d);
     if (d->link.c != c)
         return;
@@ -411,7 +353,43 @@ static void lost_connection(struct deliver *d, struct why *why)
         go(d, next);
     }
     if (d->link.c == c)
-        go(d, lost(d, why));
+        go(d, deliver_lost(d, why));
+}
+
+// It was behind others, and their answers are there: what follows is for it.
+static void session_first(struct deliver *d)
+{
+    struct connection *c = d->link.c;
+    stream_rebind(c->stream, session_on_event, d);
+    if (d->order.first)
+        d->order.first(d->order.arg);
+    set_deadline(d);
+    if (d->state == DELIVER_TURN)
+        go(d, DELIVER_TURN);
+    if (c->gone) {
+        struct why why = *c->gone;
+        lost_connection(d, &why);
+    } else {
+        stream_resume(c->stream);
+    }
+}
+
+static void session_on_flight(struct deliver *d, enum flight_news news, const struct why *why)
+{
+    switch (news) {
+    case FLIGHT_FIRST:
+        session_first(d);
+        break;
+    case FLIGHT_DOUBT:
+        go(d, deliver_unknown(d, why));
+        break;
+    case FLIGHT_BACK:
+        deliver_drop(d, true);
+        d->sent_back = true;
+        go(d, DELIVER_END);
+        break;
+    }
+    release_if_gone(d);
 }
 
 static void say_when(const struct deliver *d, struct why *why)
@@ -456,7 +434,11 @@ static void session_on_event(struct stream *s, enum stream_event what, void *arg
         why_say(&why, HOST_SILENT);
         say_when(d, &why);
         deliver_lesson_late(d, &why);
-        go(d, lost(d, &why));
+        if (d->trans.nbatch)
+            pool_note_astray(d->link.c);
+        if (d->link.c->end == FLIGHT_GOOD)
+            d->link.c->end = FLIGHT_SILENT;
+        go(d, deliver_lost(d, &why));
         break;
     }
     read_replies(d);
@@ -537,11 +519,12 @@ static enum deliver_state session_rset_reply(struct deliver *d)
 {
     int code = d->link.c->reply.code;
     if (code >= 200 && code < 300 && !deliver_unasked(d)) {
+        deliver_reset_heard(d);
         deliver_transaction_end(d);
         d->link.c->dirty = false;
         return deliver_somebody_open(d) ? DELIVER_MAIL : DELIVER_END;
     }
     if (d->trans.nbatch)
         return deliver_out_of_step(d);
-    return after_the_dead(d);
+    return deliver_after_the_dead(d);
 }

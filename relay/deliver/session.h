@@ -39,7 +39,12 @@ struct deliver_order {
     struct worker *worker;
     struct pool *pool;
     struct refusals *refusals;
-    struct list *idle; // the lane's idle connections and their count, for pool_give
+    struct deliver
+        *behind; // the connection of this one is shared (deliver_takes_rider); NULL: none
+    // All of the message is out: another may share the connection. May be NULL; may run inside deliver_run.
+    void (*sent)(void *arg);
+    void (*first)(void *arg); // the shared connection is this session's own now; may be NULL
+    struct list *idle;        // the lane's idle connections and their count, for pool_give
     size_t *nidle;
     void (*opening)(
         void *arg);     // a connection is about to be opened: idle ones may have to make room
@@ -52,6 +57,9 @@ struct deliver_order {
 // Takes over all of `deliveries`: one message; routes whose hosts and demands agree with the first one's.
 struct deliver *deliver_new(const struct deliver_order *order, struct list *deliveries);
 void deliver_run(struct deliver *d);
+// Whether a message over this route may go out over the connection of d, behind d's message. Only for hosts that have
+// shown that their answers can be told apart (relay/deliver/pool.h).
+bool deliver_takes_rider(const struct deliver *d, struct route *route);
 // Ends it now: what has no answer stays open. `done` runs inside.
 void deliver_cut(struct deliver *d);
 

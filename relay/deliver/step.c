@@ -129,10 +129,16 @@ void deliver_transaction_end(struct deliver *d)
 void deliver_drop(struct deliver *d, bool now)
 {
     deliver_trace_end(d);
+    deliver_flight_leave(d, now);
     deliver_transaction_end(d);
     deliver_auth_forget(d);
-    connection_close(d->link.c, now);
     d->link = (struct deliver_link){0};
+}
+
+void deliver_quit(struct deliver *d)
+{
+    if (deliver_alone(d))
+        deliver_command(d, "QUIT\r\n");
 }
 
 // Not what is our own trouble, nor a host that has too many of us: others may be well there.
@@ -159,7 +165,7 @@ static void leave(struct deliver *d, const struct why *why, bool now)
 enum deliver_state deliver_next(struct deliver *d, const struct why *why, bool lacking)
 {
     if (lacking)
-        deliver_command(d, "QUIT\r\n");
+        deliver_quit(d);
     leave(d, why, !lacking);
     d->clear = d->lax = false;
     if (lacking) {
@@ -175,7 +181,7 @@ enum deliver_state deliver_next(struct deliver *d, const struct why *why, bool l
 
 enum deliver_state deliver_quit_next(struct deliver *d, const struct why *why)
 {
-    deliver_command(d, "QUIT\r\n");
+    deliver_quit(d);
     leave(d, why, false);
     d->clear = d->lax = false;
     d->troubles++;

@@ -5,7 +5,7 @@
 #ifndef RELAY_DELIVER_STEPS_INSIDE_H
 #define RELAY_DELIVER_STEPS_INSIDE_H
 
-#include "relay/deliver/inside.h"
+#include "relay/deliver/flight_inside.h"
 
 // relay/deliver/trace.c: the story of the message. Harmless where none is kept, and without a connection.
 void deliver_trace_moved(struct deliver *d, enum deliver_state to); // before d->state becomes that
@@ -54,7 +54,8 @@ void deliver_reopen(struct deliver *d);
 bool deliver_somebody_open(const struct deliver *d);
 void deliver_auth_forget(struct deliver *d);
 void deliver_transaction_end(struct deliver *d); // resets the transaction
-void deliver_drop(struct deliver *d, bool now);  // ends the connection; harmless without
+void deliver_drop(struct deliver *d, bool now);  // ends it, where no others keep it
+void deliver_quit(struct deliver *d); // says QUIT, where no others go on with the connection
 // Leaves the connection and goes on to the next address. `lacking`: the host answered and lacks something.
 enum deliver_state deliver_next(struct deliver *d, const struct why *why, bool lacking);
 enum deliver_state deliver_quit_next(struct deliver *d, const struct why *why); // politely
@@ -72,14 +73,16 @@ static inline bool deliver_mail_refused(const struct deliver *d)
 {
     return why_is_set(&d->trans.refused.why);
 }
-bool deliver_utf8_local(const char *address);  // its local part is not ASCII
-bool deliver_all_out(const struct deliver *d); // the whole message is with the stream
+bool deliver_utf8_local(const char *address); // its local part is not ASCII
 bool deliver_unasked(const struct deliver *d);
 void deliver_heard_add(struct deliver *d, size_t i); // remembers the envelope's i-th reply
 void deliver_said(
     struct deliver *d); // remembers what the transaction was answered, final reply included
 bool deliver_addressed(const struct deliver *d);  // the reply speaks of an address
 bool deliver_suspicious(const struct deliver *d); // the reply may be one of the envelope's
+void deliver_clean(
+    struct deliver *d); // no other answer looks like the message's: towards overlap (pool.h)
+bool deliver_reset_heard(struct deliver *d); // RSET's answer is remembered, and is what it was
 // The host's replies are out of step: nothing they said counts. The host is asked again, one command at a time.
 enum deliver_state deliver_out_of_step(struct deliver *d);
 // BDAT was refused as a command. It is remembered, and the message goes by DATA on a new connection.
@@ -123,6 +126,9 @@ enum deliver_state deliver_confirm_reply(struct deliver *d);
 void deliver_body_go_on(struct deliver *d); // the stream has room again
 
 // relay/deliver/envelope.c
+enum deliver_state deliver_turn(struct deliver *d);
+enum deliver_state deliver_clear(struct deliver *d);
+enum deliver_state deliver_clear_reply(struct deliver *d);
 enum deliver_state deliver_mail(struct deliver *d);
 enum deliver_state deliver_mail_reply(struct deliver *d);
 enum deliver_state deliver_rcpt_reply(struct deliver *d);
@@ -134,7 +140,11 @@ enum deliver_state deliver_from_pool(struct deliver *d);
 enum deliver_state deliver_choose(struct deliver *d);
 void deliver_hop_works(struct deliver *d);  // the present host is logged in to, and takes mail
 void deliver_probe_over(struct deliver *d); // harmless where there was none
-const struct sockaddr *deliver_source(const struct deliver *d, const struct sockaddr *to,
-                                      const char **helo);
+void deliver_ride(struct deliver *d, const struct deliver *behind); // shares its connection
+
+// relay/deliver/loss.c
+enum deliver_state deliver_lost(struct deliver *d, struct why *why);
+enum deliver_state deliver_421(struct deliver *d);
+enum deliver_state deliver_after_the_dead(struct deliver *d); // the same address again
 
 #endif

@@ -30,7 +30,8 @@ static const char *step_word(enum deliver_state state)
         [DELIVER_AUTH] = "auth",       [DELIVER_MAIL] = "mail",         [DELIVER_EARLY] = "mail",
         [DELIVER_RCPT] = "rcpt",       [DELIVER_DATA] = "data",         [DELIVER_PREFIX] = "bdat",
         [DELIVER_PROBE] = "noop",      [DELIVER_BODY] = "sent",         [DELIVER_FINAL] = "message",
-        [DELIVER_CONFIRM] = "rset",    [DELIVER_RSET] = "rset",
+        [DELIVER_CONFIRM] = "rset",    [DELIVER_RSET] = "rset",         [DELIVER_CLEAR] = "rset",
+        [DELIVER_SAID] = "mail",
     };
     const char *word = (size_t)state < sizeof words / sizeof *words ? words[state] : NULL;
     return word ? word : "session";

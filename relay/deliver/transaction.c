@@ -59,12 +59,6 @@ size_t deliver_transaction_begin(struct deliver *d)
     return d->trans.nbatch = n;
 }
 
-bool deliver_all_out(const struct deliver *d)
-{
-    return d->trans.way != WAY_PREFIX && d->trans.body_out &&
-           d->trans.body_out == content_size(d->content);
-}
-
 // Whether an answer is what it seems
 
 bool deliver_unasked(const struct deliver *d)
@@ -84,6 +78,8 @@ void deliver_heard_add(struct deliver *d, size_t i)
     d->heard[i] = digest(d);
     if (i == 0 && d->heard[0] == c->said[SAID_FINAL])
         d->trans.suspect = true;
+    if (i == 0)
+        d->trans.sender_told = strncmp(c->reply.status, "2.1.", 4) == 0;
 }
 
 void deliver_said(struct deliver *d)
@@ -112,14 +108,9 @@ bool deliver_addressed(const struct deliver *d)
     return strncmp(d->link.c->reply.status, "2.1.", 4) == 0 || names_a_recipient(d);
 }
 
-// Where the message follows its envelope there is no 354 between them that would show a reply too many. What looks
-// like an answer to MAIL or RCPT is taken for one until the host has shown that it waits for a command.
-bool deliver_suspicious(const struct deliver *d)
+static bool looks_like_another(const struct deliver *d)
 {
     const struct deliver_transaction *t = &d->trans;
-    bool in_step = pool_out_of_step(d->link.c); // one command at a time
-    if (t->way == WAY_DATA)
-        return !in_step && strncmp(d->link.c->reply.status, "2.1.", 4) == 0;
     if (t->suspect || deliver_addressed(d))
         return true;
     uint64_t now = digest(d);
@@ -130,6 +121,61 @@ bool deliver_suspicious(const struct deliver *d)
         if (d->heard[i] == now)
             return true;
     return false;
+}
+
+static bool names_sender(const struct deliver *d)
+{
+    const char *from = message_return_path(d->message, d->rcpts[d->batch[0]]->recipient);
+    struct span text = buf_span(&d->link.c->reply.text);
+    size_t n = strlen(from);
+    for (size_t at = 0; n && at + n <= text.n; at++)
+        if (strncasecmp((const char *)text.p + at, from, n) == 0)
+            return true;
+    return false;
+}
+
+// The answer to a message that could be one to what was said behind it: RSET, or MAIL.
+static bool mistakable(const struct deliver *d)
+{
+    const struct smtp_reply *reply = &d->link.c->reply;
+    bool class = d->link.c->ext.enhanced;
+    return looks_like_another(d) || pool_is_reset(d->link.c, digest(d)) || names_sender(d) ||
+           (class && (!reply->status[0] || strncmp(reply->status + 1, ".1.", 3) == 0));
+}
+
+// Where the message follows its envelope there is no 354 between them that would show a reply too many. What looks
+// like an answer to MAIL or RCPT is taken for one until the host has shown that it waits for a command. Where another
+// message's commands are out already, that cannot be shown.
+bool deliver_suspicious(const struct deliver *d)
+{
+    bool in_step = pool_out_of_step(d->link.c); // one command at a time
+    if (deliver_shared(d))
+        return mistakable(d);
+    if (d->trans.way == WAY_DATA)
+        return !in_step && strncmp(d->link.c->reply.status, "2.1.", 4) == 0;
+    return looks_like_another(d);
+}
+
+// MAIL has an answer of its own class, or always the same one.
+void deliver_clean(struct deliver *d)
+{
+    struct connection *c = d->link.c;
+    bool told = c->ext.enhanced ? d->trans.sender_told : d->heard[0] == c->said[SAID_MAIL];
+    if (told && !mistakable(d) && !d->trans.behind && !deliver_shared(d))
+        pool_note_clean(c, d->trans.taken);
+}
+
+bool deliver_reset_heard(struct deliver *d)
+{
+    struct connection *c = d->link.c;
+    uint64_t now = digest(d);
+    if (now == c->said[SAID_FINAL]) { // it would pass for the answer to a message
+        pool_unearn(c);
+        return false;
+    }
+    bool same = pool_is_reset(c, now);
+    pool_note_reset(c, now);
+    return same;
 }
 
 // What the transaction's answers said is void.
@@ -147,6 +193,7 @@ enum deliver_state deliver_out_of_step(struct deliver *d)
     struct why why;
     bool known = pool_out_of_step(d->link.c);
     pool_note_out_of_step(d->link.c);
+    d->link.c->end = FLIGHT_ASTRAY;
     forget_answers(d);
     if (deliver_all_out(d)) {
         why_say(&why, OUT_OF_STEP_UNKNOWN);
@@ -226,6 +273,14 @@ static enum deliver_state mail_was_refused(struct deliver *d, bool closed)
     return next;
 }
 
+// Before messages go out whole behind each other, what RSET is answered is to be known.
+static bool wants_reset(const struct deliver *d)
+{
+    const struct connection *c = d->link.c;
+    return d->config->delivery.in_flight > 1 && pool_overlaps(d->link.c) && pool_takes_chunks(c) &&
+           !pool_reset_known(c);
+}
+
 enum deliver_state deliver_transaction_over(struct deliver *d, enum deliver_after after)
 {
     if (deliver_mail_refused(d)) {
@@ -238,11 +293,17 @@ enum deliver_state deliver_transaction_over(struct deliver *d, enum deliver_afte
         return DELIVER_RSET; // which ends the transaction
     deliver_transaction_end(d);
     if (after == AFTER_CLOSE) {
-        deliver_drop(d, true);
+        // After a 421 those behind hear the end of the connection, or their answers from a host that stays.
+        deliver_drop(d, !deliver_shared(d) || d->state != DELIVER_FINAL);
         return DELIVER_ADDRESS;
     }
-    d->link.c->dirty = after == AFTER_RESET;
+    d->link.c->dirty = !deliver_shared(d) && (after == AFTER_RESET || wants_reset(d));
     if (!deliver_somebody_open(d))
         return DELIVER_END; // whoever uses the connection next resets it
+    if (!deliver_alone(d) || connection_spent(d->link.c)) {
+        deliver_quit(d);
+        deliver_drop(d, false);
+        return DELIVER_POOL;
+    }
     return d->link.c->dirty ? DELIVER_RSET : DELIVER_MAIL; // RFC 5321 section 4.1.1.5
 }

@@ -199,6 +199,8 @@ static void print_outbound(const struct counters *c, struct buf *out)
 {
     series_counter(out, "waxwing_connections_out_total", c->connections_out,
                    "Outbound connections begun.");
+    series_counter(out, "waxwing_overlapped_total", c->overlapped,
+                   "Messages whose commands went out before the last one was answered.");
     series_counter(out, "waxwing_sessions_total", c->sessions,
                    "Outbound connection attempts in the ledger.");
     series_counter(out, "waxwing_delivered_total", c->delivered, "Recipients delivered.");

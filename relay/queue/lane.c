@@ -11,10 +11,17 @@ struct run {
     struct list list;
     struct lane *lane;
     struct deliver *deliver;
+    struct list open;  // its place among those whose connection another may share
+    bool rides;        // it shares another's
     uint64_t begun_ms; // clock_mono_ms()
 };
 
 static bool pump(struct lane *lane);
+
+static size_t lane_connections(const struct lane *lane)
+{
+    return lane->nsessions - lane->nriding;
+}
 
 void lane_mark(struct lane *lane)
 {
@@ -92,6 +99,7 @@ struct lane *lane_of(struct lanes *lanes, const char *site)
     lane->name = mem_dup(site);
     fair_init(&lane->ready);
     list_init(&lane->sessions);
+    list_init(&lane->open);
     list_init(&lane->idle);
     list_init(&lane->place);
     HASH_ADD_KEYPTR(hh, lanes->table, lane->name, strlen(lane->name), lane);
@@ -220,6 +228,8 @@ static void lane_session_done(struct list *deliveries, const struct deliver_met 
     struct lanes *lanes = lane->lanes;
     struct spool *spool = lanes->worker->relay->spool;
     list_remove(&run->list);
+    list_remove(&run->open);
+    lane->nriding -= run->rides;
     lane->nsessions--;
     lane->nreached -= met->reached;
     lanes->nsessions--;
@@ -251,6 +261,37 @@ static void lane_session_done(struct list *deliveries, const struct deliver_met 
         lane_mark(list_of(lanes->blocked.next, struct lane, place));
 }
 
+// Its message is out, and awaits its answer.
+static void lane_message_sent(void *arg)
+{
+    struct run *run = arg;
+    list_append(&run->lane->open, &run->open);
+    if (!fair_empty(&run->lane->ready))
+        lane_mark(run->lane);
+}
+
+static void lane_rides_no_more(void *arg)
+{
+    struct run *run = arg;
+    run->lane->nriding -= run->rides;
+    run->rides = false;
+}
+
+// The session whose connection the next message may share; NULL: none. Where there is a pace, time is no matter.
+static struct run *lane_open_run(struct lane *lane)
+{
+    struct shape_limits limits = site_limits(lane);
+    const struct shape *shape = &lane->site.shape;
+    if (shape->phase != SHAPE_OPEN || shape_pace(shape, &limits) > 0)
+        return NULL;
+    list_each_safe (it, &lane->open) {
+        struct run *run = list_of(it, struct run, open);
+        if (deliver_takes_rider(run->deliver, fair_peek(&lane->ready)->route))
+            return run;
+    }
+    return NULL;
+}
+
 // The spool knows what is under way, so that the next start knows what a crash interrupted.
 // True: an operator asked for one of them.
 static bool begin_all(struct spool *spool, struct list *batch)
@@ -273,19 +314,24 @@ static void lane_opening(void *arg)
     struct lane *lane = ((struct run *)arg)->lane;
     struct lanes *lanes = lane->lanes;
     struct shape_limits limits = site_limits(lane);
-    if (lane->nsessions + lane->nidle > shape_window(&lane->site.shape, &limits) && lane->nidle)
+    if (lane_connections(lane) + lane->nidle > shape_window(&lane->site.shape, &limits) &&
+        lane->nidle)
         pool_close_idle(list_of(lane->idle.next, struct connection, site));
     if (!pool_has_room(lanes->pool))
         pool_evict(lanes->pool);
 }
 
-static void lane_start(struct lane *lane, struct list *batch)
+// Alone on its connection, or behind another (NULL: none).
+static void lane_start(struct lane *lane, struct list *batch, struct run *behind)
 {
     struct run *run = mem_new(sizeof *run);
     struct deliver_order order = {
         .worker = lane->lanes->worker,
         .pool = lane->lanes->pool,
         .refusals = lane->lanes->refusals,
+        .behind = behind ? behind->deliver : NULL,
+        .sent = lane_message_sent,
+        .first = lane_rides_no_more,
         .idle = &lane->idle,
         .nidle = &lane->nidle,
         .opening = lane_opening,
@@ -295,8 +341,13 @@ static void lane_start(struct lane *lane, struct list *batch)
         .arg = run,
     };
     run->lane = lane;
+    run->rides = behind;
     run->begun_ms = clock_mono_ms();
     list_init(&run->list);
+    list_init(&run->open);
+    lane->nriding += run->rides;
+    if (behind)
+        list_remove(&behind->open);
     list_append(&lane->sessions, &run->list);
     lane->nsessions++;
     lane->lanes->nsessions++;
@@ -326,8 +377,9 @@ static bool send_back_stale(struct lane *lane)
     return true;
 }
 
-// The site gets its next message now; else what it waits for is arranged.
-static bool site_lets(struct lane *lane)
+// The site gets its next message now; else what it waits for is arranged. Where it has all connections that it takes,
+// *behind is the session that the message may share one with.
+static bool site_lets(struct lane *lane, struct run **behind)
 {
     uint64_t when, now = clock_mono_ms();
     struct shape_limits limits = site_limits(lane);
@@ -337,12 +389,13 @@ static bool site_lets(struct lane *lane)
             lane_sleep(lane, left > 0 ? (uint64_t)left : 1);
         return false;
     }
-    switch (shape_ask(&lane->site.shape, &limits, (unsigned)lane->nsessions, now, &when)) {
+    switch (shape_ask(&lane->site.shape, &limits, (unsigned)lane_connections(lane), now, &when)) {
     case SHAPE_WAIT_TIME:
         lane_sleep(lane, when > now ? when - now : 1);
         return false;
     case SHAPE_WAIT_END: // the next session to end comes back here
-        return false;
+        *behind = lane_open_run(lane);
+        return *behind;
     case SHAPE_GO:
         break;
     }
@@ -354,11 +407,14 @@ static bool pump(struct lane *lane)
 {
     struct lanes *lanes = lane->lanes;
     while (!lanes->stopping && !fair_empty(&lane->ready)) {
-        if (!site_lets(lane))
+        struct run *behind = NULL;
+        if (!site_lets(lane, &behind))
             return false;
         if (send_back_stale(lane))
             continue;
-        if (!may_start(lane)) {
+        if (!behind && !may_start(lane))
+            behind = lane_open_run(lane);
+        if (!behind && !may_start(lane)) {
             list_append(&lanes->blocked, &lane->place);
             return false;
         }
@@ -367,7 +423,7 @@ static bool pump(struct lane *lane)
         list_init(&batch);
         lane_collect(lane, &batch);
         shape_begin(&lane->site.shape, &limits, clock_mono_ms());
-        lane_start(lane, &batch);
+        lane_start(lane, &batch, behind);
         return list_empty(&lane->place); // blocked: every address has its full number
     }
     return false;

@@ -30,6 +30,8 @@ struct lane {
     struct fair ready;    // deliveries
     struct list sessions; // struct run
     size_t nsessions;
+    size_t nriding;   // of them, those that share a connection and do not hear its answers yet
+    struct list open; // sessions whose connection another may share
     size_t nreached;  // of them, those whose host goes on talking to them
     struct list idle; // connections in the pool
     size_t nidle;

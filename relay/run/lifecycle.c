@@ -19,6 +19,7 @@
 #include "relay/queue/sites.h"
 #include "relay/recent/recents.h"
 #include "relay/route/health.h"
+#include "relay/deliver/strays.h"
 #include "relay/route/routes.h"
 #include "relay/submit/server.h"
 #include "relay/state/reports.h"
@@ -131,6 +132,7 @@ static int open_doors(struct relay *relay, struct setup *setup, struct recovered
     relay->trace = trace_open();
     trace_reload(relay->trace, setup->config);
     relay->health = health_new();
+    relay->strays = strays_new(relay->state);
     relay->tokens = tokens_open(relay->dns, setup, why);
     if (!relay->tokens)
         return -1;
@@ -149,6 +151,7 @@ static void close_doors(struct relay *relay)
     trace_stop(relay->trace);
     tokens_close(relay->tokens);
     health_free(relay->health);
+    strays_free(relay->strays);
     if (relay->dns)
         dns_close(relay->dns);
     bans_free(relay->bans);
@@ -166,6 +169,7 @@ static void close_doors(struct relay *relay)
     relay->routes = NULL;
     relay->tokens = NULL;
     relay->health = NULL;
+    relay->strays = NULL;
     relay->dns = NULL;
     relay->bans = NULL;
     relay->habits = NULL;

@@ -14,7 +14,7 @@
 #include "relay/base/mem.h"
 #include "relay/log/log.h"
 
-#define STATE_VERSION 8
+#define STATE_VERSION 9
 #define STATE_OWNER   0x57585731 // application_id: "WXW1"
 #define BUSY_MS       5000       // waiting for another process's lock
 
@@ -100,6 +100,8 @@ static const char *const additions[STATE_VERSION + 1] = {
           " key TEXT NOT NULL, gone INTEGER NOT NULL, at_ms INTEGER NOT NULL, UNIQUE(kind, key));"
           "CREATE TABLE shared_fleet(one INTEGER PRIMARY KEY CHECK(one = 1), id TEXT NOT NULL,"
           " seq INTEGER NOT NULL);",
+    // Hosts whose answers went astray (relay/state/strays.h).
+    [9] = "CREATE TABLE stray(address TEXT PRIMARY KEY, until_ms INTEGER NOT NULL) WITHOUT ROWID;",
 };
 
 enum db_result db_judge(struct state_db *db, const char *doing, struct why *why)

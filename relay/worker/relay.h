@@ -64,6 +64,7 @@ struct counters {
     _Atomic uint64_t connections, connections_out, sessions, accepted, refused, delivered, deferred,
         failed, expired, dsn, auth_ok, auth_failed, tls_refused, tls_failure, reports_sent,
         reports_failed, returns, returns_refused;
+    _Atomic uint64_t overlapped; // messages begun while others' answers were awaited
     _Atomic uint64_t delivered_by[PROTECTIONS];
     _Atomic int64_t connections_now, queued_now, memory_now; // memory_now: message and I/O bytes
     _Atomic int64_t queue_memory; // bytes for what is queued, contents apart
@@ -93,6 +94,7 @@ struct relay {
     struct state *state;
     struct tokens *tokens;
     struct health *health; // relay/route/health.h
+    struct strays *strays; // relay/deliver/strays.h; NULL: none is remembered
     struct control *control;
     struct reporter *reporter;
     struct suppress *suppress;                // NULL: nobody is suppressed

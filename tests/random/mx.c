@@ -2,7 +2,7 @@
 // Outbound sessions with MX hosts whose every reply may be right, wrong, late, doubled, split or missing:
 //     random_mx SECONDS [SEED]     SECONDS 0: the round of SEED alone
 // Several processes play rounds of a seed each: a few messages over one pool to one or two hosts, with and without
-// PIPELINING, CHUNKING and TLS. What must hold: nothing crashes or hangs; what is reported delivered was accepted by a
+// PIPELINING, CHUNKING and TLS; in some rounds the hosts first earn that messages overlap, and then err. What must hold: nothing crashes or hangs; what is reported delivered was accepted by a
 // host that meant it; every recipient has an end; a refusal for good was said by a host; nothing went in clear
 // where TLS was demanded.
 #include <signal.h>
@@ -18,7 +18,7 @@
 #include "relay/base/mem.h"
 #include "relay/log/log.h"
 #include "tests/unit/certs.h"
-#include "tests/unit/deliver_story.h"
+#include "tests/unit/flight_story.h"
 
 #define PLAYERS  6
 #define ROUND_S  120 // a round that takes longer hangs
@@ -26,7 +26,7 @@
 #define PAGE     "/tmp/random-mx-%d-%u.log"
 
 struct board { // shared by the players
-    _Atomic uint64_t next, rounds, messages, delivered, deferred, refused;
+    _Atomic uint64_t next, rounds, messages, delivered, deferred, refused, overlapped;
     _Atomic uint64_t playing[PLAYERS];
 };
 
@@ -35,7 +35,7 @@ struct round {
     struct story story;
     struct mx *mx[2];
     size_t nmx;
-    bool tls;
+    bool tls, flies;
 };
 
 static struct board *board;
@@ -122,19 +122,69 @@ static void play_message(struct round *r, unsigned n)
     judge(r, word);
 }
 
+static void judge_flight(struct round *r, struct flight *f)
+{
+    for (size_t i = 0; i < f->n; i++) {
+        const struct flight_letter *end = &f->ends[i];
+        bool never = end->standing == STANDING_REFUSED && end->why.scope != WHY_HOST &&
+                     why_permanent(&end->why);
+        board->messages++;
+        board->delivered += end->standing == STANDING_DELIVERED;
+        if (end->standing == STANDING_DELIVERED && !was_accepted(r, end->word, end->to[0]))
+            fail(r, "%s was reported delivered, and no host accepted it", end->word);
+        if (end->standing != STANDING_DELIVERED && end->standing != STANDING_REFUSED)
+            fail(r, "%s has no end", end->word);
+        if (never && end->reply[0] != '5')
+            fail(r, "%s was refused for good without a word of the host", end->word);
+        board->refused += never;
+        board->deferred += end->standing == STANDING_REFUSED && !never;
+    }
+}
+
+// The hosts earn it, and err from then on.
+static void play_flight(struct round *r)
+{
+    struct flight f;
+    char word[32];
+    unsigned percent = 1 + roll(r, 15);
+    alarm(ROUND_S);
+    for (int i = 0; i < 2; i++) {
+        flight_begin(&f, &r->story);
+        for (int k = 0; k < 7; k++)
+            flight_add(&f, "before", "a@example.test", k == 3 ? "b@example.test" : NULL);
+        flight_run(&f);
+    }
+    for (size_t i = 0; i < r->nmx; i++) {
+        mx_chaos(r->mx[i], r->seed * 2 + i + 1, percent);
+        mx_hang_up(r->mx[i]);
+    }
+    flight_begin(&f, &r->story);
+    for (unsigned i = 0; i < FLIGHT_MAX; i++) {
+        snprintf(word, sizeof word, "word-%llu-%u-", (unsigned long long)r->seed, i);
+        flight_add(&f, word, "r@example.test", roll(r, 4) ? NULL : "s@example.test");
+    }
+    flight_run(&f);
+    judge_flight(r, &f);
+    board->overlapped += r->story.relay.counters.overlapped;
+}
+
 static void begin(struct round *r)
 {
     char extensions[128];
-    story_begin_timed(&r->story, 1, "retry: [1s]", &ca);
+    r->flies = roll(r, 3) == 0;
+    story_begin_timed(&r->story, 1,
+                      r->flies ? "retry: [1s], connections: {in_flight: 4}" : "retry: [1s]", &ca);
     r->tls = roll(r, 2);
     r->nmx = 1 + roll(r, 2);
     for (size_t i = 0; i < r->nmx; i++) {
         snprintf(extensions, sizeof extensions, "SIZE 1000000\n8BITMIME%s%s%s",
-                 roll(r, 3) ? "\nPIPELINING" : "", roll(r, 3) ? "\nCHUNKING" : "",
+                 r->flies || roll(r, 3) ? "\nPIPELINING" : "", roll(r, 3) ? "\nCHUNKING" : "",
                  roll(r, 2) ? "\nENHANCEDSTATUSCODES" : "");
         r->mx[i] = mx_start(extensions);
         if (r->tls)
             mx_tls(r->mx[i], &good, NULL, roll(r, 4) == 0);
+        if (r->flies)
+            continue;
         if (roll(r, 10) == 0)
             mx_on(r->mx[i], "bdat?", roll(r, 2) ? "502 5.5.1 what?" : "500 what?");
         mx_chaos(r->mx[i], r->seed * 2 + i + 1, 5 + roll(r, 30));
@@ -152,7 +202,9 @@ static void play(uint64_t seed)
     for (size_t i = 0; i < r.nmx; i++)
         story_host(&r.story, r.mx[i], i ? "mx2.test" : "mx1.test", level);
     unsigned messages = 1 + roll(&r, MESSAGES);
-    for (unsigned n = 0; n < messages; n++)
+    if (r.flies)
+        play_flight(&r);
+    for (unsigned n = 0; n < messages && !r.flies; n++)
         play_message(&r, n);
     for (size_t i = 0; i < r.nmx; i++)
         if (level != TLS_OPPORTUNISTIC && mx_clear_mails(r.mx[i]))
@@ -238,6 +290,7 @@ int main(int argc, char **argv)
            (unsigned long long)board->rounds, (unsigned long long)board->messages,
            (unsigned long long)board->delivered, (unsigned long long)board->deferred,
            (unsigned long long)board->refused);
+    printf("%llu messages overlapped others\n", (unsigned long long)board->overlapped);
     printf("%d passed, %u failed\n", failed ? 0 : 1, failed);
     return failed ? 1 : 0;
 }

@@ -82,8 +82,26 @@ static bool line(struct session *s, char *out, size_t room)
     return true;
 }
 
+// What is struck takes the place of the reply that would be.
+static bool struck(struct session *s, char out[REPLY])
+{
+    struct mx *mx = s->mx;
+    pthread_mutex_lock(&mx->lock);
+    bool now = mx->strike_at && ++mx->replies == mx->strike_at;
+    bool instead = now && (mx->strike_missing || mx->strike[0] == '=');
+    s->more = now && !instead;
+    s->leaves = now && strncmp(mx->strike, "=421", 4) == 0 && !mx->stays;
+    mx->struck |= now;
+    if (instead)
+        snprintf(out, REPLY, "%s", mx->strike_missing ? MX_SILENT : mx->strike + 1);
+    pthread_mutex_unlock(&mx->lock);
+    return instead;
+}
+
 static bool scripted(struct session *s, const char *step, char out[REPLY])
 {
+    if (strcmp(step, "bdat?") != 0 && strcmp(step, "none") != 0 && struck(s, out))
+        return true;
     if (strcmp(step, "bdat?") != 0 && strcmp(step, "none") != 0 &&
         chaos_wrong(&s->chaos, out, REPLY))
         return true;
@@ -124,9 +142,18 @@ static bool answer(struct session *s, const char *step, const char *usual, int *
         strcat(text, p);
         strcat(text, "\r\n");
     }
+    if (s->more) {
+        strcat(text, s->mx->strike);
+        strcat(text, "\r\n");
+        s->more = false;
+    }
     if (chaos_strikes(&s->chaos))
         return chaos_put(&s->chaos, strcmp(step, "none") == 0, text, strlen(text), mx_put, s);
     put(s, text, strlen(text));
+    if (s->leaves) {
+        shutdown(s->fd, SHUT_RDWR);
+        return false;
+    }
     return true;
 }
 
@@ -279,10 +306,14 @@ static bool take_message(struct session *s, const char *step)
     char reply[REPLY];
     if (!scripted(s, step, reply))
         snprintf(reply, sizeof reply, "%s", usual);
+    bool untold = s->mx->strike_missing && strcmp(reply, MX_SILENT) == 0 && s->now.nrcpts;
     // Kept before it is answered, so that whoever saw the answer sees the message.
-    if (reply[0] == '2')
+    if (reply[0] == '2' || untold)
         keep(s);
-    clear(s);
+    if (s->now.nrcpts || !s->mx->nests)
+        clear(s);
+    if (s->mx->slow)
+        usleep(WAIT_US);
     return answer(s, "none", reply, &code);
 }
 
@@ -297,6 +328,8 @@ static bool command(struct session *s, char *text)
         return answer(s, "starttls", "220 go ahead", &code) && (code != 220 || handshake(s));
     if (strncasecmp(text, "AUTH", 4) == 0)
         return answer(s, "auth", "235 2.7.0 welcome", &code);
+    if (strncasecmp(text, "MAIL", 4) == 0 && s->mail && s->mx->nests)
+        return answer(s, "nested", "503 5.5.1 nested MAIL", &code);
     if (strncasecmp(text, "MAIL", 4) == 0) {
         clear(s);
         snprintf(s->now.mail, sizeof s->now.mail, "%s", text);
@@ -480,60 +513,5 @@ void mx_tls_chain(struct mx *mx, const struct cert *const *chain, size_t n, bool
     assert(mx->nold < 8);
     mx->cred = cred;
     mx->implicit = implicit;
-    pthread_mutex_unlock(&mx->lock);
-}
-
-static void add_rule(struct mx *mx, const char *step, const char *reply, bool once)
-{
-    pthread_mutex_lock(&mx->lock);
-    size_t i = 0;
-    while (i < mx->nrules && !mx->rules[i].used)
-        i++;
-    assert(i < RULES);
-    if (i == mx->nrules)
-        mx->nrules++;
-    struct rule *r = &mx->rules[i];
-    *r = (struct rule){.once = once};
-    snprintf(r->step, sizeof r->step, "%s", step);
-    snprintf(r->reply, sizeof r->reply, "%s", reply);
-    pthread_mutex_unlock(&mx->lock);
-}
-
-void mx_on(struct mx *mx, const char *step, const char *reply)
-{
-    add_rule(mx, step, reply, false);
-}
-
-void mx_next(struct mx *mx, const char *step, const char *reply)
-{
-    add_rule(mx, step, reply, true);
-}
-
-void mx_knows_no_names(struct mx *mx)
-{
-    pthread_mutex_lock(&mx->lock);
-    mx->no_names = true;
-    pthread_mutex_unlock(&mx->lock);
-}
-
-void mx_hold(struct mx *mx, bool hold)
-{
-    pthread_mutex_lock(&mx->lock);
-    mx->hold = hold;
-    pthread_mutex_unlock(&mx->lock);
-}
-
-bool mx_holds(struct mx *mx)
-{
-    pthread_mutex_lock(&mx->lock);
-    bool yes = mx->held > 0;
-    pthread_mutex_unlock(&mx->lock);
-    return yes;
-}
-
-void mx_extensions(struct mx *mx, const char *extensions)
-{
-    pthread_mutex_lock(&mx->lock);
-    snprintf(mx->extensions, sizeof mx->extensions, "%s", extensions);
     pthread_mutex_unlock(&mx->lock);
 }

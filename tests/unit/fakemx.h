@@ -40,6 +40,14 @@ void mx_next(struct mx *mx, const char *step, const char *reply);
 void mx_extensions(struct mx *mx, const char *extensions);
 // From the next connection on, of 100 replies so many are wrong, late, doubled, split or missing.
 void mx_chaos(struct mx *mx, uint64_t seed, unsigned percent);
+// The n-th reply from now on (1 the next) is followed by `more` (NULL: it is left out), in the place of it where that
+// begins with '=': "=421 bye". A message whose answer is no 2xx is not kept;
+// behind "=421" the connection ends.
+void mx_strike(struct mx *mx, unsigned n, const char *more);
+void mx_stays(struct mx *mx);          // after a 421, too
+void mx_nests(struct mx *mx);          // MAIL within a transaction is refused, and that one goes on
+void mx_slow(struct mx *mx);           // answers to messages take a while
+bool mx_struck(struct mx *mx);         // it has come to that
 void mx_hang_up(struct mx *mx);        // closes all connections now
 void mx_knows_no_names(struct mx *mx); // a handshake that names the server ends in an alert
 // TLS handshakes wait, once the client has spoken, until the hold is over; mx_holds: one waits now.

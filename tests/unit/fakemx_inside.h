@@ -29,7 +29,7 @@ struct session {
     char *in; // what was received and not used yet, n bytes
     size_t n;
     struct mx_message now;
-    bool mail;
+    bool mail, more, leaves;
     struct chaos chaos;
 };
 
@@ -49,6 +49,9 @@ struct mx {
     unsigned resumed, clear_mails;
     uint64_t chaos; // seed, 0: a good server
     unsigned percent;
+    unsigned replies, strike_at; // 0: nothing is struck
+    bool strike_missing, struck, nests, slow, stays;
+    char strike[128];
     bool implicit, stopping, hold, no_names;
     unsigned held; // handshakes that wait
     gnutls_certificate_credentials_t cred, old[9];
