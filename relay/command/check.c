@@ -207,6 +207,8 @@ static int check(const char *dns_file, bool offline, bool json)
         if (!offline)
             check_milters(&r, config);
         if (!offline)
+            check_fleet(&r, config);
+        if (!offline)
             check_dns(&r, config, setup, dns_file);
     }
     summarize(&r);

@@ -30,6 +30,8 @@ void check_machine(struct report *r, const struct config *config);
 void check_turning(struct report *r, const struct config *config, struct dns *dns);
 // relay/command/check_milter.c: filters answer.
 void check_milters(struct report *r, const struct config *config);
+// relay/command/check_fleet.c: the fleet's database answers, and its nodes are alike.
+void check_fleet(struct report *r, const struct config *config);
 // relay/command/check_names.c: what receivers make of our addresses.
 void check_names(struct report *r, const struct config *config, struct dns *dns);
 

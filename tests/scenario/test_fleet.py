@@ -56,6 +56,8 @@ def test_two_nodes_join_and_know_each_other(lab, database):
     assert n["waxwing_fleet_connected"] == 1 and n['waxwing_fleet_nodes{state="live"}'] == 2
     two.stop()
     assert "differs from this node's in: " in one.ask("fleet", "status")
+    told = one.ctl("check", "--dns-file", "/dev/null").stdout
+    assert "with 2 nodes" in told and "the node node-2 of the fleet has another configuration: delivery" in told, told
     assert [row["name"] for row in json.loads(two.ask("fleet", "status", "--json"))["nodes"]] == ["node-1", "node-2"]
 
 
@@ -85,6 +87,8 @@ def test_case_490_a_database_that_goes_and_comes_back_stops_no_mail(lab, databas
     relay.wait("delivered")
     done = relay.ctl("fleet", "status")
     assert done.returncode == 75 and "cannot be asked" in done.stdout
+    told = relay.ctl("check", "--dns-file", "/dev/null").stdout
+    assert "warning  the fleet cannot be asked: " in told and "mail goes on" in told, told
     ready, _, text = get("/readyz")
     assert ready == 200 and "warning: the fleet cannot be asked" in text
     relay.restart()  # it has its number: it needs nobody
@@ -101,6 +105,7 @@ def test_case_491_a_node_without_a_number_waits_for_the_database(lab, database):
     relay.start(ready=False)
     assert relay.process.wait() == 78  # there is a database, and no fleet in it
     assert "waxwing fleet init" in relay.wait("alarm", what="start")["text"]
+    assert "ERROR    the fleet cannot be asked: " in relay.ctl("check", "--dns-file", "/dev/null").stdout
     made(lab, database, relay)
     database.kill()
     relay.start(ready=False)
