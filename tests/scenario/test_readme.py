@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from tests.lab.relay import TREE, letter
+from tests.lab.wait import until
 
 PORT = 9587
 
@@ -52,6 +53,8 @@ def scene(lab):
         assert relay.submit(to, letter("app@example.org", to[0]), sender="app@example.org").code == 250
     relay.wait("delivered", 2)
     relay.wait("deferred", 3)
+    with open(relay.path("letter.eml"), "wb") as f:
+        f.write(letter("app@example.org", "a@good.example"))
     for _ in range(3):
         with relay.client(login=False) as client:
             client.ehlo()
@@ -68,6 +71,7 @@ def told(relay, command):
 
 def test_case_434_each_sample_of_the_readme_is_what_the_command_prints(scene):
     kept = {}
+    until(lambda: " deferred " in told(scene, "waxwing trace info@partner.example"), "the story on disk")
     assert len(samples()) >= 12
     for command, lines in samples():
         kept[command] = told(scene, command)
