@@ -76,8 +76,8 @@ static void print_word(const json_t *event, const char *key)
 static bool events_on_line(const json_t *event, void *arg)
 {
     const struct events_options *o = arg;
-    static const char *const keys[] = {"id",    "tag",  "to", "site",   "status",
-                                       "class", "rule", "by", "reason", "reply"};
+    static const char *const keys[] = {"id",   "tag",  "to", "site",   "status", "class",
+                                       "rule", "note", "by", "reason", "reply"};
     if (o->json) {
         json_dumpf(event, stdout, JSON_COMPACT);
         return putchar('\n') != EOF;
