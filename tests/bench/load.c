@@ -28,9 +28,10 @@ static struct option {
     {"recipients", 1},   {"sites", 1}, // message N goes to d(N mod sites).bench, or from..to: each once
     {"each", 0},                       // messages a connection, then a new one; 0: all on one
     {"resume", 0},                     // new connections resume the TLS session of the one before
+    {"spread", 0},                     // each recipient of a message is at another site
     {"rate", 0},                       // messages a second, evenly; 0: as fast as they are taken
 };
-enum { CONNECTIONS, MESSAGES, SIZE, RECIPIENTS, SITES, EACH, RESUME, RATE };
+enum { CONNECTIONS, MESSAGES, SIZE, RECIPIENTS, SITES, EACH, RESUME, SPREAD, RATE };
 
 static gnutls_certificate_credentials_t credentials;
 static char login[1024], *text;
@@ -95,7 +96,7 @@ static void begin(struct session *s)
     wire_puts(&s->wire, line);
     for (long i = 0; i < value(RECIPIENTS); i++) {
         snprintf(line, sizeof line, "RCPT TO:<r%ld@%s%ld.bench>\r\n", i, domain,
-                 begun % value(SITES));
+                 (value(SPREAD) ? begun * value(RECIPIENTS) + i : begun) % value(SITES));
         wire_puts(&s->wire, line);
     }
     wire_puts(&s->wire, "DATA\r\n");

@@ -70,8 +70,8 @@ ALL = [
     Work("trip200", "4 KiB, 200 ms round trip, 20 connections", 1000, 400, trip=200, limit="",
          load={"connections": 100}),
     # by hand
-    Work("cold", "4 KiB to 2,000 sites, nothing known of any", 2000, 2000, load={"sites": 2000}, sites=2000,
-         limit="answers", reference=False),
+    Work("cold", "2,000 sites of which nothing is known, 50 a message (deliveries)", 40, 40, sites=2000,
+         load={"sites": 2000, "recipients": 50, "spread": 1, "connections": 10}, limit="answers", reference=False),
     Work("waiting", "4 KiB, while 100,000 wait for dead sites", 12000, 1800, waiting=100000, reference=False,
          waxwing={"limits": {"queued": 2000000}}),
     Work("backlog", "a backlog of 1,000,000 messages of 1 KiB drained", 1000000, 20000, backlog=True, reference=False,
