@@ -3,6 +3,7 @@
 #include "relay/audit/audit.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include "relay/audit/inside.h"
 #include "relay/base/mem.h"
@@ -49,6 +50,14 @@ enum audit_severity audit_worst(const struct audit *audit)
         if (!audit->at[i].temporary && audit->at[i].severity > worst)
             worst = audit->at[i].severity;
     return worst;
+}
+
+bool audit_worth_repeating(const struct audit *audit)
+{
+    for (size_t i = 0; i < audit->n; i++)
+        if (audit->at[i].temporary && strcmp(audit->at[i].about, "dnsbl") != 0)
+            return true;
+    return false;
 }
 
 bool audit_temporary(const struct audit *audit)

@@ -71,5 +71,8 @@ void audit_free(struct audit *audit); // leaves it empty
 // The worst severity among findings with a verdict.
 enum audit_severity audit_worst(const struct audit *audit);
 bool audit_temporary(const struct audit *audit); // some finding has none
+// Another look within the hour is worth it: one of them may have a verdict then. A blocklist that does not answer this
+// resolver answers it no sooner for being asked again.
+bool audit_worth_repeating(const struct audit *audit);
 
 #endif

@@ -113,7 +113,7 @@ static void daily_looked(void *arg)
     for (size_t i = 0; i < d->audit.n; i++)
         tell(d, &d->audit.at[i]);
     keep_last(d);
-    d->temporary |= audit_temporary(&d->audit);
+    d->temporary |= audit_worth_repeating(&d->audit);
     audit_free(&d->audit);
     facts_free(d->facts);
     d->facts = NULL;
