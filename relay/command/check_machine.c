@@ -168,6 +168,8 @@ static void check_folders(struct report *r, const struct config *config)
     if (slash && slash != folder)
         *slash = 0;
     check_can_be_made(r, "state", folder);
+    if (config->trace.size)
+        check_can_be_made(r, "trace.directory", config->trace.directory);
     free(folder);
     if (privileges_borrow(config->user, &why) == 0) { // as the one who will use them
         ownership_look(config, &lines);

@@ -43,7 +43,9 @@ static void begin_attempt(struct deliver *d)
     struct deliver_trace *t = &d->trace;
     if (t->open)
         return;
+    unsigned char *room;
     buf_init(&t->steps, TRACE_STEPS);
+    buf_reserve(&t->steps, TRACE_USUAL, &room);
     buf_init(&t->why, TRACE_STEPS);
     t->open = true;
     t->at_ms = clock_ms();
@@ -98,23 +100,29 @@ void deliver_trace_moved(struct deliver *d, enum deliver_state to)
         step(d, DELIVER_BODY, NULL);
 }
 
+static void add_code(struct buf *out, int code, char behind)
+{
+    char text[4] = {(char)('0' + code / 100 % 10), (char)('0' + code / 10 % 10),
+                    (char)('0' + code % 10), behind};
+    buf_add(out, text, behind ? 4 : 3);
+}
+
 // All lines of the reply, as it was written. What answers a login may be the other side of a secret.
 static void heard_text(const struct deliver *d, struct buf *out)
 {
     const struct smtp_reply *reply = &d->link.c->reply;
+    bool secret = reply->code >= 300 && reply->code < 400 && d->state == DELIVER_AUTH;
+    unsigned lines = secret ? 0 : reply->lines;
     buf_init(out, TRACE_HEARD);
-    if (reply->code >= 300 && reply->code < 400 && d->state == DELIVER_AUTH) {
-        buf_addf(out, "%d", reply->code);
-        return;
-    }
-    for (unsigned i = 0; i < reply->lines; i++) {
-        bool last = i + 1 == reply->lines;
-        buf_addf(out, "%s%d%c", i ? "\n" : "", reply->code, last ? ' ' : '-');
+    for (unsigned i = 0; i < lines; i++) {
+        if (i)
+            buf_addc(out, '\n');
+        add_code(out, reply->code, i + 1 == lines ? ' ' : '-');
         buf_addspan(out, smtp_reply_line(reply, i));
     }
-    if (!reply->lines)
-        buf_addf(out, "%d", reply->code);
-    if (reply->cut)
+    if (!lines)
+        add_code(out, reply->code, 0);
+    if (reply->cut && !secret)
         buf_adds(out, " [...]");
 }
 

@@ -19,8 +19,10 @@ bool trace_begin_at(struct trace_record *r, struct trace *t, uint64_t id, const 
     if (!r->trace)
         return false;
     r->nrefs = 0;
+    unsigned char *room;
     buf_init(&r->out, TRACE_RECORD);
     buf_init(&r->keys, TRACE_RECORD);
+    buf_reserve(&r->out, TRACE_USUAL, &room);
     id_text(id, text);
     text_string(&r->out, "id", text);
     text_number(&r->out, "at", at_ms);

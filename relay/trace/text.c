@@ -2,23 +2,30 @@
 // Writes JSON members into a buffer. A member that does not fit leaves the buffer full, for its owner to see.
 #include "relay/trace/text.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include "relay/base/reasons.h"
 #include "relay/base/utf8.h"
 #include "relay/log/log.h"
 
+#define KEY_MAX 32 // bytes of a member's name
+
+// What stands before a value, in one piece: each message pays for it some hundred times.
 static void text_begin(struct buf *out, const char *key)
 {
+    char head[KEY_MAX + 4];
+    size_t n = 0;
     unsigned char last = out->len ? out->data[out->len - 1] : '{';
     if (last != '{' && last != '[')
-        buf_addc(out, ',');
-    if (!key)
-        return;
-    buf_addc(out, '"');
-    buf_adds(out, key);
-    buf_add(out, "\":", 2);
+        head[n++] = ',';
+    if (key) {
+        size_t length = strnlen(key, KEY_MAX);
+        head[n++] = '"';
+        memcpy(head + n, key, length);
+        n += length;
+        head[n++] = '"';
+        head[n++] = ':';
+    }
+    buf_add(out, head, n);
 }
 
 static bool text_is_plain(unsigned char c)
@@ -55,18 +62,38 @@ static size_t character(struct buf *out, struct span s)
     return n ? n : 1;
 }
 
+// A value that needs no escape, as most of them.
+static void put_plain(struct buf *out, struct span value)
+{
+    unsigned char *room;
+    if (buf_reserve(out, value.n + 2, &room) < 0)
+        return;
+    room[0] = '"';
+    if (value.n)
+        memcpy(room + 1, value.p, value.n);
+    room[value.n + 1] = '"';
+    out->len += value.n + 2;
+}
+
 void text_bytes(struct buf *out, const char *key, struct span value)
 {
+    size_t n = 0;
     text_begin(out, key);
+    while (n < value.n && text_is_plain(value.p[n]))
+        n++;
+    if (n == value.n) {
+        put_plain(out, value);
+        return;
+    }
     buf_addc(out, '"');
     while (value.n) {
-        size_t n = 0;
-        while (n < value.n && text_is_plain(value.p[n]))
-            n++;
         buf_add(out, value.p, n);
         value = span_from(value, n);
         if (value.n)
             value = span_from(value, character(out, value));
+        n = 0;
+        while (n < value.n && text_is_plain(value.p[n]))
+            n++;
     }
     buf_addc(out, '"');
 }
@@ -80,9 +107,15 @@ void text_string(struct buf *out, const char *key, const char *value)
 void text_number(struct buf *out, const char *key, int64_t value)
 {
     char digits[24];
+    size_t at = sizeof digits;
+    uint64_t left = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    do
+        digits[--at] = (char)('0' + left % 10);
+    while (left /= 10);
+    if (value < 0)
+        digits[--at] = '-';
     text_begin(out, key);
-    int n = snprintf(digits, sizeof digits, "%" PRId64, value);
-    buf_add(out, digits, (size_t)n);
+    buf_add(out, digits + at, sizeof digits - at);
 }
 
 void text_true(struct buf *out, const char *key, bool value)

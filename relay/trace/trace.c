@@ -14,6 +14,8 @@
 #include "relay/log/log.h"
 #include "relay/trace/inside.h"
 
+#define TRACE_GATHERED 65536 // bytes that are there for what comes before the thread looks
+
 struct trace {
     atomic_bool on;
     pthread_mutex_t lock; // over all down to `closing`
@@ -297,6 +299,9 @@ static bool post(struct trace *t, const struct trace_record *r)
         return false;
     }
     bool first = t->waiting.len == 0;
+    unsigned char *room;
+    if (!t->waiting.cap)
+        buf_reserve(&t->waiting, TRACE_GATHERED, &room);
     buf_add(&t->waiting, &frame, sizeof frame);
     buf_add(&t->waiting, r->keys.data, r->keys.len);
     buf_add(&t->waiting, r->out.data, r->out.len);

@@ -21,6 +21,7 @@
 
 #define TRACE_QUEUE     8388608 // bytes of records that wait for the thread
 #define TRACE_RECORD    262144  // bytes of one record
+#define TRACE_USUAL     800     // and of most
 #define TRACE_GATHER_MS 100     // that a record waits for others
 #define TRACE_REFS      8       // pieces that one record refers to
 #define TRACE_REPLY     200     // bytes of a reply from which on it is a piece of its own
