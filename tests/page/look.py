@@ -108,6 +108,7 @@ UNSOUND = """[
   [[...document.querySelectorAll("input, select")].every(x => x.labels.length === 1 && x.labels[0].innerText.trim()), "labels"],
   [[...document.querySelectorAll("table")].every(x => x.getAttribute("role") === "table"), "roles of tables"],
   [[...document.querySelectorAll("td")].every(x => x.dataset.label && x.getAttribute("role") === "cell"), "names of cells"],
+  [[...document.querySelectorAll(".scroll")].every(x => x.scrollWidth <= x.clientWidth), "room for a table"],
   [[...document.querySelectorAll("svg")].every(x => x.ariaHidden === "true" || x.getAttribute("aria-label")), "words for pictures"],
   [new Set([...document.querySelectorAll("[id]")].map(x => x.id)).size === document.querySelectorAll("[id]").length, "ids"],
   [[...document.querySelectorAll("a, button, input, select")].every(x => { x.focus({focusVisible: true});
