@@ -267,6 +267,7 @@ static void decide_enforced(const struct policy_input *in, struct demand *d)
         d->observe = must.level;
         d->observe_source = must.source;
     }
+    d->must = must.level;
     d->refuse = false; // why stays: what would have been refused
     d->level = rule.level;
     d->source = rule.level > TLS_OPPORTUNISTIC ? SOURCE_RULE : SOURCE_DEFAULT;
@@ -296,6 +297,8 @@ void policy_decide(const struct policy_input *in, struct demand *out)
 {
     *out = (struct demand){.trust = in->trust};
     decide_level(in, out);
+    if (!out->shadowed)
+        out->must = out->level;
     need_tlsa(in, out);
     if (out->observe == TLS_DANE && !can_be_dane(in))
         out->observe = out->level; // nothing to watch it against; why tells

@@ -47,6 +47,7 @@ struct demand {
     // recorded as a failure and delivery goes on. Equal to level when there is nothing to watch.
     enum tls_level observe;
     enum demand_source observe_source;
+    enum tls_level must; // what holds without shadow mode; `level` where that has lowered nothing
     bool shadowed; // lowered by shadow mode; `why` is set where the host would have been refused
     char key[33];  // hex digest of all above: the pool and ticket key's policy part
 };

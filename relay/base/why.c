@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: ISC
 // The reason object.
 #include "relay/base/why.h"
+#include "relay/base/mem.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -90,6 +91,15 @@ void why_reply(struct why *why, const char *reply)
     for (char *c = why->reply; *c; c++)
         if ((unsigned char)*c < 32 || *c == 127)
             *c = ' ';
+}
+
+struct why *why_copy(const struct why *why)
+{
+    if (!why)
+        return NULL;
+    struct why *copy = mem_new(sizeof *copy);
+    *copy = *why;
+    return copy;
 }
 
 bool why_is_set(const struct why *why)

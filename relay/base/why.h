@@ -93,6 +93,7 @@ int why_set(struct why *why, enum why_scope scope, const char *status, const cha
 void why_host(struct why *why, const char *host);
 void why_reply(struct why *why, const char *reply); // control characters become spaces
 
+struct why *why_copy(const struct why *why); // the caller frees it; NULL gives NULL
 bool why_is_set(const struct why *why);
 bool why_permanent(const struct why *why);  // class 5
 const char *why_tls_word(enum why_tls tls); // "starttls-not-supported"; "" for WHY_TLS_NONE

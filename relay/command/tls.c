@@ -15,16 +15,18 @@
 #include "relay/command/command.h"
 #include "relay/command/config_file.h"
 #include "relay/control/control.h"
+#include "relay/recent/coming.h"
 #include "relay/log/json.h"
 
 #define FAILURES_SHOWN 100 // without --since: the newest
-#define FOLLOW_FIRST   10  // shown before --follow begins to wait
+#define DAYS_MOST      3650
+#define FOLLOW_FIRST   10 // shown before --follow begins to wait
 
 struct options {
     const char *domain, *type, *day, *state;
     const char *host, *policy, *result, *words; // of failures
     char ascii[IDN_NAME + 2];                   // the domain as A-labels, "*." kept
-    int64_t since_ms;
+    int64_t since_ms, days;                     // days 0: not said
     bool follow, json, send;
     struct config *config; // NULL: not needed
 };
@@ -68,6 +70,16 @@ static int take_day(struct options *o, const char *text)
     return 0;
 }
 
+static int take_days(struct options *o, const char *text)
+{
+    char *end;
+    o->days = strtol(text, &end, 10);
+    if (!text[0] || *end || o->days < 1 || o->days > DAYS_MOST)
+        return command_usage_error("tls", "--days '%s': a number of days, 1 to %d", text,
+                                   DAYS_MOST);
+    return 0;
+}
+
 static int take_type(struct options *o, const char *text)
 {
     if (why_tls_parse(text) == WHY_TLS_NONE)
@@ -87,19 +99,14 @@ static const char **text_option(struct options *o, int c)
 
 static int command_tls_read_options(struct options *o, int argc, char **argv)
 {
-    static const struct option names[] = {{"domain", required_argument, NULL, 'd'},
-                                          {"since", required_argument, NULL, 's'},
-                                          {"type", required_argument, NULL, 't'},
-                                          {"day", required_argument, NULL, 'D'},
-                                          {"state", required_argument, NULL, 'S'},
-                                          {"follow", no_argument, NULL, 'f'},
-                                          {"json", no_argument, NULL, 'j'},
-                                          {"send", no_argument, NULL, 'x'},
-                                          {"host", required_argument, NULL, 'h'},
-                                          {"policy", required_argument, NULL, 'p'},
-                                          {"result", required_argument, NULL, 'r'},
-                                          {"search", required_argument, NULL, 'w'},
-                                          {NULL, 0, NULL, 0}};
+    static const struct option names[] = {
+        {"domain", required_argument, NULL, 'd'}, {"since", required_argument, NULL, 's'},
+        {"type", required_argument, NULL, 't'},   {"day", required_argument, NULL, 'D'},
+        {"state", required_argument, NULL, 'S'},  {"follow", no_argument, NULL, 'f'},
+        {"json", no_argument, NULL, 'j'},         {"send", no_argument, NULL, 'x'},
+        {"days", required_argument, NULL, 'n'},   {"host", required_argument, NULL, 'h'},
+        {"policy", required_argument, NULL, 'p'}, {"result", required_argument, NULL, 'r'},
+        {"search", required_argument, NULL, 'w'}, {NULL, 0, NULL, 0}};
     int c, rc = 0;
     optind = 1;
     opterr = 0;
@@ -125,6 +132,9 @@ static int command_tls_read_options(struct options *o, int argc, char **argv)
             break;
         case 'x':
             o->send = true;
+            break;
+        case 'n':
+            rc = take_days(o, optarg);
             break;
         case 'S':
         case 'h':
@@ -372,6 +382,68 @@ static int command_tls_run_exceptions(const struct options *o)
     return EXIT_YES;
 }
 
+static json_t *shadow_from_file(const struct options *o, int64_t day)
+{
+    struct shadow_rows rows = {0};
+    struct why why;
+    if (state_shadow_file(state_file(o), day, &rows, &why) < 0) {
+        fprintf(stderr, "waxwing: %s\n", why.text);
+        shadow_rows_free(&rows);
+        return NULL;
+    }
+    json_t *answer = shadow_json(&rows);
+    shadow_rows_free(&rows);
+    return answer;
+}
+
+// The relay's answer, else the file's.
+static int command_tls_run_shadow(const struct options *o)
+{
+    int status = EXIT_YES;
+    int64_t days = o->days ? o->days : SHADOW_DAYS, day = ledger_day(clock_ms()) - days + 1;
+    json_t *request = json_pack("{s:s, s:I}", "verb", "tls-shadow", "day", (json_int_t)day);
+    json_t *answer =
+        o->state ? NULL : control_ask_quietly(o->config->control, json_incref(request), &status);
+    answer = answer ? command_tls_complain(answer, status) : shadow_from_file(o, day);
+    json_decref(request);
+    if (!answer)
+        return EXIT_TEMP;
+    json_t *shadow = tls_shadow_json(o->config, json_object_get(answer, "rows"), days);
+    if (o->json)
+        dump(shadow);
+    else
+        tls_print_shadow(shadow);
+    json_decref(shadow);
+    json_decref(answer);
+    return EXIT_YES;
+}
+
+// What will break within days: the relay knows its policies' troubles, the file what hosts showed.
+static int command_tls_run_coming(const struct options *o)
+{
+    int status = EXIT_YES;
+    int64_t days = o->days ? o->days : COMING_DAYS;
+    json_t *answer = NULL, *coming;
+    if (!o->state)
+        answer = control_ask_quietly(
+            o->config->control,
+            json_pack("{s:s, s:I}", "verb", "tls-coming", "days", (json_int_t)days), &status);
+    struct why why;
+    coming = answer ? command_tls_complain(answer, status)
+                    : coming_file(state_file(o), o->config, days, &why);
+    if (!coming && !answer)
+        fprintf(stderr, "waxwing: %s\n", why.text);
+    if (!coming)
+        return EXIT_TEMP;
+    if (o->json)
+        dump(json_object_get(coming, "findings"));
+    else
+        tls_print_coming(coming, days);
+    bool any = json_array_size(json_object_get(coming, "findings")) > 0;
+    json_decref(coming);
+    return any ? EXIT_NO : EXIT_YES;
+}
+
 // Only the running relay can do these: it holds what is to change in memory.
 static json_t *command_tls_act(const struct options *o, const char *verb, int *status)
 {
@@ -425,6 +497,8 @@ static const struct verb {
     {"refresh", command_tls_run_refresh, true, true, true},
     {"forget", command_tls_run_forget, true, true, true},
     {"exceptions", command_tls_run_exceptions, false, true, false},
+    {"shadow", command_tls_run_shadow, false, true, false},
+    {"coming", command_tls_run_coming, false, true, false},
 };
 
 static int command_tls_run(const struct verb *verb, struct options *o)
@@ -451,7 +525,7 @@ int command_tls(int argc, char **argv)
             verb = &verbs[i];
     if (!verb)
         return command_usage_error("tls", "one of failures, summary, report, reports, policies, %s",
-                                   "refresh, forget and exceptions is needed");
+                                   "refresh, forget, exceptions, shadow and coming is needed");
     struct options o = {0};
     int rc = command_tls_read_options(&o, argc - 1, argv + 1);
     int left = argc - 1 - optind;

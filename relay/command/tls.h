@@ -22,6 +22,17 @@ json_t *tls_summary_json(const json_t *rows);
 #define EXCEPTION_DAYS 7
 json_t *tls_exceptions_json(const struct config *config, const json_t *rows);
 
+// relay/command/tls_shadow.c: rows of shadow_json by domain, with the exception that would make enforcing safe for each;
+// as text with YAML to paste, or as JSON.
+#define SHADOW_DAYS      7  // without --days
+#define SHADOW_EXCEPTION 90 // days that an exception is good for
+json_t *tls_shadow_json(const struct config *config, const json_t *rows, int64_t days);
+void tls_print_shadow(const json_t *shadow);
+
+// relay/command/tls_coming.c: findings of relay/recent/coming.h.
+#define COMING_DAYS 14 // without --days
+void tls_print_coming(const json_t *coming, int64_t days);
+
 // relay/command/tls_reports.c: what became of daily reports; an operator's wish to send them.
 struct tls_reports_asked {
     const struct config *config; // NULL with `state`

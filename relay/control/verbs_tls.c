@@ -5,6 +5,7 @@
 #include <string.h>
 #include "relay/base/mem.h"
 #include "relay/base/exit.h"
+#include "relay/control/coming.h"
 #include "relay/control/control.h"
 #include "relay/route/routes.h"
 #include "relay/state/json.h"
@@ -75,6 +76,20 @@ static void verbs_tls_policies(struct control_call *call, struct relay *relay,
     routes_policies(relay->routes, control_mail(call), verbs_tls_pass_on, call);
 }
 
+static void verbs_tls_let_pass(const struct shadow_rows *rows, const struct why *why, void *arg)
+{
+    if (why)
+        control_error(arg, EXIT_TEMP, "%s", why->text);
+    else
+        control_answer(arg, EXIT_YES, shadow_json(rows));
+}
+
+static void verbs_tls_shadow(struct control_call *call, struct relay *relay, const json_t *request)
+{
+    int64_t day = json_integer_value(json_object_get(request, "day"));
+    state_shadow_ask(relay->state, day, control_mail(call), verbs_tls_let_pass, call);
+}
+
 static void for_domain(struct control_call *call, struct relay *relay, const json_t *request,
                        void (*act)(struct routes *routes, struct inbox *loop_inbox,
                                    const char *domain, routes_json_fn *fn, void *arg))
@@ -100,6 +115,8 @@ const struct control_verb control_tls_verbs[] = {
     {"tls-failures", false, verbs_tls_failures},
     {"tls-sums", false, verbs_tls_sums},
     {"tls-report", false, verbs_tls_report},
+    {"tls-shadow", false, verbs_tls_shadow},
+    {"tls-coming", false, control_coming},
     {"tls-policies", false, verbs_tls_policies},
     {"tls-refresh", true, verbs_tls_refresh},
     {"tls-forget", true, verbs_tls_forget},

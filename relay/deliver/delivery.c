@@ -23,6 +23,7 @@ void attempt_unref(struct attempt *a)
     if (!a || atomic_fetch_sub_explicit(&a->refs, 1, memory_order_acq_rel) > 1)
         return;
     shown_unref(a->shown);
+    free(a->would);
     free(a->reply);
     free(a);
 }

@@ -39,6 +39,7 @@ struct attempt {
     bool dsn;                            // the host offered DSN (RFC 3461)
     struct shown *shown;                 // of its handshake; a reference. NULL: there was none
     bool noted;                          // relay/recent has its failure
+    struct why *would; // enforcing would have refused it (shadow mode); NULL: it would not. Owned
 };
 struct shown;                                   // tls/shown.h
 struct attempt *attempt_ref(struct attempt *a); // accepts NULL

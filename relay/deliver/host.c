@@ -128,6 +128,9 @@ static bool host_begin(struct deliver *d, const struct sockaddr *to)
     c->key = key_of(d, host, d->address);
     deliver_flight_join(d, c, false);
     d->link.counted = d->clear;
+    // In clear, since TLS has failed at this address a moment ago.
+    if (d->clear && host->demand.shadowed)
+        c->would = why_copy(&d->last.why);
     snprintf(c->host, sizeof c->host, "%s", host->host);
     return true;
 }

@@ -76,6 +76,7 @@ struct deliver_link {
     unsigned replies;  // heard by this session
     unsigned begun;    // transactions of this session
     bool counted;      // its fact is in the ledger
+    bool testing;      // what failed is only asked for by a policy in testing mode
     char *secret;      // password or token, while it logs in
     struct sasl *sasl; // the dialogue; NULL: a token is told, or nothing yet
     enum deliver_login logging_in;

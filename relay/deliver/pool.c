@@ -234,6 +234,7 @@ void connection_close(struct connection *c, bool now)
     smtp_reply_free(&c->reply);
     shown_unref(c->shown);
     seen_free(c->seen);
+    free(c->would);
     free(c);
     pool->freed(pool->arg);
 }

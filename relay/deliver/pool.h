@@ -62,6 +62,7 @@ struct connection {
     char host[256], ip[64];
     char protocol[16], cipher[64]; // "" without TLS
     enum tls_proof proof;
+    struct why *would;   // enforcing would have refused it; NULL: it would not. Owned
     struct shown *shown; // by its handshake; a reference. NULL: there was none
     int64_t not_after_s; // end of the peer's certificate, 0 unknown
     bool resumed, ticket_kept;

@@ -4,6 +4,7 @@
 #include "relay/base/address.h"
 #include "relay/deliver/steps_inside.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include "relay/log/log.h"
 #include "relay/recent/recents.h"
@@ -40,7 +41,7 @@ static struct ledger_entry *entry_of(const struct deliver *d, const struct route
 {
     struct ledger_entry *entry = refusal_entry(d->route, host);
     entry->id = d->message->env.id;
-    entry->shadow = host->demand.shadowed;
+    entry->shadow = host->demand.shadowed && !d->link.testing;
     if (!d->link.c)
         return entry;
     char local[ADDRESS_TEXT] = "";
@@ -70,9 +71,32 @@ void deliver_record_success(struct deliver *d)
     state_ledger_add(record_relay(d)->state, entry_of(d, deliver_host(d)));
 }
 
+static void deliver_record_let_pass(const struct deliver *d, const struct shadow_row *counts,
+                                    const struct why *why)
+{
+    list_each (it, &d->deliveries) {
+        const struct delivery *one = list_of(it, struct delivery, list);
+        if (record_counts(d))
+            refusal_let_pass(record_relay(d), one->route, one->domain, why, counts);
+    }
+}
+
+// What enforcing would have refused is remembered with the connection, whatever mail goes over it.
+static void record_would(struct deliver *d, const struct why *why)
+{
+    struct connection *c = d->link.c;
+    if (!c || !deliver_host(d)->demand.shadowed || d->link.testing)
+        return;
+    free(c->would);
+    c->would = why_copy(why);
+    deliver_record_let_pass(d, &(struct shadow_row){.sessions = 1}, why);
+}
+
 void deliver_record_tls(struct deliver *d, const struct why *why, bool refused)
 {
     const struct route_host *host = deliver_host(d);
+    if (!refused)
+        record_would(d, why);
     refusal_line(record_relay(d), d->message, d->route, host, d->link.c ? d->link.c->ip : NULL, why,
                  refused);
     if (d->link.counted || !record_counts(d))

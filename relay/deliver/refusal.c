@@ -4,7 +4,9 @@
 #include "relay/deliver/refusal.h"
 
 #include <stdlib.h>
+#include "relay/base/clock.h"
 #include "relay/base/mem.h"
+#include "relay/base/reasons.h"
 #include "relay/log/log.h"
 #include "relay/state/state.h"
 
@@ -112,4 +114,22 @@ void refusal_record(struct refusals *book, const struct message *m, struct route
     entry->shadow = host && host->demand.shadowed;
     ledger_entry_set(&entry->reason, why->text);
     state_ledger_add(book->relay->state, entry);
+}
+
+void refusal_let_pass(struct relay *relay, const struct route *route, const char *domain,
+                      const struct why *why, const struct shadow_row *counts)
+{
+    // The rule of a hop that a sender or an operator chose is the hop's own (relay/route/way.h).
+    bool chosen = route->word == WORD_SENDER || route->word == WORD_OPERATOR;
+    struct shadow_row row = *counts;
+    if (!relay->state)
+        return;
+    row.day = ledger_day(clock_ms());
+    row.last_ms = clock_ms();
+    row.domain = mem_dup(chosen && route->next_hop_domain ? route->next_hop_domain : domain);
+    row.host = mem_dup(why->host);
+    row.why = mem_dup(reason_row(why->reason)->name);
+    row.type = mem_dup(why_tls_word(why->tls));
+    row.text = mem_dup(why->text);
+    state_shadow_add(relay->state, &row);
 }

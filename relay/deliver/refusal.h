@@ -6,6 +6,7 @@
 #define RELAY_DELIVER_REFUSAL_H
 
 #include "relay/message/message.h"
+#include "relay/state/shadow.h"
 #include "relay/worker/relay.h"
 #include "relay/route/route.h"
 #include "tls/ledger.h"
@@ -21,6 +22,9 @@ void refusal_record(struct refusals *book, const struct message *m, struct route
 void refusal_line(struct relay *relay, const struct message *m, const struct route *route,
                   const struct route_host *host, const char *ip, const struct why *why,
                   bool refused);
+// Shadow mode let this pass: the counts go to the domain whose exception would let it pass while enforcing.
+void refusal_let_pass(struct relay *relay, const struct route *route, const char *domain,
+                      const struct why *why, const struct shadow_row *counts);
 // An entry with what the route knows: domain, policy, host, demand.
 struct ledger_entry *refusal_entry(const struct route *route, const struct route_host *host);
 

@@ -31,6 +31,7 @@ struct attempt *deliver_attempt(const struct deliver *d, const char *reply)
     atomic_init(&a->refs, 1);
     a->demand = a->source = "";
     a->shown = shown_ref(c ? c->shown : NULL);
+    a->would = why_copy(c ? c->would : NULL);
     a->proof = tls_proof_word(c ? c->proof : PROOF_NONE);
     a->reply = mem_dup(reply ? reply : "");
     snprintf(a->tls, sizeof a->tls, "%s", c && c->protocol[0] ? c->protocol : "none");

@@ -174,22 +174,39 @@ enum deliver_state deliver_secure(struct deliver *d)
     return DELIVER_WAIT;
 }
 
+// Without shadow mode this connection would not have served. (A policy in testing mode may want more than that.)
+static bool would_refuse(const struct deliver *d, const struct tls_session_info *info)
+{
+    const struct demand *want = deliver_tls_demand(d);
+    enum tls_proof proof;
+    struct why why;
+    if (why_is_set(&want->why))
+        return want->shadowed;
+    if (!want->shadowed || want->must <= TLS_ENCRYPT)
+        return false;
+    return d->lax || proof_of_level(want, want->must, info, &proof, &why) < 0;
+}
+
 // MTA-STS in testing and shadow mode: what would have been refused is recorded, and mail goes on.
 static void deliver_tls_watch(struct deliver *d, const struct tls_session_info *info)
 {
     const struct demand *want = deliver_tls_demand(d);
     struct why why = want->why;
+    enum tls_proof proof = PROOF_NONE; // what failed takes nothing away from what was proved
     if (!why_is_set(&why)) {
         if (want->observe <= want->level)
             return;
         // With less care no name was sent, so the certificate may be another's: the first try is what counts.
         if (d->lax)
             why = d->strict;
-        else if (proof_of_level(want, want->observe, info, &d->link.c->proof, &why) == 0)
+        else if (proof_of_level(want, want->observe, info, &proof, &why) == 0) {
+            d->link.c->proof = proof;
             return;
+        }
     }
     if (!why.host[0])
         why_host(&why, d->link.c->host);
+    d->link.testing = !would_refuse(d, info);
     deliver_record_tls(d, &why, false);
     deliver_trace_watched(d, &why);
 }

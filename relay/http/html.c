@@ -127,7 +127,7 @@ static const struct {
     {"/sites", "Sites"},       {"/failures", "TLS failures"},
     {"/policies", "Policies"}, {"/exceptions", "Exceptions"},
     {"/shadow", "Shadow"},     {"/domains", "Own domains"},
-    {"/logins", "Logins"},
+    {"/logins", "Logins"},     {"/coming", "Coming"},
 };
 
 static void add_entry(struct buf *out, const char *here, const char *path, const char *name)

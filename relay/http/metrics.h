@@ -52,6 +52,8 @@ void metrics_hops_away(const struct metrics *m,
 // Its part about the fleet; nothing where there is none. True: its database does not answer; why. (relay/http/fleet.c)
 void metrics_print_fleet(const struct metrics *m, struct buf *out);
 bool metrics_fleet_away(const struct metrics *m, char *reason, size_t size);
+// What is to come. (relay/http/coming.c)
+void metrics_print_coming(struct buf *out);
 // The filters that are away, a call each.
 void metrics_filters_away(const struct metrics *m,
                           void (*each)(const char *name, const char *reason, void *arg), void *arg);

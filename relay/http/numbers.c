@@ -314,6 +314,7 @@ void metrics_print(const struct metrics *m, struct buf *out)
     print_trace(&m->trace, out);
     print_queue(m, out);
     print_outbound(m->counters, out);
+    metrics_print_coming(out);
     print_sites(m->counters, out);
     print_spool(m, out);
     print_dns(m, out);

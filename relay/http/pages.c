@@ -60,6 +60,7 @@ const struct http_page http_pages[] = {
     {"/exceptions", views_exceptions, false},
     {"/events", views_events, false},
     {"/shadow", views_shadow, false},
+    {"/coming", views_coming, false},
     {"/domains", views_own, false},
     {"/logins", views_logins, false},
     {"/sites", views_sites, false},

@@ -22,6 +22,7 @@ void views_exceptions(struct http_call *call, struct relay *relay); // policies.
 void views_logins(struct http_call *call, struct relay *relay);     // logins.c
 void views_sites(struct http_call *call, struct relay *relay);      // sites.c
 void views_fleet(struct http_call *call, struct relay *relay);      // fleet.c
+void views_coming(struct http_call *call, struct relay *relay);     // coming.c
 void views_own(struct http_call *call, struct relay *relay);        // own.c
 
 // Is mail flowing, and if not, whose is it to mend; of the answers to status and queue-summary. (verdict.c)

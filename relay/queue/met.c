@@ -3,6 +3,7 @@
 #include "relay/queue/met.h"
 
 #include <string.h>
+#include "relay/deliver/refusal.h"
 #include "relay/recent/recents.h"
 
 static const struct route_host *met_host(const struct route *route, const char *name)
@@ -35,7 +36,20 @@ static bool met_tells(const struct delivery_rcpt *r)
     return r->standing == STANDING_REFUSED && why && !person && !(r->attempt && r->attempt->noted);
 }
 
-void met_note(const struct relay *relay, const struct delivery *d)
+// Mail over a connection that enforcing would have refused.
+static void met_count_shadow(struct relay *relay, const struct delivery *d, const struct attempt *a)
+{
+    struct shadow_row counts = {.messages = 1, .bytes = (int64_t)d->size};
+    if (!a->would || !d->route || d->message->env.uncounted)
+        return;
+    for (size_t i = 0; i < d->nrcpts; i++)
+        counts.recipients += d->rcpts[i].standing == STANDING_DELIVERED;
+    counts.clear = strcmp(a->tls, "none") == 0;
+    counts.unproved = strcmp(a->proof, "webpki") != 0;
+    refusal_let_pass(relay, d->route, d->domain, a->would, &counts);
+}
+
+void met_note(struct relay *relay, const struct delivery *d)
 {
     const struct delivery_rcpt *taken = NULL, *refused = NULL;
     for (size_t i = 0; i < d->nrcpts; i++) {
@@ -56,5 +70,6 @@ void met_note(const struct relay *relay, const struct delivery *d)
         struct recents_attempt attempt = met_attempt(d, taken->attempt, taken->attempt->host);
         attempt.clear = strcmp(taken->attempt->tls, "none") == 0;
         recents_took(relay->recents, &attempt);
+        met_count_shadow(relay, d, taken->attempt);
     }
 }

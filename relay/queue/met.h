@@ -6,6 +6,6 @@
 #include "relay/deliver/delivery.h"
 
 // Its recipients have their standing, and none has gone yet. On its worker's thread.
-void met_note(const struct relay *relay, const struct delivery *d);
+void met_note(struct relay *relay, const struct delivery *d);
 
 #endif

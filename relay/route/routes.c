@@ -331,10 +331,21 @@ static void routes_restore_memory(void *arg, const char *domain, const struct me
                      routes->setup->config->delivery.memory_days);
 }
 
+static void routes_on_policy_host(void *arg, const char *host, int64_t ends_s)
+{
+    static const char prefix[] = "mta-sts.";
+    struct routes *routes = arg;
+    if (routes->policy_host && strncmp(host, prefix, sizeof prefix - 1) == 0)
+        routes->policy_host(routes->relay, host + sizeof prefix - 1, host, ends_s);
+}
+
 static int open_world(struct routes *routes, struct why *why)
 {
-    struct https_options https = {
-        .mail = routes->mail, .dns = routes->relay->dns, .rules = https_rules_of(routes->setup)};
+    struct https_options https = {.mail = routes->mail,
+                                  .dns = routes->relay->dns,
+                                  .rules = https_rules_of(routes->setup),
+                                  .showed = routes_on_policy_host,
+                                  .arg = routes};
     routes->https = https_open(&https, why);
     if (!routes->https)
         return -1;
@@ -377,6 +388,7 @@ struct routes *routes_open(const struct routes_options *options, struct why *why
     struct routes *routes = mem_new(sizeof *routes);
     routes->relay = options->relay;
     routes->setup = options->setup;
+    routes->policy_host = options->policy_host;
     list_init(&routes->entries);
     list_init(&routes->asked);
     list_init(&routes->refreshing);

@@ -95,6 +95,12 @@ static int join_fleet(struct relay *relay, struct setup *setup, int *exit_status
     return relay->fleet ? 0 : -1;
 }
 
+static void lifecycle_on_policy_host(struct relay *relay, const char *domain, const char *host,
+                                     int64_t ends_s)
+{
+    recents_policy_host(relay->recents, domain, host, ends_s);
+}
+
 static int open_doors(struct relay *relay, struct setup *setup, struct recovered *recovered,
                       int *exit_status, struct why *why)
 {
@@ -136,7 +142,8 @@ static int open_doors(struct relay *relay, struct setup *setup, struct recovered
     relay->tokens = tokens_open(relay->dns, setup, why);
     if (!relay->tokens)
         return -1;
-    struct routes_options routes = {.relay = relay, .setup = setup_ref(setup)};
+    struct routes_options routes = {
+        .relay = relay, .setup = setup_ref(setup), .policy_host = lifecycle_on_policy_host};
     relay->routes = routes_open(&routes, why);
     return relay->routes ? 0 : -1;
 }

@@ -21,6 +21,7 @@
 #include "relay/net/listen.h"
 #include "relay/log/log.h"
 #include "relay/milter/book.h"
+#include "relay/control/coming.h"
 #include "relay/run/exceptions.h"
 #include "relay/run/notify.h"
 #include "relay/run/pages.h"
@@ -52,6 +53,7 @@ struct run {
     uv_timer_t watch;
     struct publication *publication;
     struct turning *turning;
+    uint64_t coming_ms;   // when what is to come was last looked for
     int64_t exceptions_s; // when their ends were last looked for
     int64_t doubt_told_s; // when a certificate out of its dates was last told; 0: never
     int *fds;
@@ -244,6 +246,7 @@ static void run_on_watch(uv_timer_t *timer)
         return;
     tell_doubtful(run);
     exceptions_look(run->setup->config, &run->exceptions_s);
+    coming_look(&run->relay, &run->coming_ms);
     pages_look(&run->pages, &run->relay, &run->loop);
     if (!setup_stale(run->setup)) {
         buf_reset(&run->relay.troubles); // whatever it was is as it was read

@@ -14,7 +14,7 @@
 #include "relay/base/mem.h"
 #include "relay/log/log.h"
 
-#define STATE_VERSION 9
+#define STATE_VERSION 10
 #define STATE_OWNER   0x57585731 // application_id: "WXW1"
 #define BUSY_MS       5000       // waiting for another process's lock
 
@@ -102,6 +102,13 @@ static const char *const additions[STATE_VERSION + 1] = {
           " seq INTEGER NOT NULL);",
     // Hosts whose answers went astray (relay/state/strays.h).
     [9] = "CREATE TABLE stray(address TEXT PRIMARY KEY, until_ms INTEGER NOT NULL) WITHOUT ROWID;",
+    // Mail that shadow mode let pass (relay/state/shadow.h).
+    [STATE_WITH_SHADOW] =
+        "CREATE TABLE shadow(day INTEGER NOT NULL, domain TEXT NOT NULL, host TEXT NOT NULL,"
+        " why TEXT NOT NULL, type TEXT NOT NULL, text TEXT NOT NULL, sessions INTEGER NOT NULL,"
+        " messages INTEGER NOT NULL, recipients INTEGER NOT NULL, bytes INTEGER NOT NULL,"
+        " clear INTEGER NOT NULL, unproved INTEGER NOT NULL, last_ms INTEGER NOT NULL,"
+        " PRIMARY KEY(day, domain, host, why)) WITHOUT ROWID;",
 };
 
 enum db_result db_judge(struct state_db *db, const char *doing, struct why *why)

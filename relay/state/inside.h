@@ -10,6 +10,7 @@
 
 #include <sqlite3.h>
 #include <sys/types.h>
+#include "relay/state/shadow.h"
 #include "relay/state/state.h"
 
 struct state_db {
@@ -28,8 +29,9 @@ enum db_result {
     DB_FAILED   // it cannot be read or written now
 };
 
-#define STATE_WITH_REPORTS 2 // the version since which daily reports have their tables
-#define STATE_WITH_RECENT  7 // and what hosts met lately
+#define STATE_WITH_REPORTS 2  // the version since which daily reports have their tables
+#define STATE_WITH_RECENT  7  // and what hosts met lately
+#define STATE_WITH_SHADOW  10 // and mail that shadow mode let pass
 
 // relay/state/presence.c: whether the file is there, and whose it is.
 // A lock beside the database, for as long as the descriptor is open; it stays there and so tells that there was a
@@ -75,7 +77,8 @@ const char *state_path(const struct state *state); // of the database
 struct state_write {
     struct state_write *next;
     size_t size;
-    struct ledger_entry *entry; // one of three: an entry,
+    struct ledger_entry *entry; // one of four: an entry,
+    struct shadow_row *shadow;  // mail that shadow mode let pass,
     char *domain;               // a memory row or a policy of this domain
     struct memory_row memory;   // host NULL: a policy
     struct sts_row policy;
@@ -84,6 +87,9 @@ void state_write_free(struct state_write *w);
 enum db_result db_write(struct state_db *db, const struct state_write *first, struct why *why);
 // Removes some of what is older; *more: there is more of it.
 enum db_result db_prune(struct state_db *db, int64_t first_day, bool *more, struct why *why);
+
+// relay/state/state.c: one more that waits to be written, or is dropped and counted.
+void state_post_write(struct state *state, struct state_write *write);
 
 // relay/state/read.c
 enum db_result db_rows(struct state_db *db, const struct state_query *query,

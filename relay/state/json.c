@@ -187,6 +187,30 @@ json_t *tls_reports_json(const struct ledger_rows *rows, int64_t day, const stru
     return j;
 }
 
+json_t *shadow_json(const struct shadow_rows *rows)
+{
+    json_t *list = json_array(), *j = json_object();
+    for (size_t i = 0; i < rows->n; i++) {
+        const struct shadow_row *row = &rows->at[i];
+        json_t *one = json_object();
+        state_json_put(one, "domain", row->domain);
+        state_json_put(one, "host", row->host);
+        state_json_put(one, "why", row->why);
+        state_json_put(one, "type", row->type);
+        state_json_put(one, "reason", row->text);
+        put_number(one, "sessions", row->sessions);
+        put_number(one, "messages", row->messages);
+        put_number(one, "recipients", row->recipients);
+        put_number(one, "bytes", row->bytes);
+        put_number(one, "clear", row->clear);
+        put_number(one, "unproved", row->unproved);
+        put_number(one, "last", row->last_ms / 1000);
+        json_array_append_new(list, one);
+    }
+    json_object_set_new(j, "rows", list);
+    return j;
+}
+
 int sending_query_read(const json_t *request, struct sending_query *query, struct why *why)
 {
     const char *day = json_string_value(json_object_get(request, "day"));

@@ -7,6 +7,7 @@
 #include <jansson.h>
 #include "config/config.h"
 #include "relay/state/reports.h"
+#include "relay/state/shadow.h"
 
 // Request: {"domain":"","type":"","since":ms,"after":N,"limit":N,"day":"YYYY-MM-DD"}, all optional but that
 // day is needed for a report; of failures also "host", "words", "policy", "result" (state_outcome_word) and "until":ms.
@@ -19,6 +20,9 @@ json_t *tls_rows_json(const struct ledger_rows *rows, enum state_view view);
 json_t *tls_reports_json(const struct ledger_rows *rows, int64_t day, const struct config *config);
 // {"policies":[…],"memory":[…]} from the file, as routes_policies() has it from the running relay.
 json_t *tls_policies_json(const char *state_file, struct why *why);
+
+// {"rows":[...]}: what shadow mode let pass (relay/state/shadow.h).
+json_t *shadow_json(const struct shadow_rows *rows);
 
 // Request: {"domain":"","day":"YYYY-MM-DD","since":ms}, all optional. The query borrows from the request.
 int sending_query_read(const json_t *request, struct sending_query *query, struct why *why);

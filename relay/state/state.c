@@ -515,7 +515,7 @@ void state_close(struct state *state)
 }
 
 // Entries and memory rows share a bound; what passes it is counted alone.
-static void post_row(struct state *state, struct state_write *write)
+void state_post_write(struct state *state, struct state_write *write)
 {
     uint64_t rows = atomic_fetch_add(&state->queued, 1);
     uint64_t bytes = atomic_fetch_add(&state->queued_bytes, write->size);
@@ -534,7 +534,7 @@ void state_ledger_add(struct state *state, struct ledger_entry *entry)
     struct state_write *write = mem_new(sizeof *write);
     write->entry = entry;
     write->size = ledger_entry_size(entry);
-    post_row(state, write);
+    state_post_write(state, write);
 }
 
 void state_keep_memory(struct state *state, const char *domain, const struct memory_row *row)
@@ -544,7 +544,7 @@ void state_keep_memory(struct state *state, const char *domain, const struct mem
     write->memory = *row;
     write->memory.host = mem_dup(row->host);
     write->size = sizeof *write + strlen(domain) + strlen(row->host);
-    post_row(state, write);
+    state_post_write(state, write);
 }
 
 void state_keep_policy(struct state *state, const struct sts_row *row, struct inbox *reply,

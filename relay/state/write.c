@@ -18,6 +18,7 @@ enum statement {
     DROP_KIND,
     ADD_DETAIL,
     COUNT_DETAIL,
+    ADD_SHADOW,
     STATEMENTS
 };
 static const char *const texts[STATEMENTS] = {
@@ -40,6 +41,16 @@ static const char *const texts[STATEMENTS] = {
     [ADD_DETAIL] = "INSERT INTO detail(kind, time_ms, mx_ip, local_ip, mx_helo, protocol, cipher,"
                    " reason, message) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [COUNT_DETAIL] = "UPDATE kind SET detailed = detailed + 1 WHERE id = ?",
+    [ADD_SHADOW] =
+        "INSERT INTO shadow(day, domain, host, why, type, text, sessions, messages, recipients, "
+        "bytes,"
+        " clear, unproved, last_ms) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT(day, domain, host, why) DO UPDATE SET type = excluded.type, text = "
+        "excluded.text,"
+        " sessions = sessions + excluded.sessions, messages = messages + excluded.messages,"
+        " recipients = recipients + excluded.recipients, bytes = bytes + excluded.bytes,"
+        " clear = clear + excluded.clear, unproved = unproved + excluded.unproved,"
+        " last_ms = max(last_ms, excluded.last_ms)",
 };
 
 // One transaction, with each statement prepared when it is first needed.
@@ -220,6 +231,30 @@ static void write_entry(struct writer *w, const struct ledger_entry *f)
         write_detail(w, f, kind.id);
 }
 
+static void bind_shadow(sqlite3_stmt *st, const struct shadow_row *row)
+{
+    const int64_t numbers[] = {row->sessions, row->messages, row->recipients, row->bytes,
+                               row->clear,    row->unproved, row->last_ms};
+    sqlite3_bind_int64(st, 1, row->day);
+    db_text(st, 2, row->domain);
+    db_text(st, 3, row->host);
+    db_text(st, 4, row->why);
+    db_text(st, 5, row->type);
+    db_text(st, 6, row->text);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        sqlite3_bind_int64(st, (int)i + 7, numbers[i]);
+}
+
+static void write_shadow(struct writer *w, const struct shadow_row *row)
+{
+    sqlite3_stmt *st = ready(w, ADD_SHADOW);
+    if (!st)
+        return;
+    bind_shadow(st, row);
+    write_step(w, st);
+    sqlite3_reset(st);
+}
+
 enum db_result db_write(struct state_db *db, const struct state_write *first, struct why *why)
 {
     struct writer w = {.db = db, .why = why, .result = db_do(db, "BEGIN IMMEDIATE", why)};
@@ -228,6 +263,8 @@ enum db_result db_write(struct state_db *db, const struct state_write *first, st
     for (const struct state_write *job = first; job && w.result == DB_DONE; job = job->next) {
         if (job->entry)
             write_entry(&w, job->entry);
+        else if (job->shadow)
+            write_shadow(&w, job->shadow);
         else if (job->memory.host)
             write_memory(&w, job);
         else
@@ -247,6 +284,9 @@ void state_write_free(struct state_write *w)
     if (!w)
         return;
     ledger_entry_free(w->entry);
+    if (w->shadow)
+        shadow_row_free(w->shadow);
+    free(w->shadow);
     free(w->domain);
     free(w->memory.host);
     free((char *)(uintptr_t)w->policy.id);
@@ -267,6 +307,8 @@ enum db_result db_prune(struct state_db *db, int64_t first_day, bool *more, stru
         "DELETE FROM report WHERE (day, domain, rua) IN (SELECT day, domain, rua FROM report"
         " WHERE day < ?1 LIMIT 5000)",
         "DELETE FROM report_day WHERE day < ?1",
+        "DELETE FROM shadow WHERE (day, domain, host, why) IN (SELECT day, domain, host, why FROM"
+        " shadow WHERE day < ?1 LIMIT 5000)",
         "DELETE FROM loss WHERE time_ms < ?1 * 86400000"};
     *more = false;
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
