@@ -62,7 +62,7 @@ static const char *level_of(const json_t *one)
 
 // Where the row goes: beside the others; or a row is there already; or a row for more domains has keys that it would be
 // taken out of.
-static const char *place_of(const struct config *config, const char *domain)
+static const char *tls_shadow_place(const struct config *config, const char *domain)
 {
     const struct cfg_destination *rule = config_destination(config, domain);
     if (!rule)
@@ -85,7 +85,7 @@ static json_t *exception_for(const struct config *config, const json_t *one, int
     char *reason = mem_printf(
         "shadow mode: %lld messages in %lld days would have been refused (%s)",
         (long long)json_number_of(one, "messages"), (long long)days, tls_shadow_word(first, "why"));
-    const char *place = place_of(config, domain);
+    const char *place = tls_shadow_place(config, domain);
     json_t *j = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "domain", domain, "tls", level_of(one),
                           "until", until, "reason", reason, "place", place, "line",
                           (json_int_t)(rule ? rule->line : 0));

@@ -72,13 +72,12 @@ enum deliver_login {
 struct deliver_link {
     struct connection *c; // NULL: none
     struct pool_key key;
-    bool pooled;       // was idle before: its peer may be gone
-    unsigned replies;  // heard by this session
-    unsigned begun;    // transactions of this session
-    bool counted;      // its fact is in the ledger
-    bool testing;      // what failed is only asked for by a policy in testing mode
-    char *secret;      // password or token, while it logs in
-    struct sasl *sasl; // the dialogue; NULL: a token is told, or nothing yet
+    bool pooled;           // was idle before: its peer may be gone
+    unsigned replies;      // heard by this session
+    unsigned begun;        // transactions of this session
+    bool counted, testing; // its fact is in the ledger; what failed is only a testing policy's wish
+    char *secret;          // password or token, while it logs in
+    struct sasl *sasl;     // the dialogue; NULL: a token is told, or nothing yet
     enum deliver_login logging_in;
     struct secret_command *token; // a command under way
     struct token_request *asked;  // for a token

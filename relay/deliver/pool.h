@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: ISC
 // A worker's outbound connections: the idle ones kept for reuse, how many are open to whom, which addresses
-// do not answer, and the TLS session tickets. What was proved on a connection counts for its key only:
-// address, port, name, demand, trust, source address and credentials (ARCHITECTURE.md, What a
-// connection must prove).
+// do not answer, and the TLS session tickets. What was proved on a connection counts for its key only: address, port,
+// name, demand, trust, source address and credentials (ARCHITECTURE.md, What a connection must prove).
 #ifndef RELAY_DELIVER_POOL_H
 #define RELAY_DELIVER_POOL_H
 

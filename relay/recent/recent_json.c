@@ -60,9 +60,11 @@ static const json_t *explained_host(const json_t *explanation, const char *name)
 {
     size_t i;
     const json_t *host;
-    json_array_foreach (json_object_get(explanation, "mx"), i, host)
-        if (strcmp(json_string_value(json_object_get(host, "host")), name) == 0)
+    json_array_foreach (json_object_get(explanation, "mx"), i, host) {
+        const char *its = json_string_value(json_object_get(host, "host"));
+        if (its && strcmp(its, name) == 0)
             return host;
+    }
     return NULL;
 }
 

@@ -171,8 +171,10 @@ static bool explained_tlsa(const json_t *host, struct buf *out)
     size_t n = 0;
     if (strcmp(traits_text(host, "demand"), "refuse") == 0)
         return false;
-    for (; n < json_array_size(list) && n < TRAITS_TLSA; n++)
-        lines[n] = (struct line){mem_dup(json_string_value(json_array_get(list, n))), 0, n};
+    for (; n < json_array_size(list) && n < TRAITS_TLSA; n++) {
+        const char *record = json_string_value(json_array_get(list, n));
+        lines[n] = (struct line){mem_dup(record ? record : ""), 0, n};
+    }
     traits_join(lines, n, "\n", out);
     return true;
 }

@@ -6,13 +6,16 @@ import os
 import pty
 import re
 import subprocess
+import threading
 import time
 
 from tests.lab.mx import HANG
 from tests.lab.policyhost import policy
 from tests.lab.process import must
+from tests.lab.tokenhost import TokenHost
 from tests.lab.wait import until
 from tests.scenario.test_dane import dane_host
+from tests.scenario.test_next_hop import USER, client, sender_way
 from tests.scenario.test_trouble import fill, small_disk
 
 ONCE = {"retry": ["1h"], "connections": {"messages": 1}}  # a connection a message
@@ -185,6 +188,19 @@ def test_case_365_queue_show_names_a_policy_that_is_being_fetched(lab):
     text = until(lambda: (t := " ".join(relay.ask("queue", "show", one).split())) and "policy of" in t and t,
                  lambda: relay.ask("queue", "show", one))
     assert re.search(r"waits for the MTA-STS policy of dest\.test, asked \d+ s ago of mta-sts\.dest\.test", text), text
+
+
+def test_case_379_queue_show_names_a_token_that_is_being_fetched(lab):
+    host = TokenHost(lab)
+    host.pause = threading.Event()
+    host.guards(lab.mx("smtp.test", port=587), USER)
+    relay = lab.relay(senders=[sender_way(lab, "smtp.test", oauth=client(lab, host))]).start()
+    one = relay.send("a@dest.test")
+    text = until(lambda: (t := " ".join(relay.ask("queue", "show", one).split())) and "token of" in t and t,
+                 lambda: relay.ask("queue", "show", one))
+    assert re.search(rf"waits for token of {USER}, asked \d+ s ago of https://login\.test/token", text), text
+    host.pause.set()
+    relay.wait("delivered", to="a@dest.test")
 
 
 def test_case_366_a_full_disk_of_the_state_loses_no_fact(lab):

@@ -317,6 +317,27 @@ static void the_plan_is_held_against_what_was_good(void **state)
     recents_free(r);
 }
 
+// It comes over a socket, from whoever may ask.
+static void an_explanation_that_is_none_is_borne(void **state)
+{
+    (void)state;
+    struct recents *r = recents_new(NULL);
+    took(r, 0, NULL);
+    static const char *const odd[] = {"7", "[]", "{\"mx\":{},\"sts\":7,\"connect\":\"x\"}",
+                                      "{\"mx\":[7,null,{\"host\":7,\"tlsa\":[7,null]},{\"host\":"
+                                      "\"mx1.example\",\"tlsa\":[7,null,{}]}],"
+                                      "\"sts\":{\"mode\":7,\"id\":[]},\"connect\":[null,{\"host\":"
+                                      "7},{\"host\":\"mx1.example\",\"leaf\":7}]}"};
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+        json_t *plan = json_loads(odd[i], JSON_DECODE_ANY, NULL);
+        json_t *j = recent_json_of(r, "d.example", plan);
+        assert_non_null(json_object_get(j, "changed"));
+        json_decref(j);
+        json_decref(plan);
+    }
+    recents_free(r);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -330,6 +351,7 @@ int main(void)
         TEST(a_database_that_cannot_be_written_gets_it_later),
         TEST(there_is_a_bound_and_the_unused_go_first),
         TEST(the_plan_is_held_against_what_was_good),
+        TEST(an_explanation_that_is_none_is_borne),
     };
     cert_make(&authority, &(struct cert_spec){.cn = "An Authority", .ca = true});
     cert_make(&leaf, &(struct cert_spec){.cn = "mx", .san = {"mx1.example"}, .issuer = &authority});
