@@ -121,7 +121,7 @@ const struct command commands[] = {
      "  --domain D      recipients at D\n"
      "  --sender A      envelope sender A; @D: all of D\n"
      "  --login L       accepted from this user or network row\n"
-     "  --site S        on their way to this site, or to this host of one\n"
+     "  --site S        on their way to this site, or to this host of one (known since the start)\n"
      "  --class C       whose last failure was of this class: address-unknown, rate, tls, ...\n"
      "  --state S       routing, waiting, ready, active or held\n"
      "  --older AGE     accepted longer ago than 90s, 15m, 4h, 5d; --newer AGE: since\n"

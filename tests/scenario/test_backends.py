@@ -57,6 +57,7 @@ def test_mechanisms_are_those_that_dovecot_has(lab):
         assert client.extensions["AUTH"] == ["PLAIN", "LOGIN"]
 
 
+@pytest.mark.threads
 def test_case_241_dovecot_restarts_under_logins(lab):
     """Logins wait for it, and those that were under way are asked again."""
     dovecot = Dovecot(lab, {"anna": "secret"})
@@ -104,6 +105,7 @@ def test_a_greeting_that_is_none(lab, greeting):
     assert code(relay, "app", relay.password) == 235
 
 
+@pytest.mark.threads
 def test_case_243_it_dies_in_the_middle_while_clients_leave(lab):
     """Two faults at once: the connection breaks while some of its clients are gone, and SCRAM is half done."""
     hold = threading.Event()

@@ -47,6 +47,7 @@ def test_what_became_of_a_message_is_posted_and_signed(lab, hook):
     assert line["class"] == "address-unknown" and line["rule"] == bad["rule"]
 
 
+@pytest.mark.threads
 def test_case_296_nothing_is_lost_by_a_receiver_that_fails_and_a_relay_that_is_killed(lab, hook):
     mx = lab.mx("mx.dest.test", domains="dest.test")
     relay = told(lab, hook).start()

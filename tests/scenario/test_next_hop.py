@@ -4,6 +4,10 @@ import os
 import stat
 import threading
 
+import pytest
+
+from tests.lab import postfix
+from tests.lab.dovecot import Dovecot
 from tests.lab.tokenhost import TokenHost
 from tests.lab.wait import until
 
@@ -27,6 +31,7 @@ def client(lab, host):
             "client_secret_file": lab.file("client.secret", "hush-hush\n")}
 
 
+@pytest.mark.threads
 def test_a_token_is_fetched_once_for_many_and_no_secret_is_logged(lab):
     host = TokenHost(lab)
     host.pause = threading.Event()
@@ -47,6 +52,7 @@ def test_a_token_is_fetched_once_for_many_and_no_secret_is_logged(lab):
     assert relay.json("status")["tokens"][0]["state"] == "good"
 
 
+@pytest.mark.threads
 def test_a_refresh_token_that_is_replaced_survives_a_crash(lab):
     host = TokenHost(lab)
     host.rotate, host.known, host.lives = True, {"refresh-0"}, 2
@@ -189,6 +195,7 @@ def test_check_knows_the_addresses_and_the_tokens_of_senders(lab):
     assert "senders.source: 192.88.99.8: this machine has no such address" in said
 
 
+@pytest.mark.threads
 def test_the_relay_ends_while_a_token_is_fetched(lab):
     host = TokenHost(lab)
     host.pause = threading.Event()
@@ -233,3 +240,24 @@ def test_a_pool_of_addresses_gives_each_site_one(lab):
         assert helo == f"out{address.rsplit('.', 1)[1]}.example.org"
         seen.add(address)
     assert len(seen) > 1  # one in 2187 times all eight fall to one of three
+
+
+@pytest.mark.parametrize("mechanism", ["scram-sha-256", "plain", "login"])
+def test_case_417_a_postfix_with_dovecot_takes_our_login(lab, mechanism):
+    dovecot = Dovecot(lab, {"shop": "geheim"}, mechanisms=mechanism)
+    address = lab.address("smtp.test")
+    lab.names.set("smtp.test", "A", address)
+    hop = postfix.receiver(
+        lab, "smtp.test", address, lab.certificate("good", "smtp.test"), ["dest.test"], smtpd_sasl_auth_enable="yes",
+        smtpd_sasl_type="dovecot", smtpd_sasl_path=dovecot.socket, smtpd_tls_auth_only="yes",
+        smtpd_recipient_restrictions="permit_sasl_authenticated, reject")
+    secret = lab.file("hop.secret", "wrong\n")
+    row = {"user": "app", "from": ["*"], "next_hop": "[smtp.test]:25",
+           "next_hop_auth": {"user": "shop", "password_file": secret}}
+    relay = lab.relay(senders=[row], delivery={"retry": ["1s"]}).start()
+    relay.send("a@dest.test")
+    assert relay.wait("deferred")["why"] == "auth-refused" and relay.wait("alarm", what="next-hop-auth")["why"]
+    lab.file("hop.secret", "geheim\n")
+    assert b"Subject: a letter" in hop.wait()
+    assert hop.logged(f"sasl_method={mechanism.upper()}, sasl_username=shop")
+    assert "geheim" not in everything(relay)

@@ -159,6 +159,7 @@ def test_what_comes_back_is_told_to_the_application_and_stops_mail_to_that_addre
     assert len(json_lines(relay, "suppress", "list")) == 1 and len(hook.events("returned")) == 2
 
 
+@pytest.mark.threads
 def test_case_410_a_report_that_got_its_250_is_told_whatever_happens_next(heard):
     hook, relay, path, sent = heard
     hook.await_event("delivered")

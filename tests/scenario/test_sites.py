@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: ISC
 """How much mail a site gets: what it says is learned and kept, who is away is left alone, operators pause."""
+import threading
+import time
+
 import pytest
 
 from tests.lab.mx import CLOSE, Slow
@@ -52,6 +55,29 @@ def test_case_271_a_sink_of_two_connections_is_learned_and_remembered(lab, mx):
     assert kept["connections"] == 2 and kept["lesson"] == known["lesson"]
     relay.send("b@dest.test")
     relay.wait("delivered", to="b@dest.test")
+
+
+def test_case_418_a_sink_that_counts_by_the_minute_is_learned_and_used(lab, mx):
+    taken, lock = [], threading.Lock()
+
+    def sender(_session, _argument):
+        with lock:
+            now = time.monotonic()
+            if sum(now - at < 60 for at in taken) >= 40:
+                return "421 4.7.28 too much mail from your address, slow down"
+            taken.append(now)
+        return None
+    mx.on("mail", sender)
+    relay = lab.relay(delivery={"retry": ["2s"]}).start()
+    many(relay, 60)
+    lesson = relay.wait("site", sign="rate")
+    assert lesson["site"] == "mx.dest.test:25" and "4.7.28" in lesson["reply"]
+    relay.wait("delivered", count=60, bound=180)
+    known = site(relay)
+    assert known["lesson"]["sign"] == "rate" and 10 <= known["per_minute"] <= 80, known
+    assert refused(mx) <= 12, [str(r) for s in mx.sessions for r in s.replies if str(r).startswith("4")]
+    relay.restart()
+    assert site(relay)["lesson"] == known["lesson"]
 
 
 def test_case_268_who_refuses_everything_is_left_alone_at_once(lab, mx):

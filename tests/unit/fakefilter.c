@@ -24,10 +24,12 @@ static bool read_all(struct fakefilter *f, int fd, unsigned char *out, size_t n)
             return false;
         if (poll(&p, 1, LOOK_MS) == 0)
             continue;
-        ssize_t got = read(fd, out + at, n - at);
+        size_t room = n - at < f->cut_heard - f->heard ? n - at : f->cut_heard - f->heard;
+        ssize_t got = room ? read(fd, out + at, room) : 0;
         if (got <= 0)
             return false;
         at += (size_t)got;
+        f->heard += (size_t)got;
     }
     return true;
 }
@@ -38,8 +40,11 @@ static void put(unsigned char *out, uint32_t n)
         out[i] = (unsigned char)(n >> (24 - 8 * i));
 }
 
-static void fakefilter_send(int fd, const void *bytes, size_t n)
+// What passes its cut is not sent: the connection ends behind this reply.
+static void fakefilter_send(struct fakefilter *f, int fd, const void *bytes, size_t n)
 {
+    n = n < f->cut_said - f->said ? n : f->cut_said - f->said;
+    f->said += n;
     for (size_t at = 0; at < n;) {
         ssize_t sent = send(fd, (const char *)bytes + at, n - at, MSG_NOSIGNAL);
         if (sent <= 0)
@@ -48,10 +53,10 @@ static void fakefilter_send(int fd, const void *bytes, size_t n)
     }
 }
 
-static void fakefilter_answer(int fd, char code)
+static void fakefilter_answer(struct fakefilter *f, int fd, char code)
 {
     unsigned char packet[5] = {0, 0, 0, 1, (unsigned char)code};
-    fakefilter_send(fd, packet, sizeof packet);
+    fakefilter_send(f, fd, packet, sizeof packet);
 }
 
 static void note(struct fakefilter *f, char code, const unsigned char *data, size_t n)
@@ -75,7 +80,7 @@ static void negotiate(struct fakefilter *f, int fd)
     put(packet + 5, f->version);
     put(packet + 9, f->actions);
     put(packet + 13, f->steps);
-    fakefilter_send(fd, packet, sizeof packet);
+    fakefilter_send(f, fd, packet, sizeof packet);
 }
 
 static bool is_mute(const struct fakefilter *f, char code)
@@ -94,11 +99,11 @@ static bool is_mute(const struct fakefilter *f, char code)
 static void say(struct fakefilter *f, int fd)
 {
     for (size_t i = 0; i < f->say_bytes && f->drip; i++) {
-        fakefilter_send(fd, f->say + i, 1);
+        fakefilter_send(f, fd, f->say + i, 1);
         usleep(100);
     }
     if (!f->drip)
-        fakefilter_send(fd, f->say, f->say_bytes);
+        fakefilter_send(f, fd, f->say, f->say_bytes);
 }
 
 // False: the connection ends here.
@@ -113,12 +118,12 @@ static bool fakefilter_reply(struct fakefilter *f, int fd, char code)
     else if (code == 'O')
         negotiate(f, fd);
     else if (code == f->answer_at)
-        fakefilter_answer(fd, f->answer);
+        fakefilter_answer(f, fd, f->answer);
     else if (code == 'E') {
-        fakefilter_send(fd, f->changes, f->nchanges);
-        fakefilter_answer(fd, f->last ? f->last : 'c');
+        fakefilter_send(f, fd, f->changes, f->nchanges);
+        fakefilter_answer(f, fd, f->last ? f->last : 'c');
     } else if (!is_mute(f, code))
-        fakefilter_answer(fd, 'c');
+        fakefilter_answer(f, fd, 'c');
     return true;
 }
 
@@ -126,7 +131,8 @@ static void serve(struct fakefilter *f, int fd)
 {
     static unsigned char data[1 << 17];
     unsigned char head[4];
-    while (read_all(f, fd, head, 4)) {
+    f->said = f->heard = 0;
+    while (f->said < f->cut_said && read_all(f, fd, head, 4)) {
         uint32_t n =
             (uint32_t)head[0] << 24 | (uint32_t)head[1] << 16 | (uint32_t)head[2] << 8 | head[3];
         if (n == 0 || n > sizeof data || !read_all(f, fd, data, n))
@@ -161,6 +167,7 @@ void fakefilter_reset(struct fakefilter *f)
     f->actions = 0x1ff;
     f->steps = 0;
     f->cut_at = f->silent_at = f->say_at = f->answer_at = f->last = 0;
+    f->cut_said = f->cut_heard = SIZE_MAX;
     f->drip = false;
     f->nchanges = f->nseen = f->body_bytes = 0;
     f->seen[0] = 0;

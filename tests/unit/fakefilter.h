@@ -12,9 +12,12 @@
 struct fakefilter {
     // Set before the session that it is for.
     uint32_t version, actions, steps;
-    char cut_at;    // closes the connection where this command comes
-    char silent_at; // says nothing to this command
-    char say_at;    // answers this command with `say` ...
+    char cut_at; // closes the connection where this command comes
+    // Closes after so many bytes of its own, or of the relay's, in a connection; SIZE_MAX: never.
+    size_t cut_said, cut_heard;
+    size_t said, heard; // in the last connection
+    char silent_at;     // says nothing to this command
+    char say_at;        // answers this command with `say` ...
     const char *say;
     size_t say_bytes;
     bool drip;      // ... a byte at a time

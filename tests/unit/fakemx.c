@@ -37,6 +37,12 @@ static void tell(const struct session *s, const char *way, const char *bytes, si
 static void put(struct session *s, const char *bytes, size_t n)
 {
     tell(s, ">", bytes, n);
+    pthread_mutex_lock(&s->mx->lock);
+    bool cut = n > s->mx->cut - s->said;
+    n = cut ? s->mx->cut - s->said : n;
+    s->said += n;
+    s->mx->said += n;
+    pthread_mutex_unlock(&s->mx->lock);
     while (n) {
         ssize_t done =
             s->tls ? gnutls_record_send(s->tls, bytes, n) : send(s->fd, bytes, n, MSG_NOSIGNAL);
@@ -45,6 +51,8 @@ static void put(struct session *s, const char *bytes, size_t n)
         bytes += done;
         n -= (size_t)done;
     }
+    if (cut)
+        shutdown(s->fd, SHUT_RDWR);
 }
 
 static bool fill(struct session *s)
@@ -425,6 +433,7 @@ struct mx *mx_start(const char *extensions)
     struct mx *mx = calloc(1, sizeof *mx);
     pthread_mutex_init(&mx->lock, NULL);
     snprintf(mx->extensions, sizeof mx->extensions, "%s", extensions);
+    mx->cut = SIZE_MAX;
     mx->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_in where = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
     socklen_t n = sizeof where;
@@ -450,6 +459,21 @@ unsigned mx_clear_mails(struct mx *mx)
     unsigned n = mx->clear_mails;
     pthread_mutex_unlock(&mx->lock);
     return n;
+}
+
+void mx_cut(struct mx *mx, size_t after)
+{
+    pthread_mutex_lock(&mx->lock);
+    mx->cut = after;
+    pthread_mutex_unlock(&mx->lock);
+}
+
+size_t mx_said(struct mx *mx)
+{
+    pthread_mutex_lock(&mx->lock);
+    size_t said = mx->said;
+    pthread_mutex_unlock(&mx->lock);
+    return said;
 }
 
 void mx_hang_up(struct mx *mx)

@@ -44,10 +44,13 @@ void mx_chaos(struct mx *mx, uint64_t seed, unsigned percent);
 // begins with '=': "=421 bye". A message whose answer is no 2xx is not kept;
 // behind "=421" the connection ends.
 void mx_strike(struct mx *mx, unsigned n, const char *more);
-void mx_stays(struct mx *mx);          // after a 421, too
-void mx_nests(struct mx *mx);          // MAIL within a transaction is refused, and that one goes on
-void mx_slow(struct mx *mx);           // answers to messages take a while
-bool mx_struck(struct mx *mx);         // it has come to that
+void mx_stays(struct mx *mx);  // after a 421, too
+void mx_nests(struct mx *mx);  // MAIL within a transaction is refused, and that one goes on
+void mx_slow(struct mx *mx);   // answers to messages take a while
+bool mx_struck(struct mx *mx); // it has come to that
+// Each connection ends when the host has said so many bytes in it (under TLS, where there is TLS).
+void mx_cut(struct mx *mx, size_t after);
+size_t mx_said(struct mx *mx);         // bytes, in all
 void mx_hang_up(struct mx *mx);        // closes all connections now
 void mx_knows_no_names(struct mx *mx); // a handshake that names the server ends in an alert
 // TLS handshakes wait, once the client has spoken, until the hold is over; mx_holds: one waits now.

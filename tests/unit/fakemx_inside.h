@@ -31,6 +31,7 @@ struct session {
     struct mx_message now;
     bool mail, more, leaves;
     struct chaos chaos;
+    size_t said;
 };
 
 struct mx {
@@ -52,6 +53,7 @@ struct mx {
     unsigned replies, strike_at; // 0: nothing is struck
     bool strike_missing, struck, nests, slow, stays;
     char strike[128];
+    size_t cut, said; // cut: SIZE_MAX: never
     bool implicit, stopping, hold, no_names;
     unsigned held; // handshakes that wait
     gnutls_certificate_credentials_t cred, old[9];

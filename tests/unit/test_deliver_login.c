@@ -103,6 +103,50 @@ static void a_token_comes_from_its_command(void **state)
     unlink(secret_file);
 }
 
+// A letter over a connection that ends when the host has said so many bytes; `said` gets how many it said.
+static bool arrives(size_t cut, const char *ways, size_t *said)
+{
+    void *nobody = NULL;
+    begin(&nobody);
+    mx_extensions(mx, ways);
+    if (strstr(ways, "LOGIN")) {
+        mx_on(mx, "auth", "334 VXNlcm5hbWU6");
+        mx_next(mx, "other", "334 UGFzc3dvcmQ6");
+        mx_next(mx, "other", "235 2.7.0 welcome");
+    }
+    mx_cut(mx, cut);
+    host(&good, TLS_WEBPKI);
+    log_in_as("geheim", "");
+    send_letter();
+    bool delivered = s.ends[0].standing == STANDING_DELIVERED;
+    assert_true(!delivered || mx_count(mx) == 1);
+    assert_true(delivered || !why_permanent(&s.ends[0].why));
+    assert_int_equal(mx_clear_mails(mx), 0);
+    assert_false(mx_heard(mx, "MAIL") &&
+                 !mx_heard(mx, strstr(ways, "LOGIN") ? "Z2VoZWlt" : "AUTH PLAIN"));
+    *said = mx_said(mx);
+    end(&nobody);
+    unlink(secret_file);
+    return delivered;
+}
+
+static void case_413_a_login_that_is_cut_at_any_byte_costs_time_and_nothing_else(void **state)
+{
+    (void)state;
+    static const char *const ways[] = {"AUTH PLAIN\nENHANCEDSTATUSCODES", "AUTH LOGIN"};
+    for (size_t i = 0; i < 2; i++) {
+        size_t all, said, first = 0;
+        assert_true(arrives(SIZE_MAX, ways[i], &all));
+        for (size_t cut = 0; cut <= all; cut++) {
+            bool delivered = arrives(cut, ways[i], &said);
+            assert_true(delivered || !first); // once it arrives, a later cut harms nothing
+            if (delivered && !first)
+                first = cut;
+        }
+        assert_true(first > all / 2 && first <= all);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -112,6 +156,7 @@ int main(void)
         STORY(login_is_spoken_where_plain_is_not),
         STORY(a_token_that_is_too_long_is_not_cut),
         STORY(a_token_comes_from_its_command),
+        cmocka_unit_test(case_413_a_login_that_is_cut_at_any_byte_costs_time_and_nothing_else),
     };
     return cmocka_run_group_tests(tests, make_certificates, drop_certificates);
 }

@@ -14,6 +14,7 @@
 #define SESSIONS 64
 #define SECOND   UINT64_C(1000)
 #define MINUTE   (60 * SECOND)
+#define HOUR     (60 * MINUTE)
 
 // How a sink counts its messages: in minutes of the clock, in any sixty seconds, or with a bucket.
 enum counting { FIXED, SLIDING, BUCKET };
@@ -21,12 +22,14 @@ enum counting { FIXED, SLIDING, BUCKET };
 struct sink {
     unsigned connections; // at once; 0: any number
     unsigned per_minute;  // 0: any number
+    unsigned per_hour;    // of the clock; 0: any number
     enum counting counting;
     unsigned greylisted, tarpits; // of a hundred messages
     uint64_t away_from, away_to;
     // what it has seen
     uint64_t window;
-    unsigned used;
+    unsigned used, used_in_hour;
+    uint64_t hour;
     uint64_t times[4096];
     size_t ntimes;
     double tokens;
@@ -57,6 +60,15 @@ static unsigned dice(struct world *w, unsigned n)
 {
     w->seed = w->seed * 1103515245 + 12345;
     return (w->seed >> 16) % n;
+}
+
+static bool sink_has_quota(struct sink *k, uint64_t now)
+{
+    if (now / HOUR != k->hour) {
+        k->hour = now / HOUR;
+        k->used_in_hour = 0;
+    }
+    return !k->per_hour || (k->used_in_hour < k->per_hour && ++k->used_in_hour);
 }
 
 static bool sink_counts(struct sink *k, uint64_t now)
@@ -140,7 +152,7 @@ static void decide(struct world *w, struct session *s)
         return;
     if (s->greylisted)
         s->news = SHAPE_ANSWERED;
-    else if (!sink_counts(&w->sink, w->now))
+    else if (!sink_has_quota(&w->sink, w->now) || !sink_counts(&w->sink, w->now))
         s->news = SHAPE_FAST;
 }
 
@@ -307,6 +319,22 @@ static void a_sink_that_allows_more_is_found_out(void **state)
     assert_true(shape_window(&w.shape, &w.limits) >= 4);
 }
 
+// A quota by the hour is not modelled, and met all the same: while it is spent the site is asked ever more rarely, and
+// when the hour is over the mail flows again.
+static void a_quota_by_the_hour_is_used_without_much_asking(void **state)
+{
+    (void)state;
+    static const unsigned quotas[] = {100, 600, 3000, 10000};
+    for (size_t i = 0; i < sizeof quotas / sizeof *quotas; i++) {
+        struct world w = world_of((struct sink){.connections = 4, .per_hour = quotas[i]}, 40 + i);
+        run_until(&w, 8 * HOUR);
+        double taken = 100.0 * w.taken / (8.0 * quotas[i]), refused = 1.0 * w.refused / 8;
+        print_message("%u an hour: taken %.1f %%, refused %.1f an hour (%.2f %%)\n", quotas[i],
+                      taken, refused, refusals(&w));
+        assert_true(taken >= 95 && refused < 90);
+    }
+}
+
 static void who_sets_no_limit_gets_all_connections_at_once(void **state)
 {
     (void)state;
@@ -415,6 +443,7 @@ int main(void)
         cmocka_unit_test(a_fast_sink_too),
         cmocka_unit_test(case_266_after_an_outage_all_is_as_before_within_two_minutes),
         cmocka_unit_test(a_sink_that_allows_less_is_obeyed_within_two_minutes),
+        cmocka_unit_test(a_quota_by_the_hour_is_used_without_much_asking),
         cmocka_unit_test(a_sink_that_allows_more_is_found_out),
         cmocka_unit_test(who_sets_no_limit_gets_all_connections_at_once),
         cmocka_unit_test(who_is_away_is_asked_rarely_and_one_message_at_a_time),

@@ -27,6 +27,53 @@ static void case_220_a_connection_cut_at_any_step_is_a_failure(void **state)
     assert_int_equal(shelf.nstored, 1);
 }
 
+// One client; each message meets a connection that is cut a byte later. How many bytes it takes until all is well.
+static size_t first_cut_that_harms_nothing(size_t *cut)
+{
+    size_t n = 0, good = 0;
+    struct client *c = NULL;
+    for (; good < 8 && n < 4000; n++) {
+        if (n % 20 == 0) {
+            client_close(c);
+            c = client_open(&story, 0, 0);
+            client_expect(c, "220 ");
+            client_say(c, "EHLO client.example", "250-");
+        }
+        *cut = n;
+        size_t before = shelf.nstored;
+        client_say(c, "MAIL FROM:<a@example.org>", "250");
+        client_say(c, "RCPT TO:<rcpt@dest.example>", "250");
+        client_say(c, "DATA", "354");
+        client_send(c, FILTER_LETTER ".\r\n");
+        const char *reply = client_reply(c);
+        bool stored = strncmp(reply, "250 2.0.0", 9) == 0;
+        assert_true(stored || (!good && strncmp(reply, "451 4.7.1", 9) == 0));
+        assert_int_equal(shelf.nstored - before, stored);
+        good += stored;
+    }
+    client_close(c);
+    *cut = SIZE_MAX;
+    return n - good;
+}
+
+static void
+case_412_cut_at_every_byte_a_filter_costs_its_message_a_while_and_nothing_else(void **state)
+{
+    (void)state;
+    FAKEFILTER_CHANGE(&filter, 'h', "X-Checked\0yes");
+    fakefilter_change(&filter, 'b', "Another body.\r\n", 15);
+    filter_mail("250 2.0.0 queued");
+    filter_saw("Q");
+    size_t said = filter.said, heard = filter.heard - 5; // the farewell is no matter
+    uint64_t failed = filter_noted(NOTED_FAILED);
+    assert_int_equal(first_cut_that_harms_nothing(&filter.cut_said), said);
+    assert_int_equal(filter_noted(NOTED_FAILED) - failed, said);
+    assert_int_equal(first_cut_that_harms_nothing(&filter.cut_heard), heard);
+    assert_int_equal(filter_noted(NOTED_FAILED) - failed, said + heard);
+    filter_mail("250 2.0.0 queued");
+    story_sent_has("X-Checked: yes");
+}
+
 static void a_silent_filter_is_not_waited_for_for_ever(void **state)
 {
     (void)state;
@@ -252,6 +299,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         STORY(case_220_a_connection_cut_at_any_step_is_a_failure),
+        STORY(case_412_cut_at_every_byte_a_filter_costs_its_message_a_while_and_nothing_else),
         STORY(a_silent_filter_is_not_waited_for_for_ever),
         STORY(lies_are_failures),
         STORY(what_was_not_announced_is_not_done),
