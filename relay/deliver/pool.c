@@ -44,7 +44,6 @@ struct pool *pool_new(struct worker *worker, void (*freed)(void *arg), void *arg
 {
     struct pool *pool = mem_new(sizeof *pool);
     pool->worker = worker;
-    pool->setup = setup_ref(worker->setup);
     pool->freed = freed;
     pool->arg = arg;
     list_init(&pool->idle);
@@ -56,10 +55,8 @@ struct pool *pool_new(struct worker *worker, void (*freed)(void *arg), void *arg
     return pool;
 }
 
-void pool_reload(struct pool *pool, struct setup *setup)
+void pool_reload(struct pool *pool)
 {
-    setup_unref(pool->setup);
-    pool->setup = setup_ref(setup);
     // Rules, trust and credentials may have changed: begin anew.
     list_each_safe (it, &pool->idle)
         pool_close_idle(list_of(it, struct connection, list));
@@ -78,7 +75,6 @@ void pool_free(struct pool *pool)
     list_each_safe (it, &pool->quiet)
         pool_forget_host(pool, list_of(it, struct pool_host, quiet));
     assert(!pool->hosts);
-    setup_unref(pool->setup);
     free(pool);
 }
 
@@ -169,13 +165,13 @@ enum pool_gate pool_gate(struct pool *pool, const struct sockaddr *to, struct wh
         *why = *host->why;
         return POOL_BACKOFF;
     }
-    uint64_t per_host = pool->setup->config->delivery.per_host;
+    uint64_t per_host = pool->worker->setup->config->delivery.per_host;
     return quota_full(pool->quota, key, n, per_host) ? POOL_FULL : POOL_YES;
 }
 
 bool pool_has_room(struct pool *pool)
 {
-    return quota_has_room(pool->quota, pool->setup->config->delivery.total);
+    return quota_has_room(pool->quota, pool->worker->setup->config->delivery.total);
 }
 
 // Connections
@@ -184,7 +180,7 @@ struct connection *connection_open(struct pool *pool, const struct sockaddr *to)
 {
     unsigned char key[QUOTA_KEY];
     size_t n = address_key(to, key);
-    const struct cfg_delivery *d = &pool->setup->config->delivery;
+    const struct cfg_delivery *d = &pool->worker->setup->config->delivery;
     if (!quota_take(pool->quota, key, n, d->per_host, d->total))
         return NULL;
     struct connection *c = mem_new(sizeof *c);
@@ -241,7 +237,7 @@ void connection_close(struct connection *c, bool now)
 
 void connection_failed(struct connection *c, const struct why *why)
 {
-    const struct cfg_delivery *d = &c->pool->setup->config->delivery;
+    const struct cfg_delivery *d = &c->pool->worker->setup->config->delivery;
     struct pool_host *host = c->to;
     // Many connections that fail together are one failure.
     if (host->failures && clock_mono_ms() < host->until_ms)
@@ -285,7 +281,7 @@ static void pool_idle_event(struct stream *s, enum stream_event event, void *arg
 
 void pool_give(struct pool *pool, struct connection *c, struct list *site, size_t *site_idle)
 {
-    const struct cfg_delivery *d = &pool->setup->config->delivery;
+    const struct cfg_delivery *d = &pool->worker->setup->config->delivery;
     uint64_t now = clock_mono_ms(), age = now - c->opened_ms;
     bool spoke = stream_input(c->stream)->len > 0; // nobody asked: replies would be out of step
     if (connection_unasked(c))

@@ -78,8 +78,8 @@ struct connection {
 };
 
 struct pool *pool_new(struct worker *worker, void (*freed)(void *arg), void *arg);
-void pool_reload(struct pool *pool, struct setup *setup); // idle ones with old settings go
-void pool_free(struct pool *pool);                        // nothing is open
+void pool_reload(struct pool *pool); // the worker has another setup: idle ones with old settings go
+void pool_free(struct pool *pool);   // nothing is open
 
 // A keyed digest of all that a proof on this connection stands for.
 struct pool_key pool_key(const struct pool *pool, const struct route_host *host,

@@ -31,7 +31,6 @@ struct pool_host {
 
 struct pool {
     struct worker *worker;
-    struct setup *setup;
     void (*freed)(void *arg); // a connection has closed: somebody else may open one
     void *arg;
     struct list idle; // connections, idle longest first

@@ -44,7 +44,6 @@ void queue_heap_remove(struct queue_heap *heap, struct delivery *d); // harmless
 
 struct queue {
     struct worker *worker;
-    struct setup *setup;
     struct lanes *lanes;
     struct refusals *refusals;
     struct near *near; // routes by which mail went a moment ago

@@ -50,7 +50,6 @@ struct lanes *lanes_new(struct worker *worker, struct refusals *refusals,
 {
     struct lanes *lanes = mem_new(sizeof *lanes);
     lanes->worker = worker;
-    lanes->setup = setup_ref(worker->setup);
     lanes->refusals = refusals;
     lanes->owner = *owner;
     list_init(&lanes->dirty);
@@ -64,11 +63,9 @@ struct lanes *lanes_new(struct worker *worker, struct refusals *refusals,
     return lanes;
 }
 
-void lanes_reload(struct lanes *lanes, struct setup *setup)
+void lanes_reload(struct lanes *lanes)
 {
-    setup_unref(lanes->setup);
-    lanes->setup = setup_ref(setup);
-    pool_reload(lanes->pool, setup);
+    pool_reload(lanes->pool);
     lanes_wake(lanes);
 }
 
@@ -172,7 +169,7 @@ void lanes_add(struct lanes *lanes, struct delivery *d)
     bool held_up = site_state(lane) >= SITE_SHUT;
     bool waits = held_up || (lane->nsessions && !fair_empty(&lane->ready));
     // What cannot start at once keeps its bytes only while memory is plentiful.
-    if (waits && memory > (int64_t)(lanes->setup->config->limits.memory / 2)) {
+    if (waits && memory > (int64_t)(lanes->worker->setup->config->limits.memory / 2)) {
         content_unref(d->content);
         d->content = NULL;
     }
@@ -362,7 +359,7 @@ static void lane_start(struct lane *lane, struct list *batch, struct run *behind
 static bool may_start(const struct lane *lane)
 {
     const struct lanes *lanes = lane->lanes;
-    uint64_t total = lanes->setup->config->delivery.total;
+    uint64_t total = lanes->worker->setup->config->delivery.total;
     uint64_t room = lane->site.taken ? total : total - total / LANE_PROVED;
     return lanes->nsessions < room && (pool_has_room(lanes->pool) || pool_has_idle(lanes->pool)) &&
            spool_healthy(lanes->worker->relay->spool);
@@ -460,6 +457,5 @@ void lanes_free(struct lanes *lanes)
         lane_free(lane);
     }
     uv_close((uv_handle_t *)lanes->turn, lane_turn_closed);
-    setup_unref(lanes->setup);
     free(lanes);
 }

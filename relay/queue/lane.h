@@ -28,7 +28,7 @@ struct lanes_owner {
 };
 struct lanes *lanes_new(struct worker *worker, struct refusals *refusals,
                         const struct lanes_owner *owner);
-void lanes_reload(struct lanes *lanes, struct setup *setup);
+void lanes_reload(struct lanes *lanes); // the worker has another setup
 // A delivery with its route (ROUTE_DELIVER): ready. It starts before the loop waits next, at the earliest,
 // so that the other deliveries of its message can join its transaction.
 void lanes_add(struct lanes *lanes, struct delivery *d);

@@ -42,7 +42,6 @@ struct lane {
 
 struct lanes {
     struct worker *worker;
-    struct setup *setup;
     struct refusals *refusals;
     struct lanes_owner owner;
     struct lane *table;

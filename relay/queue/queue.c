@@ -70,7 +70,6 @@ struct queue *queue_new(struct worker *worker)
     struct queue *q = mem_new(sizeof *q);
     q->worker = worker;
     worker->busy = queue_busy;
-    q->setup = setup_ref(worker->setup);
     list_init(&q->all);
     list_init(&q->routing);
     list_init(&q->held);
@@ -97,7 +96,7 @@ struct queue *queue_new(struct worker *worker)
 // The longest step of the schedule. Ours, for a report that was not stored, may be longer.
 static int64_t longest_step(const struct queue *q)
 {
-    const struct cfg_delivery *c = &q->setup->config->delivery;
+    const struct cfg_delivery *c = &q->worker->setup->config->delivery;
     uint64_t longest = QUEUE_REPORT_RETRY;
     for (size_t i = 0; i < c->nretry; i++)
         longest = c->retry[i] > longest ? c->retry[i] : longest;
@@ -122,13 +121,10 @@ static void bring_near(struct queue *q)
     }
 }
 
-void queue_reload(struct queue *q, struct setup *setup)
+void queue_reload(struct queue *q)
 {
-    setup_unref(q->setup);
-    q->setup = setup_ref(setup);
     near_forget(q->near);
-    lanes_reload(q->lanes, setup);
-    reports_reload(q->reports, setup);
+    lanes_reload(q->lanes);
     bring_near(q);
 }
 
@@ -312,7 +308,7 @@ static void queue_routed(struct route *route, void *arg)
         // settled
     } else if (route->verdict == ROUTE_DELIVER) {
         struct delivery_way way;
-        delivery_wish(d, q->setup->config, &way);
+        delivery_wish(d, q->worker->setup->config, &way);
         near_keep(q->near, &way.wish, route);
         to_lane(q, d, route);
     } else {
@@ -340,7 +336,8 @@ static bool hold_for_login(struct queue *q, struct delivery *d)
     const struct envelope *env = &d->message->env;
     char text[HABITS_WHY];
     struct why why;
-    if (!env->principal || (env->held_for && env->held_for[0]) || !q->setup->config->jumps.hold ||
+    if (!env->principal || (env->held_for && env->held_for[0]) ||
+        !q->worker->setup->config->jumps.hold ||
         !habits_held(q->worker->relay->habits, env->principal, text))
         return false;
     why_say(&why, LOGIN_HELD, text);
@@ -359,7 +356,7 @@ void queue_ask(struct queue *q, struct delivery *d)
     delivery_move(d, QUEUE_ROUTING, &q->routing);
     q->nrouting++;
     struct delivery_way way;
-    delivery_wish(d, q->setup->config, &way);
+    delivery_wish(d, q->worker->setup->config, &way);
     d->asking = route_ask(q->worker->relay->routes, q->worker->mail, &way.wish, queue_routed, d);
 }
 
@@ -370,8 +367,8 @@ static bool goes_near(struct queue *q, struct delivery *d)
     struct route *route;
     if (d->looking)
         return false;
-    delivery_wish(d, q->setup->config, &way);
-    route = near_find(q->near, &way.wish, q->setup);
+    delivery_wish(d, q->worker->setup->config, &way);
+    route = near_find(q->near, &way.wish, q->worker->setup);
     if (!route || hold_for_login(q, d))
         return route != NULL;
     to_lane(q, d, route);
@@ -416,7 +413,7 @@ static bool together(const struct recipient *a, const struct recipient *b)
 // an operator has to say so.
 static void suspect(struct queue *q, struct delivery *d)
 {
-    const struct cfg_delivery *c = &q->setup->config->delivery;
+    const struct cfg_delivery *c = &q->worker->setup->config->delivery;
     unsigned crashes = spool_crashes(q->worker->relay->spool, d->message->env.id, d->domain);
     if (!crashes || d->next_ms == INT64_MAX)
         return;
@@ -559,7 +556,6 @@ void queue_free(struct queue *q)
     refusals_free(q->refusals);
     near_free(q->near);
     free(q->waiting.at);
-    setup_unref(q->setup);
     q->worker->queue = NULL;
     uv_close((uv_handle_t *)&q->clock, queue_timer_closed);
     uv_close((uv_handle_t *)&q->grace, queue_timer_closed);

@@ -26,7 +26,6 @@ struct report_row {
 
 struct reports {
     struct worker *worker;
-    struct setup *setup;
     struct report_owner owner;
     struct list gathering;
     size_t pending; // gathered or on their way to the spool
@@ -150,7 +149,7 @@ static struct message *compose(struct report *report, const char *postmaster)
         };
     }
     struct dsn dsn = {
-        .config = report->all->setup->config,
+        .config = report->all->worker->setup->config,
         .kind = report->kind,
         .about = report->message,
         .content = report->content,
@@ -177,7 +176,7 @@ static void log_dropped(const struct report *report, const char *reason)
 // A report that fails itself is dropped; the postmaster may have a copy of its header, but no copy of a copy.
 static bool wants_copy(const struct report *report, const char **postmaster)
 {
-    const char *address = report->all->setup->config->dsn_postmaster;
+    const char *address = report->all->worker->setup->config->dsn_postmaster;
     *postmaster = NULL;
     if (!report->message->env.dsn)
         return true;
@@ -200,7 +199,7 @@ static void submit(struct report *report)
         return;
     }
     // Unsigned it is better than not sent: what is wrong with a key has alarms of its own.
-    if (ingest_own(all->setup, m, &why) < 0)
+    if (ingest_own(all->worker->setup, m, &why) < 0)
         log_alarm("dsn", why.reason, "a delivery report is not signed: %s", why.text);
     report->write.item.run = report_on_stored;
     report->write.reply = all->worker->mail;
@@ -251,7 +250,7 @@ static struct report *report_for(struct reports *all, struct delivery *d, enum d
     report->message = message_ref(d->message);
     report->kind = kind;
     report->tried_ms = clock_ms();
-    report->until_ms = delivery_expires(d, all->setup->config->delivery.expire);
+    report->until_ms = delivery_expires(d, all->worker->setup->config->delivery.expire);
     all->pending++;
     list_append(&all->gathering, &report->list);
     if (!uv_is_active((uv_handle_t *)&all->flush))
@@ -285,18 +284,11 @@ struct reports *reports_new(struct worker *worker, const struct report_owner *ow
 {
     struct reports *all = mem_new(sizeof *all);
     all->worker = worker;
-    all->setup = setup_ref(worker->setup);
     all->owner = *owner;
     list_init(&all->gathering);
     uv_timer_init(&worker->loop, &all->flush);
     all->flush.data = all;
     return all;
-}
-
-void reports_reload(struct reports *all, struct setup *setup)
-{
-    setup_unref(all->setup);
-    all->setup = setup_ref(setup);
 }
 
 void reports_stop(struct reports *all)
@@ -319,6 +311,5 @@ void reports_free(struct reports *all)
 {
     if (!all)
         return;
-    setup_unref(all->setup);
     uv_close((uv_handle_t *)&all->flush, report_on_closed);
 }

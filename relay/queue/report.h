@@ -23,7 +23,6 @@ struct report_owner {
 };
 
 struct reports *reports_new(struct worker *worker, const struct report_owner *owner);
-void reports_reload(struct reports *reports, struct setup *setup);
 // For DSN_RELAYED `why` has the host and the reply of who took it.
 void reports_add(struct reports *reports, struct delivery *d, const struct delivery_rcpt *r,
                  enum dsn_kind kind, enum outcome outcome, const struct why *why);

@@ -188,7 +188,7 @@ static void finished(struct settling *s, struct delivery_rcpt *r, enum outcome o
 static void count_result(const struct settling *s, bool failed)
 {
     struct habits *habits = s->q->worker->relay->habits;
-    const struct cfg_jumps *limits = &s->q->setup->config->jumps;
+    const struct cfg_jumps *limits = &s->q->worker->setup->config->jumps;
     if (habits && limits->hold && s->d->message->env.principal)
         habits_result(habits, limits, s->d->message->env.principal, failed);
 }
@@ -362,7 +362,7 @@ void queue_settle(struct delivery *d, void *queue)
     struct settling s = {
         .q = q,
         .d = d,
-        .config = &q->setup->config->delivery,
+        .config = &q->worker->setup->config->delivery,
         .now = clock_ms(),
     };
     s.expires = delivery_expires(d, s.config->expire);
@@ -386,8 +386,11 @@ void queue_settle(struct delivery *d, void *queue)
 void queue_kept(struct delivery *d, const struct why *why, void *queue)
 {
     struct queue *q = queue;
-    struct settling s = {
-        .q = q, .d = d, .config = &q->setup->config->delivery, .now = clock_ms(), .worst = *why};
+    struct settling s = {.q = q,
+                         .d = d,
+                         .config = &q->worker->setup->config->delivery,
+                         .now = clock_ms(),
+                         .worst = *why};
     s.expires = delivery_expires(d, s.config->expire);
     if (s.now >= s.expires) {
         queue_unplace(q, d);

@@ -34,7 +34,7 @@ static uint64_t least(uint64_t a, uint64_t b)
 // A rule for the destination whose turn it is only lowers the ceilings.
 struct shape_limits site_limits(struct lane *lane)
 {
-    const struct cfg_delivery *c = &lane->lanes->setup->config->delivery;
+    const struct cfg_delivery *c = &lane->lanes->worker->setup->config->delivery;
     const struct delivery *next = fair_peek(&lane->ready);
     const struct cfg_destination *rule = next && next->route ? next->route->rule : NULL;
     double pace = per_minute(c->shaping.rate), rules = rule ? per_minute(rule->rate) : 0;
@@ -224,7 +224,7 @@ bool site_forgettable(struct lane *lane, uint64_t now)
         return true;
     uint64_t keep = site->shape.taught == SHAPE_TAKEN
                         ? SITE_IDLE_MS
-                        : lane->lanes->setup->config->delivery.shaping.keep;
+                        : lane->lanes->worker->setup->config->delivery.shaping.keep;
     return !site->used_ms || now - site->used_ms > keep;
 }
 

@@ -337,8 +337,8 @@ static void lifecycle_take_setup(struct worker *worker, void *arg)
     struct news *news = arg;
     struct setup *old = worker->setup;
     worker->setup = news->setup;
-    server_reload(worker->server, news->setup, news->fds);
-    queue_reload(worker->queue, news->setup);
+    server_reload(worker->server, news->fds);
+    queue_reload(worker->queue);
     setup_unref(old);
     free(news->fds);
     free(news);

@@ -118,7 +118,8 @@ static enum submit_state prove(struct submit *s)
     if (submit_auth_banned(s))
         return submit_auth_ban(s);
     submit_where(s, &where);
-    const struct auth_question question = {.users = s->host->setup->users, // the present ones
+    const struct auth_question question = {.users =
+                                               s->host->worker->setup->users, // the present ones
                                            .words = &s->login.words,
                                            .client = where.client,
                                            .local = where.local};

@@ -37,9 +37,9 @@ static enum submit_state syntax(struct submit *s, const struct why *why, bool un
 // Users and rules are looked at anew for each message, so that a removed user stops sending.
 static int find_principal(struct submit *s, struct why *why)
 {
-    if (s->setup != s->host->setup) {
+    if (s->setup != s->host->worker->setup) {
         setup_unref(s->setup);
-        s->setup = setup_ref(s->host->setup);
+        s->setup = setup_ref(s->host->worker->setup);
     }
     if (s->user && !submit_auth_stands(s)) {
         free(s->user);

@@ -11,7 +11,7 @@ bool submit_is_relayed(const struct submit *s, struct span first)
 {
     char name[SASL_NAME + 1];
     struct why why;
-    const struct setup *setup = s->host->setup; // the present one
+    const struct setup *setup = s->host->worker->setup; // the present one
     const struct dovecot *dovecot = auth_dovecot(s->host->auth);
     if (s->login.call)
         return true;

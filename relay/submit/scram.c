@@ -14,7 +14,7 @@
 static void scram_find(void *arg, const char *name, struct verifier *out)
 {
     struct submit *s = arg;
-    const struct users *users = s->host->setup->users; // the present ones
+    const struct users *users = s->host->worker->setup->users; // the present ones
     const unsigned char *secret = s->host->worker->relay->login_secret;
     const char *kept = users ? users_find(users, name) : NULL;
     s->login.words.user = mem_dup(name);
@@ -36,7 +36,7 @@ int submit_scram_begin(struct submit *s, struct why *why)
 
 static bool still_stands(const struct submit *s)
 {
-    const struct users *users = s->host->setup->users;
+    const struct users *users = s->host->worker->setup->users;
     const char *kept = users ? users_find(users, s->login.words.user) : NULL;
     return kept && s->login.verifier && strcmp(kept, s->login.verifier) == 0;
 }
@@ -44,7 +44,7 @@ static bool still_stands(const struct submit *s)
 static enum submit_state scram_failed(struct submit *s, struct why *why)
 {
     const char *name = sasl_server_name(s->login.scram);
-    const struct users *users = s->host->setup->users;
+    const struct users *users = s->host->worker->setup->users;
     if (strcmp(why->status, "5.7.8") != 0)
         return submit_auth_refuse(s, why->status[0] == '4' ? 454 : 501, why->status, why->text);
     if (!s->login.words.user)

@@ -135,7 +135,6 @@ struct server *server_new(struct worker *worker, const int *fds, size_t nfds)
     struct submit_host *host = &server->host;
     assert(nfds <= worker->setup->config->nlisten);
     host->worker = worker;
-    host->setup = setup_ref(worker->setup);
     host->limits = limits_shared(&worker->relay->limits);
     host->auth = auth_new(host->limits, &worker->loop, worker->mail, worker->setup->config);
     host->freed = server_session_freed;
@@ -145,12 +144,10 @@ struct server *server_new(struct worker *worker, const int *fds, size_t nfds)
     return server;
 }
 
-void server_reload(struct server *server, struct setup *setup, const int *fds)
+void server_reload(struct server *server, const int *fds)
 {
-    struct setup *old = server->host.setup;
-    server->host.setup = setup_ref(setup);
+    struct setup *setup = server->host.worker->setup;
     auth_reload(server->host.auth, setup->config);
-    setup_unref(old);
     if (fds)
         listen_as(server, setup, fds, setup->config->nlisten);
 }
@@ -184,7 +181,6 @@ void server_free(struct server *server)
     assert(!server->host.nsessions && !server->open);
     auth_free(server->host.auth);
     limits_unref(server->host.limits);
-    setup_unref(server->host.setup);
     for (size_t i = 0; i < server->nserved; i++)
         setup_unref(server->served[i]);
     free(server->served);

@@ -11,7 +11,7 @@
 struct server *server_new(struct worker *worker, const int *fds, size_t nfds);
 // New sessions use it. `fds` NULL: the listeners are as they were; else fds[i] is config->listen[i]'s new socket, or -1
 // where one stands at that address already; others are closed.
-void server_reload(struct server *server, struct setup *setup, const int *fds);
+void server_reload(struct server *server, const int *fds);
 // Accepts no more. Idle sessions get 421 at once, busy ones after their message.
 void server_drain(struct server *server);
 size_t server_sessions(const struct server *server);

@@ -121,7 +121,7 @@ void submit_accept(struct submit_host *host, const struct cfg_listen *listen, in
     s->began_ms = clock_mono_ms();
     s->host = host;
     s->listen = listen;
-    s->setup = setup_ref(host->setup);
+    s->setup = setup_ref(host->worker->setup);
     list_init(&s->list);
     list_append(&host->sessions, &s->list);
     host->nsessions++;

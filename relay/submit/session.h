@@ -13,8 +13,7 @@
 struct submit;
 
 struct submit_host {
-    struct worker *worker;
-    struct setup *setup; // the present one; sessions take it over at their next MAIL
+    struct worker *worker; // whose setup sessions take over at their next MAIL
     struct auth *auth;
     struct limits *limits;
     struct list sessions; // every session that is not freed

@@ -126,9 +126,9 @@ enum submit_state submit_auth_done(struct submit *s, const char *called)
     struct counters *c = &s->host->worker->relay->counters;
     atomic_fetch_add_explicit(&c->auth_ok, 1, memory_order_relaxed);
     bans_proved(s->host->worker->relay->bans, client, s->login.words.user);
-    s->source = s->login.mechanism == SASL_EXTERNAL                   ? SOURCE_CERTIFICATE
-                : submit_in_file(s->host->setup, s->login.words.user) ? SOURCE_FILE
-                                                                      : SOURCE_BACKEND;
+    s->source = s->login.mechanism == SASL_EXTERNAL                           ? SOURCE_CERTIFICATE
+                : submit_in_file(s->host->worker->setup, s->login.words.user) ? SOURCE_FILE
+                                                                              : SOURCE_BACKEND;
     s->mechanism = s->login.mechanism;
     s->user = mem_dup(called && users_name_ok(called) ? called : s->login.words.user);
     submit_log_auth(s, s->user, LOGIN_OK, NULL);

@@ -21,7 +21,7 @@ struct worker {
     unsigned index;
     uv_loop_t loop;
     struct inbox *mail;
-    struct setup *setup; // the present one; sessions and deliveries take references
+    struct setup *setup; // the present one, here alone; sessions and deliveries take references
     struct server *server;
     struct queue *queue;
     void (*busy)(struct worker *worker, int change); // the queue's; NULL: nobody counts

@@ -340,9 +340,10 @@ void story_begin(struct story *s, const char *yaml)
 
 void story_reload(struct story *s, const char *yaml)
 {
-    struct setup *setup = make_setup(yaml);
-    server_reload(s->server, setup, NULL);
-    setup_unref(setup);
+    struct setup *old = s->setup;
+    s->setup = s->worker.setup = make_setup(yaml);
+    server_reload(s->server, NULL);
+    setup_unref(old);
 }
 
 static void story_on_tick(uv_timer_t *timer)

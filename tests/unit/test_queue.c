@@ -420,7 +420,7 @@ static void case_110_a_clock_that_was_ahead_leaves_nothing_waiting_for_days(void
         queue_story_turn(&s);
     clock_release();
     for (unsigned i = 0; i < QUEUE_STORY_WORKERS; i++)
-        queue_reload(s.workers[i].queue, s.setup); // looks, as every tick does
+        queue_reload(s.workers[i].queue); // looks, as every tick does
     assert_int_equal(queue_story_do(&s, QUEUE_LIST, id, &row), 1);
     assert_in_range(row.next_ms - clock_ms(), 0, 3600000);
     queue_story_restart(&s); // what is on disk says days
