@@ -7,7 +7,6 @@ import subprocess
 import pytest
 
 from tests.lab.relay import TREE, letter
-from tests.lab.wait import until
 
 PORT = 9587
 
@@ -71,9 +70,9 @@ def told(relay, command):
 
 def test_case_434_each_sample_of_the_readme_is_what_the_command_prints(scene):
     kept = {}
-    until(lambda: " deferred " in told(scene, "waxwing trace info@partner.example"), "the story on disk")
-    assert len(samples()) >= 12
-    for command, lines in samples():
+    here = [(command, lines) for command, lines in samples() if "someone@" not in command]  # that one is test_trace.py's
+    assert len(here) >= 12
+    for command, lines in here:
         kept[command] = told(scene, command)
         for line in lines:
             assert plain(line) in plain(kept[command]), f"{command}: {line}\n{kept[command]}"
