@@ -102,7 +102,8 @@ static int pull(struct share *sh, struct session *s, bool *more, struct why *why
                     params, 1, &rows, why) < 0)
         return -1;
     size_t n = rows_count(rows);
-    int64_t clock = n ? rows_number(rows, 0, CLOCK) : 0, last = clock;
+    int64_t clock = n ? rows_number(rows, 0, CLOCK) : 0;
+    int64_t last = clock < sh->taken ? 0 : clock; // it was made anew meanwhile: from its beginning
     for (size_t i = 0; i < n && rows_text(rows, i, SEQ)[0]; i++)
         share_take_row(sh, rows, i);
     *more = n == PULL_FACTS;
