@@ -8,6 +8,8 @@ import shutil
 import signal
 import subprocess
 
+from tests.lab.wait import until
+
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -50,16 +52,25 @@ def threads(pid):
     return found
 
 
+def name_of(pid, task):
+    try:
+        with open(f"/proc/{pid}/task/{task}/comm", encoding="ascii", errors="replace") as f:
+            return f.read().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
 def by_name(pid, seconds):
     """The same, summed by what threads are called, the greatest first."""
     found = collections.Counter()
     for task, value in seconds.items():
-        try:
-            with open(f"/proc/{pid}/task/{task}/comm", encoding="ascii", errors="replace") as f:
-                found[f.read().strip()] += value
-        except (FileNotFoundError, ProcessLookupError):
-            pass
+        if name := name_of(pid, task):
+            found[name] += value
     return dict(found.most_common())
+
+
+def size(path):
+    return os.path.getsize(path) if os.path.exists(path) else 0
 
 
 class Samples:
@@ -67,11 +78,13 @@ class Samples:
 
     def __init__(self, pid, folder):
         self.path = os.path.join(folder, "perf.data")
-        self.child = None
+        self.pid, self.child = pid, None
         if shutil.which("perf"):
             self.child = subprocess.Popen(
                 ["perf", "record", "-q", "-e", "cpu-clock", "-F", "299", "-o", self.path, "-p", str(pid)],
                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            # Its threads are looked at once it has begun to write: samples of a part of the run would be of another mix.
+            until(lambda: self.child.poll() is not None or size(self.path), "perf")
 
     def shares(self):
         """{"signature": part, "tls": part, "spool": part, "system": part, "rest": part} of all its time, or None."""
@@ -79,18 +92,19 @@ class Samples:
             return None
         self.child.send_signal(signal.SIGINT)
         self.child.wait(60)
-        out = subprocess.run(["perf", "script", "-i", self.path, "-F", "comm,ip,sym,dso"], capture_output=True,
+        out = subprocess.run(["perf", "script", "-i", self.path, "-F", "tid,ip,sym,dso"], capture_output=True,
                              text=True, errors="replace", check=False).stdout
-        counts = collections.Counter(part_of(line) for line in out.splitlines() if line.strip())
+        spool = {t for t in os.listdir(f"/proc/{self.pid}/task") if name_of(self.pid, t) == "spool"}
+        counts = collections.Counter(part_of(line, spool) for line in out.splitlines() if line.strip())
         total = sum(counts.values())
         return {part: n / total for part, n in counts.items()} if total >= 100 else None
 
 
-def part_of(line):
-    """Of one sample: THREAD ADDRESS SYMBOL (LIBRARY)."""
+def part_of(line, spool):
+    """Of one sample: THREAD-NUMBER ADDRESS SYMBOL (LIBRARY)."""
     words = line.split()
     library, symbol = words[-1], " ".join(words[2:-1])
-    if words[0] == "spool":
+    if words[0] in spool:
         return "spool"
     if "libcrypto" in library or "sha256" in symbol:
         return "signature"

@@ -82,6 +82,9 @@ class Waxwing:
         until(lambda: connects("127.0.0.1", 587) or not self.relay.process.alive(), self.relay.told)
         self.user, self.password, self.told = self.relay.user, self.relay.password, self.relay.told
         self.roots = [self.relay.process.pid]
+        # The sockets are bound before the workers begin; perf samples the threads that there are when it begins.
+        pid, wanted = self.roots[0], self.relay.config["workers"] or os.cpu_count()
+        until(lambda: [accounting.name_of(pid, t) for t in accounting.threads(pid)].count("worker") >= wanted, "workers")
 
     def try_again(self):
         self.relay.ask("queue", "retry", "--all", "--yes")
