@@ -136,7 +136,7 @@ static void check_can_be_made(struct report *r, const char *key, const char *pat
         *slash = 0;
     if (stat(part, &st) < 0 || !S_ISDIR(st.st_mode))
         check_say(r, "ERROR", "%s: %s cannot be made: %s is no directory", key, path, part);
-    else if (access(part, W_OK | X_OK) < 0 && errno != EROFS) // which ownership_look tells
+    else if (access(part, W_OK | X_OK) < 0 && errno != EROFS) // which is told apart
         check_say(r, "ERROR", "%s: %s cannot be made or written: %s: %s", key, path, part,
                   strerror(errno));
     free(part);
@@ -170,12 +170,15 @@ static void check_folders(struct report *r, const struct config *config)
     check_can_be_made(r, "state", folder);
     if (config->trace.size)
         check_can_be_made(r, "trace.directory", config->trace.directory);
-    free(folder);
     if (privileges_borrow(config->user, &why) == 0) { // as the one who will use them
         ownership_look(config, &lines);
+        ownership_tell_read_only("state", folder, &lines);
+        if (config->trace.size)
+            ownership_tell_read_only("trace.directory", config->trace.directory, &lines);
         check_refresh_tokens(r, config);
         privileges_return();
     }
+    free(folder);
     check_lines(r, "ERROR", &lines);
     buf_free(&lines);
     check_room(r, config);

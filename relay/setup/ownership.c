@@ -79,8 +79,7 @@ static char *find_forbidden(const char *path, unsigned deep)
     return found;
 }
 
-// A disk that the kernel mounted so after an error, or the operator: nobody's rights help.
-static bool tell_read_only(const char *what, const char *path, struct buf *lines)
+bool ownership_tell_read_only(const char *what, const char *path, struct buf *lines)
 {
     if (faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0 || errno != EROFS)
         return false;
@@ -93,7 +92,7 @@ static bool tell_read_only(const char *what, const char *path, struct buf *lines
 
 static void look_at_spool(const char *spool, struct buf *lines)
 {
-    if (tell_read_only("spool", spool, lines))
+    if (ownership_tell_read_only("spool", spool, lines))
         return;
     char *found = is_forbidden(spool) ? mem_dup(spool) : find_forbidden(spool, 1);
     if (found)
@@ -120,10 +119,6 @@ static void look_at_state(const char *state, struct buf *lines)
     char *folder = mem_dup(state), *slash = strrchr(folder, '/');
     if (slash)
         slash[slash == folder] = 0;
-    if (tell_read_only("state", folder, lines)) {
-        free(folder);
-        return;
-    }
     if (is_forbidden(folder)) {
         bool closed = stat(folder, &st) == 0 && !(st.st_mode & S_IXOTH);
         ownership_tell("state", folder, closed ? "chown -R" : "chown", folder, lines);
