@@ -63,12 +63,12 @@ ALL = [
          waxwing={"senders": FORWARDING["senders"]}),
     Work("milter", "4 KiB, shown to a milter (OpenDKIM verifying)", 5000, 1200, milter=True,
          waxwing={"milters": [{"name": "opendkim", "address": "127.0.0.1:8892"}]}),
-    Work("trip50", "4 KiB, 50 ms round trip, 20 connections", 2000, 1000, trip=50, limit="",
-         load={"connections": 100}),
+    Work("trip50", "4 KiB to 2 recipients, 50 ms round trip, 20 connections", 2000, 1000, trip=50, limit="",
+         load={"connections": 100, "recipients": 2}),  # several: messages overlap only where that was seen
     Work("flight50", "the same with CHUNKING, 8 in flight", 4000, like="trip50", trip=50, chunking=True, limit="",
-         load={"connections": 100}, waxwing={"delivery": {"connections": {"in_flight": 8}}}),
-    Work("trip200", "4 KiB, 200 ms round trip, 20 connections", 1000, 400, trip=200, limit="",
-         load={"connections": 100}),
+         load={"connections": 100, "recipients": 2}, waxwing={"delivery": {"connections": {"in_flight": 8}}}),
+    Work("trip200", "4 KiB to 2 recipients, 200 ms round trip, 20 connections", 1000, 400, trip=200, limit="",
+         load={"connections": 100, "recipients": 2}),
     # by hand
     Work("cold", "2,000 sites of which nothing is known, 50 a message (deliveries)", 40, 40, sites=2000,
          load={"sites": 2000, "recipients": 50, "spread": 1, "connections": 10}, limit="answers", reference=False),
