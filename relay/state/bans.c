@@ -71,38 +71,42 @@ void state_keep_ban(struct state *state, const struct state_ban *ban)
     state_do(state, &k->work);
 }
 
-static enum db_result read_bans(struct state_db *db, int64_t now_ms,
-                                void (*fn)(void *, const struct state_ban *), void *arg,
+struct bans_reader {
+    void (*fn)(void *arg, const struct state_ban *ban);
+    void *arg;
+};
+
+static void bans_read_row(sqlite3_stmt *st, void *arg)
+{
+    const struct bans_reader *reader = arg;
+    const struct state_ban ban = {sqlite3_column_int(st, 0), db_column(st, 1),
+                                  sqlite3_column_int64(st, 2), sqlite3_column_int64(st, 3),
+                                  (uint64_t)sqlite3_column_int64(st, 4)};
+    reader->fn(reader->arg, &ban);
+}
+
+static enum db_result read_bans(struct state_db *db, int64_t now_ms, struct bans_reader *reader,
                                 struct why *why)
 {
     sqlite3_stmt *st = db_prepare(db,
                                   "SELECT kind, name, since_ms, until_ms, failures FROM ban"
                                   " WHERE until_ms > ?1 ORDER BY until_ms DESC LIMIT ?2",
                                   why);
-    if (!st)
-        return db_judge(db, "a query", why);
-    sqlite3_bind_int64(st, 1, now_ms);
-    sqlite3_bind_int64(st, 2, STATE_BANS);
-    int rc;
-    while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
-        const struct state_ban ban = {sqlite3_column_int(st, 0), db_column(st, 1),
-                                      sqlite3_column_int64(st, 2), sqlite3_column_int64(st, 3),
-                                      (uint64_t)sqlite3_column_int64(st, 4)};
-        fn(arg, &ban);
+    if (st) {
+        sqlite3_bind_int64(st, 1, now_ms);
+        sqlite3_bind_int64(st, 2, STATE_BANS);
     }
-    enum db_result result = rc == SQLITE_DONE ? DB_DONE : db_judge(db, "reading", why);
-    sqlite3_finalize(st);
-    return result;
+    return db_each(db, st, bans_read_row, reader, why);
 }
 
 void state_restore_bans(struct state *state, int64_t now_ms,
                         void (*fn)(void *arg, const struct state_ban *ban), void *arg)
 {
-    struct state_db db = {0};
+    struct bans_reader reader = {fn, arg};
+    struct state_db db;
     struct why why;
     const char *path = state_path(state);
-    if (db_open_reader(&db, path, &why) < 0 || read_bans(&db, now_ms, fn, arg, &why) != DB_DONE)
+    if (db_open_reader(&db, path, &why) < 0 || read_bans(&db, now_ms, &reader, &why) != DB_DONE)
         log_alarm("state", why.reason, "bans cannot be read: %s", why.text);
-    db_close(&db);
-    free(db.path);
+    db_close_reader(&db);
 }

@@ -147,6 +147,19 @@ const char *db_column(sqlite3_stmt *st, int at)
     return text ? text : "";
 }
 
+enum db_result db_each(struct state_db *db, sqlite3_stmt *st, db_row_fn *row, void *arg,
+                       struct why *why)
+{
+    int rc;
+    if (!st)
+        return db_judge(db, "reading", why);
+    while ((rc = sqlite3_step(st)) == SQLITE_ROW)
+        row(st, arg);
+    enum db_result result = rc == SQLITE_DONE ? DB_DONE : db_judge(db, "reading", why);
+    sqlite3_finalize(st);
+    return result;
+}
+
 enum db_result db_number(struct state_db *db, const char *text, int64_t *out, struct why *why)
 {
     sqlite3_stmt *st = db_prepare(db, text, why);
@@ -181,24 +194,23 @@ static enum db_result check_pages(struct state_db *db, struct why *why)
     return rc;
 }
 
-static enum db_result refuse_foreign(struct state_db *db, bool *foreign, int64_t *version,
-                                     struct why *why)
+static enum db_result refuse_foreign(struct state_db *db, bool *foreign, struct why *why)
 {
     int64_t owner, tables;
-    enum db_result rc = db_number(db, "PRAGMA user_version", version, why);
+    enum db_result rc = db_number(db, "PRAGMA user_version", &db->version, why);
     if (rc == DB_DONE)
         rc = db_number(db, "PRAGMA application_id", &owner, why);
     if (rc == DB_DONE)
         rc = db_number(db, "SELECT count(*) FROM sqlite_schema", &tables, why);
     if (rc != DB_DONE)
         return rc;
-    *foreign = (owner != STATE_OWNER && tables > 0) || *version > STATE_VERSION;
+    *foreign = (owner != STATE_OWNER && tables > 0) || db->version > STATE_VERSION;
     if (owner != STATE_OWNER && tables > 0)
         why_set(why, WHY_OURS, "4.3.0", "%s is a database of another program", db->path);
-    else if (*version > STATE_VERSION)
+    else if (db->version > STATE_VERSION)
         why_set(why, WHY_OURS, "4.3.0",
                 "%s has version %lld, and this program knows %d: it was written by a newer one",
-                db->path, (long long)*version, STATE_VERSION);
+                db->path, (long long)db->version, STATE_VERSION);
     return *foreign ? DB_FAILED : DB_DONE;
 }
 
@@ -233,14 +245,13 @@ static enum db_result remember_loss(struct state_db *db, struct why *why)
 
 static enum db_result prepare_file(struct state_db *db, bool *foreign, struct why *why)
 {
-    int64_t version = 0;
-    enum db_result rc = refuse_foreign(db, foreign, &version, why);
+    enum db_result rc = refuse_foreign(db, foreign, why);
     if (rc == DB_DONE)
         rc = check_pages(db, why);
     if (rc == DB_DONE)
         rc = db_do(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL", why);
-    while (rc == DB_DONE && version < STATE_VERSION)
-        rc = make_version(db, ++version, why);
+    while (rc == DB_DONE && db->version < STATE_VERSION)
+        rc = make_version(db, ++db->version, why);
     if (rc == DB_DONE && db->loss)
         rc = remember_loss(db, why);
     return rc;
@@ -281,11 +292,10 @@ static int open_reader(struct state_db *db, bool immutable, struct why *why)
     int rc =
         sqlite3_open_v2(buf_text(&uri), &db->sql, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL);
     buf_free(&uri);
-    int64_t version;
     bool foreign = false;
     if (rc == SQLITE_OK) {
         sqlite3_busy_timeout(db->sql, BUSY_MS);
-        if (refuse_foreign(db, &foreign, &version, why) == DB_DONE)
+        if (refuse_foreign(db, &foreign, why) == DB_DONE)
             return 0;
     } else {
         db_judge(db, "opening", why);
@@ -311,10 +321,15 @@ int db_open_reader(struct state_db *db, const char *path, struct why *why)
         if (open_reader(db, true, why) == 0)
             return 0;
     }
+    db_close_reader(db);
+    return -1;
+}
+
+void db_close_reader(struct state_db *db)
+{
     db_close(db);
     free(db->path);
     db->path = NULL;
-    return -1;
 }
 
 void db_close(struct state_db *db)

@@ -107,38 +107,38 @@ static void read_habit(sqlite3_stmt *st, struct state_habit *h)
         ((uint8_t *)h->domains)[i] = ((const uint8_t *)domains)[i];
 }
 
-static enum db_result each_habit(struct state_db *db,
-                                 void (*fn)(const struct state_habit *row, void *arg), void *arg,
-                                 struct why *why)
+struct habits_reader {
+    void (*fn)(const struct state_habit *row, void *arg);
+    void *arg;
+};
+
+static void habits_read_row(sqlite3_stmt *st, void *arg)
+{
+    const struct habits_reader *reader = arg;
+    struct state_habit row;
+    read_habit(st, &row);
+    reader->fn(&row, reader->arg);
+    state_habit_free(&row);
+}
+
+static enum db_result each_habit(struct state_db *db, struct habits_reader *reader, struct why *why)
 {
     sqlite3_stmt *st = db_prepare(
         db, "SELECT " HABITS_COLUMNS " FROM habit ORDER BY held_ms > 0 DESC, used_ms DESC LIMIT ?1",
         why);
-    int rc;
-    if (!st)
-        return db_judge(db, "reading", why);
-    sqlite3_bind_int64(st, 1, STATE_HABITS);
-    while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
-        struct state_habit row;
-        read_habit(st, &row);
-        fn(&row, arg);
-        state_habit_free(&row);
-    }
-    enum db_result result = rc == SQLITE_DONE ? DB_DONE : db_judge(db, "reading", why);
-    sqlite3_finalize(st);
-    return result;
+    if (st)
+        sqlite3_bind_int64(st, 1, STATE_HABITS);
+    return db_each(db, st, habits_read_row, reader, why);
 }
 
 void state_habits_restore(struct state *state, void (*fn)(const struct state_habit *row, void *arg),
                           void *arg)
 {
+    struct habits_reader reader = {fn, arg};
     struct state_db db;
     struct why why;
-    bool open = db_open_reader(&db, state_path(state), &why) == 0;
-    if (!open || each_habit(&db, fn, arg, &why) != DB_DONE)
+    if (db_open_reader(&db, state_path(state), &why) < 0 ||
+        each_habit(&db, &reader, &why) != DB_DONE)
         log_alarm("state", why.reason, "what is usual for logins cannot be read: %s", why.text);
-    if (!open)
-        return;
-    db_close(&db);
-    free(db.path);
+    db_close_reader(&db);
 }

@@ -15,11 +15,12 @@
 
 struct state_db {
     char *path;
-    sqlite3 *sql;   // NULL: not open
-    int64_t pruned; // the UTC day whose removal of old entries is complete
-    bool stale;     // the last failure may be the connection's: open it anew
-    char *loss;     // a sentence that the next database to be opened is to remember
-    dev_t dev;      // of the open file, by which it is known again
+    sqlite3 *sql;    // NULL: not open
+    int64_t version; // of its tables, once it is open
+    int64_t pruned;  // the UTC day whose removal of old entries is complete
+    bool stale;      // the last failure may be the connection's: open it anew
+    char *loss;      // a sentence that the next database to be opened is to remember
+    dev_t dev;       // of the open file, by which it is known again
     ino_t ino;
 };
 
@@ -47,7 +48,10 @@ void presence_note(struct state_db *db);
 // Opens for writing and makes the tables. DB_FAILED also for a version or an owner that is not ours, then with
 // *foreign set.
 enum db_result db_open(struct state_db *db, bool *foreign, struct why *why);
+// A connection of one's own that only reads, for any thread or process: -1 with why; closing is right then, too. A
+// database of an older version lacks the tables of later ones (STATE_WITH_…).
 int db_open_reader(struct state_db *db, const char *path, struct why *why);
+void db_close_reader(struct state_db *db);
 void db_close(struct state_db *db);
 // Moves a damaged file aside, opens a new one that remembers it, raises the alarm.
 enum db_result db_replace(struct state_db *db, const struct why *damage, struct why *why);
@@ -60,6 +64,10 @@ enum db_result db_number(struct state_db *db, const char *text, int64_t *out, st
 sqlite3_stmt *db_prepare(struct state_db *db, const char *text, struct why *why);
 void db_text(sqlite3_stmt *st, int at, const char *text); // NULL counts as ""; copied by sqlite
 const char *db_column(sqlite3_stmt *st, int at);          // never NULL
+// Runs a prepared query to its end, a call a row, and finalizes it. `st` may be what db_prepare gave: NULL.
+typedef void db_row_fn(sqlite3_stmt *st, void *arg);
+enum db_result db_each(struct state_db *db, sqlite3_stmt *st, db_row_fn *row, void *arg,
+                       struct why *why);
 
 // relay/state/state.c: something else that the thread does with the database, as one transaction, behind all
 // that waits. The item is posted to `reply`, or without one run on the state thread; `why` is set where

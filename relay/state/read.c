@@ -9,18 +9,6 @@
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
 
-// Runs a prepared query to its end, a call a row.
-static enum db_result each(struct state_db *db, sqlite3_stmt *st,
-                           void (*row)(sqlite3_stmt *st, void *arg), void *arg, struct why *why)
-{
-    int rc;
-    while ((rc = sqlite3_step(st)) == SQLITE_ROW)
-        row(st, arg);
-    enum db_result result = rc == SQLITE_DONE ? DB_DONE : db_judge(db, "reading", why);
-    sqlite3_finalize(st);
-    return result;
-}
-
 struct policies {
     void (*fn)(void *arg, const struct sts_row *row);
     void *arg;
@@ -43,7 +31,7 @@ static enum db_result each_policy(struct state_db *db, void (*fn)(void *, const 
     struct policies p = {fn, arg};
     sqlite3_stmt *st = db_prepare(
         db, "SELECT domain, id, text, fetched_s, expires_s FROM policy ORDER BY domain", why);
-    return st ? each(db, st, read_policy_row, &p, why) : db_judge(db, "reading", why);
+    return db_each(db, st, read_policy_row, &p, why);
 }
 
 struct memories {
@@ -73,7 +61,7 @@ static enum db_result each_memory(struct state_db *db,
     struct memories m = {fn, arg};
     sqlite3_stmt *st = db_prepare(
         db, "SELECT domain, host, seen_s, owes, dane FROM memory ORDER BY domain, host", why);
-    return st ? each(db, st, read_memory_row, &m, why) : db_judge(db, "reading", why);
+    return db_each(db, st, read_memory_row, &m, why);
 }
 
 // The columns that every view gives, in the order that read_ledger_row() reads them.
@@ -187,7 +175,7 @@ enum db_result db_rows(struct state_db *db, const struct state_query *query,
     sqlite3_bind_int64(st, 5, query->limit ? (int64_t)query->limit : STATE_ROWS);
     if (query->view == STATE_FAILURES)
         bind_choice(st, query);
-    return each(db, st, read_ledger_row, rows, why);
+    return db_each(db, st, read_ledger_row, rows, why);
 }
 
 static void read_loss_row(sqlite3_stmt *st, void *arg)
@@ -201,7 +189,7 @@ enum db_result db_loss(struct state_db *db, struct state_health *out, struct why
 {
     sqlite3_stmt *st =
         db_prepare(db, "SELECT time_ms, sentence FROM loss ORDER BY time_ms DESC LIMIT 1", why);
-    return st ? each(db, st, read_loss_row, out, why) : db_judge(db, "reading", why);
+    return db_each(db, st, read_loss_row, out, why);
 }
 
 int state_read(const char *path, void (*policy)(void *arg, const struct sts_row *row),
@@ -214,8 +202,7 @@ int state_read(const char *path, void (*policy)(void *arg, const struct sts_row 
     enum db_result rc = each_policy(&db, policy, arg, why);
     if (rc == DB_DONE)
         rc = each_memory(&db, memory, arg, why);
-    db_close(&db);
-    free(db.path);
+    db_close_reader(&db);
     return rc == DB_DONE ? 0 : -1;
 }
 
@@ -227,8 +214,7 @@ int state_ask_file(const char *path, const struct state_query *query, struct led
     if (db_open_reader(&db, path, why) < 0)
         return -1;
     enum db_result rc = db_rows(&db, query, rows, why);
-    db_close(&db);
-    free(db.path);
+    db_close_reader(&db);
     if (rc != DB_DONE)
         ledger_rows_free(rows);
     return rc == DB_DONE ? 0 : -1;
@@ -249,7 +235,6 @@ int state_look(const char *path, struct state_health *out, struct why *why)
     if (db_open_reader(&db, path, why) < 0)
         return -1;
     enum db_result rc = db_loss(&db, out, why);
-    db_close(&db);
-    free(db.path);
+    db_close_reader(&db);
     return rc == DB_DONE ? 0 : -1;
 }

@@ -189,21 +189,27 @@ void state_recent_keep(struct state *state, const struct recent_keeping *keeping
 
 // ---- reading
 
-static void read_row(sqlite3_stmt *st, struct recent_row *row)
+struct recent_reader {
+    void (*fn)(const struct recent_row *row, void *arg);
+    void *arg;
+};
+
+static void recent_read_row(sqlite3_stmt *st, void *arg)
 {
-    *row = (struct recent_row){0};
+    const struct recent_reader *reader = arg;
+    struct recent_row row = {0};
     for (size_t i = 0; i < TEXTS; i++)
-        *text_at(row, i) = mem_dup((const char *)sqlite3_column_text(st, (int)i));
+        *text_at(&row, i) = mem_dup((const char *)sqlite3_column_text(st, (int)i));
     for (size_t i = 0; i < NUMBERS; i++)
-        *number_at(row, i) = sqlite3_column_int64(st, (int)(TEXTS + i));
+        *number_at(&row, i) = sqlite3_column_int64(st, (int)(TEXTS + i));
+    reader->fn(&row, reader->arg);
+    recent_row_free(&row);
 }
 
 static enum db_result each_recent(struct state_db *db, const char *domain,
-                                  void (*fn)(const struct recent_row *row, void *arg), void *arg,
-                                  struct why *why)
+                                  struct recent_reader *reader, struct why *why)
 {
     struct buf text;
-    int rc;
     buf_init(&text, 4096);
     buf_adds(&text, "SELECT ");
     names(&text);
@@ -211,35 +217,25 @@ static enum db_result each_recent(struct state_db *db, const char *domain,
                     " ORDER BY used_ms DESC LIMIT ?3");
     sqlite3_stmt *st = db_prepare(db, buf_text(&text), why);
     buf_free(&text);
-    if (!st)
-        return db_judge(db, "reading", why);
-    sqlite3_bind_text(st, 1, domain, -1, SQLITE_TRANSIENT);
-    sqlite3_bind_int64(st, 2, clock_ms() - STATE_RECENT_MS);
-    sqlite3_bind_int64(st, 3, STATE_RECENT);
-    while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
-        struct recent_row row;
-        read_row(st, &row);
-        fn(&row, arg);
-        recent_row_free(&row);
+    if (st) {
+        sqlite3_bind_text(st, 1, domain, -1, SQLITE_TRANSIENT);
+        sqlite3_bind_int64(st, 2, clock_ms() - STATE_RECENT_MS);
+        sqlite3_bind_int64(st, 3, STATE_RECENT);
     }
-    enum db_result result = rc == SQLITE_DONE ? DB_DONE : db_judge(db, "reading", why);
-    sqlite3_finalize(st);
-    return result;
+    return db_each(db, st, recent_read_row, reader, why);
 }
 
 int state_recent_read(const char *path, const char *domain,
                       void (*fn)(const struct recent_row *row, void *arg), void *arg,
                       struct why *why)
 {
+    struct recent_reader reader = {fn, arg};
     struct state_db db;
-    int64_t version = 0;
     if (db_open_reader(&db, path, why) < 0)
         return -1;
-    enum db_result rc = db_number(&db, "PRAGMA user_version", &version, why);
-    if (rc == DB_DONE && version >= STATE_WITH_RECENT)
-        rc = each_recent(&db, domain, fn, arg, why);
-    db_close(&db);
-    free(db.path);
+    enum db_result rc =
+        db.version < STATE_WITH_RECENT ? DB_DONE : each_recent(&db, domain, &reader, why);
+    db_close_reader(&db);
     return rc == DB_DONE ? 0 : -1;
 }
 

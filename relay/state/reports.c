@@ -117,8 +117,9 @@ static enum db_result reports_change(struct state_db *db, sqlite3_stmt *st, stru
     " OR (substr(?1, 1, 2) = '*.' AND length(domain) >= length(?1)"                                \
     " AND substr(domain, -(length(?1) - 1)) = substr(?1, 2)))"
 
-static void read_row(sqlite3_stmt *st, struct sendings *all)
+static void reports_read_row(sqlite3_stmt *st, void *arg)
 {
+    struct sendings *all = arg;
     int state = sqlite3_column_int(st, 3);
     all->at = mem_grow(all->at, all->n + 1, sizeof *all->at);
     all->at[all->n++] = (struct sending){
@@ -136,19 +137,6 @@ static void read_row(sqlite3_stmt *st, struct sendings *all)
         .message = (uint64_t)sqlite3_column_int64(st, 10),
         .answer = mem_dup(db_column(st, 11)),
     };
-}
-
-static enum db_result read_rows(struct state_db *db, sqlite3_stmt *st, struct sendings *all,
-                                struct why *why)
-{
-    int rc;
-    if (!st)
-        return db_judge(db, "reading", why);
-    while ((rc = sqlite3_step(st)) == SQLITE_ROW)
-        read_row(st, all);
-    enum db_result result = rc == SQLITE_DONE ? DB_DONE : db_judge(db, "reading", why);
-    sqlite3_finalize(st);
-    return result;
 }
 
 // What waits for longer than anything does was told a time by a clock that was ahead: it is due.
@@ -180,7 +168,7 @@ static enum db_result reports_run_due(struct state_db *db, struct state_work *wo
         sqlite3_bind_int(st, 2, e->by_hand);
         sqlite3_bind_int64(st, 3, (int64_t)e->limit);
     }
-    return read_rows(db, st, &e->found, why);
+    return db_each(db, st, reports_read_row, &e->found, why);
 }
 
 void state_sendings_due(struct state *state, bool by_hand, size_t limit, struct inbox *reply,
@@ -207,7 +195,7 @@ static enum db_result reports_look(struct state_db *db, const struct sending_que
         sqlite3_bind_int64(st, 3, query->before);
         sqlite3_bind_int64(st, 4, STATE_ROWS);
     }
-    return read_rows(db, st, out, why);
+    return db_each(db, st, reports_read_row, out, why);
 }
 
 static enum db_result reports_run_ask(struct state_db *db, struct state_work *work, struct why *why)
@@ -230,16 +218,13 @@ int state_sendings_file(const char *path, const struct sending_query *query, str
                         struct why *why)
 {
     struct state_db db;
-    int64_t version = 0;
     *out = (struct sendings){0};
     if (db_open_reader(&db, path, why) < 0)
         return -1;
     // A database of before reports were sent has no such table, and nothing to tell.
-    enum db_result rc = db_number(&db, "PRAGMA user_version", &version, why);
-    if (rc == DB_DONE && version >= STATE_WITH_REPORTS)
-        rc = reports_look(&db, query, out, why);
-    db_close(&db);
-    free(db.path);
+    enum db_result rc =
+        db.version < STATE_WITH_REPORTS ? DB_DONE : reports_look(&db, query, out, why);
+    db_close_reader(&db);
     if (rc != DB_DONE)
         sendings_free(out);
     return rc == DB_DONE ? 0 : -1;
@@ -473,7 +458,7 @@ static enum db_result reports_run_recover(struct state_db *db, struct state_work
         sqlite3_bind_int(st, 1, SENDING_CLAIMED);
         sqlite3_bind_int(st, 2, SENDING_QUEUED);
     }
-    enum db_result rc = read_rows(db, st, &e->found, why);
+    enum db_result rc = db_each(db, st, reports_read_row, &e->found, why);
     for (size_t i = 0; i < e->found.n && rc == DB_DONE; i++)
         if (sort_out(e, &e->found.at[i]))
             rc = put(db, &e->found.at[i], why);

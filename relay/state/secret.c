@@ -52,8 +52,7 @@ static bool read_secret(const char *path, const char *name, unsigned char *out)
             memcpy(out, sqlite3_column_blob(st, 0), STATE_SECRET);
         sqlite3_finalize(st);
     }
-    db_close(&db);
-    free(db.path);
+    db_close_reader(&db);
     return found;
 }
 

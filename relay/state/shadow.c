@@ -16,9 +16,12 @@ void shadow_rows_free(struct shadow_rows *rows)
     *rows = (struct shadow_rows){0};
 }
 
-static struct shadow_row shadow_read(sqlite3_stmt *st)
+static void shadow_take_row(sqlite3_stmt *st, void *arg)
 {
-    return (struct shadow_row){
+    struct shadow_rows *rows = arg;
+    if ((rows->n & (rows->n - 1)) == 0)
+        rows->at = mem_grow(rows->at, rows->n ? 2 * rows->n : 1, sizeof *rows->at);
+    rows->at[rows->n++] = (struct shadow_row){
         .day = sqlite3_column_int64(st, 0),
         .domain = mem_dup(db_column(st, 1)),
         .host = mem_dup(db_column(st, 2)),
@@ -46,33 +49,22 @@ static enum db_result read_sums(struct state_db *db, int64_t since_day, struct s
                    " FROM shadow WHERE day >= ?1 GROUP BY domain, host, why"
                    " ORDER BY m DESC, domain, host, why LIMIT ?2",
                    why);
-    int rc;
-    if (!st)
-        return db_judge(db, "reading", why);
-    sqlite3_bind_int64(st, 1, since_day);
-    sqlite3_bind_int64(st, 2, STATE_SHADOW_ROWS);
-    while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
-        if ((rows->n & (rows->n - 1)) == 0)
-            rows->at = mem_grow(rows->at, rows->n ? 2 * rows->n : 1, sizeof *rows->at);
-        rows->at[rows->n++] = shadow_read(st);
+    if (st) {
+        sqlite3_bind_int64(st, 1, since_day);
+        sqlite3_bind_int64(st, 2, STATE_SHADOW_ROWS);
     }
-    enum db_result result = rc == SQLITE_DONE ? DB_DONE : db_judge(db, "reading", why);
-    sqlite3_finalize(st);
-    return result;
+    return db_each(db, st, shadow_take_row, rows, why);
 }
 
 int state_shadow_file(const char *path, int64_t since_day, struct shadow_rows *rows,
                       struct why *why)
 {
     struct state_db db;
-    int64_t version = 0;
     if (db_open_reader(&db, path, why) < 0)
         return -1;
-    enum db_result rc = db_number(&db, "PRAGMA user_version", &version, why);
-    if (rc == DB_DONE && version >= STATE_WITH_SHADOW)
-        rc = read_sums(&db, since_day, rows, why);
-    db_close(&db);
-    free(db.path);
+    enum db_result rc =
+        db.version < STATE_WITH_SHADOW ? DB_DONE : read_sums(&db, since_day, rows, why);
+    db_close_reader(&db);
     return rc == DB_DONE ? 0 : -1;
 }
 

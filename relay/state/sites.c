@@ -130,9 +130,15 @@ static void sites_on_aged(struct item *item)
     free(list_of(item, struct sites_aging, work.item));
 }
 
-static void read_site(sqlite3_stmt *st, struct site_row *row)
+struct sites_reader {
+    void (*fn)(const struct site_row *row, void *arg);
+    void *arg;
+};
+
+static void sites_read_row(sqlite3_stmt *st, void *arg)
 {
-    *row = (struct site_row){
+    const struct sites_reader *reader = arg;
+    struct site_row row = {
         .site = mem_dup(db_column(st, 0)),
         .window = (unsigned)sqlite3_column_int64(st, 1),
         .crowd = (unsigned)sqlite3_column_int64(st, 2),
@@ -152,10 +158,11 @@ static void read_site(sqlite3_stmt *st, struct site_row *row)
                   .since_ms = sqlite3_column_int64(st, 16),
                   .until_ms = sqlite3_column_int64(st, 17)},
     };
+    reader->fn(&row, reader->arg);
+    site_row_free(&row);
 }
 
-static enum db_result each_site(struct state_db *db, int64_t before_ms,
-                                void (*fn)(const struct site_row *row, void *arg), void *arg,
+static enum db_result each_site(struct state_db *db, int64_t before_ms, struct sites_reader *reader,
                                 struct why *why)
 {
     sqlite3_stmt *st = db_prepare(db,
@@ -163,25 +170,17 @@ static enum db_result each_site(struct state_db *db, int64_t before_ms,
                                   " used_ms >= ?1 ORDER BY paused_by <> '' DESC, used_ms DESC"
                                   " LIMIT ?2",
                                   why);
-    int rc;
-    if (!st)
-        return db_judge(db, "reading", why);
-    sqlite3_bind_int64(st, 1, before_ms);
-    sqlite3_bind_int64(st, 2, STATE_SITES);
-    while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
-        struct site_row row;
-        read_site(st, &row);
-        fn(&row, arg);
-        site_row_free(&row);
+    if (st) {
+        sqlite3_bind_int64(st, 1, before_ms);
+        sqlite3_bind_int64(st, 2, STATE_SITES);
     }
-    enum db_result result = rc == SQLITE_DONE ? DB_DONE : db_judge(db, "reading", why);
-    sqlite3_finalize(st);
-    return result;
+    return db_each(db, st, sites_read_row, reader, why);
 }
 
 void state_sites_restore(struct state *state, uint64_t keep_ms,
                          void (*fn)(const struct site_row *row, void *arg), void *arg)
 {
+    struct sites_reader reader = {fn, arg};
     struct state_db db;
     struct why why;
     int64_t before_ms = clock_ms() - (int64_t)keep_ms;
@@ -189,10 +188,9 @@ void state_sites_restore(struct state *state, uint64_t keep_ms,
         log_alarm("state", why.reason, "what was learned of sites cannot be read: %s", why.text);
         return;
     }
-    if (each_site(&db, before_ms, fn, arg, &why) != DB_DONE)
+    if (each_site(&db, before_ms, &reader, &why) != DB_DONE)
         log_alarm("state", why.reason, "what was learned of sites cannot be read: %s", why.text);
-    db_close(&db);
-    free(db.path);
+    db_close_reader(&db);
     struct sites_aging *a = mem_new(sizeof *a);
     a->work.item.run = sites_on_aged;
     a->work.run = sites_run_age;

@@ -60,39 +60,42 @@ void state_stray_keep(struct state *state, const char *address, int64_t until_ms
     strays_do(state, address, until_ms);
 }
 
-static enum db_result each_stray(struct state_db *db, size_t max,
-                                 void (*fn)(const char *address, int64_t until_ms, void *arg),
-                                 void *arg, struct why *why)
+struct strays_reader {
+    void (*fn)(const char *address, int64_t until_ms, void *arg);
+    void *arg;
+};
+
+static void strays_read_row(sqlite3_stmt *st, void *arg)
+{
+    const struct strays_reader *reader = arg;
+    reader->fn(db_column(st, 0), sqlite3_column_int64(st, 1), reader->arg);
+}
+
+static enum db_result each_stray(struct state_db *db, size_t max, struct strays_reader *reader,
+                                 struct why *why)
 {
     sqlite3_stmt *st = db_prepare(db,
                                   "SELECT address, until_ms FROM (SELECT * FROM stray WHERE"
                                   " until_ms > ?1 ORDER BY until_ms DESC LIMIT ?2)"
                                   " ORDER BY until_ms",
                                   why);
-    int rc;
-    if (!st)
-        return db_judge(db, "reading", why);
-    sqlite3_bind_int64(st, 1, clock_ms());
-    sqlite3_bind_int64(st, 2, (int64_t)max);
-    while ((rc = sqlite3_step(st)) == SQLITE_ROW)
-        fn(db_column(st, 0), sqlite3_column_int64(st, 1), arg);
-    enum db_result result = rc == SQLITE_DONE ? DB_DONE : db_judge(db, "reading", why);
-    sqlite3_finalize(st);
-    return result;
+    if (st) {
+        sqlite3_bind_int64(st, 1, clock_ms());
+        sqlite3_bind_int64(st, 2, (int64_t)max);
+    }
+    return db_each(db, st, strays_read_row, reader, why);
 }
 
 void state_strays_restore(struct state *state, size_t max,
                           void (*fn)(const char *address, int64_t until_ms, void *arg), void *arg)
 {
+    struct strays_reader reader = {fn, arg};
     struct state_db db;
     struct why why;
-    bool open = db_open_reader(&db, state_path(state), &why) == 0;
-    if (!open || each_stray(&db, max, fn, arg, &why) != DB_DONE)
+    if (db_open_reader(&db, state_path(state), &why) < 0 ||
+        each_stray(&db, max, &reader, &why) != DB_DONE)
         log_alarm("state", why.reason, "which hosts answer out of step cannot be read: %s",
                   why.text);
-    if (open) {
-        db_close(&db);
-        free(db.path);
-    }
+    db_close_reader(&db);
     strays_do(state, NULL, clock_ms());
 }

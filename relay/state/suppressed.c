@@ -82,43 +82,47 @@ void state_keep_suppressed(struct state *state, const struct state_suppressed *r
     state_do(state, &k->work);
 }
 
+struct suppressed_reader {
+    void (*fn)(void *arg, const struct state_suppressed *row);
+    void *arg;
+};
+
+static void suppressed_read_row(sqlite3_stmt *st, void *arg)
+{
+    const struct suppressed_reader *reader = arg;
+    const struct state_suppressed row = {db_column(st, 0),
+                                         db_column(st, 1),
+                                         sqlite3_column_int(st, 2),
+                                         sqlite3_column_int64(st, 3),
+                                         sqlite3_column_int64(st, 4),
+                                         db_column(st, 5)};
+    reader->fn(reader->arg, &row);
+}
+
 static enum db_result read_suppressed(struct state_db *db, int64_t now_ms, size_t limit,
-                                      void (*fn)(void *, const struct state_suppressed *),
-                                      void *arg, struct why *why)
+                                      struct suppressed_reader *reader, struct why *why)
 {
     sqlite3_stmt *st = db_prepare(db,
                                   "SELECT sender, address, origin, since_ms, until_ms, reason"
                                   " FROM suppressed WHERE until_ms = 0 OR until_ms > ?1"
                                   " ORDER BY until_ms = 0 DESC, until_ms DESC LIMIT ?2",
                                   why);
-    if (!st)
-        return db_judge(db, "a query", why);
-    sqlite3_bind_int64(st, 1, now_ms);
-    sqlite3_bind_int64(st, 2, (sqlite3_int64)limit);
-    int rc;
-    while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
-        const struct state_suppressed row = {db_column(st, 0),
-                                             db_column(st, 1),
-                                             sqlite3_column_int(st, 2),
-                                             sqlite3_column_int64(st, 3),
-                                             sqlite3_column_int64(st, 4),
-                                             db_column(st, 5)};
-        fn(arg, &row);
+    if (st) {
+        sqlite3_bind_int64(st, 1, now_ms);
+        sqlite3_bind_int64(st, 2, (sqlite3_int64)limit);
     }
-    enum db_result result = rc == SQLITE_DONE ? DB_DONE : db_judge(db, "reading", why);
-    sqlite3_finalize(st);
-    return result;
+    return db_each(db, st, suppressed_read_row, reader, why);
 }
 
 void state_restore_suppressed(struct state *state, int64_t now_ms, size_t limit,
                               void (*fn)(void *arg, const struct state_suppressed *row), void *arg)
 {
-    struct state_db db = {0};
+    struct suppressed_reader reader = {fn, arg};
+    struct state_db db;
     struct why why;
     const char *path = state_path(state);
     if (db_open_reader(&db, path, &why) < 0 ||
-        read_suppressed(&db, now_ms, limit, fn, arg, &why) != DB_DONE)
+        read_suppressed(&db, now_ms, limit, &reader, &why) != DB_DONE)
         log_alarm("state", why.reason, "the suppression list cannot be read: %s", why.text);
-    db_close(&db);
-    free(db.path);
+    db_close_reader(&db);
 }
