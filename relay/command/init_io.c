@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "relay/base/mem.h"
+#include "relay/base/replace.h"
 #include "relay/command/init.h"
 
 bool init_exists(const char *path)
@@ -44,36 +45,11 @@ int init_read(const char *path, struct buf *out, struct why *why)
     return n == 0 ? 0 : -1;
 }
 
-static int fill(int fd, struct span text)
-{
-    while (text.n) {
-        ssize_t done = write(fd, text.p, text.n);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done < 0)
-            return -1;
-        text = span_from(text, (size_t)done);
-    }
-    return fsync(fd);
-}
-
 int init_write(const char *path, struct span text, mode_t mode, uid_t uid, gid_t gid,
                struct why *why)
 {
-    char *temporary = mem_printf("%s.XXXXXX", path);
-    int fd = mkostemp(temporary, O_CLOEXEC), rc = -1;
-    if (fd >= 0 && (uid == (uid_t)-1 || fchown(fd, uid, gid) == 0) && fchmod(fd, mode) == 0 &&
-        fill(fd, text) == 0 && rename(temporary, path) == 0)
-        rc = 0;
-    if (rc < 0) {
-        init_refuse(why, "write", path);
-        if (fd >= 0)
-            unlink(temporary);
-    }
-    if (fd >= 0)
-        close(fd);
-    free(temporary);
-    return rc;
+    const struct replace_rights rights = {uid, gid, mode};
+    return replace_file(path, text, &rights) == 0 ? 0 : init_refuse(why, "write", path);
 }
 
 // Reads to the end even where there is no more room, so that the program is not stopped.

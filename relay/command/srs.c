@@ -10,6 +10,7 @@
 #include "relay/base/clock.h"
 #include "relay/base/id.h"
 #include "relay/base/mem.h"
+#include "relay/base/replace.h"
 #include "relay/command/command.h"
 #include "relay/command/config_file.h"
 #include "relay/command/options.h"
@@ -46,27 +47,18 @@ static int read_old(const char *file, struct buf *out)
     return rc;
 }
 
-// Beside the file first, so that there is always a whole one; its owner and mode stay.
+// Its owner and mode stay; a new one is the relay's.
 static int write_new(const char *file, struct span text)
 {
     struct stat old;
-    bool known = stat(file, &old) == 0;
-    char *temporary = mem_printf("%s.XXXXXX", file);
-    int fd = mkstemp(temporary);
-    bool done = fd >= 0 && (!known || (fchown(fd, old.st_uid, old.st_gid) == 0 &&
-                                       fchmod(fd, old.st_mode & 0660) == 0));
-    done = done && write(fd, text.p, text.n) == (ssize_t)text.n && fsync(fd) == 0 &&
-           rename(temporary, file) == 0;
-    int error = errno;
-    if (fd >= 0 && !done)
-        unlink(temporary);
-    if (fd >= 0)
-        close(fd);
-    free(temporary);
-    if (done && !known)
-        command_give_to_relay("srs", file);
-    errno = error;
-    return done ? 0 : -1;
+    if (stat(file, &old) == 0) {
+        const struct replace_rights rights = {old.st_uid, old.st_gid, old.st_mode & 0660};
+        return replace_file(file, text, &rights);
+    }
+    if (replace_file(file, text, NULL) < 0)
+        return -1;
+    command_give_to_relay("srs", file);
+    return 0;
 }
 
 static int srs_key(const struct srs_options *o)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include "relay/base/id.h"
 #include "relay/base/mem.h"
+#include "relay/base/replace.h"
 
 #define SELF_LINE 256 // bytes of the file
 
@@ -54,40 +55,11 @@ void self_read(const char *path, const char *name, struct self *out)
     make_instance(out->instance);
 }
 
-static int put_line(int fd, const struct self *self)
+int self_write(const char *path, const struct self *self, struct why *why)
 {
     char line[SELF_LINE];
     int n = snprintf(line, sizeof line, "1 %u %s %s\n", self->number, self->instance, self->name);
-    return write(fd, line, (size_t)n) == n && fsync(fd) == 0 ? 0 : -1;
-}
-
-// The new name is on disk, too.
-static int sync_folder(const char *path)
-{
-    char *folder = mem_dup(path), *slash = strrchr(folder, '/');
-    if (slash)
-        slash[slash == folder] = 0;
-    int fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int rc = fd < 0 ? -1 : fsync(fd);
-    if (fd >= 0)
-        close(fd);
-    free(folder);
-    return rc;
-}
-
-int self_write(const char *path, const struct self *self, struct why *why)
-{
-    char *beside = mem_printf("%s.XXXXXX", path);
-    int fd = mkostemp(beside, O_CLOEXEC), rc = -1;
-    if (fd >= 0) {
-        rc = put_line(fd, self) == 0 && rename(beside, path) == 0 ? sync_folder(path) : -1;
-        int error = errno;
-        close(fd);
-        unlink(beside); // where it is no more that does nothing
-        errno = error;
-    }
-    if (rc < 0)
-        why_set(why, WHY_OURS, "4.3.0", "%s cannot be written: %s", path, strerror(errno));
-    free(beside);
-    return rc;
+    if (replace_file(path, span_of(line, (size_t)n), NULL) == 0)
+        return 0;
+    return why_set(why, WHY_OURS, "4.3.0", "%s cannot be written: %s", path, strerror(errno));
 }

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "relay/base/mem.h"
+#include "relay/base/replace.h"
 #include "relay/setup/users.h"
 
 #define MODE_MOST 0640 // hashes are nobody else's business
@@ -97,56 +98,12 @@ static bool rewrite(struct span old, const char *name, const char *hash, struct 
     return found;
 }
 
-static int users_edit_write_all(int fd, struct span text)
+static int users_edit_replace(struct edit *e, struct span text, struct why *why)
 {
-    while (text.n) {
-        ssize_t done = write(fd, text.p, text.n);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done < 0)
-            return -1;
-        text = span_from(text, (size_t)done);
-    }
-    return 0;
-}
-
-static int sync_folder(const char *path)
-{
-    char *folder = mem_dup(path), *slash = strrchr(folder, '/');
-    if (slash)
-        slash[slash == folder] = 0;
-    int fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    free(folder);
-    if (fd < 0)
-        return -1;
-    int rc = fsync(fd);
-    close(fd);
-    return rc;
-}
-
-static int replace(struct edit *e, struct span text, struct why *why)
-{
-    char *temporary = mem_printf("%s.XXXXXX", e->path);
-    int fd = mkostemp(temporary, O_CLOEXEC), rc = -1;
-    struct stat made;
-    if (fd < 0 || fstat(fd, &made) < 0)
-        goto done;
-    if ((made.st_uid != e->st.st_uid || made.st_gid != e->st.st_gid) &&
-        fchown(fd, e->st.st_uid, e->st.st_gid) < 0)
-        goto done;
-    if (fchmod(fd, e->st.st_mode & MODE_MOST) < 0 || users_edit_write_all(fd, text) < 0 ||
-        fsync(fd) < 0 || rename(temporary, e->path) < 0)
-        goto done;
-    rc = sync_folder(e->path);
-done:
+    const struct replace_rights rights = {e->st.st_uid, e->st.st_gid, e->st.st_mode & MODE_MOST};
+    int rc = replace_file(e->path, text, &rights);
     if (rc < 0)
         users_edit_failed(why, e->path);
-    if (fd >= 0) {
-        if (rc < 0)
-            unlink(temporary); // after the rename there is none, and that is no harm
-        close(fd);
-    }
-    free(temporary);
     return rc;
 }
 
@@ -166,7 +123,7 @@ static enum users_result users_edit_change(struct edit *e, enum users_verb verb,
         else if (new.full)
             why_set(why, WHY_OURS, "4.3.5", "%s would be larger than %d bytes", e->path,
                     USERS_FILE_SIZE);
-        else if (replace(e, buf_span(&new), why) == 0)
+        else if (users_edit_replace(e, buf_span(&new), why) == 0)
             result = USERS_DONE;
     }
     buf_free(&old);
