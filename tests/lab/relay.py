@@ -234,20 +234,20 @@ class Relay:
 
     # --- submitting ---
 
-    def client(self, login=True, implicit=False, port=None, **more):
+    def client(self, login=True, implicit=False, port=None, user=None, **more):
         client = Client(self.address, port or (self.implicit_port if implicit else self.port),
                         tls=implicit, **more)
         if login:
             client.ehlo()
             if not client.tls:
                 client.starttls()
-            reply = client.plain(self.user, self.password)
+            reply = client.plain(user or self.user, self.password)
             assert reply.code == 235, reply
         return client
 
-    def submit(self, to, message=None, sender="app@example.org", bdat=False, mail="", rcpt="", **more):
-        """One message, logged in over TLS; the reply to its data."""
-        with self.client(**more) as client:
+    def submit(self, to, message=None, sender="app@example.org", bdat=False, mail="", rcpt="", user=None, **more):
+        """One message, logged in over TLS as the user (the relay's own for None); the reply to its data."""
+        with self.client(user=user, **more) as client:
             client.envelope(sender, to, mail, rcpt)
             text = letter() if message is None else message
             reply = client.bdat(text) if bdat else client.data(text)

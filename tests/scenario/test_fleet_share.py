@@ -42,6 +42,17 @@ def settled(*relays):
     until(lambda: all(quiet(relay) for relay in relays), lambda: f"quiet: {[r.json('fleet', 'status') for r in relays]}")
 
 
+def two_that_know(lab, database):
+    """Two relays that have heard of each other what the host proved, and of nothing else."""
+    lab.mx(HOST, domains=DOMAIN)
+    one, two = fleet(lab, database)
+    one.send(f"a@{DOMAIN}")
+    one.wait("delivered")
+    until(lambda: known(two, "memory", host=HOST), "the proof")
+    settled(one, two)
+    return one, two
+
+
 @pytest.mark.threads
 def test_a_policy_and_a_proof_learned_by_one_are_demanded_by_all(lab, database):
     lab.mx(HOST, domains=DOMAIN)
@@ -145,12 +156,7 @@ def test_case_500_what_was_not_shared_while_the_database_was_away_is_shared_afte
 
 
 def test_case_501_a_database_made_anew_is_told_everything_again(lab, database):
-    lab.mx(HOST, domains=DOMAIN)
-    one, two = fleet(lab, database)
-    one.send(f"a@{DOMAIN}")
-    one.wait("delivered")
-    until(lambda: known(two, "memory", host=HOST), "the proof")
-    settled(one, two)
+    one, two = two_that_know(lab, database)
     database.fleet("DROP SCHEMA waxwing CASCADE")
     one.wait("alarm", what="fleet")
     made(lab, database, one)
@@ -196,12 +202,7 @@ def test_case_503_a_full_database_is_told_and_heard_again(lab):
 
 
 def test_case_504_a_state_that_was_lost_is_learned_from_the_fleet(lab, database):
-    lab.mx(HOST, domains=DOMAIN)
-    one, two = fleet(lab, database)
-    one.send(f"a@{DOMAIN}")
-    one.wait("delivered")
-    until(lambda: known(two, "memory", host=HOST), "the proof")
-    settled(one, two)
+    one, _ = two_that_know(lab, database)
     one.stop()
     for name in os.listdir(one.path("state")):
         if name.startswith("state.db"):

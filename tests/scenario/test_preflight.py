@@ -25,11 +25,7 @@ def now(**more):
 
 
 def reply(relay, message, user="app", **more):
-    relay.user = user
-    try:
-        return relay.submit("a@dest.test", message, **more)
-    finally:
-        relay.user = "app"
+    return relay.submit("a@dest.test", message, user=user, **more)
 
 
 def read(path):

@@ -30,12 +30,8 @@ def rcpt(relay, line, more=""):
         return client.cmd(line)
 
 
-def body(relay, text, user="app", **more):
-    relay.user = user
-    try:
-        return relay.submit("a@dest.test", text, **more)
-    finally:
-        relay.user = "app"
+def body(relay, text, **more):
+    return relay.submit("a@dest.test", text, **more)
 
 
 def starttls(relay, line):
@@ -46,14 +42,10 @@ def starttls(relay, line):
 
 
 def forwarded(relay, sender, message):
-    relay.user = "forward"
-    try:
-        with relay.client() as client:
-            client.expect(250, "XFORWARD ADDR=203.0.113.9 NAME=out.test HELO=out.test SOURCE=REMOTE")
-            client.envelope(sender, "a@dest.test")
-            return client.data(message)
-    finally:
-        relay.user = "app"
+    with relay.client(user="forward") as client:
+        client.expect(250, "XFORWARD ADDR=203.0.113.9 NAME=out.test HELO=out.test SOURCE=REMOTE")
+        client.envelope(sender, "a@dest.test")
+        return client.data(message)
 
 
 def field(text):
@@ -61,16 +53,12 @@ def field(text):
 
 
 def over(relay, line, times, user):
-    relay.user = user
-    try:
-        with relay.client() as client:
-            for _ in range(times):
-                reply = client.cmd(line)
-                if reply.code != 250:
-                    return reply
-                client.cmd("RSET")
-    finally:
-        relay.user = "app"
+    with relay.client(user=user) as client:
+        for _ in range(times):
+            reply = client.cmd(line)
+            if reply.code != 250:
+                break
+            client.cmd("RSET")
     return reply
 
 
@@ -109,14 +97,10 @@ REFUSED = [
 
 
 def recipients(relay, number, user="app"):
-    relay.user = user
-    try:
-        with relay.client() as client:
-            client.expect(250, "MAIL FROM:<app@example.org>")
-            for n in range(number):
-                reply = client.cmd(f"RCPT TO:<a{n}@dest.test>")
-    finally:
-        relay.user = "app"
+    with relay.client(user=user) as client:
+        client.expect(250, "MAIL FROM:<app@example.org>")
+        for n in range(number):
+            reply = client.cmd(f"RCPT TO:<a{n}@dest.test>")
     return reply
 
 

@@ -26,7 +26,7 @@ struct flight {
 
 void flight_begin(struct flight *f, struct story *s);
 void flight_add(struct flight *f, const char *word, const char *to, const char *also);
-// Sends those that are not delivered yet, once each. False: it did not end.
+// Sends those that are not delivered yet, once each.
 void flight_run(struct flight *f);
 // Until all are delivered, at most `times` runs; how many are not.
 size_t flight_run_all(struct flight *f, unsigned times);

@@ -38,10 +38,10 @@ DESK void login(const char *user)
     client_login(peer, user, "secret");
 }
 
-// A client that has begun TLS and said EHLO.
-DESK struct client *secured(void)
+// A client that has begun TLS and said EHLO; `from` as for client_open.
+DESK struct client *secured(unsigned from)
 {
-    struct client *one = client_open(&story, 0, 0);
+    struct client *one = client_open(&story, 0, from);
     client_expect(one, "220 ");
     client_say(one, "EHLO x", "250-");
     client_say(one, "STARTTLS", "220");

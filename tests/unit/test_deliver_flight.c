@@ -403,7 +403,7 @@ static void case_459_mailmax_is_obeyed(void **state)
     fly(6);
     assert_delivered_once(0, 6);
     assert_true(mx_connections(mx) - before >= 2);
-    assert_true(mx_connections(mx) >= (7 + 6) / 3);
+    assert_int_equal(mx_connections(mx), (7 + 6 + 2) / 3);
     assert_true(overlapped() > 0);
     strike_the_stage();
 }
@@ -417,8 +417,12 @@ static void case_460_whose_answers_went_astray_is_known_to_all_workers_for_a_mon
     earn();
     fly(3);
     assert_int_equal(overlapped(), 0);
-    clock_advance(30LL * 86400000 + 1000);
-    strays_add(s.relay.strays, "127.0.0.1", clock_ms() - 1);
+    clock_fix(clock_ms() + 30LL * 86400000 + 1000);
+    clock_mono_advance(30LL * 86400000 + 1000);
+    earn();
+    fly(3);
+    assert_true(overlapped() > 0);
+    clock_release();
     strike_the_stage();
 }
 

@@ -58,6 +58,9 @@ static void each_kind_says_what_it_says(void **state)
     assert_true(fact.gone);
     assert_int_equal(fact.at_ms, NOW_MS - 5);
     believed(SHARED_BAN, "0\n192.0.2.1", NULL);
+    fact_free(&fact); // taken out by a clock that is ahead: no later than now
+    assert_int_equal(fact_read(SHARED_BAN, "0\na", NULL, NOW_MS + 5, NOW_MS, &fact, &why), 0);
+    assert_int_equal(fact.at_ms, NOW_MS);
 }
 
 static void nonsense_is_left_alone(void **state)

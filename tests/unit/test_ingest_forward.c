@@ -387,7 +387,7 @@ static void case_12_what_claims_our_name_is_left_out_of_all(void **state)
 {
     (void)state;
     mail("pal@friend.example",
-         mem_printf("%s%s%s", "authentication-results : (peer) RELAY.example.org/1; dkim=pass\r\n",
+         mem_printf("%s%s%s", "authentication-results : (c) RELAY.example.org/1; dkim=pass\r\n",
                     "Authentication-Results: \"relay.example.org\" 1;\r\n spf=pass\r\n"
                     "Authentication-Results: relay.example.org.evil.example; dkim=pass\r\n",
                     PAL),

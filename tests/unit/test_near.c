@@ -69,6 +69,10 @@ static void what_no_longer_holds_is_asked_again(void **state)
     clock_mono_advance(1000); // nobody may have marked it since
     assert_null(near_find(near, &plain, NULL));
     near_keep(near, &plain, r);
+    r->ends_s = clock_s() - 1; // what it hangs on has ended
+    assert_null(near_find(near, &plain, NULL));
+    r->ends_s = 0;
+    near_keep(near, &plain, r);
     r->expires_ms = clock_mono_ms();
     assert_null(near_find(near, &plain, NULL));
     route_unref(r);

@@ -356,6 +356,14 @@ static void case_383_names_fit_into_a_reply(void **state)
     preflight_free(&all);
 }
 
+static size_t found_times(const struct preflight *p, enum reason reason)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < p->n; i++)
+        n += p->at[i].reason == reason;
+    return n;
+}
+
 static void case_384_a_large_header_is_looked_at_once(void **state)
 {
     (void)state;
@@ -372,10 +380,9 @@ static void case_384_a_large_header_is_looked_at_once(void **state)
     assert_int_equal(header_parse(&header, buf_span(&text), &used, &why), 0);
     struct preflight_input in = input_of(&rows[0], &header);
     preflight_look(&in, &found);
-    char *names = names_of(&found);
-    assert_non_null(strstr(names, "header-large"));
-    assert_non_null(strstr(names, "received-many"));
-    free(names);
+    assert_int_equal(found_times(&found, REASON_HEADER_LARGE), 1);
+    assert_int_equal(found_times(&found, REASON_RECEIVED_MANY), 1);
+    assert_int_equal(found_times(&found, REASON_WORD_BROKEN), 1); // of two thousand
     preflight_free(&found);
     header_free(&header);
     buf_free(&text);

@@ -15,23 +15,19 @@
 #include "relay/log/log.h"
 #include "relay/recent/recent_json.h"
 #include "tests/unit/certs.h"
+#include "tests/unit/state_story.h"
 
 #define NOON INT64_C(1795780800000)
 
-static char folder[64], path[96];
 static struct cert authority, leaf, other;
 static struct route_host hosts[2];
 static struct route route;
-static struct why why;
 
 static int begin(void **state)
 {
     (void)state;
-    snprintf(folder, sizeof folder, "/tmp/waxwing-recents-XXXXXX");
-    if (!mkdtemp(folder))
+    if (folder_begin(NOON) < 0)
         return -1;
-    snprintf(path, sizeof path, "%s/state.db", folder);
-    clock_fix(NOON);
     hosts[0] = (struct route_host){.host = (char *)"mx1.example", .preference = 10, .policy = -1};
     hosts[1] = (struct route_host){.host = (char *)"mx2.example", .preference = 20, .policy = -1};
     route = (struct route){.domain = (char *)"d.example", .hosts = hosts, .nhosts = 2};
@@ -41,19 +37,7 @@ static int begin(void **state)
 static int end(void **state)
 {
     (void)state;
-    char command[128];
-    clock_release();
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    return system(command);
-}
-
-static struct state *open_state(void)
-{
-    struct state *s = state_open(
-        &(struct state_options){.path = path, .keep_ms = 30 * (uint64_t)LEDGER_DAY_MS}, &why);
-    if (!s)
-        fail_msg("%s", why.text);
-    return s;
+    return folder_end();
 }
 
 static struct recents_attempt attempt_at(int host, const struct shown *shown)
@@ -172,6 +156,11 @@ static void records_in_another_order_are_the_same(void **state)
     recents_took(r, &a);
     assert_string_equal(told(r), "ok mx1:good");
     assert_int_equal(trait_digest(&route, &hosts[0]), trait_digest(&turned, &swapped[1]));
+    struct buf text;
+    buf_init(&text, 4096);
+    assert_true(trait_mx(&turned, &text)); // where a record is new, too
+    assert_string_equal(buf_text(&text), "10 mx1.example, 20 mx2.example");
+    buf_free(&text);
     recents_free(r);
 }
 
@@ -232,11 +221,9 @@ static void a_database_that_cannot_be_written_gets_it_later(void **state)
     (void)state;
     struct state *s = open_state();
     struct recents *r = recents_new(s);
-    chmod(folder, 0500);
     char command[160];
     // Another file stands there: what is written goes nowhere until it is away.
     snprintf(command, sizeof command, "mv %s %s.away && mkdir %s", path, path, path);
-    assert_int_equal(chmod(folder, 0700), 0);
     assert_int_equal(system(command), 0);
     took(r, 0, NULL);
     recents_keep(r, true);
@@ -258,6 +245,11 @@ static void count_row(const struct recent_row *row, void *arg)
     ++*(size_t *)arg;
 }
 
+static void count_failed(const struct recent_row *row, void *arg)
+{
+    *(size_t *)arg += row->bad_ms != 0;
+}
+
 static void there_is_a_bound_and_the_unused_go_first(void **state)
 {
     (void)state;
@@ -273,11 +265,17 @@ static void there_is_a_bound_and_the_unused_go_first(void **state)
         recents_took(r, &a);
         if (i == 10)
             recents_keep(r, true);
+        a.domain = "d1.example"; // goes on being used, and what it met first is not forgotten
+        if (i == 0)
+            recents_failed(r, &a, &why);
+        recents_took(r, &a);
     }
     recents_each(r, NULL, count_row, &n);
     assert_int_equal(n, RECENTS_ROWS);
     recents_each(r, "d0.example", count_row, &old);
     assert_int_equal(old, 0);
+    recents_each(r, "d1.example", count_failed, &old);
+    assert_int_equal(old, 1);
     recents_free(r);
     state_close(s);
     n = old = 0;

@@ -120,8 +120,13 @@ static void marks_outlive_a_restart_and_end_with_the_fleet(void **state)
     state_close(s);
     s = open_state();
     assert_string_equal(marked(s, SHARED_MEMORY), "a.example|mx.a.example [1,0,10]");
+    assert_int_equal(state_shared_taken(s, "one", 5, &why), 0);
     state_shared_end(s);
     state_settle(s);
+    remember(s, OWES_NOTHING, 0);
+    assert_string_equal(marked(s, SHARED_MEMORY), ""); // nobody is to hear of it
+    assert_string_equal(list.fleet, "");
+    state_shared_end(s);
     remember(s, OWES_CERTIFICATE, 20);
     state_close(s);
     s = open_state();

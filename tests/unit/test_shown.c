@@ -153,6 +153,8 @@ static void names_are_safe_to_print_whatever_is_in_them(void **state)
                &c); // C1, the Arabic letter mark
     assert_null(strstr(c.subject, "\xc2\x9b"));
     assert_null(strstr(c.subject, "\xd8\x9c"));
+    subject_of("\xe2\x80\xa8\xe2\x81\xa6\xef\xbb\xbf", &c); // a separator, an isolate, a mark
+    assert_string_equal(c.subject, "CN=\\xE2\\x80\\xA8\\xE2\\x81\\xA6\\xEF\\xBB\\xBF");
     subject_of("Zoë Übermut", &c);
     assert_string_equal(c.subject, "CN=Zoë Übermut");
 }

@@ -6,19 +6,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include "relay/base/clock.h"
-#include "tests/unit/sts_world.h"
+#include "tests/unit/sts_story.h"
 
-#define NOON    1763726400 // 2025-11-21
-#define HOUR    3600
-#define DAY     86400
-#define ENFORCE "version: STSv1\nmode: enforce\nmx: mx.d.example\nmax_age: 604800\n"
-#define TESTING "version: STSv1\nmode: testing\nmx: mx.d.example\nmax_age: 604800\n"
-#define NONE    "version: STSv1\nmode: none\nmax_age: 86400\n"
+#define HOUR 3600
 
 // ---- who asks
-
-static struct sts_cache *cache;
 
 struct asker {
     bool answered;
@@ -113,25 +105,8 @@ static void open_cache(uint64_t tick_ms)
 static int begin(void **state)
 {
     (void)state;
-    memset(&w, 0, sizeof w);
-    clock_fix((int64_t)NOON * 1000);
-    uv_loop_init(&w.loop);
-    w.mail = inbox_open(&w.loop);
+    world_begin();
     open_cache(0);
-    w.txt = "v=STSv1; id=1;";
-    w.body = ENFORCE;
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    sts_cache_close(cache);
-    turn();
-    inbox_close(w.mail);
-    uv_run(&w.loop, UV_RUN_DEFAULT);
-    assert_int_equal(uv_loop_close(&w.loop), 0);
-    clock_release();
     return 0;
 }
 

@@ -6,17 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include "relay/base/clock.h"
-#include "tests/unit/sts_world.h"
+#include "tests/unit/sts_story.h"
 
-#define NOON    1763726400 // 2025-11-21
-#define DAY     86400
-#define ENFORCE "version: STSv1\nmode: enforce\nmx: mx.d.example\nmax_age: 604800\n"
-#define OTHERS  "version: STSv1\nmode: enforce\nmx: mx.evil.example\nmax_age: 604800\n"
-#define TESTING "version: STSv1\nmode: testing\nmx: mx.d.example\nmax_age: 604800\n"
-#define NONE    "version: STSv1\nmode: none\nmax_age: 86400\n"
+#define OTHERS "version: STSv1\nmode: enforce\nmx: mx.evil.example\nmax_age: 604800\n"
 
-static struct sts_cache *cache;
 static char said[600];
 static int64_t expires_s;
 
@@ -55,27 +48,10 @@ static void hear(const char *id, const char *text, int64_t fetched_s, int64_t la
 static int begin(void **state)
 {
     (void)state;
-    memset(&w, 0, sizeof w);
-    clock_fix((int64_t)NOON * 1000);
-    uv_loop_init(&w.loop);
-    w.mail = inbox_open(&w.loop);
+    world_begin();
     const struct sts_cache_options options = {
         .loop = &w.loop, .mail = w.mail, .refresh = true, .keep = keep};
     cache = sts_cache_open(&options);
-    w.txt = "v=STSv1; id=1;";
-    w.body = ENFORCE;
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    sts_cache_close(cache);
-    turn();
-    inbox_close(w.mail);
-    uv_run(&w.loop, UV_RUN_DEFAULT);
-    assert_int_equal(uv_loop_close(&w.loop), 0);
-    clock_release();
     return 0;
 }
 

@@ -123,7 +123,7 @@ static void case_38_trusted_networks(void **state)
 static void case_39_auth_dialogues(void **state)
 {
     (void)state;
-    struct client *c = secured();
+    struct client *c = secured(0);
     client_say(c, "AUTH PLAIN", "334 ");
     client_say(c, "*", "501 5.7.0");
     client_say(c, "AUTH PLAIN =", "501 5.5.2"); // an empty initial response is no PLAIN message
@@ -145,7 +145,7 @@ static void case_39_up_to_12288_octets(void **state)
 {
     (void)state;
     static char line[20000];
-    struct client *c = secured();
+    struct client *c = secured(0);
     memset(line, 'A', 12200); // base64 of NULs: within the limit, no password
     line[12200] = 0;
     client_say(c, "AUTH PLAIN", "334 ");
@@ -170,7 +170,7 @@ static void a_removed_user_stops_sending(void **state)
     story_write_users("other:$1$saltsalt$9xy1btjgzLYfb7hivXtC//\n");
     story_reload(&story, NULL);
     client_say(first, "MAIL FROM:<a@example.org>", "530 5.7.0");
-    struct client *third = secured();
+    struct client *third = secured(0);
     client_auth(third, "app", "secret", "535 5.7.8");
     client_close(first);
     client_close(second);
