@@ -39,6 +39,7 @@ void metrics_take(struct metrics *m, struct relay *relay, const struct setup *se
     spool_get_state(relay->spool, &m->spool);
     dns_get_state(relay->dns, &m->dns);
     state_get_health(relay->state, &m->state);
+    events_get_state(relay->events, &m->events);
     trace_get_state(relay->trace, &m->trace);
 }
 

@@ -10,6 +10,8 @@ import pytest
 
 from tests.lab.relay import TREE
 from tests.lab.wait import until
+from tests.lab.webhook import Webhook
+from tests.scenario.test_events import told
 from tests.scenario.test_http import PORT, get, numbers
 
 RULES = os.path.join(TREE, "man/examples/prometheus-rules.yml")
@@ -95,6 +97,22 @@ def test_bans_and_alarms_have_their_numbers(lab, mx):
     assert n[f'waxwing_alarms_by_name_total{{what="{what}"}}'] >= 1
     by_name = {k: v for k, v in n.items() if k.startswith("waxwing_alarms_by_name_total")}
     assert sum(by_name.values()) == n["waxwing_alarms_total"]
+
+
+def test_events_are_counted_and_so_is_what_waits_for_their_sink(lab, mx):
+    hook = Webhook(lab)
+    hook.status = 503
+    relay = told(lab, hook, {"types": ["delivered"]}, http=f"127.0.0.1:{PORT}").start()
+    assert numbers()["waxwing_events_total"] == 0
+    relay.send("a@dest.test")
+    relay.wait("delivered")
+    n = moves("waxwing_events_failed_total")
+    assert n["waxwing_events_sent_total"] == 0 and n["waxwing_events_waiting"] >= 1
+    assert n["waxwing_events_total"] >= n["waxwing_events_written_total"] >= 1
+    hook.status = 200
+    n = moves("waxwing_events_sent_total")
+    assert n["waxwing_events_dropped_total"] == 0
+    until(lambda: numbers()["waxwing_events_waiting"] == 0, "nothing to wait for the sink")
 
 
 def test_the_process_is_told(lab, relay):
