@@ -135,9 +135,8 @@ static bool ending(const struct fleet *f)
 // The row of this name, and the file that remembers its number.
 static int fleet_join(struct fleet *f, int *exit_status, struct why *why)
 {
-    char id[SCHEMA_ID];
     struct self self = f->self;
-    enum schema_state schema = schema_look(f->session, id, why);
+    enum schema_state schema = schema_look(f->session, why);
     *exit_status = schema == SCHEMA_OTHER ? EXIT_CONFIG : EXIT_TEMP;
     if (schema != SCHEMA_READY || node_join(f->session, &self, why) != NODE_JOINED)
         return -1;
@@ -414,14 +413,13 @@ json_t *fleet_ask(const struct config *config, int *exit_status, struct why *why
 {
     struct fleet *f = fleet_new(config);
     struct node_view view = {0};
-    char id[SCHEMA_ID];
     json_t *j = NULL;
     *exit_status = EXIT_CONFIG;
     if (fleet_aim(f, config, why) == 0) {
         *exit_status = EXIT_TEMP;
         f->session = session_open_any(&f->target, &f->host, -1, why);
     }
-    enum schema_state schema = f->session ? schema_look(f->session, id, why) : SCHEMA_FAILED;
+    enum schema_state schema = f->session ? schema_look(f->session, why) : SCHEMA_FAILED;
     if (schema == SCHEMA_OTHER)
         *exit_status = EXIT_CONFIG;
     if (schema == SCHEMA_READY &&

@@ -2,7 +2,6 @@
 // The statements that make each version of the schema. A version that stands is never changed: what is new is the next.
 #include "relay/fleet/schema.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "relay/base/mem.h"
@@ -64,28 +63,25 @@ static enum schema_state schema_other(struct why *why, int64_t found)
 }
 
 // 0: there is none. -1 with why.
-static int64_t version_of(struct session *s, char id[static SCHEMA_ID], struct why *why)
+static int64_t version_of(struct session *s, struct why *why)
 {
     struct rows *rows = NULL;
-    id[0] = 0;
     if (session_run(s, "SELECT to_regclass('waxwing.fleet') IS NOT NULL", NULL, 0, &rows, why) < 0)
         return -1;
     bool there = rows_count(rows) == 1 && rows_true(rows, 0, 0);
     rows_free(rows);
     if (!there)
         return 0;
-    if (session_run(s, "SELECT version, id FROM waxwing.fleet", NULL, 0, &rows, why) < 0)
+    if (session_run(s, "SELECT version FROM waxwing.fleet", NULL, 0, &rows, why) < 0)
         return -1;
     int64_t version = rows_count(rows) == 1 ? rows_number(rows, 0, 0) : 0;
-    if (version > 0)
-        snprintf(id, SCHEMA_ID, "%s", rows_text(rows, 0, 1));
     rows_free(rows);
     return version < 0 ? 0 : version;
 }
 
-enum schema_state schema_look(struct session *s, char id[static SCHEMA_ID], struct why *why)
+enum schema_state schema_look(struct session *s, struct why *why)
 {
-    int64_t version = version_of(s, id, why);
+    int64_t version = version_of(s, why);
     if (version < 0 && strcmp(session_state(s), "42501") == 0) { // insufficient privilege
         why_set(why, WHY_OURS, "4.3.0",
                 "this node's role may not use the fleet's schema; run waxwing fleet init as its "
@@ -165,12 +161,11 @@ static int add_versions(struct session *s, int64_t before, struct why *why)
 enum schema_state schema_make(struct session *s, const char *role, struct schema_made *made,
                               struct why *why)
 {
-    char id[SCHEMA_ID];
     *made = (struct schema_made){0};
     if (session_script(s, "BEGIN; SELECT pg_catalog.pg_advisory_xact_lock(" SCHEMA_LOCK ")", why) <
         0)
         return SCHEMA_FAILED;
-    made->before = version_of(s, id, why);
+    made->before = version_of(s, why);
     if (made->before < 0)
         return SCHEMA_FAILED;
     if (made->before > SCHEMA_VERSION)

@@ -7,15 +7,13 @@
 #include "relay/fleet/session.h"
 
 #define SCHEMA_VERSION 2
-#define SCHEMA_ID      37 // bytes of the database's own name, a UUID
 
 enum schema_state {
     SCHEMA_READY,
     SCHEMA_OTHER, // missing, older or newer; why says what to do
     SCHEMA_FAILED // it could not be asked; why
 };
-// Which it has; `id` gets the name that the schema was made with.
-enum schema_state schema_look(struct session *s, char id[static SCHEMA_ID], struct why *why);
+enum schema_state schema_look(struct session *s, struct why *why); // which it has
 
 // What schema_make did.
 struct schema_made {
