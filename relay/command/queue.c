@@ -32,11 +32,11 @@ static json_t *with_waits(const struct rows *rows, const json_t *row)
 {
     const char *state = json_string_value(json_object_get(row, "state"));
     const char *domain = json_string_value(json_object_get(row, "domain"));
-    json_t *whole = json_copy((json_t *)(uintptr_t)row);
     int status;
     if (!is(rows->call, "show") || !state || !domain ||
         (strcmp(state, "routing") != 0 && strcmp(state, "active") != 0))
-        return whole;
+        return json_incref((json_t *)(uintptr_t)row);
+    json_t *whole = json_copy((json_t *)(uintptr_t)row);
     json_t *answer = control_ask_quietly(
         rows->control, json_pack("{s:s, s:s}", "verb", "route-waits", "domain", domain), &status);
     json_t *waits = json_object_get(answer, "waits");

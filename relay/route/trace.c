@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "relay/base/mem.h"
 #include "relay/route/explain.h"
 #include "relay/log/json.h"
 #include "relay/trace/text.h"
@@ -73,12 +74,11 @@ static void sort_members(json_t *object, const char *key)
     size_t n = json_array_size(list);
     if (n < 2)
         return;
-    json_t **all = malloc(n * sizeof(json_t *));
-    for (size_t i = 0; all && i < n; i++)
+    json_t **all = mem_new(n * sizeof(json_t *));
+    for (size_t i = 0; i < n; i++)
         all[i] = json_incref(json_array_get(list, i));
-    if (all)
-        qsort(all, n, sizeof(json_t *), trace_compare);
-    for (size_t i = 0; all && i < n; i++)
+    qsort(all, n, sizeof(json_t *), trace_compare);
+    for (size_t i = 0; i < n; i++)
         json_array_set_new(list, i, all[i]);
     free(all);
 }
