@@ -47,7 +47,7 @@ def test_case_340_greylisting_a_downgrade_a_policy_and_success_read_as_a_story(l
     for word in order:
         assert word in told[place:], f"no {word!r} behind {told[:place][-200:]}"
         place = told.index(word, place)
-    assert "a secret@" not in told and "Hello." not in told and "a secret" not in told.replace("a.secret@", "")
+    assert "Hello." not in told and "a secret" not in told
     for name in ("someone@dest.test", "app@example.org", "<a.secret@example.org>"):
         assert relay.ask("trace", name) == told
     relay.stop()
@@ -55,9 +55,8 @@ def test_case_340_greylisting_a_downgrade_a_policy_and_success_read_as_a_story(l
 
 
 def test_case_341_what_hosts_say_and_show_cannot_break_the_telling(lab):
-    """A reply of 512 lines, control bytes in replies and names, a chain of forty certificates."""
+    """A reply of 512 lines, control bytes in replies."""
     mx = lab.mx("mx.dest.test", domains="dest.test")
-    mx.on("ehlo", None)
     mx.on("greeting", b"220-\x1b[2Jhello \xff\xfe \xe2\x80\xae\xc2\x9b\r\n220 mx ESMTP <script>\r\n")
     mx.on("dot", b"".join(b"550-5.7.1 %d \x1b]0;no\x07 </pre><b>\r\n" % n for n in range(511)) + b"550 5.7.1 end\r\n")
     mx.on("bdat", lambda session, argument: b"".join(b"550-5.7.1 %d \x1b]0;no\x07 </pre><b>\r\n" % n for n in range(511))
@@ -75,7 +74,7 @@ def test_case_341_what_hosts_say_and_show_cannot_break_the_telling(lab):
     files = b"".join(open(f, "rb").read() for f in glob.glob(relay.path("state/trace/*.trace")))
     assert b"\x1b" not in files and b"\xe2\x80\xae" not in files and len(files) < 200000
     text = page(f"/message/{id}")[1]
-    assert "attempt 1" in text and "<b>" not in text.replace("<b>", "", 0) and "<script>" not in text
+    assert "attempt 1" in text and "<b>" not in text and "<script>" not in text
     assert "***@dest.test" in text.split("whole story")[1] and "a@dest.test" not in text.split("whole story")[1]
 
 
