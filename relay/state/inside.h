@@ -69,12 +69,13 @@ typedef void db_row_fn(sqlite3_stmt *st, void *arg);
 enum db_result db_each(struct state_db *db, sqlite3_stmt *st, db_row_fn *row, void *arg,
                        struct why *why);
 
-// relay/state/state.c: something else that the thread does with the database, as one transaction, behind all
-// that waits. The item is posted to `reply`, or without one run on the state thread; `why` is set where
+// relay/state/state.c: something else that the thread does with the database, behind all that waits; what writes is one
+// transaction. The item is posted to `reply`, or without one run on the state thread; `why` is set where
 // nothing was done. Any thread.
 struct state_work {
     struct item item;
     enum db_result (*run)(struct state_db *db, struct state_work *work, struct why *why);
+    bool reads; // and writes nothing: answered also where the database cannot be written now
     struct inbox *reply;
     struct why why;
 };

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "relay/base/clock.h"
+#include "relay/base/list.h"
 #include "relay/base/mem.h"
 
 struct policies {
@@ -176,6 +177,50 @@ enum db_result db_rows(struct state_db *db, const struct state_query *query,
     if (query->view == STATE_FAILURES)
         bind_choice(st, query);
     return db_each(db, st, read_ledger_row, rows, why);
+}
+
+struct ledger_asking {
+    struct state_work work;
+    struct state_query query; // its texts are those below
+    char *domain, *host, *words;
+    struct ledger_rows rows;
+    state_rows_fn *fn;
+    void *arg;
+};
+
+static enum db_result read_run_ask(struct state_db *db, struct state_work *work, struct why *why)
+{
+    struct ledger_asking *a = list_of(work, struct ledger_asking, work);
+    enum db_result rc = db_rows(db, &a->query, &a->rows, why);
+    if (rc != DB_DONE)
+        ledger_rows_free(&a->rows);
+    return rc;
+}
+
+static void read_on_rows(struct item *item)
+{
+    struct ledger_asking *a = list_of(item, struct ledger_asking, work.item);
+    a->fn(&a->rows, why_is_set(&a->work.why) ? &a->work.why : NULL, a->arg);
+    ledger_rows_free(&a->rows);
+    free(a->domain);
+    free(a->host);
+    free(a->words);
+    free(a);
+}
+
+void state_ask(struct state *state, const struct state_query *query, struct inbox *reply,
+               state_rows_fn *fn, void *arg)
+{
+    struct ledger_asking *a = mem_new(sizeof *a);
+    a->work = (struct state_work){
+        .item.run = read_on_rows, .run = read_run_ask, .reads = true, .reply = reply};
+    a->query = *query;
+    a->query.domain = a->domain = mem_dup(query->domain);
+    a->query.host = a->host = mem_dup(query->host);
+    a->query.words = a->words = mem_dup(query->words);
+    a->fn = fn;
+    a->arg = arg;
+    state_do(state, &a->work);
 }
 
 static void read_loss_row(sqlite3_stmt *st, void *arg)

@@ -208,6 +208,7 @@ void state_sendings_ask(struct state *state, const struct sending_query *query, 
                         sendings_fn *fn, void *arg)
 {
     struct errand *e = errand_new(reports_run_ask, reply, fn, arg);
+    e->work.reads = true;
     e->domain = mem_dup(query->domain);
     e->query = *query;
     e->query.domain = e->domain;

@@ -96,6 +96,7 @@ void state_shadow_ask(struct state *state, int64_t since_day, struct inbox *repl
     struct shadow_asking *a = mem_new(sizeof *a);
     a->work.item.run = shadow_on_read;
     a->work.run = shadow_run_ask;
+    a->work.reads = true;
     a->work.reply = reply;
     a->since_day = since_day;
     a->fn = fn;

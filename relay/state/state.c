@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 // The thread that owns the state database: what is posted to it, when it is written, what happens when it
-// cannot be. SQL is in relay/state/db.c, state_write.c and state_read.c.
+// cannot be. SQL is in db.c, write.c, read.c and the files of single tables.
 #include "relay/state/state.h"
 
 #include <pthread.h>
@@ -42,21 +42,16 @@ struct state {
     struct state_health health;
 };
 
-enum job_kind { JOB_ROW, JOB_POLICY, JOB_ASK, JOB_WORK, JOB_SETTLE, JOB_CLOSE };
+enum job_kind { JOB_ROW, JOB_POLICY, JOB_WORK, JOB_SETTLE, JOB_CLOSE };
 
 struct job {
     struct item item;
     enum job_kind kind;
     struct state_write *write; // JOB_ROW, JOB_POLICY
     struct state_work *work;   // JOB_WORK
-    struct inbox *reply;       // JOB_POLICY, JOB_ASK
+    struct inbox *reply;       // JOB_POLICY
     void (*stored)(void *arg);
-    state_rows_fn *fn;
     void *arg;
-    struct state_query query; // its texts are those below
-    char *domain, *host, *words;
-    struct ledger_rows rows;
-    struct why why;
     uv_sem_t *settled; // JOB_SETTLE
 };
 
@@ -241,48 +236,25 @@ static void state_policy_stored(struct item *item)
     free(job);
 }
 
-static void state_rows_found(struct item *item)
-{
-    struct job *job = list_of(item, struct job, item);
-    job->fn(&job->rows, why_is_set(&job->why) ? &job->why : NULL, job->arg);
-    ledger_rows_free(&job->rows);
-    free(job->domain);
-    free(job->host);
-    free(job->words);
-    free(job);
-}
-
-static void answer_query(struct state *state, struct job *job)
-{
-    struct why why;
-    write_rows(state);
-    why_clear(&job->why);
-    enum db_result rc = reopen(state, &why);
-    if (rc == DB_DONE)
-        rc = db_rows(&state->db, &job->query, &job->rows, &why);
-    if (rc == DB_DAMAGED && db_replace(&state->db, &why, &why) == DB_DONE)
-        look_at_loss(state);
-    if (rc != DB_DONE) {
-        ledger_rows_free(&job->rows);
-        job->why = why;
-    }
-    job->item.run = state_rows_found;
-    inbox_post(job->reply, &job->item);
-}
-
 // As one transaction: all of it, or nothing.
 static enum db_result do_whole(struct state *state, struct state_work *work, struct why *why)
 {
-    enum db_result rc = reopen(state, why);
-    if (rc == DB_DONE)
-        rc = db_do(&state->db, "BEGIN IMMEDIATE", why);
+    enum db_result rc = db_do(&state->db, "BEGIN IMMEDIATE", why);
     if (rc == DB_DONE)
         rc = work->run(&state->db, work, why);
     if (rc == DB_DONE)
         rc = db_do(&state->db, "COMMIT", why);
-    if (state->db.sql && rc != DB_DONE && !sqlite3_get_autocommit(state->db.sql))
+    if (rc != DB_DONE && !sqlite3_get_autocommit(state->db.sql))
         sqlite3_exec(state->db.sql, "ROLLBACK", NULL, NULL, NULL);
     return rc;
+}
+
+// Whether the database can be written shows by what writes alone.
+static void note_work(struct state *state, enum db_result rc, const struct why *why)
+{
+    if (rc == DB_FAILED && state->db.sql && state->db.stale)
+        db_close(&state->db);
+    note(state, rc == DB_DAMAGED && state->db.sql ? DB_DONE : rc, why);
 }
 
 static void do_work(struct state *state, struct state_work *work)
@@ -290,14 +262,15 @@ static void do_work(struct state *state, struct state_work *work)
     struct why why;
     write_rows(state);
     why_clear(&work->why);
-    enum db_result rc = do_whole(state, work, &why);
+    enum db_result rc = reopen(state, &why);
+    if (rc == DB_DONE)
+        rc = work->reads ? work->run(&state->db, work, &why) : do_whole(state, work, &why);
     if (rc != DB_DONE)
         work->why = why;
-    if (rc == DB_FAILED && state->db.sql && state->db.stale)
-        db_close(&state->db);
     if (rc == DB_DAMAGED && db_replace(&state->db, &why, &why) == DB_DONE)
         look_at_loss(state);
-    note(state, rc == DB_DAMAGED && state->db.sql ? DB_DONE : rc, &why);
+    if (!work->reads)
+        note_work(state, rc, &why);
     if (work->reply)
         inbox_post(work->reply, &work->item);
     else
@@ -324,7 +297,7 @@ static void sort(struct state *state, struct item *items, struct chain *stored, 
         if (job->kind == JOB_POLICY) {
             wait_for(&state->policies, job->write);
             chain_add(stored, item);
-        } else if (job->kind == JOB_ASK || job->kind == JOB_WORK || job->kind == JOB_SETTLE) {
+        } else if (job->kind == JOB_WORK || job->kind == JOB_SETTLE) {
             chain_add(asked, item);
         } else {
             if (job->kind == JOB_ROW)
@@ -355,10 +328,6 @@ static void state_take(struct state *state, struct item *items)
     for (struct item *item = asked.first, *next; item; item = next) {
         struct job *job = list_of(item, struct job, item);
         next = item->next;
-        if (job->kind == JOB_ASK) {
-            answer_query(state, job);
-            continue;
-        }
         if (job->kind == JOB_WORK)
             do_work(state, job->work);
         else
@@ -564,16 +533,6 @@ void state_keep_policy(struct state *state, const struct sts_row *row, struct in
 void state_do(struct state *state, struct state_work *work)
 {
     post(state, &(struct job){.kind = JOB_WORK, .work = work});
-}
-
-void state_ask(struct state *state, const struct state_query *query, struct inbox *reply,
-               state_rows_fn *fn, void *arg)
-{
-    struct job job = {.kind = JOB_ASK, .reply = reply, .fn = fn, .arg = arg, .query = *query};
-    job.query.domain = job.domain = mem_dup(query->domain);
-    job.query.host = job.host = mem_dup(query->host);
-    job.query.words = job.words = mem_dup(query->words);
-    post(state, &job);
 }
 
 void state_restore(struct state *state, void (*policy)(void *arg, const struct sts_row *row),
