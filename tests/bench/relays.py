@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from tests.bench import accounting
 from tests.lab import pki, postfix, process
 from tests.lab.names import DNSKEY, key
+from tests.lab.relay import merged
 from tests.lab.wait import until
 
 
@@ -88,7 +89,6 @@ class Waxwing:
 
     def try_again(self):
         self.relay.ask("queue", "retry", "--all", "--yes")
-
 
 
 class Postfix:
@@ -171,10 +171,3 @@ def connects(address, port):
         return True
     except OSError:
         return False
-
-
-def merged(base, over):
-    out = dict(base)
-    for name, value in over.items():
-        out[name] = merged(out[name], value) if isinstance(value, dict) and isinstance(out.get(name), dict) else value
-    return out
