@@ -210,6 +210,7 @@ def test_case_366_a_full_disk_of_the_state_loses_no_fact(lab):
     relay.start()
     filler = fill(relay, "state")
     delivered(relay)
+    relay.wait("alarm", what="state")  # it was written to, in vain
     mx.on("mail", "451 4.3.0 later")
     deferred(relay)
     assert recent(relay)["state"] == "failing"
