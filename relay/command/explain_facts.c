@@ -12,12 +12,6 @@
 #define LATELY_MS   3600000 // failures younger than this are told
 #define LATELY_ROWS 5
 
-static const char *explain_facts_word(const json_t *j, const char *key)
-{
-    const char *s = json_string_value(json_object_get(j, key));
-    return s ? s : "";
-}
-
 void explain_add_lately(json_t *explanation, const char *control, const char *domain)
 {
     int status;
@@ -50,7 +44,7 @@ static void set_verdict(json_t *explanation, const char *verdict, const char *st
 void explain_add_site(json_t *explanation, const char *control)
 {
     int status;
-    const char *site = explain_facts_word(explanation, "site");
+    const char *site = json_word(explanation, "site");
     if (!site[0])
         return;
     json_t *answer = control_ask_quietly(
@@ -60,11 +54,10 @@ void explain_add_site(json_t *explanation, const char *control)
         json_object_set(explanation, "shaping", row);
     const json_t *pause = json_object_get(row, "paused");
     if (status == EXIT_YES && json_is_object(pause) &&
-        strcmp(explain_facts_word(explanation, "verdict"), "deliver") == 0) {
-        char *text = mem_printf("deliveries to this site are paused by %s%s%s",
-                                explain_facts_word(pause, "by"),
-                                explain_facts_word(pause, "reason")[0] ? ": " : "",
-                                explain_facts_word(pause, "reason"));
+        strcmp(json_word(explanation, "verdict"), "deliver") == 0) {
+        char *text =
+            mem_printf("deliveries to this site are paused by %s%s%s", json_word(pause, "by"),
+                       json_word(pause, "reason")[0] ? ": " : "", json_word(pause, "reason"));
         set_verdict(explanation, "defer", "4.3.2", text, "site-paused", "us");
         free(text);
     }
@@ -73,7 +66,7 @@ void explain_add_site(json_t *explanation, const char *control)
 
 static bool passes(const json_t *c)
 {
-    const char *result = explain_facts_word(c, "result");
+    const char *result = json_word(c, "result");
     return strcmp(result, "proved") == 0 || strcmp(result, "clear") == 0;
 }
 
@@ -87,17 +80,17 @@ void explain_add_connections(json_t *explanation, json_t *connect)
     json_object_set_new(explanation, "connect", connect);
     json_array_foreach (connect, i, c) {
         some = some || passes(c);
-        if (!first || (strcmp(explain_facts_word(c, "result"), "failed") == 0 &&
-                       strcmp(explain_facts_word(first, "result"), "failed") != 0))
+        if (!first || (strcmp(json_word(c, "result"), "failed") == 0 &&
+                       strcmp(json_word(first, "result"), "failed") != 0))
             first = c; // a host that answers says more than one that does not
     }
-    if (strcmp(explain_facts_word(explanation, "verdict"), "deliver") != 0 || some || !first)
+    if (strcmp(json_word(explanation, "verdict"), "deliver") != 0 || some || !first)
         return;
-    const char *reason = explain_facts_word(first, "reason");
-    char *text = mem_printf("%s: %s", explain_facts_word(first, "host"),
-                            reason[0] ? reason : "no connection");
-    set_verdict(explanation, "defer", explain_facts_word(first, "type")[0] ? "4.7.5" : "4.4.1",
-                text, explain_facts_word(first, "why"), explain_facts_word(first, "act"));
+    const char *reason = json_word(first, "reason");
+    char *text =
+        mem_printf("%s: %s", json_word(first, "host"), reason[0] ? reason : "no connection");
+    set_verdict(explanation, "defer", json_word(first, "type")[0] ? "4.7.5" : "4.4.1", text,
+                json_word(first, "why"), json_word(first, "act"));
     free(text);
 }
 

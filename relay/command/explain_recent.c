@@ -12,12 +12,6 @@
 #define SHORT_DIGEST 16 // digits of a TLSA record or fingerprint that are shown
 #define SHORT_TEXT   600
 
-static const char *explain_recent_word(const json_t *j, const char *key)
-{
-    const char *s = json_string_value(json_object_get(j, key));
-    return s ? s : "";
-}
-
 static const char *ago(const json_t *j, const char *key, char text[static TERMINAL_AGE])
 {
     long long s = (long long)(clock_s() - json_number_of(j, key));
@@ -26,13 +20,13 @@ static const char *ago(const json_t *j, const char *key, char text[static TERMIN
 
 static bool is_failing(const json_t *e)
 {
-    return strcmp(explain_recent_word(json_object_get(e, "recent"), "state"), "failing") == 0;
+    return strcmp(json_word(json_object_get(e, "recent"), "state"), "failing") == 0;
 }
 
 // Never "would be delivered" while the last attempts say otherwise.
 static const char *headline(const json_t *e)
 {
-    const char *verdict = explain_recent_word(e, "verdict");
+    const char *verdict = json_word(e, "verdict");
     if (json_object_get(e, "running") && !json_says(e, "known_before"))
         return "is being looked up";
     if (strcmp(verdict, "bounce") == 0)
@@ -55,8 +49,7 @@ static void print_waiting(const json_t *waiting, FILE *out)
         return;
     if (json_is_integer(next) && json_integer_value(next) > clock_s())
         left = json_integer_value(next) - clock_s();
-    const char *reason = explain_recent_word(waiting, "reason"),
-               *why = explain_recent_word(waiting, "why");
+    const char *reason = json_word(waiting, "reason"), *why = json_word(waiting, "why");
     paragraph(out, 2, "%lld message%s wait%s after failing, the oldest for %s%s%s%s%s%s%s%s", n,
               n == 1 ? "" : "s", n == 1 ? "s" : "", ago(waiting, "since", since),
               json_is_integer(next) ? ", to be tried again in " : "",
@@ -77,17 +70,16 @@ static void print_running(const json_t *running, FILE *out)
 
 void explain_print_headline(const json_t *e, FILE *out)
 {
-    const char *verdict = explain_recent_word(e, "verdict");
+    const char *verdict = json_word(e, "verdict");
     bool delivers = strcmp(verdict, "deliver") == 0;
     const json_t *running = json_object_get(e, "running");
-    fprintf(out, "%s: %s%s%s\n", explain_recent_word(e, "domain"), headline(e),
+    fprintf(out, "%s: %s%s%s\n", json_word(e, "domain"), headline(e),
             running && json_says(e, "known_before") ? ", by what was known before" : "",
             json_says(e, "shadow") ? " (shadow mode: policies only watch)" : "");
-    if (!delivers && explain_recent_word(e, "status")[0])
-        paragraph(out, 2, "%s %s%s%s%s", explain_recent_word(e, "status"),
-                  explain_recent_word(e, "reason"),
-                  explain_recent_word(e, "why")[0] ? " (why " : "", explain_recent_word(e, "why"),
-                  explain_recent_word(e, "why")[0] ? ")" : "");
+    if (!delivers && json_word(e, "status")[0])
+        paragraph(out, 2, "%s %s%s%s%s", json_word(e, "status"), json_word(e, "reason"),
+                  json_word(e, "why")[0] ? " (why " : "", json_word(e, "why"),
+                  json_word(e, "why")[0] ? ")" : "");
     print_running(running, out);
     if (strcmp(verdict, "defer") == 0 && !running)
         paragraph(out, 2, "It is tried again until it expires; the sender is told after a while.");
@@ -101,27 +93,26 @@ static void print_good(const json_t *host, FILE *out)
     char when[TERMINAL_AGE];
     if (!json_is_integer(json_object_get(host, "delivered")))
         return;
-    const char *proof = explain_recent_word(host, "proof");
+    const char *proof = json_word(host, "proof");
     paragraph(out, 6, "took mail %s ago (%s%s%s)", ago(host, "delivered", when),
-              explain_recent_word(host, "tls"), proof[0] ? ", proof " : "", proof);
+              json_word(host, "tls"), proof[0] ? ", proof " : "", proof);
 }
 
 static void print_bad(const json_t *host, FILE *out)
 {
     char when[TERMINAL_AGE];
-    const char *reply = explain_recent_word(host, "reply"), *why = explain_recent_word(host, "why");
+    const char *reply = json_word(host, "reply"), *why = json_word(host, "why");
     if (!json_is_integer(json_object_get(host, "failed")))
         return;
     long long n = json_number_of(host, "failures");
     bool over = !json_says(host, "failing");
     paragraph(out, 6, "%s %s ago: %s %s%s%s%s%s%s", over ? "failed last" : "FAILED",
-              ago(host, "failed", when), explain_recent_word(host, "status"),
-              explain_recent_word(host, "reason"), reply[0] ? ": " : "", reply,
-              why[0] ? " (why " : "", why, why[0] ? ")" : "");
+              ago(host, "failed", when), json_word(host, "status"), json_word(host, "reason"),
+              reply[0] ? ": " : "", reply, why[0] ? " (why " : "", why, why[0] ? ")" : "");
     if (!over && n > 1)
         paragraph(out, 6, "%lld attempts in a row", n);
-    if (!over && explain_recent_word(host, "act")[0])
-        paragraph(out, 6, "who can mend it: %s", explain_recent_word(host, "act"));
+    if (!over && json_word(host, "act")[0])
+        paragraph(out, 6, "who can mend it: %s", json_word(host, "act"));
 }
 
 static void print_hosts(const json_t *hosts, FILE *out)
@@ -129,7 +120,7 @@ static void print_hosts(const json_t *hosts, FILE *out)
     size_t i;
     const json_t *host;
     json_array_foreach (hosts, i, host) {
-        const char *name = explain_recent_word(host, "host");
+        const char *name = json_word(host, "host");
         fprintf(out, "    %s\n", name[0] ? name : "before a host was chosen");
         print_good(host, out);
         print_bad(host, out);
@@ -161,13 +152,12 @@ static void print_changes(const json_t *recent, FILE *out)
     const json_t *change;
     char before[SHORT_TEXT], now[SHORT_TEXT], when[TERMINAL_AGE];
     json_array_foreach (json_object_get(recent, "changed"), i, change) {
-        const char *host = explain_recent_word(change, "host"),
-                   *what = explain_recent_word(change, "what");
+        const char *host = json_word(change, "host"), *what = json_word(change, "what");
         bool seen = json_is_integer(json_object_get(change, "seen"));
         paragraph(out, 4, "CHANGED since mail was taken last: %s%s%s", what, host[0] ? " of " : "",
                   host);
-        paragraph(out, 6, "was %s", shortened(explain_recent_word(change, "before"), before));
-        paragraph(out, 6, "is  %s", shortened(explain_recent_word(change, "now"), now));
+        paragraph(out, 6, "was %s", shortened(json_word(change, "before"), before));
+        paragraph(out, 6, "is  %s", shortened(json_word(change, "now"), now));
         if (seen)
             paragraph(out, 6, "met first %s ago", ago(change, "seen", when));
         else
@@ -196,15 +186,15 @@ static void print_site(const json_t *site, FILE *out)
     char when[TERMINAL_AGE];
     const json_t *lesson = json_object_get(site, "lesson");
     paragraph(out, 4, "the site is %s: %lld connections in use of %lld allowed now",
-              explain_recent_word(site, "state"), json_number_of(site, "active"),
+              json_word(site, "state"), json_number_of(site, "active"),
               json_number_of(site, "connections"));
     if (json_is_real(json_object_get(site, "per_minute")))
         paragraph(out, 4, "it gets %.1f messages a minute",
                   json_real_value(json_object_get(site, "per_minute")));
     if (json_is_object(lesson))
         paragraph(out, 4, "taught %s ago by %s (%s): %s %s", ago(lesson, "time", when),
-                  explain_recent_word(lesson, "host"), explain_recent_word(lesson, "sign"),
-                  explain_recent_word(lesson, "reply"), explain_recent_word(lesson, "text"));
+                  json_word(lesson, "host"), json_word(lesson, "sign"), json_word(lesson, "reply"),
+                  json_word(lesson, "text"));
 }
 
 void explain_print_address(const json_t *e, FILE *out)
@@ -212,17 +202,15 @@ void explain_print_address(const json_t *e, FILE *out)
     size_t i;
     const json_t *rules = json_object_get(e, "address"), *rule;
     const json_t *site = json_object_get(e, "shaping");
-    bool held_back = site && strcmp(explain_recent_word(site, "state"), "open") != 0;
+    bool held_back = site && strcmp(json_word(site, "state"), "open") != 0;
     if (!rules && !held_back)
         return;
     fputs(rules ? "\n  What rules do to this address\n" : "\n  Shaping\n", out);
     json_array_foreach (rules, i, rule)
-        paragraph(out, 4, "%s: %s%s%s", explain_recent_word(rule, "what"),
-                  strcmp(explain_recent_word(rule, "effect"), "none") == 0
-                      ? ""
-                      : explain_recent_word(rule, "effect"),
-                  strcmp(explain_recent_word(rule, "effect"), "none") == 0 ? "" : ": ",
-                  explain_recent_word(rule, "text"));
+        paragraph(out, 4, "%s: %s%s%s", json_word(rule, "what"),
+                  strcmp(json_word(rule, "effect"), "none") == 0 ? "" : json_word(rule, "effect"),
+                  strcmp(json_word(rule, "effect"), "none") == 0 ? "" : ": ",
+                  json_word(rule, "text"));
     if (site)
         print_site(site, out);
 }

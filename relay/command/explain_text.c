@@ -11,12 +11,6 @@
 #include "relay/command/explain.h"
 #include "relay/command/paragraph.h"
 
-static const char *explain_text_word(const json_t *j, const char *key)
-{
-    const char *s = json_string_value(json_object_get(j, key));
-    return s ? s : "";
-}
-
 static void span_of_time(long long seconds, char out[static 32])
 {
     long long s = seconds < 0 ? -seconds : seconds;
@@ -40,7 +34,7 @@ static void join(const json_t *list, struct buf *out)
 
 static const char *demand_sentence(const json_t *host)
 {
-    const char *demand = explain_text_word(host, "demand");
+    const char *demand = json_word(host, "demand");
     if (strcmp(demand, "dane") == 0)
         return "must prove its TLSA records (DANE)";
     if (strcmp(demand, "webpki") == 0)
@@ -61,7 +55,7 @@ static void print_lists(const json_t *host, FILE *out)
         paragraph(out, 4, "%s", buf_text(&line));
     buf_reset(&line);
     join(json_object_get(host, "names"), &line);
-    const char *demand = explain_text_word(host, "demand");
+    const char *demand = json_word(host, "demand");
     bool named = strcmp(demand, "webpki") == 0 || strcmp(demand, "dane") == 0;
     if (line.len && named)
         paragraph(out, 4, "names that count: %s", buf_text(&line));
@@ -77,8 +71,7 @@ static void print_login(const json_t *host, FILE *out)
 {
     const json_t *login = json_object_get(host, "login");
     if (json_is_object(login))
-        paragraph(out, 4, "logs in as %s (%s)", explain_text_word(login, "user"),
-                  explain_text_word(login, "by"));
+        paragraph(out, 4, "logs in as %s (%s)", json_word(login, "user"), json_word(login, "by"));
     if (json_is_true(json_object_get(host, "certificate")))
         paragraph(out, 4, "shows a certificate where the host asks for one");
 }
@@ -87,19 +80,17 @@ static void print_host(const json_t *host, FILE *out)
 {
     const json_t *hop = json_object_get(host, "next_hop");
     fprintf(out, "\n  %s %lld %s  (DNSSEC: %s)\n", hop ? "Next hop" : "MX",
-            json_number_of(host, hop ? "next_hop" : "preference"), explain_text_word(host, "host"),
-            explain_text_word(host, "dnssec"));
-    paragraph(out, 4, "%s; source: %s%s%s", demand_sentence(host),
-              explain_text_word(host, "source"),
-              explain_text_word(host, "tlsa_base")[0] ? ", TLSA at " : "",
-              explain_text_word(host, "tlsa_base"));
-    if (explain_text_word(host, "reason")[0])
-        paragraph(out, 4, "because %s%s%s%s", explain_text_word(host, "reason"),
-                  explain_text_word(host, "type")[0] ? " [" : "", explain_text_word(host, "type"),
-                  explain_text_word(host, "type")[0] ? "]" : "");
-    if (explain_text_word(host, "watched")[0])
+            json_number_of(host, hop ? "next_hop" : "preference"), json_word(host, "host"),
+            json_word(host, "dnssec"));
+    paragraph(out, 4, "%s; source: %s%s%s", demand_sentence(host), json_word(host, "source"),
+              json_word(host, "tlsa_base")[0] ? ", TLSA at " : "", json_word(host, "tlsa_base"));
+    if (json_word(host, "reason")[0])
+        paragraph(out, 4, "because %s%s%s%s", json_word(host, "reason"),
+                  json_word(host, "type")[0] ? " [" : "", json_word(host, "type"),
+                  json_word(host, "type")[0] ? "]" : "");
+    if (json_word(host, "watched")[0])
         paragraph(out, 4, "watched only: failing %s is recorded, mail goes all the same",
-                  explain_text_word(host, "watched"));
+                  json_word(host, "watched"));
     print_login(host, out);
     print_lists(host, out);
 }
@@ -115,17 +106,17 @@ static const char *way_sentence(const char *way)
 
 static void print_way(const json_t *e, FILE *out)
 {
-    const char *named = way_sentence(explain_text_word(e, "way"));
+    const char *named = way_sentence(json_word(e, "way"));
     size_t i;
     const json_t *source;
     if (json_is_true(json_object_get(e, "sender_unknown")))
         paragraph(out, 2, "No row of senders is about %s: its mail goes as everybody's.",
-                  explain_text_word(e, "sender"));
+                  json_word(e, "sender"));
     if (named[0])
         paragraph(out, 2, "Next hops, tried in this order: %s.", named);
     json_array_foreach (json_object_get(e, "source"), i, source)
-        paragraph(out, 2, "Connections come from %s, as %s.", explain_text_word(source, "address"),
-                  explain_text_word(source, "helo"));
+        paragraph(out, 2, "Connections come from %s, as %s.", json_word(source, "address"),
+                  json_word(source, "helo"));
 }
 
 static void print_sts(const char *domain, const json_t *sts, FILE *out)
@@ -135,22 +126,20 @@ static void print_sts(const char *domain, const json_t *sts, FILE *out)
     buf_init(&mx, 65536);
     join(json_object_get(sts, "mx"), &mx);
     char age[32], left[32];
-    if (!explain_text_word(sts, "mode")[0]) {
+    if (!json_word(sts, "mode")[0]) {
         fputs("    no policy\n", out);
     } else {
         span_of_time(clock_s() - json_number_of(sts, "fetched"), age);
         span_of_time(json_number_of(sts, "expires") - clock_s(), left);
-        paragraph(out, 4, "%s, id %s, %s, fetched %s ago, good for %s",
-                  explain_text_word(sts, "mode"), explain_text_word(sts, "id"),
-                  strcmp(explain_text_word(sts, "source"), "fetch") == 0 ? "new" : "cached", age,
-                  left);
+        paragraph(out, 4, "%s, id %s, %s, fetched %s ago, good for %s", json_word(sts, "mode"),
+                  json_word(sts, "id"),
+                  strcmp(json_word(sts, "source"), "fetch") == 0 ? "new" : "cached", age, left);
         paragraph(out, 4, "mx: %s", buf_text(&mx));
     }
-    if (explain_text_word(sts, "error")[0])
-        paragraph(out, 4, "%s%s%s%s", explain_text_word(sts, "error"),
-                  explain_text_word(sts, "error_type")[0] ? " [" : "",
-                  explain_text_word(sts, "error_type"),
-                  explain_text_word(sts, "error_type")[0] ? "]" : "");
+    if (json_word(sts, "error")[0])
+        paragraph(out, 4, "%s%s%s%s", json_word(sts, "error"),
+                  json_word(sts, "error_type")[0] ? " [" : "", json_word(sts, "error_type"),
+                  json_word(sts, "error_type")[0] ? "]" : "");
     buf_free(&mx);
 }
 
@@ -163,8 +152,7 @@ static void print_memory(const char *domain, const json_t *memory, FILE *out)
     json_array_foreach (memory, i, row) {
         char age[32];
         span_of_time(clock_s() - json_number_of(row, "seen"), age);
-        paragraph(out, 4, "%s proved %s%s %s ago", explain_text_word(row, "host"),
-                  explain_text_word(row, "proved"),
+        paragraph(out, 4, "%s proved %s%s %s ago", json_word(row, "host"), json_word(row, "proved"),
                   json_is_true(json_object_get(row, "dane")) ? " (had TLSA records)" : "", age);
     }
 }
@@ -173,19 +161,18 @@ static void print_rule(const json_t *rule, FILE *out)
 {
     if (!json_is_object(rule))
         return;
-    fprintf(out, "\n  Rule for %s\n", explain_text_word(rule, "domain"));
+    fprintf(out, "\n  Rule for %s\n", json_word(rule, "domain"));
     const json_t *until = json_object_get(rule, "until");
     if (json_is_true(json_object_get(rule, "expired")))
         paragraph(out, 4, "an exception that has run out and no longer counts: %s",
-                  explain_text_word(rule, "reason"));
+                  json_word(rule, "reason"));
     else if (json_is_null(until))
-        paragraph(out, 4, "tls: %s%s",
-                  explain_text_word(rule, "tls")[0] ? explain_text_word(rule, "tls") : "not set",
-                  json_is_true(json_object_get(rule, "next_hop")) ? ", with a next hop of its own"
-                                                                  : "");
+        paragraph(
+            out, 4, "tls: %s%s", json_word(rule, "tls")[0] ? json_word(rule, "tls") : "not set",
+            json_is_true(json_object_get(rule, "next_hop")) ? ", with a next hop of its own" : "");
     else
-        paragraph(out, 4, "EXCEPTION: tls: %s replaces everything else: %s",
-                  explain_text_word(rule, "tls"), explain_text_word(rule, "reason"));
+        paragraph(out, 4, "EXCEPTION: tls: %s replaces everything else: %s", json_word(rule, "tls"),
+                  json_word(rule, "reason"));
 }
 
 static void print_records(const json_t *records, FILE *out)
@@ -194,37 +181,35 @@ static void print_records(const json_t *records, FILE *out)
     const json_t *r;
     fputs("\n  Looked up\n", out);
     json_array_foreach (records, i, r) {
-        fprintf(out, "    %-5s %-44s %s", explain_text_word(r, "type"),
-                explain_text_word(r, "name"), explain_text_word(r, "outcome"));
-        fprintf(out, " %s, ttl %lld\n", explain_text_word(r, "dnssec"), json_number_of(r, "ttl"));
-        if (explain_text_word(r, "canonical")[0])
-            paragraph(out, 10, "is an alias of %s", explain_text_word(r, "canonical"));
-        if (explain_text_word(r, "reason")[0])
-            paragraph(out, 10, "%s%s%s", explain_text_word(r, "reason"),
-                      explain_text_word(r, "server")[0] ? ", by " : "",
-                      explain_text_word(r, "server"));
+        fprintf(out, "    %-5s %-44s %s", json_word(r, "type"), json_word(r, "name"),
+                json_word(r, "outcome"));
+        fprintf(out, " %s, ttl %lld\n", json_word(r, "dnssec"), json_number_of(r, "ttl"));
+        if (json_word(r, "canonical")[0])
+            paragraph(out, 10, "is an alias of %s", json_word(r, "canonical"));
+        if (json_word(r, "reason")[0])
+            paragraph(out, 10, "%s%s%s", json_word(r, "reason"),
+                      json_word(r, "server")[0] ? ", by " : "", json_word(r, "server"));
     }
 }
 
 static void print_connection(const json_t *c, FILE *out)
 {
-    const char *result = explain_text_word(c, "result");
-    fprintf(out, "    %s [%s]: %s\n", explain_text_word(c, "host"), explain_text_word(c, "address"),
+    const char *result = json_word(c, "result");
+    fprintf(out, "    %s [%s]: %s\n", json_word(c, "host"), json_word(c, "address"),
             strcmp(result, "proved") == 0   ? "proved what is demanded"
             : strcmp(result, "clear") == 0  ? "no TLS, and none is demanded"
             : strcmp(result, "failed") == 0 ? "FAILED"
                                             : "unreachable");
-    if (explain_text_word(c, "reason")[0])
-        paragraph(out, 6, "%s%s%s%s", explain_text_word(c, "reason"),
-                  explain_text_word(c, "type")[0] ? " [" : "", explain_text_word(c, "type"),
-                  explain_text_word(c, "type")[0] ? "]" : "");
-    if (explain_text_word(c, "protocol")[0])
-        paragraph(out, 6, "%s %s, proof: %s", explain_text_word(c, "protocol"),
-                  explain_text_word(c, "cipher"), explain_text_word(c, "proof"));
+    if (json_word(c, "reason")[0])
+        paragraph(out, 6, "%s%s%s%s", json_word(c, "reason"), json_word(c, "type")[0] ? " [" : "",
+                  json_word(c, "type"), json_word(c, "type")[0] ? "]" : "");
+    if (json_word(c, "protocol")[0])
+        paragraph(out, 6, "%s %s, proof: %s", json_word(c, "protocol"), json_word(c, "cipher"),
+                  json_word(c, "proof"));
     const json_t *watched = json_object_get(c, "watched");
     if (watched)
         paragraph(out, 6, "only watched, and recorded as a failure: %s [%s]",
-                  explain_text_word(watched, "reason"), explain_text_word(watched, "type"));
+                  json_word(watched, "reason"), json_word(watched, "type"));
     size_t i;
     const json_t *certificate;
     json_array_foreach (json_object_get(c, "certificate"), i, certificate)
@@ -249,10 +234,10 @@ static void print_failures(const json_t *failures, FILE *out)
     if (json_array_size(failures))
         fputs("\n  TLS failures of the last hour\n", out);
     json_array_foreach (failures, i, row)
-        paragraph(out, 4, "%.19sZ %s%s%s [%s]: %s", explain_text_word(row, "time"),
+        paragraph(out, 4, "%.19sZ %s%s%s [%s]: %s", json_word(row, "time"),
                   json_is_true(json_object_get(row, "refused")) ? "refused" : "not refused",
-                  explain_text_word(row, "host")[0] ? " at " : "", explain_text_word(row, "host"),
-                  explain_text_word(row, "type"), explain_text_word(row, "reason"));
+                  json_word(row, "host")[0] ? " at " : "", json_word(row, "host"),
+                  json_word(row, "type"), json_word(row, "reason"));
 }
 
 static void print_policies(const json_t *e, FILE *out)
@@ -260,8 +245,8 @@ static void print_policies(const json_t *e, FILE *out)
     const json_t *hops = json_object_get(e, "next_hops"), *hop;
     size_t i;
     json_array_foreach (hops, i, hop) {
-        print_sts(explain_text_word(hop, "domain"), json_object_get(hop, "sts"), out);
-        print_memory(explain_text_word(hop, "domain"), json_object_get(hop, "memory"), out);
+        print_sts(json_word(hop, "domain"), json_object_get(hop, "sts"), out);
+        print_memory(json_word(hop, "domain"), json_object_get(hop, "memory"), out);
     }
     if (!hops)
         print_sts("", json_object_get(e, "sts"), out);
@@ -273,9 +258,8 @@ static void print_policies(const json_t *e, FILE *out)
 void explain_print(const json_t *e, FILE *out)
 {
     explain_print_headline(e, out);
-    if (explain_text_word(e, "dns")[0])
-        paragraph(out, 2, "ALARM: DNSSEC validation does not work here: %s",
-                  explain_text_word(e, "dns"));
+    if (json_word(e, "dns")[0])
+        paragraph(out, 2, "ALARM: DNSSEC validation does not work here: %s", json_word(e, "dns"));
     print_way(e, out);
     size_t i;
     const json_t *host;

@@ -20,12 +20,6 @@ struct fleet_call {
     bool json;
 };
 
-static const char *fleet_word(const json_t *j, const char *key)
-{
-    const char *s = json_string_value(json_object_get(j, key));
-    return s ? s : "";
-}
-
 static void fleet_print_json(const json_t *j)
 {
     json_dumpf(j, stdout, JSON_INDENT(2));
@@ -61,8 +55,8 @@ static void fleet_print_node(const json_t *node)
     terminal_tint(live ? TERMINAL_GOOD : TERMINAL_BAD);
     printf("%-7s", live ? "lives" : "silent");
     terminal_tint(TERMINAL_PLAIN);
-    printf("%4lld  %s%s, %s, since %s", json_number_of(node, "number"), fleet_word(node, "name"),
-           json_says(node, "self") ? " (this one)" : "", fleet_word(node, "program"), since);
+    printf("%4lld  %s%s, %s, since %s", json_number_of(node, "number"), json_word(node, "name"),
+           json_says(node, "self") ? " (this one)" : "", json_word(node, "program"), since);
     if (!live)
         printf(", silent for %s", silent);
     putchar('\n');
@@ -75,7 +69,7 @@ static void fleet_print_node(const json_t *node)
 static void print_database(const json_t *fleet)
 {
     const json_t *standbys = json_object_get(fleet, "standbys");
-    const char *trouble = fleet_word(fleet, "trouble");
+    const char *trouble = json_word(fleet, "trouble");
     if (!json_says(fleet, "connected")) {
         terminal_tint(TERMINAL_BAD);
         printf("the fleet cannot be asked");
@@ -83,7 +77,7 @@ static void print_database(const json_t *fleet)
         printf(": %s\n", trouble[0] ? trouble : "there is no connection yet");
         return;
     }
-    printf("the database on %s answers", fleet_word(fleet, "database"));
+    printf("the database on %s answers", json_word(fleet, "database"));
     if (json_is_integer(standbys))
         printf("; %lld servers follow it, %lld of them are waited for",
                json_integer_value(standbys), json_number_of(fleet, "synchronous"));
@@ -116,7 +110,7 @@ static int fleet_status(const struct config *config, const struct fleet_call *ca
         if (!answer)
             return fleet_wrong(status, why.text);
     }
-    const char *error = fleet_word(answer, "error");
+    const char *error = json_word(answer, "error");
     if (error[0])
         fleet_wrong(status, error);
     else if (call->json)

@@ -7,6 +7,7 @@
 #include "relay/command/command.h"
 #include "relay/command/config_file.h"
 #include "relay/control/control.h"
+#include "relay/log/json.h"
 
 // A relay that hangs is not ready, and whoever asks for its health must hear so.
 #define HEALTH_PATIENCE_S 10
@@ -16,16 +17,10 @@ static bool is_true(const json_t *answer, const char *part, const char *key)
     return json_is_true(json_object_get(json_object_get(answer, part), key));
 }
 
-static const char *word(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text ? text : "";
-}
-
 // What is in the way, the gravest first; NULL: nothing.
 static const char *find_trouble(const json_t *answer)
 {
-    const char *stage = word(answer, "stage");
+    const char *stage = json_word(answer, "stage");
     if (strcmp(stage, "starting") == 0)
         return "the relay is starting";
     if (strcmp(stage, "draining") == 0)
@@ -60,7 +55,7 @@ static int command_health_judge(const json_t *answer, bool as_json)
     const json_t *dns = json_object_get(answer, "dns");
     if (trouble)
         command_health_tell(false, trouble, as_json);
-    else if (strcmp(word(dns, "validation"), "broken") == 0)
+    else if (strcmp(json_word(dns, "validation"), "broken") == 0)
         command_health_tell(true, "ready, but DNSSEC validation does not work: waxwing status",
                             as_json);
     else

@@ -20,12 +20,6 @@ static const struct option_row logins_rows[] = {
     {NULL, OPTION_TEXT, 0, NULL},
 };
 
-static const char *logins_word(const json_t *j, const char *key)
-{
-    const char *s = json_string_value(json_object_get(j, key));
-    return s ? s : "";
-}
-
 static void print_login(const json_t *login)
 {
     bool held = json_says(login, "held");
@@ -34,12 +28,12 @@ static void print_login(const json_t *login)
            (long long)json_number_of(login, "busiest_hour"),
            (long long)json_number_of(login, "new_domains"),
            (long long)json_number_of(login, "delivered"),
-           (long long)json_number_of(login, "failed"), logins_word(login, "login"));
+           (long long)json_number_of(login, "failed"), json_word(login, "login"));
     if (!held)
         return;
     char since[40];
     clock_rfc3339(json_number_of(login, "held_since") * 1000, since);
-    printf("      since %s: %s\n", since, logins_word(login, "reason"));
+    printf("      since %s: %s\n", since, json_word(login, "reason"));
 }
 
 static void logins_print(const struct logins_call *call, const json_t *all)

@@ -8,13 +8,8 @@
 #include "relay/base/mem.h"
 #include "relay/command/queue.h"
 #include "relay/command/terminal.h"
+#include "relay/log/json.h"
 #include "relay/route/waits.h"
-
-static const char *word(const json_t *row, const char *key)
-{
-    const char *s = json_string_value(json_object_get(row, key));
-    return s ? s : "";
-}
 
 static void print_safe(const char *s)
 {
@@ -46,25 +41,26 @@ static void print_text(const json_t *row)
     long long age = seconds(json_integer_value(json_object_get(row, "created")), clock_s());
     const json_t *next = json_object_get(row, "next");
     char text[TERMINAL_AGE], size[TERMINAL_AGE];
-    printf("%s  %-7s %7s %10s  ", word(row, "id"), word(row, "state"), terminal_age(age, text),
+    printf("%s  %-7s %7s %10s  ", json_word(row, "id"), json_word(row, "state"),
+           terminal_age(age, text),
            terminal_size((uint64_t)json_integer_value(json_object_get(row, "size")), size));
-    print_safe(word(row, "from"));
+    print_safe(json_word(row, "from"));
     fputs(" -> ", stdout);
-    print_safe(word(row, "to"));
+    print_safe(json_word(row, "to"));
     if (json_is_integer(next))
         printf("  (try %lld in %s)",
                (long long)json_integer_value(json_object_get(row, "attempts")) + 1,
                terminal_age(seconds(clock_s(), json_integer_value(next)), text));
-    if (word(row, "next_hop")[0])
-        printf("  (to %s)", word(row, "next_hop"));
+    if (json_word(row, "next_hop")[0])
+        printf("  (to %s)", json_word(row, "next_hop"));
     putchar('\n');
     print_waits(json_object_get(row, "waits_for"));
-    if (!word(row, "reason")[0])
+    if (!json_word(row, "reason")[0])
         return;
-    char *named = word(row, "why")[0]
-                      ? mem_printf(" (why %s, act %s)", word(row, "why"), word(row, "act"))
-                      : mem_dup("");
-    char *reason = mem_printf("%s%s", word(row, "reason"), named);
+    char *named = json_word(row, "why")[0] ? mem_printf(" (why %s, act %s)", json_word(row, "why"),
+                                                        json_word(row, "act"))
+                                           : mem_dup("");
+    char *reason = mem_printf("%s%s", json_word(row, "reason"), named);
     fputs("               ", stdout);
     terminal_wrap(reason, 15);
     free(reason);
@@ -129,11 +125,12 @@ void queue_print_done(const struct queue_call *call, const struct queue_done *do
 
 void queue_print_envelope(const json_t *envelope)
 {
-    printf("\nid %s, accepted %s from ", word(envelope, "id"), word(envelope, "accepted"));
-    print_safe(word(envelope, "principal"));
+    printf("\nid %s, accepted %s from ", json_word(envelope, "id"),
+           json_word(envelope, "accepted"));
+    print_safe(json_word(envelope, "principal"));
     putchar(' ');
-    print_safe(word(envelope, "client"));
+    print_safe(json_word(envelope, "client"));
     fputs("\nsender <", stdout);
-    print_safe(word(envelope, "from"));
+    print_safe(json_word(envelope, "from"));
     printf(">, %lld bytes\n\n", (long long)json_integer_value(json_object_get(envelope, "size")));
 }

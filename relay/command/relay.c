@@ -66,15 +66,9 @@ static int simple(const char *verb, int argc, char **argv, void (*told)(const js
     return status;
 }
 
-static const char *relay_word(const json_t *j, const char *key)
-{
-    const char *s = json_string_value(json_object_get(j, key));
-    return s ? s : "";
-}
-
 static void relay_told_reload(const json_t *answer)
 {
-    const char *restart = relay_word(answer, "restart");
+    const char *restart = json_word(answer, "restart");
     if (restart[0])
         printf("the new configuration is in force, but for what only a restart changes: %s\n",
                restart);
@@ -112,8 +106,8 @@ static void print_state(const json_t *state)
     printf("state        %s, %lld facts wait, %lld dropped\n",
            json_is_true(json_object_get(state, "writable")) ? "healthy" : "CANNOT BE WRITTEN",
            json_number_of(state, "waiting"), json_number_of(state, "dropped"));
-    if (relay_word(state, "lost")[0])
-        printf("             %s\n", relay_word(state, "lost"));
+    if (json_word(state, "lost")[0])
+        printf("             %s\n", json_word(state, "lost"));
 }
 
 static const char *validation(const char *word)
@@ -126,10 +120,10 @@ static const char *validation(const char *word)
 static void print_validation(const json_t *dns)
 {
     printf("DNS          validation %s, %lld lookups, %lld from the cache, %lld failed\n",
-           validation(relay_word(dns, "validation")), json_number_of(dns, "lookups"),
+           validation(json_word(dns, "validation")), json_number_of(dns, "lookups"),
            json_number_of(dns, "cache_hits"), json_number_of(dns, "failures"));
-    if (relay_word(dns, "text")[0])
-        printf("             %s\n", relay_word(dns, "text"));
+    if (json_word(dns, "text")[0])
+        printf("             %s\n", json_word(dns, "text"));
 }
 
 static void print_troubles(const json_t *troubles)
@@ -151,9 +145,9 @@ static void print_milters(const json_t *milters)
     json_array_foreach (milters, i, m) {
         bool away = json_number_of(m, "away") != 0;
         printf("%s %s %s, %lld messages, %lld that it could not be asked about%s%s\n",
-               i ? "            " : "filters     ", relay_word(m, "name"),
+               i ? "            " : "filters     ", json_word(m, "name"),
                away ? "DOES NOT DO ITS WORK" : "answers", json_number_of(m, "messages"),
-               json_number_of(m, "failed"), away ? ": " : "", relay_word(m, "reason"));
+               json_number_of(m, "failed"), away ? ": " : "", json_word(m, "reason"));
     }
 }
 
@@ -174,7 +168,7 @@ static void print_waits(const json_t *acts)
     const json_t *row;
     char age[TERMINAL_AGE];
     json_array_foreach (acts, i, row) {
-        const char *act = relay_word(row, "act");
+        const char *act = json_word(row, "act");
         bool ours = strcmp(act, "us") == 0 || strcmp(act, "network") == 0;
         printf("%s ", i ? "            " : "waits       ");
         terminal_tint(ours ? TERMINAL_BAD : TERMINAL_PLAIN);
@@ -194,13 +188,13 @@ static void print_hops(const json_t *hops, const json_t *tokens)
     size_t i;
     const json_t *j;
     json_array_foreach (hops, i, j)
-        if (strcmp(relay_word(j, "state"), "up") != 0)
+        if (strcmp(json_word(j, "state"), "up") != 0)
             printf("next hop     %s IS PASSED OVER, to be tried in %lld s: %s\n",
-                   relay_word(j, "hop"), json_number_of(j, "next"), relay_word(j, "reason"));
+                   json_word(j, "hop"), json_number_of(j, "next"), json_word(j, "reason"));
     json_array_foreach (tokens, i, j)
-        if (relay_word(j, "reason")[0])
-            printf("token        %s: FAILING, %lld s are left: %s\n", relay_word(j, "user"),
-                   json_number_of(j, "left"), relay_word(j, "reason"));
+        if (json_word(j, "reason")[0])
+            printf("token        %s: FAILING, %lld s are left: %s\n", json_word(j, "user"),
+                   json_number_of(j, "left"), json_word(j, "reason"));
 }
 
 static void print_status(const json_t *answer)
@@ -208,10 +202,10 @@ static void print_status(const json_t *answer)
     const json_t *c = json_object_get(answer, "counters");
     const json_t *spool = json_object_get(answer, "spool");
     const json_t *dns = json_object_get(answer, "dns");
-    printf("waxwing %s on %s, %s since %s, %lld workers\n", relay_word(answer, "version"),
-           relay_word(answer, "hostname"), relay_word(answer, "stage"),
-           relay_word(answer, "started"), json_number_of(answer, "workers"));
-    printf("configuration %s\n\n", relay_word(answer, "configuration"));
+    printf("waxwing %s on %s, %s since %s, %lld workers\n", json_word(answer, "version"),
+           json_word(answer, "hostname"), json_word(answer, "stage"), json_word(answer, "started"),
+           json_number_of(answer, "workers"));
+    printf("configuration %s\n\n", json_word(answer, "configuration"));
     printf("in           %lld connections (%lld open), %lld accepted, %lld refused, "
            "%lld failed logins\n",
            json_number_of(c, "connections"), json_number_of(c, "connections_now"),

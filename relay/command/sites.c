@@ -18,12 +18,6 @@ struct sites_call {
     bool json, all, learned;
 };
 
-static const char *sites_word(const json_t *j, const char *key)
-{
-    const char *s = json_string_value(json_object_get(j, key));
-    return s ? s : "";
-}
-
 static json_t *sites_ask(json_t *request, int *status)
 {
     struct config *config = command_load_config(status);
@@ -50,20 +44,20 @@ static void print_lesson(const json_t *lesson)
 {
     if (!json_is_object(lesson))
         return;
-    const char *reply = sites_word(lesson, "reply");
-    printf("    %s", sites_word(lesson, "sign"));
+    const char *reply = json_word(lesson, "reply");
+    printf("    %s", json_word(lesson, "sign"));
     sites_when(", ", lesson, "time");
-    printf(", %s: %s\n", sites_word(lesson, "host"), reply[0] ? reply : sites_word(lesson, "text"));
+    printf(", %s: %s\n", json_word(lesson, "host"), reply[0] ? reply : json_word(lesson, "text"));
 }
 
 static void print_pause(const json_t *paused)
 {
     if (!json_is_object(paused))
         return;
-    printf("    paused by %s", sites_word(paused, "by"));
+    printf("    paused by %s", json_word(paused, "by"));
     sites_when(" since ", paused, "since");
     sites_when(" until ", paused, "until");
-    printf("%s%s\n", sites_word(paused, "reason")[0] ? ": " : "", sites_word(paused, "reason"));
+    printf("%s%s\n", json_word(paused, "reason")[0] ? ": " : "", json_word(paused, "reason"));
 }
 
 static void print_site(const json_t *site)
@@ -74,9 +68,9 @@ static void print_site(const json_t *site)
         snprintf(pace, sizeof pace, "%.0f", per_minute);
     snprintf(connections, sizeof connections, "%d/%d/%d", (int)json_number_of(site, "active"),
              (int)json_number_of(site, "connections"), (int)json_number_of(site, "ceiling"));
-    printf("%-6s %9s %6s %6d %6d %7d %s", sites_word(site, "state"), connections, pace,
+    printf("%-6s %9s %6s %6d %6d %7d %s", json_word(site, "state"), connections, pace,
            (int)json_number_of(site, "last_minute"), (int)json_number_of(site, "ready"),
-           (int)json_number_of(site, "refused"), sites_word(site, "site"));
+           (int)json_number_of(site, "refused"), json_word(site, "site"));
     sites_when(", asked again at ", site, "next");
     putchar('\n');
     print_lesson(json_object_get(site, "lesson"));
@@ -87,10 +81,9 @@ static void print_site(const json_t *site)
 static int sites_order(const void *a, const void *b)
 {
     const json_t *x = *(json_t *const *)a, *y = *(json_t *const *)b;
-    bool open_x = strcmp(sites_word(x, "state"), "open") == 0;
-    bool open_y = strcmp(sites_word(y, "state"), "open") == 0;
-    return open_x != open_y ? open_x - open_y
-                            : strcmp(sites_word(x, "site"), sites_word(y, "site"));
+    bool open_x = strcmp(json_word(x, "state"), "open") == 0;
+    bool open_y = strcmp(json_word(y, "state"), "open") == 0;
+    return open_x != open_y ? open_x - open_y : strcmp(json_word(x, "site"), json_word(y, "site"));
 }
 
 static bool sites_wanted(const struct sites_call *call, const json_t *site)
@@ -98,7 +91,7 @@ static bool sites_wanted(const struct sites_call *call, const json_t *site)
     if (call->learned && json_is_null(json_object_get(site, "lesson")) &&
         json_is_null(json_object_get(site, "paused")))
         return false;
-    return !call->site || strstr(sites_word(site, "site"), call->site);
+    return !call->site || strstr(json_word(site, "site"), call->site);
 }
 
 static void sites_print(const struct sites_call *call, const json_t *rows)

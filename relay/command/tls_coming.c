@@ -6,12 +6,6 @@
 #include "relay/command/tls.h"
 #include "relay/log/json.h"
 
-static const char *tls_coming_word(const json_t *j, const char *key)
-{
-    const char *s = json_string_value(json_object_get(j, key));
-    return s ? s : "";
-}
-
 static void coming_print(const json_t *one)
 {
     const json_t *days = json_object_get(one, "days");
@@ -23,15 +17,15 @@ static void coming_print(const json_t *one)
         snprintf(when, sizeof when, " (in %lld day%s)", left, left == 1 ? "" : "s");
     if (more > 0)
         snprintf(others, sizeof others, " and %lld more domain%s", more, more == 1 ? "" : "s");
-    const char *host = tls_coming_word(one, "host");
-    paragraph(stdout, 0, "%s%s: %s%s%s%s", tls_coming_word(one, "what"), when,
-              tls_coming_word(one, "domain"), others, host[0] ? ", " : "", host);
-    paragraph(stdout, 2, "%s", tls_coming_word(one, "text"));
+    const char *host = json_word(one, "host");
+    paragraph(stdout, 0, "%s%s: %s%s%s%s", json_word(one, "what"), when, json_word(one, "domain"),
+              others, host[0] ? ", " : "", host);
+    paragraph(stdout, 2, "%s", json_word(one, "text"));
     paragraph(stdout, 2, "%s; who can mend it: %s; %s",
-              strcmp(tls_coming_word(one, "sure"), "guess") == 0    ? "only a guess"
-              : strcmp(tls_coming_word(one, "sure"), "likely") == 0 ? "likely"
-                                                                    : "certain",
-              tls_coming_word(one, "act"), tls_coming_word(one, "advice"));
+              strcmp(json_word(one, "sure"), "guess") == 0    ? "only a guess"
+              : strcmp(json_word(one, "sure"), "likely") == 0 ? "likely"
+                                                              : "certain",
+              json_word(one, "act"), json_word(one, "advice"));
 }
 
 void tls_print_coming(const json_t *coming, int64_t days)

@@ -9,12 +9,7 @@
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
 #include "relay/command/tls.h"
-
-static const char *tls_exceptions_word(const json_t *j, const char *key)
-{
-    const char *s = json_string_value(json_object_get(j, key));
-    return s ? s : "";
-}
+#include "relay/log/json.h"
 
 static void add_to(json_t *j, const char *key, json_int_t n)
 {
@@ -27,15 +22,13 @@ json_t *tls_summary_json(const json_t *rows)
     const json_t *row;
     size_t i;
     json_array_foreach (rows, i, row) {
-        char *key =
-            mem_printf("%s %s %s", tls_exceptions_word(row, "day"),
-                       tls_exceptions_word(row, "domain"), tls_exceptions_word(row, "type"));
+        char *key = mem_printf("%s %s %s", json_word(row, "day"), json_word(row, "domain"),
+                               json_word(row, "type"));
         json_t *sum = json_object_get(found, key);
         if (!sum) {
-            sum = json_pack(
-                "{s:s, s:s, s:s, s:i, s:i, s:i}", "day", tls_exceptions_word(row, "day"), "domain",
-                tls_exceptions_word(row, "domain"), "type", tls_exceptions_word(row, "type"),
-                "sessions", 0, "refused", 0, "shadow", 0);
+            sum = json_pack("{s:s, s:s, s:s, s:i, s:i, s:i}", "day", json_word(row, "day"),
+                            "domain", json_word(row, "domain"), "type", json_word(row, "type"),
+                            "sessions", 0, "refused", 0, "shadow", 0);
             json_array_append_new(list, sum);
             json_object_set(found, key, sum);
         }
@@ -71,18 +64,17 @@ static struct evidence tls_exceptions_look_at(const struct config *config,
     const json_t *row;
     size_t i;
     json_array_foreach (rows, i, row) {
-        const char *domain = tls_exceptions_word(row, "domain"),
-                   *proof = tls_exceptions_word(row, "proof");
+        const char *domain = json_word(row, "domain"), *proof = json_word(row, "proof");
         // A more specific rule takes its domain out of this one.
         if (!covers(rule->domain, domain) || config_destination(config, domain) != rule)
             continue;
         int64_t n = json_integer_value(json_object_get(row, "sessions"));
-        bool success = strcmp(tls_exceptions_word(row, "type"), "success") == 0;
+        bool success = strcmp(json_word(row, "type"), "success") == 0;
         e.sessions += n;
         e.failures += success ? 0 : n;
         e.certified += success && proof[0] && strcmp(proof, "none") != 0 ? n : 0;
-        e.sts_enforce = e.sts_enforce || strcmp(tls_exceptions_word(row, "mode"), "enforce") == 0;
-        e.dane = e.dane || strcmp(tls_exceptions_word(row, "policy"), "tlsa") == 0;
+        e.sts_enforce = e.sts_enforce || strcmp(json_word(row, "mode"), "enforce") == 0;
+        e.dane = e.dane || strcmp(json_word(row, "policy"), "tlsa") == 0;
     }
     return e;
 }

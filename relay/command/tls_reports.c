@@ -9,24 +9,19 @@
 #include "relay/base/exit.h"
 #include "relay/command/tls.h"
 #include "relay/control/control.h"
+#include "relay/log/json.h"
 
 #define WAIT_MS 90000 // for a report to be taken or not: a collector has a minute
 #define LOOK_MS 200
 
-static const char *tls_reports_word(const json_t *row, const char *key)
-{
-    const char *s = json_string_value(json_object_get(row, key));
-    return s ? s : "";
-}
-
 static bool is_in(const json_t *row, const char *state)
 {
-    return strcmp(tls_reports_word(row, "state"), state) == 0;
+    return strcmp(json_word(row, "state"), state) == 0;
 }
 
 static bool is_report(const json_t *row)
 {
-    return tls_reports_word(row, "to")[0] != '\0';
+    return json_word(row, "to")[0] != '\0';
 }
 
 static json_t *tls_reports_request(const struct tls_reports_asked *asked, const char *verb)
@@ -43,7 +38,7 @@ static json_t *tls_reports_complain(json_t *answer, int status)
 {
     if (status == EXIT_YES)
         return answer;
-    fprintf(stderr, "waxwing: %s\n", tls_reports_word(answer, "error"));
+    fprintf(stderr, "waxwing: %s\n", json_word(answer, "error"));
     json_decref(answer);
     return NULL;
 }

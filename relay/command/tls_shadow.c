@@ -11,12 +11,6 @@
 #include "relay/command/tls.h"
 #include "relay/log/json.h"
 
-static const char *tls_shadow_word(const json_t *j, const char *key)
-{
-    const char *s = json_string_value(json_object_get(j, key));
-    return s ? s : "";
-}
-
 // ---- by domain
 
 static void shadow_add_up(json_t *j, const char *key, json_int_t n)
@@ -32,7 +26,7 @@ static json_t *by_domain(const json_t *rows)
     size_t i;
     json_t *row;
     json_array_foreach (rows, i, row) {
-        const char *domain = tls_shadow_word(row, "domain");
+        const char *domain = json_word(row, "domain");
         json_t *one = json_object_get(found, domain);
         if (!one) {
             one = json_pack("{s:O, s:i, s:[]}", "domain", json_object_get(row, "domain"), "last", 0,
@@ -77,14 +71,14 @@ static const char *tls_shadow_place(const struct config *config, const char *dom
 
 static json_t *exception_for(const struct config *config, const json_t *one, int64_t days)
 {
-    const char *domain = tls_shadow_word(one, "domain");
+    const char *domain = json_word(one, "domain");
     const json_t *first = json_array_get(json_object_get(one, "reasons"), 0);
     const struct cfg_destination *rule = config_destination(config, domain);
     char until[16];
     ledger_day_text(ledger_day(clock_ms()) + SHADOW_EXCEPTION, until);
     char *reason = mem_printf(
         "shadow mode: %lld messages in %lld days would have been refused (%s)",
-        (long long)json_number_of(one, "messages"), (long long)days, tls_shadow_word(first, "why"));
+        (long long)json_number_of(one, "messages"), (long long)days, json_word(first, "why"));
     const char *place = tls_shadow_place(config, domain);
     json_t *j = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "domain", domain, "tls", level_of(one),
                           "until", until, "reason", reason, "place", place, "line",
@@ -95,14 +89,14 @@ static json_t *exception_for(const struct config *config, const json_t *one, int
 
 static void put_yaml(const json_t *e, struct buf *out)
 {
-    const char *place = tls_shadow_word(e, "place");
+    const char *place = json_word(e, "place");
     bool row = strcmp(place, "row") == 0;
     char *reason = json_dumps(json_object_get(e, "reason"), JSON_ENCODE_ANY); // YAML reads it so
     char *domain = json_dumps(json_object_get(e, "domain"), JSON_ENCODE_ANY);
     if (row)
         buf_addf(out,
                  "    # %s has a row already (line %lld): put these keys into it, without `mode'\n",
-                 tls_shadow_word(e, "domain"), (long long)json_number_of(e, "line"));
+                 json_word(e, "domain"), (long long)json_number_of(e, "line"));
     if (strcmp(place, "copy") == 0)
         buf_addf(out,
                  "    # line %lld speaks of this domain too: copy its other keys, they no longer "
@@ -110,7 +104,7 @@ static void put_yaml(const json_t *e, struct buf *out)
                  (long long)json_number_of(e, "line"));
     const char *mark = row ? "    # " : "    ";
     buf_addf(out, "%s- domain: %s\n%s  tls: %s\n%s  until: %s\n%s  reason: %s\n", mark, domain,
-             mark, tls_shadow_word(e, "tls"), mark, tls_shadow_word(e, "until"), mark, reason);
+             mark, json_word(e, "tls"), mark, json_word(e, "until"), mark, reason);
     free(reason);
     free(domain);
 }
@@ -150,15 +144,14 @@ static void shadow_print_domain(const json_t *one)
     const json_t *r;
     paragraph(stdout, 0,
               "%s: %lld message%s (%lld recipient%s, %s) over %lld connection%s%s, last %s ago",
-              tls_shadow_word(one, "domain"), messages, messages == 1 ? "" : "s", to,
-              to == 1 ? "" : "s", terminal_size((uint64_t)json_number_of(one, "bytes"), size),
-              sessions, sessions == 1 ? "" : "s", clear ? ", some in clear" : "",
+              json_word(one, "domain"), messages, messages == 1 ? "" : "s", to, to == 1 ? "" : "s",
+              terminal_size((uint64_t)json_number_of(one, "bytes"), size), sessions,
+              sessions == 1 ? "" : "s", clear ? ", some in clear" : "",
               terminal_age(clock_s() - json_number_of(one, "last"), age));
     json_array_foreach (json_object_get(one, "reasons"), i, r)
         paragraph(stdout, 2, "%lld at %s: %s%s%s (why %s)", json_number_of(r, "messages"),
-                  tls_shadow_word(r, "host"), tls_shadow_word(r, "reason"),
-                  tls_shadow_word(r, "type")[0] ? ", " : "", tls_shadow_word(r, "type"),
-                  tls_shadow_word(r, "why"));
+                  json_word(r, "host"), json_word(r, "reason"), json_word(r, "type")[0] ? ", " : "",
+                  json_word(r, "type"), json_word(r, "why"));
 }
 
 void tls_print_shadow(const json_t *shadow)
@@ -181,5 +174,5 @@ void tls_print_shadow(const json_t *shadow)
         "\nWhere a domain has several hosts, another one might have taken it: shadow mode goes to\n"
         "the first and looks no further. Exceptions that let the same mail pass while "
         "enforcing:\n");
-    fputs(tls_shadow_word(shadow, "yaml"), stdout);
+    fputs(json_word(shadow, "yaml"), stdout);
 }

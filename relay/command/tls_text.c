@@ -10,12 +10,6 @@
 
 #define COLUMNS 80
 
-static const char *tls_text_word(const json_t *j, const char *key)
-{
-    const char *s = json_string_value(json_object_get(j, key));
-    return s ? s : "";
-}
-
 // Control characters, C1 (in UTF-8: C2 80 to C2 9F) too, become "?".
 static void put_safe(const char *s, size_t n)
 {
@@ -69,24 +63,24 @@ void tls_print_failure(const json_t *row)
 {
     struct buf line;
     buf_init(&line, 65536);
-    buf_addf(&line, "%.19sZ %s", tls_text_word(row, "time"), tls_text_word(row, "domain"));
-    if (tls_text_word(row, "host")[0])
-        buf_addf(&line, " via %s", tls_text_word(row, "host"));
-    if (tls_text_word(row, "ip")[0])
-        buf_addf(&line, " [%s]", tls_text_word(row, "ip"));
+    buf_addf(&line, "%.19sZ %s", json_word(row, "time"), json_word(row, "domain"));
+    if (json_word(row, "host")[0])
+        buf_addf(&line, " via %s", json_word(row, "host"));
+    if (json_word(row, "ip")[0])
+        buf_addf(&line, " [%s]", json_word(row, "ip"));
     wrap(&line, 0);
     buf_init(&line, 65536);
-    buf_addf(&line, "%s: %s (", tls_text_word(row, "type"),
+    buf_addf(&line, "%s: %s (", json_word(row, "type"),
              json_says(row, "refused")  ? "refused"
              : json_says(row, "shadow") ? "would have been refused; shadow mode let it go on"
                                         : "delivery was allowed to go on");
-    if (tls_text_word(row, "demand")[0]) // none where a policy could not be had
-        buf_addf(&line, "demand %s, ", tls_text_word(row, "demand"));
-    buf_addf(&line, "source %s)", tls_text_word(row, "source"));
+    if (json_word(row, "demand")[0]) // none where a policy could not be had
+        buf_addf(&line, "demand %s, ", json_word(row, "demand"));
+    buf_addf(&line, "source %s)", json_word(row, "source"));
     wrap(&line, 2);
-    print_wrapped(tls_text_word(row, "reason"), 2);
-    if (tls_text_word(row, "id")[0])
-        printf("  message %s\n", tls_text_word(row, "id"));
+    print_wrapped(json_word(row, "reason"), 2);
+    if (json_word(row, "id")[0])
+        printf("  message %s\n", json_word(row, "id"));
 }
 
 void tls_print_summary(const json_t *sums)
@@ -98,11 +92,9 @@ void tls_print_summary(const json_t *sums)
     else
         printf("%-10s %8s %8s  %-25s %s\n", "DAY", "SESSIONS", "REFUSED", "TYPE", "DOMAIN");
     json_array_foreach (sums, i, row) {
-        printf("%-10s %8lld ", tls_text_word(row, "day"),
-               (long long)json_number_of(row, "sessions"));
-        printf("%8lld  %-25s ", (long long)json_number_of(row, "refused"),
-               tls_text_word(row, "type"));
-        put_safe(tls_text_word(row, "domain"), strlen(tls_text_word(row, "domain")));
+        printf("%-10s %8lld ", json_word(row, "day"), (long long)json_number_of(row, "sessions"));
+        printf("%8lld  %-25s ", (long long)json_number_of(row, "refused"), json_word(row, "type"));
+        put_safe(json_word(row, "domain"), strlen(json_word(row, "domain")));
         putchar('\n');
     }
 }
@@ -114,22 +106,22 @@ void tls_print_policy(const json_t *policy)
     buf_init(&line, 262144);
     clock_rfc3339(json_number_of(policy, "fetched") * 1000, fetched);
     clock_rfc3339(json_number_of(policy, "expires") * 1000, expires);
-    const char *mode = tls_text_word(policy, "mode");
-    buf_addf(&line, "%s: %s", tls_text_word(policy, "domain"), mode[0] ? mode : "no policy");
+    const char *mode = json_word(policy, "mode");
+    buf_addf(&line, "%s: %s", json_word(policy, "domain"), mode[0] ? mode : "no policy");
     if (mode[0])
-        buf_addf(&line, ", id %s, fetched %s, in force until %s", tls_text_word(policy, "id"),
-                 fetched, expires);
+        buf_addf(&line, ", id %s, fetched %s, in force until %s", json_word(policy, "id"), fetched,
+                 expires);
     wrap(&line, 0);
-    const char *s = tls_text_word(policy, "policy");
+    const char *s = json_word(policy, "policy");
     for (size_t n; *s; s += n + (s[n] != '\0')) {
         n = strcspn(s, "\n");
         fputs("  ", stdout);
         put_safe(s, n > 0 && s[n - 1] == '\r' ? n - 1 : n);
         putchar('\n');
     }
-    if (tls_text_word(policy, "error")[0]) {
+    if (json_word(policy, "error")[0]) {
         buf_init(&line, 65536);
-        buf_addf(&line, "last attempt: %s", tls_text_word(policy, "error"));
+        buf_addf(&line, "last attempt: %s", json_word(policy, "error"));
         wrap(&line, 2);
     }
 }
@@ -150,8 +142,8 @@ void tls_print_policies(const json_t *answer)
         char seen[40];
         buf_init(&line, 65536);
         clock_rfc3339(json_number_of(row, "seen") * 1000, seen);
-        buf_addf(&line, "%s via %s: proved %s%s, last on %.10s", tls_text_word(row, "domain"),
-                 tls_text_word(row, "host"), tls_text_word(row, "proved"),
+        buf_addf(&line, "%s via %s: proved %s%s, last on %.10s", json_word(row, "domain"),
+                 json_word(row, "host"), json_word(row, "proved"),
                  json_says(row, "dane") ? ", had TLSA" : "", seen);
         wrap(&line, 0);
     }
@@ -166,8 +158,8 @@ void tls_print_exceptions(const json_t *exceptions)
     json_array_foreach (exceptions, i, row) {
         struct buf line;
         buf_init(&line, 65536);
-        buf_addf(&line, "%s: %s until %s", tls_text_word(row, "domain"), tls_text_word(row, "tls"),
-                 tls_text_word(row, "until"));
+        buf_addf(&line, "%s: %s until %s", json_word(row, "domain"), json_word(row, "tls"),
+                 json_word(row, "until"));
         const json_t *left = json_object_get(row, "days_left");
         if (json_says(row, "expired"))
             buf_adds(&line, ": EXPIRED, it no longer counts");
@@ -175,29 +167,29 @@ void tls_print_exceptions(const json_t *exceptions)
             buf_addf(&line, ", %lld day%s left", (long long)json_integer_value(left),
                      json_integer_value(left) == 1 ? "" : "s");
         wrap(&line, 0);
-        print_wrapped(tls_text_word(row, "reason"), 2);
-        print_wrapped(tls_text_word(row, "conclusion"), 2);
+        print_wrapped(json_word(row, "reason"), 2);
+        print_wrapped(json_word(row, "conclusion"), 2);
     }
 }
 
 void tls_print_sending(const json_t *row)
 {
     struct buf line;
-    const char *to = tls_text_word(row, "to"), *state = tls_text_word(row, "state");
-    const char *answer = tls_text_word(row, "answer"), *next = tls_text_word(row, "next");
+    const char *to = json_word(row, "to"), *state = json_word(row, "state");
+    const char *answer = json_word(row, "answer"), *next = json_word(row, "next");
     long long attempts = (long long)json_number_of(row, "attempts");
     buf_init(&line, 65536);
-    buf_addf(&line, "%s %s: %s", tls_text_word(row, "day"), tls_text_word(row, "domain"),
+    buf_addf(&line, "%s %s: %s", json_word(row, "day"), json_word(row, "domain"),
              to[0] ? to : "the TLS-RPT record");
     wrap(&line, 0);
     buf_init(&line, 65536);
-    buf_addf(&line, "%s %s", state, tls_text_word(row, "changed"));
+    buf_addf(&line, "%s %s", state, json_word(row, "changed"));
     if (next[0])
         buf_addf(&line, ", next at %s", next);
     if (attempts > 1)
         buf_addf(&line, ", %lld attempts", attempts);
-    if (tls_text_word(row, "id")[0])
-        buf_addf(&line, ", message %s", tls_text_word(row, "id"));
+    if (json_word(row, "id")[0])
+        buf_addf(&line, ", message %s", json_word(row, "id"));
     wrap(&line, 2);
     if (answer[0])
         print_wrapped(answer, 2);

@@ -15,12 +15,6 @@
 #define SUPPRESS_ROUND 200   // entries of one piece
 #define SUPPRESS_NAMES 10000 // of one request
 
-static const char *text_in(const json_t *request, const char *key)
-{
-    const char *text = json_string_value(json_object_get(request, key));
-    return text ? text : "";
-}
-
 // What an operator did, once a request.
 static void log_change(struct control_call *call, const char *verb, size_t n, const char *sender)
 {
@@ -64,7 +58,7 @@ static bool read_sender(struct control_call *call, const json_t *request,
                         char out[static SUPPRESS_NAME])
 {
     struct why why;
-    const char *text = text_in(request, "sender");
+    const char *text = json_word(request, "sender");
     out[0] = 0;
     if (!text[0] || (!strchr(text, '@') && suppress_name(span_text(text), out, &why) == 0))
         return true;
@@ -82,7 +76,7 @@ static void verbs_suppress_add(struct control_call *call, struct relay *relay,
         return;
     int64_t now = clock_ms(), keep = json_number_of(request, "for_ms");
     control_by(call, by, sizeof by);
-    const char *given = text_in(request, "reason");
+    const char *given = json_word(request, "reason");
     snprintf(reason, sizeof reason, "%s%.150s", given[0] ? "" : "put on the list by ",
              given[0] ? given : by);
     bool import = json_says(request, "import");

@@ -25,12 +25,6 @@ void metrics_print_hops(const struct metrics *m, struct buf *out)
     series_value(out, "waxwing_tokens", "state", "failing", NULL, NULL, failing);
 }
 
-static const char *hops_word(const json_t *j, const char *key)
-{
-    const char *text = json_string_value(json_object_get(j, key));
-    return text ? text : "";
-}
-
 void metrics_hops_away(const struct metrics *m,
                        void (*each)(const char *what, const char *reason, void *arg), void *arg)
 {
@@ -40,14 +34,14 @@ void metrics_hops_away(const struct metrics *m,
     size_t i;
     char what[600];
     json_array_foreach (hops, i, j) {
-        snprintf(what, sizeof what, "the next hop %s is passed over", hops_word(j, "hop"));
-        if (hops_word(j, "reason")[0])
-            each(what, hops_word(j, "reason"), arg);
+        snprintf(what, sizeof what, "the next hop %s is passed over", json_word(j, "hop"));
+        if (json_word(j, "reason")[0])
+            each(what, json_word(j, "reason"), arg);
     }
     json_array_foreach (tokens, i, j) {
-        snprintf(what, sizeof what, "no token can be fetched for %s", hops_word(j, "user"));
-        if (hops_word(j, "reason")[0])
-            each(what, hops_word(j, "reason"), arg);
+        snprintf(what, sizeof what, "no token can be fetched for %s", json_word(j, "user"));
+        if (json_word(j, "reason")[0])
+            each(what, json_word(j, "reason"), arg);
     }
     json_decref(hops);
     json_decref(tokens);

@@ -18,6 +18,12 @@ json_t *json_text(const char *text)
     return j;
 }
 
+const char *json_word(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text ? text : "";
+}
+
 json_int_t json_number_of(const json_t *object, const char *key)
 {
     return json_integer_value(json_object_get(object, key));

@@ -9,7 +9,8 @@
 
 // Never NULL. NULL counts as ""; where the text is not UTF-8, each byte that is not ASCII becomes '?'.
 json_t *json_text(const char *text);
-// A member of an object that we wrote ourselves; 0 or false where it is missing or of another type.
+// A member of an object that we wrote ourselves; "", 0 or false where it is missing or of another type.
+const char *json_word(const json_t *object, const char *key); // lives as long as the object
 json_int_t json_number_of(const json_t *object, const char *key);
 bool json_says(const json_t *object, const char *key); // true, and not only there
 
