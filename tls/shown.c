@@ -72,26 +72,13 @@ void shown_unref(struct shown *shown)
 
 // ---- names
 
-// A character that a screen would obey, or that deceives its reader: C1, the marks of direction, the separators
-// of lines and paragraphs, the byte order mark.
-static bool deceives(const unsigned char *p, size_t n)
-{
-    if (n == 2)
-        return (p[0] == 0xc2 && p[1] < 0xa0) || (p[0] == 0xd8 && p[1] == 0x9c);
-    if (n != 3)
-        return false;
-    if (p[0] == 0xe2 && p[1] == 0x80)
-        return p[2] == 0x8e || p[2] == 0x8f || (p[2] >= 0xa8 && p[2] <= 0xae);
-    if (p[0] == 0xe2 && p[1] == 0x81)
-        return p[2] >= 0xa6 && p[2] <= 0xa9;
-    return p[0] == 0xef && p[1] == 0xbb && p[2] == 0xbf;
-}
-
 // The next piece of a name as it may be shown; returns how many bytes of s it stands for.
 static size_t piece(struct span s, char *out, size_t *n)
 {
     size_t length = utf8_length(s);
-    bool plain = length && s.p[0] >= 0x20 && s.p[0] != 0x7f && !deceives(s.p, length);
+    uint32_t point = length ? utf8_point(span_of(s.p, length)) : 0;
+    bool plain =
+        point >= 0x20 && point != 0x7f && point != UTF8_BYTE_ORDER_MARK && !utf8_deceives(point);
     if (plain) {
         memcpy(out, s.p, length);
         *n = length;

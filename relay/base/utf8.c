@@ -31,3 +31,18 @@ bool utf8_valid(struct span s)
     }
     return true;
 }
+
+uint32_t utf8_point(struct span s)
+{
+    uint32_t point = s.n == 1 ? s.p[0] : s.p[0] & (0x7fu >> s.n);
+    for (size_t i = 1; i < s.n; i++)
+        point = point << 6 | (s.p[i] & 63u);
+    return point;
+}
+
+bool utf8_deceives(uint32_t point)
+{
+    return (point >= 0x80 && point < 0xa0) || point == 0x61c || point == 0x200e ||
+           point == 0x200f || (point >= 0x2028 && point <= 0x202e) ||
+           (point >= 0x2066 && point <= 0x2069);
+}

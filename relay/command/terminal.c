@@ -21,21 +21,11 @@ struct terminal {
 
 static struct terminal out = {.fd = STDOUT_FILENO}, err = {.fd = STDERR_FILENO};
 
-static unsigned code_point(const unsigned char *p, size_t n)
+static bool terminal_harmless(uint32_t point)
 {
-    unsigned first = n == 1 ? p[0] : p[0] & (0x7fu >> n), point = first;
-    for (size_t i = 1; i < n; i++)
-        point = point << 6 | (p[i] & 63u);
-    return point;
-}
-
-static bool terminal_harmless(unsigned point)
-{
-    if (point < 32 || (point >= 127 && point < 0xa0))
+    if (point < 32 || point == 127)
         return point == '\n' || point == '\t';
-    bool turns = point == 0x61c || point == 0x200e || point == 0x200f ||
-                 (point >= 0x2028 && point <= 0x202e) || (point >= 0x2066 && point <= 0x2069);
-    return !turns;
+    return !utf8_deceives(point);
 }
 
 // Could be the start of a character that is cut off here.
@@ -63,7 +53,7 @@ size_t terminal_clean(struct span text, bool last, struct buf *to)
         bool line_end = rest.p[0] == '\r' && rest.n > 1 && rest.p[1] == '\n';
         if (!last && !line_end && (n == 0 || rest.p[0] == '\r') && may_go_on(rest))
             break;
-        if (n && (line_end || terminal_harmless(code_point(rest.p, n))))
+        if (n && (line_end || terminal_harmless(utf8_point(span_slice(rest, 0, n)))))
             buf_add(to, rest.p, n);
         else
             buf_addc(to, '?');

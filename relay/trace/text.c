@@ -8,7 +8,6 @@
 #include "relay/log/log.h"
 
 #define KEY_MAX 32 // bytes of a member's name
-
 // What stands before a value, in one piece: each message pays for it some hundred times.
 static void text_begin(struct buf *out, const char *key)
 {
@@ -33,30 +32,17 @@ static bool text_is_plain(unsigned char c)
     return c >= ' ' && c < 127 && c != '"' && c != '\\';
 }
 
-// The code point of a well-formed character of two or three bytes that a screen would obey or that deceives its
-// reader; 0: it is none of them.
-static unsigned deceiving(struct span c)
-{
-    unsigned point = c.n == 2   ? (c.p[0] & 31u) << 6 | (c.p[1] & 63u)
-                     : c.n == 3 ? (c.p[0] & 15u) << 12 | (c.p[1] & 63u) << 6 | (c.p[2] & 63u)
-                                : 0;
-    bool bad = (point >= 0x80 && point < 0xa0) || point == 0x61c || point == 0x200e ||
-               point == 0x200f || (point >= 0x2028 && point <= 0x202e) ||
-               (point >= 0x2066 && point <= 0x2069) || point == 0xfeff;
-    return bad ? point : 0;
-}
-
 // One character that is not plain; returns how many bytes it takes of s.
 static size_t character(struct buf *out, struct span s)
 {
     size_t n = utf8_length(s);
-    unsigned point = n > 1 ? deceiving(span_of(s.p, n)) : 0;
+    uint32_t point = n ? utf8_point(span_of(s.p, n)) : 0;
     if (!n)
         buf_adds(out, "\xef\xbf\xbd"); // U+FFFD
     else if (s.p[0] == '"' || s.p[0] == '\\')
         buf_addf(out, "\\%c", s.p[0]);
-    else if (n == 1 || point)
-        buf_addf(out, "\\u%04x", point ? point : s.p[0]);
+    else if (n == 1 || utf8_deceives(point) || point == UTF8_BYTE_ORDER_MARK)
+        buf_addf(out, "\\u%04x", (unsigned)point);
     else
         buf_add(out, s.p, n);
     return n ? n : 1;
