@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: ISC
 // The mechanisms that compare the client with addresses, and the client's own proved name: RFC 7208
 // sections 5.3 to 5.7.
-#include <stdio.h>
 #include <string.h>
 #include "dns/rdata.h"
+#include "relay/base/address.h"
 #include "sign/spf_inside.h"
 
 static bool same_network(const unsigned char *a, const unsigned char *b, unsigned prefix)
@@ -78,25 +78,13 @@ static int rank(const char *name, const char *domain)
     return span_is_nocase(span_text(name), domain) ? 3 : below(name, domain) ? 2 : 1;
 }
 
-static void reverse_name(const struct spf_eval *e, char out[static 80])
-{
-    if (e->family == AF_INET) {
-        snprintf(out, 80, "%u.%u.%u.%u.in-addr.arpa", e->address[3], e->address[2], e->address[1],
-                 e->address[0]);
-        return;
-    }
-    for (int i = 0; i < 16; i++)
-        snprintf(out + 4 * i, 5, "%x.%x.", e->address[15 - i] & 15, e->address[15 - i] >> 4);
-    snprintf(out + 64, 16, "ip6.arpa");
-}
-
 enum spf_match spf_client_name(struct spf_eval *e, const char *domain, bool any,
                                char out[static 256])
 {
     static const struct spf_term exactly = {.prefix4 = 32, .prefix6 = 128};
-    char reverse[80], name[256];
+    char reverse[ADDRESS_REVERSE], name[256];
     const struct dns_answer *names, *addresses;
-    reverse_name(e, reverse);
+    address_reverse_name(e->address, e->family == AF_INET ? 4 : 16, reverse);
     if (!(names = facts_ask(e->facts, reverse, DNS_PTR)))
         return SPF_WAIT;
     int best = any ? 0 : 1;
@@ -122,7 +110,7 @@ static enum spf_match match_ptr(struct spf_eval *e, const char *target)
     enum spf_match match = spf_client_name(e, target, false, name);
     if (match != SPF_NO)
         return match;
-    reverse_name(e, reverse);
+    address_reverse_name(e->address, e->family == AF_INET ? 4 : 16, reverse);
     match = spf_ask(e, reverse, DNS_PTR, &answer);
     return match == SPF_PERMERROR ? match : SPF_NO;
 }

@@ -16,8 +16,10 @@
 static void host_publish_ptr(struct audit_finding *f, const struct sockaddr *address,
                              const char *helo)
 {
-    char reverse[IPREV_REVERSE];
-    iprev_name(address, reverse);
+    char reverse[ADDRESS_REVERSE];
+    size_t n;
+    const unsigned char *bytes = address_bytes(address, &n);
+    address_reverse_name(bytes, n, reverse);
     audit_publish(f, reverse, "PTR", "%s.", helo);
 }
 
@@ -154,9 +156,11 @@ static void host_listed(struct audit_pass *a, const char *name, const char *text
 static void host_list(struct audit_pass *a, const struct sockaddr *address, const char *text,
                       const char *zone)
 {
-    char name[IPREV_REVERSE + 260], code[20] = "";
-    iprev_reverse(address, name);
-    size_t n = strlen(name);
+    char name[ADDRESS_REVERSE + 260], code[20] = "";
+    size_t n;
+    const unsigned char *bytes = address_bytes(address, &n);
+    address_reverse(bytes, n, name);
+    n = strlen(name);
     snprintf(name + n, sizeof name - n, "%s", zone);
     const struct dns_answer *answer = facts_ask(a->facts, name, DNS_A);
     if (!answer) {

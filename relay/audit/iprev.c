@@ -8,32 +8,6 @@
 
 #define NAMES_MAX 10 // PTR names of one address that are looked at
 
-void iprev_reverse(const struct sockaddr *address, char out[static IPREV_REVERSE])
-{
-    static const char hex[] = "0123456789abcdef";
-    size_t n;
-    const unsigned char *b = address_bytes(address, &n);
-    if (n == 4) {
-        snprintf(out, IPREV_REVERSE, "%u.%u.%u.%u.", b[3], b[2], b[1], b[0]);
-        return;
-    }
-    for (size_t i = 0; i < 16; i++) {
-        *out++ = hex[b[15 - i] & 15];
-        *out++ = '.';
-        *out++ = hex[b[15 - i] >> 4];
-        *out++ = '.';
-    }
-    *out = 0;
-}
-
-void iprev_name(const struct sockaddr *address, char out[static IPREV_REVERSE])
-{
-    iprev_reverse(address, out);
-    size_t n = strlen(out);
-    snprintf(out + n, IPREV_REVERSE - n, "%s",
-             address->sa_family == AF_INET ? "in-addr.arpa" : "ip6.arpa");
-}
-
 int iprev_has(const char *name, const struct sockaddr *address, struct facts *facts)
 {
     size_t n;
@@ -49,10 +23,12 @@ int iprev_has(const char *name, const struct sockaddr *address, struct facts *fa
 
 bool iprev_look(const struct sockaddr *address, struct facts *facts, struct iprev *out)
 {
-    char reverse[IPREV_REVERSE], name[256];
+    char reverse[ADDRESS_REVERSE], name[256];
     bool waits = false;
+    size_t n;
+    const unsigned char *bytes = address_bytes(address, &n);
     *out = (struct iprev){0};
-    iprev_name(address, reverse);
+    address_reverse_name(bytes, n, reverse);
     const struct dns_answer *names = facts_ask(facts, reverse, DNS_PTR);
     if (!names)
         return true;

@@ -8,18 +8,12 @@
 #include "config/config.h"
 #include "dns/facts.h"
 
-#define IPREV_REVERSE 80 // bytes of a reverse name without its zone's
-
 struct iprev {
     bool unknown;   // the DNS did not say, and nothing leads back
     bool back;      // `name` leads back
     char name[256]; // the one that leads back, else the first; "": there is none
 };
 
-// "1.2.0.192.", or 32 nibbles with dots behind them: what stands before in-addr.arpa, ip6.arpa or a blocklist.
-void iprev_reverse(const struct sockaddr *address, char out[static IPREV_REVERSE]);
-// The whole name, with its zone.
-void iprev_name(const struct sockaddr *address, char out[static IPREV_REVERSE]);
 // True while it wants more facts.
 bool iprev_look(const struct sockaddr *address, struct facts *facts, struct iprev *out);
 // 1: the name has this address, 0: it has not, -1: not known yet, -2: the DNS did not say.

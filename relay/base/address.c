@@ -44,6 +44,23 @@ const char *address_text(const struct sockaddr *a, char out[static ADDRESS_TEXT]
     return out;
 }
 
+void address_reverse(const unsigned char *bytes, size_t n, char out[static ADDRESS_REVERSE])
+{
+    if (n == 4) {
+        snprintf(out, ADDRESS_REVERSE, "%u.%u.%u.%u.", bytes[3], bytes[2], bytes[1], bytes[0]);
+        return;
+    }
+    for (size_t i = 0; i < 16; i++)
+        snprintf(out + 4 * i, 5, "%x.%x.", bytes[15 - i] & 15, bytes[15 - i] >> 4);
+}
+
+void address_reverse_name(const unsigned char *bytes, size_t n, char out[static ADDRESS_REVERSE])
+{
+    address_reverse(bytes, n, out);
+    size_t at = strlen(out);
+    snprintf(out + at, ADDRESS_REVERSE - at, "%s", n == 4 ? "in-addr.arpa" : "ip6.arpa");
+}
+
 void address_set_uid(struct sockaddr_storage *out, uint32_t uid)
 {
     struct sockaddr_un un = {.sun_family = AF_UNIX};

@@ -23,6 +23,13 @@ void address_set_port(struct sockaddr_storage *a, uint16_t port);
 // Of the 4 or 16 bytes. False: another number of bytes; then nothing is written.
 bool address_make(const void *bytes, size_t n, uint16_t port, struct sockaddr_storage *out);
 
+// "1.2.0.192.", or 32 nibbles with dots behind them: what stands before in-addr.arpa, ip6.arpa or a blocklist's zone.
+// Of the 4 or 16 bytes.
+#define ADDRESS_REVERSE 80 // bytes of it, with room for "ip6.arpa" and NUL
+void address_reverse(const unsigned char *bytes, size_t n, char out[static ADDRESS_REVERSE]);
+// The whole name under which the DNS has the address's names, "1.2.0.192.in-addr.arpa".
+void address_reverse_name(const unsigned char *bytes, size_t n, char out[static ADDRESS_REVERSE]);
+
 // A local client has no address but the number of its user, which is kept as one of the family AF_UNIX; as text
 // "uid:33".
 void address_set_uid(struct sockaddr_storage *out, uint32_t uid);
