@@ -36,8 +36,6 @@ struct https {
     struct inbox *reply; // of the loop that asks
     struct dns *dns;
     struct https_rules rules;
-    void (*showed)(void *arg, const char *host, int64_t ends_s);
-    void *showed_arg;
     struct https_sockets *sockets;
     uv_timer_t turn;
     struct list waiting, quick, parked, slow; // requests, oldest first
@@ -84,8 +82,6 @@ static void https_run_answer(struct item *item)
 {
     struct https_request *r = list_of(item, struct https_request, item);
     const struct why *why = why_is_set(&r->why) ? &r->why : NULL;
-    if (!r->cancelled && !r->posting && !why && r->ends && r->https->showed)
-        r->https->showed(r->https->showed_arg, r->host, r->ends);
     if (!r->cancelled && r->posting)
         https_posting_answer(r->posting, buf_span(&r->body), why);
     else if (!r->cancelled)
@@ -410,8 +406,6 @@ struct https *https_open(const struct https_options *options, struct why *why)
     https->reply = options->mail;
     https->dns = options->dns;
     https->rules = options->rules;
-    https->showed = options->showed;
-    https->showed_arg = options->arg;
     if (https->rules.trust)
         trust_ref(https->rules.trust);
     list_init(&https->waiting);

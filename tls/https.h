@@ -32,10 +32,6 @@ struct https_options {
     struct inbox *mail; // of the loop that asks
     struct dns *dns;    // an answer file's `https` part is asked first
     struct https_rules rules;
-    // A policy host has shown a certificate that holds, and it ends then (Unix seconds). On the asking loop, before the
-    // answer; may be NULL.
-    void (*showed)(void *arg, const char *host, int64_t ends_s);
-    void *arg;
 };
 struct https *https_open(const struct https_options *options, struct why *why);
 void https_reload(struct https *https,

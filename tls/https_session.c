@@ -4,9 +4,9 @@
 
 #include <curl/curl.h>
 #include <gnutls/gnutls.h>
-#include <gnutls/x509.h>
 #include "relay/base/maxima.h"
 #include "tls/arithmetic.h"
+#include "tls/certificate.h"
 
 // NULL: none, or none of GnuTLS.
 static gnutls_session_t session_of(CURL *easy)
@@ -56,13 +56,12 @@ int64_t https_session_ends(void *easy)
 {
     gnutls_session_t session = session_of(easy);
     unsigned n = 0;
-    int64_t ends = 0;
-    gnutls_x509_crt_t leaf;
     const gnutls_datum_t *list = session ? gnutls_certificate_get_peers(session, &n) : NULL;
-    if (!list || !n || gnutls_x509_crt_init(&leaf) < 0)
+    gnutls_x509_crt_t leaf =
+        list && n ? certificate_read(span_of(list[0].data, list[0].size)) : NULL;
+    if (!leaf)
         return 0;
-    if (gnutls_x509_crt_import(leaf, &list[0], GNUTLS_X509_FMT_DER) == 0)
-        ends = gnutls_x509_crt_get_expiration_time(leaf);
+    int64_t ends = gnutls_x509_crt_get_expiration_time(leaf);
     gnutls_x509_crt_deinit(leaf);
     return ends > 0 ? ends : 0;
 }

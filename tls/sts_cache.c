@@ -226,6 +226,8 @@ static void sts_cache_fetched(struct span body, const struct why *failure, void 
         sts_cache_fetch_failed(e, failure);
         return;
     }
+    if (ends && e->cache->options.showed)
+        e->cache->options.showed(e->cache->options.arg, e->domain, ends);
     if (sts_policy_parse(body, &policy, &why) < 0) {
         sts_cache_fetch_failed(e, &why);
         return;

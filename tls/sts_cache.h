@@ -38,6 +38,8 @@ struct sts_cache_options {
     // same, mode -1 where nothing is. May be NULL.
     void (*failed)(void *arg, const char *domain, const struct sts_view *view,
                    const struct why *why);
+    // The policy host has shown a certificate that holds, and it ends then (Unix seconds). May be NULL.
+    void (*showed)(void *arg, const char *domain, int64_t ends_s);
     void *arg;
 };
 struct sts_cache *sts_cache_open(const struct sts_cache_options *options);

@@ -331,21 +331,17 @@ static void routes_restore_memory(void *arg, const char *domain, const struct me
                      routes->setup->config->delivery.memory_days);
 }
 
-static void routes_on_policy_host(void *arg, const char *host, int64_t ends_s)
+static void routes_on_policy_host(void *arg, const char *domain, int64_t ends_s)
 {
-    static const char prefix[] = "mta-sts.";
     struct routes *routes = arg;
-    if (routes->policy_host && strncmp(host, prefix, sizeof prefix - 1) == 0)
-        routes->policy_host(routes->relay, host + sizeof prefix - 1, host, ends_s);
+    if (routes->policy_host)
+        routes->policy_host(routes->relay, domain, ends_s);
 }
 
 static int open_world(struct routes *routes, struct why *why)
 {
-    struct https_options https = {.mail = routes->mail,
-                                  .dns = routes->relay->dns,
-                                  .rules = https_rules_of(routes->setup),
-                                  .showed = routes_on_policy_host,
-                                  .arg = routes};
+    struct https_options https = {
+        .mail = routes->mail, .dns = routes->relay->dns, .rules = https_rules_of(routes->setup)};
     routes->https = https_open(&https, why);
     if (!routes->https)
         return -1;
@@ -357,6 +353,7 @@ static int open_world(struct routes *routes, struct why *why)
                                     .keep = routes_keep_policy,
                                     .changed = routes_policy_changed,
                                     .failed = routes_fetch_failed,
+                                    .showed = routes_on_policy_host,
                                     .arg = routes};
     routes->world = (struct planning_world){.dns = routes->relay->dns,
                                             .mail = routes->mail,

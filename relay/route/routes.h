@@ -15,7 +15,7 @@ struct routes_options {
     struct setup *setup; // takes a reference
     // The policy host of this domain showed a certificate that ends then (Unix seconds). On the routes thread; may be
     // NULL.
-    void (*policy_host)(struct relay *relay, const char *domain, const char *host, int64_t ends_s);
+    void (*policy_host)(struct relay *relay, const char *domain, int64_t ends_s);
 };
 struct routes *routes_open(const struct routes_options *options, struct why *why);
 void routes_reload(struct routes *routes, struct setup *setup); // any thread; forgets cached routes

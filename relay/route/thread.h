@@ -31,7 +31,7 @@ struct route_entry {
 
 struct routes {
     struct relay *relay;
-    void (*policy_host)(struct relay *relay, const char *domain, const char *host, int64_t ends_s);
+    void (*policy_host)(struct relay *relay, const char *domain, int64_t ends_s);
     uv_loop_t loop;
     uv_thread_t thread;
     struct inbox *mail;

@@ -2,6 +2,7 @@
 // The order in which threads come and go.
 #include "relay/run/lifecycle.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -95,9 +96,10 @@ static int join_fleet(struct relay *relay, struct setup *setup, int *exit_status
     return relay->fleet ? 0 : -1;
 }
 
-static void lifecycle_on_policy_host(struct relay *relay, const char *domain, const char *host,
-                                     int64_t ends_s)
+static void lifecycle_on_policy_host(struct relay *relay, const char *domain, int64_t ends_s)
 {
+    char host[300];
+    snprintf(host, sizeof host, "mta-sts.%s", domain);
     recents_policy_host(relay->recents, domain, host, ends_s);
 }
 
