@@ -11,14 +11,12 @@ static const char *target_of(const struct cfg_sink *sink)
     return sink->url[0] ? sink->url : sink->file[0] ? sink->file : sink->socket;
 }
 
-// The directory of that name where the configuration names none.
+// The directory of that name, where the configuration names none.
 static void beside_state(const struct config *c, char **directory, const char *name)
 {
     const char *slash = strrchr(c->state, '/');
-    if ((*directory)[0] || !slash)
-        return;
-    free(*directory);
-    *directory = mem_printf("%.*s/%s", (int)(slash - c->state), c->state, name);
+    if (slash)
+        rules_fill_in(directory, mem_printf("%.*s/%s", (int)(slash - c->state), c->state, name));
 }
 
 void rules_complete_events(struct config *c)

@@ -1,27 +1,18 @@
 // SPDX-License-Identifier: ISC
 // The section `fleet`: the name where none is given, and what the address of the database must be. What stands in it
 // is read where libpq is (relay/fleet/target.h).
-#include <stdlib.h>
 #include <string.h>
 #include "config/rules.h"
 #include "relay/base/mem.h"
 
 #define FLEET_NAME 63 // bytes
 
-static void take_over(char **field, const char *value)
-{
-    if ((*field)[0])
-        return;
-    free(*field);
-    *field = mem_dup(value);
-}
-
 void rules_complete_fleet(struct config *c)
 {
     if (!c->fleet.database[0])
         return;
-    take_over(&c->fleet.name, c->hostname);
-    take_over(&c->fleet.ca_file, c->delivery.ca_file);
+    rules_fill_in(&c->fleet.name, mem_dup(c->hostname));
+    rules_fill_in(&c->fleet.ca_file, mem_dup(c->delivery.ca_file));
 }
 
 static bool fleet_name_is_good(const char *name)
