@@ -123,3 +123,10 @@ size_t header_count(const struct header *h, const char *name)
         count += span_is_nocase(h->fields[k].name, name);
     return count;
 }
+
+struct span header_message_id(struct span value)
+{
+    value = span_trim(value);
+    bool both = value.n > 2 && value.p[0] == '<' && value.p[value.n - 1] == '>';
+    return both ? span_slice(value, 1, value.n - 1) : value;
+}

@@ -28,6 +28,8 @@ void header_free(struct header *h);
 // The i-th field of that name from the top (0 the first), any case; NULL: no such.
 const struct field *header_find(const struct header *h, const char *name, size_t i);
 size_t header_count(const struct header *h, const char *name);
+// The value of a Message-ID without its angle brackets, trimmed; also as people copy it.
+struct span header_message_id(struct span value);
 
 // Address lists (RFC 5322 section 3.4, RFC 6532), as From and Sender carry them.
 struct addresses {

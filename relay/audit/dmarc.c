@@ -163,7 +163,7 @@ void audit_dmarc(struct audit_pass *a)
     struct buf text;
     snprintf(name, sizeof name, "_dmarc.%s", a->in->domain);
     const struct dns_answer *answer = audit_ask(a, "dmarc", name, DNS_TXT);
-    enum auth_result result = with(a, a->in->domain, NULL, &r);
+    with(a, a->in->domain, NULL, &r);
     if (!answer || a->waits)
         return;
     buf_init(&text, AUDIT_MAX_RECORD);
@@ -171,7 +171,6 @@ void audit_dmarc(struct audit_pass *a)
     if (found > 1)
         suggest_record(a, audit_say(a, AUDIT_PROBLEM, "dmarc",
                                     "%s has %zu DMARC records, which count as none", name, found));
-    r.result = result;
     say_result(a, &r, found);
     if (found == 1)
         say_record(a, name, &own, buf_span(&text));

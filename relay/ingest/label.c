@@ -27,19 +27,12 @@ static char *label_of(struct span value)
     return buf_take(&out);
 }
 
-static struct span without_brackets(struct span value)
-{
-    value = span_trim(value);
-    bool both = value.n > 2 && value.p[0] == '<' && value.p[value.n - 1] == '>';
-    return both ? span_slice(value, 1, value.n - 1) : value;
-}
-
 char *ingest_message_id(const struct ingest *g)
 {
     const struct field *id = header_find(&g->header, "Message-ID", 0);
     char own[ID_TEXT];
     id_text(g->m->env.id, own);
-    return id ? label_of(without_brackets(id->value))
+    return id ? label_of(header_message_id(id->value))
               : mem_printf("%s@%s", own, g->s.setup->config->hostname);
 }
 

@@ -3,6 +3,7 @@
 // of From (RFC 9989).
 #include <string.h>
 #include "config/idn.h"
+#include "dns/name.h"
 #include "relay/preflight/inside.h"
 
 // Services that publish a policy against mail of their users from elsewhere, or whose guideline for senders names it.
@@ -138,14 +139,7 @@ void look_at_people(struct look *l)
 // One is the other, or lies below it: as close as one comes to an organizational domain without the DNS.
 static bool related(const char *a, const char *b)
 {
-    struct span x = span_text(a), y = span_text(b);
-    if (x.n < y.n) {
-        struct span swap = x;
-        x = y;
-        y = swap;
-    }
-    return y.n && span_ends_nocase(x, (const char *)y.p) &&
-           (x.n == y.n || x.p[x.n - y.n - 1] == '.');
+    return a[0] && b[0] && (name_below(a, b) || name_below(b, a));
 }
 
 static bool aligned(const struct look *l, const char *domain, const char *sender_domain)

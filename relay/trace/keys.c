@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 #include "relay/base/mem.h"
+#include "sign/header.h"
 
 #define KEYS_MOST  ((size_t)256 << 20) // bytes of a file that is looked at
 #define KEYS_PIECE 4096                // entries read at once
@@ -22,18 +23,11 @@ struct entry {
     uint32_t offset;
 };
 
-static struct span without_brackets(struct span text)
-{
-    text = span_trim(text);
-    bool both = text.n > 2 && text.p[0] == '<' && text.p[text.n - 1] == '>';
-    return both ? span_slice(text, 1, text.n - 1) : text;
-}
-
 uint64_t keys_of(enum trace_key kind, const char *text)
 {
     static const uint64_t seeds[] = {
         [TRACE_KEY_ID] = 1, [TRACE_KEY_ADDRESS] = 2, [TRACE_KEY_MESSAGE_ID] = 3};
-    struct span s = without_brackets(span_text(text));
+    struct span s = header_message_id(span_text(text));
     if (kind != TRACE_KEY_ADDRESS)
         return XXH3_64bits_withSeed(s.p, s.n, seeds[kind]);
     unsigned char lower[1024];
@@ -173,16 +167,18 @@ size_t keys_find(int fd, bool sorted, uint64_t key, uint32_t **offsets)
     return each_once(*offsets, found);
 }
 
-static int keys_write_all(int fd, const unsigned char *p, size_t n)
+int keys_write_all(int fd, struct span bytes, uint64_t at)
 {
-    while (n) {
-        ssize_t done = write(fd, p, n);
-        if (done < 0 && errno == EINTR)
+    while (bytes.n) {
+        ssize_t n = pwrite(fd, bytes.p, bytes.n, (off_t)at);
+        if (n < 0 && errno == EINTR)
             continue;
-        if (done <= 0)
+        if (n <= 0) {
+            errno = n == 0 ? ENOSPC : errno;
             return -1;
-        p += done;
-        n -= (size_t)done;
+        }
+        bytes = span_from(bytes, (size_t)n);
+        at += (uint64_t)n;
     }
     return 0;
 }
@@ -191,7 +187,7 @@ static int write_sorted(const char *to, const unsigned char *bytes, size_t n)
 {
     char *draft = mem_printf("%s.new", to);
     int fd = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
-    int rc = fd < 0 ? -1 : keys_write_all(fd, bytes, n);
+    int rc = fd < 0 ? -1 : keys_write_all(fd, span_of(bytes, n), 0);
     if (fd >= 0 && close(fd) < 0)
         rc = -1;
     if (rc == 0)

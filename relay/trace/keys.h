@@ -23,5 +23,7 @@ void keys_add(struct buf *out, uint64_t key, uint32_t offset);
 size_t keys_find(int fd, bool sorted, uint64_t key, uint32_t **offsets);
 // Writes a sorted copy of the file `from` to `to`. -1: errno says why, and `to` is not there.
 int keys_sort(const char *from, const char *to);
+// All the bytes at their place in a file, of keys or of lines. -1: errno says why.
+int keys_write_all(int fd, struct span bytes, uint64_t at);
 
 #endif

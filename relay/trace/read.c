@@ -12,6 +12,7 @@
 #include "relay/base/mem.h"
 #include "relay/log/json.h"
 #include "relay/trace/inside.h"
+#include "sign/header.h"
 
 #define READ_FIRST 4096 // bytes of a line that are read at first
 
@@ -238,15 +239,6 @@ static bool find_in(struct read_found *found, const struct opened *f, enum trace
     return room;
 }
 
-// Without the angle brackets that people copy with it.
-static char *bare(const char *text)
-{
-    struct span s = span_trim(span_text(text));
-    if (s.n > 2 && s.p[0] == '<' && s.p[s.n - 1] == '>')
-        s = span_slice(s, 1, s.n - 1);
-    return span_dup(s);
-}
-
 int read_find(const char *directory, enum trace_key kind, const char *text, size_t most,
               struct read_found *out, struct why *why)
 {
@@ -255,7 +247,7 @@ int read_find(const char *directory, enum trace_key kind, const char *text, size
     *out = (struct read_found){0};
     if (list_files(directory, &numbers, &nfiles, why) < 0)
         return -1;
-    char *wanted = bare(text);
+    char *wanted = span_dup(header_message_id(span_text(text)));
     for (size_t i = nfiles; !out->more && i-- > 0;) {
         struct opened f;
         if (!open_file(directory, numbers[i], key, &f))

@@ -219,22 +219,6 @@ int ring_turn(struct ring *r, struct why *why)
 
 // ---- appending
 
-static int pwrite_all(int fd, struct span bytes, uint64_t at)
-{
-    while (bytes.n) {
-        ssize_t n = pwrite(fd, bytes.p, bytes.n, (off_t)at);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0) {
-            errno = n == 0 ? ENOSPC : errno;
-            return -1;
-        }
-        bytes = span_from(bytes, (size_t)n);
-        at += (uint64_t)n;
-    }
-    return 0;
-}
-
 // Keys first: a record that stands there without its key would never be found.
 int ring_append(struct ring *r, struct span lines, struct span keys, struct why *why)
 {
@@ -242,7 +226,8 @@ int ring_append(struct ring *r, struct span lines, struct span keys, struct why 
         return why_say(why, TRACE_DISK, r->directory, "no file is open");
     if (find_room(r, lines.n + keys.n, why) < 0)
         return -1;
-    if (pwrite_all(r->keys_fd, keys, r->keys_bytes) < 0 || pwrite_all(r->fd, lines, r->bytes) < 0) {
+    if (keys_write_all(r->keys_fd, keys, r->keys_bytes) < 0 ||
+        keys_write_all(r->fd, lines, r->bytes) < 0) {
         ring_trouble(why, r->directory);
         if (ftruncate(r->fd, (off_t)r->bytes) < 0 ||
             ftruncate(r->keys_fd, (off_t)r->keys_bytes) < 0)
