@@ -38,16 +38,6 @@ static char *system_hostname(void)
     return found;
 }
 
-void rules_fill_in(char **field, char *value)
-{
-    if ((*field)[0]) {
-        free(value);
-        return;
-    }
-    free(*field);
-    *field = value;
-}
-
 static void add_value(const char *group_key, const char *key, void *config, const char *value)
 {
     const struct schema_key *rows = schema_find(&schema_top, group_key, strlen(group_key));
@@ -106,11 +96,11 @@ static void complete_limits(struct cfg_limits *limits)
 static void complete_report(struct config *c)
 {
     struct cfg_tls_report *report = &c->tls_report;
-    rules_fill_in(&report->organization, mem_dup(c->hostname));
-    rules_fill_in(&report->contact, c->postmaster[0]
-                                        ? mem_printf("mailto:%s", c->postmaster)
-                                        : mem_printf("mailto:postmaster@%s", c->hostname));
-    rules_fill_in(&report->from, mem_printf("tls-reports@%s", c->hostname));
+    setting_fill_in(&report->organization, mem_dup(c->hostname));
+    setting_fill_in(&report->contact, c->postmaster[0]
+                                          ? mem_printf("mailto:%s", c->postmaster)
+                                          : mem_printf("mailto:postmaster@%s", c->hostname));
+    setting_fill_in(&report->from, mem_printf("tls-reports@%s", c->hostname));
 }
 
 // Users are looked up once, here: a session must not wait for a directory service.
@@ -137,16 +127,16 @@ static void complete_sources(const struct cfg_delivery *delivery, struct cfg_sen
                              (const struct sockaddr *)&sender->sources[i].address))
                 known = &delivery->sources[k];
         if (known)
-            rules_fill_in(&sender->sources[i].helo, mem_dup(known->helo));
+            setting_fill_in(&sender->sources[i].helo, mem_dup(known->helo));
     }
 }
 
 void rules_complete(struct config *config, const struct node *root, const char *hostname)
 {
     if (!config->hostname[0])
-        rules_fill_in(&config->hostname, hostname ? mem_dup(hostname) : system_hostname());
-    rules_fill_in(&config->authserv_id, mem_dup(config->hostname));
-    rules_fill_in(&config->dsn_from, mem_printf("MAILER-DAEMON@%s", config->hostname));
+        setting_fill_in(&config->hostname, hostname ? mem_dup(hostname) : system_hostname());
+    setting_fill_in(&config->authserv_id, mem_dup(config->hostname));
+    setting_fill_in(&config->dsn_from, mem_printf("MAILER-DAEMON@%s", config->hostname));
     complete_report(config);
     complete_limits(&config->limits);
     rules_complete_events(config);

@@ -36,8 +36,6 @@ void rules_check_rewriting(const struct config *config, const struct node *root,
 // An error at `list` for each that is no name of a header field (RFC 5322 section 2.2). config/rules.c.
 void rules_fields(const struct strings *fields, const struct node *list, const char *key,
                   struct messages *m);
-// Takes `value` over, where nothing is set yet; else frees it. config/complete.c.
-void rules_fill_in(char **field, char *value);
 // The sections `events` and `event_log`, parts of the two above. config/rules_events.c.
 void rules_complete_events(struct config *config);
 void rules_check_events(const struct config *config, const struct node *root, struct messages *m);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "config/rules.h"
+#include "config/setting.h"
 #include "config/webhook.h"
 #include "relay/base/mem.h"
 
@@ -16,7 +17,7 @@ static void beside_state(const struct config *c, char **directory, const char *n
 {
     const char *slash = strrchr(c->state, '/');
     if (slash)
-        rules_fill_in(directory, mem_printf("%.*s/%s", (int)(slash - c->state), c->state, name));
+        setting_fill_in(directory, mem_printf("%.*s/%s", (int)(slash - c->state), c->state, name));
 }
 
 void rules_complete_events(struct config *c)

@@ -3,6 +3,7 @@
 // is read where libpq is (relay/fleet/target.h).
 #include <string.h>
 #include "config/rules.h"
+#include "config/setting.h"
 #include "relay/base/mem.h"
 
 #define FLEET_NAME 63 // bytes
@@ -11,8 +12,8 @@ void rules_complete_fleet(struct config *c)
 {
     if (!c->fleet.database[0])
         return;
-    rules_fill_in(&c->fleet.name, mem_dup(c->hostname));
-    rules_fill_in(&c->fleet.ca_file, mem_dup(c->delivery.ca_file));
+    setting_fill_in(&c->fleet.name, mem_dup(c->hostname));
+    setting_fill_in(&c->fleet.ca_file, mem_dup(c->delivery.ca_file));
 }
 
 static bool fleet_name_is_good(const char *name)

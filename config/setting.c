@@ -391,3 +391,13 @@ void setting_release(const struct schema_group *group, void *base)
             release_value(key, field);
     }
 }
+
+void setting_fill_in(char **field, char *value)
+{
+    if ((*field)[0]) {
+        free(value);
+        return;
+    }
+    free(*field);
+    *field = value;
+}

@@ -29,6 +29,8 @@ void setting_empty(const struct schema_key *key, void *base); // releases all el
 
 // From zeroed memory to every default that is not computed; text without one becomes "".
 void setting_defaults(const struct schema_group *group, void *base);
+// Text that the above left "" becomes `value`, which is taken over; else that is freed.
+void setting_fill_in(char **field, char *value);
 void setting_release(const struct schema_group *group, void *base);
 
 // A configuration with those defaults and one reference. config/config.c.
