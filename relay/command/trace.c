@@ -10,6 +10,7 @@
 #include "relay/command/config_file.h"
 #include "relay/command/options.h"
 #include "relay/command/terminal.h"
+#include "relay/log/json.h"
 #include "relay/trace/read.h"
 #include "relay/trace/story.h"
 
@@ -118,12 +119,12 @@ static const char *first_of(const json_t *to)
 static bool trace_on_summary(const json_t *record, void *arg)
 {
     struct summary *s = arg;
-    const char *event = read_text(record, "event");
+    const char *event = json_word(record, "event");
     const json_t *to = json_object_get(record, "to");
     if (!s->at_ms)
         s->at_ms = json_integer_value(json_object_get(record, "at"));
     if (json_object_get(record, "from"))
-        trace_replace(&s->from, read_text(record, "from"));
+        trace_replace(&s->from, json_word(record, "from"));
     if (to && !s->to)
         s->to = json_array_size(to) > 1
                     ? mem_printf("%s and %zu more", first_of(to), json_array_size(to) - 1)

@@ -8,6 +8,7 @@
 #include <xxhash.h>
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
+#include "relay/log/json.h"
 #include "tls/dane.h"
 #include "tls/sts.h"
 
@@ -142,12 +143,6 @@ void trait_cipher(const struct shown *shown, struct buf *out)
 
 // ---- of an explanation
 
-static const char *traits_text(const json_t *j, const char *key)
-{
-    const char *s = json_string_value(json_object_get(j, key));
-    return s ? s : "";
-}
-
 static bool explained_mx(const json_t *mx, struct buf *out)
 {
     size_t n = json_array_size(mx), i;
@@ -156,7 +151,7 @@ static bool explained_mx(const json_t *mx, struct buf *out)
     json_array_foreach (mx, i, host) {
         unsigned hop = (unsigned)json_integer_value(json_object_get(host, "next_hop"));
         unsigned preference = (unsigned)json_integer_value(json_object_get(host, "preference"));
-        lines[i] = (struct line){mx_line(traits_text(host, "host"), preference, hop),
+        lines[i] = (struct line){mx_line(json_word(host, "host"), preference, hop),
                                  hop ? hop : preference, i};
     }
     traits_join(lines, n, ", ", out);
@@ -169,7 +164,7 @@ static bool explained_tlsa(const json_t *host, struct buf *out)
     struct line lines[TRAITS_TLSA];
     const json_t *list = json_object_get(host, "tlsa");
     size_t n = 0;
-    if (strcmp(traits_text(host, "demand"), "refuse") == 0)
+    if (strcmp(json_word(host, "demand"), "refuse") == 0)
         return false;
     for (; n < json_array_size(list) && n < TRAITS_TLSA; n++) {
         const char *record = json_string_value(json_array_get(list, n));
@@ -186,10 +181,10 @@ static bool explained_session(const json_t *explanation, const json_t *host, con
     size_t i;
     const json_t *c;
     json_array_foreach (json_object_get(explanation, "connect"), i, c) {
-        if (!host || strcmp(traits_text(c, "host"), traits_text(host, "host")) != 0 ||
-            !traits_text(c, key)[0])
+        if (!host || strcmp(json_word(c, "host"), json_word(host, "host")) != 0 ||
+            !json_word(c, key)[0])
             continue;
-        buf_adds(out, traits_text(c, key));
+        buf_adds(out, json_word(c, key));
         return true;
     }
     return false;
@@ -205,7 +200,7 @@ bool trait_explained(const json_t *explanation, const json_t *host, enum recent_
         return explained_mx(mx, out);
     case RECENT_POLICY:
         if (sts && json_array_size(mx))
-            policy_text(traits_text(sts, "mode"), traits_text(sts, "id"), out);
+            policy_text(json_word(sts, "mode"), json_word(sts, "id"), out);
         return sts && json_array_size(mx);
     case RECENT_TLSA:
         return host && explained_tlsa(host, out);

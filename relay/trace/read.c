@@ -23,12 +23,6 @@ struct opened {
     size_t n;
 };
 
-const char *read_text(const json_t *record, const char *key)
-{
-    const char *text = json_string_value(json_object_get(record, key));
-    return text ? text : "";
-}
-
 // ---- lines
 
 // The line at this place, parsed; NULL: there is none, or none that fits its sum.
@@ -75,7 +69,7 @@ static void fill_replies(json_t *steps, const json_t *replies)
             if (!json_is_integer(number))
                 continue;
             const json_t *reply = json_array_get(replies, (size_t)json_integer_value(number));
-            json_array_set_new(step, k, json_text(read_text(reply, "text")));
+            json_array_set_new(step, k, json_text(json_word(reply, "text")));
         }
     }
 }
@@ -157,7 +151,7 @@ static bool tell_file(struct telling *t, const struct opened *f)
     bool on = true;
     for (size_t i = 0; on && i < f->n; i++) {
         json_t *record = read_object(f->fd, f->offsets[i]);
-        if (record && strcmp(read_text(record, "id"), t->id) == 0) {
+        if (record && strcmp(json_word(record, "id"), t->id) == 0) {
             read_fill_all(record, f->fd);
             on = ++t->n < READ_RECORDS && t->each(record, t->arg);
         }
@@ -204,9 +198,9 @@ static bool is_among(const json_t *list, const char *text)
 static bool read_holds(const json_t *record, enum trace_key kind, const char *text)
 {
     if (kind == TRACE_KEY_MESSAGE_ID)
-        return strcmp(read_text(record, "message_id"), text) == 0;
+        return strcmp(json_word(record, "message_id"), text) == 0;
     const json_t *to = json_object_get(record, "to");
-    return strcasecmp(read_text(record, "from"), text) == 0 || is_among(to, text) ||
+    return strcasecmp(json_word(record, "from"), text) == 0 || is_among(to, text) ||
            (json_is_string(to) && strcasecmp(json_string_value(to), text) == 0) ||
            json_number_of(record, "more") > 0;
 }
@@ -226,7 +220,7 @@ static bool find_in(struct read_found *found, const struct opened *f, enum trace
     bool room = true;
     for (size_t i = f->n; room && i-- > 0;) {
         json_t *record = read_object(f->fd, f->offsets[i]);
-        const char *id = read_text(record, "id");
+        const char *id = json_word(record, "id");
         if (record && *id && read_holds(record, kind, text) && !is_found(found, id)) {
             room = found->n < most;
             if (room) {

@@ -30,7 +30,4 @@ int read_find(const char *directory, enum trace_key kind, const char *text, size
               struct read_found *out, struct why *why);
 void read_found_free(struct read_found *found);
 
-// The record's own words: a text member, "" where it is not there.
-const char *read_text(const json_t *record, const char *key);
-
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
+#include "relay/log/json.h"
 #include "relay/trace/story_inside.h"
 
 struct story *story_new(const struct story_options *options)
@@ -32,21 +33,21 @@ void story_free(struct story *s)
 
 static void client(struct story *s, const json_t *r)
 {
-    const char *login = story_word(r, "login"), *tls = story_word(r, "tls");
-    story_part(s, "from %s (%s) as %s", story_word(r, "client"), story_word(r, "helo"),
-               story_word(r, "user"));
+    const char *login = json_word(r, "login"), *tls = json_word(r, "tls");
+    story_part(s, "from %s (%s) as %s", json_word(r, "client"), json_word(r, "helo"),
+               json_word(r, "user"));
     story_part(s, strcmp(login, "network") == 0 ? " by its address" : ", %s", login);
     story_part(s, "%s%s", tls[0] ? ", " : ", without TLS", tls);
-    if (story_word(r, "original")[0])
-        story_part(s, ", on behalf of %s", story_word(r, "original"));
+    if (json_word(r, "original")[0])
+        story_part(s, ", on behalf of %s", json_word(r, "original"));
 }
 
 static void envelope(struct story *s, const json_t *r)
 {
     const json_t *to = json_object_get(r, "to"), *one;
     size_t i;
-    int64_t more = story_number(r, "more");
-    story_address(s, story_word(r, "from"));
+    int64_t more = json_number_of(r, "more");
+    story_address(s, json_word(r, "from"));
     buf_adds(&s->text, " to ");
     json_array_foreach (to, i, one) {
         buf_adds(&s->text, i ? ", " : "");
@@ -54,9 +55,9 @@ static void envelope(struct story *s, const json_t *r)
     }
     if (more)
         story_part(s, " and %lld others", (long long)more);
-    story_part(s, "; %lld bytes", (long long)story_number(r, "size"));
-    if (story_word(r, "message_id")[0])
-        story_part(s, "; Message-ID <%s>", story_word(r, "message_id"));
+    story_part(s, "; %lld bytes", (long long)json_number_of(r, "size"));
+    if (json_word(r, "message_id")[0])
+        story_part(s, "; Message-ID <%s>", json_word(r, "message_id"));
     if (json_is_true(json_object_get(r, "requiretls")))
         buf_adds(&s->text, "; REQUIRETLS");
     if (json_is_true(json_object_get(r, "tls_optional")))
@@ -65,7 +66,7 @@ static void envelope(struct story *s, const json_t *r)
 
 static void received(struct story *s, const json_t *r)
 {
-    const char *sign = story_word(r, "sign"), *results = story_word(r, "results");
+    const char *sign = json_word(r, "sign"), *results = json_word(r, "results");
     client(s, r);
     story_say(s, "received", STORY_PLAIN);
     s->at_ms = 0;
@@ -79,9 +80,9 @@ static void received(struct story *s, const json_t *r)
         buf_adds(&s->text, "by nobody");
         story_say(s, "signed", STORY_WAIT);
     }
-    buf_adds(&s->text, story_word(r, "held"));
+    buf_adds(&s->text, json_word(r, "held"));
     story_say(s, "held", STORY_WAIT);
-    buf_adds(&s->text, story_word(r, "warning"));
+    buf_adds(&s->text, json_word(r, "warning"));
     story_say(s, "warning", STORY_WAIT);
 }
 
@@ -98,7 +99,7 @@ static void story_refused(struct story *s, const json_t *r)
 
 static void made(struct story *s, const json_t *r)
 {
-    story_part(s, "%s of this relay, ", story_word(r, "kind"));
+    story_part(s, "%s of this relay, ", json_word(r, "kind"));
     envelope(s, r);
     story_say(s, "made", STORY_PLAIN);
 }
@@ -107,7 +108,7 @@ static void made(struct story *s, const json_t *r)
 
 static void next_time(struct story *s, const json_t *r)
 {
-    int64_t next = story_number(r, "next");
+    int64_t next = json_number_of(r, "next");
     char text[40];
     if (next) {
         clock_rfc3339(next, text);
@@ -117,8 +118,8 @@ static void next_time(struct story *s, const json_t *r)
         else
             story_part(s, " on %.10s", text);
     }
-    if (story_word(r, "because")[0])
-        story_part(s, ": %s", story_word(r, "because"));
+    if (json_word(r, "because")[0])
+        story_part(s, ": %s", json_word(r, "because"));
 }
 
 static void result(struct story *s, const json_t *r, const char *event)
@@ -126,14 +127,14 @@ static void result(struct story *s, const json_t *r, const char *event)
     bool good = strcmp(event, "delivered") == 0, later = strcmp(event, "deferred") == 0;
     if (json_object_get(r, "route"))
         story_route(s, json_object_get(r, "route"));
-    story_address(s, story_word(r, "to"));
+    story_address(s, json_word(r, "to"));
     if (good) {
-        const char *proof = story_word(r, "proof");
-        story_part(s, " taken by %s, TLS %s, proof %s", story_word(r, "host"), story_word(r, "tls"),
+        const char *proof = json_word(r, "proof");
+        story_part(s, " taken by %s, TLS %s, proof %s", json_word(r, "host"), json_word(r, "tls"),
                    proof[0] ? proof : "none");
     } else {
         buf_adds(&s->text, ": ");
-        if (strcmp(story_word(json_object_get(r, "why"), "text"), story_word(s->why, "text")) == 0)
+        if (strcmp(json_word(json_object_get(r, "why"), "text"), json_word(s->why, "text")) == 0)
             buf_adds(&s->text, "for that reason");
         else
             story_why(s, json_object_get(r, "why"));
@@ -145,18 +146,18 @@ static void result(struct story *s, const json_t *r, const char *event)
 
 static void told(struct story *s, const json_t *r, const char *event)
 {
-    story_address(s, story_word(r, "to"));
-    story_part(s, ": %s", story_word(r, "text"));
-    if (story_word(r, "by")[0])
-        story_part(s, ", by %s", story_word(r, "by"));
+    story_address(s, json_word(r, "to"));
+    story_part(s, ": %s", json_word(r, "text"));
+    if (json_word(r, "by")[0])
+        story_part(s, ", by %s", json_word(r, "by"));
     story_say(s, event, STORY_WAIT);
 }
 
 bool story_add(const json_t *r, void *arg)
 {
     struct story *s = arg;
-    const char *event = story_word(r, "event");
-    s->at_ms = story_number(r, "at");
+    const char *event = json_word(r, "event");
+    s->at_ms = json_number_of(r, "at");
     if (strcmp(event, "received") == 0)
         received(s, r);
     else if (strcmp(event, "refused") == 0)

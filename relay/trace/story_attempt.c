@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: ISC
 // An attempt in words: the connection with its times, what TLS showed and proved, and what the host said.
 #include <string.h>
+#include "relay/log/json.h"
 #include "relay/trace/story_inside.h"
 
 static const char *step_text(const json_t *step, size_t i)
@@ -38,23 +39,23 @@ static void replies(struct story *s, const json_t *steps)
 static void certificate(struct story *s, const json_t *c, bool leaf)
 {
     if (json_is_true(json_object_get(c, "unreadable"))) {
-        story_part(s, "one that cannot be read, sha256 %s", story_word(c, "fingerprint"));
+        story_part(s, "one that cannot be read, sha256 %s", json_word(c, "fingerprint"));
         return;
     }
-    const char *name = story_word(c, "name"), *subject = story_word(c, "subject");
+    const char *name = json_word(c, "name"), *subject = json_word(c, "subject");
     story_part(s, "%s", subject[0] ? subject : "no subject");
     if (name[0] && !strstr(subject, name))
         story_part(s, " for %s", name);
-    if (story_number(c, "names") > 1)
-        story_part(s, " (%lld names)", (long long)story_number(c, "names"));
-    story_part(s, ", issuer %s, ", story_word(c, "issuer"));
-    story_day(&s->text, story_number(c, "not_before"));
+    if (json_number_of(c, "names") > 1)
+        story_part(s, " (%lld names)", (long long)json_number_of(c, "names"));
+    story_part(s, ", issuer %s, ", json_word(c, "issuer"));
+    story_day(&s->text, json_number_of(c, "not_before"));
     buf_adds(&s->text, " to ");
-    story_day(&s->text, story_number(c, "not_after"));
+    story_day(&s->text, json_number_of(c, "not_after"));
     if (leaf || s->options.full)
-        story_part(s, ", sha256 %s", story_word(c, "fingerprint"));
+        story_part(s, ", sha256 %s", json_word(c, "fingerprint"));
     if (s->options.full)
-        story_part(s, ", key sha256 %s", story_word(c, "key"));
+        story_part(s, ", key sha256 %s", json_word(c, "key"));
 }
 
 static void chain(struct story *s, const json_t *connection)
@@ -70,9 +71,9 @@ static void chain(struct story *s, const json_t *connection)
             buf_adds(&s->text, i ? "; " : "");
             certificate(s, one, i == 0);
         }
-        if (story_number(piece, "cut"))
+        if (json_number_of(piece, "cut"))
             story_part(s, "; and %lld more that were not kept",
-                       (long long)story_number(piece, "cut"));
+                       (long long)json_number_of(piece, "cut"));
     }
     story_say(s, "chain", STORY_PLAIN);
     json_decref(s->chain);
@@ -84,13 +85,13 @@ static void tls(struct story *s, const json_t *connection, bool failed)
     const json_t *t = json_object_get(connection, "tls");
     if (!t)
         return;
-    story_part(s, "%s %s", story_word(t, "protocol"), story_word(t, "cipher"));
-    if (story_word(t, "group")[0])
-        story_part(s, " %s", story_word(t, "group"));
+    story_part(s, "%s %s", json_word(t, "protocol"), json_word(t, "cipher"));
+    if (json_word(t, "group")[0])
+        story_part(s, " %s", json_word(t, "group"));
     if (json_is_true(json_object_get(t, "resumed")))
         buf_adds(&s->text, ", resumed");
-    story_part(s, "; proof %s, asked for %s by %s", story_word(t, "proof"),
-               story_word(connection, "demand"), story_word(connection, "source"));
+    story_part(s, "; proof %s, asked for %s by %s", json_word(t, "proof"),
+               json_word(connection, "demand"), json_word(connection, "source"));
     story_say(s, "tls", failed ? STORY_BAD : STORY_PLAIN);
     chain(s, connection);
     story_why(s, json_object_get(connection, "watched"));
@@ -99,13 +100,13 @@ static void tls(struct story *s, const json_t *connection, bool failed)
 
 static void way(struct story *s, const json_t *r, const json_t *c)
 {
-    story_part(s, "%s [%s]", story_word(r, "host"), story_word(r, "ip"));
-    if (story_number(c, "port"))
-        story_part(s, ":%lld", (long long)story_number(c, "port"));
+    story_part(s, "%s [%s]", json_word(r, "host"), json_word(r, "ip"));
+    if (json_number_of(c, "port"))
+        story_part(s, ":%lld", (long long)json_number_of(c, "port"));
     if (json_object_get(r, "age"))
         story_part(s, ", on a connection opened %lld s before, message %lld on it",
-                   (long long)(story_number(r, "age") / 1000),
-                   (long long)story_number(r, "message") + 1);
+                   (long long)(json_number_of(r, "age") / 1000),
+                   (long long)json_number_of(r, "message") + 1);
 }
 
 void story_attempt(struct story *s, const json_t *r)
@@ -113,7 +114,7 @@ void story_attempt(struct story *s, const json_t *r)
     const json_t *c = json_object_get(r, "connection"), *why = json_object_get(r, "why");
     char head[40];
     story_route(s, json_object_get(r, "route"));
-    snprintf(head, sizeof head, "attempt %lld", (long long)story_number(r, "attempt"));
+    snprintf(head, sizeof head, "attempt %lld", (long long)json_number_of(r, "attempt"));
     bool known = s->connection && json_equal(c, s->connection);
     way(s, r, c);
     if (!known && json_array_size(json_object_get(c, "steps"))) {

@@ -21,9 +21,7 @@ struct story {
 // story_line.c. `text` is told and emptied; where it is empty nothing is.
 void story_say(struct story *s, const char *head, enum story_mood mood);
 void story_part(struct story *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
-const char *story_word(const json_t *j, const char *key); // "" where it is not there
-int64_t story_number(const json_t *j, const char *key);   // 0
-void story_day(struct buf *out, int64_t s);               // "2026-11-27"
+void story_day(struct buf *out, int64_t s); // "2026-11-27"
 void story_address(struct story *s, const char *address);
 // "why" of a record: sentence, reply, name and who must act.
 void story_why(struct story *s, const json_t *why);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "relay/base/clock.h"
 #include "relay/base/reasons.h"
+#include "relay/log/json.h"
 #include "relay/trace/story_inside.h"
 
 #define REPLY_SHOWN 240 // bytes of a reply that a screen bears
@@ -53,17 +54,6 @@ void story_part(struct story *s, const char *format, ...)
     buf_adds(&s->text, part);
 }
 
-const char *story_word(const json_t *j, const char *key)
-{
-    const char *text = json_string_value(json_object_get(j, key));
-    return text ? text : "";
-}
-
-int64_t story_number(const json_t *j, const char *key)
-{
-    return json_integer_value(json_object_get(j, key));
-}
-
 void story_day(struct buf *out, int64_t seconds)
 {
     char text[40];
@@ -94,8 +84,8 @@ void story_reply(struct story *s, const char *reply)
 
 void story_why(struct story *s, const json_t *why)
 {
-    const char *text = story_word(why, "text"), *reply = story_word(why, "reply");
-    const char *name = story_word(why, "name"), *act = story_word(why, "act");
+    const char *text = json_word(why, "text"), *reply = json_word(why, "reply");
+    const char *name = json_word(why, "name"), *act = json_word(why, "act");
     buf_adds(&s->text, text);
     if (reply[0] && !strstr(text, reply)) {
         buf_adds(&s->text, ": ");

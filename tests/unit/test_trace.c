@@ -16,6 +16,7 @@
 #include "relay/base/id.h"
 #include "relay/base/mem.h"
 #include "relay/log/log.h"
+#include "relay/log/json.h"
 #include "relay/trace/read.h"
 #include "relay/trace/ring.h"
 #include "relay/trace/trace.h"
@@ -171,9 +172,9 @@ static void what_was_told_is_read_back_in_order_with_its_pieces(void **state)
     tell(2000, "b@dest.test", "two@example.org", "a route");
     trace_flush(trace);
     assert_int_equal(hear(1000, &h), 3);
-    assert_string_equal(read_text(h.last[0], "event"), "received");
-    assert_string_equal(read_text(h.last[2], "event"), "delivered");
-    assert_string_equal(read_text(json_object_get(h.last[1], "route"), "text"), "a route");
+    assert_string_equal(json_word(h.last[0], "event"), "received");
+    assert_string_equal(json_word(h.last[2], "event"), "delivered");
+    assert_string_equal(json_word(json_object_get(h.last[1], "route"), "text"), "a route");
     forget(&h);
     assert_int_equal(count_of(3000), 0);
 }
@@ -222,7 +223,7 @@ static void a_piece_stands_in_a_file_once_and_again_in_the_next(void **state)
     for (uint64_t i = 1; i <= 1000; i += 37) {
         struct heard h;
         assert_int_equal(hear(i, &h), 3);
-        assert_string_equal(read_text(json_object_get(h.last[1], "route"), "text"), route);
+        assert_string_equal(json_word(json_object_get(h.last[1], "route"), "text"), route);
         forget(&h);
     }
 }
@@ -473,7 +474,7 @@ static void hostile_text_is_escaped(void **state)
     trace_end(&r);
     trace_flush(trace);
     assert_int_equal(hear(1000, &h), 1);
-    assert_string_equal(read_text(h.last[0], "host"),
+    assert_string_equal(json_word(h.last[0], "host"),
                         "a\x1b[2J\r\n\x7f\"\\\xc2\x9b\xe2\x80\xae\xef\xbf\xbd\xd8\x9cz");
     forget(&h);
 }
