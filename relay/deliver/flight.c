@@ -29,10 +29,16 @@ bool deliver_alone(const struct deliver *d)
     return deliver_hears(d) && d->link.c->flight.prev == &d->flight;
 }
 
-bool deliver_shared(const struct deliver *d)
+const struct deliver *deliver_behind(const struct deliver *d)
 {
     struct list *next = d->flight.next;
-    return next != &d->link.c->flight && flight_of(next)->trans.nbatch;
+    bool said = next != &d->link.c->flight && flight_of(next)->trans.nbatch;
+    return said ? flight_of(next) : NULL;
+}
+
+bool deliver_shared(const struct deliver *d)
+{
+    return deliver_behind(d);
 }
 
 const struct deliver *deliver_before(const struct deliver *d)

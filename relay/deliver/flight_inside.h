@@ -12,9 +12,11 @@
 #include "relay/deliver/inside.h"
 
 void deliver_flight_join(struct deliver *d, struct connection *c, bool pooled);
-bool deliver_hears(const struct deliver *d);  // it is the first: the answers are its
-bool deliver_alone(const struct deliver *d);  // nobody else is there
-bool deliver_shared(const struct deliver *d); // somebody behind it has said something
+bool deliver_hears(const struct deliver *d); // it is the first: the answers are its
+bool deliver_alone(const struct deliver *d); // nobody else is there
+const struct deliver *
+deliver_behind(const struct deliver *d);      // and has said something; NULL: nobody has
+bool deliver_shared(const struct deliver *d); // somebody has
 const struct deliver *deliver_before(const struct deliver *d); // NULL: it is the first
 const struct sockaddr *deliver_source(const struct deliver *d, const struct sockaddr *to,
                                       const char **helo);

@@ -22,38 +22,9 @@
 #include "relay/deliver/seen.h"
 #include "relay/deliver/refusal.h"
 #include "relay/deliver/secret.h"
+#include "relay/deliver/state_inside.h"
 #include "relay/oauth/tokens.h"
 #include "relay/sasl/client.h"
-
-enum deliver_state { // in the order one lives them
-    DELIVER_LOAD,
-    DELIVER_POOL,    // is there an idle connection?
-    DELIVER_ADDRESS, // which address next?
-    DELIVER_CONNECT,
-    DELIVER_GREETING,
-    DELIVER_EHLO,
-    DELIVER_HELO,
-    DELIVER_STARTTLS,
-    DELIVER_SECURE,
-    DELIVER_TOKEN,
-    DELIVER_AUTH,
-    DELIVER_TURN, // others' answers are awaited on the connection: what is said may have to wait for them
-    DELIVER_MAIL,
-    DELIVER_EARLY, // MAIL, and the body follows its envelope unasked
-    DELIVER_CLEAR, // the same behind another message, an RSET between them
-    DELIVER_SAID,  // RSET was answered, and MAIL will be
-    DELIVER_RCPT,
-    DELIVER_DATA,
-    DELIVER_PREFIX, // a first chunk of our own lines alone is out, to a host that has not taken a BDAT yet
-    DELIVER_PROBE, // NOOP behind an answer to that chunk which may have been another's
-    DELIVER_BODY,
-    DELIVER_FINAL,
-    DELIVER_CONFIRM, // RSET behind a final answer that may have been another's
-    DELIVER_RSET,
-    DELIVER_END,
-    DELIVER_GONE, // done has been told; freed when the event at hand is through
-    DELIVER_WAIT  // not a state: the session stays where it is
-};
 
 struct verdict { // a reason and the attempt it belongs to
     struct why why;
@@ -95,6 +66,7 @@ struct deliver_transaction {
     bool suspect;             // an answer may have been an earlier command's
     bool behind;              // it began while other messages' answers were awaited
     bool sender_told;         // MAIL was answered with 2.1.x
+    bool sender_named;        // and the answer has the sender's address in it
     bool leaving;             // the last reply was a 421, to a recipient
     struct verdict refused;   // set: MAIL was refused
     struct attempt *final;    // of a success that awaits its confirmation

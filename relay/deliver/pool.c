@@ -286,10 +286,10 @@ void pool_give(struct pool *pool, struct connection *c, struct list *site, size_
     bool spoke = stream_input(c->stream)->len > 0; // nobody asked: replies would be out of step
     if (connection_unasked(c))
         pool_note_out_of_step(c);
-    if (spoke || pool->closed || !d->idle || c->messages >= d->messages || age >= POOL_LIFE_MS ||
-        connection_spent(c)) {
+    if (spoke || c->gone || pool->closed || !d->idle || c->messages >= d->messages ||
+        age >= POOL_LIFE_MS || connection_spent(c)) {
         stream_write(c->stream, "QUIT\r\n", 6);
-        connection_close(c, spoke);
+        connection_close(c, spoke || c->gone);
         return;
     }
     c->used_ms = now;

@@ -337,22 +337,25 @@ static void note_gone(struct connection *c, const struct why *why)
     *c->gone = *why;
 }
 
+// It is still at the connection that has gone. Another one that it has meanwhile may lie where that one lay.
+static bool has_lost(const struct deliver *d)
+{
+    return d->link.c && d->link.c->gone;
+}
+
 // The host has hung up: what it said counts, a refusal without its line end as well. Who comes behind hears of it
 // when it is its turn (session_first).
 static void lost_connection(struct deliver *d, struct why *why)
 {
-    struct connection *c = d->link.c;
-    note_gone(c, why);
+    note_gone(d->link.c, why);
     read_replies(d);
-    if (d->link.c != c)
-        return;
-    if (table[d->state].on_reply && smtp_reply_end(&c->reply)) {
+    if (has_lost(d) && table[d->state].on_reply && smtp_reply_end(&d->link.c->reply)) {
         enum deliver_state next = session_on_reply(d);
-        if (d->link.c == c)
-            smtp_reply_reset(&c->reply);
+        if (has_lost(d))
+            smtp_reply_reset(&d->link.c->reply);
         go(d, next);
     }
-    if (d->link.c == c)
+    if (has_lost(d))
         go(d, deliver_lost(d, why));
 }
 

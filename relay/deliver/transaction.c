@@ -72,14 +72,31 @@ static uint64_t digest(const struct deliver *d)
     return XXH3_64bits_withSeed(reply->text.data, reply->text.len, (uint64_t)reply->code);
 }
 
+// The reply has the address in its text.
+static bool reply_names(const struct connection *c, const char *address)
+{
+    struct span text = buf_span(&c->reply.text);
+    size_t n = strlen(address);
+    for (size_t at = 0; n && at + n <= text.n; at++)
+        if (strncasecmp((const char *)text.p + at, address, n) == 0)
+            return true;
+    return false;
+}
+
+static const char *transaction_sender(const struct deliver *d)
+{
+    return message_return_path(d->message, d->rcpts[d->batch[0]]->recipient);
+}
+
 void deliver_heard_add(struct deliver *d, size_t i)
 {
     struct connection *c = d->link.c;
     d->heard[i] = digest(d);
-    if (i == 0 && d->heard[0] == c->said[SAID_FINAL])
-        d->trans.suspect = true;
-    if (i == 0)
-        d->trans.sender_told = strncmp(c->reply.status, "2.1.", 4) == 0;
+    if (i > 0)
+        return;
+    d->trans.suspect |= d->heard[0] == c->said[SAID_FINAL];
+    d->trans.sender_told = strncmp(c->reply.status, "2.1.", 4) == 0;
+    d->trans.sender_named = reply_names(c, transaction_sender(d));
 }
 
 void deliver_said(struct deliver *d)
@@ -92,14 +109,9 @@ void deliver_said(struct deliver *d)
 
 static bool names_a_recipient(const struct deliver *d)
 {
-    struct span text = buf_span(&d->link.c->reply.text);
-    for (size_t i = 0; i < d->trans.nbatch; i++) {
-        const char *address = d->rcpts[d->batch[i]]->recipient->address;
-        size_t n = strlen(address);
-        for (size_t at = 0; n && at + n <= text.n; at++)
-            if (strncasecmp((const char *)text.p + at, address, n) == 0)
-                return true;
-    }
+    for (size_t i = 0; i < d->trans.nbatch; i++)
+        if (reply_names(d->link.c, d->rcpts[d->batch[i]]->recipient->address))
+            return true;
     return false;
 }
 
@@ -123,15 +135,12 @@ static bool looks_like_another(const struct deliver *d)
     return false;
 }
 
-static bool names_sender(const struct deliver *d)
+// Also that of the message behind: what it was answered may stand in the place of this one's answer.
+static bool names_a_sender(const struct deliver *d)
 {
-    const char *from = message_return_path(d->message, d->rcpts[d->batch[0]]->recipient);
-    struct span text = buf_span(&d->link.c->reply.text);
-    size_t n = strlen(from);
-    for (size_t at = 0; n && at + n <= text.n; at++)
-        if (strncasecmp((const char *)text.p + at, from, n) == 0)
-            return true;
-    return false;
+    const struct deliver *behind = deliver_behind(d);
+    return reply_names(d->link.c, transaction_sender(d)) ||
+           (behind && reply_names(d->link.c, transaction_sender(behind)));
 }
 
 // The answer to a message that could be one to what was said behind it: RSET, or MAIL.
@@ -139,7 +148,7 @@ static bool mistakable(const struct deliver *d)
 {
     const struct smtp_reply *reply = &d->link.c->reply;
     bool class = d->link.c->ext.enhanced;
-    return looks_like_another(d) || pool_is_reset(d->link.c, digest(d)) || names_sender(d) ||
+    return looks_like_another(d) || pool_is_reset(d->link.c, digest(d)) || names_a_sender(d) ||
            (class && (!reply->status[0] || strncmp(reply->status + 1, ".1.", 3) == 0));
 }
 
@@ -156,13 +165,18 @@ bool deliver_suspicious(const struct deliver *d)
     return looks_like_another(d);
 }
 
-// MAIL has an answer of its own class, or always the same one.
+// MAIL has an answer of its own class, or always the same one, whoever sends.
+static bool is_told(const struct deliver *d)
+{
+    const struct connection *c = d->link.c;
+    return c->ext.enhanced ? d->trans.sender_told
+                           : d->heard[0] == c->said[SAID_MAIL] && !d->trans.sender_named;
+}
+
 void deliver_clean(struct deliver *d)
 {
-    struct connection *c = d->link.c;
-    bool told = c->ext.enhanced ? d->trans.sender_told : d->heard[0] == c->said[SAID_MAIL];
-    if (told && !mistakable(d) && !d->trans.behind && !deliver_shared(d))
-        pool_note_clean(c, d->trans.taken);
+    if (!d->trans.behind && !deliver_shared(d) && is_told(d) && !mistakable(d))
+        pool_note_clean(d->link.c, d->trans.taken);
 }
 
 bool deliver_reset_heard(struct deliver *d)

@@ -38,7 +38,7 @@ static struct delivery *flight_delivery(struct flight *f, struct flight_letter *
 {
     struct message *m = message_new();
     size_t which[2] = {0, 1};
-    m->env.from = (free(m->env.from), mem_dup("a@us.test"));
+    m->env.from = (free(m->env.from), mem_dup(end->from ? end->from : "a@us.test"));
     m->env.created_ms = clock_ms();
     buf_adds(&m->prefix, "Received: by relay.test\r\n");
     buf_addf(&m->header, "From: <a@us.test>\r\nSubject: %s\r\n\r\n", end->word);

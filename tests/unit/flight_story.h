@@ -10,6 +10,7 @@
 
 struct flight_letter {
     char word[32];             // in its subject
+    const char *from;          // NULL: a@us.test
     const char *to[2];         // [1] may be NULL
     enum standing standing;    // of the first recipient
     unsigned attempts, doubts; // sessions that counted; and that ended without knowing

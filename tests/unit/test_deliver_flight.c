@@ -152,6 +152,21 @@ static void nor_do_hosts_whose_answer_to_mail_is_another_each_time(void **state)
     strike_the_stage();
 }
 
+// Which sender it names would tell one MAIL's answer from another's, and neither from a message's.
+static void nor_do_hosts_whose_answer_to_mail_names_the_sender(void **state)
+{
+    (void)state;
+    stage("", PLAIN);
+    mx_on(mx, "mail", "250 <A@us.test> sender ok");
+    mx_slow(mx);
+    mx_on(mx, "dot", "250 queued");
+    earn();
+    fly(4);
+    assert_int_equal(overlapped(), 0);
+    assert_delivered_once(0, 4);
+    strike_the_stage();
+}
+
 // The one thing that must never be: the next MAIL's answer taken for the message's.
 static void case_450_an_answer_that_is_missing_is_not_the_next_commands(void **state)
 {
@@ -170,6 +185,29 @@ static void case_450_an_answer_that_is_missing_is_not_the_next_commands(void **s
     fly(3);
     assert_int_equal(overlapped(), before); // off
     assert_delivered_once(0, 3);
+    strike_the_stage();
+}
+
+static void case_467_an_answer_that_names_the_next_sender_is_not_the_messages(void **state)
+{
+    (void)state;
+    stage("", PLAIN);
+    for (int i = 0; i < 8; i++) // those before, and the first of the two
+        mx_next(mx, "mail", "250 sender ok");
+    mx_next(mx, "mail", "250 b@us.test is ok");
+    mx_slow(mx);
+    mx_on(mx, "dot", "250 queued");
+    earn();
+    mx_strike(mx, 4, "=" MX_SILENT); // mail rcpt data dot
+    flight_begin(&f, &s);
+    flight_add(&f, "mine", "a@example.test", NULL);
+    flight_add(&f, "yours", "a@example.test", NULL);
+    f.ends[1].from = "b@us.test";
+    flight_run(&f);
+    assert_true(mx_struck(mx));
+    assert_int_equal(flight_accepted(mx, &f.ends[0]), 0);
+    assert_int_equal(f.ends[0].standing, STANDING_REFUSED);
+    assert_string_equal(f.ends[0].why.status, "4.5.0");
     strike_the_stage();
 }
 
@@ -509,12 +547,14 @@ int main(int argc, char **argv)
         cmocka_unit_test(whole_messages_go_out_behind_each_other_where_in_flight_allows),
         cmocka_unit_test(by_default_only_one_message_waits_for_its_answer),
         cmocka_unit_test(case_450_an_answer_that_is_missing_is_not_the_next_commands),
+        cmocka_unit_test(case_467_an_answer_that_names_the_next_sender_is_not_the_messages),
         cmocka_unit_test(case_451_nor_is_a_refusal_of_the_next_sender_one_of_the_message),
         cmocka_unit_test(case_452_an_answer_too_many_costs_the_next_message_nothing),
         cmocka_unit_test(case_453_a_verdict_that_comes_late_is_not_the_next_senders),
         cmocka_unit_test(case_453_nor_where_its_recipient_is_refused_too),
         cmocka_unit_test(no_more_than_in_flight_await_their_answers),
         cmocka_unit_test(nor_do_hosts_whose_answer_to_mail_is_another_each_time),
+        cmocka_unit_test(nor_do_hosts_whose_answer_to_mail_names_the_sender),
         cmocka_unit_test(case_454_what_was_said_behind_a_421_was_not_accepted),
         cmocka_unit_test(case_454_but_a_host_that_says_421_and_stays_is_heard),
         cmocka_unit_test(case_455_a_lost_connection_leaves_those_in_doubt_whose_end_was_sent),

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <netinet/in.h>
 #include <string.h>
+#include "relay/base/mem.h"
 #include "relay/deliver/pool_inside.h"
 #include "tests/unit/deliver_story.h"
 
@@ -152,6 +153,24 @@ static void what_an_idle_peer_says_ends_it(void **state)
     story_turn(&s);
     assert_int_equal(s.nidle, 0);
     assert_int_equal(s.pool->open, 0);
+}
+
+// The end can have been heard while the answers before it were still being read: nobody will be told of it again.
+static void case_468_a_connection_whose_peer_has_gone_is_not_kept(void **state)
+{
+    (void)state;
+    story_message(&s, "a@us.test", "A: 1\r\n\r\nhi\r\n", "b@example.test", NULL);
+    story_run(&s);
+    struct connection *c = list_of(s.pool->idle.next, struct connection, list);
+    struct pool_key its = c->key;
+    struct list site;
+    assert_ptr_equal(pool_take(s.pool, &its), c);
+    c->gone = mem_new(sizeof *c->gone);
+    why_set(c->gone, WHY_HOST, "4.4.2", "it hung up");
+    list_init(&site);
+    pool_give(s.pool, c, &site, &s.nidle);
+    assert_null(pool_take(s.pool, &its));
+    assert_int_equal(s.nidle, 0);
 }
 
 static void case_181_the_total_holds_where_a_connection_is_opened(void **state)
@@ -304,6 +323,7 @@ int main(void)
         STORY(an_address_that_does_not_answer_is_left_alone),
         STORY(a_connection_serves_only_so_many_messages),
         STORY(what_an_idle_peer_says_ends_it),
+        STORY(case_468_a_connection_whose_peer_has_gone_is_not_kept),
         STORY(case_61_the_limits_are_the_relays_not_a_workers),
         STORY(case_181_the_total_holds_where_a_connection_is_opened),
         STORY(case_182_as_many_workers_as_the_key_allows),
