@@ -15,8 +15,10 @@ static void finish(struct gather *g)
 {
     struct buf out;
     buf_init(&out, HTTP_CONTENT_MAX);
-    g->render(g, &out);
-    html_end(&out);
+    if (http_is_awaited(g->call)) { // at the end of things what a page shows is gone
+        g->render(g, &out);
+        html_end(&out);
+    }
     http_answer(g->call, g->status, "text/html; charset=utf-8", &out);
     for (size_t i = 0; i < g->asked; i++)
         json_decref(g->answers[i]);

@@ -73,10 +73,15 @@ static void http_on_soon(uv_timer_t *timer)
     http_turn(timer->data);
 }
 
+bool http_is_awaited(const struct http_call *call)
+{
+    return call->http && call->connection;
+}
+
 void http_answer(struct http_call *call, int status, const char *type, struct buf *content)
 {
     call->running = false;
-    if (!call->http || !call->connection) {
+    if (!http_is_awaited(call)) {
         buf_free(content);
         call_free(call);
         return;

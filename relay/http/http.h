@@ -49,6 +49,8 @@ const char *http_rest(const struct http_call *call);
 // An argument of the query, decoded; NULL: not given.
 const char *http_argument(struct http_call *call, const char *name);
 
+// Whoever asked is there, and so is the server: an answer will be heard, and is worth making.
+bool http_is_awaited(const struct http_call *call);
 // Ends the call. Moves `content` out (it is left empty). `type` is a Content-Type, static.
 void http_answer(struct http_call *call, int status, const char *type, struct buf *content);
 // The same with one line of plain text.

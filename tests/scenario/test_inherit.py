@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: ISC
 """Listening sockets that the service manager opened."""
 import os
-import signal
 import socket
 
 from tests.lab.process import Process
@@ -82,4 +81,4 @@ def test_descriptors_of_another_process_are_left_alone(lab):
     finally:
         del os.environ["LISTEN_PID"], os.environ["LISTEN_FDS"]
     assert greeting(587).startswith(b"220 ")
-    relay.process.send(signal.SIGTERM)
+    relay.stop()

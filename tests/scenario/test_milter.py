@@ -40,7 +40,7 @@ def test_rspamd_sees_mail_before_it_is_signed(lab):
     assert Dkimpy(lab).verify(message.data) == ["pass", "pass"] and b"relay.example.org;" not in message.header()
     reply = send(relay, body=GTUBE.encode() + b"\r\n")
     assert reply.code == 554 and "Gtube" in reply.text, reply
-    assert verdicts(relay) == [("rspamd", "changed"), ("rspamd", "refused")]
+    until(lambda: verdicts(relay) == [("rspamd", "changed"), ("rspamd", "refused")], relay.told)
     assert relay.wait("refuse")["why"] == "filter-refused"
 
 
