@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import time
 
 from cryptography.hazmat.primitives import serialization
 
@@ -144,7 +145,7 @@ class Relay:
         env.pop("NOTIFY_SOCKET", None)
         self.process = Process([*wrap, self.program, "-c", self.file, "run"], log, env=env, cwd=self.folder)
         if ready:
-            until(lambda: len(self.events("ready", run=self.runs)) >= len(self.config["listen"]) or not self.process.alive(), self.told)
+            until(lambda: len(self._found("ready", run=self.runs)) >= len(self.config["listen"]) or not self.process.alive(), self.told)
             assert self.process.alive(), self.told()
         return self
 
@@ -205,7 +206,21 @@ class Relay:
     # --- the log ---
 
     def events(self, event=None, run=None, **match):
-        """Log lines as dicts: of one event, whose keys have these values (as text)."""
+        """Log lines as dicts: of one event, whose keys have these values (as text). The writer lets lines gather for
+        a moment: what was logged before this was called is waited for."""
+        self._settle()
+        return self._found(event, run, **match)
+
+    def _settle(self):
+        seen = -1
+        for _ in range(20):
+            size = sum(os.path.getsize(log) for log in self.log_files)
+            if size == seen or not (self.process and self.process.alive()):
+                return
+            seen = size
+            time.sleep(0.03)
+
+    def _found(self, event=None, run=None, **match):
         found = []
         for log in self.log_files if run is None else [self.log_files[run - 1]]:
             found += self._lines(log)
@@ -227,8 +242,7 @@ class Relay:
 
     def wait(self, event, count=1, bound=None, **match):
         """The first `count` such log lines (one: itself)."""
-        found = until(lambda: (e := self.events(event, **match)) if len(self.events(event, **match))
-                      >= count else None,
+        found = until(lambda: e if len(e := self._found(event, **match)) >= count else None,
                       lambda: f"{count} x {event} {match}; " + self.told(), bound)
         return found[0] if count == 1 else found[:count]
 
@@ -256,7 +270,7 @@ class Relay:
 
     def send(self, to, message=None, **more):
         """submit() that must be accepted; the id that the log gave it."""
-        before = len(self.events("accept"))
+        before = len(self._found("accept"))
         reply = self.submit(to, message, **more)
         assert reply.code == 250, reply
         return self.wait("accept", before + 1)[-1]["id"] if before else self.wait("accept")["id"]

@@ -204,5 +204,5 @@ def test_smtp_source_many_sessions(lab):
     from tests.lab.process import must
     must(["/usr/sbin/smtp-source", "-s", "10", "-m", "200", "-l", "5000", "-f", "app@example.org", "-t",
           "someone@dest.test", f"{relay.address}:{relay.port}"])
-    assert len(mx.wait(200)) == 200 and len(relay.events("accept")) == 200
+    assert len(mx.wait(200)) == 200 and len(relay.wait("accept", count=200)) == 200
     assert swaks(relay.address, relay.port, "--quit-after", "EHLO").returncode == 0
