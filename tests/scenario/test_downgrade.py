@@ -17,6 +17,7 @@ class Story:
         self.lab, self.kind, self.chance = lab, kind, chance
         self.mx = lab.mx("hidden.test", port=2525)
         self.host = "mx.dest.test"
+        lab.names.ttl = 1  # what is changed below is met
         lab.names.add("dest.test", "MX", f"10 {self.host}.").set(self.host, "A", lab.address(self.host))
         from tests.lab.proxy import Proxy
         at = (self.mx.addresses[0], 2525)
