@@ -218,6 +218,22 @@ static const char *group_word(gnutls_session_t session)
                                                                                          : "";
 }
 
+// The data of a resumed session bring the certificates of the first one, which prove nothing here.
+static void read_chain(struct tls_session *ch)
+{
+    struct tls_session_info *info = &ch->info;
+    unsigned n = 0;
+    const gnutls_datum_t *list = gnutls_certificate_get_peers(ch->session, &n);
+    if (n >
+        MAX_CHAIN) { // the first ones are those that lead from the leaf (RFC 8446 section 4.4.2)
+        info->ncut = list ? n - MAX_CHAIN : 0;
+        n = MAX_CHAIN;
+    }
+    for (unsigned i = 0; list && i < n; i++)
+        ch->chain[i] = span_of(list[i].data, list[i].size);
+    *(info->resumed ? &info->nearlier : &info->nchain) = list ? n : 0;
+}
+
 static void opened(struct tls_session *ch)
 {
     struct tls_session_info *info = &ch->info;
@@ -228,17 +244,7 @@ static void opened(struct tls_session *ch)
     info->resumed = gnutls_session_is_resumed(ch->session) != 0;
     if (ch->creds)
         read_sni(ch); // a resumed session brings its own
-    unsigned n = 0;
-    const gnutls_datum_t *list =
-        info->resumed ? NULL : gnutls_certificate_get_peers(ch->session, &n);
-    if (n >
-        MAX_CHAIN) { // the first ones are those that lead from the leaf (RFC 8446 section 4.4.2)
-        info->ncut = list ? n - MAX_CHAIN : 0;
-        n = MAX_CHAIN;
-    }
-    for (unsigned i = 0; list && i < n; i++)
-        ch->chain[i] = span_of(list[i].data, list[i].size);
-    info->nchain = list ? n : 0;
+    read_chain(ch);
     ch->state = TLS_SESSION_OPEN;
 }
 

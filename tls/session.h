@@ -62,7 +62,9 @@ struct tls_session_info {
     const struct span
         *chain;    // DER certificates of the peer as sent, leaf first; owned by the TLS session
     size_t nchain; // at most MAX_CHAIN, the surplus is cut; 0 where resumed or where none was sent
-    size_t ncut;   // how many were cut
+    size_t
+        nearlier; // where resumed, how many `chain` has of the session that it goes on with; they prove nothing
+    size_t ncut;     // how many were cut
     const char *sni; // server side: what the client asked for, or ""
 };
 // Valid when TLS_SESSION_OPEN or later, until tls_session_free.

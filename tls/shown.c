@@ -21,11 +21,11 @@ static void shown_digest(struct span bytes, unsigned char out[static SHOWN_DIGES
 // ---- the value
 
 // How many certificates fit, and their bytes together.
-static size_t fitting(const struct tls_session_info *info, size_t *bytes)
+static size_t fitting(const struct tls_session_info *info, size_t all, size_t *bytes)
 {
     size_t n = 0;
     *bytes = 0;
-    while (n < info->nchain && n < MAX_CHAIN && info->chain[n].n <= SHOWN_BYTES - *bytes)
+    while (n < all && n < MAX_CHAIN && info->chain[n].n <= SHOWN_BYTES - *bytes)
         *bytes += info->chain[n++].n;
     return n;
 }
@@ -37,7 +37,7 @@ static const char *word_of(const char *text)
 
 struct shown *shown_of(const struct tls_session_info *info)
 {
-    size_t bytes, n = fitting(info, &bytes);
+    size_t all = info->nchain + info->nearlier, bytes, n = fitting(info, all, &bytes);
     struct shown *shown = mem_new(sizeof *shown + bytes);
     atomic_init(&shown->refs, 1);
     snprintf(shown->protocol, sizeof shown->protocol, "%s", word_of(info->protocol));
@@ -45,7 +45,7 @@ struct shown *shown_of(const struct tls_session_info *info)
     snprintf(shown->group, sizeof shown->group, "%s", word_of(info->group));
     shown->resumed = info->resumed;
     shown->nchain = n;
-    shown->ncut = info->nchain - n + info->ncut;
+    shown->ncut = all - n + info->ncut;
     unsigned char *at = shown->der;
     for (size_t i = 0; i < n; i++) {
         shown->chain[i] = span_of(at, info->chain[i].n);

@@ -36,9 +36,9 @@ struct shown {
     char protocol[16]; // "TLSv1.3"
     char cipher[64];   // "TLS_AES_256_GCM_SHA384", "ECDHE_RSA_AES_256_GCM_SHA384"
     char group[32];    // "X25519"; "": the key exchange has none
-    bool resumed;      // then no certificate was shown
-    size_t nchain;     // certificates kept, leaf first
-    size_t ncut;       // shown besides, and not kept
+    bool resumed;  // no certificate was shown: those kept are of the session that it goes on with
+    size_t nchain; // certificates kept, leaf first
+    size_t ncut;   // shown besides, and not kept
     unsigned char digest
         [SHOWN_DIGEST]; // of all kept certificates in their order: the same chain, the same digest
     struct span chain[MAX_CHAIN]; // DER, in this allocation

@@ -26,17 +26,21 @@ static const struct reason_row rows[] = {
 #undef REASON
 #define ROWS (sizeof rows / sizeof *rows)
 
+#define ACTOR(word, text)                                                                          \
+    {                                                                                              \
+        word, text, "for " text                                                                    \
+    }
 static const struct {
-    const char *word, *text;
+    const char *word, *text, *phrase;
 } acts[] = {
-    [ACT_NONE] = {"", ""},
-    [ACT_US] = {"us", "whoever runs this relay"},
-    [ACT_NETWORK] = {"network", "whoever runs the network of this relay"},
-    [ACT_SENDER] = {"sender", "whoever sends it"},
-    [ACT_RECEIVER] = {"receiver", "the receiving domain"},
-    [ACT_RECEIVER_HOST] = {"receiver-host", "the postmaster of the receiving host"},
-    [ACT_RECEIVER_DNS] = {"receiver-dns", "whoever runs the DNS of the receiving domain"},
-    [ACT_HEALS] = {"heals", "nobody: it heals"},
+    [ACT_NONE] = {"", "", ""},
+    [ACT_US] = ACTOR("us", "whoever runs this relay"),
+    [ACT_NETWORK] = ACTOR("network", "whoever runs the network of this relay"),
+    [ACT_SENDER] = ACTOR("sender", "whoever sends it"),
+    [ACT_RECEIVER] = ACTOR("receiver", "the receiving domain"),
+    [ACT_RECEIVER_HOST] = ACTOR("receiver-host", "the postmaster of the receiving host"),
+    [ACT_RECEIVER_DNS] = ACTOR("receiver-dns", "whoever runs the DNS of the receiving domain"),
+    [ACT_HEALS] = {"heals", "nobody: it heals", "it heals by itself"},
 };
 
 const struct reason_row *reason_row(enum reason reason)
@@ -105,6 +109,11 @@ enum act act_named(const char *word)
 const char *act_text(enum act act)
 {
     return acts[act].text;
+}
+
+const char *act_phrase(enum act act)
+{
+    return acts[act].phrase;
 }
 
 const char *scope_word(enum why_scope scope)

@@ -22,6 +22,8 @@ void explain_print(const json_t *explanation, FILE *out);
 // deliveries.
 void explain_print_headline(const json_t *explanation, FILE *out);
 void explain_print_recent(const json_t *explanation, FILE *out);
+// relay/command/explain_advice.c
+void explain_print_advice(const json_t *explanation, FILE *out);
 void explain_print_address(const json_t *explanation, FILE *out);
 
 #endif

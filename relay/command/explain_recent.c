@@ -14,8 +14,7 @@
 
 static const char *ago(const json_t *j, const char *key, char text[static TERMINAL_AGE])
 {
-    long long s = (long long)(clock_s() - json_number_of(j, key));
-    return terminal_age(s > 0 ? s : 0, text);
+    return terminal_since((long long)(clock_s() - json_number_of(j, key)), text);
 }
 
 static bool is_failing(const json_t *e)
@@ -42,19 +41,18 @@ static const char *headline(const json_t *e)
 
 static void print_waiting(const json_t *waiting, FILE *out)
 {
-    char since[TERMINAL_AGE], in[TERMINAL_AGE];
-    long long n = json_number_of(waiting, "messages"), left = 0;
+    char since[TERMINAL_AGE], when[TERMINAL_AGE];
+    long long n = json_number_of(waiting, "messages");
     const json_t *next = json_object_get(waiting, "next");
     if (!json_is_object(waiting))
         return;
-    if (json_is_integer(next) && json_integer_value(next) > clock_s())
-        left = json_integer_value(next) - clock_s();
     const char *reason = json_word(waiting, "reason"), *why = json_word(waiting, "why");
-    paragraph(out, 2, "%lld message%s wait%s after failing, the oldest for %s%s%s%s%s%s%s%s", n,
-              n == 1 ? "" : "s", n == 1 ? "s" : "", ago(waiting, "since", since),
-              json_is_integer(next) ? ", to be tried again in " : "",
-              json_is_integer(next) ? terminal_age(left, in) : "", reason[0] ? ": " : "", reason,
-              why[0] ? " (why " : "", why, why[0] ? ")" : "");
+    paragraph(out, 2, "%lld message%s wait%s after failing, the oldest accepted %s%s%s%s%s%s%s%s",
+              n, n == 1 ? "" : "s", n == 1 ? "s" : "", ago(waiting, "since", since),
+              json_is_integer(next) ? ", to be tried again " : "",
+              json_is_integer(next) ? terminal_until(json_integer_value(next) - clock_s(), when)
+                                    : "",
+              reason[0] ? ": " : "", reason, why[0] ? " (why " : "", why, why[0] ? ")" : "");
 }
 
 static void print_running(const json_t *running, FILE *out)
@@ -94,8 +92,28 @@ static void print_good(const json_t *host, FILE *out)
     if (!json_is_integer(json_object_get(host, "delivered")))
         return;
     const char *proof = json_word(host, "proof");
-    paragraph(out, 6, "took mail %s ago (%s%s%s)", ago(host, "delivered", when),
-              json_word(host, "tls"), proof[0] ? ", proof " : "", proof);
+    paragraph(out, 6, "took mail %s (%s%s%s%s)", ago(host, "delivered", when),
+              json_word(host, "tls"), json_says(host, "resumed") ? ", resumed" : "",
+              proof[0] ? ", proof " : "", proof);
+}
+
+// A resumed session shows none: it is of the one that was resumed.
+static void print_certificate(const json_t *host, FILE *out)
+{
+    const char *certificate = json_word(host, "certificate");
+    if (certificate[0])
+        paragraph(out, 6, "certificate last shown: %s", certificate);
+}
+
+static void print_told(const json_t *told, FILE *out)
+{
+    char when[TERMINAL_AGE];
+    const char *reply = json_word(told, "reply"), *why = json_word(told, "why");
+    if (!json_is_object(told))
+        return;
+    paragraph(out, 6, "refused one recipient %s: %s %s%s%s (why %s), which says nothing of others",
+              ago(told, "at", when), json_word(told, "status"), json_word(told, "reason"),
+              reply[0] ? ": " : "", reply, why);
 }
 
 static void print_bad(const json_t *host, FILE *out)
@@ -106,13 +124,11 @@ static void print_bad(const json_t *host, FILE *out)
         return;
     long long n = json_number_of(host, "failures");
     bool over = !json_says(host, "failing");
-    paragraph(out, 6, "%s %s ago: %s %s%s%s%s%s%s", over ? "failed last" : "FAILED",
+    paragraph(out, 6, "%s %s: %s %s%s%s%s%s%s", over ? "failed last" : "FAILED",
               ago(host, "failed", when), json_word(host, "status"), json_word(host, "reason"),
               reply[0] ? ": " : "", reply, why[0] ? " (why " : "", why, why[0] ? ")" : "");
     if (!over && n > 1)
         paragraph(out, 6, "%lld attempts in a row", n);
-    if (!over && json_word(host, "act")[0])
-        paragraph(out, 6, "who can mend it: %s", json_word(host, "act"));
 }
 
 static void print_hosts(const json_t *hosts, FILE *out)
@@ -124,6 +140,8 @@ static void print_hosts(const json_t *hosts, FILE *out)
         fprintf(out, "    %s\n", name[0] ? name : "before a host was chosen");
         print_good(host, out);
         print_bad(host, out);
+        print_told(json_object_get(host, "recipient"), out);
+        print_certificate(host, out);
     }
 }
 
@@ -159,7 +177,7 @@ static void print_changes(const json_t *recent, FILE *out)
         paragraph(out, 6, "was %s", shortened(json_word(change, "before"), before));
         paragraph(out, 6, "is  %s", shortened(json_word(change, "now"), now));
         if (seen)
-            paragraph(out, 6, "met first %s ago", ago(change, "seen", when));
+            paragraph(out, 6, "met first %s", ago(change, "seen", when));
         else
             paragraph(out, 6, "no delivery has met it yet");
     }
@@ -191,10 +209,11 @@ static void print_site(const json_t *site, FILE *out)
     if (json_is_real(json_object_get(site, "per_minute")))
         paragraph(out, 4, "it gets %.1f messages a minute",
                   json_real_value(json_object_get(site, "per_minute")));
+    const char *reply = json_word(lesson, "reply");
     if (json_is_object(lesson))
-        paragraph(out, 4, "taught %s ago by %s (%s): %s %s", ago(lesson, "time", when),
-                  json_word(lesson, "host"), json_word(lesson, "sign"), json_word(lesson, "reply"),
-                  json_word(lesson, "text"));
+        paragraph(out, 4, "learned %s (%s) from %s: %s%s%s", ago(lesson, "time", when),
+                  json_word(lesson, "sign"), json_word(lesson, "host"), json_word(lesson, "text"),
+                  reply[0] ? ": " : "", reply);
 }
 
 void explain_print_address(const json_t *e, FILE *out)

@@ -258,6 +258,7 @@ static void print_policies(const json_t *e, FILE *out)
 void explain_print(const json_t *e, FILE *out)
 {
     explain_print_headline(e, out);
+    explain_print_advice(e, out);
     if (json_word(e, "dns")[0])
         paragraph(out, 2, "ALARM: DNSSEC validation does not work here: %s", json_word(e, "dns"));
     print_way(e, out);

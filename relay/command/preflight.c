@@ -193,7 +193,7 @@ static void preflight_print_text(const struct flight *f)
         terminal_tint(TERMINAL_PLAIN);
         printf(" %s\n%-9s", row->name, "");
         terminal_wrap(finding->text, 9);
-        printf("%-9s%s: ", "", act_word(row->act));
+        printf("%-9sfor %s: ", "", act_text(row->act));
         terminal_wrap(row->advice, 9);
         if (*prevents)
             printf("%-9sprevents: %s\n", "", prevents);

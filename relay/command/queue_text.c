@@ -6,6 +6,7 @@
 #include <string.h>
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
+#include "relay/command/advice.h"
 #include "relay/command/queue.h"
 #include "relay/command/terminal.h"
 #include "relay/log/json.h"
@@ -36,7 +37,33 @@ static void print_waits(const json_t *waits)
     }
 }
 
-static void print_text(const json_t *row)
+static void print_reason(const json_t *row)
+{
+    const char *phrase = advice_phrase(row);
+    if (!json_word(row, "reason")[0])
+        return;
+    char *named = json_word(row, "why")[0] ? mem_printf(" (why %s%s%s)", json_word(row, "why"),
+                                                        phrase[0] ? "; " : "", phrase)
+                                           : mem_dup("");
+    char *reason = mem_printf("%s%s", json_word(row, "reason"), named);
+    fputs("               ", stdout);
+    terminal_wrap(reason, 15);
+    free(reason);
+    free(named);
+}
+
+static void print_advice(const json_t *row)
+{
+    char *advice = mem_printf("what to do: %s", advice_text(row));
+    if (advice_text(row)[0]) {
+        fputs("               ", stdout);
+        terminal_wrap(advice, 15);
+    }
+    free(advice);
+}
+
+// `whole`: of one message, so that there is room for advice.
+static void print_text(const json_t *row, bool whole)
 {
     long long age = seconds(json_integer_value(json_object_get(row, "created")), clock_s());
     const json_t *next = json_object_get(row, "next");
@@ -48,29 +75,22 @@ static void print_text(const json_t *row)
     fputs(" -> ", stdout);
     print_safe(json_word(row, "to"));
     if (json_is_integer(next))
-        printf("  (try %lld in %s)",
+        printf("  (try %lld %s)",
                (long long)json_integer_value(json_object_get(row, "attempts")) + 1,
-               terminal_age(seconds(clock_s(), json_integer_value(next)), text));
+               terminal_until(seconds(clock_s(), json_integer_value(next)), text));
     if (json_word(row, "next_hop")[0])
         printf("  (to %s)", json_word(row, "next_hop"));
     putchar('\n');
     print_waits(json_object_get(row, "waits_for"));
-    if (!json_word(row, "reason")[0])
-        return;
-    char *named = json_word(row, "why")[0] ? mem_printf(" (why %s, act %s)", json_word(row, "why"),
-                                                        json_word(row, "act"))
-                                           : mem_dup("");
-    char *reason = mem_printf("%s%s", json_word(row, "reason"), named);
-    fputs("               ", stdout);
-    terminal_wrap(reason, 15);
-    free(reason);
-    free(named);
+    print_reason(row);
+    if (whole)
+        print_advice(row);
 }
 
 void queue_print_row(const struct queue_call *call, const json_t *row, size_t n)
 {
     if (!call->json) {
-        print_text(row);
+        print_text(row, strcmp(call->verb, "show") == 0);
         return;
     }
     fputs(n ? ",\n " : "[\n ", stdout);

@@ -178,7 +178,7 @@ static void print_waits(const json_t *acts)
                recipients == 1 ? "" : "s", domains, domains == 1 ? "" : "s",
                terminal_age((long long)time(NULL) - json_number_of(row, "oldest"), age));
         terminal_tint(TERMINAL_PLAIN);
-        printf(": for %s\n", act[0] ? act_text(act_named(act)) : "nobody known");
+        printf(": %s\n", act[0] ? act_phrase(act_named(act)) : "for nobody known");
     }
 }
 

@@ -178,6 +178,26 @@ const char *terminal_age(long long s, char text[static TERMINAL_AGE])
     return text;
 }
 
+const char *terminal_until(long long s, char text[static TERMINAL_AGE])
+{
+    char age[TERMINAL_AGE];
+    if (s > 0)
+        snprintf(text, TERMINAL_AGE, "in %.28s", terminal_age(s, age));
+    else
+        snprintf(text, TERMINAL_AGE, "now");
+    return text;
+}
+
+const char *terminal_since(long long s, char text[static TERMINAL_AGE])
+{
+    char age[TERMINAL_AGE];
+    if (s > 0)
+        snprintf(text, TERMINAL_AGE, "%.27s ago", terminal_age(s, age));
+    else
+        snprintf(text, TERMINAL_AGE, "just now");
+    return text;
+}
+
 const char *terminal_size(uint64_t bytes, char text[static TERMINAL_AGE])
 {
     static const char *const units[] = {"KiB", "MiB", "GiB", "TiB"};

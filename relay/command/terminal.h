@@ -20,6 +20,10 @@ void terminal_clear(void); // an empty screen; elsewhere nothing
 // "45s", "29m", "2h 5m", "3d 4h": how long something takes, for people.
 #define TERMINAL_AGE 32
 const char *terminal_age(long long seconds, char text[static TERMINAL_AGE]);
+// "in 29m", and "now" where that is over: when something is due, for people.
+const char *terminal_until(long long seconds, char text[static TERMINAL_AGE]);
+// "29m ago", "just now".
+const char *terminal_since(long long seconds, char text[static TERMINAL_AGE]);
 // "512 B", "1.8 KiB", "3.2 GiB".
 const char *terminal_size(uint64_t bytes, char text[static TERMINAL_AGE]);
 // Prints text and a line end; on a screen too narrow for it further lines begin behind `indent` columns.

@@ -2,6 +2,7 @@
 // `waxwing tls coming` for people.
 #include <stdio.h>
 #include <string.h>
+#include "relay/command/advice.h"
 #include "relay/command/paragraph.h"
 #include "relay/command/tls.h"
 #include "relay/log/json.h"
@@ -25,7 +26,7 @@ static void coming_print(const json_t *one)
               strcmp(json_word(one, "sure"), "guess") == 0    ? "only a guess"
               : strcmp(json_word(one, "sure"), "likely") == 0 ? "likely"
                                                               : "certain",
-              json_word(one, "act"), json_word(one, "advice"));
+              advice_actor(one), json_word(one, "advice"));
 }
 
 void tls_print_coming(const json_t *coming, int64_t days)

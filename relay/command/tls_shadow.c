@@ -143,11 +143,11 @@ static void shadow_print_domain(const json_t *one)
     size_t i;
     const json_t *r;
     paragraph(stdout, 0,
-              "%s: %lld message%s (%lld recipient%s, %s) over %lld connection%s%s, last %s ago",
+              "%s: %lld message%s (%lld recipient%s, %s) over %lld connection%s%s, last %s",
               json_word(one, "domain"), messages, messages == 1 ? "" : "s", to, to == 1 ? "" : "s",
               terminal_size((uint64_t)json_number_of(one, "bytes"), size), sessions,
               sessions == 1 ? "" : "s", clear ? ", some in clear" : "",
-              terminal_age(clock_s() - json_number_of(one, "last"), age));
+              terminal_since(clock_s() - json_number_of(one, "last"), age));
     json_array_foreach (json_object_get(one, "reasons"), i, r)
         paragraph(stdout, 2, "%lld at %s: %s%s%s (why %s)", json_number_of(r, "messages"),
                   json_word(r, "host"), json_word(r, "reason"), json_word(r, "type")[0] ? ", " : "",

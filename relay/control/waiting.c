@@ -8,6 +8,7 @@
 #include "relay/base/reasons.h"
 #include "relay/log/json.h"
 #include "relay/queue/waiting.h"
+#include "relay/smtp/reply_class.h"
 
 struct question {
     struct item item;
@@ -55,6 +56,7 @@ static void waiting_answer(struct item *item)
     json_object_set_new(j, "reason", json_text(sum.reason));
     json_object_set_new(j, "why", json_text(reason_row(sum.why)->name));
     json_object_set_new(j, "act", json_text(act_word(sum.act)));
+    json_object_set_new(j, "class", json_text(reply_class_word((enum reply_class)sum.class)));
     control_answer(q->call, EXIT_YES, j);
     free(q->domain);
     free(q);

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
-#include "relay/smtp/reply_class.h"
+#include "relay/smtp/reply_remedy.h"
 
 enum outcome outcome(const struct why *why, int64_t now_ms, int64_t expire_ms)
 {
@@ -22,28 +22,6 @@ void outcome_agree(struct why *why)
     if (why_permanent(why))
         why->status[0] = '4';
 }
-
-// Who can mend what a reply is about; where nothing is known of it the row of the reason says so.
-static const enum act acts[REPLY_CLASSES] = {
-    [REPLY_ADDRESS_UNKNOWN] = ACT_SENDER,
-    [REPLY_ADDRESS_CLOSED] = ACT_SENDER,
-    [REPLY_MAILBOX_FULL] = ACT_RECEIVER,
-    [REPLY_MAILBOX_BUSY] = ACT_HEALS,
-    [REPLY_POLICY] = ACT_SENDER,
-    [REPLY_REPUTATION] = ACT_US,
-    [REPLY_CONTENT] = ACT_SENDER,
-    [REPLY_AUTH] = ACT_US,
-    [REPLY_LOGIN] = ACT_US,
-    [REPLY_RELAY] = ACT_RECEIVER,
-    [REPLY_TLS] = ACT_RECEIVER_HOST,
-    [REPLY_DNS] = ACT_RECEIVER_DNS,
-    [REPLY_RATE] = ACT_HEALS,
-    [REPLY_GREYLIST] = ACT_HEALS,
-    [REPLY_SIZE] = ACT_SENDER,
-    [REPLY_LOOP] = ACT_RECEIVER,
-    [REPLY_PROTOCOL] = ACT_RECEIVER_HOST,
-    [REPLY_SYSTEM] = ACT_RECEIVER_HOST,
-};
 
 // A refusal at each stage, for good and for a while.
 static const struct {
@@ -80,9 +58,9 @@ int outcome_reply(struct why *why, enum smtp_stage stage, const struct smtp_repl
         why_status(why, status);
     why_host(why, host);
     why_reply(why, text);
-    enum act act = acts[reply_meaning(reply->code, status, span_text(text)).class];
-    // Before MAIL the host knows no sender, whatever the status says.
-    if (act != ACT_NONE && !(act == ACT_SENDER && stage < STAGE_MAIL))
+    struct reply_meaning meaning = reply_meaning(reply->code, status, span_text(text));
+    enum act act = reply_act(why->reason, &meaning);
+    if (act != ACT_NONE)
         why->act = act;
     return -1;
 }

@@ -21,7 +21,7 @@ static void coming_row(const struct gather *g, struct html_table *t, const json_
     html_when(t->out, html_integer(one, "ends"), g->now_ms / 1000);
     html_cell_text(t, html_string(one, "sure"));
     html_cell(t);
-    views_actor(t->out, html_string(one, "act"), true);
+    views_actor(t->out, html_string(one, "act"));
     html_cell(t);
     html_text(t->out, html_string(one, "text"));
     buf_adds(t->out, "<br>");

@@ -96,11 +96,21 @@ void html_when(struct buf *out, int64_t time_s, int64_t now_s)
     if (time_s > now_s) {
         buf_adds(out, "in ");
         distance(out, time_s - now_s);
+    } else if (time_s == now_s) {
+        buf_adds(out, "just now");
     } else {
         distance(out, now_s - time_s);
         buf_adds(out, " ago");
     }
     buf_adds(out, "</time>");
+}
+
+void html_due(struct buf *out, int64_t time_s, int64_t now_s)
+{
+    if (time_s && time_s <= now_s)
+        buf_adds(out, "now");
+    else
+        html_when(out, time_s, now_s);
 }
 
 void html_moment(struct buf *out, const char *text)

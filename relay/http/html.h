@@ -15,6 +15,8 @@ void html_text(struct buf *out, const char *text);   // the same, cut; NULL coun
 void html_number(struct buf *out, uint64_t n);       // "12 345", with narrow spaces
 // "3 min ago" or "in 2 h", the whole time on hover; "–" for 0.
 void html_when(struct buf *out, int64_t time_s, int64_t now_s);
+// Of what is to happen: the same, and "now" where that is over.
+void html_due(struct buf *out, int64_t time_s, int64_t now_s);
 // "2026-11-27T01:02:03Z" (our own) without its letters.
 void html_moment(struct buf *out, const char *text);
 // A link to the page of a domain or a message; plain text where the name could not stand in a path.

@@ -2,6 +2,7 @@
 // What waits: by domain, and message by message.
 #include <stdint.h>
 #include <string.h>
+#include "relay/base/reasons.h"
 #include "relay/http/views.h"
 
 // Below the sentence: who can mend it, and what it is called.
@@ -10,9 +11,10 @@ static void queue_cause(struct buf *out, const json_t *row)
     const char *why = html_string(row, "why");
     if (!why[0])
         return;
-    buf_adds(out, "<small>for ");
-    views_actor(out, html_string(row, "act"), false);
-    buf_adds(out, " · ");
+    const char *phrase = act_phrase(act_named(html_string(row, "act")));
+    buf_adds(out, "<small>");
+    html_text(out, phrase);
+    buf_adds(out, phrase[0] ? " · " : "");
     html_text(out, why);
     buf_adds(out, "</small>");
 }
@@ -41,7 +43,7 @@ void views_trouble(const struct gather *g, struct buf *out, const json_t *summar
         html_cell(&t);
         html_number(out, (uint64_t)html_integer(row, "attempts"));
         html_cell(&t);
-        html_when(out, html_integer(row, "next"), g->now_ms / 1000);
+        html_due(out, html_integer(row, "next"), g->now_ms / 1000);
         html_cell_text(&t, html_string(row, "reason"));
         queue_cause(out, row);
         html_row_end(&t);
@@ -101,7 +103,7 @@ void views_queue_rows(const struct gather *g, struct buf *out, const json_t *row
         html_cell(&t);
         html_number(out, (uint64_t)html_integer(row, "attempts"));
         html_cell(&t);
-        html_when(out, html_integer(row, "next"), g->now_ms / 1000);
+        html_due(out, html_integer(row, "next"), g->now_ms / 1000);
         html_cell_text(&t, html_string(row, "reason"));
         queue_cause(out, row);
         html_row_end(&t);

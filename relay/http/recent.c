@@ -3,25 +3,60 @@
 #include "relay/http/views.h"
 
 #include <string.h>
+#include "relay/base/reasons.h"
+#include "relay/smtp/reply_remedy.h"
 
-static void recent_reason(struct html_table *t, const json_t *host)
+// The sentence, the reply, who can mend it and what to do: of a host's failure, or of what it said of one recipient.
+static void recent_sentence(struct buf *out, const json_t *row)
 {
-    struct buf *out = t->out;
-    const char *reply = html_string(host, "reply"), *why = html_string(host, "why");
-    html_cell(t);
-    if (!html_integer(host, "failed")) {
-        buf_adds(out, "–");
-        return;
-    }
-    html_text(out, html_string(host, "status"));
+    const char *reply = html_string(row, "reply"), *why = html_string(row, "why");
+    const char *phrase = act_phrase(act_named(html_string(row, "act")));
+    html_text(out, html_string(row, "status"));
     buf_addc(out, ' ');
-    html_text(out, html_string(host, "reason"));
+    html_text(out, html_string(row, "reason"));
     if (reply[0])
         buf_adds(out, "<br>");
     html_text(out, reply);
-    if (why[0])
-        buf_adds(out, "<br>why ");
+    if (!why[0])
+        return;
+    buf_adds(out, "<small>");
+    html_text(out, phrase);
+    buf_adds(out, phrase[0] ? " · " : "");
     html_text(out, why);
+    buf_adds(out, "</small><small>");
+    html_text(out, reply_advice(reason_named(why), reply_class_parse(html_string(row, "class"))));
+    buf_adds(out, "</small>");
+}
+
+static void recent_reason(const struct gather *g, struct html_table *t, const json_t *host)
+{
+    struct buf *out = t->out;
+    const json_t *told = json_object_get(host, "recipient");
+    html_cell(t);
+    if (html_integer(host, "failed"))
+        recent_sentence(out, host);
+    else if (!json_is_object(told))
+        buf_adds(out, "–");
+    if (!json_is_object(told))
+        return;
+    buf_adds(out, html_integer(host, "failed") ? "<br>" : "");
+    buf_adds(out, "One recipient, ");
+    html_when(out, html_integer(told, "at"), g->now_ms / 1000);
+    buf_adds(out, ": ");
+    recent_sentence(out, told);
+}
+
+static void recent_way(struct buf *out, const json_t *host)
+{
+    html_text(out, html_string(host, "tls"));
+    buf_adds(out, json_is_true(json_object_get(host, "resumed")) ? ", resumed" : "");
+    buf_adds(out, html_string(host, "proof")[0] ? ", proof " : "");
+    html_text(out, html_string(host, "proof"));
+    if (!html_string(host, "certificate")[0])
+        return;
+    buf_adds(out, "<small>certificate last shown: ");
+    html_text(out, html_string(host, "certificate"));
+    buf_adds(out, "</small>");
 }
 
 static void recent_hosts(const struct gather *g, struct buf *out, const json_t *hosts)
@@ -39,14 +74,12 @@ static void recent_hosts(const struct gather *g, struct buf *out, const json_t *
         html_cell(&t);
         html_when(out, html_integer(host, "delivered"), g->now_ms / 1000);
         html_cell(&t);
-        html_text(out, html_string(host, "tls"));
-        buf_adds(out, html_string(host, "proof")[0] ? ", proof " : "");
-        html_text(out, html_string(host, "proof"));
+        recent_way(out, host);
         html_cell(&t);
         html_when(out, html_integer(host, "failed"), g->now_ms / 1000);
         html_cell(&t);
         html_number(out, (uint64_t)html_integer(host, "failures"));
-        recent_reason(&t, host);
+        recent_reason(g, &t, host);
         html_row_end(&t);
     }
     html_table_end(&t);

@@ -14,11 +14,11 @@
 #define LATELY_SITES 3  // domains, are more than some receivers' trouble
 #define WARNINGS_MAX 65536
 
-void views_actor(struct buf *out, const char *act, bool begins)
+void views_actor(struct buf *out, const char *act)
 {
     enum act who = act_named(act);
     const char *text = who ? act_text(who) : "not known";
-    buf_addc(out, begins ? toupper((unsigned char)text[0]) : text[0]);
+    buf_addc(out, toupper((unsigned char)text[0]));
     buf_adds(out, text + 1);
 }
 
@@ -42,7 +42,7 @@ static void fault_lines(const struct gather *g, struct buf *out, const json_t *a
     json_array_foreach (acts, i, row) {
         const char *act = html_string(row, "act");
         buf_addf(out, "<li%s><strong>", verdict_is_ours(act) ? " class=\"ours\"" : "");
-        views_actor(out, act, true);
+        views_actor(out, act);
         buf_adds(out, "</strong> <span>");
         counted(out, html_integer(row, "domains"), "domain");
         buf_adds(out, ", ");

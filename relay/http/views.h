@@ -28,7 +28,7 @@ void views_own(struct http_call *call, struct relay *relay);        // own.c
 // Is mail flowing, and if not, whose is it to mend; of the answers to status and queue-summary. (verdict.c)
 void views_verdict(const struct gather *g, struct buf *out, const json_t *summary);
 // "Whoever runs this relay" of the word "us".
-void views_actor(struct buf *out, const char *act, bool begins);
+void views_actor(struct buf *out, const char *act);
 
 // What the last deliveries to a domain met (relay/recent/recent_json.h), and whether the very last failed. (recent.c)
 void views_recent(const struct gather *g, struct buf *out, const json_t *recent);

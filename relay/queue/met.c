@@ -29,11 +29,16 @@ static struct recents_attempt met_attempt(const struct delivery *d, const struct
 }
 
 // A recipient that does not exist says nothing of the way to its domain.
+static bool met_is_personal(const struct delivery_rcpt *r)
+{
+    return r->standing == STANDING_REFUSED && r->why && r->why->scope == WHY_RECIPIENT &&
+           why_permanent(r->why);
+}
+
 static bool met_tells(const struct delivery_rcpt *r)
 {
-    const struct why *why = r->why;
-    bool person = why && why->scope == WHY_RECIPIENT && why_permanent(why);
-    return r->standing == STANDING_REFUSED && why && !person && !(r->attempt && r->attempt->noted);
+    return r->standing == STANDING_REFUSED && r->why && !met_is_personal(r) &&
+           !(r->attempt && r->attempt->noted);
 }
 
 // Mail over a connection that enforcing would have refused.
@@ -49,23 +54,34 @@ static void met_count_shadow(struct relay *relay, const struct delivery *d, cons
     refusal_let_pass(relay, d->route, d->domain, a->would, &counts);
 }
 
+static void met_note_refused(struct relay *relay, const struct delivery *d,
+                             const struct delivery_rcpt *r)
+{
+    const struct attempt *a = r->attempt;
+    struct recents_attempt attempt = met_attempt(d, a, a && a->host[0] ? a->host : r->why->host);
+    if (met_is_personal(r))
+        recents_told(relay->recents, &attempt, r->why);
+    else
+        recents_failed(relay->recents, &attempt, r->why);
+}
+
 void met_note(struct relay *relay, const struct delivery *d)
 {
-    const struct delivery_rcpt *taken = NULL, *refused = NULL;
+    const struct delivery_rcpt *taken = NULL, *refused = NULL, *personal = NULL;
     for (size_t i = 0; i < d->nrcpts; i++) {
         const struct delivery_rcpt *r = &d->rcpts[i];
         if (r->standing == STANDING_DELIVERED && r->attempt)
             taken = r;
         else if (!refused && met_tells(r))
             refused = r;
+        else if (met_is_personal(r))
+            personal = r;
     }
     // What is settled again after a look at the policy has told its failure before.
-    if (refused && !d->looked && !d->returned) {
-        const struct attempt *a = refused->attempt;
-        struct recents_attempt attempt =
-            met_attempt(d, a, a && a->host[0] ? a->host : refused->why->host);
-        recents_failed(relay->recents, &attempt, refused->why);
-    }
+    if (refused && !d->looked && !d->returned)
+        met_note_refused(relay, d, refused);
+    if (personal && !d->returned)
+        met_note_refused(relay, d, personal);
     if (taken) {
         struct recents_attempt attempt = met_attempt(d, taken->attempt, taken->attempt->host);
         attempt.clear = strcmp(taken->attempt->tls, "none") == 0;

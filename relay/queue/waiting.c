@@ -25,6 +25,7 @@ static void waiting_add(const struct delivery *d, struct queue_waiting *out)
     out->next_ms = d->next_ms;
     out->why = d->why;
     out->act = d->act;
+    out->class = d->class;
     snprintf(out->reason, sizeof out->reason, "%s", d->reason);
 }
 

@@ -11,8 +11,9 @@ struct queue_waiting {
     int64_t since_ms; // wall clock: when the oldest of those tried was accepted; INT64_MAX: none
     int64_t next_ms;  // wall clock: when the first of them is tried again; INT64_MAX: none, or held
     char reason[640]; // of that one; "" where none is known (any more, after a restart)
-    unsigned short why; // enum reason of it
-    unsigned char act;  // enum act
+    unsigned short why;  // enum reason of it
+    unsigned char act;   // enum act
+    unsigned char class; // enum reply_class
 };
 #define QUEUE_NOTHING_WAITS                                                                        \
     (struct queue_waiting)                                                                         \

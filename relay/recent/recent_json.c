@@ -6,6 +6,7 @@
 #include <string.h>
 #include "relay/base/mem.h"
 #include "relay/log/json.h"
+#include "relay/smtp/reply_class.h"
 
 void recent_rows_add(const struct recent_row *row, void *arg)
 {
@@ -33,6 +34,31 @@ static void recent_json_put(json_t *j, const char *key, const char *text)
     json_object_set_new(j, key, json_text(text));
 }
 
+// What its reply is about (relay/smtp/reply_class.h); "": it has none.
+static void put_class(json_t *j, const char *status, const char *reply)
+{
+    struct why why;
+    why_set(&why, WHY_HOST, status ? status : "", "a reply");
+    why_reply(&why, reply);
+    recent_json_put(j, "class", reply ? reply_class_word(reply_meaning_of(&why).class) : "");
+}
+
+static json_t *told_json(const struct recent_row *row)
+{
+    if (!row->told_ms)
+        return json_null();
+    json_t *j = json_object();
+    put_time(j, "at", row->told_ms);
+    recent_json_put(j, "ip", row->told_ip);
+    recent_json_put(j, "status", row->told_status);
+    recent_json_put(j, "why", row->told_why);
+    recent_json_put(j, "act", row->told_act);
+    recent_json_put(j, "reason", row->told_text);
+    recent_json_put(j, "reply", row->told_reply);
+    put_class(j, row->told_status, row->told_reply);
+    return j;
+}
+
 static json_t *host_json(const struct recent_row *row)
 {
     json_t *j = json_object();
@@ -41,6 +67,7 @@ static json_t *host_json(const struct recent_row *row)
     recent_json_put(j, "ip", row->good_ip);
     recent_json_put(j, "tls", row->good_tls);
     recent_json_put(j, "proof", row->good_proof);
+    json_object_set_new(j, "resumed", json_boolean(row->good_resumed));
     recent_json_put(j, "cipher", row->traits[RECENT_CIPHER].now);
     recent_json_put(j, "certificate", row->traits[RECENT_CERTIFICATE].now);
     put_time(j, "failed", row->bad_ms);
@@ -53,6 +80,8 @@ static json_t *host_json(const struct recent_row *row)
     recent_json_put(j, "type", row->type);
     recent_json_put(j, "reason", row->text);
     recent_json_put(j, "reply", row->reply);
+    put_class(j, row->status, row->reply);
+    json_object_set_new(j, "recipient", told_json(row));
     return j;
 }
 
@@ -93,7 +122,7 @@ static void add_change(json_t *list, const struct recent_row *row, enum recent_w
 // A row of which nothing came yet tells nothing of deliveries (a policy host's, say).
 static bool recent_json_tells(const struct recent_row *row)
 {
-    return row->good_turn || row->bad_turn;
+    return row->good_turn || row->bad_turn || row->told_ms;
 }
 
 static int recent_json_by_name(const void *a, const void *b)

@@ -209,6 +209,7 @@ void recents_took(struct recents *r, const struct recents_attempt *a)
         set_text(&host->row.good_ip, a->ip);
         set_text(&host->row.good_tls, a->tls);
         set_text(&host->row.good_proof, a->proof);
+        host->row.good_resumed = a->shown && a->shown->resumed;
     }
     pthread_mutex_unlock(&r->lock);
 }
@@ -231,6 +232,24 @@ void recents_failed(struct recents *r, const struct recents_attempt *a, const st
     set_text(&row->type, why_tls_word(why->tls));
     set_text(&row->text, why->text);
     set_text(&row->reply, why->reply);
+    pthread_mutex_unlock(&r->lock);
+}
+
+void recents_told(struct recents *r, const struct recents_attempt *a, const struct why *why)
+{
+    struct known *host;
+    if (!r || !a->route || !a->host)
+        return;
+    pthread_mutex_lock(&r->lock);
+    recents_note(r, a, &host);
+    struct recent_row *row = &host->row;
+    row->told_ms = clock_ms();
+    set_text(&row->told_ip, a->ip);
+    set_text(&row->told_why, reason_row(why->reason)->name);
+    set_text(&row->told_act, act_word(why->act));
+    set_text(&row->told_status, why->status);
+    set_text(&row->told_text, why->text);
+    set_text(&row->told_reply, why->reply);
     pthread_mutex_unlock(&r->lock);
 }
 

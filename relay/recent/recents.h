@@ -29,10 +29,13 @@ struct recents_attempt {
     const struct shown *shown;     // of the handshake; NULL: none, or it is not known any more
     bool clear;                    // the connection was made and had no TLS
 };
-// Mail was taken, and all that it hung on is what is good. Both accept NULL.
+// Mail was taken, and all that it hung on is what is good. These accept NULL.
 void recents_took(struct recents *recents, const struct recents_attempt *attempt);
 void recents_failed(struct recents *recents, const struct recents_attempt *attempt,
                     const struct why *why);
+// One recipient was refused for good, which says nothing of others: the host is neither well nor failing by it.
+void recents_told(struct recents *recents, const struct recents_attempt *attempt,
+                  const struct why *why);
 // A policy host showed its certificate; kept beside the hosts of its domain under its own name.
 void recents_policy_host(struct recents *recents, const char *domain, const char *host,
                          int64_t ends_s);

@@ -14,7 +14,7 @@
 #include "relay/base/mem.h"
 #include "relay/log/log.h"
 
-#define STATE_VERSION 10
+#define STATE_VERSION 11
 #define STATE_OWNER   0x57585731 // application_id: "WXW1"
 #define BUSY_MS       5000       // waiting for another process's lock
 
@@ -109,6 +109,14 @@ static const char *const additions[STATE_VERSION + 1] = {
         " messages INTEGER NOT NULL, recipients INTEGER NOT NULL, bytes INTEGER NOT NULL,"
         " clear INTEGER NOT NULL, unproved INTEGER NOT NULL, last_ms INTEGER NOT NULL,"
         " PRIMARY KEY(day, domain, host, why)) WITHOUT ROWID;",
+    // What a host said of single recipients, and how mail last came there (relay/state/recent.h).
+    [STATE_WITH_TOLD] =
+        "ALTER TABLE recent ADD COLUMN good_resumed INTEGER;"
+        "ALTER TABLE recent ADD COLUMN told_ms INTEGER; ALTER TABLE recent ADD COLUMN told_ip TEXT;"
+        "ALTER TABLE recent ADD COLUMN told_why TEXT; ALTER TABLE recent ADD COLUMN told_act TEXT;"
+        "ALTER TABLE recent ADD COLUMN told_status TEXT;"
+        "ALTER TABLE recent ADD COLUMN told_text TEXT;"
+        "ALTER TABLE recent ADD COLUMN told_reply TEXT;",
 };
 
 enum db_result db_judge(struct state_db *db, const char *doing, struct why *why)

@@ -38,6 +38,12 @@ static const struct column texts[] = {
     MEMBER(type),
     MEMBER(text),
     MEMBER(reply),
+    MEMBER(told_ip),
+    MEMBER(told_why),
+    MEMBER(told_act),
+    MEMBER(told_status),
+    MEMBER(told_text),
+    MEMBER(told_reply),
     MEMBER(chain),
     MEMBER(demand),
     MEMBER(source),
@@ -59,6 +65,8 @@ static const struct column numbers[] = {
     MEMBER(good_ms),
     MEMBER(bad_ms),
     MEMBER(failures),
+    MEMBER(good_resumed),
+    MEMBER(told_ms),
     MEMBER(leaf_ends_s),
     MEMBER(anchor_ends_s),
     MEMBER(matched),
@@ -234,7 +242,7 @@ int state_recent_read(const char *path, const char *domain,
     if (db_open_reader(&db, path, why) < 0)
         return -1;
     enum db_result rc =
-        db.version < STATE_WITH_RECENT ? DB_DONE : each_recent(&db, domain, &reader, why);
+        db.version < STATE_WITH_TOLD ? DB_DONE : each_recent(&db, domain, &reader, why);
     db_close_reader(&db);
     return rc == DB_DONE ? 0 : -1;
 }

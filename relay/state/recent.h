@@ -32,7 +32,11 @@ struct recent_row {
     int64_t good_turn, bad_turn;
     int64_t good_ms, bad_ms, failures; // mail was taken; an attempt failed; how many since then
     char *good_ip, *good_tls, *good_proof;
+    int64_t good_resumed;                                    // 1: by a TLS session that was resumed
     char *bad_ip, *why, *act, *status, *type, *text, *reply; // of the failure
+    // It answered, and one recipient was refused for good: neither a success nor a failure of the host.
+    int64_t told_ms; // 0: never
+    char *told_ip, *told_why, *told_act, *told_status, *told_text, *told_reply;
     struct recent_trait traits[RECENT_TRAITS];
     // Of the chain that the host showed last: its digest, the end of the leaf and of the certificate that a DANE-TA
     // record matched, Unix seconds, 0: not known.

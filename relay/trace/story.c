@@ -113,7 +113,9 @@ static void next_time(struct story *s, const json_t *r)
     if (next) {
         clock_rfc3339(next, text);
         story_part(s, "; next attempt %.8s", text + 11);
-        if (next - s->at_ms < 86400000)
+        if (next <= s->at_ms)
+            buf_adds(&s->text, " (at once)");
+        else if (next - s->at_ms < 86400000)
             story_part(s, " (%lld s later)", (long long)((next - s->at_ms + 999) / 1000));
         else
             story_part(s, " on %.10s", text);

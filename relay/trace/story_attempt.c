@@ -64,6 +64,8 @@ static void chain(struct story *s, const json_t *connection)
     size_t i;
     if (!piece)
         return;
+    if (json_is_true(json_object_get(json_object_get(connection, "tls"), "resumed")))
+        buf_adds(&s->text, "of the session that was resumed: ");
     if (json_equal(piece, s->chain)) {
         buf_adds(&s->text, "as before");
     } else {

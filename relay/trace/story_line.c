@@ -85,12 +85,13 @@ void story_reply(struct story *s, const char *reply)
 void story_why(struct story *s, const json_t *why)
 {
     const char *text = json_word(why, "text"), *reply = json_word(why, "reply");
-    const char *name = json_word(why, "name"), *act = json_word(why, "act");
+    const char *name = json_word(why, "name");
+    const char *phrase = act_phrase(act_named(json_word(why, "act")));
     buf_adds(&s->text, text);
     if (reply[0] && !strstr(text, reply)) {
         buf_adds(&s->text, ": ");
         story_reply(s, reply);
     }
     if (name[0])
-        story_part(s, " (why=%s act=%s)", name, act);
+        story_part(s, " (why %s%s%s)", name, phrase[0] ? "; " : "", phrase);
 }

@@ -20,7 +20,7 @@ static void story_route_demand(struct story *s, const json_t *host)
     const char *level = json_word(host, "demand"), *source = json_word(host, "source");
     size_t n = json_array_size(json_object_get(host, "tlsa"));
     if (strcmp(level, "refuse") == 0)
-        story_part(s, "not to be used: %s (why=%s)", json_word(host, "reason"),
+        story_part(s, "not to be used: %s (why %s)", json_word(host, "reason"),
                    json_word(host, "why"));
     else
         story_part(s, "%s by %s", level, source);

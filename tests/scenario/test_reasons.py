@@ -393,7 +393,7 @@ def test_an_operator_who_returns_mail_is_named_as_the_reason(lab):
     relay.wait("deferred", why="rcpt-deferred")
     row = relay.json("queue", "list")[0]
     assert row["why"] == "rcpt-deferred" and row["act"], row
-    assert "(why rcpt-deferred, act " in relay.ask("queue", "list")
+    assert "(why rcpt-deferred; for the postmaster of the receiving host)" in relay.ask("queue", "list")
     relay.ask("queue", "bounce", message)
     assert relay.wait("failed", why="operator-returned")["act"] == "us"
     assert b"X-Waxwing-Why: operator-returned; act=us" in back.wait().data

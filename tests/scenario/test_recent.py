@@ -301,11 +301,93 @@ def test_case_370_a_host_that_hangs_and_a_person_who_does_not_exist(lab):
     relay = lab.relay(delivery={**ONCE, "timeouts": {"greeting": "1s"}}).start()
     relay.send("nobody@dest.test")
     relay.wait("failed", to="nobody@dest.test")
-    assert recent(relay)["state"] == "none"  # that says nothing of the way there
+    told = until(lambda: (r := recent(relay))["hosts"] and r, lambda: recent(relay))
+    assert told["state"] == "none"  # that says nothing of the way there
     mx.on("greeting", HANG).close()  # and the idle connection ends
     mx.open()
     deferred(relay)
     assert host_of(recent(relay))["why"] == "host-silent"
+
+
+RAW = re.compile(r"\b(act[ =]|who can mend it: (us|network|sender|receiver|receiver-host|receiver-dns|heals)\b)")
+
+
+def test_case_530_what_a_host_said_of_one_recipient_is_remembered(lab):
+    mx = lab.mx("mx.dest.test", domains="dest.test")
+    relay = lab.relay(http="127.0.0.1:9587", delivery=ONCE).start()
+    mx.on("rcpt", "550 5.1.1 no such user <here>")
+    relay.send("nobody@dest.test")
+    relay.wait("failed", to="nobody@dest.test")
+    until(lambda: recent(relay)["hosts"], lambda: recent(relay))
+    for again in (False, True):  # a restart forgets nothing of it
+        status, text = explained(relay)
+        assert status == 0 and text.startswith("dest.test: mail would be delivered") and "FAILED" not in text
+        assert re.search(r"refused one recipient (just now|\d+s ago): 5\.1\.1 the host refused RCPT TO: 550 5\.1\.1 no such user "
+                         r"<here> \(why rcpt-refused\), which says nothing of others", text), text
+        assert "rcpt-refused: whoever sends it Check the address for typing mistakes" in text
+        page = must(["curl", "-sS", "http://127.0.0.1:9587/domain/dest.test"])
+        assert "550 5.1.1 no such user &lt;here&gt;" in page and "Check the address for typing mistakes" in page
+        if not again:
+            relay.restart()
+    # A list that names us is for us, whatever the step.
+    mx.on("rcpt", "550 5.7.1 Service unavailable; client host blocked using zen.spamhaus.org")
+    relay.send("somebody@dest.test")
+    relay.wait("failed", to="somebody@dest.test")
+    text = until(lambda: (t := explained(relay)[1]) and "spamhaus" in t and t, relay.told)
+    assert "rcpt-refused: whoever runs this relay Look where the reply points" in text and "typing" not in text
+
+
+def test_case_531_a_resumed_session_says_whose_certificate_it_was(lab):
+    mx = lab.mx("mx.dest.test", domains="dest.test")
+    lab.policy_host("dest.test", body=policy(mx=["mx.dest.test"]))
+    relay = lab.relay(delivery=ONCE).start()
+    delivered(relay)
+    second = relay.send("b@dest.test")
+    relay.wait("delivered", to="b@dest.test")
+    assert relay.wait("session", host="mx.dest.test", resumed=1) and mx.sessions
+    text = until(lambda: (t := " ".join(relay.ctl("trace", second).stdout.split())) and "delivered" in t and t, relay.told)
+    first, told = (" ".join(relay.ask("trace", one).split()) for one in ("a@dest.test", "b@dest.test"))
+    fingerprint = re.search(r"sha256 ([0-9a-f]{64})", first)[1]
+    assert ", resumed; proof webpki" in text and fingerprint in told
+    assert "chain of the session that was resumed: CN=mx.dest.test, issuer CN=Lab CA" in text, text
+    status, text = explained(relay)
+    assert status == 0 and re.search(r"took mail \S+( ago| now) \(TLSv1\.3, resumed, proof webpki\)", text), text
+    assert "certificate last shown: mx.dest.test, issuer CN=Lab CA" in text and fingerprint in text
+    assert host_of(recent(relay))["resumed"] is True
+
+
+def test_case_532_who_must_act_is_told_in_words(lab):
+    """`explain`, the queue and the trace: who, and what to do; never the log's word for it."""
+    mx = lab.mx("mx.dest.test", domains="dest.test")
+    relay = lab.relay(delivery=ONCE).start()
+    mx.on("starttls", "454 4.7.0 no certificate")
+    one = relay.send("a@dest.test")
+    relay.wait("deferred", to="a@dest.test")
+    status, text = explained(relay)
+    assert "starttls-refused: the postmaster of the receiving host The host's postmaster can mend it." in text, text
+    shown = " ".join(relay.ask("queue", "show", one).split())
+    assert "(why starttls-refused; for the postmaster of the receiving host)" in shown, shown
+    assert "what to do: The host's postmaster can mend it." in shown
+    assert "what to do" not in relay.ask("queue", "list")
+    trace = until(lambda: (t := " ".join(relay.ctl("trace", one).stdout.split())) and "deferred" in t and t, relay.told)
+    assert "(why starttls-refused; for the postmaster of the receiving host)" in trace
+    relay.ask("pause", "dest.test", "--reason", "their wish")
+    paused = explained(relay)[1]
+    assert "site-paused: whoever runs this relay waxwing resume" in paused
+    for said in (text, shown, trace, paused, " ".join(relay.ask("status").split())):
+        assert not RAW.search(said), said
+
+
+def test_case_533_what_is_due_is_due_now(lab):
+    mx = lab.mx("mx.dest.test", domains="dest.test").on("rcpt", "421 4.3.2 bye")
+    relay = lab.relay(delivery={**ONCE, "shaping": {"start": 1}}).start()
+    deferred(relay)
+    relay.ask("pause", "dest.test")
+    relay.ask("queue", "retry", "--all", "--yes")
+    until(lambda: "tried again now" in explained(relay)[1] or "to be tried again in" not in explained(relay)[1], relay.told)
+    text = explained(relay)[1]
+    assert not re.search(r"\b0s\b", text) and "  " not in text and mx.sessions
+    assert "the host closed the session: 421 4.3.2 bye" in text, text
 
 
 def test_case_371_the_page_shows_the_same(lab):

@@ -7,7 +7,9 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <string.h>
+#include "relay/base/reasons.h"
 #include "relay/deliver/outcome.h"
+#include "relay/smtp/reply_remedy.h"
 
 static enum outcome judge(enum why_scope scope, const char *status, int64_t now)
 {
@@ -76,6 +78,41 @@ static void before_mail_nobody_is_told_that_the_sender_is_at_fault(void **state)
     assert_int_equal(who_mends(STAGE_AUTH, "554 5.7.1 go away"), ACT_US);
     assert_int_equal(who_mends(STAGE_MAIL, "554 5.7.1 go away"), ACT_SENDER);
     assert_int_equal(who_mends(STAGE_FINAL, "554 5.7.1 go away"), ACT_SENDER);
+}
+
+static const char *advice(enum smtp_stage stage, const char *text)
+{
+    struct smtp_reply r;
+    struct why why;
+    reply(&r, text);
+    outcome_reply(&why, stage, &r, "mx.example.net");
+    smtp_reply_free(&r);
+    return reply_advice(why.reason, reply_meaning_of(&why).class);
+}
+
+static void case_535_advice_fits_who_is_named(void **state)
+{
+    (void)state;
+    // A domain of the sender's that nobody can look up is not for the receiver's DNS.
+    assert_int_equal(who_mends(STAGE_MAIL, "550 5.1.8 no such sender"), ACT_SENDER);
+    assert_int_equal(who_mends(STAGE_RCPT, "550 5.7.27 your domain takes no mail"), ACT_SENDER);
+    // What is closed for a while is not gone.
+    assert_int_equal(who_mends(STAGE_RCPT, "450 4.2.1 later"), ACT_RECEIVER_HOST);
+    assert_int_equal(who_mends(STAGE_RCPT, "550 5.2.1 disabled"), ACT_SENDER);
+    assert_string_equal(advice(STAGE_RCPT, "450 4.2.1 later"),
+                        reason_row(REASON_RCPT_DEFERRED)->advice);
+    // A list that names us is not a mistyped address.
+    assert_non_null(strstr(advice(STAGE_RCPT, "550 5.7.1 listed at zen.spamhaus.org"), "audit"));
+    assert_null(strstr(advice(STAGE_RCPT, "550 5.7.1 listed at zen.spamhaus.org"), "typing"));
+    assert_non_null(strstr(advice(STAGE_RCPT, "550 5.1.1 no such user"), "typing"));
+    // Before MAIL nobody knows a sender.
+    assert_string_equal(advice(STAGE_GREETING, "554 5.7.1 go away"),
+                        reason_row(REASON_GREETING_REFUSED)->advice);
+    assert_string_equal(reply_advice(REASON_NO_SUCH_DOMAIN, REPLY_DNS),
+                        reason_row(REASON_NO_SUCH_DOMAIN)->advice);
+    for (int i = 1; i < (int)reason_count(); i++)
+        for (int k = 0; k <= REPLY_CLASSES; k++)
+            assert_true(reply_advice((enum reason)i, (enum reply_class)k)[0]);
 }
 
 static struct why of(enum smtp_stage stage, const char *text)
@@ -181,6 +218,7 @@ int main(void)
         cmocka_unit_test(case_42_4xx_and_dns_trouble_never_become_5xx),
         cmocka_unit_test(no_reason_is_success),
         cmocka_unit_test(before_mail_nobody_is_told_that_the_sender_is_at_fault),
+        cmocka_unit_test(case_535_advice_fits_who_is_named),
         cmocka_unit_test(case_58_what_is_tried_again_has_class_4),
         cmocka_unit_test(a_reply_touches_what_its_stage_is_about),
         cmocka_unit_test(case_41_too_many_recipients_is_told_from_a_full_mailbox),

@@ -121,6 +121,35 @@ static void the_last_attempt_counts_whatever_the_clock_shows(void **state)
     recents_free(r);
 }
 
+// It is the host's last word, and says nothing of how the host is.
+static void case_530_a_refused_recipient_is_remembered_and_no_failure(void **state)
+{
+    (void)state;
+    struct recents *r = recents_new(NULL);
+    struct recents_attempt a = attempt_at(0, NULL);
+    why_say(&why, RCPT_REFUSED, "RCPT TO");
+    why_reply(&why, "550 5.1.1 no such user");
+    recents_told(r, &a, &why);
+    assert_string_equal(told(r), "none mx1:");
+    json_t *j = recent_json_of(r, "d.example", NULL);
+    const json_t *one =
+        json_object_get(json_array_get(json_object_get(j, "hosts"), 0), "recipient");
+    assert_string_equal(json_string_value(json_object_get(one, "reply")), "550 5.1.1 no such user");
+    assert_string_equal(json_string_value(json_object_get(one, "class")), "address-unknown");
+    assert_int_equal(json_integer_value(json_object_get(one, "at")), NOON / 1000);
+    json_decref(j);
+    failed(r, 0);
+    recents_told(r, &a, &why); // what fails goes on failing
+    assert_string_equal(told(r), "failing mx1: bad:host-silent");
+    took(r, 0, NULL);
+    assert_string_equal(told(r), "ok mx1:good");
+    a.host = NULL;
+    recents_told(r, &a, &why); // nobody said it
+    recents_told(NULL, &a, &why);
+    assert_string_equal(told(r), "ok mx1:good");
+    recents_free(r);
+}
+
 static void a_change_is_told_until_mail_goes_well_with_it(void **state)
 {
     (void)state;
@@ -342,6 +371,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_last_attempt_counts_whatever_the_clock_shows),
+        TEST(case_530_a_refused_recipient_is_remembered_and_no_failure),
         TEST(a_change_is_told_until_mail_goes_well_with_it),
         TEST(records_in_another_order_are_the_same),
         TEST(the_records_that_match_are_known),

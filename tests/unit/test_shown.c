@@ -103,6 +103,25 @@ static void a_resumed_session_shows_no_chain(void **state)
     shown_unref(shown);
 }
 
+// What its first session showed is told with it, under the same digest.
+static void a_resumed_session_has_the_chain_of_the_first(void **state)
+{
+    (void)state;
+    static unsigned char der[100];
+    struct span chain[] = {span_of(der, sizeof der)};
+    struct tls_session_info info = info_of(chain, 1);
+    struct shown *first = shown_of(&info);
+    info.resumed = true;
+    info.nchain = 0;
+    info.nearlier = 1;
+    struct shown *shown = shown_of(&info);
+    assert_true(shown->resumed);
+    assert_int_equal(shown->nchain, 1);
+    assert_memory_equal(shown->digest, first->digest, SHOWN_DIGEST);
+    shown_unref(shown);
+    shown_unref(first);
+}
+
 static void an_enormous_chain_is_counted_and_cut(void **state)
 {
     (void)state;
@@ -185,6 +204,7 @@ int main(void)
         cmocka_unit_test(a_handshake_is_kept_with_its_chain),
         cmocka_unit_test(a_certificate_says_who_it_is_and_until_when),
         cmocka_unit_test(a_resumed_session_shows_no_chain),
+        cmocka_unit_test(a_resumed_session_has_the_chain_of_the_first),
         cmocka_unit_test(an_enormous_chain_is_counted_and_cut),
         cmocka_unit_test(names_are_safe_to_print_whatever_is_in_them),
         cmocka_unit_test(a_name_that_is_too_long_ends_in_dots),

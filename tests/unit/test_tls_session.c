@@ -233,7 +233,10 @@ static void resume(const char *priority)
     greet(&p, 1);
     assert_true(tls_session_info(p.client.ch)->resumed);
     assert_true(tls_session_info(p.server.ch)->resumed);
+    // Whose certificate it was is known from the first session, and proves nothing.
     assert_int_equal(tls_session_info(p.client.ch)->nchain, 0);
+    assert_int_equal(tls_session_info(p.client.ch)->nearlier, 1);
+    assert_true(span_equal(tls_session_info(p.client.ch)->chain[0], cert_span(&ec)));
     pair_close(&p);
     buf_free(&ticket);
 }
