@@ -30,6 +30,7 @@ def plain(text):
     text = re.sub(r"\b0c[0-9a-z]{11}\b", "ID", text)
     text = re.sub(r"\d[\d.:TZ-]*", "0", text)
     text = re.sub(r"\b0 ?(s|m|h|d|seconds?|minutes?|hours?|days?)\b( 0 ?[smh]\b)?", "AGE", text)
+    text = text.replace("just now", "AGE ago").replace("again now", "again in AGE")
     return re.sub(r"\s+", " ", text)
 
 
