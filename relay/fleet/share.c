@@ -40,9 +40,11 @@ static void share_apply(struct share *sh, const struct fact *f)
 {
     switch (f->kind) {
     case SHARED_POLICY:
+        sh->told_routes = true;
         routes_hear_policy(sh->routes, &f->policy);
         break;
     case SHARED_MEMORY:
+        sh->told_routes = true;
         if (f->gone)
             routes_hear_forgotten(sh->routes, f->first, f->second, f->at_ms);
         else
@@ -110,7 +112,9 @@ static int pull(struct share *sh, struct session *s, bool *more, struct why *why
     if (*more)
         last = rows_number(rows, n - 1, SEQ);
     rows_free(rows);
-    routes_heard(sh->routes);
+    if (sh->told_routes)
+        routes_heard(sh->routes);
+    sh->told_routes = false;
     if ((last != sh->taken || !sh->known) &&
         state_shared_taken(sh->state, sh->fleet, last, &state) == 0)
         sh->taken = last;
@@ -268,24 +272,22 @@ static int clean(struct share *sh, struct session *s, struct why *why)
                        params, 2, NULL, why);
 }
 
+// What is marked is read before the others are heard: where they have something later, ours is found to be known.
 int share_turn(struct share *sh, struct session *s, unsigned node, bool *more, struct why *why)
 {
     struct shared_list list;
     struct why state;
     *more = false;
-    if (state_shared_look(sh->state, 0, &list, &state) < 0)
+    if (state_shared_look(sh->state, PUSH_FACTS, &list, &state) < 0)
         return 0; // has an alarm of its own
     sh->known = strcmp(list.fleet, sh->fleet) == 0;
     sh->taken = sh->known ? list.taken : 0;
-    shared_list_free(&list);
-    if (pull(sh, s, more, why) < 0)
-        return -1;
-    if (*more) // ours goes out when all is heard
-        return 0;
-    if (state_shared_look(sh->state, PUSH_FACTS, &list, &state) < 0)
-        return 0;
-    int rc = push(sh, s, node, &list, why);
-    *more = list.n == PUSH_FACTS && sh->waiting + PUSH_FACTS <= list.waiting;
+    int rc = pull(sh, s, more, why);
+    if (rc == 0 && !*more &&
+        sh->known) { // when all is heard; of a new fleet, when all here is marked
+        rc = push(sh, s, node, &list, why);
+        *more = list.n == PUSH_FACTS && sh->waiting + PUSH_FACTS <= list.waiting;
+    }
     shared_list_free(&list);
     return rc == 0 ? clean(sh, s, why) : -1;
 }

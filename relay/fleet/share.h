@@ -28,6 +28,7 @@ struct share {
     uint64_t waiting;         // changes here that have not gone out
     uint64_t received, sent;  // since the start
     char fleet[SHARED_FLEET]; // of the database that is connected to
+    bool told_routes;         // the routes thread has yet to say that it keeps what it was told
     bool known;               // changes of that one were taken in before
     uint64_t cleaned_at;
 };
