@@ -4,11 +4,16 @@
 #ifndef CONFIG_FLEET_H
 #define CONFIG_FLEET_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 struct cfg_fleet {
     char *database;      // "postgresql://USER@HOST:PORT/NAME"; "": there is no fleet
     char *name;          // of this node
     char *password_file; // "": the server asks for none
     char *ca_file;       // that the server's certificate leads to
+    bool spool;          // 250 means the database, too
+    int64_t lease;       // ms that this node may act for without saying that it lives
 };
 
 #endif

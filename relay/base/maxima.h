@@ -54,5 +54,6 @@
 #define SPOOL_RESERVES    8    // files that keep space for results on a full disk
 #define SPOOL_RESERVE_MAX 2097152 // bytes of each
 #define SPOOL_ROOM_MS     1000    // between two looks at the free space
+#define SPOOL_AWAY_MS     250     // between two looks at a second place that is away
 
 #endif

@@ -13,6 +13,7 @@
 #include "relay/command/terminal.h"
 #include "relay/control/control.h"
 #include "relay/fleet/init.h"
+#include "relay/fleet/leave.h"
 #include "relay/log/json.h"
 
 struct fleet_call {
@@ -86,11 +87,27 @@ static void print_database(const json_t *fleet)
     putchar('\n');
 }
 
+// What 250 means here; nothing where it means this disk.
+static void print_journal(const json_t *journal)
+{
+    if (!json_is_object(journal))
+        return;
+    if (!json_says(journal, "ready"))
+        puts("the journal of the spool cannot be written: no mail is taken");
+    else if (json_number_of(journal, "batches"))
+        printf("each 250 means this disk and the database%s\n",
+               json_says(journal, "standby") ? ", which waits for a standby"
+                                             : ", which waits for no standby");
+    else
+        puts("each 250 means this disk and the database");
+}
+
 static void fleet_print(const json_t *fleet)
 {
     const json_t *nodes = json_object_get(fleet, "nodes"), *node;
     size_t i;
     print_database(fleet);
+    print_journal(json_object_get(fleet, "journal"));
     if (json_array_size(nodes) && !json_says(fleet, "connected"))
         puts("as last seen:");
     json_array_foreach (nodes, i, node)
@@ -160,6 +177,31 @@ static int fleet_init(const struct config *config, const struct fleet_call *call
     return EXIT_YES;
 }
 
+// ---- leave
+
+static int fleet_go(const struct config *config)
+{
+    int status;
+    struct why why;
+    bool was;
+    if (fleet_leave(config, &was, &status, &why) < 0)
+        return fleet_wrong(status, why.text);
+    printf(was ? "the mail of %s is on this disk alone\n" : "%s has no journal\n", config->spool);
+    return EXIT_YES;
+}
+
+// ---- adopt
+
+static int fleet_take_over(const struct config *config, const char *node)
+{
+    int status;
+    json_decref(control_ask(config->control,
+                            json_pack("{s:s, s:s}", "verb", "fleet-adopt", "node", node), &status));
+    if (status == EXIT_YES)
+        printf("the mail of %s comes here; the log says when it is there\n", node);
+    return status;
+}
+
 static const struct option_row fleet_rows[] = {
     {"database", OPTION_TEXT, offsetof(struct fleet_call, database), NULL},
     {"password-file", OPTION_TEXT, offsetof(struct fleet_call, password_file), NULL},
@@ -174,11 +216,14 @@ int command_fleet(int argc, char **argv)
     if (status != EXIT_YES)
         return status;
     const char *verb = optind < argc ? argv[optind] : "";
-    bool init = strcmp(verb, "init") == 0;
-    if (!init && strcmp(verb, "status") != 0)
-        return command_usage_error("fleet", "init or status?");
-    if (argc - optind > 1)
-        return command_usage_error("fleet", "unexpected argument '%s'", argv[optind + 1]);
+    bool init = strcmp(verb, "init") == 0, leave = strcmp(verb, "leave") == 0;
+    bool adopt = strcmp(verb, "adopt") == 0;
+    if (!init && !leave && !adopt && strcmp(verb, "status") != 0)
+        return command_usage_error("fleet", "init, status, adopt or leave?");
+    if (argc - optind != 1 + adopt)
+        return argc - optind > 1 + adopt ? command_usage_error("fleet", "unexpected argument '%s'",
+                                                               argv[optind + 1 + adopt])
+                                         : command_usage_error("fleet", "adopt whom?");
     if (!init && (call.database || call.password_file))
         return command_usage_error("fleet", "--database and --password-file are for init");
     struct config *config = command_load_config(&status);
@@ -186,6 +231,10 @@ int command_fleet(int argc, char **argv)
         return status;
     if (!config->fleet.database[0])
         status = fleet_wrong(EXIT_CONFIG, "the configuration has no fleet.database");
+    else if (leave)
+        status = fleet_go(config);
+    else if (adopt)
+        status = fleet_take_over(config, argv[optind + 1]);
     else
         status = init ? fleet_init(config, &call) : fleet_status(config, &call);
     config_unref(config);

@@ -4,6 +4,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -12,12 +13,17 @@
 #include "relay/base/clock.h"
 #include "relay/base/exit.h"
 #include "relay/base/id.h"
+#include "relay/base/lease.h"
 #include "relay/base/mem.h"
 #include "relay/fleet/fingerprint.h"
+#include "relay/fleet/import.h"
+#include "relay/fleet/journal.h"
+#include "relay/fleet/marker.h"
 #include "relay/fleet/node.h"
 #include "relay/fleet/schema.h"
 #include "relay/fleet/session.h"
 #include "relay/fleet/share.h"
+#include "relay/fleet/takeover.h"
 #include "relay/fleet/target.h"
 #include "relay/log/json.h"
 #include "relay/log/log.h"
@@ -26,12 +32,16 @@
 #define LOOK_MS    1000    // how often changes are looked for; a notification only hurries it
 #define RETRY_MS   1000    // after the first failure; doubles
 #define RETRY_MOST 30000   // up to this
+#define LOST_US    30000   // for the last line of the log
 #define TELL_MS    3600000 // how often the same trouble is told again within an episode
 
 struct fleet {
     struct target target;
     size_t host; // that answered last
     struct self self;
+    struct takeover *takeover;
+    struct journal *journal; // NULL: 250 means this disk alone
+    struct config *config;
     char *name, *self_path, *hostname;
     int64_t started_ms;
     pthread_t thread;
@@ -261,6 +271,8 @@ static void *fleet_run(void *arg)
 
 static void fleet_free(struct fleet *f)
 {
+    journal_close(f->journal);
+    config_unref(f->config);
     session_close(f->session);
     session_close(f->ear);
     target_free(&f->target);
@@ -278,6 +290,7 @@ static void fleet_free(struct fleet *f)
 static struct fleet *fleet_new(const struct config *config)
 {
     struct fleet *f = mem_new(sizeof *f);
+    f->config = config_ref((struct config *)config);
     f->stop = -1;
     f->retry_ms = RETRY_MS;
     f->name = mem_dup(config->fleet.name);
@@ -312,6 +325,27 @@ static int first_number(struct fleet *f, int *exit_status, struct why *why)
     return rc;
 }
 
+// Whoever has no lease says nothing more to anybody, at once. What is on its way to the log gets a moment.
+static void fleet_lost(const char *words)
+{
+    static atomic_flag begun = ATOMIC_FLAG_INIT;
+    lease_until(0);
+    while (atomic_flag_test_and_set(&begun)) // another thread met it first, and ends the process
+        pause();
+    log_alarm("fleet", REASON_NONE,
+              "the lease of this node has ended (%s): it ends, too, and begins again with another",
+              words);
+    usleep(LOST_US);
+    _exit(EXIT_TEMP);
+}
+
+static void begin_journal(struct fleet *f)
+{
+    const struct journal_options options = {
+        .target = &f->target, .config = f->config, .node = f->self.number, .lost = fleet_lost};
+    f->journal = journal_new(&options);
+}
+
 struct fleet *fleet_open(struct config *config, int64_t started_ms, int *exit_status,
                          struct why *why)
 {
@@ -329,10 +363,63 @@ struct fleet *fleet_open(struct config *config, int64_t started_ms, int *exit_st
     f->state.number = f->self.number;
     id_node(f->self.number);
     atomic_store(&f->share.ban_ms, config->auth.ban);
+    if (rc == 0 && config->fleet.spool)
+        begin_journal(f);
     if (rc == 0)
         return f;
     fleet_free(f);
     return NULL;
+}
+
+const struct spool_sink *fleet_sink(struct fleet *f)
+{
+    return f && f->journal ? journal_sink(f->journal) : NULL;
+}
+
+int fleet_import(struct fleet *f, struct spool *spool, void (*each)(struct message *m, void *arg),
+                 void *arg, struct why *why)
+{
+    size_t n;
+    if (!f || !f->journal)
+        return 0;
+    const struct import import = {
+        .journal = f->journal, .spool = spool, .directory = f->config->spool, .stop = f->stop};
+    return import_logs(&import, each, arg, &n, why);
+}
+
+int fleet_may_use(const struct config *config, struct why *why)
+{
+    char log[MARKER_LOG];
+    int rc =
+        config->fleet.database[0] && config->fleet.spool ? 0 : marker_read(config->spool, log, why);
+    if (rc == 1)
+        return why_set(why, WHY_OURS, "4.3.0",
+                       "the spool %s belongs to a fleet (fleet.spool: required), and another node "
+                       "may have its mail: configure it as it was, or let it go with waxwing fleet "
+                       "leave",
+                       config->spool);
+    return rc;
+}
+
+static int watch_others(struct fleet *f, const struct fleet_doors *doors, struct why *why)
+{
+    const struct takeover_options options = {.journal = f->journal,
+                                             .spool = doors->spool,
+                                             .directory = f->config->spool,
+                                             .node = f->self.number,
+                                             .lease_ms = (uint64_t)f->config->fleet.lease,
+                                             .add = doors->add,
+                                             .arg = doors->arg};
+    f->takeover = f->journal ? takeover_open(&options, why) : NULL;
+    return f->journal && !f->takeover ? -1 : 0;
+}
+
+int fleet_adopt(struct fleet *f, const char *name, struct why *why)
+{
+    if (f->takeover)
+        return takeover_ask(f->takeover, name, why);
+    return why_set(why, WHY_OURS, "4.3.0",
+                   "this node has no journal: its configuration lacks fleet.spool: required");
 }
 
 int fleet_start(struct fleet *f, const struct fleet_doors *doors, struct why *why)
@@ -345,6 +432,8 @@ int fleet_start(struct fleet *f, const struct fleet_doors *doors, struct why *wh
     session_close(f->session);
     f->session = NULL;
     f->running = pthread_create(&f->thread, NULL, fleet_run, f) == 0;
+    if (f->running && watch_others(f, doors, why) < 0)
+        return -1;
     return f->running ? 0 : why_set(why, WHY_OURS, "4.3.0", "the fleet's thread cannot be started");
 }
 
@@ -361,26 +450,71 @@ void fleet_reload(struct fleet *f, struct config *config)
     free(former);
 }
 
-void fleet_close(struct fleet *f)
+void fleet_rest(struct fleet *f)
 {
     if (!f)
         return;
+    takeover_close(f->takeover);
+    f->takeover = NULL;
+}
+
+void fleet_stop(struct fleet *f)
+{
+    if (!f)
+        return;
+    fleet_rest(f);
     eventfd_write(f->stop, 1);
     if (f->running)
         pthread_join(f->thread, NULL);
-    fleet_free(f);
+    f->running = false;
+}
+
+void fleet_close(struct fleet *f)
+{
+    fleet_stop(f);
+    if (f)
+        fleet_free(f);
 }
 
 // ---- for people
+
+static void add_journal(struct fleet *f, struct fleet_state *out)
+{
+    struct journal_state j;
+    if (!f->journal)
+        return;
+    journal_get_state(f->journal, &j);
+    out->journals = true;
+    out->ready = j.ready;
+    out->alone = j.alone;
+    out->epoch = j.epoch;
+    out->lease_ms = j.lease_ms;
+    out->batches = j.batches;
+    out->batches_unknown = j.unknown;
+    out->batches_refused = j.refused;
+}
 
 void fleet_get_state(struct fleet *f, struct fleet_state *out)
 {
     pthread_mutex_lock(&f->lock);
     *out = f->state;
     pthread_mutex_unlock(&f->lock);
+    add_journal(f, out);
 }
 
-static json_t *describe(const struct fleet *f)
+static json_t *describe_journal(struct fleet *f)
+{
+    struct fleet_state s = {.journals = false};
+    add_journal(f, &s);
+    if (!s.journals)
+        return json_null();
+    return json_pack("{s:b, s:b, s:I, s:I, s:I, s:I, s:I}", "ready", (int)s.ready, "standby",
+                     (int)!s.alone, "epoch", (json_int_t)s.epoch, "lease", (json_int_t)s.lease_ms,
+                     "batches", (json_int_t)s.batches, "unknown", (json_int_t)s.batches_unknown,
+                     "refused", (json_int_t)s.batches_refused);
+}
+
+static json_t *describe(struct fleet *f)
 {
     const struct fleet_state *s = &f->state;
     json_t *j = json_object();
@@ -397,6 +531,7 @@ static json_t *describe(const struct fleet *f)
     json_object_set_new(j, "standbys", s->standbys < 0 ? json_null() : json_integer(s->standbys));
     json_object_set_new(j, "synchronous",
                         s->standbys < 0 ? json_null() : json_integer(s->synchronous));
+    json_object_set_new(j, "journal", describe_journal(f));
     json_object_set_new(j, "nodes", f->nodes ? json_deep_copy(f->nodes) : json_array());
     return j;
 }

@@ -15,6 +15,9 @@
 #include "relay/base/why.h"
 
 struct fleet;
+struct message;
+struct spool;
+struct spool_sink;
 struct state;
 struct routes;
 struct bans;
@@ -30,10 +33,29 @@ struct fleet_doors {
     struct routes *routes;
     struct bans *bans;
     struct suppress *suppress;
+    struct spool *spool;
+    void (*add)(struct message *m,
+                void *arg); // one that was taken over is to be delivered; any thread
+    void *arg;
 };
 int fleet_start(struct fleet *fleet, const struct fleet_doors *doors, struct why *why);
 void fleet_reload(struct fleet *fleet, struct config *config); // any thread; accepts NULL
-void fleet_close(struct fleet *fleet);                         // accepts NULL
+// fleet_rest: no other node's mail comes any more, so that the workers can end. fleet_stop: nothing more is shared; the spool's second place goes on until fleet_close, which comes behind the end of
+// the spool. Both accept NULL.
+void fleet_rest(struct fleet *fleet);
+void fleet_stop(struct fleet *fleet);
+void fleet_close(struct fleet *fleet);
+
+// The second place of the spool; NULL: `fleet.spool` wants none, or there is no fleet. It ends with the fleet.
+const struct spool_sink *fleet_sink(struct fleet *fleet);
+// Behind the opening of the spool, before anything of it is delivered: what the journal has for this node beside it, of
+// a disk that is gone or a node that was taken over, comes into it. `each` as spool_open has it.
+int fleet_import(struct fleet *fleet, struct spool *spool,
+                 void (*each)(struct message *m, void *arg), void *arg, struct why *why);
+// `waxwing fleet adopt`: a node's mail goes on here. -1 with why; else the log says what becomes of it. Any thread.
+int fleet_adopt(struct fleet *fleet, const char *name, struct why *why);
+// A spool whose mail stands in a journal, too, is not for a relay that knows of none: -1 with why.
+int fleet_may_use(const struct config *config, struct why *why);
 
 // How it is now. Any thread.
 struct fleet_state {
@@ -48,6 +70,12 @@ struct fleet_state {
     int64_t synchronous;        // and are waited for by each commit
     uint64_t statements_failed; // since the start
     uint64_t received, sent;    // changes, since the start
+    bool journals;              // fleet.spool: required; the rest of this is 0 without it
+    bool ready;                 // mail is taken
+    bool alone;                 // the database waits for no standby
+    int64_t epoch;              // of the lease
+    uint64_t lease_ms;          // left of it
+    uint64_t batches, batches_unknown, batches_refused; // since the start
 };
 void fleet_get_state(struct fleet *fleet, struct fleet_state *out);
 // What `waxwing fleet status --json` prints; a new object.

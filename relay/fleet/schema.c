@@ -44,6 +44,9 @@ static const char *const additions[SCHEMA_VERSION + 1] = {
           "CREATE UNIQUE INDEX fact_seq ON waxwing.fact(seq);",
 };
 
+// What does not fit into one of them.
+static const char *const *const parts[SCHEMA_VERSION + 1] = {[3] = schema_journal};
+
 static enum schema_state schema_other(struct why *why, int64_t found)
 {
     if (found == 0)
@@ -148,9 +151,13 @@ static int let_in(struct session *s, const char *role, bool *monitor, struct why
 static int add_versions(struct session *s, int64_t before, struct why *why)
 {
     for (int64_t v = before + 1; v <= SCHEMA_VERSION; v++) {
-        char *sql =
-            mem_printf("%s UPDATE waxwing.fleet SET version = %lld", additions[v], (long long)v);
-        int rc = session_script(s, sql, why);
+        char *sql = mem_printf("%s UPDATE waxwing.fleet SET version = %lld",
+                               additions[v] ? additions[v] : "", (long long)v);
+        int rc = 0;
+        for (const char *const *part = parts[v]; part && *part && rc == 0; part++)
+            rc = session_script(s, *part, why);
+        if (rc == 0)
+            rc = session_script(s, sql, why);
         free(sql);
         if (rc < 0)
             return -1;

@@ -6,7 +6,9 @@
 
 #include "relay/fleet/session.h"
 
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 3
+
+extern const char *const schema_journal[]; // schema_journal.c; ends with NULL
 
 enum schema_state {
     SCHEMA_READY,

@@ -2,7 +2,9 @@
 // libpq, driven without blocking: what is waited for is the socket, the end of the time, or `stop`.
 #include "relay/fleet/session.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <libpq-fe.h>
 #include <poll.h>
 #include <stdio.h>
@@ -13,11 +15,15 @@
 #include "relay/base/span.h"
 #include "relay/oauth/secret_file.h"
 
+#define SESSION_PARAMS 12 // of one statement
+
 struct session {
     PGconn *conn;
     int stop;
     char name[300]; // of the host
     char state[SESSION_STATE];
+    unsigned patience_ms; // for a statement
+    bool warned;
 };
 
 // A PGresult is what it stands for.
@@ -26,11 +32,12 @@ static PGresult *result_of(const struct rows *rows)
     return (PGresult *)(uintptr_t)rows;
 }
 
-// Notices are the server's small talk ("relation exists, skipping").
+// Notices are the server's small talk ("relation exists, skipping"); warnings are not.
 static void session_hear_notice(void *arg, const PGresult *result)
 {
-    (void)arg;
-    (void)result;
+    struct session *s = arg;
+    const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+    s->warned |= severity && strcmp(severity, "WARNING") == 0;
 }
 
 // libpq's words in one line: its sentences stand in lines, hints behind them.
@@ -93,12 +100,13 @@ static int session_connect(struct session *s, struct why *why)
 // Limits of the server's own: a statement that nobody waits for any more ends there too.
 static int session_set_limits(struct session *s, struct why *why)
 {
-    return session_script(s,
-                          "SET statement_timeout = 15000; SET lock_timeout = 10000;"
-                          " SET idle_in_transaction_session_timeout = 60000;"
-                          " SET search_path = pg_catalog; SET DateStyle = ISO;"
-                          " SET default_transaction_isolation = 'read committed'",
-                          why);
+    return session_script(
+        s,
+        "SET statement_timeout = 15000; SET lock_timeout = 10000;"
+        " SET idle_in_transaction_session_timeout = 60000;"
+        " SET search_path = pg_catalog; SET DateStyle = ISO; SET bytea_output = hex;"
+        " SET default_transaction_isolation = 'read committed'",
+        why);
 }
 
 struct session *session_open(const struct target *target, size_t host, int stop, struct why *why)
@@ -109,13 +117,14 @@ struct session *session_open(const struct target *target, size_t host, int stop,
         return NULL;
     struct session *s = mem_new(sizeof *s);
     s->stop = stop;
+    s->patience_ms = SESSION_STATEMENT_MS;
     target_name(target, host, s->name, sizeof s->name);
     target_words(target, host, password, keys, values);
     s->conn = PQconnectStartParams(keys, values, 0);
     secret_wipe(password);
     if (!s->conn)
         abort(); // no memory
-    PQsetNoticeReceiver(s->conn, session_hear_notice, NULL);
+    PQsetNoticeReceiver(s->conn, session_hear_notice, s);
     int rc = PQstatus(s->conn) == CONNECTION_BAD ? session_failed(s, PQerrorMessage(s->conn), why)
                                                  : session_connect(s, why);
     if (rc == 0)
@@ -163,7 +172,7 @@ static int session_flush(struct session *s, uint64_t until, struct why *why)
     while ((rc = PQflush(s->conn)) > 0) {
         enum turn turn = session_wait(s, POLLIN | POLLOUT, until);
         if (turn != TURN_READY)
-            return session_gave_up(s, turn, "takes no statement", SESSION_STATEMENT_MS / 1000, why);
+            return session_gave_up(s, turn, "takes no statement", s->patience_ms / 1000, why);
         if (!PQconsumeInput(s->conn))
             return session_failed(s, PQerrorMessage(s->conn), why);
     }
@@ -175,8 +184,7 @@ static int session_fill(struct session *s, uint64_t until, struct why *why)
     while (PQisBusy(s->conn)) {
         enum turn turn = session_wait(s, POLLIN, until);
         if (turn != TURN_READY)
-            return session_gave_up(s, turn, "no answer to a statement", SESSION_STATEMENT_MS / 1000,
-                                   why);
+            return session_gave_up(s, turn, "no answer to a statement", s->patience_ms / 1000, why);
         if (!PQconsumeInput(s->conn))
             return session_failed(s, PQerrorMessage(s->conn), why);
     }
@@ -217,8 +225,9 @@ static int session_collect(struct session *s, uint64_t until, PGresult **out, st
 
 static int session_finish(struct session *s, int sent, PGresult **out, struct why *why)
 {
-    uint64_t until = clock_mono_ms() + SESSION_STATEMENT_MS;
+    uint64_t until = clock_mono_ms() + s->patience_ms;
     s->state[0] = 0;
+    s->warned = false;
     if (!sent)
         return session_failed(s, PQerrorMessage(s->conn), why);
     if (session_flush(s, until, why) < 0)
@@ -239,6 +248,28 @@ int session_run(struct session *s, const char *sql, const char *const *params, s
     return rc;
 }
 
+int session_run_bytes(struct session *s, const char *sql, const char *const *params, size_t nparams,
+                      struct span bytes, struct rows **rows, struct why *why)
+{
+    static const char none[1];
+    const char *values[SESSION_PARAMS] = {NULL};
+    int lengths[SESSION_PARAMS] = {0}, formats[SESSION_PARAMS] = {0};
+    assert(nparams < SESSION_PARAMS && bytes.n <= INT_MAX);
+    for (size_t i = 0; i < nparams; i++)
+        values[i] = params[i];
+    values[nparams] = bytes.n ? (const char *)bytes.p : none;
+    lengths[nparams] = (int)bytes.n;
+    formats[nparams] = 1;
+    PGresult *result = NULL;
+    int sent = PQsendQueryParams(s->conn, sql, (int)nparams + 1, NULL, values, lengths, formats, 0);
+    int rc = session_finish(s, sent, &result, why);
+    if (rc == 0 && rows)
+        *rows = (struct rows *)result;
+    else
+        PQclear(result);
+    return rc;
+}
+
 int session_script(struct session *s, const char *sql, struct why *why)
 {
     return session_finish(s, PQsendQuery(s->conn, sql), NULL, why);
@@ -250,6 +281,21 @@ int session_rollback_to(struct session *s, const char *savepoint, struct why *wh
     int rc = session_script(s, sql, why);
     free(sql);
     return rc;
+}
+
+void session_patience(struct session *s, unsigned ms)
+{
+    s->patience_ms = ms;
+}
+
+bool session_warned(const struct session *s)
+{
+    return s->warned;
+}
+
+bool session_stands(const struct session *s)
+{
+    return PQstatus(s->conn) == CONNECTION_OK && PQtransactionStatus(s->conn) == PQTRANS_IDLE;
 }
 
 const char *session_state(const struct session *s)
@@ -291,6 +337,30 @@ int64_t rows_number(const struct rows *rows, size_t row, size_t column)
     uint64_t n;
     const char *text = rows_text(rows, row, column);
     return span_number(span_text(text), INT64_MAX, &n) ? (int64_t)n : -1;
+}
+
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+// "\\x" and two digits a byte (bytea_output = hex).
+bool rows_bytes(const struct rows *rows, size_t row, size_t column, struct buf *out)
+{
+    const char *text = rows_text(rows, row, column);
+    size_t n = strlen(text);
+    unsigned char *room;
+    if (n < 2 || n % 2 || text[0] != '\\' || text[1] != 'x' ||
+        buf_reserve(out, n / 2 - 1, &room) < 0)
+        return false;
+    for (size_t i = 2; i < n; i += 2) {
+        int high = hex_digit(text[i]), low = hex_digit(text[i + 1]);
+        if (high < 0 || low < 0)
+            return false;
+        *room++ = (unsigned char)(high << 4 | low);
+    }
+    out->len += n / 2 - 1;
+    return true;
 }
 
 bool rows_true(const struct rows *rows, size_t row, size_t column)

@@ -110,6 +110,20 @@ void metrics_print_fleet(const struct metrics *m, struct buf *out)
     series_value(out, "waxwing_fleet_changes_total", "direction", "sent", NULL, NULL, s.sent);
     series_value(out, "waxwing_fleet_changes_total", "direction", "received", NULL, NULL,
                  s.received);
+    if (s.journals) {
+        series_gauge(out, "waxwing_fleet_journal_ready", s.ready,
+                     "1: the database takes what the spool gets.");
+        series_gauge(out, "waxwing_fleet_journal_standby", !s.alone,
+                     "1: the database waits for a standby.");
+        series_gauge(out, "waxwing_fleet_lease_seconds", s.lease_ms / 1000,
+                     "What is left of this node's lease.");
+        series_counter(out, "waxwing_fleet_journal_batches_total", s.batches,
+                       "Batches of the spool that the database has.");
+        series_counter(out, "waxwing_fleet_journal_unknown_total", s.batches_unknown,
+                       "Commits whose end had to be looked for.");
+        series_counter(out, "waxwing_fleet_journal_refused_total", s.batches_refused,
+                       "Batches that the database did not take.");
+    }
     series_counter(out, "waxwing_fleet_failures_total", s.statements_failed,
                    "Connections and statements of the fleet that failed.");
 }

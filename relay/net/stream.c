@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include "relay/base/address.h"
+#include "relay/base/lease.h"
 #include "relay/base/mem.h"
 #include "relay/log/log.h"
 #include "relay/net/reach.h"
@@ -461,6 +462,10 @@ static void stream_flush(struct stream *s)
         if (encrypt(s, s->clear.data, s->clear.len) < 0)
             return;
         buf_reset(&s->clear);
+    }
+    if (s->out.len && !lease_held()) {
+        write_failed(s, UV_ECANCELED); // another node may say it by now
+        return;
     }
     if (s->out.len) {
         uv_buf_t all = uv_buf_init((char *)s->out.data, (unsigned)s->out.len);

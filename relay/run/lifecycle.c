@@ -112,18 +112,25 @@ static int open_doors(struct relay *relay, struct setup *setup, struct recovered
                                   .alarm = lifecycle_alarm_from_spool,
                                   .before = events_flush,
                                   .before_arg = relay->events = events_open()};
+    *exit_status = EXIT_CONFIG;
+    if (fleet_may_use(config, why) < 0 || join_fleet(relay, setup, exit_status, why) < 0)
+        return -1;
+    spool.sink = fleet_sink(relay->fleet);
     // Before there is a spool: afterwards each relay looks as if it had run before.
     char *lock = mem_printf("%s/lock", config->spool);
     bool used_before = access(lock, F_OK) == 0;
     free(lock);
     if (spool_open(&relay->spool, &spool, lifecycle_collect, recovered, exit_status, why) < 0)
         return -1;
+    *exit_status = EXIT_TEMP;
+    if (fleet_import(relay->fleet, relay->spool, lifecycle_collect, recovered, why) < 0)
+        return -1;
     const struct state_options state = {.path = config->state,
                                         .keep_ms = config->tls_report.keep,
                                         .used_before = used_before,
                                         .exit_status = exit_status};
     relay->state = state_open(&state, why);
-    if (!relay->state || join_fleet(relay, setup, exit_status, why) < 0)
+    if (!relay->state)
         return -1;
     state_secret(relay->state, "login", relay->login_secret);
     relay->bans = bans_new(relay->state, config->auth.ban);
@@ -152,8 +159,7 @@ static int open_doors(struct relay *relay, struct setup *setup, struct recovered
 
 static void close_doors(struct relay *relay)
 {
-    fleet_close(relay->fleet);
-    relay->fleet = NULL;
+    fleet_stop(relay->fleet);
     if (relay->routes)
         routes_close(relay->routes);
     events_stop(relay->events);
@@ -171,6 +177,8 @@ static void close_doors(struct relay *relay)
     if (relay->state)
         state_close(relay->state);
     spool_close(relay->spool);
+    fleet_close(relay->fleet);
+    relay->fleet = NULL;
     events_free(relay->events);
     trace_free(relay->trace);
     relay->events = NULL;
@@ -293,10 +301,23 @@ static void start_workers(struct relay *relay, struct setup *setup, const int *f
     }
 }
 
+// Of another node. Any thread; the workers are there as long as the fleet does not rest.
+static void lifecycle_add_taken(struct message *m, void *arg)
+{
+    struct relay *relay = arg;
+    worker_call(relay->workers[m->env.id / 256 % relay->nworkers], lifecycle_add_recovered, m);
+}
+
 // When all whose knowledge is shared are there; without a fleet nothing is marked as changed any more.
 static void start_fleet(struct relay *relay)
 {
-    const struct fleet_doors doors = {relay->state, relay->routes, relay->bans, relay->suppress};
+    const struct fleet_doors doors = {.state = relay->state,
+                                      .routes = relay->routes,
+                                      .bans = relay->bans,
+                                      .suppress = relay->suppress,
+                                      .spool = relay->spool,
+                                      .add = lifecycle_add_taken,
+                                      .arg = relay};
     struct why why;
     if (!relay->fleet)
         state_shared_end(relay->state);
@@ -411,6 +432,7 @@ void lifecycle_stop(struct relay *relay, struct inbox *mail, uint64_t grace_ms,
                     void (*done)(void *arg), void *arg)
 {
     relay->stage = RELAY_STOPPING;
+    fleet_rest(relay->fleet);
     struct stop *stop = mem_new(sizeof *stop);
     *stop = (struct stop){.item = {NULL, lifecycle_all_empty},
                           .relay = relay,

@@ -9,6 +9,7 @@
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
 #include "relay/spool/inside.h"
+#include "relay/spool/second_inside.h"
 
 struct job *job_new(enum job_kind kind)
 {
@@ -37,7 +38,7 @@ void job_refuse(struct spool *s, struct job *job)
 {
     struct spool_write *write = job->write;
     if (write->message->large)
-        large_unlink(s, write->message->large);
+        second_forget(s, write->message->large);
     write->failed = true;
     if (!why_is_set(&write->why))
         write->why = s->trouble;
@@ -185,7 +186,7 @@ static void end_job(struct spool *s, struct job *job)
         k = table_find(s, job->id);
         if (k && table_result(s, k, &job->result)) {
             if (k->message->large)
-                large_unlink(s, k->message->large);
+                second_forget(s, k->message->large);
             table_drop(s, k);
         }
         break;
@@ -287,6 +288,18 @@ static int put_on_disk(struct spool *s)
     return 0;
 }
 
+// Here and there, side by side.
+static int put_on_both(struct spool *s)
+{
+    bool second = second_submit(s);
+    int rc = put_on_disk(s);
+    struct why trouble = s->trouble;
+    if (second && second_await(s) < 0)
+        return -1;
+    s->trouble = trouble;
+    return rc;
+}
+
 void batch_write(struct spool *s)
 {
     gather(s);
@@ -298,11 +311,14 @@ void batch_write(struct spool *s)
         return;
     }
     lay_out(s);
-    if (put_on_disk(s) == 0) {
+    if (put_on_both(s) == 0) {
         batch_done(s);
         return;
     }
     spool_alarm(s, "%s; its segment %s is ended", s->trouble.text, s->head->path);
-    segment_fail(s, s->head);
+    struct segment *g = segment_ref(s->head);
+    segment_fail(s, g);
+    second_cut(s, g);
+    segment_unref(g);
     batch_failed(s);
 }

@@ -17,6 +17,7 @@
 #include "relay/spool/format.h"
 #include "relay/spool/format_text.h"
 #include "relay/spool/segment.h"
+#include "relay/spool/sink.h"
 #include "relay/spool/spool.h"
 #include "relay/spool/files.h"
 
@@ -87,6 +88,8 @@ struct spool {
     struct list segments;
     struct spool_entry *table;
     atomic_bool healthy;
+    atomic_bool away;                        // the second place takes nothing now
+    struct why second_trouble;               // why
     atomic_bool tight;                       // the disk is full: nothing but results is written
     _Atomic uint64_t room_at_ms, free_bytes; // the last look at the disk
     _Atomic uint64_t spent;                  // bytes written since

@@ -9,6 +9,7 @@
 #include "relay/base/id.h"
 #include "relay/base/mem.h"
 #include "relay/spool/inside.h"
+#include "relay/spool/second_inside.h"
 
 struct segment *segment_of(struct spool *s, int fd, char *path, const struct segment_key *key)
 {
@@ -235,6 +236,7 @@ int segment_remove(struct spool *s, struct segment *g)
     if (rc < 0 && errno != ENOENT)
         return -1;
     segment_head_drop(s, g->key.number);
+    second_drop(s, g->key.number);
     pthread_mutex_lock(&s->lock);
     list_remove(&g->link);
     pthread_mutex_unlock(&s->lock);

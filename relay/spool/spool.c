@@ -11,11 +11,13 @@
 #include <string.h>
 #include "relay/base/clock.h"
 #include "relay/base/id.h"
+#include "relay/base/lease.h"
 #include "relay/base/maxima.h"
 #include "relay/base/mem.h"
 #include "relay/base/exit.h"
 #include "relay/base/naming.h"
 #include "relay/spool/inside.h"
+#include "relay/spool/second_inside.h"
 
 // Appends what has come to the queue.
 static void spool_take(struct spool *s, struct item *items)
@@ -50,6 +52,8 @@ static void refuse_stores(struct spool *s)
         }
         *at = *next;
         s->urgent--;
+        if (second_away(s))
+            job->write->why = s->second_trouble;
         job_refuse(s, job);
     }
     s->last = at;
@@ -74,7 +78,7 @@ static void begin_again(struct spool *s)
 
 static bool due(struct spool *s)
 {
-    if (!s->head)
+    if (!s->head || (second_away(s) && !s->stopping))
         return false;
     if (!s->first)
         return clean_wanted(s);
@@ -93,6 +97,8 @@ static int patience(struct spool *s)
         return 0;
     if (!s->head)
         return until(s->begin_at_ms);
+    if (second_away(s))
+        return SPOOL_AWAY_MS;
     if (s->first)
         return until(s->first->due_ms);
     if (s->head->limit)
@@ -109,7 +115,8 @@ static void *spool_thread(void *arg)
         spool_take(s, inbox_wait(s->inbox, patience(s)));
         bool ordinary = reserve_leave(s);
         begin_again(s);
-        if (!s->head || !ordinary)
+        second_look(s);
+        if (!s->head || !ordinary || second_away(s))
             refuse_stores(s);
         if (s->head && due(s))
             batch_write(s);
@@ -192,7 +199,8 @@ int spool_open(struct spool **spool, const struct spool_options *options,
 {
     struct spool *s = spool_new(options);
     *spool = NULL;
-    if (take_directory(s, exit_status, why) < 0 || spool_recover(s, exit_status, why) < 0) {
+    if (take_directory(s, exit_status, why) < 0 || second_prepare(s, exit_status, why) < 0 ||
+        spool_recover(s, exit_status, why) < 0) {
         spool_release(s);
         return -1;
     }
@@ -202,6 +210,10 @@ int spool_open(struct spool **spool, const struct spool_options *options,
     reserve_fill(s);
     begin_again(s);
     HASH_SORT(s->table, spool_older);
+    if (second_attach(s, exit_status, why) < 0) {
+        spool_release(s);
+        return -1;
+    }
     for (struct spool_entry *k = s->table; k; k = k->hh.next)
         if (each)
             each(message_ref(k->message), arg);
@@ -281,7 +293,7 @@ void spool_promise(struct spool *s, struct message *m, uint64_t bytes)
 
 bool spool_healthy(struct spool *s)
 {
-    return atomic_load(&s->healthy);
+    return atomic_load(&s->healthy) && !second_away(s) && lease_held();
 }
 
 void spool_get_state(struct spool *s, struct spool_state *out)

@@ -15,6 +15,7 @@
 #include "relay/message/message.h"
 
 struct spool;
+struct spool_sink;  // relay/spool/sink.h: a second place for all that is written
 struct spool_files; // relay/spool/files.h: the file layer, replaced by tests
 
 struct spool_options {
@@ -28,6 +29,7 @@ struct spool_options {
     // On the spool's thread, before anything is written: what has to be on disk before it; NULL: nothing has.
     void (*before)(void *before_arg);
     void *before_arg;
+    const struct spool_sink *sink; // NULL: 250 means this disk alone
 };
 
 // Locks, recovers, starts the thread. `each` gets a new reference for every message with an open
@@ -75,6 +77,7 @@ void spool_barrier(struct spool *spool, struct item *item, struct inbox *reply);
 // message_twin). Finds the record wherever it has been copied to. Blocking: for libuv's thread pool.
 // -1: damaged (the record is quarantined, scope WHY_MESSAGE 5.3.0) or unreadable now (4.3.0).
 int spool_load(struct spool *spool, struct message *m, struct why *why);
+bool spool_has(struct spool *spool, uint64_t id); // it is open; any thread
 // A new message read from disk by its id: envelope (recipients as last written), header, body unless
 // large. NULL with why: no such message, damaged, unreadable. Blocking.
 struct message *spool_find(struct spool *spool, uint64_t id, struct why *why);

@@ -163,3 +163,11 @@ struct message *table_standing(struct spool *s, uint64_t id, struct segment_stan
     pthread_mutex_unlock(&s->lock);
     return m;
 }
+
+bool spool_has(struct spool *s, uint64_t id)
+{
+    pthread_mutex_lock(&s->lock);
+    bool there = table_find(s, id) != NULL;
+    pthread_mutex_unlock(&s->lock);
+    return there;
+}

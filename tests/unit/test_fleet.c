@@ -21,7 +21,10 @@ static struct why why;
 
 static int parse(const char *uri, struct target *out)
 {
-    const struct cfg_fleet fleet = {(char *)uri, (char *)"node-1", (char *)"", (char *)"/ca.pem"};
+    const struct cfg_fleet fleet = {.database = (char *)uri,
+                                    .name = (char *)"node-1",
+                                    .password_file = (char *)"",
+                                    .ca_file = (char *)"/ca.pem"};
     return target_parse(&fleet, "test", out, &why);
 }
 

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: ISC
+// A node's lease, which lets it act (relay/base/lease.h): taken before anything of the spool is looked at, and renewed on
+// a connection of its own by a thread of its own, so that neither a slow journal nor a dead standby ends it. It counts
+// from before the statement was sent, by clock_boot_ms().
+//
+// Another thread waits for nothing but its end. The process ends there: all its sockets are closed at that moment, and
+// what it had promised is on its disk and in the journal.
+#ifndef RELAY_FLEET_HOLDER_H
+#define RELAY_FLEET_HOLDER_H
+
+#include "relay/fleet/target.h"
+
+#define HOLDER_TEXT 33 // bytes of a log's name
+#define HOLDER_WAIT_MS                                                                             \
+    60000 // how long a start waits for the database; and twice the lease of whoever has it
+
+struct holder;
+struct holder_options {
+    const struct target *target; // outlives it
+    unsigned node;
+    uint64_t ms;           // of the lease
+    char log[HOLDER_TEXT]; // of this spool, as its marker says; "": it has none
+    char fresh
+        [HOLDER_TEXT]; // what it is called where the lease was another's since, or there is no marker
+    // The lease ends, or is another's: does not return. On any thread.
+    void (*lost)(const char *words);
+};
+
+// Waits for a lease that another holds until it is not renewed any more. NULL with why.
+struct holder *holder_take(const struct holder_options *options, struct why *why);
+int64_t holder_epoch(const struct holder *holder);
+// One of the two names. `fresh`, although there is a marker: what this disk has was taken over.
+const char *holder_log(const struct holder *holder);
+// Gives the lease back where it is still held, and ends the threads. Accepts NULL.
+void holder_close(struct holder *holder);
+
+#endif
