@@ -181,6 +181,7 @@ def test_case_606_a_commit_whose_wait_is_cut_short_is_looked_for(lab):
     database.sql("SELECT pg_reload_conf()")
     relay.start()
     relay.send(f"a@{DOMAIN}")
+    until(lambda: database.fleet("SELECT 1 FROM waxwing.segment WHERE number < 0"), "nothing else to be written")
     standby.kill()
     client = relay.client()
     client.envelope("app@example.org", [f"b@{DOMAIN}"])
