@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <gnutls/gnutls.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -307,6 +308,14 @@ static bool ehlo(struct session *s)
     return true;
 }
 
+// Until what the peer sends behind a message is there, if it sends anything.
+static void let_more_come(const struct session *s)
+{
+    struct pollfd more = {.fd = s->fd, .events = POLLIN};
+    if (s->n || poll(&more, 1, WAIT_US / 1000) > 0)
+        usleep(WAIT_US / 20);
+}
+
 static bool take_message(struct session *s, const char *step)
 {
     int code;
@@ -321,7 +330,7 @@ static bool take_message(struct session *s, const char *step)
     if (s->now.nrcpts || !s->mx->nests)
         clear(s);
     if (s->mx->slow)
-        usleep(WAIT_US);
+        let_more_come(s);
     return answer(s, "none", reply, &code);
 }
 

@@ -17,6 +17,8 @@
 #define FULL   PLAIN "\nENHANCEDSTATUSCODES"
 #define CHUNKS FULL "\nCHUNKING"
 
+#define SWEPT_MS 400 // how long an answer is awaited where many are missing
+
 static struct story s;
 static struct mx *mx;
 static struct flight f;
@@ -469,6 +471,7 @@ static void sweep(const char *delivery, const char *extensions, const char *faul
 {
     for (unsigned at = 1; at <= 16; at++) {
         stage(delivery, extensions);
+        s.config->delivery.command = s.config->delivery.data = SWEPT_MS;
         earn();
         earn();
         mx_slow(mx);
@@ -506,7 +509,7 @@ static void case_461_an_answer_too_many_anywhere(void **state)
     sweep_all("250 2.1.5 ok");
 }
 
-static void case_462_an_answer_missing_anywhere(void **state)
+static void case_462_an_answer_missing_wherever(void **state)
 {
     (void)state;
     sweep_all(NULL);
@@ -565,13 +568,15 @@ int main(int argc, char **argv)
         cmocka_unit_test(case_459_mailmax_is_obeyed),
         cmocka_unit_test(case_460_whose_answers_went_astray_is_known_to_all_workers_for_a_month),
         cmocka_unit_test(case_461_an_answer_too_many_anywhere),
-        cmocka_unit_test(case_462_an_answer_missing_anywhere),
+        cmocka_unit_test(case_462_an_answer_missing_wherever),
         cmocka_unit_test(case_463_421_anywhere),
         cmocka_unit_test(case_464_a_connection_that_ends_anywhere),
         cmocka_unit_test(case_465_an_answer_in_pieces_anywhere),
         cmocka_unit_test(case_466_a_refusal_anywhere_is_nobody_elses),
     };
-    if (argc > 1)
+    if (argc > 1 && argv[1][0] == '!')
+        cmocka_set_skip_filter(argv[1] + 1);
+    else if (argc > 1)
         cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
