@@ -14,8 +14,8 @@
 struct history {
     uv_timer_t timer;
     const struct counters *counters;
-    uint64_t delivered, deferred, failed; // at the last look
-    int64_t delivered_ms;                 // the look that last saw a delivery
+    uint64_t accepted, refused, delivered, deferred, failed; // at the last look
+    int64_t delivered_ms;                                    // the look that last saw a delivery
     struct history_minute at[HISTORY_MINUTES];
     size_t n; // looks so far; the next stands at n modulo the size
 };
@@ -32,6 +32,8 @@ static void history_on_minute(uv_timer_t *timer)
     struct history *h = timer->data;
     const struct counters *c = h->counters;
     h->at[h->n++ % HISTORY_MINUTES] = (struct history_minute){
+        .accepted = since(c->accepted, &h->accepted),
+        .refused = since(c->refused, &h->refused),
         .delivered = since(c->delivered, &h->delivered),
         .deferred = since(c->deferred, &h->deferred),
         .failed = since(c->failed + c->expired, &h->failed),
@@ -72,12 +74,16 @@ size_t history_minutes(const struct history *h, struct history_minute out[static
 struct history_recent history_recent(const struct history *h, size_t minutes)
 {
     const struct counters *c = h->counters;
-    struct history_recent r = {.delivered = c->delivered - h->delivered, // the minute that runs
+    struct history_recent r = {.accepted = c->accepted - h->accepted, // the minute that runs
+                               .refused = c->refused - h->refused,
+                               .delivered = c->delivered - h->delivered,
                                .deferred = c->deferred - h->deferred,
                                .failed = c->failed + c->expired - h->failed};
     r.delivered_ms = r.delivered ? clock_ms() : h->delivered_ms;
     for (size_t i = 1; i <= minutes && i <= h->n && i <= HISTORY_MINUTES; i++) {
         const struct history_minute *m = &h->at[(h->n - i) % HISTORY_MINUTES];
+        r.accepted += m->accepted;
+        r.refused += m->refused;
         r.delivered += m->delivered;
         r.deferred += m->deferred;
         r.failed += m->failed;

@@ -11,7 +11,8 @@
 #define HISTORY_MINUTES 1440
 
 struct history_minute {
-    uint32_t delivered, deferred, failed;
+    uint32_t accepted, refused;           // at submission: messages, replies
+    uint32_t delivered, deferred, failed; // recipients
 };
 
 struct history;
@@ -22,7 +23,7 @@ size_t history_minutes(const struct history *history,
                        struct history_minute out[static HISTORY_MINUTES]);
 // What happened in the last `minutes`, at most HISTORY_MINUTES, and when something was delivered last, to a minute; 0: never.
 struct history_recent {
-    uint64_t delivered, deferred, failed;
+    uint64_t accepted, refused, delivered, deferred, failed;
     int64_t delivered_ms;
 };
 struct history_recent history_recent(const struct history *history, size_t minutes);

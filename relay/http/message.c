@@ -114,7 +114,7 @@ static void message_render(struct gather *g, struct buf *out)
     if (json_array_size(rows)) {
         head(g, out, json_array_get(rows, 0), json_array_size(rows));
         buf_adds(out, "<h2>Recipients that wait</h2>\n");
-        views_queue_rows(g, out, rows);
+        views_queue_recipients(g, out, rows);
     } else {
         g->status = 404;
         buf_adds(out,

@@ -5,8 +5,9 @@
 #include "relay/http/views.h"
 #include "relay/log/log.h"
 
-#define REFRESH_S 60
-#define ALARMS    5 // the newest
+#define REFRESH_S        60
+#define ALARMS           5 // the newest
+#define TAKEN_IN_MINUTES 60
 
 static uint64_t waiting_of(const json_t *states, const char *state)
 {
@@ -38,6 +39,19 @@ static void queue_cards(const struct gather *g, struct buf *out)
         card(out, words[i][1], waiting_of(states, words[i][0]),
              html_integer(json_object_get(states, words[i][0]), "oldest"), g->now_ms / 1000);
     buf_adds(out, "</dl>\n");
+}
+
+// What programs hand in: where that has ended, no delivery says so.
+static void taken_in(const struct gather *g, struct buf *out)
+{
+    if (!g->relay->history)
+        return;
+    struct history_recent r = history_recent(g->relay->history, TAKEN_IN_MINUTES);
+    buf_adds(out, "<p>Handed in within the last hour: ");
+    html_number(out, r.accepted);
+    buf_adds(out, r.accepted == 1 ? " message accepted, " : " messages accepted, ");
+    html_number(out, r.refused);
+    buf_adds(out, r.refused == 1 ? " refusal.</p>\n" : " refusals.</p>\n");
 }
 
 static void plot(const struct gather *g, struct buf *out)
@@ -130,6 +144,7 @@ static void overview_render(struct gather *g, struct buf *out)
         return;
     views_verdict(g, out, g->answers[1]);
     queue_cards(g, out);
+    taken_in(g, out);
     alarms(g, out);
     views_trouble(g, out, g->answers[1], VIEWS_TROUBLE);
     plot(g, out);

@@ -70,50 +70,79 @@ void views_address(struct buf *out, const struct gather *g, const char *text)
     }
 }
 
+static void queue_standing(const struct gather *g, struct buf *out, struct html_table *t,
+                           const json_t *row)
+{
+    html_cell(t);
+    buf_addf(out, "<span class=\"tag%s\">%s</span>",
+             strcmp(html_string(row, "state"), "held") == 0 ? " wait" : "",
+             html_string(row, "state"));
+    if (html_string(row, "next_hop")[0]) {
+        buf_adds(out, "<small>to ");
+        html_text(out, html_string(row, "next_hop"));
+        buf_adds(out, "</small>");
+    }
+    html_cell(t);
+    html_number(out, (uint64_t)html_integer(row, "attempts"));
+    html_cell(t);
+    html_due(out, html_integer(row, "next"), g->now_ms / 1000);
+    html_cell_text(t, html_string(row, "reason"));
+    queue_cause(out, row);
+    html_row_end(t);
+}
+
+// Whose it is, where rows are of several messages.
+static void queue_message(const struct gather *g, struct buf *out, struct html_table *t,
+                          const json_t *row)
+{
+    html_cell(t);
+    html_link(out, "message", html_string(row, "id"));
+    html_cell(t);
+    html_when(out, html_integer(row, "created"), g->now_ms / 1000);
+    html_cell(t);
+    views_address(out, g, html_string(row, "to"));
+    buf_adds(out, "<small>from ");
+    views_address(out, g, html_string(row, "from"));
+    buf_adds(out, "</small>");
+}
+
+static void queue_more(struct buf *out, const json_t *rows)
+{
+    if (json_array_size(rows) > VIEWS_ROWS)
+        buf_addf(out,
+                 "<p class=\"more\">The first %d recipients; <code>waxwing queue list</code> "
+                 "shows all.</p>\n",
+                 VIEWS_ROWS);
+}
+
 void views_queue_rows(const struct gather *g, struct buf *out, const json_t *rows)
 {
     static const char *const columns[] = {"Message", "Accepted", "To",     "State",
                                           "#Tries",  "Next try", "Reason", NULL};
     struct html_table t;
-    size_t i;
-    const json_t *row;
     html_table_begin(&t, out, NULL, columns);
-    json_array_foreach (rows, i, row) {
-        if (i == VIEWS_ROWS)
-            break;
+    for (size_t i = 0; i < json_array_size(rows) && i < VIEWS_ROWS; i++) {
         html_row(&t, NULL);
-        html_cell(&t);
-        html_link(out, "message", html_string(row, "id"));
-        html_cell(&t);
-        html_when(out, html_integer(row, "created"), g->now_ms / 1000);
-        html_cell(&t);
-        views_address(out, g, html_string(row, "to"));
-        buf_adds(out, "<small>from ");
-        views_address(out, g, html_string(row, "from"));
-        buf_adds(out, "</small>");
-        html_cell(&t);
-        buf_addf(out, "<span class=\"tag%s\">%s</span>",
-                 strcmp(html_string(row, "state"), "held") == 0 ? " wait" : "",
-                 html_string(row, "state"));
-        if (html_string(row, "next_hop")[0]) {
-            buf_adds(out, "<small>to ");
-            html_text(out, html_string(row, "next_hop"));
-            buf_adds(out, "</small>");
-        }
-        html_cell(&t);
-        html_number(out, (uint64_t)html_integer(row, "attempts"));
-        html_cell(&t);
-        html_due(out, html_integer(row, "next"), g->now_ms / 1000);
-        html_cell_text(&t, html_string(row, "reason"));
-        queue_cause(out, row);
-        html_row_end(&t);
+        queue_message(g, out, &t, json_array_get(rows, i));
+        queue_standing(g, out, &t, json_array_get(rows, i));
     }
     html_table_end(&t);
-    if (i == VIEWS_ROWS && json_array_size(rows) > VIEWS_ROWS)
-        buf_addf(out,
-                 "<p class=\"more\">The first %d recipients; <code>waxwing queue list</code> "
-                 "shows all.</p>\n",
-                 VIEWS_ROWS);
+    queue_more(out, rows);
+}
+
+void views_queue_recipients(const struct gather *g, struct buf *out, const json_t *rows)
+{
+    static const char *const columns[] = {"To", "State", "#Tries", "Next try", "Reason", NULL};
+    struct html_table t;
+    html_table_begin(&t, out, NULL, columns);
+    for (size_t i = 0; i < json_array_size(rows) && i < VIEWS_ROWS; i++) {
+        html_row(&t, NULL);
+        html_cell(&t);
+        views_address(out, g, html_string(json_array_get(rows, i), "to"));
+        queue_standing(g, out, &t, json_array_get(rows, i));
+    }
+    html_table_end(&t);
+    queue_more(out, rows);
 }
 
 static void queue_render(struct gather *g, struct buf *out)

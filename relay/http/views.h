@@ -37,6 +37,8 @@ bool views_is_failing(const json_t *recent);
 void views_trouble(const struct gather *g, struct buf *out, const json_t *summary, size_t most);
 // Rows of queue-list as a table; VIEWS_ROWS at the most.
 void views_queue_rows(const struct gather *g, struct buf *out, const json_t *rows);
+// The same of one message: without what its head says.
+void views_queue_recipients(const struct gather *g, struct buf *out, const json_t *rows);
 // An envelope address, masked where the log's are.
 void views_address(struct buf *out, const struct gather *g, const char *text);
 // The question for the newest failures, and what one meant for the delivery.

@@ -211,6 +211,7 @@ def test_case_431_the_page_of_a_message_has_the_recipients_of_every_worker(lab):
     text = page("/message/" + id)[1]
     assert all("a@" + name in text for name in names)
     assert all("a@" + name in page("/queue")[1] for name in names)
+    assert f'href="/message/{id}"' not in text and f'href="/message/{id}"' in page("/queue")[1]  # its head names it
 
 
 def test_case_432_the_first_page_says_whose_it_is_to_mend_and_since_when(lab):
@@ -221,6 +222,10 @@ def test_case_432_the_first_page_says_whose_it_is_to_mend_and_since_when(lab):
     relay.send("a@good.test")
     relay.wait("delivered")
     assert "The last delivery was just now" in page("/")[1]
+    assert "1 message accepted, 0 refusals" in page("/")[1]
+    with relay.client() as client:
+        assert client.cmd("MAIL FROM:<stranger@else.test>").code // 100 == 5
+    assert "1 message accepted, 1 refusal." in page("/")[1]
     lab.mx("mx.grey.test", domains="grey.test").on("rcpt", "451 4.7.1 <b>Greylisted</b>")
     lab.mx("mx.plain.test", domains="plain.test", tls=None)
     lab.names.error("broken.test", "MX", "SERVFAIL")
