@@ -203,6 +203,8 @@ static void need_tlsa(const struct policy_input *in, struct demand *d)
     struct why why;
     why_say(&why, DANE_MISSING, in->host ? in->host : "an address");
     why_host(&why, in->host);
+    if (d->source == SOURCE_RULE)
+        why.act = ACT_US; // nobody else asks for it
     policy_refuse(d, &why);
 }
 

@@ -10,5 +10,7 @@ const char *
 advice_actor(const json_t *row); // "the postmaster of the receiving host"; "" where nobody is known
 const char *advice_phrase(const json_t *row); // "for the postmaster of the receiving host"; ""
 const char *advice_text(const json_t *row);   // "" where there is none
+// What the reason means; "" where the advice, by what a reply says, says it already.
+const char *advice_means(const json_t *row);
 
 #endif

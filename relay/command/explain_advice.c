@@ -33,6 +33,8 @@ static void tell_advice(struct told *told, const json_t *row)
         fputs("\n  Who can mend it, and what to do\n", told->out);
     told->at[told->n++] = row;
     paragraph(told->out, 4, "%s: %s", why, actor[0] ? actor : "not known");
+    if (advice_means(row)[0])
+        paragraph(told->out, 6, "%s", advice_means(row));
     paragraph(told->out, 6, "%s", advice_text(row));
 }
 

@@ -183,7 +183,9 @@ static void print_records(const json_t *records, FILE *out)
     json_array_foreach (records, i, r) {
         fprintf(out, "    %-5s %-44s %s", json_word(r, "type"), json_word(r, "name"),
                 json_word(r, "outcome"));
-        fprintf(out, " %s, ttl %lld\n", json_word(r, "dnssec"), json_number_of(r, "ttl"));
+        bool same = strcmp(json_word(r, "dnssec"), json_word(r, "outcome")) == 0; // "failed"
+        fprintf(out, "%s%s, ttl %lld\n", same ? "" : " ", same ? "" : json_word(r, "dnssec"),
+                json_number_of(r, "ttl"));
         if (json_word(r, "canonical")[0])
             paragraph(out, 10, "is an alias of %s", json_word(r, "canonical"));
         if (json_word(r, "reason")[0])
@@ -258,10 +260,10 @@ static void print_policies(const json_t *e, FILE *out)
 void explain_print(const json_t *e, FILE *out)
 {
     explain_print_headline(e, out);
-    explain_print_advice(e, out);
     if (json_word(e, "dns")[0])
         paragraph(out, 2, "ALARM: DNSSEC validation does not work here: %s", json_word(e, "dns"));
     print_way(e, out);
+    explain_print_advice(e, out);
     size_t i;
     const json_t *host;
     json_array_foreach (json_object_get(e, "mx"), i, host)

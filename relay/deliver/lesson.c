@@ -27,6 +27,32 @@ void deliver_lesson_reached(struct deliver *d)
         ++*d->order.nreached;
 }
 
+// What was refused, for whoever tells it.
+static enum smtp_stage stage_of(enum deliver_state state)
+{
+    switch (state) {
+    case DELIVER_GREETING:
+        return STAGE_GREETING;
+    case DELIVER_AUTH:
+        return STAGE_AUTH;
+    case DELIVER_MAIL:
+    case DELIVER_EARLY:
+    case DELIVER_SAID:
+        return STAGE_MAIL;
+    case DELIVER_RCPT:
+        return STAGE_RCPT;
+    case DELIVER_DATA:
+        return STAGE_DATA;
+    case DELIVER_PREFIX:
+        return STAGE_BDAT;
+    case DELIVER_BODY:
+    case DELIVER_FINAL:
+        return STAGE_FINAL;
+    default:
+        return STAGE_EHLO;
+    }
+}
+
 void deliver_lesson(struct deliver *d)
 {
     const struct smtp_reply *reply = &d->link.c->reply;
@@ -39,7 +65,7 @@ void deliver_lesson(struct deliver *d)
     struct deliver_met *met = &d->met;
     met->sign = about_connections(d, &meaning) ? DELIVER_CROWD : DELIVER_FAST;
     met->vague = !meaning.throttle;
-    outcome_reply(&met->why, STAGE_EHLO, reply, d->link.c->host);
+    outcome_reply(&met->why, stage_of(d->state), reply, d->link.c->host);
 }
 
 void deliver_lesson_late(struct deliver *d, const struct why *why)

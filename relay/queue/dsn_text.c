@@ -6,9 +6,10 @@
 #include <string.h>
 #include "relay/base/clock.h"
 #include "relay/base/reasons.h"
-#include "relay/smtp/reply_class.h"
+#include "relay/smtp/reply_remedy.h"
 
-#define LINE 76
+#define LINE     76
+#define OWN_NAME 320 // bytes of an address
 
 void dsn_fold(struct buf *out, const char *text, size_t column, const char *indent)
 {
@@ -39,64 +40,50 @@ void dsn_fold(struct buf *out, const char *text, size_t column, const char *inde
     }
 }
 
-static const struct {
-    const char *status; // what follows the class, or its beginning
-    const char *advice;
-} advices[] = {
-    {".1.1", "Please check the address for typing mistakes."},
-    {".1.2", "Please check the part of the address behind the @: there is no such mail domain."},
-    {".1.10", "This domain accepts no mail at all."},
-    {".1.", "Please check the address."},
-    {".2.2", "The mailbox is full. Please reach the recipient in another way, or try again later."},
-    {".2.", "The mailbox cannot take mail at present. Please reach the recipient in another way."},
-    {".3.4", "The message is too large for its destination. A link or smaller attachments may do."},
-    {".6.7",
-     "The receiving system cannot handle international addresses or headers. Another address\n"
-     "of the recipient may work."},
-    {".6.",
-     "The receiving system cannot handle the form of this message. Sending it as plain text\n"
-     "or with other attachments may work."},
-    {".7.10",
-     "The message may only travel over protected connections, and the receiving system offers\n"
-     "none. Its postmaster can mend that."},
-    {".7.30",
-     "The message may only travel over protected connections, and the receiving system does\n"
-     "not promise that. Its postmaster can mend that."},
-    {".7.",
-     "The receiving system turned the message down as a matter of its policy. Its postmaster\n"
-     "can tell more."},
-};
-
 // What stood in the way when TLS failed, and whose postmaster can mend it.
 static const struct {
     const char *asker; // struct why
     const char *advice;
 } tls_advices[] = {
-    {"mta-sts",
-     "as the receiving\ndomain asks (MTA-STS). Its postmaster can mend that; please tell him in "
-     "another way."},
-    {"dane",
-     "as the receiving\ndomain asks (DANE). Its postmaster can mend that; please tell him in "
-     "another way."},
-    {"dane-unusable",
-     "as the receiving\ndomain asks (DANE). Its postmaster can mend that; please tell him "
-     "in another way."},
-    {"memory",
-     "as it was for earlier\nmail to this domain. The receiving postmaster knows whether that is "
-     "meant; yours, at %s,\ncan let the message go."},
-    {"rule", "as a rule of this\nrelay demands for this domain. Your postmaster, at %s,\ncan tell "
-             "more."},
-    {"exception",
-     "as a rule of this\nrelay demands for this domain. Your postmaster, at %s,\ncan tell "
-     "more."},
-    {"requiretls",
-     "as the message\nitself asks (REQUIRETLS). The receiving postmaster can mend that."},
+    {"mta-sts", "as the receiving domain asks (MTA-STS). Its postmaster can mend that; please tell "
+                "him in another way."},
+    {"dane", "as the receiving domain asks (DANE). Its postmaster can mend that; please tell him "
+             "in another way."},
+    {"dane-unusable", "as the receiving domain asks (DANE). Its postmaster can mend that; please "
+                      "tell him in another way."},
+    {"memory", "as it was for earlier mail to this domain. The receiving postmaster knows whether "
+               "that is meant; yours, at %s, can let the message go."},
+    {"rule", "as a rule of this relay demands for this domain. The receiving postmaster can mend "
+             "what failed; yours, at %s, can change the rule."},
+    {"exception", "as a rule of this relay demands for this domain. The receiving postmaster can "
+                  "mend what failed; yours, at %s, can change the rule."},
+    {"requiretls", "as the message itself asks (REQUIRETLS). The receiving postmaster can mend "
+                   "that; or send it once more without REQUIRETLS."},
     {"default",
-     "as this relay\ndemands for all mail; the receiving domain itself asks for nothing. Your "
-     "postmaster, at\n%s, can make an exception for it."},
+     "as this relay demands for all mail; the receiving domain itself asks for nothing. The "
+     "receiving postmaster can mend what failed; yours, at %s, can make an exception for it."},
 };
 
-static void lines(struct buf *out, const char *text);
+// Whoever runs this relay, as his users reach him.
+static void own_postmaster(const struct dsn *dsn, char out[static OWN_NAME])
+{
+    const struct config *config = dsn->config;
+    if (config->postmaster && config->postmaster[0])
+        snprintf(out, OWN_NAME, "%s", config->postmaster);
+    else
+        snprintf(out, OWN_NAME, "postmaster@%s", config->hostname);
+}
+
+static void paragraph_of(struct buf *out, const char *text)
+{
+    dsn_fold(out, text, 0, "");
+    buf_adds(out, "\r\n");
+}
+
+static const char *remedy(const struct why *why)
+{
+    return reply_advice(why->reason, reply_meaning_of(why).class);
+}
 
 static void tls_advice(const struct dsn *dsn, const struct dsn_row *row, struct buf *out)
 {
@@ -105,41 +92,56 @@ static void tls_advice(const struct dsn *dsn, const struct dsn_row *row, struct 
         if (strcmp(tls_advices[i].asker, asker) == 0)
             more = tls_advices[i].advice;
     if (!more && row->why->tls == WHY_DNSSEC_INVALID)
-        more = "since the\nDNS records of the receiving domain are not valid (DNSSEC). Its "
-               "postmaster can mend "
-               "that.";
+        more = "since the DNS records of the receiving domain are not valid (DNSSEC). Its "
+               "postmaster can mend that.";
     if (!more)
-        more = "as is\ndemanded. Your postmaster, at %s, can tell by whom.";
-    char own[320], text[800];
-    const struct config *config = dsn->config;
-    if (config->postmaster && config->postmaster[0])
-        snprintf(own, sizeof own, "%s", config->postmaster);
-    else
-        snprintf(own, sizeof own, "postmaster@%s", config->hostname);
+        more = "as is demanded. Your postmaster, at %s, can tell by whom.";
+    char own[OWN_NAME], text[800];
+    own_postmaster(dsn, own);
     const char *hole = strstr(more, "%s");
     snprintf(text, sizeof text,
              "The message was not sent%s, because the connection could not be protected %.*s%s%s",
              dsn->kind == DSN_DELAYED ? " so far" : "",
              hole ? (int)(hole - more) : (int)strlen(more), more, hole ? own : "",
              hole ? hole + 2 : "");
-    lines(out, text);
+    paragraph_of(out, text);
 }
 
+static bool is_ours(const struct why *why)
+{
+    return why->act == ACT_US || why->act == ACT_NETWORK;
+}
+
+static void own_advice(const struct dsn *dsn, const struct dsn_row *row, struct buf *out)
+{
+    char own[OWN_NAME], text[1000];
+    own_postmaster(dsn, own);
+    snprintf(text, sizeof text,
+             "Your postmaster, at %s, can mend that: please forward this report to him. For him: "
+             "%s",
+             own, remedy(row->why));
+    paragraph_of(out, text);
+}
+
+// What the sender can do; those whose fault it is read the same report.
 static const char *dsn_text_advice(const struct dsn_row *row)
 {
+    const struct why *why = row->why;
     if (row->returned)
         return "It was the operator of this relay who took the message out of the queue and "
-               "returned "
-               "it:\n"
-               "no receiving system refused it. The postmaster of this relay can tell why.";
+               "returned it: no receiving system refused it. The postmaster of this relay can "
+               "tell why.";
     if (row->expired)
         return "The receiving system could not be reached, or did not take the message, for too "
-               "long.\n"
-               "Please send it again, or reach the recipient in another way.";
-    for (size_t i = 0; i < sizeof advices / sizeof *advices; i++)
-        if (strncmp(row->why->status + 1, advices[i].status, strlen(advices[i].status)) == 0)
-            return advices[i].advice;
-    return "If the reason does not say what to do, please forward this report to your postmaster.";
+               "long. Please send it again, or reach the recipient in another way.";
+    if (why->act == ACT_SENDER || reply_meaning_of(why).class == REPLY_MAILBOX_FULL)
+        return remedy(why);
+    if (why->act == ACT_NONE)
+        return "If the reason does not say what to do, please forward this report to your "
+               "postmaster.";
+    return why->act == ACT_HEALS ? "Please send it again later."
+                                 : "Only the receiving side can mend that: please reach the "
+                                   "recipient in another way, and show him this report.";
 }
 
 static void lines(struct buf *out, const char *text)
@@ -168,6 +170,24 @@ static void relayed_text(const struct dsn_row *row, struct buf *out)
     buf_adds(out, "\r\n");
 }
 
+// What it is called, what that means where the kind of a reply does not say it, and who can mend it.
+static void row_reason(const struct dsn *dsn, const struct why *why, struct buf *out)
+{
+    const struct reason_row *reason = reason_row(why->reason);
+    char own[OWN_NAME];
+    own_postmaster(dsn, own);
+    if (reason->means[0] && remedy(why) == reason->advice) {
+        buf_adds(out, "    That means: ");
+        dsn_fold(out, reason->means, 16, "    ");
+        buf_adds(out, "\r\n");
+    }
+    if (why->reason != REASON_NONE)
+        buf_addf(out, "    Reason: %s. Who can mend it: %s%s%s.\r\n", reason->name,
+                 act_text(why->act), is_ours(why) ? ", at " : "", is_ours(why) ? own : "");
+    buf_addf(out, "    (kind of failure: %s)\r\n\r\n",
+             reply_class_word(reply_meaning_of(why).class));
+}
+
 static void row_text(const struct dsn *dsn, const struct dsn_row *row, struct buf *out)
 {
     buf_addf(out, "<%s>\r\n", row->recipient->address);
@@ -185,19 +205,16 @@ static void row_text(const struct dsn *dsn, const struct dsn_row *row, struct bu
         dsn_fold(out, dsn_reply(row), 13, "    ");
         buf_adds(out, "\r\n");
     }
-    if (row->why->reason != REASON_NONE)
-        buf_addf(out, "    Reason: %s. Who can mend it: %s.\r\n",
-                 reason_row(row->why->reason)->name, act_text(row->why->act));
-    buf_addf(out, "    (kind of failure: %s)\r\n",
-             reply_class_word(reply_meaning_of(row->why).class));
-    buf_adds(out, "\r\n");
+    row_reason(dsn, row->why, out);
     bool tls = row->why->tls != WHY_TLS_NONE;
-    if (dsn->postmaster || (dsn->kind != DSN_FAILED && !tls))
+    if (dsn->postmaster || (dsn->kind != DSN_FAILED && !tls && !is_ours(row->why)))
         return;
     if (tls)
         tls_advice(dsn, row, out);
+    else if (is_ours(row->why) && !row->returned)
+        own_advice(dsn, row, out);
     else
-        lines(out, dsn_text_advice(row));
+        paragraph_of(out, dsn_text_advice(row));
     buf_adds(out, "\r\n");
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "relay/deliver/refusal.h"
 #include "relay/recent/recents.h"
+#include "relay/smtp/reply_class.h"
 
 static const struct route_host *met_host(const struct route *route, const char *name)
 {
@@ -28,15 +29,26 @@ static struct recents_attempt met_attempt(const struct delivery *d, const struct
     };
 }
 
+// What a reply to RCPT says of all mail from here, whoever it is for.
+static bool is_of_all(enum reply_class class)
+{
+    return class == REPLY_REPUTATION || class == REPLY_AUTH || class == REPLY_LOGIN ||
+           class == REPLY_RELAY || class == REPLY_TLS || class == REPLY_RATE ||
+           class == REPLY_CONTENT || class == REPLY_LOOP || class == REPLY_SYSTEM;
+}
+
 // A recipient that does not exist says nothing of the way to its domain.
 static bool met_is_personal(const struct delivery_rcpt *r)
 {
     return r->standing == STANDING_REFUSED && r->why && r->why->scope == WHY_RECIPIENT &&
-           why_permanent(r->why);
+           why_permanent(r->why) && !is_of_all(reply_meaning_of(r->why).class);
 }
 
+// A message that was found damaged here, or was returned by an operator, says nothing of it either.
 static bool met_tells(const struct delivery_rcpt *r)
 {
+    if (r->why && r->why->scope == WHY_MESSAGE && !r->attempt)
+        return false;
     return r->standing == STANDING_REFUSED && r->why && !met_is_personal(r) &&
            !(r->attempt && r->attempt->noted);
 }

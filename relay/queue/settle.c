@@ -81,6 +81,8 @@ static void log_outcome(const struct settling *s, const struct delivery_rcpt *r,
     }
     int64_t age = s->now - s->d->message->env.created_ms; // a clock may have been set back
     log_seconds(&line, "delay", age > 0 ? age : 0);
+    if (strcmp(event, "deferred") == 0 && s->d->next_ms > s->now && s->d->next_ms != INT64_MAX)
+        log_seconds(&line, "next", s->d->next_ms - s->now);
     log_end(&line);
 }
 

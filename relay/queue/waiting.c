@@ -12,17 +12,24 @@ static bool was_tried(const struct delivery *d)
     return d->reason || d->attempts;
 }
 
+// What is ready goes when its turn comes, or its site takes mail again: there is no time for that.
+static int64_t waiting_next(const struct delivery *d)
+{
+    return d->place == QUEUE_WAITING ? d->next_ms : INT64_MAX;
+}
+
 static void waiting_add(const struct delivery *d, struct queue_waiting *out)
 {
+    int64_t next = waiting_next(d);
     out->messages++;
     out->recipients += d->nrcpts;
     if (d->message->env.created_ms < out->since_ms)
         out->since_ms = d->message->env.created_ms;
-    if (!d->reason && d->next_ms < out->next_ms && !out->reason[0])
-        out->next_ms = d->next_ms;
-    if (!d->reason || (out->reason[0] && d->next_ms >= out->next_ms))
+    if (!d->reason && next < out->next_ms && !out->reason[0])
+        out->next_ms = next;
+    if (!d->reason || (out->reason[0] && next >= out->next_ms))
         return;
-    out->next_ms = d->next_ms;
+    out->next_ms = next;
     out->why = d->why;
     out->act = d->act;
     out->class = d->class;

@@ -9,7 +9,7 @@ struct queue_waiting {
     size_t messages, recipients; // tried at least once, and still here
     size_t fresh;                // recipients that were not tried yet
     int64_t since_ms; // wall clock: when the oldest of those tried was accepted; INT64_MAX: none
-    int64_t next_ms;  // wall clock: when the first of them is tried again; INT64_MAX: none, or held
+    int64_t next_ms;  // wall clock: when the first of them is tried again; INT64_MAX: none is timed
     char reason[640]; // of that one; "" where none is known (any more, after a restart)
     unsigned short why;  // enum reason of it
     unsigned char act;   // enum act

@@ -19,15 +19,16 @@ static const struct {
                                           "postmaster can make room in the mailbox."},
     [REPLY_MAILBOX_BUSY] = {ACT_HEALS, "Nothing: the mailbox gets more mail at once than its host "
                                        "lets it, and the relay tries again."},
-    [REPLY_POLICY] = {ACT_SENDER, "A rule of the receiver stops it. Its reply may say which; its "
-                                  "postmaster can, shown that reply."},
+    [REPLY_POLICY] = {ACT_SENDER, "A rule of the receiver stops it. The reply may say which; the "
+                                  "receiving postmaster can, when he is shown the reply."},
     [REPLY_REPUTATION] = {ACT_US, "Look where the reply points, and ask there for this relay's "
                                   "address or domain to be taken off; waxwing audit DOMAIN of the "
                                   "sender shows what else receivers mind."},
-    [REPLY_CONTENT] = {ACT_SENDER, "Its filter minds something in the message: change that, or ask "
-                                   "its postmaster, shown the reply."},
-    [REPLY_AUTH] = {ACT_US, "waxwing audit DOMAIN of the sender: SPF, DKIM, DMARC and the reverse "
-                            "name as receivers see them, with the records to publish."},
+    [REPLY_CONTENT] = {ACT_SENDER, "The receiver's filter minds something in the message: change "
+                                   "that, or ask its postmaster and show him the reply."},
+    [REPLY_AUTH] = {ACT_US,
+                    "waxwing audit DOMAIN, with the domain of the sender, shows SPF, DKIM, DMARC "
+                    "and the reverse name as receivers see them, with the records to publish."},
     [REPLY_LOGIN] = {ACT_US, "The host wants a login, or refuses the one it got: check auth of the "
                              "next hop in delivery.destinations or senders."},
     [REPLY_RELAY] = {ACT_RECEIVER, "The host does not take mail for this domain, although the "
