@@ -107,7 +107,7 @@ static void tls_advice(const struct dsn *dsn, const struct dsn_row *row, struct 
     paragraph_of(out, text);
 }
 
-static bool is_ours(const struct why *why)
+static bool dsn_is_ours(const struct why *why)
 {
     return why->act == ACT_US || why->act == ACT_NETWORK;
 }
@@ -183,7 +183,7 @@ static void row_reason(const struct dsn *dsn, const struct why *why, struct buf 
     }
     if (why->reason != REASON_NONE)
         buf_addf(out, "    Reason: %s. Who can mend it: %s%s%s.\r\n", reason->name,
-                 act_text(why->act), is_ours(why) ? ", at " : "", is_ours(why) ? own : "");
+                 act_text(why->act), dsn_is_ours(why) ? ", at " : "", dsn_is_ours(why) ? own : "");
     buf_addf(out, "    (kind of failure: %s)\r\n\r\n",
              reply_class_word(reply_meaning_of(why).class));
 }
@@ -207,11 +207,11 @@ static void row_text(const struct dsn *dsn, const struct dsn_row *row, struct bu
     }
     row_reason(dsn, row->why, out);
     bool tls = row->why->tls != WHY_TLS_NONE;
-    if (dsn->postmaster || (dsn->kind != DSN_FAILED && !tls && !is_ours(row->why)))
+    if (dsn->postmaster || (dsn->kind != DSN_FAILED && !tls && !dsn_is_ours(row->why)))
         return;
     if (tls)
         tls_advice(dsn, row, out);
-    else if (is_ours(row->why) && !row->returned)
+    else if (dsn_is_ours(row->why) && !row->returned)
         own_advice(dsn, row, out);
     else
         paragraph_of(out, dsn_text_advice(row));
