@@ -2,9 +2,11 @@
 // Sessions that share a connection (RFC 2920 section 3.1): the next message's commands go out behind the one
 // whose answer is awaited. The answers come in the order of the commands, so the first session of the flight hears them
 // until it is through, then the next one does. Says nothing to the host.
-#include "relay/deliver/steps_inside.h"
+#include "relay/deliver/race_inside.h"
 
+#include <stdio.h>
 #include <string.h>
+#include "relay/base/address.h"
 #include "relay/base/clock.h"
 #include "relay/log/log.h"
 
@@ -74,6 +76,14 @@ struct pool_key deliver_key(const struct pool *pool, const struct route *route,
     const char *helo;
     const struct sockaddr *to = (const void *)&host->addresses[i];
     return pool_key(pool, host, to, flight_source(route, to, &helo));
+}
+
+void deliver_name_connection(const struct deliver *d, struct connection *c, size_t i)
+{
+    const struct route_host *host = deliver_host(d);
+    address_text((const struct sockaddr *)&host->addresses[i], c->ip);
+    c->key = deliver_key(d->order.pool, d->route, host, i);
+    snprintf(c->host, sizeof c->host, "%s", host->host);
 }
 
 bool deliver_usable(const struct route_host *host)

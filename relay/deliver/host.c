@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 // Which host, which address, which connection next (RFC 5321 section 5.1): in the route's order, passing over
 // what policy refuses, what did not answer lately, and what has its full number of connections.
-#include "relay/deliver/steps_inside.h"
+#include "relay/deliver/race_inside.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -117,21 +117,16 @@ enum deliver_state deliver_from_pool(struct deliver *d)
 static bool host_begin(struct deliver *d, const struct sockaddr *to)
 {
     d->order.opening(d->order.arg);
-    struct route_host *host = deliver_host(d);
     struct connection *c = connection_open(d->order.pool, to);
     if (!c)
         return false;
-    struct attempt *attempt = deliver_attempt(d, NULL);
-    snprintf(c->ip, sizeof c->ip, "%s", attempt->ip);
-    attempt_unref(attempt);
-    // The attempt in TLS that failed before one in clear has the ledger's fact.
-    c->key = key_of(d, host, d->address);
+    deliver_name_connection(d, c, d->address);
     deliver_flight_join(d, c, false);
+    // The attempt in TLS that failed before one in clear has the ledger's fact.
     d->link.counted = d->clear;
     // In clear, since TLS has failed at this address a moment ago.
-    if (d->clear && host->demand.shadowed)
+    if (d->clear && deliver_host(d)->demand.shadowed)
         c->would = why_copy(&d->last.why);
-    snprintf(c->host, sizeof c->host, "%s", host->host);
     return true;
 }
 

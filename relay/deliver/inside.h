@@ -10,7 +10,7 @@
 // the next state; session.c alone changes it.
 //
 // Files, each calling only those before it: trace.c (the story of the message), record.c (log and ledger), lesson.c (what replies say about the flow),
-// flight.c (who shares the connection), step.c (say a command, leave a host, give a recipient its answer),
+// flight.c (who shares the connection), race.c (two addresses at once), step.c (say a command, leave a host, give a recipient its answer),
 // transaction.c (begin, doubt and end a transaction), auth.c (what comes before MAIL; it asks tls.c whether clear text
 // is allowed), tls.c (EHLO, STARTTLS, the proof), data.c (the replies to DATA and BDAT, the body), envelope.c (MAIL,
 // RCPT, DATA), host.c (the next host), loss.c (a lost connection, 421), session.c (the table; the stream's events).
@@ -39,8 +39,7 @@ enum deliver_login {
     LOGIN_OWNED_UP  // the host's reason against a token was acknowledged
 };
 
-// What belongs to the present connection.
-struct deliver_link {
+struct deliver_link {     // what belongs to the present connection
     struct connection *c; // NULL: none
     struct pool_key key;
     bool pooled;           // was idle before: its peer may be gone
@@ -88,8 +87,8 @@ struct deliver {
     struct list flight; // its place among those that share its connection
     bool sent_back; // it shared a connection that ended before it was its turn: as if never begun
 
-    // Where it stands among the hosts.
     size_t host, address;
+    size_t untried;      // the address to go on with behind one tried out of turn; 0: the next
     unsigned tries;      // connections opened
     unsigned lacks;      // hosts that answered and lack what the message needs
     unsigned troubles;   // hosts that failed otherwise
@@ -109,7 +108,8 @@ struct deliver {
     size_t *batch;   // indexes into rcpts
     uint64_t *heard; // digests of the transaction's replies but the last
     size_t batch_max;
-    struct buf out; // the envelope being written
+    struct buf out;    // the envelope being written
+    struct race *race; // while it connects (relay/deliver/race.c); NULL: none
     struct deliver_link link;
     struct deliver_transaction trans;
     struct deliver_trace trace;

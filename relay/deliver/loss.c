@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 // What may happen in any state of an outbound session: a lost connection, and 421, after which the host hangs up. What
 // was heard counts.
-#include "relay/deliver/steps_inside.h"
+#include "relay/deliver/race_inside.h"
 
 // A pooled connection that dies without a word, or with 421, was dead before: not this host's failure.
 static bool was_dead(const struct deliver *d)
@@ -47,6 +47,9 @@ enum deliver_state deliver_lost(struct deliver *d, struct why *why)
         deliver_drop(d, true);
         return DELIVER_WAIT;
     case DELIVER_CONNECT:
+        if (deliver_race_goes_on(d, why))
+            return DELIVER_WAIT;
+        // fall through
     case DELIVER_GREETING:
         connection_failed(d->link.c, why);
         deliver_lesson_away(d, why);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
-#include "relay/deliver/steps_inside.h"
+#include "relay/deliver/race_inside.h"
 #include "relay/log/log.h"
 
 static enum deliver_state deliver_session_enter_load(struct deliver *d);
@@ -412,6 +412,7 @@ static void session_on_event(struct stream *s, enum stream_event what, void *arg
     switch (what) {
     case STREAM_CONNECTED:
         connection_worked(d->link.c);
+        deliver_race_end(d);
         go(d, deliver_host(d)->implicit_tls ? DELIVER_SECURE : DELIVER_GREETING);
         break;
     case STREAM_SECURED:
@@ -466,6 +467,7 @@ static enum deliver_state deliver_session_enter_connect(struct deliver *d)
     d->link.c->stream = stream_connect(&d->order.worker->loop, to, deliver_source(d, to, &helo),
                                        session_on_event, d);
     stream_deadline(d->link.c->stream, timeout_ms(d, CONNECT));
+    deliver_race_begin(d);
     return DELIVER_WAIT;
 }
 

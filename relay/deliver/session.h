@@ -43,6 +43,8 @@ struct deliver_order {
         *behind; // the connection of this one is shared (deliver_takes_rider); NULL: none
     // All of the message is out: another may share the connection. May be NULL; may run inside deliver_run.
     void (*sent)(void *arg);
+    // One more connection beside the session's own may be open now, and is counted; false as `more`: it is no more.
+    bool (*beside)(void *arg, bool more); // NULL: addresses are tried one after the other
     void (*first)(void *arg); // the shared connection is this session's own now; may be NULL
     struct list *idle;        // the lane's idle connections and their count, for pool_give
     size_t *nidle;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 // What every step of an outbound session may do: say a command, give a recipient its answer, leave a connection
 // for the next address. Knows no command's meaning.
-#include "relay/deliver/steps_inside.h"
+#include "relay/deliver/race_inside.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -130,6 +130,7 @@ void deliver_transaction_end(struct deliver *d)
 void deliver_drop(struct deliver *d, bool now)
 {
     deliver_trace_end(d);
+    deliver_race_end(d);
     deliver_flight_leave(d, now);
     deliver_transaction_end(d);
     deliver_auth_forget(d);
@@ -163,6 +164,12 @@ static void leave(struct deliver *d, const struct why *why, bool now)
     deliver_reopen(d);
 }
 
+static void step_next_address(struct deliver *d)
+{
+    d->address = d->untried ? d->untried : d->address + 1;
+    d->untried = 0;
+}
+
 enum deliver_state deliver_next(struct deliver *d, const struct why *why, bool lacking)
 {
     if (lacking)
@@ -171,11 +178,12 @@ enum deliver_state deliver_next(struct deliver *d, const struct why *why, bool l
     d->clear = d->lax = false;
     if (lacking) {
         d->lacks++;
+        d->untried = 0;
         d->host++; // its other addresses are the same host
         d->address = 0;
     } else {
         d->troubles++;
-        d->address++;
+        step_next_address(d);
     }
     return DELIVER_ADDRESS;
 }
@@ -186,7 +194,7 @@ enum deliver_state deliver_quit_next(struct deliver *d, const struct why *why)
     leave(d, why, false);
     d->clear = d->lax = false;
     d->troubles++;
-    d->address++;
+    step_next_address(d);
     return DELIVER_ADDRESS;
 }
 

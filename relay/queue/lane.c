@@ -20,7 +20,7 @@ static bool pump(struct lane *lane);
 
 static size_t lane_connections(const struct lane *lane)
 {
-    return lane->nsessions - lane->nriding;
+    return lane->nsessions - lane->nriding + lane->nbeside;
 }
 
 void lane_mark(struct lane *lane)
@@ -274,6 +274,21 @@ static void lane_rides_no_more(void *arg)
     run->rides = false;
 }
 
+// A second address is tried only where the site takes one connection more.
+static bool lane_beside(void *arg, bool more)
+{
+    struct lane *lane = ((struct run *)arg)->lane;
+    struct shape_limits limits = site_limits(lane);
+    if (!more) {
+        lane->nbeside--;
+        return true;
+    }
+    if (lane_connections(lane) + lane->nidle >= shape_window(&lane->site.shape, &limits))
+        return false;
+    lane->nbeside++;
+    return true;
+}
+
 // The session whose connection the next message may share; NULL: none. Where there is a pace, time is no matter.
 static struct run *lane_open_run(struct lane *lane)
 {
@@ -329,6 +344,7 @@ static void lane_start(struct lane *lane, struct list *batch, struct run *behind
         .behind = behind ? behind->deliver : NULL,
         .sent = lane_message_sent,
         .first = lane_rides_no_more,
+        .beside = lane_beside,
         .idle = &lane->idle,
         .nidle = &lane->nidle,
         .opening = lane_opening,

@@ -31,6 +31,7 @@ struct lane {
     struct list sessions; // struct run
     size_t nsessions;
     size_t nriding;   // of them, those that share a connection and do not hear its answers yet
+    size_t nbeside;   // connections that are tried beside those of sessions
     struct list open; // sessions whose connection another may share
     size_t nreached;  // of them, those whose host goes on talking to them
     struct list idle; // connections in the pool

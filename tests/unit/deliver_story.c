@@ -177,6 +177,14 @@ static void done(struct list *deliveries, const struct deliver_met *met, void *a
     }
 }
 
+static bool story_beside(void *arg, bool more)
+{
+    struct story *s = arg;
+    s->nbeside += more ? 1 : -1;
+    s->raced += more;
+    return true;
+}
+
 void story_run(struct story *s)
 {
     size_t which[16], n = s->message->env.nrcpts;
@@ -202,6 +210,7 @@ void story_run(struct story *s)
                                   .idle = &s->idle,
                                   .nidle = &s->nidle,
                                   .opening = opening,
+                                  .beside = s->races ? story_beside : NULL,
                                   .done = done,
                                   .arg = s};
     s->done = false;

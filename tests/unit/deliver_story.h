@@ -31,6 +31,9 @@ struct story {
     size_t nends;
     struct attempt attempt; // the first recipient's
     bool attempted, done;
+    bool races;                       // a second address may be tried beside the first
+    unsigned nbeside;                 // and is now
+    unsigned raced;                   // so far
     void (*opening)(struct story *s); // before each connection; NULL: nothing
     char file[64];                    // the CA file, "" without
 };
