@@ -364,6 +364,7 @@ static void session_first(struct deliver *d)
 {
     struct connection *c = d->link.c;
     stream_rebind(c->stream, session_on_event, d);
+    deliver_lesson_reached(d); // the host has just answered the one before
     if (d->order.first)
         d->order.first(d->order.arg);
     set_deadline(d);

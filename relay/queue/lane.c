@@ -229,9 +229,13 @@ static void lane_session_done(struct list *deliveries, const struct deliver_met 
     lane->nriding -= run->rides;
     lane->nsessions--;
     lane->nreached -= met->reached;
+    lane->handed = lane->handed && lane->nreached;
+    lane->nreached -= lane->handed; // whoever has its connection now is not beside it
     lanes->nsessions--;
     if (met->attempted && !lanes->stopping)
         site_learn(lane, met, run->begun_ms);
+    lane->nreached += lane->handed;
+    lane->handed = false;
     free(run);
     if (!met->attempted && !lanes->stopping) {
         list_each_safe (it, deliveries) {
@@ -271,6 +275,7 @@ static void lane_rides_no_more(void *arg)
 {
     struct run *run = arg;
     run->lane->nriding -= run->rides;
+    run->lane->handed = true;
     run->rides = false;
 }
 

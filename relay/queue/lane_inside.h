@@ -34,6 +34,7 @@ struct lane {
     size_t nbeside;   // connections that are tried beside those of sessions
     struct list open; // sessions whose connection another may share
     size_t nreached;  // of them, those whose host goes on talking to them
+    bool handed;      // the session that ends has handed its connection on
     struct list idle; // connections in the pool
     size_t nidle;
     struct list place; // among the dirty or the blocked; in neither: nothing to do
