@@ -151,7 +151,7 @@ static void pass_over(struct deliver *d, const struct route_host *host)
 
 static bool next_address(struct deliver *d)
 {
-    for (; d->host < d->route->nhosts; d->host++, d->address = 0) {
+    for (; d->host < d->route->nhosts; deliver_next_host(d)) {
         struct route_host *host = deliver_host(d);
         if (!deliver_usable(host)) {
             pass_over(d, host);
@@ -159,8 +159,7 @@ static bool next_address(struct deliver *d)
         }
         if (!hop_may_be_tried(d))
             continue;
-        // Clear text was allowed for the address that was left, not for the next one.
-        for (; d->address < host->naddresses; d->address++, d->clear = d->lax = false) {
+        for (; d->address < host->naddresses; deliver_next_address(d)) {
             struct why why;
             const struct sockaddr *to = address_of(host, d->address);
             enum pool_gate gate = pool_gate(d->order.pool, to, &why);

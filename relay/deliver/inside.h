@@ -89,6 +89,7 @@ struct deliver {
 
     size_t host, address;
     size_t untried;      // the address to go on with behind one tried out of turn; 0: the next
+    uint64_t raced;      // addresses of the host that were tried out of turn, a bit each
     unsigned tries;      // connections opened
     unsigned lacks;      // hosts that answered and lack what the message needs
     unsigned troubles;   // hosts that failed otherwise

@@ -38,6 +38,16 @@ static enum deliver_state lost_in_transaction(struct deliver *d, const struct wh
     return deliver_next(d, why, false);
 }
 
+// Another address of the host is being tried already: it goes on with that one.
+static enum deliver_state another_connects(struct deliver *d, const struct why *why)
+{
+    connection_failed(d->link.c, why);
+    deliver_remember(d, why);
+    d->troubles++;
+    deliver_race_take_over(d);
+    return DELIVER_WAIT;
+}
+
 enum deliver_state deliver_lost(struct deliver *d, struct why *why)
 {
     if (!why->host[0])
@@ -47,8 +57,8 @@ enum deliver_state deliver_lost(struct deliver *d, struct why *why)
         deliver_drop(d, true);
         return DELIVER_WAIT;
     case DELIVER_CONNECT:
-        if (deliver_race_goes_on(d, why))
-            return DELIVER_WAIT;
+        if (deliver_race_on(d))
+            return another_connects(d, why);
         // fall through
     case DELIVER_GREETING:
         connection_failed(d->link.c, why);

@@ -29,7 +29,7 @@ static bool race_choose(const struct deliver *d, size_t *out)
         for (size_t i = d->address + 1; i < host->naddresses; i++) {
             struct why why;
             const struct sockaddr *to = race_address(d, i);
-            if ((to->sa_family != family) == other &&
+            if (!(d->raced >> i & 1) && (to->sa_family != family) == other &&
                 pool_gate(d->order.pool, to, &why) == POOL_YES) {
                 *out = i;
                 return true;
@@ -55,12 +55,25 @@ static void race_swap(struct race *race)
     bool counted = d->link.counted;
     race->rival = NULL;
     d->order.beside(d->order.arg, false);
+    deliver_trace_end(d);
     list_remove(&d->flight);
     connection_close(before, true);
+    d->untried = d->address + 1;
     d->address = race->address;
+    d->raced |= 1ULL << d->address;
     deliver_flight_join(d, c, false);
     d->link.counted = counted;
     stream_rebind(c->stream, d->on_event, d);
+    deliver_trace_moved(d, DELIVER_CONNECT);
+}
+
+// The session's own address has not failed, but it is left.
+static void race_tell_stalled(struct deliver *d)
+{
+    struct why why;
+    why_say(&why, HOST_SILENT);
+    why_host(&why, d->link.c->host);
+    deliver_trace_failed(d, &why);
 }
 
 static void race_event(struct stream *s, enum stream_event what, void *arg)
@@ -68,9 +81,9 @@ static void race_event(struct stream *s, enum stream_event what, void *arg)
     struct race *race = arg;
     struct deliver *d = race->deliver;
     if (what == STREAM_CONNECTED) {
-        race_swap(race);
+        race_tell_stalled(d);
+        deliver_race_take_over(d);
         connection_worked(d->link.c);
-        deliver_race_end(d);
         d->resume(d, deliver_host(d)->implicit_tls ? DELIVER_SECURE : DELIVER_GREETING, NULL);
         return;
     }
@@ -130,15 +143,13 @@ void deliver_race_end(struct deliver *d)
     uv_close((uv_handle_t *)&race->timer, race_closed);
 }
 
-bool deliver_race_goes_on(struct deliver *d, const struct why *why)
+bool deliver_race_on(const struct deliver *d)
 {
-    struct race *race = d->race;
-    if (!race || !race->rival)
-        return false;
-    connection_failed(d->link.c, why);
-    d->troubles++;
-    d->untried = d->address + 1;
-    race_swap(race);
+    return d->race && d->race->rival;
+}
+
+void deliver_race_take_over(struct deliver *d)
+{
+    race_swap(d->race);
     deliver_race_end(d);
-    return true;
 }

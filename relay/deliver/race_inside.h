@@ -8,8 +8,9 @@
 
 void deliver_race_begin(struct deliver *d); // the session has begun to connect
 void deliver_race_end(struct deliver *d);   // closes the other one; harmless without
-// The session's connection has failed for why: the other one is in its place, and connects. False: there is none.
-bool deliver_race_goes_on(struct deliver *d, const struct why *why);
+bool deliver_race_on(const struct deliver *d); // another one is being tried
+// It is in the place of the session's connection, which is closed.
+void deliver_race_take_over(struct deliver *d);
 // What a connection to the host's i-th address is called and known by.
 void deliver_name_connection(const struct deliver *d, struct connection *c, size_t i);
 

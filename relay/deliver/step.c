@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "relay/base/address.h"
+#include "relay/base/maxima.h"
 #include "relay/base/mem.h"
 
 void deliver_command(struct deliver *d, const char *format, ...)
@@ -150,8 +151,7 @@ static bool unfit(const struct deliver *d, const struct why *why)
     return d->state < DELIVER_MAIL && why->scope != WHY_OURS && !busy;
 }
 
-// What is open goes on without this connection; why it failed is remembered.
-static void leave(struct deliver *d, const struct why *why, bool now)
+void deliver_remember(struct deliver *d, const struct why *why)
 {
     d->unfit |= unfit(d, why);
     struct attempt *attempt = why->reply[0] && d->link.c->reply.done
@@ -160,14 +160,33 @@ static void leave(struct deliver *d, const struct why *why, bool now)
     deliver_record_left(d, why, attempt);
     deliver_trace_failed(d, why);
     deliver_verdict(&d->last, why, attempt);
+}
+
+// What is open goes on without this connection.
+static void leave(struct deliver *d, const struct why *why, bool now)
+{
+    deliver_remember(d, why);
     deliver_drop(d, now);
     deliver_reopen(d);
 }
 
-static void step_next_address(struct deliver *d)
+static_assert(MAX_ADDRESSES < 64, "a bit each in deliver.raced");
+
+void deliver_next_address(struct deliver *d)
 {
     d->address = d->untried ? d->untried : d->address + 1;
     d->untried = 0;
+    while (d->raced >> d->address & 1)
+        d->address++;
+    d->clear = d->lax = false;
+}
+
+void deliver_next_host(struct deliver *d)
+{
+    d->host++;
+    d->address = d->untried = 0;
+    d->raced = 0;
+    d->clear = d->lax = false;
 }
 
 enum deliver_state deliver_next(struct deliver *d, const struct why *why, bool lacking)
@@ -175,15 +194,12 @@ enum deliver_state deliver_next(struct deliver *d, const struct why *why, bool l
     if (lacking)
         deliver_quit(d);
     leave(d, why, !lacking);
-    d->clear = d->lax = false;
     if (lacking) {
         d->lacks++;
-        d->untried = 0;
-        d->host++; // its other addresses are the same host
-        d->address = 0;
+        deliver_next_host(d); // its other addresses are the same host
     } else {
         d->troubles++;
-        step_next_address(d);
+        deliver_next_address(d);
     }
     return DELIVER_ADDRESS;
 }
@@ -192,9 +208,8 @@ enum deliver_state deliver_quit_next(struct deliver *d, const struct why *why)
 {
     deliver_quit(d);
     leave(d, why, false);
-    d->clear = d->lax = false;
     d->troubles++;
-    step_next_address(d);
+    deliver_next_address(d);
     return DELIVER_ADDRESS;
 }
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: ISC
 """How the relay bears with MX hosts of every kind (cases 41-44)."""
+import socket
+
 import pytest
 
 from tests.lab.mx import CLOSE, HANG, RESET, Slow
@@ -459,3 +461,37 @@ def test_the_source_address_is_ours_to_choose(lab, mx):
     relay.send("a@dest.test")
     session = mx.wait().session
     assert session.peer[0] == "198.51.100.77" and session.helo == "out.example.org"
+
+
+@pytest.fixture
+def deaf():
+    """Makes an address deaf: nobody takes a connection there, and the kernel leaves the next ones unanswered."""
+    sockets = []
+
+    def fill(address):
+        sockets.append(socket.create_server((address, 25), family=socket.AF_INET6, backlog=0))
+        for _ in range(4):
+            one = socket.socket(socket.AF_INET6)
+            one.setblocking(False)
+            one.connect_ex((address, 25))
+            sockets.append(one)
+    yield fill
+    for one in sockets:
+        one.close()
+
+
+def test_case_565_an_address_that_stalls_is_not_waited_for_and_the_story_says_so(lab, deaf):
+    mx = lab.mx("mx.dest.test", domains="dest.test")
+    stalls = lab.address("mx.dest.test", 6)
+    lab.names.set("mx.dest.test", "AAAA", stalls)
+    deaf(stalls)
+    relay = start(lab, delivery={"families": ["ipv6", "ipv4"], "timeouts": {"connect": "5m"}})
+    identity = relay.send("a@dest.test")
+    mx.wait()
+    assert relay.wait("delivered", to="a@dest.test")["ip"] == lab.address("mx.dest.test")
+    assert not relay.events("deferred") and len(mx.sessions) == 1
+    told = until(lambda: "delivered" in (text := relay.ask("trace", identity)) and text, relay.told)
+    assert stalls in told and lab.address("mx.dest.test") in told
+    assert relay.send("b@dest.test")  # over the connection that is there
+    relay.wait("delivered", to="b@dest.test")
+    assert len(mx.sessions) == 1
