@@ -56,10 +56,6 @@ void deliver_auth_forget(struct deliver *d);
 void deliver_transaction_end(struct deliver *d); // resets the transaction
 void deliver_drop(struct deliver *d, bool now);  // ends it, where no others keep it
 void deliver_quit(struct deliver *d); // says QUIT, where no others go on with the connection
-void deliver_remember(struct deliver *d, const struct why *why); // why this connection is left
-// Clear text was allowed for the address that is left, not for the next one.
-void deliver_next_address(struct deliver *d); // that was not tried out of turn
-void deliver_next_host(struct deliver *d);
 // Leaves the connection and goes on to the next address. `lacking`: the host answered and lacks something.
 enum deliver_state deliver_next(struct deliver *d, const struct why *why, bool lacking);
 enum deliver_state deliver_quit_next(struct deliver *d, const struct why *why); // politely
