@@ -84,12 +84,13 @@ static void note_up(struct fleet *f)
 
 static void tell_trouble(struct fleet *f, const struct why *why)
 {
-    static const char text[] = "the fleet cannot be asked, and mail goes on with what this node "
-                               "knows: %s";
+    static const char text[] = "the fleet cannot be asked, and %s: %s";
+    const char *then =
+        f->journal ? "this node ends with its lease" : "mail goes on with what this node knows";
     if (f->told)
-        log_alarm_once("fleet", why->reason, why->text, TELL_MS, text, why->text);
+        log_alarm_once("fleet", why->reason, why->text, TELL_MS, text, then, why->text);
     else
-        log_alarm("fleet", why->reason, text, why->text);
+        log_alarm("fleet", why->reason, text, then, why->text);
     f->told = true;
 }
 

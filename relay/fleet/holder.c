@@ -16,6 +16,7 @@
 #include "relay/base/mem.h"
 #include "relay/base/naming.h"
 #include "relay/fleet/session.h"
+#include "relay/log/log.h"
 
 #define NUMBER_TEXT 24
 #define RENEWALS    3   // in the time of a lease
@@ -55,7 +56,7 @@ static bool holder_pause(int stop, uint64_t ms)
 static struct session *holder_open(const struct holder_options *o, size_t *host, int stop,
                                    struct why *why)
 {
-    struct session *s = session_open_any(o->target, host, stop, why);
+    struct session *s = history_session(o->history, o->target, host, stop, why);
     if (s && session_script(s, "SET synchronous_commit = local", why) == 0)
         return s;
     session_close(s);
@@ -207,14 +208,27 @@ static int take_turn(struct holder *h, struct watch *w, struct why *why)
     return strcmp(session_state(h->session), "WX002") == 0 ? 1 : -1;
 }
 
+// Once a start, so that whoever looks knows what it waits for.
+static void tell_waiting(int rc, bool *told, const struct why *why)
+{
+    if (!*told && rc > 0)
+        log_event("fleet", "the start waits for the lease of this node: %s", why->text);
+    else if (!*told)
+        log_alarm("fleet", why->reason, "the start waits for the lease of this node: %s",
+                  why->text);
+    *told = true;
+}
+
 static int holder_try(struct holder *h, struct why *why)
 {
+    bool told = false;
     struct watch watch = {.since_ms = 0};
     uint64_t until = clock_mono_ms() + HOLDER_WAIT_MS;
     for (;;) {
         int rc = take_turn(h, &watch, why);
         if (rc == 0)
             return 0;
+        tell_waiting(rc, &told, why);
         if (rc < 0) {
             session_close(h->session);
             h->session = NULL;

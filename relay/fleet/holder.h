@@ -8,6 +8,7 @@
 #ifndef RELAY_FLEET_HOLDER_H
 #define RELAY_FLEET_HOLDER_H
 
+#include "relay/fleet/history.h"
 #include "relay/fleet/target.h"
 
 #define HOLDER_TEXT 33 // bytes of a log's name
@@ -18,8 +19,9 @@ struct holder;
 struct holder_options {
     const struct target *target; // outlives it
     unsigned node;
-    uint64_t ms;           // of the lease
-    char log[HOLDER_TEXT]; // of this spool, as its marker says; "": it has none
+    struct history *history; // outlives it
+    uint64_t ms;             // of the lease
+    char log[HOLDER_TEXT];   // of this spool, as its marker says; "": it has none
     char fresh
         [HOLDER_TEXT]; // what it is called where the lease was another's since, or there is no marker
     // The lease ends, or is another's: does not return. On any thread.

@@ -162,6 +162,7 @@ void journal_close(struct journal *j)
         pthread_join(j->thread, NULL);
     journal_disconnect(j);
     holder_close(j->holder);
+    history_close(j->history);
     while (j->first) {
         struct chore *c = j->first;
         j->first = c->next;
@@ -185,7 +186,7 @@ int journal_tables(struct journal *j, struct tables *out, int stop, struct why *
     size_t host = 0;
     *out = (struct tables){
         .node = j->options.node, .epoch = holder_epoch(j->holder), .turn = -1, .log = j->log};
-    out->session = session_open_any(j->options.target, &host, stop, why);
+    out->session = history_session(j->history, j->options.target, &host, stop, why);
     return out->session ? 0 : -1;
 }
 

@@ -17,6 +17,7 @@ static int take_lease(struct journal *j, const char *marker, struct why *why)
     struct holder_options options = {.target = j->options.target,
                                      .node = j->options.node,
                                      .ms = (uint64_t)j->options.config->fleet.lease,
+                                     .history = j->history,
                                      .lost = j->options.lost};
     memcpy(options.log, marker, sizeof options.log);
     marker_new(options.fresh);
@@ -34,6 +35,7 @@ int journal_prepare(void *self, const char *directory, int *exit_status, struct 
     char marker[MARKER_LOG];
     *exit_status = EXIT_TEMP;
     j->spool = mem_dup(directory);
+    j->history = history_open(directory);
     if (marker_read(directory, marker, why) < 0 || take_lease(j, marker, why) < 0)
         return -1;
     if (strcmp(marker, j->log) == 0)

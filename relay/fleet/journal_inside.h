@@ -5,11 +5,10 @@
 #define RELAY_FLEET_JOURNAL_INSIDE_H
 
 #include <pthread.h>
+#include "relay/fleet/history.h"
 #include "relay/fleet/holder.h"
 #include "relay/fleet/journal.h"
 #include "relay/fleet/marker.h"
-
-#define JOURNAL_HISTORY 16 // bytes of a timeline
 
 enum chore_kind { CHORE_CUT, CHORE_DROP, CHORE_FORGET };
 struct chore {
@@ -31,6 +30,7 @@ struct journal {
     struct spool_sink sink;
     char *spool; // directory
     struct holder *holder;
+    struct history *history;
     char log[MARKER_LOG];
     int stop; // an eventfd
     pthread_t thread;
@@ -54,7 +54,6 @@ struct journal {
     // the thread's
     struct tables tables;
     size_t host;
-    char history[JOURNAL_HISTORY];
     struct journal_known *known;
     size_t nknown;
     int64_t *strays; // tables; of the start

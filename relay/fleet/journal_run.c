@@ -28,30 +28,10 @@ void journal_disconnect(struct journal *j)
     pthread_mutex_unlock(&j->lock);
 }
 
-// Eight digits of hexadecimal: a server that was passed over by another has a lower one, and lacks what that was told.
-static int look_at_history(struct journal *j, struct why *why)
-{
-    struct rows *rows = NULL;
-    char now[JOURNAL_HISTORY];
-    if (session_run(j->tables.session, "SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8)",
-                    NULL, 0, &rows, why) < 0)
-        return -1;
-    snprintf(now, sizeof now, "%s", rows_text(rows, 0, 0));
-    rows_free(rows);
-    if (strcmp(now, j->history) < 0)
-        return why_set(why, WHY_OURS, "4.3.0",
-                       "this database server was passed over by another (its timeline is %s, and "
-                       "%s was seen)",
-                       now, j->history);
-    memcpy(j->history, now, sizeof now);
-    return 0;
-}
-
 // No statement_timeout: a COMMIT that is cut short says nothing about itself.
 static int journal_greet(struct journal *j, struct why *why)
 {
-    if (session_script(j->tables.session, "SET statement_timeout = 0", why) < 0 ||
-        look_at_history(j, why) < 0)
+    if (session_script(j->tables.session, "SET statement_timeout = 0", why) < 0)
         return -1;
     enum tables_end end = tables_open(&j->tables, why);
     if (end == TABLES_NOT && strcmp(session_state(j->tables.session), "WX001") == 0)
@@ -63,7 +43,7 @@ int journal_connect(struct journal *j, struct why *why)
 {
     if (j->tables.session)
         return 0;
-    j->tables.session = session_open_any(j->options.target, &j->host, j->stop, why);
+    j->tables.session = history_session(j->history, j->options.target, &j->host, j->stop, why);
     if (!j->tables.session)
         return -1;
     if (journal_greet(j, why) < 0) {

@@ -45,13 +45,19 @@ static int end_log(const struct target *target, struct tables *t, int *exit_stat
 static int leave_with(const struct config *config, const struct target *target, unsigned node,
                       const char *log, int *exit_status, struct why *why)
 {
-    struct holder_options options = {
-        .target = target, .node = node, .ms = (uint64_t)config->fleet.lease, .lost = leave_lost};
+    struct history *history = history_open(config->spool);
+    struct holder_options options = {.target = target,
+                                     .node = node,
+                                     .ms = (uint64_t)config->fleet.lease,
+                                     .history = history,
+                                     .lost = leave_lost};
     snprintf(options.log, sizeof options.log, "%s", log);
     marker_new(options.fresh);
     struct holder *holder = holder_take(&options, why);
-    if (!holder)
+    if (!holder) {
+        history_close(history);
         return -1;
+    }
     struct tables tables = {.node = node, .epoch = holder_epoch(holder), .turn = -1, .log = log};
     int rc = 0;
     if (strcmp(holder_log(holder), log) != 0) {
@@ -65,6 +71,7 @@ static int leave_with(const struct config *config, const struct target *target, 
     if (rc == 0)
         rc = marker_remove(config->spool, why);
     holder_close(holder);
+    history_close(history);
     return rc;
 }
 

@@ -257,13 +257,10 @@ def test_case_609_five_kills_with_the_disk_thrown_away(lab, database):
     for sender in senders:
         sender.join()
     relay.start()
-    accepted = {f"{name}@{DOMAIN}" for s in senders for name in s.accepted}
-    until(lambda: accepted <= set(got(mx)), lambda: f"missing: {sorted(accepted - set(got(mx)))[:10]}; " + relay.told(), 120)
-    tried = {f"{name}@{DOMAIN}" for s in senders for name in s.tried}
-    assert set(got(mx)) <= tried
+    all_arrive(mx, senders, relay)
     until(lambda: not relay.json("queue", "list"), "an empty queue")
     twice = len(got(mx)) - len(set(got(mx)))
-    print(f"{len(accepted)} accepted, {twice} of {len(got(mx))} arrived again")
+    print(f"{len(accepted(senders))} accepted, {twice} of {len(got(mx))} arrived again")
 
 
 def test_case_610_a_full_database_takes_nothing_and_loses_nothing(lab):
@@ -368,3 +365,116 @@ def test_case_614_of_many_who_claim_one_wins(lab, database):
     opened(mx).wait(3)
     until(lambda: not any(r.json("queue", "list") for r in relays[1:]), "empty queues")
     assert got(mx) == [f"a{n}@{DOMAIN}" for n in range(3)]
+
+
+def accepted(senders):
+    return {f"{name}@{DOMAIN}" for s in senders for name in s.accepted}
+
+
+def all_arrive(mx, senders, relay):
+    """What got 250, and nothing that was not sent."""
+    until(lambda: accepted(senders) <= set(got(mx)), lambda: f"missing: {sorted(accepted(senders) - set(got(mx)))[:10]}; " + relay.told(), 120)
+    assert set(got(mx)) <= {f"{name}@{DOMAIN}" for s in senders for name in s.tried}
+
+
+def test_case_615_a_connection_lost_in_any_commit_keeps_each_250(lab, database):
+    mx = lab.mx(HOST, domains=DOMAIN)
+    relay = keeper(lab, 1, database, lease="30s", limits={"per_client": 100})
+    made(lab, database, relay)
+    relay.start()
+    senders = [Sender(relay, n, n) for n in range(4)]
+    for sender in senders:
+        sender.start()
+    cut = 0
+    while cut < 20:
+        before = len(accepted(senders))
+        cut += database.sql("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE '%journal_put%'"
+                            " AND pid <> pg_backend_pid()") != [["0"]]
+        until(lambda b=before: len(accepted(senders)) > b, relay.told, 120)
+    for sender in senders:
+        sender.done.set()
+    for sender in senders:
+        sender.join()
+    relay.kill()
+    throw_away(relay)
+    relay.start()
+    all_arrive(mx, senders, relay)
+    print(f"{len(accepted(senders))} accepted, {len(got(mx))} arrived")
+
+
+def test_case_616_a_server_that_was_passed_over_is_not_written_to(lab):
+    mx = waiting(lab)
+    first = Postgres(lab, wal_level="replica", hot_standby="on")
+    role = first.uri.split("@")[0]
+    relay = node(
+        lab, 1, uri=f"{role}@127.0.0.1:5432,127.0.0.1:5433/waxwing", fleet={**LEASE, "lease": "2s"}, delivery={"retry": ["1s"]})
+    relay.ask("fleet", "init", "--database", first.owner)
+    second = Postgres(lab, port=5433, follows=first)
+    first.sql("ALTER SYSTEM SET synchronous_standby_names = '*'")
+    first.sql("SELECT pg_reload_conf()")
+    relay.start()
+    relay.send(f"a@{DOMAIN}")
+    assert relay.json("fleet", "status")["journal"]["standby"]
+    first.kill()
+    second.sql("ALTER SYSTEM SET synchronous_standby_names = ''")
+    second.promote()
+    before = second.fleet("SELECT count FROM waxwing.renewal")
+    until(lambda: not relay.process.alive() or second.fleet("SELECT count FROM waxwing.renewal") != before, relay.told)
+    if not relay.process.alive():  # its lease was over before it found the other
+        assert relay.process.wait() == 75
+        relay.start()
+    relay.send(f"b@{DOMAIN}")
+    relay.kill()
+    second.stop()
+    first.start()  # and takes what anybody writes to it
+    relay.start(ready=False)
+    until(lambda: [a for a in relay.events("alarm", run=relay.runs) if "was passed over" in a["text"]], relay.told)
+    second.start()
+    opened(mx).wait(2)
+    assert got(mx) == [f"a@{DOMAIN}", f"b@{DOMAIN}"]
+    relay.stop()
+
+
+def test_case_617_a_claimant_that_dies_in_the_middle_begins_again(lab, database):
+    mx = waiting(lab)
+    one, other = two(lab, database)
+    third = keeper(lab, 3, database).start()
+    for n in range(200):
+        one.send(f"a{n}@{DOMAIN}")
+    one.kill()
+    winner = until(lambda: next((r for r in (other, third) if r.events("alarm", what="fleet")), None), "a claim")
+    until(lambda: database.fleet("SELECT count(*) FROM waxwing.moved") != [["0"]] or winner.events("fleet", text="200 messages were taken over"),
+          "it to begin")
+    winner.kill()
+    rest = other if winner is third else third
+    until(lambda: len(rest.json("queue", "list")) == 200, rest.told, 120)
+    winner.start()
+    opened(mx).wait(200)
+    until(lambda: not rest.json("queue", "list") and not winner.json("queue", "list"), "empty queues", 120)
+    assert got(mx) == sorted(f"a{n}@{DOMAIN}" for n in range(200))
+
+
+def test_case_618_a_node_that_the_database_does_not_answer_is_taken_over(lab, database):
+    mx = lab.mx(HOST, domains=DOMAIN)
+    one, other = two(lab, database, limits={"per_client": 100})
+    senders = [Sender(one, n, n) for n in range(3)]
+    for sender in senders:
+        sender.start()
+    until(lambda: len(accepted(senders)) > 50, one.told)
+    # The server answers this node alone no more: its sessions stand still.
+    backends = database.sql("SELECT pid FROM pg_stat_activity WHERE application_name = 'waxwing node-1'")
+    for (pid,) in backends:
+        os.kill(int(pid), signal.SIGSTOP)
+    assert one.process.wait() == 75
+    for sender in senders:
+        sender.done.set()
+    for sender in senders:
+        sender.join()
+    for (pid,) in backends:
+        os.kill(int(pid), signal.SIGCONT)
+    other.wait("alarm", what="fleet")
+    until(lambda: not other.json("queue", "list") and other.events("fleet", run=1), other.told)
+    all_arrive(mx, senders, other)
+    one.start()
+    assert not one.json("queue", "list")
+    print(f"{len(accepted(senders))} accepted, {len(got(mx)) - len(set(got(mx)))} twice")
