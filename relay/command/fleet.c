@@ -102,6 +102,18 @@ static void print_journal(const json_t *journal)
         puts("each 250 means this disk and the database");
 }
 
+static void fleet_print_slices(const json_t *slices)
+{
+    const json_t *slice;
+    size_t i;
+    if (json_array_size(slices))
+        puts("what this node holds of the limits of all:");
+    json_array_foreach (slices, i, slice)
+        printf("    %-12s%lld of %lld  %s\n", json_word(slice, "kind"),
+               json_number_of(slice, "held"), json_number_of(slice, "of"),
+               json_word(slice, "name"));
+}
+
 static void fleet_print(const json_t *fleet)
 {
     const json_t *nodes = json_object_get(fleet, "nodes"), *node;
@@ -112,6 +124,7 @@ static void fleet_print(const json_t *fleet)
         puts("as last seen:");
     json_array_foreach (nodes, i, node)
         fleet_print_node(node);
+    fleet_print_slices(json_object_get(fleet, "slices"));
     if (!json_array_size(nodes))
         puts("no node has joined yet");
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
-// The thread, and what it shows of itself. It alone uses the connection.
-#include "relay/fleet/fleet.h"
+// The thread. It alone uses the connection.
+#include "relay/fleet/fleet_inside.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -23,6 +23,7 @@
 #include "relay/fleet/schema.h"
 #include "relay/fleet/session.h"
 #include "relay/fleet/share.h"
+#include "relay/fleet/spend.h"
 #include "relay/fleet/takeover.h"
 #include "relay/fleet/target.h"
 #include "relay/log/json.h"
@@ -33,33 +34,8 @@
 #define RETRY_MS   1000    // after the first failure; doubles
 #define RETRY_MOST 30000   // up to this
 #define LOST_US    30000   // for the last line of the log
+#define LAST_MS    2000    // for giving back what is held, at the end
 #define TELL_MS    3600000 // how often the same trouble is told again within an episode
-
-struct fleet {
-    struct target target;
-    size_t host; // that answered last
-    struct self self;
-    struct takeover *takeover;
-    struct journal *journal; // NULL: 250 means this disk alone
-    struct config *config;
-    char *name, *self_path, *hostname;
-    int64_t started_ms;
-    pthread_t thread;
-    int stop; // an eventfd: written to when all is to end
-    // the thread's own
-    struct session *session,
-        *ear; // ear: notifications; NULL: there are none, and changes come a second late
-    struct share share;
-    bool running; // the thread
-    uint64_t beat_at, look_at, retry_at, retry_ms;
-    bool told; // of the present trouble
-    // what others look at
-    pthread_mutex_t lock;
-    char *fingerprint;
-    struct fleet_state state;
-    json_t *nodes;
-    char database[300]; // host that is connected to, or was
-};
 
 // ---- what others see
 
@@ -70,6 +46,7 @@ static void note_up(struct fleet *f)
     bool was_told = f->told;
     f->told = false;
     f->retry_ms = RETRY_MS;
+    slices_connected(f->slices, true);
     pthread_mutex_lock(&f->lock);
     bool first = f->state.since_ms == 0;
     f->state.connected = true;
@@ -99,6 +76,7 @@ static void note_down(struct fleet *f, const struct why *why)
     session_close(f->session);
     session_close(f->ear);
     f->session = f->ear = NULL;
+    slices_connected(f->slices, false);
     f->retry_at = clock_mono_ms() + f->retry_ms / 2 + random_below(f->retry_ms);
     f->retry_ms = f->retry_ms * 2 < RETRY_MOST ? f->retry_ms * 2 : RETRY_MOST;
     pthread_mutex_lock(&f->lock);
@@ -109,6 +87,32 @@ static void note_down(struct fleet *f, const struct why *why)
     memcpy(f->state.trouble, why->text, sizeof f->state.trouble);
     pthread_mutex_unlock(&f->lock);
     tell_trouble(f, why);
+}
+
+// How many nodes there are is kept: a share is reckoned with it where the database is away from the start.
+static void note_nodes(struct fleet *f, unsigned nodes)
+{
+    struct why why; // else the next start knows what this one knew
+    slices_nodes(f->slices, nodes);
+    if (nodes == f->self.nodes)
+        return;
+    f->self.nodes = nodes;
+    if (self_write(f->self_path, &f->self, &why) < 0)
+        log_alarm_once("fleet", why.reason, f->self_path, TELL_MS, "%s", why.text);
+}
+
+// Limits that are kept by this node's share alone are told once an episode.
+static void tell_shares(struct fleet *f)
+{
+    uint64_t alone = slices_alone(f->slices);
+    if (alone == f->alone)
+        return;
+    f->alone = alone;
+    log_alarm_once(
+        "fleet", REASON_FLEET_SHARE, "", TELL_MS,
+        "the fleet's database does not answer in time, and this node keeps limits by its "
+        "share, 1/%u of each",
+        f->self.nodes ? f->self.nodes : 1);
 }
 
 static void note_view(struct fleet *f, struct node_view *view)
@@ -202,12 +206,16 @@ static int fleet_beat(struct fleet *f, struct why *why)
                                    .taken = f->share.taken,
                                    .waiting = (int64_t)f->share.waiting};
     struct node_view view = {0};
+    uint64_t at_ms = clock_boot_ms();
     int rc = node_tell(f->session, &f->self, &news, why) == NODE_JOINED
                  ? node_look(f->session, f->name, fingerprint, &view, why)
                  : -1;
     free(fingerprint);
-    if (rc == 0)
+    if (rc == 0) {
+        note_nodes(f, view.n);
+        slices_contact(f->slices, at_ms);
         note_view(f, &view);
+    }
     node_view_free(&view);
     f->beat_at = clock_mono_ms() + BEAT_MS;
     return rc;
@@ -222,13 +230,18 @@ static int fleet_share(struct fleet *f, struct why *why)
     return rc;
 }
 
+static int fleet_spend(struct fleet *f, struct why *why)
+{
+    return spend_turn(f->slices, f->session, f->self.number, f->self.nodes, false, why);
+}
+
 static void fleet_turn(struct fleet *f)
 {
     struct why why;
     if (!f->session && clock_mono_ms() >= f->retry_at)
         fleet_connect(f);
-    int rc = 0;
-    if (f->session && clock_mono_ms() >= f->look_at)
+    int rc = f->session ? fleet_spend(f, &why) : 0;
+    if (rc == 0 && f->session && clock_mono_ms() >= f->look_at)
         rc = fleet_share(f, &why);
     if (rc == 0 && f->session && clock_mono_ms() >= f->beat_at)
         rc = fleet_beat(f, &why);
@@ -246,8 +259,14 @@ static uint64_t due_at(const struct fleet *f)
 static void fleet_wait(struct fleet *f)
 {
     uint64_t due = due_at(f), now = clock_mono_ms();
-    struct pollfd fds[2] = {{f->stop, POLLIN, 0}, {f->ear ? session_fd(f->ear) : -1, POLLIN, 0}};
-    if (due <= now || poll(fds, 2, (int)(due - now)) <= 0 || !fds[1].revents)
+    struct pollfd fds[3] = {{f->stop, POLLIN, 0},
+                            {f->ear ? session_fd(f->ear) : -1, POLLIN, 0},
+                            {slices_wake(f->slices), POLLIN, 0}};
+    if (due <= now || poll(fds, 3, (int)(due - now)) <= 0)
+        return;
+    if (fds[2].revents)
+        slices_heard(f->slices);
+    if (!fds[1].revents)
         return;
     bool broken;
     if (session_notified(f->ear, &broken))
@@ -258,13 +277,25 @@ static void fleet_wait(struct fleet *f)
     }
 }
 
+// What this node holds need not wait for its end.
+static void fleet_give_back(struct fleet *f)
+{
+    struct why why; // it ends by itself
+    if (!f->session)
+        return;
+    session_last(f->session, LAST_MS);
+    (void)!spend_turn(f->slices, f->session, f->self.number, f->self.nodes, true, &why);
+}
+
 static void *fleet_run(void *arg)
 {
     struct fleet *f = arg;
     while (!ending(f)) {
         fleet_turn(f);
+        tell_shares(f);
         fleet_wait(f);
     }
+    fleet_give_back(f);
     return NULL;
 }
 
@@ -277,6 +308,7 @@ static void fleet_free(struct fleet *f)
     session_close(f->session);
     session_close(f->ear);
     target_free(&f->target);
+    slices_free(f->slices);
     if (f->stop >= 0)
         close(f->stop);
     pthread_mutex_destroy(&f->lock);
@@ -358,6 +390,8 @@ struct fleet *fleet_open(struct config *config, int64_t started_ms, int *exit_st
         *exit_status = EXIT_TEMP;
         f->self_path = self_path(config->state);
         self_read(f->self_path, config->fleet.name, &f->self);
+        f->slices = slices_new();
+        slices_nodes(f->slices, f->self.nodes);
         f->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         rc = first_number(f, exit_status, why);
     }
@@ -451,6 +485,11 @@ void fleet_reload(struct fleet *f, struct config *config)
     free(former);
 }
 
+struct slices *fleet_slices(struct fleet *f)
+{
+    return f->slices;
+}
+
 void fleet_rest(struct fleet *f)
 {
     if (!f)
@@ -477,74 +516,6 @@ void fleet_close(struct fleet *f)
         fleet_free(f);
 }
 
-// ---- for people
-
-static void add_journal(struct fleet *f, struct fleet_state *out)
-{
-    struct journal_state j;
-    if (!f->journal)
-        return;
-    journal_get_state(f->journal, &j);
-    out->journals = true;
-    out->ready = j.ready;
-    out->alone = j.alone;
-    out->epoch = j.epoch;
-    out->lease_ms = j.lease_ms;
-    out->batches = j.batches;
-    out->batches_unknown = j.unknown;
-    out->batches_refused = j.refused;
-}
-
-void fleet_get_state(struct fleet *f, struct fleet_state *out)
-{
-    pthread_mutex_lock(&f->lock);
-    *out = f->state;
-    pthread_mutex_unlock(&f->lock);
-    add_journal(f, out);
-}
-
-static json_t *describe_journal(struct fleet *f)
-{
-    struct fleet_state s = {.journals = false};
-    add_journal(f, &s);
-    if (!s.journals)
-        return json_null();
-    return json_pack("{s:b, s:b, s:I, s:I, s:I, s:I, s:I}", "ready", (int)s.ready, "standby",
-                     (int)!s.alone, "epoch", (json_int_t)s.epoch, "lease", (json_int_t)s.lease_ms,
-                     "batches", (json_int_t)s.batches, "unknown", (json_int_t)s.batches_unknown,
-                     "refused", (json_int_t)s.batches_refused);
-}
-
-static json_t *describe(struct fleet *f)
-{
-    const struct fleet_state *s = &f->state;
-    json_t *j = json_object();
-    json_object_set_new(j, "name", json_text(f->name));
-    json_object_set_new(j, "number", json_integer(s->number));
-    json_object_set_new(j, "database", json_text(f->database));
-    json_object_set_new(j, "connected", json_boolean(s->connected));
-    json_object_set_new(j, "since", json_integer(s->since_ms / 1000));
-    json_object_set_new(j, "trouble", json_text(s->trouble));
-    json_object_set_new(j, "behind", json_integer(s->behind));
-    json_object_set_new(j, "waiting", json_integer(s->waiting));
-    json_object_set_new(j, "received", json_integer((json_int_t)s->received));
-    json_object_set_new(j, "sent", json_integer((json_int_t)s->sent));
-    json_object_set_new(j, "standbys", s->standbys < 0 ? json_null() : json_integer(s->standbys));
-    json_object_set_new(j, "synchronous",
-                        s->standbys < 0 ? json_null() : json_integer(s->synchronous));
-    json_object_set_new(j, "journal", describe_journal(f));
-    json_object_set_new(j, "nodes", f->nodes ? json_deep_copy(f->nodes) : json_array());
-    return j;
-}
-
-json_t *fleet_describe(struct fleet *f)
-{
-    pthread_mutex_lock(&f->lock);
-    json_t *j = describe(f);
-    pthread_mutex_unlock(&f->lock);
-    return j;
-}
-
 json_t *fleet_ask(const struct config *config, int *exit_status, struct why *why)
 {
     struct fleet *f = fleet_new(config);
@@ -564,7 +535,7 @@ json_t *fleet_ask(const struct config *config, int *exit_status, struct why *why
         target_name(&f->target, f->host, f->database, sizeof f->database);
         f->state.connected = true;
         *exit_status = EXIT_YES;
-        j = describe(f);
+        j = fleet_say(f);
     }
     node_view_free(&view);
     fleet_free(f);

@@ -22,6 +22,7 @@ struct state;
 struct routes;
 struct bans;
 struct suppress;
+struct slices;
 
 // `config` names a fleet; a reference is taken. A node that has no number yet asks for one here, and waits for that:
 // without one its ids might be another node's. NULL with why, and *exit_status what the program should exit with.
@@ -45,6 +46,7 @@ void fleet_reload(struct fleet *fleet, struct config *config); // any thread; ac
 void fleet_rest(struct fleet *fleet);
 void fleet_stop(struct fleet *fleet);
 void fleet_close(struct fleet *fleet);
+struct slices *fleet_slices(struct fleet *fleet); // its own: what limits leave this node
 
 // The second place of the spool; NULL: `fleet.spool` wants none, or there is no fleet. It ends with the fleet.
 const struct spool_sink *fleet_sink(struct fleet *fleet);

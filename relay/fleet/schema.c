@@ -45,7 +45,8 @@ static const char *const additions[SCHEMA_VERSION + 1] = {
 };
 
 // What does not fit into one of them.
-static const char *const *const parts[SCHEMA_VERSION + 1] = {[3] = schema_journal};
+static const char *const *const parts[SCHEMA_VERSION + 1] = {
+    [3] = schema_journal, [4] = schema_limits};
 
 static enum schema_state schema_other(struct why *why, int64_t found)
 {
@@ -134,9 +135,10 @@ static int let_in(struct session *s, const char *role, bool *monitor, struct why
     char *sql = mem_printf("GRANT USAGE ON SCHEMA waxwing TO %s;"
                            "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA waxwing"
                            " TO %s;"
+                           "GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA waxwing TO %s;"
                            "REVOKE INSERT, DELETE, TRUNCATE ON waxwing.fleet FROM %s;"
                            "SAVEPOINT monitor",
-                           name, name, name);
+                           name, name, name, name);
     char *grant = mem_printf("GRANT pg_monitor TO %s", name);
     int rc = session_script(s, sql, why);
     *monitor = rc == 0 && session_script(s, grant, why) == 0;

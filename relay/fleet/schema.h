@@ -6,9 +6,10 @@
 
 #include "relay/fleet/session.h"
 
-#define SCHEMA_VERSION 3
+#define SCHEMA_VERSION 4
 
 extern const char *const schema_journal[]; // schema_journal.c; ends with NULL
+extern const char *const schema_limits[];  // schema_limits.c; the same
 
 enum schema_state {
     SCHEMA_READY,

@@ -37,6 +37,8 @@ static bool self_parse(const char *line, const char *name, struct self *out)
         line[end] != '\n' || strcmp(read.name, name) != 0 || read.number < 1 ||
         read.number > SELF_NUMBERS)
         return false;
+    if (sscanf(line + end, "\nnodes %u\n", &read.nodes) != 1 || read.nodes > SELF_NUMBERS)
+        read.nodes = 0;
     *out = read;
     return true;
 }
@@ -58,7 +60,8 @@ void self_read(const char *path, const char *name, struct self *out)
 int self_write(const char *path, const struct self *self, struct why *why)
 {
     char line[SELF_LINE];
-    int n = snprintf(line, sizeof line, "1 %u %s %s\n", self->number, self->instance, self->name);
+    int n = snprintf(line, sizeof line, "1 %u %s %s\nnodes %u\n", self->number, self->instance,
+                     self->name, self->nodes);
     if (replace_file(path, span_of(line, (size_t)n), NULL) == 0)
         return 0;
     return why_set(why, WHY_OURS, "4.3.0", "%s cannot be written: %s", path, strerror(errno));

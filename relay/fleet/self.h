@@ -15,6 +15,7 @@ struct self {
     char name[SELF_NAME];
     unsigned number; // 1 and up; 0: the fleet has not given one
     char instance[SELF_INSTANCE];
+    unsigned nodes; // how many there were when the fleet was last seen; 0: not known
 };
 
 char *self_path(

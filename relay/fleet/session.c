@@ -156,6 +156,12 @@ struct session *session_open_any(const struct target *target, size_t *host, int 
     return s;
 }
 
+void session_last(struct session *s, unsigned ms)
+{
+    s->stop = -1;
+    s->patience_ms = ms;
+}
+
 void session_close(struct session *s)
 {
     if (!s)

@@ -26,6 +26,8 @@ struct session *session_open(const struct target *target, size_t host, int stop,
 struct session *session_open_any(const struct target *target, size_t *host, int stop,
                                  struct why *why);
 void session_close(struct session *s); // accepts NULL
+// From now on `stop` counts no more, and each statement has so long.
+void session_last(struct session *s, unsigned ms);
 
 // One statement with text parameters (NULL: SQL's NULL). `rows` NULL: nobody wants them. -1 with why.
 int session_run(struct session *s, const char *sql, const char *const *params, size_t nparams,

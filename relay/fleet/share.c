@@ -269,7 +269,12 @@ static int clean(struct share *sh, struct session *s, struct why *why)
     return session_run(s,
                        "DELETE FROM waxwing.fact WHERE (at < $1::bigint AND kind <> 3)"
                        " OR (body IS NULL AND at < $2::bigint)",
-                       params, 2, NULL, why);
+                       params, 2, NULL, why) == 0
+               ? session_script(s,
+                                "DELETE FROM waxwing.budget WHERE full_at < now();"
+                                "DELETE FROM waxwing.place WHERE until < now() - interval '1 day'",
+                                why)
+               : -1;
 }
 
 // What is marked is read before the others are heard: where they have something later, ours is found to be known.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: ISC
 // The nodes of the fleet (`waxwing fleet status`), and what metrics and the health pages say of it.
 #include "relay/fleet/fleet.h"
+#include "relay/worker/slices.h"
 
 #include <stdio.h>
 #include "relay/http/metrics.h"
@@ -61,6 +62,28 @@ static void fleet_head(struct buf *out, const json_t *fleet)
     buf_adds(out, "</p>\n<p>The nodes as they were last seen:</p>\n");
 }
 
+static void fleet_held(struct buf *out, const json_t *slices)
+{
+    static const char *const columns[] = {"Limit of all nodes", "Kind", "#Held here", "#Of", NULL};
+    const json_t *slice;
+    struct html_table t;
+    size_t i;
+    if (!json_array_size(slices))
+        return;
+    html_table_begin(&t, out, NULL, columns);
+    json_array_foreach (slices, i, slice) {
+        html_row(&t, NULL);
+        html_cell_text(&t, html_string(slice, "name"));
+        html_cell_text(&t, html_string(slice, "kind"));
+        html_cell(&t);
+        html_number(out, (uint64_t)html_integer(slice, "held"));
+        html_cell(&t);
+        html_number(out, (uint64_t)html_integer(slice, "of"));
+        html_row_end(&t);
+    }
+    html_table_end(&t);
+}
+
 static void fleet_render(struct gather *g, struct buf *out)
 {
     static const char *const columns[] = {"Node",    "#Number", "State",   "Started", "Version",
@@ -77,6 +100,7 @@ static void fleet_render(struct gather *g, struct buf *out)
     json_array_foreach (nodes, i, node)
         fleet_row(g, &t, node);
     html_table_end(&t);
+    fleet_held(out, json_object_get(g->answers[0], "slices"));
     buf_adds(out, "<p class=\"more\">Behind: changes of others that it has not taken yet. Waits: "
                   "changes of its own that it has not shared. Differs: keys of the configuration "
                   "that are not as on this node.</p>\n");
@@ -86,6 +110,20 @@ void views_fleet(struct http_call *call, struct relay *relay)
 {
     json_t *const ask[] = {json_pack("{s:s}", "verb", "fleet")};
     gather(call, relay, fleet_render, ask, 1);
+}
+
+static void metrics_print_slices(struct fleet *fleet, struct buf *out)
+{
+    struct slices_view v;
+    slices_look(fleet_slices(fleet), &v);
+    series_describe(out, "waxwing_fleet_slices", "gauge",
+                    "Limits of all nodes of which this one holds something, by kind.");
+    series_value(out, "waxwing_fleet_slices", "kind", "rate", NULL, NULL, v.rates);
+    series_value(out, "waxwing_fleet_slices", "kind", "connections", NULL, NULL, v.places);
+    series_gauge(out, "waxwing_fleet_slice_connections", (int64_t)v.connections,
+                 "Connections to sites that this node holds of those of all nodes.");
+    series_gauge(out, "waxwing_fleet_alone", v.alone,
+                 "1: the database does not answer, and limits are kept by this node's share.");
 }
 
 void metrics_print_fleet(const struct metrics *m, struct buf *out)
@@ -110,6 +148,7 @@ void metrics_print_fleet(const struct metrics *m, struct buf *out)
     series_value(out, "waxwing_fleet_changes_total", "direction", "sent", NULL, NULL, s.sent);
     series_value(out, "waxwing_fleet_changes_total", "direction", "received", NULL, NULL,
                  s.received);
+    metrics_print_slices(m->fleet, out);
     if (s.journals) {
         series_gauge(out, "waxwing_fleet_journal_ready", s.ready,
                      "1: the database takes what the spool gets.");

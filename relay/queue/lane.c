@@ -18,11 +18,6 @@ struct run {
 
 static bool pump(struct lane *lane);
 
-static size_t lane_connections(const struct lane *lane)
-{
-    return lane->nsessions - lane->nriding + lane->nbeside;
-}
-
 void lane_mark(struct lane *lane)
 {
     list_append(&lane->lanes->dirty, &lane->place);
@@ -60,6 +55,7 @@ struct lanes *lanes_new(struct worker *worker, struct refusals *refusals,
     uv_prepare_init(&worker->loop, lanes->turn);
     uv_prepare_start(lanes->turn, lane_before_waiting);
     uv_unref((uv_handle_t *)lanes->turn);
+    lane_fleet_begin(lanes);
     return lanes;
 }
 
@@ -99,6 +95,7 @@ struct lane *lane_of(struct lanes *lanes, const char *site)
     list_init(&lane->open);
     list_init(&lane->idle);
     list_init(&lane->place);
+    list_init(&lane->fleet);
     HASH_ADD_KEYPTR(hh, lanes->table, lane->name, strlen(lane->name), lane);
     return lane;
 }
@@ -112,6 +109,7 @@ static void lane_free(struct lane *lane)
 {
     HASH_DEL(lane->lanes->table, lane);
     list_remove(&lane->place);
+    list_remove(&lane->fleet);
     if (lane->timer)
         uv_close((uv_handle_t *)lane->timer, lane_timer_closed);
     fair_free(&lane->ready);
@@ -288,7 +286,8 @@ static bool lane_beside(void *arg, bool more)
         lane->nbeside--;
         return true;
     }
-    if (lane_connections(lane) + lane->nidle >= shape_window(&lane->site.shape, &limits))
+    unsigned window = shape_window(&lane->site.shape, &limits);
+    if (lane_connections(lane) + lane->nidle >= lane_room(lane, window))
         return false;
     lane->nbeside++;
     return true;
@@ -331,8 +330,8 @@ static void lane_opening(void *arg)
     struct lane *lane = ((struct run *)arg)->lane;
     struct lanes *lanes = lane->lanes;
     struct shape_limits limits = site_limits(lane);
-    if (lane_connections(lane) + lane->nidle > shape_window(&lane->site.shape, &limits) &&
-        lane->nidle)
+    unsigned window = shape_window(&lane->site.shape, &limits);
+    if (lane_connections(lane) + lane->nidle > lane_room(lane, window) && lane->nidle)
         pool_close_idle(list_of(lane->idle.next, struct connection, site));
     if (!pool_has_room(lanes->pool))
         pool_evict(lanes->pool);
@@ -417,7 +416,12 @@ static bool site_lets(struct lane *lane, struct run **behind)
     case SHAPE_GO:
         break;
     }
-    return true;
+    if (lane_may_connect(lane))
+        return true;
+    *behind = lane_open_run(lane);
+    if (!*behind)
+        list_append(&lane->lanes->blocked, &lane->place);
+    return *behind;
 }
 
 // Starts one session; true: there may be another.
@@ -432,7 +436,7 @@ static bool pump(struct lane *lane)
             continue;
         if (!behind && !may_start(lane))
             behind = lane_open_run(lane);
-        if (!behind && !may_start(lane)) {
+        if ((!behind && !may_start(lane)) || !lane_may_send(lane)) {
             list_append(&lanes->blocked, &lane->place);
             return false;
         }
@@ -478,5 +482,6 @@ void lanes_free(struct lanes *lanes)
         lane_free(lane);
     }
     uv_close((uv_handle_t *)lanes->turn, lane_turn_closed);
+    lane_fleet_end(lanes);
     free(lanes);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
-// Shared by relay/queue/lane.c (when sessions start), relay/queue/site.c (what is known of a lane's site) and
-// relay/queue/sites.c (sites as operators see them) alone. Each calls only those before it but for lane_of.
+// Shared by relay/queue/lane.c (when sessions start), relay/queue/lane_fleet.c (what a fleet leaves
+// it), relay/queue/site.c (what is known of a lane's site) and relay/queue/sites.c (sites as operators see them) alone. Each calls only those before it but for lane_of.
 #ifndef RELAY_QUEUE_LANE_INSIDE_H
 #define RELAY_QUEUE_LANE_INSIDE_H
 
@@ -38,6 +38,8 @@ struct lane {
     struct list idle; // connections in the pool
     size_t nidle;
     struct list place; // among the dirty or the blocked; in neither: nothing to do
+    struct list fleet; // among those whose connections a fleet counts
+    unsigned places;   // connections that the fleet leaves it; without a fleet it is not looked at
     uv_timer_t *timer; // it may go on then; NULL: it never had to wait
     UT_hash_handle hh;
 };
@@ -54,11 +56,27 @@ struct lanes {
     bool stopping;
     struct pool *pool;
     uv_prepare_t *turn;
+    struct list fleet; // lanes whose connections a fleet counts
+    uv_timer_t *beat;  // when they are looked at; NULL: there is no fleet
 };
+
+// Connections in use, those that are tried beside another's too; what shares one does not count.
+static inline size_t lane_connections(const struct lane *lane)
+{
+    return lane->nsessions - lane->nriding + lane->nbeside;
+}
 
 // relay/queue/lane.c
 struct lane *lane_of(struct lanes *lanes, const char *site); // made where there is none
 void lane_mark(struct lane *lane);                           // to be looked at in this turn
+
+// relay/queue/lane_fleet.c: what a fleet leaves of the limits of sites. Without one it is all there.
+void lane_fleet_begin(struct lanes *lanes);
+void lane_fleet_end(struct lanes *lanes);
+bool lane_may_connect(struct lane *lane); // one connection more
+bool lane_may_send(struct lane *lane);    // one message: it is counted
+// Connections that may be open, idle ones too, within `window`.
+size_t lane_room(const struct lane *lane, unsigned window);
 
 // relay/queue/site.c
 struct shape_limits site_limits(struct lane *lane);

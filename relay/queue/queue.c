@@ -128,6 +128,12 @@ void queue_reload(struct queue *q)
     bring_near(q);
 }
 
+void queue_wake(struct queue *q)
+{
+    if (!q->stopping)
+        lanes_wake(q->lanes);
+}
+
 // The clock sleeps until the first delivery is due, and never long: the wall clock may be set.
 static void queue_arm(struct queue *q)
 {

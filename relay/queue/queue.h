@@ -16,6 +16,7 @@
 
 struct queue *queue_new(struct worker *worker);
 void queue_reload(struct queue *queue); // the worker has another setup
+void queue_wake(struct queue *queue);   // a limit has room again: what waited for it goes on
 // A message that the spool has on disk (fresh: due now, header and body perhaps still in memory; or
 // recovered: recipients carry attempts and next_ms). Takes over the reference. On the worker's thread.
 void queue_add(struct queue *queue, struct message *message);

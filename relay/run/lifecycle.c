@@ -93,6 +93,7 @@ static int join_fleet(struct relay *relay, struct setup *setup, int *exit_status
     if (!setup->config->fleet.database[0])
         return 0;
     relay->fleet = fleet_open(setup->config, relay->started_ms, exit_status, why);
+    relay->slices = relay->fleet ? fleet_slices(relay->fleet) : NULL;
     return relay->fleet ? 0 : -1;
 }
 
@@ -179,6 +180,7 @@ static void close_doors(struct relay *relay)
     spool_close(relay->spool);
     fleet_close(relay->fleet);
     relay->fleet = NULL;
+    relay->slices = NULL;
     events_free(relay->events);
     trace_free(relay->trace);
     relay->events = NULL;

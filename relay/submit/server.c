@@ -136,6 +136,7 @@ struct server *server_new(struct worker *worker, const int *fds, size_t nfds)
     assert(nfds <= worker->setup->config->nlisten);
     host->worker = worker;
     host->limits = limits_shared(&worker->relay->limits);
+    limits_share(host->limits, worker->relay->slices);
     host->auth = auth_new(host->limits, &worker->loop, worker->mail, worker->setup->config);
     host->freed = server_session_freed;
     host->room = acceptor_room();

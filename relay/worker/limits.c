@@ -13,6 +13,7 @@
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
 #include "relay/base/table.h"
+#include "relay/worker/slices.h"
 
 struct entry {
     UT_hash_handle hh;
@@ -34,6 +35,7 @@ struct limits {
         struct limits_turn *first, **last;
     } gates[TURNS];
     _Atomic unsigned asked;
+    struct slices *slices; // of a fleet; NULL: none
 };
 
 static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER; // guards slots and references
@@ -161,11 +163,41 @@ static double filled(const struct entry *e, struct rate rate, uint64_t now)
     return tokens < full ? tokens : full;
 }
 
+void limits_share(struct limits *l, struct slices *slices)
+{
+    pthread_mutex_lock(&l->lock);
+    l->slices = slices;
+    pthread_mutex_unlock(&l->lock);
+}
+
+// A message has a hundred recipients at most before anybody may refuse some of them (RFC 5321 section 4.5.3.1.8).
+#define CREDIT_RECIPIENTS 100
+static const char *limits_name(enum limits_kind kind)
+{
+    return kind == LIMITS_MESSAGES ? "messages" : "recipients";
+}
+
+static struct slice_budget limits_budget(enum limits_kind kind, struct rate rate)
+{
+    double size = (double)rate.count;
+    double credit = kind == LIMITS_MESSAGES ? 1 : CREDIT_RECIPIENTS;
+    return (struct slice_budget){.size = size,
+                                 .per_ms = size / (double)rate.per_ms,
+                                 .credit = credit < size ? credit : size};
+}
+
 bool limits_spend(struct limits *l, enum limits_kind kind, const char *principal, struct rate rate,
                   uint64_t n)
 {
     if (!rate.count || !rate.per_ms)
         return true;
+    if (l->slices) {
+        struct slice_budget budget = limits_budget(kind, rate);
+        char *name = mem_printf("%s %s", limits_name(kind), principal);
+        bool some = slices_spend(l->slices, NULL, name, &budget, (double)n);
+        free(name);
+        return some;
+    }
     char *key = mem_printf("%d %s", kind, principal);
     uint64_t now = clock_mono_ms();
     pthread_mutex_lock(&l->lock);
@@ -185,6 +217,13 @@ uint64_t limits_left(struct limits *l, enum limits_kind kind, const char *princi
 {
     if (!rate.count || !rate.per_ms)
         return UINT64_MAX;
+    if (l->slices) {
+        struct slice_budget budget = limits_budget(kind, rate);
+        char *name = mem_printf("%s %s", limits_name(kind), principal);
+        double left = slices_left(l->slices, name, &budget);
+        free(name);
+        return (uint64_t)left;
+    }
     char *key = mem_printf("%d %s", kind, principal);
     pthread_mutex_lock(&l->lock);
     double left = filled(limits_find(l, RATES, key), rate, clock_mono_ms());

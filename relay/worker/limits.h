@@ -27,6 +27,10 @@ void limits_unref(struct limits *limits); // accepts NULL
 bool limits_enter(struct limits *limits, const struct sockaddr *client, uint64_t per_client);
 void limits_leave(struct limits *limits, const struct sockaddr *client);
 
+// From now on the allowances of principals are a fleet's (relay/worker/slices.h), which outlives them; NULL: they are not.
+struct slices;
+void limits_share(struct limits *limits, struct slices *slices);
+
 // Takes n from the principal's allowance (a bucket that refills at `rate`); false: not enough is
 // left.
 enum limits_kind { LIMITS_MESSAGES, LIMITS_RECIPIENTS };

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: ISC
+// Shared by relay/fleet/fleet.c (the thread) and relay/fleet/fleet_view.c (what it shows of itself) alone.
+#ifndef RELAY_FLEET_FLEET_INSIDE_H
+#define RELAY_FLEET_FLEET_INSIDE_H
+
+#include <pthread.h>
+#include "relay/fleet/fleet.h"
+#include "relay/fleet/self.h"
+#include "relay/fleet/share.h"
+#include "relay/fleet/target.h"
+
+struct fleet {
+    struct target target;
+    size_t host; // that answered last
+    struct self self;
+    struct takeover *takeover;
+    struct journal *journal; // NULL: 250 means this disk alone
+    struct config *config;
+    char *name, *self_path, *hostname;
+    int64_t started_ms;
+    pthread_t thread;
+    int stop; // an eventfd: written to when all is to end
+    // the thread's own
+    struct session *session,
+        *ear; // ear: notifications; NULL: there are none, and changes come a second late
+    struct share share;
+    struct slices *slices; // of limits; NULL: this one only looks
+    uint64_t alone;        // decisions by this node's share that were told
+    bool running;          // the thread
+    uint64_t beat_at, look_at, retry_at, retry_ms;
+    bool told; // of the present trouble
+    // what others look at
+    pthread_mutex_t lock;
+    char *fingerprint;
+    struct fleet_state state;
+    json_t *nodes;
+    char database[300]; // host that is connected to, or was
+};
+
+json_t *fleet_say(struct fleet *f); // what fleet_describe gives, under the lock
+
+#endif
