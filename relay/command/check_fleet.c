@@ -50,6 +50,10 @@ void check_fleet(struct report *r, const struct config *config)
     const json_t *nodes = json_object_get(fleet, "nodes");
     check_say(r, "ok", "the fleet's database on %s answers, with %zu nodes",
               json_string_value(json_object_get(fleet, "database")), json_array_size(nodes));
+    if (config->fleet.spool && json_integer_value(json_object_get(fleet, "synchronous")) < 1)
+        check_say(r, "warning",
+                  "the fleet's database waits for no standby: a 250 means this disk and one server "
+                  "(synchronous_standby_names)");
     json_array_foreach (nodes, i, node)
         if (json_says(node, "live"))
             check_differences(r, node);

@@ -45,6 +45,20 @@ static void fleet_row(const struct gather *g, struct html_table *t, const json_t
     html_row_end(t);
 }
 
+// What a 250 means here; nothing where it means this disk.
+static void fleet_journal(struct buf *out, const json_t *journal)
+{
+    if (!json_is_object(journal))
+        return;
+    if (!json_is_true(json_object_get(journal, "ready")))
+        buf_adds(out, "<p>The journal of the spool cannot be written: no mail is taken.</p>\n");
+    else
+        buf_addf(out, "<p>Each 250 means this disk and the database%s.</p>\n",
+                 json_is_true(json_object_get(journal, "standby"))
+                     ? ""
+                     : ", which waits for no standby");
+}
+
 static void fleet_head(struct buf *out, const json_t *fleet)
 {
     const char *trouble = html_string(fleet, "trouble");
@@ -57,7 +71,10 @@ static void fleet_head(struct buf *out, const json_t *fleet)
         buf_adds(out, " answers.</p>\n");
         return;
     }
-    buf_adds(out, "The fleet cannot be asked, and mail goes on with what this node knows: ");
+    buf_addf(out, "The fleet cannot be asked, and %s: ",
+             json_is_object(json_object_get(fleet, "journal"))
+                 ? "this node ends with its lease"
+                 : "mail goes on with what this node knows");
     html_text(out, trouble[0] ? trouble : "there is no connection yet");
     buf_adds(out, "</p>\n<p>The nodes as they were last seen:</p>\n");
 }
@@ -96,6 +113,7 @@ static void fleet_render(struct gather *g, struct buf *out)
     if (gather_trouble(g, out, 0))
         return;
     fleet_head(out, g->answers[0]);
+    fleet_journal(out, json_object_get(g->answers[0], "journal"));
     html_table_begin(&t, out, NULL, columns);
     json_array_foreach (nodes, i, node)
         fleet_row(g, &t, node);

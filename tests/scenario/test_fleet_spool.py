@@ -9,6 +9,7 @@ import pytest
 
 from tests.lab.client import Closed
 from tests.lab.postgres import Postgres
+from tests.lab.process import must
 from tests.lab.relay import letter
 from tests.lab.wait import until
 from tests.scenario.test_crash import Sender
@@ -368,7 +369,7 @@ def test_case_614_of_many_who_claim_one_wins(lab, database):
 
 
 def accepted(senders):
-    return {f"{name}@{DOMAIN}" for s in senders for name in s.accepted}
+    return {f"{name}@{DOMAIN}" for s in senders for name in list(s.accepted)}
 
 
 def all_arrive(mx, senders, relay):
@@ -478,3 +479,32 @@ def test_case_618_a_node_that_the_database_does_not_answer_is_taken_over(lab, da
     one.start()
     assert not one.json("queue", "list")
     print(f"{len(accepted(senders))} accepted, {len(got(mx)) - len(set(got(mx)))} twice")
+
+
+def test_case_620_a_node_cut_off_from_the_database_ends_and_comes_back_when_it_heals(lab):
+    mx = lab.mx(HOST, domains=DOMAIN)
+    ways = [lab.address(f"db{n}.test") for n in (1, 2)]  # each node's own way to the same server
+    for n, address in enumerate(ways):
+        lab.names.set(f"db{n + 1}.test", "A", address)
+    database = Postgres(lab, address="0.0.0.0", certificate=lab.ca.leaf("db1.test", "db2.test"))
+    one, other = [node(lab, n, uri=f"postgresql://waxwing@db{n}.test/waxwing", fleet=LEASE, delivery={"retry": ["1s"]}) for n in (1, 2)]
+    made(lab, database, one)
+    one.start(), other.start()
+    senders = [Sender(one, n, n) for n in range(3)]
+    for sender in senders:
+        sender.start()
+    for _ in range(3):
+        before = len(accepted(senders))
+        until(lambda b=before: len(accepted(senders)) > b + 20, one.told, 120)
+        must(["ip", "route", "add", "blackhole", ways[0], "table", "local"])
+        assert one.process.wait() == 75
+        until(lambda: database.fleet("SELECT holder FROM waxwing.lease WHERE node = 1") == [[""]], other.told)
+        must(["ip", "route", "del", "blackhole", ways[0], "table", "local"])
+        one.start()
+    for sender in senders:
+        sender.done.set()
+    for sender in senders:
+        sender.join()
+    until(lambda: not one.json("queue", "list") and not other.json("queue", "list"), "empty queues", 120)
+    all_arrive(mx, senders, other)
+    print(f"{len(accepted(senders))} accepted, {len(got(mx)) - len(set(got(mx)))} again")

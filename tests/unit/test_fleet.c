@@ -13,7 +13,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "config/load.h"
+#include "relay/base/clock.h"
+#include "relay/base/lease.h"
+#include "relay/base/mem.h"
 #include "relay/fleet/fingerprint.h"
+#include "relay/fleet/marker.h"
 #include "relay/fleet/self.h"
 #include "relay/fleet/target.h"
 
@@ -208,6 +212,82 @@ static void what_another_node_wrote_is_read_with_care(void **state)
     json_decref(all);
 }
 
+static void put(const char *folder, const char *name, const char *text)
+{
+    char path[300];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+static bool is_there(const char *folder, const char *name)
+{
+    char path[300];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return access(path, F_OK) == 0;
+}
+
+static void a_spool_says_which_log_of_the_journal_is_its(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/waxwing-marker.XXXXXX", log[MARKER_LOG], found[MARKER_LOG];
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(marker_read(folder, found, &why), 0);
+    marker_new(log);
+    assert_int_equal(marker_write(folder, log, &why), 0);
+    assert_int_equal(marker_read(folder, found, &why), 1);
+    assert_string_equal(found, log);
+    static const char *const damaged[] = {"", "1 abc\n", "2 0123456789abcdef0123456789abcdef\n",
+                                          "1 0123456789abcdef0123456789abcdef"};
+    for (size_t i = 0; i < sizeof damaged / sizeof *damaged; i++) {
+        put(folder, "fleet", damaged[i]);
+        assert_int_equal(marker_read(folder, found, &why), -1); // not as if there were none
+    }
+    assert_int_equal(marker_remove(folder, &why), 0);
+    assert_int_equal(marker_read(folder, found, &why), 0);
+    assert_int_equal(rmdir(folder), 0);
+}
+
+static void what_was_taken_over_is_put_aside_and_nothing_else(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/waxwing-marker.XXXXXX", path[300];
+    static const char *const moved[] = {"00000001.log", "00000001.head", "00000002.9.suspect"};
+    static const char *const kept[] = {"lock", "reserve.1", "00000003.damaged"};
+    assert_non_null(mkdtemp(folder));
+    for (int round = 0; round < 2; round++) { // what was put aside before goes
+        for (size_t i = 0; i < 3; i++) {
+            put(folder, moved[i], "x");
+            put(folder, kept[i], "x");
+        }
+        snprintf(path, sizeof path, "%s/large", folder);
+        assert_true(mkdir(path, 0700) == 0 || round);
+        put(path, round ? "body2" : "body1", "x");
+        assert_int_equal(marker_put_aside(folder, &why), 0);
+        for (size_t i = 0; i < 3; i++)
+            assert_true(!is_there(folder, moved[i]) && is_there(folder, kept[i]));
+    }
+    snprintf(path, sizeof path, "%s/taken", folder);
+    assert_true(is_there(path, moved[0]) && is_there(path, "body2") && !is_there(path, "body1"));
+    char *command = mem_printf("rm -r %s", folder);
+    assert_int_equal(system(command), 0);
+    free(command);
+}
+
+static void a_lease_ends_at_its_moment(void **state)
+{
+    (void)state;
+    assert_true(lease_held()); // nobody lends anything here
+    lease_until(clock_boot_ms() + 60000);
+    assert_true(lease_held() && lease_left_ms() > 50000);
+    lease_until(clock_boot_ms());
+    assert_false(lease_held());
+    lease_until(LEASE_FOREVER);
+    assert_true(lease_held());
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,6 +296,9 @@ int main(void)
         cmocka_unit_test(a_node_knows_its_number_and_no_other_name_has_it),
         cmocka_unit_test(what_is_a_nodes_own_is_no_difference),
         cmocka_unit_test(what_another_node_wrote_is_read_with_care),
+        cmocka_unit_test(a_spool_says_which_log_of_the_journal_is_its),
+        cmocka_unit_test(what_was_taken_over_is_put_aside_and_nothing_else),
+        cmocka_unit_test(a_lease_ends_at_its_moment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
