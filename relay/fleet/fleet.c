@@ -109,7 +109,7 @@ static void tell_shares(struct fleet *f)
         return;
     f->alone = alone;
     log_alarm_once(
-        "fleet", REASON_FLEET_SHARE, "", TELL_MS,
+        "limits", REASON_FLEET_SHARE, "", TELL_MS,
         "the fleet's database does not answer in time, and this node keeps limits by its "
         "share, 1/%u of each",
         f->self.nodes ? f->self.nodes : 1);
@@ -230,9 +230,17 @@ static int fleet_share(struct fleet *f, struct why *why)
     return rc;
 }
 
+// What the server refuses (its disk is full, say) concerns limits alone: this node has its share until it is taken.
 static int fleet_spend(struct fleet *f, struct why *why)
 {
-    return spend_turn(f->slices, f->session, f->self.number, f->self.nodes, false, why);
+    if (clock_mono_ms() < f->spend_at)
+        return 0;
+    int rc = spend_turn(f->slices, f->session, f->self.number, f->self.nodes, false, why);
+    bool refused = rc < 0 && session_state(f->session)[0];
+    if (refused || f->spend_at)
+        slices_connected(f->slices, !refused);
+    f->spend_at = refused ? clock_mono_ms() + LOOK_MS : 0;
+    return refused ? 0 : rc;
 }
 
 static void fleet_turn(struct fleet *f)

@@ -27,6 +27,7 @@ struct fleet {
     struct slices *slices; // of limits; NULL: this one only looks
     uint64_t alone;        // decisions by this node's share that were told
     bool running;          // the thread
+    uint64_t spend_at;     // limits were refused; 0: they were not
     uint64_t beat_at, look_at, retry_at, retry_ms;
     bool told; // of the present trouble
     // what others look at

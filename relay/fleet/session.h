@@ -2,7 +2,8 @@
 // One connection to the fleet's database: the door to libpq. Blocks its thread, but no step for longer than its time,
 // and none once somebody has written to `stop`: an eventfd, or -1.
 //
-// After any failure a session is good for nothing but session_close. What a server says is kept as it came; whoever
+// After any failure a session is good for nothing but session_close, unless the server named it (session_state) and no
+// transaction was begun. What a server says is kept as it came; whoever
 // prints it makes it safe.
 #ifndef RELAY_FLEET_SESSION_H
 #define RELAY_FLEET_SESSION_H

@@ -34,6 +34,7 @@ struct slices *slices_new(void)
     pthread_mutex_init(&s->lock, NULL);
     s->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     s->nodes = 1;
+    s->connected = true; // or will be in a moment: slices_connected says where not
     list_init(&s->hot_rates);
     list_init(&s->hot_places);
     return s;

@@ -20,7 +20,6 @@ static int begin(void **state)
     (void)state;
     s = slices_new();
     slices_nodes(s, 4);
-    slices_connected(s, true);
     slices_contact(s, clock_boot_ms());
     woken = NULL;
     return 0;
