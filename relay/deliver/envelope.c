@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "config/idn.h"
+#include "relay/base/clock.h"
 #include "relay/base/mem.h"
 
 static bool ascii(const char *text, size_t n)
@@ -197,14 +198,24 @@ static enum deliver_way way(const struct deliver *d)
     return content_own(d->content) ? WAY_PREFIX : WAY_DATA;
 }
 
-// A small body may ride along: one round trip for the whole message. Not on a connection that has been idle, whose
-// peer may be gone: then the body would be sent for nothing and its fate unknown.
+#define PEER_FRESH_MS 1000 // who answered so lately is not gone
+
+// A connection that has idled may have no peer any more: then the body would be sent for nothing and its fate unknown.
+static bool peer_is_there(const struct deliver *d)
+{
+    struct connection *c = d->link.c;
+    if (!d->link.pooled || d->link.replies || !deliver_hears(d))
+        return true;
+    return clock_mono_ms() - c->used_ms < PEER_FRESH_MS && pool_clean(c);
+}
+
+// A small body may ride along: one round trip for the whole message.
 static bool rides(const struct deliver *d, enum deliver_way by)
 {
     const struct connection *c = d->link.c;
     return by == WAY_BDAT && c->ext.pipelining && !pool_out_of_step(c) &&
-           (!d->link.pooled || d->link.replies || !deliver_hears(d)) &&
-           !content_is_large(d->content) && content_size(d->content) <= DELIVER_EARLY_BODY;
+           !content_is_large(d->content) && content_size(d->content) <= DELIVER_EARLY_BODY &&
+           peer_is_there(d);
 }
 
 // Between two commands, with nothing asked, nothing may be there. What a host that is out of step said too much
@@ -282,7 +293,10 @@ enum deliver_state deliver_mail(struct deliver *d)
     if (!in_step(d))
         return deliver_out_of_step(d);
     write_envelope(d);
-    return rides(d, d->trans.way) ? DELIVER_EARLY : DELIVER_WAIT;
+    if (!rides(d, d->trans.way))
+        return DELIVER_WAIT;
+    deliver_lesson_reached(d); // it has just answered; what it says to this one comes all at once
+    return DELIVER_EARLY;
 }
 
 static enum deliver_state envelope_answered(struct deliver *d)

@@ -33,8 +33,11 @@ static enum deliver_state lost_in_transaction(struct deliver *d, const struct wh
         return deliver_rcpt_left(d, why);
     if (deliver_mail_refused(d) || (d->state == DELIVER_FINAL && !d->trans.taken))
         return deliver_transaction_over(d, AFTER_CLOSE);
-    if (doubt)
+    if (doubt) {
+        if (was_dead(d)) // it hangs up on whom it has just served
+            pool_note_astray(d->link.c);
         return deliver_unknown(d, why);
+    }
     return deliver_next(d, why, false);
 }
 

@@ -111,12 +111,13 @@ void pool_note_chunks(struct connection *c);
 bool pool_takes_chunks(const struct connection *c);
 
 // Overlap: the next message's commands are sent before the last one's answer is there. Then a reply too many, or too
-// few, passes for another's, so a host earns it: by POOL_CLEAN messages without it in which the answer to a message
-// could be told from those to MAIL, RCPT and RSET, one of them for several recipients. Astray: it answered
-// too much, too little or too late; a month without overlap, also after a restart (relay/deliver/strays.h).
+// few, passes for another's, so a host earns it: by POOL_CLEAN messages without it in which the answer to a message could
+// be told from those to MAIL, RCPT and RSET, one for several recipients. Astray: it answered too much, too little or too
+// late; a month without overlap, also after a restart (relay/deliver/strays.h).
 void pool_note_clean(struct connection *c, size_t recipients);
 void pool_note_astray(struct connection *c);
 void pool_unearn(struct connection *c); // a shared connection was lost: it is earned anew
+bool pool_clean(struct connection *c);  // POOL_CLEAN and not astray
 bool pool_overlaps(struct connection *c);
 size_t pool_several(const struct connection *c); // the most recipients of such a message
 // The answer to RSET, as a digest, which stands between messages that go out whole. Known once it came twice alike.
@@ -127,8 +128,7 @@ bool connection_spent(const struct connection *c); // the host takes no further 
 
 // An idle one with an equal key, taken out of the pool; NULL: none.
 struct connection *pool_take(struct pool *pool, const struct pool_key *key);
-// Keeps it until it is taken, its peer speaks or ends, or its time is up. Closed at once when it has
-// served enough.
+// Keeps it until it is taken, its peer speaks or ends, or its time is up. Closed at once when it has served enough.
 void pool_give(struct pool *pool, struct connection *c, struct list *site, size_t *site_idle);
 void pool_shut(struct pool *pool); // from now on nothing idles
 bool pool_has_idle(const struct pool *pool);

@@ -109,11 +109,14 @@ static bool astray(struct connection *c)
     return true;
 }
 
+bool pool_clean(struct connection *c)
+{
+    return c->to->clean >= POOL_CLEAN && !pool_out_of_step(c) && !astray(c);
+}
+
 bool pool_overlaps(struct connection *c)
 {
-    const struct pool_host *host = c->to;
-    return c->ext.pipelining && host->clean >= POOL_CLEAN && host->several > 1 &&
-           !pool_out_of_step(c) && !astray(c);
+    return c->ext.pipelining && c->to->several > 1 && pool_clean(c);
 }
 
 size_t pool_several(const struct connection *c)

@@ -67,6 +67,8 @@ ALL = [
          load={"connections": 100, "recipients": 2}),  # several: messages overlap only where that was seen
     Work("flight50", "the same with CHUNKING, 8 in flight", 4000, like="trip50", trip=50, chunking=True, limit="",
          load={"connections": 100, "recipients": 2}, waxwing={"delivery": {"connections": {"in_flight": 8}}}),
+    Work("early50", "the same with CHUNKING, one message at a time", 2000, 1000, like="trip50", trip=50, chunking=True, limit="",
+         load={"connections": 100, "recipients": 2}, reference=False),
     Work("trip200", "4 KiB to 2 recipients, 200 ms round trip, 20 connections", 1000, 400, trip=200, limit="",
          load={"connections": 100, "recipients": 2}),
     # by hand
