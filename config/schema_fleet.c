@@ -17,7 +17,7 @@ static const struct schema_key fleet_keys[] = {
     {"spool", KEY_SWITCH, AT(cfg_fleet, spool), .choices = "off required", .initial = "off",
      .text = "required: each 250 means the database, too, and another node or a new disk can go on "
              "with the mail; without the database no mail is taken, see waxwing-fleet(8)"},
-    {"lease", KEY_DURATION, AT(cfg_fleet, lease), .initial = "10s", .min = 1000, .max = 300000,
+    {"lease", KEY_DURATION, AT(cfg_fleet, lease), .initial = "10s", .min = 1000, .max = 30000,
      .text = "with spool: required, how long this node goes on without having told the database "
              "that it lives; afterwards it ends, and another may take its mail over"},
     END_OF_KEYS,

@@ -367,8 +367,9 @@ static int first_number(struct fleet *f, int *exit_status, struct why *why)
 }
 
 // Whoever has no lease says nothing more to anybody, at once. What is on its way to the log gets a moment.
-static void fleet_lost(const char *words)
+static void fleet_lost(void *arg, const char *words)
 {
+    struct fleet *f = arg;
     static atomic_flag begun = ATOMIC_FLAG_INIT;
     lease_until(0);
     while (atomic_flag_test_and_set(&begun)) // another thread met it first, and ends the process
@@ -376,14 +377,20 @@ static void fleet_lost(const char *words)
     log_alarm("fleet", REASON_NONE,
               "the lease of this node has ended (%s): it ends, too, and begins again with another",
               words);
+    struct spool *spool = atomic_load(&f->spool);
+    if (spool)
+        spool_excuse(spool);
     usleep(LOST_US);
     _exit(EXIT_TEMP);
 }
 
 static void begin_journal(struct fleet *f)
 {
-    const struct journal_options options = {
-        .target = &f->target, .config = f->config, .node = f->self.number, .lost = fleet_lost};
+    const struct journal_options options = {.target = &f->target,
+                                            .config = f->config,
+                                            .node = f->self.number,
+                                            .lost = fleet_lost,
+                                            .arg = f};
     f->journal = journal_new(&options);
 }
 
@@ -425,6 +432,7 @@ int fleet_import(struct fleet *f, struct spool *spool, void (*each)(struct messa
     size_t n;
     if (!f || !f->journal)
         return 0;
+    atomic_store(&f->spool, spool);
     const struct import import = {
         .journal = f->journal, .spool = spool, .directory = f->config->spool, .stop = f->stop};
     return import_logs(&import, each, arg, &n, why);
@@ -511,6 +519,7 @@ void fleet_stop(struct fleet *f)
     if (!f)
         return;
     fleet_rest(f);
+    atomic_store(&f->spool, NULL); // it closes next
     eventfd_write(f->stop, 1);
     if (f->running)
         pthread_join(f->thread, NULL);

@@ -14,7 +14,8 @@ struct fleet {
     size_t host; // that answered last
     struct self self;
     struct takeover *takeover;
-    struct journal *journal; // NULL: 250 means this disk alone
+    _Atomic(struct spool *) spool; // while it is open
+    struct journal *journal;       // NULL: 250 means this disk alone
     struct config *config;
     char *name, *self_path, *hostname;
     int64_t started_ms;

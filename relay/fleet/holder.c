@@ -108,7 +108,7 @@ static void *holder_guard(void *arg)
         if (poll(fds, 2, -1) > 0 && fds[0].revents)
             return NULL;
         if (fds[1].revents && read(h->timer, &times, sizeof times) > 0 && !lease_held())
-            h->options.lost("it could not tell the database that it lives");
+            h->options.lost(h->options.arg, "it could not tell the database that it lives");
     }
 }
 
@@ -132,7 +132,7 @@ static int holder_renew(struct holder *h, struct why *why)
         return 0;
     }
     if (strcmp(session_state(h->session), "WX001") == 0)
-        h->options.lost(why->text);
+        h->options.lost(h->options.arg, why->text);
     session_close(h->session);
     h->session = NULL;
     return -1;
@@ -264,7 +264,7 @@ struct holder *holder_take(const struct holder_options *options, struct why *why
     }
     h->running = pthread_create(&h->renewing, NULL, holder_run, h) == 0;
     if (!h->running || pthread_create(&h->guarding, NULL, holder_guard, h) != 0)
-        h->options.lost("its threads cannot be started");
+        h->options.lost(h->options.arg, "its threads cannot be started");
     return h;
 }
 

@@ -25,7 +25,8 @@ struct holder_options {
     char fresh
         [HOLDER_TEXT]; // what it is called where the lease was another's since, or there is no marker
     // The lease ends, or is another's: does not return. On any thread.
-    void (*lost)(const char *words);
+    void (*lost)(void *arg, const char *words);
+    void *arg;
 };
 
 // Waits for a lease that another holds until it is not renewed any more. NULL with why.

@@ -20,7 +20,8 @@ struct journal_options {
     const struct target *target; // outlives it
     const struct config *config; // the same
     unsigned node;
-    void (*lost)(const char *words); // as holder_options has it
+    void (*lost)(void *arg, const char *words);
+    void *arg; // as holder_options has it
 };
 struct journal *journal_new(const struct journal_options *options);
 const struct spool_sink *journal_sink(struct journal *j);

@@ -18,7 +18,8 @@ static int take_lease(struct journal *j, const char *marker, struct why *why)
                                      .node = j->options.node,
                                      .ms = (uint64_t)j->options.config->fleet.lease,
                                      .history = j->history,
-                                     .lost = j->options.lost};
+                                     .lost = j->options.lost,
+                                     .arg = j->options.arg};
     memcpy(options.log, marker, sizeof options.log);
     marker_new(options.fresh);
     j->holder = holder_take(&options, why);

@@ -35,7 +35,7 @@ static int journal_greet(struct journal *j, struct why *why)
         return -1;
     enum tables_end end = tables_open(&j->tables, why);
     if (end == TABLES_NOT && strcmp(session_state(j->tables.session), "WX001") == 0)
-        j->options.lost(why->text);
+        j->options.lost(j->options.arg, why->text);
     return end == TABLES_DONE ? 0 : -1;
 }
 
@@ -188,7 +188,7 @@ static enum spool_sink_answer try_batch(struct journal *j, bool *sent, struct wh
     if (end == TABLES_DONE)
         return SINK_DONE;
     if (lost_now(j, end))
-        j->options.lost(why->text);
+        j->options.lost(j->options.arg, why->text);
     bool refused = end == TABLES_NOT && !*sent;
     journal_disconnect(j);
     return refused ? SINK_REFUSED : SINK_WAIT;
@@ -255,7 +255,7 @@ static bool journal_chore(struct journal *j, struct why *why)
     enum tables_end end = do_chore(j, j->first, why);
     bool gone = end == TABLES_NOT && strcmp(session_state(j->tables.session), "42P01") == 0;
     if (lost_now(j, end))
-        j->options.lost(why->text);
+        j->options.lost(j->options.arg, why->text);
     if (gone)
         journal_unknow(j, j->first->number);
     if (end == TABLES_DONE || gone)

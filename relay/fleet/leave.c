@@ -14,8 +14,9 @@
 #include "relay/fleet/tables.h"
 #include "relay/spool/files.h"
 
-static void leave_lost(const char *words)
+static void leave_lost(void *arg, const char *words)
 {
+    (void)arg;
     fprintf(stderr, "waxwing fleet: the lease of this node has ended: %s\n", words);
     _exit(EXIT_TEMP);
 }

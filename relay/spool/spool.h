@@ -113,6 +113,9 @@ void spool_end(struct spool *spool, unsigned number, bool whole);
 // At how many unclean ends it was under way, since it last came to an end.
 unsigned spool_crashes(struct spool *spool, uint64_t id, const char *domain);
 
+// The process ends now, and no delivery is the cause. Any thread.
+void spool_excuse(struct spool *spool);
+
 // Bytes of memory that the spool keeps for a stored message with so many open recipients, besides the message.
 size_t spool_footprint(size_t nrcpts);
 

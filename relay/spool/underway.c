@@ -94,6 +94,16 @@ void underway_close(struct spool *s)
     s->underway = NULL;
 }
 
+void spool_excuse(struct spool *s)
+{
+    struct underway *u = s->underway;
+    if (!u)
+        return;
+    pthread_mutex_lock(&u->lock);
+    u->file->clean = 1;
+    pthread_mutex_unlock(&u->lock);
+}
+
 static struct slot *find_suspect(struct underway *u, uint64_t id, uint32_t domain)
 {
     for (size_t i = 0; u->suspects && i < SLOTS; i++) {

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from tests.lab.client import Closed
+from tests.lab.mx import HANG
 from tests.lab.postgres import Postgres
 from tests.lab.process import must
 from tests.lab.relay import letter
@@ -508,3 +509,19 @@ def test_case_620_a_node_cut_off_from_the_database_ends_and_comes_back_when_it_h
     until(lambda: not one.json("queue", "list") and not other.json("queue", "list"), "empty queues", 120)
     all_arrive(mx, senders, other)
     print(f"{len(accepted(senders))} accepted, {len(got(mx)) - len(set(got(mx)))} again")
+
+
+def test_case_621_a_delivery_is_not_to_blame_for_the_end_of_a_lease(lab, database):
+    mx = lab.mx(HOST, domains=DOMAIN)
+    relay = keeper(lab, 1, database)
+    made(lab, database, relay)
+    mx.on("dot", HANG)
+    relay.start()
+    relay.send(f"a@{DOMAIN}")
+    for run in range(3):  # as often as a delivery may end a relay before it is held
+        until(lambda r=run: len(mx.seen) > r, relay.told)
+        database.fleet("UPDATE waxwing.lease SET epoch = epoch + 1")
+        assert relay.process.wait() == 75
+        relay.start()
+    mx.always.pop("dot")
+    relay.wait("delivered")
