@@ -33,7 +33,7 @@
 #define LOOK_MS    1000    // how often changes are looked for; a notification only hurries it
 #define RETRY_MS   1000    // after the first failure; doubles
 #define RETRY_MOST 30000   // up to this
-#define LOST_US    30000   // for the last line of the log
+#define LOST_S     1       // for the last lines of the log
 #define LAST_MS    2000    // for giving back what is held, at the end
 #define TELL_MS    3600000 // how often the same trouble is told again within an episode
 
@@ -380,7 +380,8 @@ static void fleet_lost(void *arg, const char *words)
     struct spool *spool = atomic_load(&f->spool);
     if (spool)
         spool_excuse(spool);
-    usleep(LOST_US);
+    alarm(LOST_S); // whoever reads the log may stall
+    log_stop();
     _exit(EXIT_TEMP);
 }
 
