@@ -124,8 +124,8 @@ void clock_rfc3339(int64_t ms, char out[static 40])
     static _Thread_local char text[40];
     time_t s = (time_t)(ms / 1000);
     if (s != second) {
-        struct tm t;
-        gmtime_r(&s, &t);
+        struct tm t = {0};
+        gmtime_r(&s, &t); // leaves it alone where the year does not fit
         snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02dZ", t.tm_year + 1900,
                  t.tm_mon + 1, t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec);
         second = s;

@@ -122,7 +122,7 @@ static bool trace_on_summary(const json_t *record, void *arg)
     const char *event = json_word(record, "event");
     const json_t *to = json_object_get(record, "to");
     if (!s->at_ms)
-        s->at_ms = json_integer_value(json_object_get(record, "at"));
+        s->at_ms = json_number_of(record, "at");
     if (json_object_get(record, "from"))
         trace_replace(&s->from, json_word(record, "from"));
     if (to && !s->to)

@@ -53,8 +53,6 @@ static void read_fill(json_t *object, const char *key, int fd)
     if (!json_is_integer(place))
         return;
     json_t *piece = read_object(fd, (uint64_t)json_integer_value(place));
-    if (piece)
-        read_fill(piece, "chain", fd);
     json_object_set_new(object, key, piece ? piece : json_object());
 }
 
@@ -87,6 +85,7 @@ static void read_fill_all(json_t *record, int fd)
     json_object_del(record, "replies");
     read_fill(record, "route", fd);
     read_fill(record, "connection", fd);
+    read_fill(json_object_get(record, "connection"), "chain", fd);
 }
 
 // ---- files

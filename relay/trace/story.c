@@ -46,7 +46,7 @@ static void envelope(struct story *s, const json_t *r)
 {
     const json_t *to = json_object_get(r, "to"), *one;
     size_t i;
-    int64_t more = json_number_of(r, "more");
+    int64_t more = story_number(r, "more");
     story_address(s, json_word(r, "from"));
     buf_adds(&s->text, " to ");
     json_array_foreach (to, i, one) {
@@ -108,7 +108,7 @@ static void made(struct story *s, const json_t *r)
 
 static void next_time(struct story *s, const json_t *r)
 {
-    int64_t next = json_number_of(r, "next");
+    int64_t next = story_moment(r, "next");
     char text[40];
     if (next) {
         clock_rfc3339(next, text);
@@ -159,7 +159,7 @@ bool story_add(const json_t *r, void *arg)
 {
     struct story *s = arg;
     const char *event = json_word(r, "event");
-    s->at_ms = json_number_of(r, "at");
+    s->at_ms = story_moment(r, "at");
     if (strcmp(event, "received") == 0)
         received(s, r);
     else if (strcmp(event, "refused") == 0)

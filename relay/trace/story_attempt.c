@@ -107,8 +107,8 @@ static void way(struct story *s, const json_t *r, const json_t *c)
         story_part(s, ":%lld", (long long)json_number_of(c, "port"));
     if (json_object_get(r, "age"))
         story_part(s, ", on a connection opened %lld s before, message %lld on it",
-                   (long long)(json_number_of(r, "age") / 1000),
-                   (long long)json_number_of(r, "message") + 1);
+                   (long long)(story_number(r, "age") / 1000),
+                   (long long)story_number(r, "message") + 1);
 }
 
 void story_attempt(struct story *s, const json_t *r)

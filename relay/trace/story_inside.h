@@ -7,6 +7,7 @@
 #include "relay/trace/story.h"
 
 #define STORY_TEXT 65536 // bytes of one line
+#define STORY_MOST INT64_C(1000000000000000)
 
 struct story {
     struct story_options options;
@@ -22,6 +23,9 @@ struct story {
 void story_say(struct story *s, const char *head, enum story_mood mood);
 void story_part(struct story *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void story_day(struct buf *out, int64_t s); // "2026-11-27"
+// A time or a number of a record: whatever the file says, it can be reckoned with.
+int64_t story_moment(const json_t *record, const char *key); // ms, of the years 1970 to 9999
+int64_t story_number(const json_t *record, const char *key); // 0 to STORY_MOST
 void story_address(struct story *s, const char *address);
 // "why" of a record: sentence, reply, name and who must act.
 void story_why(struct story *s, const json_t *why);

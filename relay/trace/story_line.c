@@ -63,6 +63,21 @@ void story_day(struct buf *out, int64_t seconds)
     buf_add(out, text, 10);
 }
 
+static int64_t within(int64_t n, int64_t most)
+{
+    return n < 0 ? 0 : n > most ? most : n;
+}
+
+int64_t story_moment(const json_t *record, const char *key)
+{
+    return within(json_number_of(record, key), INT64_C(253402300799999));
+}
+
+int64_t story_number(const json_t *record, const char *key)
+{
+    return within(json_number_of(record, key), STORY_MOST);
+}
+
 void story_address(struct story *s, const char *address)
 {
     buf_adds(&s->text, address[0] ? address : "<>");
