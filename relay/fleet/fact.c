@@ -8,7 +8,10 @@
 #include "relay/base/mem.h"
 #include "tls/sts.h"
 
-#define FACT_TIME ((int64_t)1 << 53) // no moment of ours is as late, in ms
+#define FACT_WINDOW 100000             // connections
+#define FACT_PACE   1e9                // messages a minute
+#define FACT_LINE   600                // bytes of what a site said
+#define FACT_TIME   ((int64_t)1 << 53) // no moment of ours is as late, in ms
 
 static int nonsense(struct why *why, const char *what)
 {
@@ -125,6 +128,45 @@ static int read_ban(struct fact *f, int64_t now_s, struct why *why)
     return 0;
 }
 
+static bool fact_real(const struct fact *f, size_t i, double *out)
+{
+    const json_t *j = json_array_get(f->body, i);
+    *out = json_number_value(j);
+    return json_is_number(j) && *out >= 0 && *out <= FACT_PACE;
+}
+
+// A text of the site's own, empty where no screen should have it.
+static char *fact_line(const struct fact *f, size_t i)
+{
+    static char none[] = "";
+    const char *text = fact_text(f, i);
+    return text && fact_is_line(text, FACT_LINE) ? (char *)(uintptr_t)text : none;
+}
+
+// [window, pace, fast, taught, taught at, host, status, reply, text]. Only that it asked for less is told.
+static int read_site(struct fact *f, int64_t now_s, struct why *why)
+{
+    int64_t window, taught, at;
+    double pace, fast;
+    if (!f->first[0] || f->second[0] || !fact_is_line(f->first, FACT_KEY) ||
+        json_array_size(f->body) != 9 || !fact_number(f, 0, FACT_WINDOW, &window) ||
+        !fact_real(f, 1, &pace) || !fact_real(f, 2, &fast) || !fact_number(f, 3, 3, &taught) ||
+        taught < 2 || !fact_number(f, 4, (now_s + FACT_AHEAD) * 1000, &at))
+        return nonsense(why, "lesson of a site");
+    f->at_ms = at;
+    f->site = (struct site_row){.site = f->first,
+                                .window = (unsigned)window,
+                                .pace = pace,
+                                .fast = fast,
+                                .taught = (int)taught,
+                                .taught_ms = at < now_s * 1000 ? at : now_s * 1000,
+                                .host = fact_line(f, 5),
+                                .status = fact_line(f, 6),
+                                .reply = fact_line(f, 7),
+                                .text = fact_line(f, 8)};
+    return 0;
+}
+
 static int read_body(struct fact *f, int64_t now_s, struct why *why)
 {
     switch (f->kind) {
@@ -136,6 +178,8 @@ static int read_body(struct fact *f, int64_t now_s, struct why *why)
         return read_suppressed(f, now_s, why);
     case SHARED_BAN:
         return read_ban(f, now_s, why);
+    case SHARED_SITE:
+        return read_site(f, now_s, why);
     default:
         return nonsense(why, "kind of fact");
     }

@@ -10,6 +10,7 @@
 #include "relay/base/why.h"
 #include "relay/login/bans.h"
 #include "relay/state/shared.h"
+#include "relay/state/sites.h"
 #include "relay/suppress/suppress.h"
 #include "tls/memory.h"
 #include "tls/sts_cache.h"
@@ -29,6 +30,7 @@ struct fact {
         struct memory_row memory;
         struct suppressed_row suppressed;
         struct ban ban;
+        struct site_row site; // texts borrowed, too; no pause
     };
     json_t *body;
 };

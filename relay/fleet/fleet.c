@@ -476,6 +476,7 @@ int fleet_adopt(struct fleet *f, const char *name, struct why *why)
 
 int fleet_start(struct fleet *f, const struct fleet_doors *doors, struct why *why)
 {
+    f->share.relay = doors->relay;
     f->share.state = doors->state;
     f->share.routes = doors->routes;
     f->share.bans = doors->bans;

@@ -3,8 +3,8 @@
 // node lives, and knows what the others say. Nobody in the relay waits for it: what it knows is looked up in memory,
 // and while the database is away each node goes on with what it has.
 //
-// What it shares: MTA-STS policies, what hosts proved, suppressed addresses and bans (relay/fleet/share.h). What it hears
-// may only raise what this node demands.
+// What it shares: MTA-STS policies, what hosts proved, suppressed addresses, bans and what sites taught
+// (relay/fleet/share.h). What it hears may only raise what this node demands.
 //
 // The connection is made anew after a failure, with pauses of 1 to 30 seconds. Trouble is one alarm an episode.
 #ifndef RELAY_FLEET_FLEET_H
@@ -23,6 +23,7 @@ struct routes;
 struct bans;
 struct suppress;
 struct slices;
+struct relay;
 
 // `config` names a fleet; a reference is taken. A node that has no number yet asks for one here, and waits for that:
 // without one its ids might be another node's. NULL with why, and *exit_status what the program should exit with.
@@ -30,6 +31,7 @@ struct fleet *fleet_open(struct config *config, int64_t started_ms, int *exit_st
                          struct why *why);
 // Whose knowledge is shared; all of them outlive the fleet.
 struct fleet_doors {
+    struct relay *relay;
     struct state *state;
     struct routes *routes;
     struct bans *bans;

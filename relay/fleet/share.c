@@ -10,7 +10,9 @@
 #include "relay/base/mem.h"
 #include "relay/fleet/fact.h"
 #include "relay/log/log.h"
+#include "relay/queue/sites.h"
 #include "relay/route/routes.h"
+#include "relay/worker/worker.h"
 
 #define PULL        "500" // facts of one piece that comes in
 #define PULL_FACTS  500
@@ -36,6 +38,26 @@ int share_meet(struct share *sh, struct session *s, struct why *why)
 
 // ---- in
 
+static void share_on_worker(struct worker *worker, void *arg)
+{
+    if (worker->queue)
+        sites_hear(worker->queue, arg);
+    site_row_free(arg);
+    free(arg);
+}
+
+static void share_tell_worker(struct share *sh, const struct site_row *site)
+{
+    struct site_row *row = mem_new(sizeof *row);
+    *row = *site;
+    row->site = mem_dup(site->site);
+    row->host = mem_dup(site->host);
+    row->status = mem_dup(site->status);
+    row->reply = mem_dup(site->reply);
+    row->text = mem_dup(site->text);
+    worker_call(worker_for_site(sh->relay, row->site), share_on_worker, row);
+}
+
 static void share_apply(struct share *sh, const struct fact *f)
 {
     switch (f->kind) {
@@ -49,6 +71,9 @@ static void share_apply(struct share *sh, const struct fact *f)
             routes_hear_forgotten(sh->routes, f->first, f->second, f->at_ms);
         else
             routes_hear_memory(sh->routes, f->first, &f->memory);
+        break;
+    case SHARED_SITE:
+        share_tell_worker(sh, &f->site);
         break;
     case SHARED_SUPPRESSED:
         if (f->gone)

@@ -23,6 +23,7 @@ struct share {
     struct routes *routes;
     struct bans *bans;
     struct suppress *suppress;
+    struct relay *relay;      // whose workers own what is known of sites
     _Atomic uint64_t ban_ms;  // auth.ban: no ban that is heard of lasts longer
     int64_t taken, behind;    // number of the last change taken in; how many there are behind it
     uint64_t waiting;         // changes here that have not gone out

@@ -23,7 +23,8 @@ typedef void lane_waits(struct delivery *d, const struct why *why, void *arg);
 struct lanes_owner {
     lane_done *done;
     lane_stale *stale;
-    lane_waits *waits; // may be NULL
+    lane_waits *waits;          // may be NULL
+    void (*learned)(void *arg); // in a fleet: something was learned that others are to hear of
     void *arg;
 };
 struct lanes *lanes_new(struct worker *worker, struct refusals *refusals,

@@ -78,6 +78,9 @@ static void lane_fleet_beat(uv_timer_t *timer)
         while (lane->nidle && lane_connections(lane) + lane->nidle > lane->places)
             pool_close_idle(list_of(lane->idle.next, struct connection, site));
     }
+    if (lanes->learned)
+        lanes->owner.learned(lanes->owner.arg);
+    lanes->learned = false;
     lanes_wake(lanes);
 }
 

@@ -57,6 +57,7 @@ struct lanes {
     struct pool *pool;
     uv_prepare_t *turn;
     struct list fleet; // lanes whose connections a fleet counts
+    bool learned;      // a lesson that others are to hear of
     uv_timer_t *beat;  // when they are looked at; NULL: there is no fleet
 };
 
@@ -91,6 +92,7 @@ void site_probe_now(
 bool site_forgettable(struct lane *lane, uint64_t now);
 void site_free(struct site *site);
 void site_restore(struct lane *lane, const struct site_row *row);
-void site_describe(struct lane *lane, struct site_row *row); // with memory of its own
+void site_hear(struct lane *lane, const struct site_row *row); // of another relay
+void site_describe(struct lane *lane, struct site_row *row);   // with memory of its own
 
 #endif

@@ -65,6 +65,11 @@ static void queue_on_report_end(void *arg)
     queue_check_gone(arg);
 }
 
+static void queue_on_lesson(void *queue)
+{
+    queue_keep_sites(queue);
+}
+
 struct queue *queue_new(struct worker *worker)
 {
     struct queue *q = mem_new(sizeof *q);
@@ -78,7 +83,7 @@ struct queue *queue_new(struct worker *worker)
     fair_init(&q->due);
     q->near = near_new();
     q->refusals = refusals_new(worker->relay);
-    struct lanes_owner lanes = {queue_settle, queue_reroute, queue_kept, q};
+    struct lanes_owner lanes = {queue_settle, queue_reroute, queue_kept, queue_on_lesson, q};
     q->lanes = lanes_new(worker, q->refusals, &lanes);
     struct report_owner owner = {queue_on_report, queue_on_report_lost, queue_on_report_end, q};
     q->reports = reports_new(worker, &owner);

@@ -343,3 +343,28 @@ void shape_hear(struct shape *s, const struct shape_limits *limits, enum shape_n
     else
         on_lesson(s, limits, news, begun_ms, others, now);
 }
+
+bool shape_lower(struct shape *s, const struct shape_limits *limits, enum shape_news taught,
+                 unsigned window, double pace, uint64_t now)
+{
+    double present = shape_pace(s, limits);
+    bool fewer = taught == SHAPE_CROWD && window && (!s->crowd || window + 1 < s->crowd);
+    bool less = taught == SHAPE_FAST && pace > 0 && (present <= 0 || pace < present);
+    if (!limits->learn || (!fewer && !less))
+        return false;
+    if (fewer) {
+        unsigned own = shape_window(s, limits);
+        narrow(s, limits, window < own ? window : own);
+        s->crowd = window + 1;
+        s->crowd_ms = now;
+    }
+    if (less) {
+        s->fast = s->pace = shape_most(pace, PACE_LEAST);
+        s->step = STEP_FIRST;
+        s->grown_ms = now;
+    }
+    s->taught = taught;
+    s->cut_ms = now;
+    s->clean = 0;
+    return true;
+}

@@ -75,6 +75,10 @@ void shape_begin(struct shape *s, const struct shape_limits *limits, uint64_t no
 // What a session that began at begun_ms met, while `others` had connections. A session may have several news.
 void shape_hear(struct shape *s, const struct shape_limits *limits, enum shape_news news,
                 uint64_t begun_ms, unsigned others, uint64_t now);
+// What another relay learned of the site: where that asks for less than what is known here, it is believed.
+// False: it does not.
+bool shape_lower(struct shape *s, const struct shape_limits *limits, enum shape_news taught,
+                 unsigned window, double pace, uint64_t now);
 unsigned shape_window(const struct shape *s, const struct shape_limits *limits);
 double shape_pace(const struct shape *s, const struct shape_limits *limits); // 0: none
 unsigned shape_taken(const struct shape *s, uint64_t now);                   // in the last minute

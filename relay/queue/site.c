@@ -147,6 +147,7 @@ static void keep_lesson(struct lane *lane, enum shape_news news, const struct wh
         site->lesson = mem_new(sizeof *site->lesson);
     *site->lesson = *why;
     site->taught_ms = clock_ms();
+    lane->lanes->learned = true;
     site->refused += news == SHAPE_CROWD || news == SHAPE_FAST;
     atomic_fetch_add_explicit(&c->lessons[news - SHAPE_CROWD], 1, memory_order_relaxed);
     log_lesson(lane, news, why);
@@ -168,6 +169,32 @@ void site_learn(struct lane *lane, const struct deliver_met *met, uint64_t begun
         shape_hear(&site->shape, &limits, SHAPE_TAKEN, begun_ms, others, now);
     if (news >= SHAPE_CROWD && new)
         keep_lesson(lane, news, &met->why);
+}
+
+static void take_words(struct site *site, const struct site_row *row)
+{
+    if (!site->lesson)
+        site->lesson = mem_new(sizeof *site->lesson);
+    why_set(site->lesson, WHY_HOST, row->status, "%s", row->text);
+    why_host(site->lesson, row->host);
+    why_reply(site->lesson, row->reply);
+}
+
+// Only what is later, and asks for less: what a site takes each relay finds out for itself.
+void site_hear(struct lane *lane, const struct site_row *row)
+{
+    struct site *site = &lane->site;
+    struct shape_limits limits = site_limits(lane);
+    uint64_t now = clock_mono_ms();
+    if (row->taught_ms <= site->taught_ms ||
+        !shape_lower(&site->shape, &limits, (enum shape_news)row->taught, row->window, row->pace,
+                     now))
+        return;
+    take_words(site, row);
+    site->taught_ms = row->taught_ms;
+    site->used_ms = now;
+    site->kept = false;
+    log_lesson(lane, site->shape.taught, site->lesson);
 }
 
 static void say_pause(const struct site_pause *pause, struct why *why)
@@ -304,12 +331,8 @@ void site_restore(struct lane *lane, const struct site_row *row)
     site->taught_ms = row->taught_ms;
     site->used_ms = to_mono(row->used_ms, 0);
     site->kept = true;
-    if (row->taught) {
-        site->lesson = mem_new(sizeof *site->lesson);
-        why_set(site->lesson, WHY_HOST, row->status, "%s", row->text);
-        why_host(site->lesson, row->host);
-        why_reply(site->lesson, row->reply);
-    }
+    if (row->taught)
+        take_words(site, row);
     if (!row->pause.by)
         return;
     site->pause = row->pause;

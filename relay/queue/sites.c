@@ -103,3 +103,8 @@ void sites_restore(struct queue *queue, const struct site_row *row)
 {
     site_restore(lane_of(queue->lanes, row->site), row);
 }
+
+void sites_hear(struct queue *queue, const struct site_row *row)
+{
+    site_hear(lane_of(queue->lanes, row->site), row);
+}

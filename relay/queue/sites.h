@@ -39,6 +39,8 @@ void sites_each(struct queue *queue, void (*fn)(const struct site_view *view, vo
 // it was not paused.
 bool sites_pause(struct queue *queue, const char *site, const struct site_pause *pause,
                  const char *by);
+// What another relay of the fleet learned. On the worker's thread.
+void sites_hear(struct queue *queue, const struct site_row *row);
 // What an earlier run of the relay learned. Before the worker's thread runs.
 void sites_restore(struct queue *queue, const struct site_row *row);
 

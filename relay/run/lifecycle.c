@@ -313,7 +313,8 @@ static void lifecycle_add_taken(struct message *m, void *arg)
 // When all whose knowledge is shared are there; without a fleet nothing is marked as changed any more.
 static void start_fleet(struct relay *relay)
 {
-    const struct fleet_doors doors = {.state = relay->state,
+    const struct fleet_doors doors = {.relay = relay,
+                                      .state = relay->state,
                                       .routes = relay->routes,
                                       .bans = relay->bans,
                                       .suppress = relay->suppress,

@@ -14,38 +14,44 @@
 #define NOW  "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
 #define MARK "INSERT OR REPLACE INTO shared_mark(kind, key, gone, at_ms) "
 
+// Of sites what they said of connections and rates (relay/queue/shape.h): whether one answers is each relay's to see.
 // A ban that is over ends by itself everywhere, and where somebody works (kind 2) is each relay's own.
 static const char triggers[] =
-    "CREATE TRIGGER shared_policy AFTER INSERT ON policy BEGIN " MARK
+    "CREATE TRIGGER IF NOT EXISTS shared_policy AFTER INSERT ON policy BEGIN " MARK
     "VALUES(1, new.domain, 0, " NOW "); END;"
-    "CREATE TRIGGER shared_memory AFTER INSERT ON memory BEGIN " MARK
+    "CREATE TRIGGER IF NOT EXISTS shared_memory AFTER INSERT ON memory BEGIN " MARK
     "VALUES(2, new.domain || char(10) || new.host, 0, " NOW "); END;"
-    "CREATE TRIGGER shared_memory_gone AFTER DELETE ON memory BEGIN " MARK
+    "CREATE TRIGGER IF NOT EXISTS shared_memory_gone AFTER DELETE ON memory BEGIN " MARK
     "VALUES(2, old.domain || char(10) || old.host, 1, " NOW "); END;"
-    "CREATE TRIGGER shared_suppressed AFTER INSERT ON suppressed BEGIN " MARK
+    "CREATE TRIGGER IF NOT EXISTS shared_suppressed AFTER INSERT ON suppressed BEGIN " MARK
     "VALUES(3, new.sender || char(10) || new.address, 0, " NOW "); END;"
-    "CREATE TRIGGER shared_suppressed_gone AFTER DELETE ON suppressed BEGIN " MARK
+    "CREATE TRIGGER IF NOT EXISTS shared_suppressed_gone AFTER DELETE ON suppressed BEGIN " MARK
     "VALUES(3, old.sender || char(10) || old.address, 1, " NOW "); END;"
-    "CREATE TRIGGER shared_ban AFTER INSERT ON ban WHEN new.kind < 2 BEGIN " MARK
+    "CREATE TRIGGER IF NOT EXISTS shared_ban AFTER INSERT ON ban WHEN new.kind < 2 BEGIN " MARK
     "VALUES(4, new.kind || char(10) || new.name, 0, " NOW "); END;"
-    "CREATE TRIGGER shared_ban_gone AFTER DELETE ON ban WHEN old.kind < 2 AND old.until_ms > " NOW
-    " BEGIN " MARK "VALUES(4, old.kind || char(10) || old.name, 1, " NOW "); END;";
+    "CREATE TRIGGER IF NOT EXISTS shared_ban_gone AFTER DELETE ON ban WHEN old.kind < 2 AND "
+    "old.until_ms > " NOW " BEGIN " MARK "VALUES(4, old.kind || char(10) || old.name, 1, " NOW
+    "); END;"
+    "CREATE TRIGGER IF NOT EXISTS shared_site AFTER INSERT ON site WHEN new.taught IN (2, 3)"
+    " BEGIN " MARK "VALUES(5, new.site, 0, " NOW "); END;";
 
 static const char no_triggers[] =
     "DROP TRIGGER IF EXISTS shared_policy; DROP TRIGGER IF EXISTS shared_memory;"
     "DROP TRIGGER IF EXISTS shared_memory_gone; DROP TRIGGER IF EXISTS shared_suppressed;"
     "DROP TRIGGER IF EXISTS shared_suppressed_gone; DROP TRIGGER IF EXISTS shared_ban;"
-    "DROP TRIGGER IF EXISTS shared_ban_gone; DELETE FROM shared_mark; DELETE FROM shared_fleet;";
+    "DROP TRIGGER IF EXISTS shared_ban_gone; DROP TRIGGER IF EXISTS shared_site; DELETE FROM "
+    "shared_mark; DELETE FROM shared_fleet;";
 
 static const char mark_all[] = // a mark that stands says more
     "INSERT OR IGNORE INTO shared_mark(kind, key, gone, at_ms)"
     " SELECT 1, domain, 0, " NOW " FROM policy UNION ALL"
     " SELECT 2, domain || char(10) || host, 0, " NOW " FROM memory UNION ALL"
     " SELECT 3, sender || char(10) || address, 0, " NOW " FROM suppressed UNION ALL"
-    " SELECT 4, kind || char(10) || name, 0, " NOW " FROM ban WHERE kind < 2;";
+    " SELECT 4, kind || char(10) || name, 0, " NOW " FROM ban WHERE kind < 2 UNION ALL"
+    " SELECT 5, site, 0, " NOW " FROM site WHERE taught IN (2, 3);";
 
 static const char is_marking[] =
-    "SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND name = 'shared_policy'";
+    "SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND name = 'shared_site'";
 
 #define HEAD "substr(key, 1, instr(key, char(10)) - 1)"
 #define TAIL "substr(key, instr(key, char(10)) + 1)"
@@ -58,7 +64,9 @@ static const char look[] =
     " WHEN 3 THEN (SELECT json_array(origin, since_ms, until_ms, reason) FROM suppressed"
     "  WHERE sender = " HEAD " AND address = " TAIL ")"
     " WHEN 4 THEN (SELECT json_array(since_ms, until_ms, failures) FROM ban"
-    "  WHERE ban.kind = CAST(" HEAD " AS INTEGER) AND name = " TAIL ") END"
+    "  WHERE ban.kind = CAST(" HEAD " AS INTEGER) AND name = " TAIL ")"
+    " WHEN 5 THEN (SELECT json_array(window, pace, fast, taught, taught_ms, host, status, reply,"
+    "  text) FROM site WHERE site = key AND taught IN (2, 3)) END"
     " FROM shared_mark ORDER BY seq LIMIT ?1";
 
 struct shared_work {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: ISC
-// What of the state database a fleet shares: policies, memory, suppressed addresses and bans. Rows that changed are
+// What of the state database a fleet shares: policies, memory, suppressed addresses, bans and what sites taught. Rows that changed are
 // marked by triggers, in the transaction of the change, so that nothing that is kept here is forgotten there, whoever
 // wrote it and however long the fleet is away. What rows mean is the fleet's (relay/fleet/fact.h).
 //
@@ -11,7 +11,14 @@
 
 #define SHARED_FLEET 64 // bytes of a fleet's own name
 
-enum shared_kind { SHARED_POLICY = 1, SHARED_MEMORY, SHARED_SUPPRESSED, SHARED_BAN, SHARED_KINDS };
+enum shared_kind {
+    SHARED_POLICY = 1,
+    SHARED_MEMORY,
+    SHARED_SUPPRESSED,
+    SHARED_BAN,
+    SHARED_SITE,
+    SHARED_KINDS
+};
 
 struct shared_row {
     int64_t mark; // to be named when it was shared

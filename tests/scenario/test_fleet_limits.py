@@ -12,6 +12,7 @@ from tests.scenario.test_fleet import database, made, node  # noqa: F401  (datab
 from tests.scenario.test_fleet_share import fleet
 from tests.scenario.test_http import PORT, numbers
 from tests.scenario.test_pages import page
+from tests.scenario.test_sites import many, site, two_at_most
 
 DOMAIN, HOST, SITE = "dest.test", "mx.dest.test", "mx.dest.test:25"
 
@@ -196,3 +197,24 @@ def test_case_575_what_a_killed_node_held_comes_back(lab, database):
     gate.set()
     two.wait("delivered")
     assert database.fleet("SELECT node FROM waxwing.place WHERE until > now() AND held > 0") in ([["2"]], [])
+
+
+@pytest.mark.threads
+def test_case_576_what_a_site_taught_one_node_the_others_begin_with(lab, database):
+    mx = lab.mx(HOST, domains=DOMAIN)
+    two_at_most(mx)
+    mx.on("dot", Slow("250 2.0.0 queued", delay=0.1))
+    one, two = fleet(lab, database)
+    many(one, 40)
+    one.wait("site", sign="connections")
+    heard = until(lambda: (s := site(two)) and s["lesson"] and s, "the other node to hear of it")
+    assert heard["lesson"]["sign"] == "connections" and "too many connections" in heard["lesson"]["reply"]
+    assert heard["connections"] == 2
+    assert "421 4.7.0 too many connections" in two.ask("sites", "--learned")
+    one.wait("delivered", count=40)
+    database.fleet(f"""UPDATE waxwing.fact SET body = '[1000, 0, 0, 2, {time.time_ns() // 10 ** 6}, "", "", "", "more"]',
+                       at = {time.time_ns() // 10 ** 6}, node = 9, seq = (SELECT max(seq) + 1 FROM waxwing.fact)
+                       WHERE kind = 5 AND key = '{SITE}'""")
+    database.fleet("UPDATE waxwing.fleet SET seq = (SELECT max(seq) FROM waxwing.fact)")
+    until(lambda: two.json("fleet", "status")["behind"] == 0 and two.json("fleet", "status")["received"] >= 2, "nonsense to be heard")
+    assert site(two)["connections"] == 2 and "more" not in two.ask("sites", "--learned").split()

@@ -435,9 +435,29 @@ static void a_ceiling_of_the_pace_is_never_passed(void **state)
         assert_in_range(w.minutes[i], 110, 121);
 }
 
+static void what_another_learned_only_lowers(void **state)
+{
+    (void)state;
+    struct world w = world_of((struct sink){0}, 1);
+    w.shape.window = 10;
+    assert_true(shape_lower(&w.shape, &w.limits, SHAPE_CROWD, 12, 0, w.now)); // where to stop
+    assert_int_equal(shape_window(&w.shape, &w.limits), 10);
+    assert_int_equal(w.shape.crowd, 13);
+    assert_true(shape_lower(&w.shape, &w.limits, SHAPE_CROWD, 4, 0, w.now));
+    assert_false(shape_lower(&w.shape, &w.limits, SHAPE_CROWD, 9, 0, w.now)); // that is more
+    assert_int_equal(shape_window(&w.shape, &w.limits), 4);
+    assert_true(shape_lower(&w.shape, &w.limits, SHAPE_FAST, 9, 60, w.now));
+    assert_false(shape_lower(&w.shape, &w.limits, SHAPE_FAST, 9, 61, w.now));
+    assert_true(shape_pace(&w.shape, &w.limits) == 60);
+    assert_int_equal(shape_window(&w.shape, &w.limits), 4);
+    w.limits.learn = false;
+    assert_false(shape_lower(&w.shape, &w.limits, SHAPE_FAST, 1, 1, w.now));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_another_learned_only_lowers),
         cmocka_unit_test(case_265_what_a_sink_allows_is_used_and_hardly_more_asked),
         cmocka_unit_test(a_slow_sink_is_served_at_its_pace),
         cmocka_unit_test(a_fast_sink_too),
