@@ -28,6 +28,7 @@ struct link {
 
 struct sent {
     uv_write_t request; // first
+    struct link *link;  // NULL: none took it
     struct buf bytes;
 };
 
@@ -182,10 +183,13 @@ static void dovecot_lost(struct dovecot *d, const char *reason)
 static void dovecot_sent(uv_write_t *request, int status)
 {
     struct sent *sent = (struct sent *)(void *)request;
-    (void)status; // a failure shows as the end of what is read
+    struct dovecot *d = sent->link ? sent->link->dovecot : NULL;
     explicit_bzero(sent->bytes.data, sent->bytes.cap);
     buf_free(&sent->bytes);
     free(sent);
+    if (d &&
+        status < 0) // half a line may have gone out: nothing that is read from now on answers it
+        dovecot_lost(d, uv_strerror(status));
 }
 
 // Takes the bytes over.
@@ -195,9 +199,12 @@ static void dovecot_send(struct dovecot *d, struct buf *bytes)
     sent->bytes = *bytes;
     *bytes = (struct buf){.max = sent->bytes.max};
     uv_buf_t part = uv_buf_init((char *)sent->bytes.data, (unsigned)sent->bytes.len);
-    if (sent->bytes.full || !d->link ||
-        uv_write(&sent->request, (uv_stream_t *)&d->link->pipe, &part, 1, dovecot_sent) < 0)
-        dovecot_sent(&sent->request, -1);
+    sent->link = sent->bytes.full ? NULL : d->link;
+    if (!sent->link ||
+        uv_write(&sent->request, (uv_stream_t *)&d->link->pipe, &part, 1, dovecot_sent) < 0) {
+        sent->link = NULL;
+        dovecot_sent(&sent->request, UV_ECANCELED);
+    }
 }
 
 static int take_greeting(struct dovecot *d, const struct dovecot_line *line)

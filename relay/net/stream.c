@@ -23,6 +23,7 @@
 #define TOLD_MS       60000    // between two alarms about what this machine lacks
 #define LINGER_MS     5000     // stream_close sends what is queued for so long
 #define KEEPALIVE_S   60
+#define BROKEN_MS     1000    // how long a peer to which nothing goes any more is still read
 #define DISCARD_BYTES 1048576 // unread bytes thrown away so that close() does not reset
 #define KEPT_MEMORY   65536   // an empty buffer larger than this is given back
 
@@ -406,6 +407,7 @@ bool stream_ready(const struct stream *s)
 }
 
 static void stream_flush(struct stream *s);
+static void stream_time_is_up(uv_timer_t *timer);
 
 static void write_failed(struct stream *s, int error)
 {
@@ -422,6 +424,7 @@ static void write_failed(struct stream *s, int error)
         return;
     }
     s->state = BROKEN;
+    uv_timer_start(&s->timer, stream_time_is_up, BROKEN_MS, 0);
     read_as_wanted(s);
 }
 
@@ -536,18 +539,19 @@ static void stream_turn_ends(uv_idle_t *turn)
 static void stream_time_is_up(uv_timer_t *timer)
 {
     struct stream *s = timer->data;
-    if (s->state == LINGERING) {
-        close_handles(s);
-        return;
-    }
     if (s->state == CONNECTING)
         reach_failed((const struct sockaddr *)&s->peer, "no answer");
-    stream_tell(s, STREAM_TIMEOUT);
+    if (s->state == LINGERING)
+        close_handles(s);
+    else if (s->state == BROKEN)
+        stream_fail(s);
+    else
+        stream_tell(s, STREAM_TIMEOUT);
 }
 
 void stream_deadline(struct stream *s, uint64_t ms)
 {
-    if (s->state >= DEAD)
+    if (s->state >= DEAD || s->state == BROKEN)
         return;
     if (ms)
         uv_timer_start(&s->timer, stream_time_is_up, ms, 0);

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -31,6 +32,7 @@ static uv_loop_t loop;
 static struct acceptor *listener;
 static struct sockaddr_in where;
 static struct actor client, server;
+static int server_fd;
 static struct creds *creds;
 
 static void note(struct stream *s, enum stream_event event, void *arg)
@@ -56,6 +58,7 @@ static void accept_one(void *arg, int fd)
 {
     (void)arg;
     assert_null(server.s);
+    server_fd = fd;
     server.s = stream_accept(&loop, fd, note, &server);
     assert_non_null(server.s);
     if (server.on)
@@ -69,6 +72,7 @@ static int set_up(void **state)
     server = (struct actor){0};
     buf_init(&client.got, 1 << 24);
     buf_init(&server.got, 1 << 24);
+    signal(SIGPIPE, SIG_IGN);
     uv_loop_init(&loop);
     uv_ip4_addr("127.0.0.1", 0, &where);
     struct why why;
@@ -473,6 +477,20 @@ static void case_41_a_reply_is_read_although_writing_failed(void **state)
     assert_non_null(strstr(stream_why(client.s)->text, "connection lost"));
 }
 
+// As where a route is lost in one direction alone: the peer stays, and has nothing to say.
+static void case_641_a_peer_to_which_nothing_goes_is_not_waited_for(void **state)
+{
+    (void)state;
+    meet();
+    stream_deadline(server.s, 600000);
+    assert_int_equal(shutdown(server_fd, SHUT_WR), 0);
+    say(&server, "220 is anybody there?\r\n");
+    stream_deadline(server.s, 600000);
+    until(&server, 'f');
+    assert_string_equal(server.events, "f");
+    assert_non_null(strstr(stream_why(server.s)->text, "broken pipe"));
+}
+
 static void a_stream_passes_to_another_owner(void **state)
 {
     (void)state;
@@ -537,6 +555,7 @@ int main(void)
         STORY(the_peer_leaves_during_the_handshake),
         STORY(a_failed_handshake_tells_both_sides),
         STORY(case_41_a_reply_is_read_although_writing_failed),
+        STORY(case_641_a_peer_to_which_nothing_goes_is_not_waited_for),
         STORY(a_stream_passes_to_another_owner),
     };
     return cmocka_run_group_tests(tests, make_creds, drop_creds);
