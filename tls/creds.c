@@ -165,6 +165,10 @@ static void forget_pem(struct pair *pair)
     buf_free(&pair->chain_pem);
 }
 
+// X25519 first: it costs a third of P-256 in nettle and is as strong (RFC 7748 section 7). A server of ours goes by its
+// client's order.
+#define GROUPS ":-GROUP-ALL:+GROUP-X25519:+GROUP-ALL"
+
 // What a server may do wrong and still encrypt: key usage, old signatures. DHE goes, since a prime that we
 // cannot bear is chosen by the server alone.
 #define LAX                                                                                        \
@@ -185,8 +189,7 @@ int creds_parse_priority(const char *tls_min, const char *priority, bool lax,
         strcat(own, ":+VERS-TLS");
         strcat(own, versions[i]);
     }
-    if (lax)
-        strcat(own, LAX);
+    strcat(own, lax ? LAX : GROUPS);
     bool given = priority && *priority;
     int rc = gnutls_priority_init(out, given ? priority : own, &at);
     if (rc < 0)

@@ -154,8 +154,9 @@ struct tls_session *tls_session_client(const struct tls_session_client *how, str
     if (creds_parse_priority(how->tls_min, how->priority, lax, &priority, why) < 0)
         return NULL;
     // A certificate that was named for this host is shown whichever authorities it says it asks for.
-    unsigned flags =
-        (lax ? GNUTLS_NO_EXTENSIONS : 0) | (how->identity ? GNUTLS_FORCE_CLIENT_CERT : 0);
+    // A key of the first group alone, as most clients do: a server that does not know it asks for another.
+    unsigned flags = (lax ? GNUTLS_NO_EXTENSIONS : GNUTLS_KEY_SHARE_TOP) |
+                     (how->identity ? GNUTLS_FORCE_CLIENT_CERT : 0);
     struct tls_session *ch = tls_session_new(GNUTLS_CLIENT | flags);
     ch->care = how->care;
     ch->priority = priority;

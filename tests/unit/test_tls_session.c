@@ -213,6 +213,30 @@ static void the_certificate_is_chosen_by_name_then_by_key_type(void **state)
         &rsa);
 }
 
+static void expect_group(const char *priority_of_server, const char *expected)
+{
+    struct pair p;
+    struct why why;
+    struct cfg_certificate one[] = {files("ec", true)};
+    one[0].tls_priority = (char *)(uintptr_t)priority_of_server;
+    struct creds *served = creds_load(one, 1, &why);
+    assert_non_null(served);
+    pair_open(&p, served, &(struct tls_session_client){.sni = "mx.example.org", .tls_min = "1.2"});
+    greet(&p, 4096);
+    assert_string_equal(tls_session_info(p.client.ch)->group, expected);
+    pair_close(&p);
+    creds_unref(served);
+}
+
+static void the_cheapest_group_is_asked_for_first_and_others_serve_too(void **state)
+{
+    (void)state;
+    expect_group("", "X25519");
+    expect_group("NORMAL:-GROUP-X25519", "SECP256R1"); // that server asks for it
+    expect_group("NORMAL:-GROUP-ALL:+GROUP-SECP384R1", "SECP384R1");
+    expect_group("NORMAL:-VERS-ALL:+VERS-TLS1.2:-GROUP-X25519", "SECP256R1");
+}
+
 static void resume(const char *priority)
 {
     struct pair p;
@@ -510,6 +534,7 @@ int main(void)
         cmocka_unit_test(both_sides_understand_each_other_however_the_bytes_are_cut),
         cmocka_unit_test(the_facts_name_protocol_cipher_chain_and_sni),
         cmocka_unit_test(the_certificate_is_chosen_by_name_then_by_key_type),
+        cmocka_unit_test(the_cheapest_group_is_asked_for_first_and_others_serve_too),
         cmocka_unit_test(a_session_is_resumed_with_its_ticket),
         cmocka_unit_test(without_tickets_nothing_is_resumed),
         cmocka_unit_test(a_damaged_ticket_means_a_full_handshake),
