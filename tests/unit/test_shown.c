@@ -85,6 +85,8 @@ static void a_certificate_says_who_it_is_and_until_when(void **state)
     assert_true(c.has_key);
     assert_memory_equal(c.key, digest, 32);
     assert_int_equal(strlen(shown_hex(digest, hex)), 64);
+    assert_string_equal(shown_hex((const unsigned char[SHOWN_DIGEST]){0x01, 0xaf, 0x90}, hex),
+                        "01af900000000000000000000000000000000000000000000000000000000000");
     assert_null(strpbrk(hex, "GHIJKLMNOPQRSTUVWXYZABCDEF"));
 }
 
