@@ -155,6 +155,12 @@ static void told(struct story *s, const json_t *r, const char *event)
     story_say(s, event, STORY_WAIT);
 }
 
+static bool is_result(const char *event)
+{
+    return strcmp(event, "delivered") == 0 || strcmp(event, "deferred") == 0 ||
+           strcmp(event, "failed") == 0 || strcmp(event, "expired") == 0;
+}
+
 bool story_add(const json_t *r, void *arg)
 {
     struct story *s = arg;
@@ -170,7 +176,7 @@ bool story_add(const json_t *r, void *arg)
         story_attempt(s, r);
     else if (strcmp(event, "held") == 0 || strcmp(event, "operator") == 0)
         told(s, r, event);
-    else
+    else if (is_result(event))
         result(s, r, event);
-    return true;
+    return true; // of what a newer program wrote nothing is told
 }
