@@ -5,7 +5,7 @@ connections, RSA-2048, out over one TLS connection, one worker. Instructions har
 and with one connection no run has more handshakes than another. What counts is all but the signature's arithmetic,
 which belongs to libcrypto; tests/bench/instructions keeps the number.
 
-usage: instructions.py [--build build/release] [--write] [--profile] [--keep FILE]   1: it costs over 3 % more than what is kept
+usage: instructions.py [--build build/release] [--write] [--profile] [--no-trace] [--keep FILE]   1: it costs over 3 % more than what is kept
 """
 import argparse
 import collections
@@ -29,7 +29,8 @@ WARM, COUNTED, MORE = 40, 400, 0.03
 
 def scenario(options):
     """{(library, function): instructions} of COUNTED messages."""
-    work = workloads.Work("instructions", "", COUNTED, waxwing={"workers": 1,
+    told = {"trace": {"size": "0B"}} if options.no_trace else {}
+    work = workloads.Work("instructions", "", COUNTED, waxwing={"workers": 1, **told,
                           "delivery": {"connections": {"messages": 10000, "per_site": 1, "idle": "5m"}}})
     tools = bench.compile_tools(os.path.join(TREE, "build/bench"))
     with Lab() as lab:
@@ -95,6 +96,7 @@ def main():
     parser.add_argument("--build", default=os.path.join(TREE, "build/release"))
     parser.add_argument("--write", action="store_true", help="keep this count")
     parser.add_argument("--profile", action="store_true", help="which functions they are")
+    parser.add_argument("--no-trace", action="store_true", help="without message traces: what those cost is the difference")
     parser.add_argument("--keep", metavar="FILE", help="callgrind's own file goes there")
     options = parser.parse_args()
     if not world.inside():
