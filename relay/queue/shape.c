@@ -146,7 +146,7 @@ void shape_begin(struct shape *s, const struct shape_limits *limits, uint64_t no
     s->probing = s->phase == SHAPE_PROBE;
     if (pace <= 0)
         return;
-    double earliest = (double)now - CATCH_UP_MS;
+    double earliest = (double)now - (s->even ? 0 : CATCH_UP_MS);
     s->due_ms = (s->due_ms > earliest ? s->due_ms : earliest) + gap_ms(pace);
 }
 
@@ -171,10 +171,11 @@ static void grow_window(struct shape *s, const struct shape_limits *limits, unsi
         s->window++;
 }
 
-// Below what was refused there is nothing to lose; near it each step costs a credit; past it the site allows more.
+// Below what was refused there is nothing to lose; near it each step costs a credit; past it the site allows more, and
+// maybe where no pace was refused yet: a first refusal shows how much the site takes at once.
 static void grow_pace(struct shape *s, uint64_t now)
 {
-    bool below = s->pace<s->fast * MARGIN, past = s->pace> s->fast * PAST;
+    bool below = s->pace < s->fast * MARGIN, past = !s->sure || s->pace > s->fast * PAST;
     if (s->pace <= 0 || !s->paced || (double)(now - s->grown_ms) < MINUTE ||
         (!below && !past && !has_credit(s, now)))
         return;
@@ -195,6 +196,7 @@ static void on_taken(struct shape *s, const struct shape_limits *limits, uint64_
 {
     count_taken(s, now);
     s->taken_ms = now;
+    s->dry++;
     if (begun_ms < s->cut_ms)
         return;
     s->clean++;
@@ -253,16 +255,29 @@ static void on_crowd(struct shape *s, const struct shape_limits *limits, unsigne
     s->crowd = s->window + 1;
 }
 
+// Twice it said that there was nothing left: between the two it took what it allows. 0: that cannot be said yet.
+static double between_refusals(struct shape *s, uint64_t now)
+{
+    if (!s->dry_ms) {
+        s->dry_ms = now;
+        s->dry = 0;
+    }
+    return s->dry < SHAPE_DRY || now == s->dry_ms ? 0 : s->dry * MINUTE / (double)(now - s->dry_ms);
+}
+
 static void learn_pace(struct shape *s, const struct shape_limits *limits, uint64_t now)
 {
-    uint64_t first;
+    uint64_t first, over = 0;
     unsigned taken = look_back(s, now, &first);
-    if (taken < SHAPE_EVIDENCE) {
+    double pace = taken < SHAPE_EVIDENCE || s->dry_ms ? between_refusals(s, now) : taken;
+    if (pace <= 0) {
         leave_alone(s, limits, now);
         return;
     }
-    s->fast = s->pace = taken;
-    uint64_t over = first * SLOT_MS + EPOCH_MS;
+    if (!s->dry_ms)
+        over = first * SLOT_MS + EPOCH_MS;
+    s->fast = s->pace = shape_most(pace, PACE_LEAST);
+    s->sure = false;
     shut(s, now, over > now + BLINK_MS ? over - now : BLINK_MS);
 }
 
@@ -270,6 +285,9 @@ static void learn_pace(struct shape *s, const struct shape_limits *limits, uint6
 static double slower(const struct shape *s, uint64_t now)
 {
     double taken = shape_taken(s, now), less = s->pace * MARGIN;
+    double time = (double)(now - s->dry_ms);
+    if (s->even && s->dry_ms && s->dry >= SHAPE_EVIDENCE && time < 10 * MINUTE)
+        less = shape_most(shape_least(less, s->dry * MINUTE / time), s->pace * (1 - STEP_LAST));
     return shape_most(taken < less && taken > s->pace * (1 - STEP_LAST) ? taken : less, PACE_LEAST);
 }
 
@@ -281,7 +299,11 @@ static void on_fast(struct shape *s, const struct shape_limits *limits, uint64_t
         leave_alone(s, limits, now);
     } else if (s->pace <= 0) {
         learn_pace(s, limits, now);
+    } else if (s->strikes == 1 && !s->sure && !s->even && shape_taken(s, now) < s->pace * MARGIN) {
+        s->even = true; // maybe only too much at once
+        shut(s, now, BLINK_MS);
     } else if (s->strikes == 1) {
+        s->sure = true;
         s->fast = s->pace;
         s->pace = slower(s, now);
         double pause = shape_least(2 * gap_ms(s->pace), (double)limits->first_ms);
@@ -291,7 +313,11 @@ static void on_fast(struct shape *s, const struct shape_limits *limits, uint64_t
         narrow(s, limits, shape_window(s, limits) / 2);
         leave_alone(s, limits, now);
     }
-    s->due_ms = 0;
+    s->due_ms = s->sure ? 0 : (double)s->until_ms; // what is not known to be there is not caught up
+    if (s->pace > 0) {
+        s->dry_ms = now;
+        s->dry = 0;
+    }
 }
 
 // Nothing else of it works: it is left alone. Otherwise it may be too much for it.
@@ -361,6 +387,7 @@ bool shape_lower(struct shape *s, const struct shape_limits *limits, enum shape_
     if (less) {
         s->fast = s->pace = shape_most(pace, PACE_LEAST);
         s->step = STEP_FIRST;
+        s->sure = true;
         s->grown_ms = now;
     }
     s->taught = taught;

@@ -16,6 +16,7 @@
 
 #define SHAPE_CREDIT   300   // messages taken before a number that was refused is tried again
 #define SHAPE_EVIDENCE 8     // messages taken in a minute from which a pace is learned
+#define SHAPE_DRY      3     // fewer of them where two refusals bound the time
 #define SHAPE_FIRST_MS 15000 // the shortest pause; the longest is RETRY_HOST_LAST_MS
 #define SHAPE_SLOTS    120   // of the minute that is looked back upon
 
@@ -45,25 +46,29 @@ enum shape_phase {
 
 struct shape {
     enum shape_phase phase;
-    enum shape_news taught;      // the last lesson: CROWD, FAST, SLOW or AWAY; TAKEN: none
-    unsigned window;             // connections at once; 0: nothing is known yet
-    unsigned proved;             // of them, those with which messages were taken
-    unsigned crowd;              // a number that was too many; 0: none
-    uint64_t crowd_ms;           // when
-    double pace;                 // messages a minute; 0: none is needed
-    double fast;                 // the pace that was too much
-    double step;                 // by how much the pace grows next
-    double due_ms;               // when the next message is due by the pace
-    bool paced;                  // the pace has held mail back since it last grew
-    bool probing;                // the probe is under way
-    unsigned strikes;            // lessons since a message was last taken
-    unsigned clean;              // messages taken since the last refusal
-    uint64_t until_ms;           // SHAPE_SHUT
-    uint64_t trouble_ms;         // since when nothing was taken; 0: no trouble
-    uint64_t cut_ms;             // the last time that something shrank
-    uint64_t grown_ms;           // the last time that the pace grew
-    uint64_t taken_ms;           // a message was last taken
-    uint64_t slot;               // the present one
+    enum shape_news taught; // the last lesson: CROWD, FAST, SLOW or AWAY; TAKEN: none
+    unsigned window;        // connections at once; 0: nothing is known yet
+    unsigned proved;        // of them, those with which messages were taken
+    unsigned crowd;         // a number that was too many; 0: none
+    uint64_t crowd_ms;      // when
+    double pace;            // messages a minute; 0: none is needed
+    double fast;            // the pace that was too much
+    double step;            // by how much the pace grows next
+    double due_ms;          // when the next message is due by the pace
+    bool paced;             // the pace has held mail back since it last grew
+    bool sure;              // it was refused at a pace: near that, growing costs credit
+    bool even;              // it holds little at a time: nothing is caught up
+    uint64_t dry_ms;     // when the first refusal was from which no pace could be learned; 0: none
+    unsigned dry;        // messages taken since
+    bool probing;        // the probe is under way
+    unsigned strikes;    // lessons since a message was last taken
+    unsigned clean;      // messages taken since the last refusal
+    uint64_t until_ms;   // SHAPE_SHUT
+    uint64_t trouble_ms; // since when nothing was taken; 0: no trouble
+    uint64_t cut_ms;     // the last time that something shrank
+    uint64_t grown_ms;   // the last time that the pace grew
+    uint64_t taken_ms;   // a message was last taken
+    uint64_t slot;       // the present one
     uint16_t slots[SHAPE_SLOTS]; // messages taken in each, at its number % SHAPE_SLOTS
 };
 

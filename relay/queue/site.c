@@ -314,6 +314,7 @@ static void restore_shape(struct shape *shape, const struct site_row *row, uint6
     shape->crowd = row->crowd;
     shape->pace = row->pace;
     shape->fast = row->fast;
+    shape->sure = row->pace > 0;
     shape->taught = (enum shape_news)row->taught;
     shape->cut_ms = shape->grown_ms = to_mono(row->taught_ms, 0);
     if (!row->trouble_ms)

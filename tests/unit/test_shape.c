@@ -24,6 +24,7 @@ struct sink {
     unsigned per_minute;  // 0: any number
     unsigned per_hour;    // of the clock; 0: any number
     enum counting counting;
+    unsigned burst;               // what a bucket holds; 0: a minute's messages
     unsigned greylisted, tarpits; // of a hundred messages
     uint64_t away_from, away_to;
     // what it has seen
@@ -95,8 +96,8 @@ static bool sink_counts(struct sink *k, uint64_t now)
     }
     case BUCKET:
         k->tokens += (double)(now - k->token_ms) * k->per_minute / (double)MINUTE;
-        if (k->tokens > k->per_minute)
-            k->tokens = k->per_minute;
+        if (k->tokens > (k->burst ? k->burst : k->per_minute))
+            k->tokens = k->burst ? k->burst : k->per_minute;
         k->token_ms = now;
         if (k->tokens < 1)
             return false;
@@ -211,7 +212,7 @@ static struct world world_of(struct sink sink, unsigned seed)
         .seed = seed,
         .now = 7 * SECOND,
     };
-    w.sink.tokens = sink.per_minute;
+    w.sink.tokens = sink.burst ? sink.burst : sink.per_minute;
     return w;
 }
 
@@ -235,15 +236,20 @@ static double refusals(const struct world *w)
 }
 
 // The aim: of what the sink allows at least 95 of 100, of its replies less than 1 of 100 a refusal.
-static void expect_the_aim(struct world *w, unsigned minutes)
+static void expect_the_aim_after(struct world *w, unsigned learned, unsigned minutes)
 {
     unsigned seed = w->seed;
     run_until(w, minutes * MINUTE);
-    double taken = share(w, 0, minutes * MINUTE);
+    double taken = share(w, learned * MINUTE, minutes * MINUTE);
     print_message("seed %u, %u a minute, counting %d: taken %.1f %%, refused %.2f %%\n", seed,
                   w->sink.per_minute, (int)w->sink.counting, taken, refusals(w));
     assert_true(taken >= 95);
     assert_true(refusals(w) < 1);
+}
+
+static void expect_the_aim(struct world *w, unsigned minutes)
+{
+    expect_the_aim_after(w, 0, minutes);
 }
 
 static void case_265_what_a_sink_allows_is_used_and_hardly_more_asked(void **state)
@@ -267,6 +273,21 @@ static void a_slow_sink_is_served_at_its_pace(void **state)
         struct world w = world_of(
             (struct sink){.connections = 2, .per_minute = 10, .counting = (enum counting)i}, i);
         expect_the_aim(&w, 180);
+    }
+}
+
+// What a minute's messages show nothing of: after five at once it takes one each two seconds.
+static void case_642_a_bucket_that_holds_little_is_learned_from_two_refusals(void **state)
+{
+    (void)state;
+    static const unsigned kinds[][2] = {{30, 5}, {30, 2}, {60, 10}, {12, 3}, {300, 20}};
+    for (unsigned i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        struct world w = world_of((struct sink){.connections = 2,
+                                                .per_minute = kinds[i][0],
+                                                .counting = BUCKET,
+                                                .burst = kinds[i][1]},
+                                  i);
+        expect_the_aim_after(&w, 30, 180);
     }
 }
 
@@ -461,6 +482,7 @@ int main(void)
         cmocka_unit_test(case_265_what_a_sink_allows_is_used_and_hardly_more_asked),
         cmocka_unit_test(a_slow_sink_is_served_at_its_pace),
         cmocka_unit_test(a_fast_sink_too),
+        cmocka_unit_test(case_642_a_bucket_that_holds_little_is_learned_from_two_refusals),
         cmocka_unit_test(case_266_after_an_outage_all_is_as_before_within_two_minutes),
         cmocka_unit_test(a_sink_that_allows_less_is_obeyed_within_two_minutes),
         cmocka_unit_test(a_quota_by_the_hour_is_used_without_much_asking),
