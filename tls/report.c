@@ -204,7 +204,9 @@ char *report_id(const struct report_sender *sender, const char *domain, int64_t 
 {
     char date[16];
     ledger_day_text(day, date);
-    return mem_printf("%s.%s@%s", date, domain, sender->hostname);
+    bool one = !sender->node || !sender->node[0];
+    return mem_printf("%s.%s%s%s@%s", date, domain, one ? "" : ".", one ? "" : sender->node,
+                      sender->hostname);
 }
 
 char *report_json(const struct report_sender *sender, const char *domain, int64_t day,

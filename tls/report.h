@@ -12,7 +12,8 @@
 struct report_sender {
     const char *organization; // "": the host name
     const char *contact;
-    const char *hostname; // makes report-id ours
+    const char *hostname; // makes report-id ours,
+    const char *node; // and that of one node of several with this name; NULL or "": there is one
 };
 
 // `rows`: those of the view STATE_REPORT (relay/state/state.h) for one domain: successes and failures, each for

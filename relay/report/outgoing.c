@@ -21,6 +21,7 @@
 #include "relay/report/inside.h"
 #include "relay/report/schedule.h"
 #include "relay/report/target.h"
+#include "relay/state/json.h"
 #include "tls/https_post.h"
 #include "tls/report.h"
 #include "tls/tlsrpt.h"
@@ -404,9 +405,7 @@ static void claim(struct outgoing *o)
 static int pack(struct outgoing *o, const struct ledger_rows *rows)
 {
     const struct config *config = o->r->setup->config;
-    const struct report_sender sender = {.organization = config->tls_report.organization,
-                                         .contact = config->tls_report.contact,
-                                         .hostname = config->hostname};
+    const struct report_sender sender = state_report_sender(config);
     char *json = report_json(&sender, o->row.domain, o->row.day, rows->at, rows->n);
     buf_init(&o->packed, REPORT_BYTES_MAX);
     int rc = report_pack(span_text(json), &o->packed);

@@ -166,11 +166,17 @@ json_t *tls_rows_json(const struct ledger_rows *rows, enum state_view view)
     return j;
 }
 
+struct report_sender state_report_sender(const struct config *config)
+{
+    return (struct report_sender){.organization = config->tls_report.organization,
+                                  .contact = config->tls_report.contact,
+                                  .hostname = config->hostname,
+                                  .node = config->fleet.database[0] ? config->fleet.name : ""};
+}
+
 json_t *tls_reports_json(const struct ledger_rows *rows, int64_t day, const struct config *config)
 {
-    const struct report_sender sender = {.organization = config->tls_report.organization,
-                                         .contact = config->tls_report.contact,
-                                         .hostname = config->hostname};
+    const struct report_sender sender = state_report_sender(config);
     json_t *list = json_array(), *j = json_object();
     for (size_t i = 0; i < rows->n;) {
         size_t n = report_rows(&rows->at[i], rows->n - i);

@@ -8,6 +8,7 @@
 #include "config/config.h"
 #include "relay/state/reports.h"
 #include "relay/state/shadow.h"
+#include "tls/report.h"
 
 // Request: {"domain":"","type":"","since":ms,"after":N,"limit":N,"day":"YYYY-MM-DD"}, all optional but that
 // day is needed for a report; of failures also "host", "words", "policy", "result" (state_outcome_word) and "until":ms.
@@ -16,6 +17,8 @@ int tls_query_read(const json_t *request, enum state_view view, struct state_que
                    struct why *why);
 // {"rows":[…]}: of STATE_FAILURES and STATE_SUMS.
 json_t *tls_rows_json(const struct ledger_rows *rows, enum state_view view);
+// Who reports, by the configuration, whose texts it points at.
+struct report_sender state_report_sender(const struct config *config);
 // {"reports":[{"domain":"","text":""}…]}: one RFC 8460 document a recipient domain.
 json_t *tls_reports_json(const struct ledger_rows *rows, int64_t day, const struct config *config);
 // {"policies":[…],"memory":[…]} from the file, as routes_policies() has it from the running relay.

@@ -232,9 +232,19 @@ static void one_sender_domain_and_day_have_one_id(void **state)
          *c = report_id(&sender, "c.example", day);
     assert_string_not_equal(a, b);
     assert_string_not_equal(a, c);
+    // Nor have two nodes that share their host name.
+    struct report_sender first = sender, second = sender;
+    first.node = "node-1";
+    second.node = "node-2";
+    char *d = report_id(&first, "a.example", day), *e = report_id(&second, "a.example", day);
+    assert_string_not_equal(d, e);
+    assert_string_not_equal(a, d);
+    assert_non_null(strstr(d, "a.example.node-1@"));
     free(a);
     free(b);
     free(c);
+    free(d);
+    free(e);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
