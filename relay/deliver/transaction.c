@@ -117,7 +117,9 @@ static bool names_a_recipient(const struct deliver *d)
 
 bool deliver_addressed(const struct deliver *d)
 {
-    return strncmp(d->link.c->reply.status, "2.1.", 4) == 0 || names_a_recipient(d);
+    const struct smtp_reply *reply = &d->link.c->reply;
+    return reply->code == 251 || reply->code == 252 || strncmp(reply->status, "2.1.", 4) == 0 ||
+           names_a_recipient(d);
 }
 
 static bool looks_like_another(const struct deliver *d)

@@ -85,7 +85,7 @@ def test_case_570_four_nodes_keep_one_limit_of_a_login(lab, database):
     mx = lab.mx(HOST, domains=DOMAIN)
     relays = limited(lab, database, 4, "100/d")
     senders = [Sender(relay) for relay in relays]
-    until(lambda: sum(s.taken for s in senders) >= 100, lambda: f"all of it: {[s.taken for s in senders]}")
+    until(lambda: sum(s.taken for s in senders) >= 100, lambda: f"all of it: {[s.taken for s in senders]}", 240)
     before = [s.refused for s in senders]
     until(lambda: all(s.refused >= b + 20 for s, b in zip(senders, before)), "that it is spent")
     taken = ended(senders)

@@ -90,6 +90,15 @@ static void case_51_nor_where_the_host_is_proven(void **state)
     rcpt_is_answered_twice("250 2.1.5 ok\n250 2.1.5 ok", "554 5.7.1 spam");
 }
 
+// Only an answer to RCPT or VRFY is 251 or 252 (RFC 5321 section 4.2.3).
+static void case_51_nor_where_its_code_is_one_of_recipients(void **state)
+{
+    (void)state;
+    proven();
+    rcpt_is_answered_twice("250 2.1.5 ok\n" MX_WAIT "\n251 elsewhere", MX_WAIT "\n554 5.7.1 spam");
+    rcpt_is_answered_twice("250 2.1.5 ok\n" MX_WAIT "\n252 who knows", MX_WAIT "\n554 5.7.1 spam");
+}
+
 static void case_51_nor_where_all_of_it_is_late(void **state)
 {
     (void)state;
@@ -431,6 +440,7 @@ int main(void)
         STORY(case_50_the_surplus_may_come_when_the_next_message_is_out),
         STORY(case_51_a_rcpt_answered_twice_is_no_answer_to_the_message),
         STORY(case_51_nor_where_the_host_is_proven),
+        STORY(case_51_nor_where_its_code_is_one_of_recipients),
         STORY(case_51_nor_where_all_of_it_is_late),
         STORY(case_51_nor_where_it_names_the_recipient),
         STORY(case_51_nor_where_the_shift_began_with_the_message_before),
