@@ -6,7 +6,7 @@ import itertools
 import re
 import threading
 
-from tests.lab.client import Client
+from tests.lab.client import Client, Closed
 from tests.lab.dovecot import FakeDovecot, password_of
 from tests.lab.relay import write_private
 from tests.lab.tokenhost import TokenHost
@@ -143,4 +143,47 @@ def test_case_416_a_webhook_that_hangs_up_at_any_byte_hears_everything(lab):
           lambda: f"{came} {hook.errors[-3:]}", 180)
     assert all(came[n] > 1 for n in range(15)) and came[whole - 1] == 1, came
     assert all(ident in body.decode() for _, _, body in hook.posts)
+    relay.stop()
+
+
+class CutClient(Client):
+    """Hangs up when it has said `left` bytes of its login."""
+
+    left, counting = 10 ** 9, False
+
+    def send(self, data):
+        data = data if isinstance(data, bytes) else data.encode()
+        if not self.counting:
+            super().send(data)
+            return
+        super().send(data[:self.left])
+        if len(data) > self.left:
+            self.close()
+            raise Closed("cut")
+        self.left -= len(data)
+
+
+def test_case_643_a_client_that_hangs_up_at_any_byte_of_its_login_is_not_let_in(lab):
+    relay = lab.relay(auth={"failures": 10 ** 6}, limits={"per_client": 1000}, log={"level": "info"})
+    relay.set_scram("app", relay.password)
+    relay.start()
+
+    def attempt(way, left):
+        with CutClient(relay.address, relay.port) as client:
+            client.ehlo()
+            client.starttls()
+            client.left, client.counting = left, True
+            code = getattr(client, way)("app", relay.password).code
+            return code, left - client.left
+    for way in ("plain", "login", "scram"):
+        code, whole = attempt(way, 10 ** 9)
+        assert code == 235
+        for left in range(0, whole - 2):
+            try:
+                code, _ = attempt(way, left)
+            except Closed:
+                code = None
+            assert code is None, (way, left, code)
+    assert len([e for e in relay.events("auth") if e["result"] == "ok"]) == 3
+    assert relay.submit("a@dest.test").code in (250, 451)
     relay.stop()
