@@ -271,7 +271,7 @@ static void recover_reports(struct relay *relay, const struct recovered *recover
     for (size_t i = 0; i < recovered->n; i++)
         if (recovered->at[i]->env.uncounted)
             mails[n++] = recovered->at[i]->env.id;
-    state_sendings_recover(relay->state, mails, n);
+    state_sendings_recover(relay->state, mails, n, relay->setup->config->fleet.spool);
     free(mails);
 }
 

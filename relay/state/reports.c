@@ -10,6 +10,7 @@
 #include "relay/state/inside.h"
 
 #define GONE_ANSWER     "it has left the queue; what its host said was not recorded"
+#define TAKEN_ANSWER    "another node may have sent it on"
 #define LOST_ANSWER     "the answer was lost with a restart"
 #define LONGEST_WAIT_MS (2 * LEDGER_DAY_MS) // a morning, or a day of attempts, and then some
 
@@ -60,6 +61,7 @@ struct errand {
     bool by_hand;
     uint64_t *mails;
     size_t nmails;
+    bool taken; // the spool's mail may be another node's by now
     struct sendings found;
 };
 
@@ -438,6 +440,11 @@ static bool sort_out(const struct errand *e, struct sending *row)
         answer_with(row, GONE_ANSWER);
         return true;
     }
+    if (mail && e->taken) {
+        row->state = SENDING_UNKNOWN;
+        answer_with(row, TAKEN_ANSWER);
+        return true;
+    }
     row->state = SENDING_WAITS; // mail: it never reached the spool
     row->next_ms = clock_ms();
     if (!mail) {
@@ -466,11 +473,12 @@ static enum db_result reports_run_recover(struct state_db *db, struct state_work
     return rc;
 }
 
-void state_sendings_recover(struct state *state, const uint64_t *mails, size_t n)
+void state_sendings_recover(struct state *state, const uint64_t *mails, size_t n, bool taken)
 {
     struct errand *e = errand_new(reports_run_recover, NULL, NULL, NULL);
     e->mails = mem_new((n + 1) * sizeof *e->mails);
     e->nmails = n;
+    e->taken = taken;
     if (n)
         memcpy(e->mails, mails, n * sizeof *e->mails);
     state_do(state, &e->work);

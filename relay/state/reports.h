@@ -69,8 +69,9 @@ void state_sendings_mailed(struct state *state, uint64_t message, enum sending_s
                            const char *answer);
 // At start, before anything is delivered: `mails` are the reports that the spool still has. What was claimed is
 // sorted out: mail that the spool has is QUEUED, other mail waits, and what went out over HTTPS without an
-// answer waits once more, the second time it is UNKNOWN. Blocks.
-void state_sendings_recover(struct state *state, const uint64_t *mails, size_t n);
+// answer waits once more, the second time it is UNKNOWN; so is mail that the spool lacks where another node may have
+// taken it over (`taken`: there is a journal). Blocks.
+void state_sendings_recover(struct state *state, const uint64_t *mails, size_t n, bool taken);
 
 // For people: by day, domain and address, newest day first.
 struct sending_query {

@@ -228,24 +228,40 @@ static void case_153_claimed_mail_is_found_again_or_sent(void **unused)
     two_addresses();
     put("mailto:a@r.example", SENDING_CLAIMED, 77);
     reopen();
-    state_sendings_recover(state, spool, 2);
+    state_sendings_recover(state, spool, 2, false);
     look("d.example");
     assert_int_equal(found.at[2].state, SENDING_QUEUED); // the spool has it
-    state_sendings_recover(state, spool, 2);
+    state_sendings_recover(state, spool, 2, false);
     look("d.example");
     assert_int_equal(found.at[2].state, SENDING_QUEUED);
     state_sendings_mailed(state, 77, SENDING_QUEUED, "450 later");
     state_sendings_mailed(state, 78, SENDING_FAILED, "another's");
     look("d.example");
     assert_string_equal(found.at[2].answer, "450 later");
-    state_sendings_recover(state, NULL, 0);
+    state_sendings_recover(state, NULL, 0, false);
     look("d.example");
     assert_int_equal(found.at[2].state, SENDING_DONE); // it left the queue: not once more
     put("mailto:a@r.example", SENDING_CLAIMED, 78);
-    state_sendings_recover(state, spool, 2);
+    state_sendings_recover(state, spool, 2, false);
     look("d.example");
     assert_int_equal(found.at[2].state, SENDING_WAITS); // it never reached the spool
     assert_int_equal(found.at[2].lost, 0);
+}
+
+static void case_644_claimed_mail_that_another_node_may_have_is_not_sent_twice(void **unused)
+{
+    (void)unused;
+    static const uint64_t spool[] = {5, 77};
+    two_addresses();
+    put("mailto:a@r.example", SENDING_CLAIMED, 77);
+    state_sendings_recover(state, spool, 2, true);
+    look("d.example");
+    assert_int_equal(found.at[2].state, SENDING_QUEUED);
+    put("mailto:a@r.example", SENDING_CLAIMED, 78);
+    state_sendings_recover(state, spool, 2, true);
+    look("d.example");
+    assert_int_equal(found.at[2].state, SENDING_UNKNOWN);
+    assert_string_equal(found.at[2].answer, "another node may have sent it on");
 }
 
 static void case_152_a_lost_answer_is_borne_once(void **unused)
@@ -253,11 +269,11 @@ static void case_152_a_lost_answer_is_borne_once(void **unused)
     (void)unused;
     two_addresses();
     put("https://r.example/", SENDING_CLAIMED, 0);
-    state_sendings_recover(state, NULL, 0);
+    state_sendings_recover(state, NULL, 0, false);
     look("d.example");
     assert_int_equal(found.at[1].state, SENDING_WAITS);
     put("https://r.example/", SENDING_CLAIMED, 0);
-    state_sendings_recover(state, NULL, 0);
+    state_sendings_recover(state, NULL, 0, false);
     look("d.example");
     assert_int_equal(found.at[1].state, SENDING_UNKNOWN);
     assert_string_equal(found.at[0].answer, ""); // the record is no report
@@ -379,6 +395,7 @@ int main(void)
         TEST(what_is_due_comes_in_order),
         TEST(an_address_is_one_row_however_often_it_is_found),
         TEST(case_153_claimed_mail_is_found_again_or_sent),
+        TEST(case_644_claimed_mail_that_another_node_may_have_is_not_sent_twice),
         TEST(case_152_a_lost_answer_is_borne_once),
         TEST(case_159_a_database_of_before_gets_its_tables_and_keeps_what_it_has),
         TEST(case_151_a_clock_that_was_ahead_holds_nothing_up),
