@@ -35,27 +35,32 @@ static void recent_json_put(json_t *j, const char *key, const char *text)
 }
 
 // What its reply is about (relay/smtp/reply_class.h); "": it has none.
-static void put_class(json_t *j, const char *status, const char *reply)
+static const char *class_of(const struct recent_why *row)
 {
     struct why why;
-    why_set(&why, WHY_HOST, status ? status : "", "a reply");
-    why_reply(&why, reply);
-    recent_json_put(j, "class", reply ? reply_class_word(reply_meaning_of(&why).class) : "");
+    why_set(&why, WHY_HOST, row->status ? row->status : "", "a reply");
+    why_reply(&why, row->reply);
+    return row->reply ? reply_class_word(reply_meaning_of(&why).class) : "";
 }
 
-static json_t *told_json(const struct recent_row *row)
+static void put_why(json_t *j, const struct recent_why *row)
 {
-    if (!row->told_ms)
+    recent_json_put(j, "status", row->status);
+    recent_json_put(j, "why", row->why);
+    recent_json_put(j, "act", row->act);
+    recent_json_put(j, "reason", row->text);
+    recent_json_put(j, "reply", row->reply);
+    recent_json_put(j, "class", class_of(row));
+}
+
+static json_t *told_json(const struct recent_why *told)
+{
+    if (!told->ms)
         return json_null();
     json_t *j = json_object();
-    put_time(j, "at", row->told_ms);
-    recent_json_put(j, "ip", row->told_ip);
-    recent_json_put(j, "status", row->told_status);
-    recent_json_put(j, "why", row->told_why);
-    recent_json_put(j, "act", row->told_act);
-    recent_json_put(j, "reason", row->told_text);
-    recent_json_put(j, "reply", row->told_reply);
-    put_class(j, row->told_status, row->told_reply);
+    put_time(j, "at", told->ms);
+    recent_json_put(j, "ip", told->ip);
+    put_why(j, told);
     return j;
 }
 
@@ -70,18 +75,13 @@ static json_t *host_json(const struct recent_row *row)
     json_object_set_new(j, "resumed", json_boolean(row->good_resumed));
     recent_json_put(j, "cipher", row->traits[RECENT_CIPHER].now);
     recent_json_put(j, "certificate", row->traits[RECENT_CERTIFICATE].now);
-    put_time(j, "failed", row->bad_ms);
+    put_time(j, "failed", row->bad.ms);
     json_object_set_new(j, "failures", json_integer(row->failures));
     json_object_set_new(j, "failing", json_boolean(row->bad_turn > row->good_turn));
-    recent_json_put(j, "failed_ip", row->bad_ip);
-    recent_json_put(j, "status", row->status);
-    recent_json_put(j, "why", row->why);
-    recent_json_put(j, "act", row->act);
+    recent_json_put(j, "failed_ip", row->bad.ip);
     recent_json_put(j, "type", row->type);
-    recent_json_put(j, "reason", row->text);
-    recent_json_put(j, "reply", row->reply);
-    put_class(j, row->status, row->reply);
-    json_object_set_new(j, "recipient", told_json(row));
+    put_why(j, &row->bad);
+    json_object_set_new(j, "recipient", told_json(&row->told));
     return j;
 }
 
@@ -122,7 +122,7 @@ static void add_change(json_t *list, const struct recent_row *row, enum recent_w
 // A row of which nothing came yet tells nothing of deliveries (a policy host's, say).
 static bool recent_json_tells(const struct recent_row *row)
 {
-    return row->good_turn || row->bad_turn || row->told_ms;
+    return row->good_turn || row->bad_turn || row->told.ms;
 }
 
 static int recent_json_by_name(const void *a, const void *b)
@@ -141,7 +141,7 @@ json_t *recent_json(const struct recent_rows *rows, const json_t *explanation)
         if (row->good_turn > good)
             good = row->good_turn, good_ms = row->good_ms;
         if (row->bad_turn > bad)
-            bad = row->bad_turn, bad_ms = row->bad_ms;
+            bad = row->bad_turn, bad_ms = row->bad.ms;
         if (recent_json_tells(row) && (row->host[0] || row->bad_turn))
             json_array_append_new(hosts, host_json(row));
         for (int what = 0; what < RECENT_TRAITS; what++)

@@ -3,9 +3,10 @@
 // of the page.
 //
 // {"state":"none|ok|failing", "delivered":T, "failed":T, "hosts":[{"host":"", "delivered":T, "ip":"", "tls":"",
-//  "proof":"", "cipher":"", "certificate":"", "failed":T, "failures":0, "failed_ip":"", "status":"", "why":"", "act":"",
-//  "type":"", "reason":"", "reply":"", "class":"", "resumed":false, "recipient":null}], "changed":[{"what":"mx|policy|tlsa|certificate|cipher", "host":"",
-//  "before":"", "now":"", "seen":T}]}; T is Unix time or null. What failed before a host was chosen has host "".
+//  "proof":"", "resumed":false, "cipher":"", "certificate":"", "failed":T, "failures":0, "failing":false, "failed_ip":"",
+//  "type":"", "status":"", "why":"", "act":"", "reason":"", "reply":"", "class":"", "recipient":null}],
+//  "changed":[{"what":"mx|policy|tlsa|certificate|cipher", "host":"", "before":"", "now":"", "seen":T}]}; T is Unix time
+// or null. What failed before a host was chosen has host "".
 // "recipient" is the last one that the host refused for good, which says nothing of others: {"at":T, "ip":"",
 // "status":"", "why":"", "act":"", "reason":"", "reply":"", "class":""}.
 #ifndef RELAY_RECENT_RECENT_JSON_H

@@ -214,6 +214,17 @@ void recents_took(struct recents *r, const struct recents_attempt *a)
     pthread_mutex_unlock(&r->lock);
 }
 
+static void set_why(struct recent_why *row, const struct recents_attempt *a, const struct why *why)
+{
+    row->ms = clock_ms();
+    set_text(&row->ip, a->ip);
+    set_text(&row->why, reason_row(why->reason)->name);
+    set_text(&row->act, act_word(why->act));
+    set_text(&row->status, why->status);
+    set_text(&row->text, why->text);
+    set_text(&row->reply, why->reply);
+}
+
 void recents_failed(struct recents *r, const struct recents_attempt *a, const struct why *why)
 {
     struct known *host;
@@ -222,16 +233,10 @@ void recents_failed(struct recents *r, const struct recents_attempt *a, const st
     pthread_mutex_lock(&r->lock);
     struct known *domain = recents_note(r, a, &host);
     struct recent_row *row = host ? &host->row : &domain->row;
-    row->bad_ms = clock_ms();
     row->bad_turn = ++r->turn;
     row->failures++;
-    set_text(&row->bad_ip, a->ip);
-    set_text(&row->why, reason_row(why->reason)->name);
-    set_text(&row->act, act_word(why->act));
-    set_text(&row->status, why->status);
+    set_why(&row->bad, a, why);
     set_text(&row->type, why_tls_word(why->tls));
-    set_text(&row->text, why->text);
-    set_text(&row->reply, why->reply);
     pthread_mutex_unlock(&r->lock);
 }
 
@@ -242,14 +247,7 @@ void recents_told(struct recents *r, const struct recents_attempt *a, const stru
         return;
     pthread_mutex_lock(&r->lock);
     recents_note(r, a, &host);
-    struct recent_row *row = &host->row;
-    row->told_ms = clock_ms();
-    set_text(&row->told_ip, a->ip);
-    set_text(&row->told_why, reason_row(why->reason)->name);
-    set_text(&row->told_act, act_word(why->act));
-    set_text(&row->told_status, why->status);
-    set_text(&row->told_text, why->text);
-    set_text(&row->told_reply, why->reply);
+    set_why(&host->row.told, a, why);
     pthread_mutex_unlock(&r->lock);
 }
 

@@ -17,6 +17,10 @@
     {                                                                                              \
 #name, offsetof(struct recent_row, name)                                                   \
     }
+#define PART(part, name, member)                                                                   \
+    {                                                                                              \
+        name, offsetof(struct recent_row, part.member)                                             \
+    }
 #define TRAIT(what, name, member)                                                                  \
     {                                                                                              \
         name, offsetof(struct recent_row, traits[what].member)                                     \
@@ -31,19 +35,19 @@ static const struct column texts[] = {
     MEMBER(good_ip),
     MEMBER(good_tls),
     MEMBER(good_proof),
-    MEMBER(bad_ip),
-    MEMBER(why),
-    MEMBER(act),
-    MEMBER(status),
+    PART(bad, "bad_ip", ip),
+    PART(bad, "why", why),
+    PART(bad, "act", act),
+    PART(bad, "status", status),
     MEMBER(type),
-    MEMBER(text),
-    MEMBER(reply),
-    MEMBER(told_ip),
-    MEMBER(told_why),
-    MEMBER(told_act),
-    MEMBER(told_status),
-    MEMBER(told_text),
-    MEMBER(told_reply),
+    PART(bad, "text", text),
+    PART(bad, "reply", reply),
+    PART(told, "told_ip", ip),
+    PART(told, "told_why", why),
+    PART(told, "told_act", act),
+    PART(told, "told_status", status),
+    PART(told, "told_text", text),
+    PART(told, "told_reply", reply),
     MEMBER(chain),
     MEMBER(demand),
     MEMBER(source),
@@ -63,10 +67,10 @@ static const struct column numbers[] = {
     MEMBER(good_turn),
     MEMBER(bad_turn),
     MEMBER(good_ms),
-    MEMBER(bad_ms),
+    PART(bad, "bad_ms", ms),
     MEMBER(failures),
     MEMBER(good_resumed),
-    MEMBER(told_ms),
+    PART(told, "told_ms", ms),
     MEMBER(leaf_ends_s),
     MEMBER(anchor_ends_s),
     MEMBER(matched),

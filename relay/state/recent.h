@@ -24,19 +24,25 @@ struct recent_trait {
     int64_t since_ms; // when `now` was first seen
 };
 
-// Times are wall clock, 0: never; texts are the row's own, NULL: nothing is known.
+// In these, times are wall clock, 0: never; texts are the row's own, NULL: nothing is known.
+// Why an attempt came to nothing, and at which address.
+struct recent_why {
+    int64_t ms;
+    char *ip, *why, *act, *status, *text, *reply;
+};
 struct recent_row {
     char *domain, *host; // host "": the domain as a whole
     int64_t used_ms;
     // In which order things happened whatever the clock showed; 0: they did not.
     int64_t good_turn, bad_turn;
-    int64_t good_ms, bad_ms, failures; // mail was taken; an attempt failed; how many since then
+    int64_t good_ms; // mail was taken
     char *good_ip, *good_tls, *good_proof;
-    int64_t good_resumed;                                    // 1: by a TLS session that was resumed
-    char *bad_ip, *why, *act, *status, *type, *text, *reply; // of the failure
+    int64_t good_resumed;  // 1: by a TLS session that was resumed
+    struct recent_why bad; // an attempt failed
+    char *type;            // of that, where TLS failed
+    int64_t failures;      // how many since mail was taken
     // It answered, and one recipient was refused for good: neither a success nor a failure of the host.
-    int64_t told_ms; // 0: never
-    char *told_ip, *told_why, *told_act, *told_status, *told_text, *told_reply;
+    struct recent_why told;
     struct recent_trait traits[RECENT_TRAITS];
     // Of the chain that the host showed last: its digest, the end of the leaf and of the certificate that a DANE-TA
     // record matched, Unix seconds, 0: not known.

@@ -276,7 +276,7 @@ static void count_row(const struct recent_row *row, void *arg)
 
 static void count_failed(const struct recent_row *row, void *arg)
 {
-    *(size_t *)arg += row->bad_ms != 0;
+    *(size_t *)arg += row->bad.ms != 0;
 }
 
 static void there_is_a_bound_and_the_unused_go_first(void **state)
