@@ -116,6 +116,11 @@ const char *act_phrase(enum act act)
     return acts[act].phrase;
 }
 
+bool act_is_ours(enum act act)
+{
+    return act == ACT_US || act == ACT_NETWORK;
+}
+
 const char *scope_word(enum why_scope scope)
 {
     static const char *const words[] = {

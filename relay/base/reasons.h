@@ -31,7 +31,8 @@ const char *act_word(enum act act);   // "receiver-host"; "" for ACT_NONE
 enum act act_named(const char *word); // ACT_NONE where there is none of this name
 const char *act_text(enum act act);   // "the postmaster of the receiving host"
 const char *
-act_phrase(enum act act); // behind a sentence: "for the postmaster of the receiving host"
+act_phrase(enum act act);       // behind a sentence: "for the postmaster of the receiving host"
+bool act_is_ours(enum act act); // whoever runs this relay, or its network
 const char *scope_word(enum why_scope scope);
 
 #endif

@@ -24,7 +24,7 @@ void views_actor(struct buf *out, const char *act)
 
 static bool verdict_is_ours(const char *act)
 {
-    return strcmp(act, act_word(ACT_US)) == 0 || strcmp(act, act_word(ACT_NETWORK)) == 0;
+    return act_is_ours(act_named(act));
 }
 
 static void counted(struct buf *out, int64_t n, const char *what)

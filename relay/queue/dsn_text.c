@@ -107,11 +107,6 @@ static void tls_advice(const struct dsn *dsn, const struct dsn_row *row, struct 
     paragraph_of(out, text);
 }
 
-static bool dsn_is_ours(const struct why *why)
-{
-    return why->act == ACT_US || why->act == ACT_NETWORK;
-}
-
 static void own_advice(const struct dsn *dsn, const struct dsn_row *row, struct buf *out)
 {
     char own[OWN_NAME], text[1000];
@@ -174,6 +169,7 @@ static void relayed_text(const struct dsn_row *row, struct buf *out)
 static void row_reason(const struct dsn *dsn, const struct why *why, struct buf *out)
 {
     const struct reason_row *reason = reason_row(why->reason);
+    bool ours = act_is_ours(why->act);
     char own[OWN_NAME];
     own_postmaster(dsn, own);
     if (reason->means[0] && remedy(why) == reason->advice) {
@@ -183,7 +179,7 @@ static void row_reason(const struct dsn *dsn, const struct why *why, struct buf 
     }
     if (why->reason != REASON_NONE)
         buf_addf(out, "    Reason: %s. Who can mend it: %s%s%s.\r\n", reason->name,
-                 act_text(why->act), dsn_is_ours(why) ? ", at " : "", dsn_is_ours(why) ? own : "");
+                 act_text(why->act), ours ? ", at " : "", ours ? own : "");
     buf_addf(out, "    (kind of failure: %s)\r\n\r\n",
              reply_class_word(reply_meaning_of(why).class));
 }
@@ -206,12 +202,12 @@ static void row_text(const struct dsn *dsn, const struct dsn_row *row, struct bu
         buf_adds(out, "\r\n");
     }
     row_reason(dsn, row->why, out);
-    bool tls = row->why->tls != WHY_TLS_NONE;
-    if (dsn->postmaster || (dsn->kind != DSN_FAILED && !tls && !dsn_is_ours(row->why)))
+    bool tls = row->why->tls != WHY_TLS_NONE, ours = act_is_ours(row->why->act);
+    if (dsn->postmaster || (dsn->kind != DSN_FAILED && !tls && !ours))
         return;
     if (tls)
         tls_advice(dsn, row, out);
-    else if (dsn_is_ours(row->why) && !row->returned)
+    else if (ours && !row->returned)
         own_advice(dsn, row, out);
     else
         paragraph_of(out, dsn_text_advice(row));
@@ -223,8 +219,7 @@ static bool is_stopped(const struct dsn *dsn)
 {
     for (size_t i = 0; i < dsn->nrows; i++) {
         const struct why *why = dsn->rows[i].why;
-        if (why && (why->tls != WHY_TLS_NONE || why->act == ACT_US || why->act == ACT_NETWORK ||
-                    why->act == ACT_SENDER))
+        if (why && (why->tls != WHY_TLS_NONE || act_is_ours(why->act) || why->act == ACT_SENDER))
             return true;
     }
     return false;
