@@ -5,8 +5,7 @@
 #include "relay/base/reasons.h"
 #include "relay/http/views.h"
 
-// Below the sentence: who can mend it, and what it is called.
-static void queue_cause(struct buf *out, const json_t *row)
+void views_cause(struct buf *out, const json_t *row)
 {
     const char *why = html_string(row, "why");
     if (!why[0])
@@ -45,7 +44,7 @@ void views_trouble(const struct gather *g, struct buf *out, const json_t *summar
         html_cell(&t);
         html_due(out, html_integer(row, "next"), g->now_ms / 1000);
         html_cell_text(&t, html_string(row, "reason"));
-        queue_cause(out, row);
+        views_cause(out, row);
         html_row_end(&t);
     }
     html_table_end(&t);
@@ -87,7 +86,7 @@ static void queue_standing(const struct gather *g, struct buf *out, struct html_
     html_cell(t);
     html_due(out, html_integer(row, "next"), g->now_ms / 1000);
     html_cell_text(t, html_string(row, "reason"));
-    queue_cause(out, row);
+    views_cause(out, row);
     html_row_end(t);
 }
 

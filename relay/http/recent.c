@@ -10,20 +10,16 @@
 static void recent_sentence(struct buf *out, const json_t *row)
 {
     const char *reply = html_string(row, "reply"), *why = html_string(row, "why");
-    const char *phrase = act_phrase(act_named(html_string(row, "act")));
     html_text(out, html_string(row, "status"));
     buf_addc(out, ' ');
     html_text(out, html_string(row, "reason"));
     if (reply[0])
         buf_adds(out, "<br>");
     html_text(out, reply);
+    views_cause(out, row);
     if (!why[0])
         return;
     buf_adds(out, "<small>");
-    html_text(out, phrase);
-    buf_adds(out, phrase[0] ? " · " : "");
-    html_text(out, why);
-    buf_adds(out, "</small><small>");
     html_text(out, reply_advice(reason_named(why), reply_class_parse(html_string(row, "class"))));
     buf_adds(out, "</small>");
 }

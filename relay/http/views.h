@@ -39,6 +39,8 @@ void views_trouble(const struct gather *g, struct buf *out, const json_t *summar
 void views_queue_rows(const struct gather *g, struct buf *out, const json_t *rows);
 // The same of one message: without what its head says.
 void views_queue_recipients(const struct gather *g, struct buf *out, const json_t *rows);
+// Below the sentence of a row with "why" and "act": who can mend it, and what it is called.
+void views_cause(struct buf *out, const json_t *row);
 // An envelope address, masked where the log's are.
 void views_address(struct buf *out, const struct gather *g, const char *text);
 // The question for the newest failures, and what one meant for the delivery.
