@@ -77,7 +77,7 @@ static void print_text(const json_t *row, bool whole)
     if (json_is_integer(next))
         printf("  (try %lld %s)",
                (long long)json_integer_value(json_object_get(row, "attempts")) + 1,
-               terminal_until(seconds(clock_s(), json_integer_value(next)), text));
+               terminal_until(json_integer_value(next) - clock_s(), text));
     if (json_word(row, "next_hop")[0])
         printf("  (to %s)", json_word(row, "next_hop"));
     putchar('\n');

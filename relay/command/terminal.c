@@ -181,20 +181,18 @@ const char *terminal_age(long long s, char text[static TERMINAL_AGE])
 const char *terminal_until(long long s, char text[static TERMINAL_AGE])
 {
     char age[TERMINAL_AGE];
-    if (s > 0)
-        snprintf(text, TERMINAL_AGE, "in %.28s", terminal_age(s, age));
-    else
-        snprintf(text, TERMINAL_AGE, "now");
+    if (s <= 0)
+        return "now";
+    snprintf(text, TERMINAL_AGE, "in %s", terminal_age(s, age));
     return text;
 }
 
 const char *terminal_since(long long s, char text[static TERMINAL_AGE])
 {
     char age[TERMINAL_AGE];
-    if (s > 0)
-        snprintf(text, TERMINAL_AGE, "%.27s ago", terminal_age(s, age));
-    else
-        snprintf(text, TERMINAL_AGE, "just now");
+    if (s <= 0)
+        return "just now";
+    snprintf(text, TERMINAL_AGE, "%s ago", terminal_age(s, age));
     return text;
 }
 

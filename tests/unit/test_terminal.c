@@ -84,6 +84,14 @@ static void amounts_are_for_people(void **state)
     assert_string_equal(terminal_age(1798, text), "29m");
     assert_string_equal(terminal_age(7530, text), "2h 5m");
     assert_string_equal(terminal_age(273600, text), "3d 4h");
+    assert_string_equal(terminal_until(1798, text), "in 29m");
+    assert_string_equal(terminal_until(1, text), "in 1s");
+    assert_string_equal(terminal_until(0, text), "now");
+    assert_string_equal(terminal_until(-1, text), "now");
+    assert_string_equal(terminal_since(1798, text), "29m ago");
+    assert_string_equal(terminal_since(1, text), "1s ago");
+    assert_string_equal(terminal_since(0, text), "just now");
+    assert_string_equal(terminal_since(-1, text), "just now"); // a clock that was set back
     assert_string_equal(terminal_size(1023, text), "1023 B");
     assert_string_equal(terminal_size(1843, text), "1.8 KiB");
     assert_string_equal(terminal_size(1048575, text), "1.0 MiB");
