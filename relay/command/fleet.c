@@ -233,10 +233,10 @@ int command_fleet(int argc, char **argv)
     bool adopt = strcmp(verb, "adopt") == 0;
     if (!init && !leave && !adopt && strcmp(verb, "status") != 0)
         return command_usage_error("fleet", "init, status, adopt or leave?");
-    if (argc - optind != 1 + adopt)
-        return argc - optind > 1 + adopt ? command_usage_error("fleet", "unexpected argument '%s'",
-                                                               argv[optind + 1 + adopt])
-                                         : command_usage_error("fleet", "adopt whom?");
+    if (adopt && argc - optind < 2)
+        return command_usage_error("fleet", "adopt whom?");
+    if (argc - optind > 1 + adopt)
+        return command_usage_error("fleet", "unexpected argument '%s'", argv[optind + 1 + adopt]);
     if (!init && (call.database || call.password_file))
         return command_usage_error("fleet", "--database and --password-file are for init");
     struct config *config = command_load_config(&status);

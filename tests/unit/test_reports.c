@@ -221,6 +221,12 @@ static void an_address_is_one_row_however_often_it_is_found(void **unused)
                                     "d.example mailto:b@r.example waiting;");
 }
 
+static void recover(const uint64_t *mails, size_t n, bool taken)
+{
+    state_sendings_recover(state, mails, n, taken);
+    look("d.example");
+}
+
 static void case_153_claimed_mail_is_found_again_or_sent(void **unused)
 {
     (void)unused;
@@ -228,22 +234,18 @@ static void case_153_claimed_mail_is_found_again_or_sent(void **unused)
     two_addresses();
     put("mailto:a@r.example", SENDING_CLAIMED, 77);
     reopen();
-    state_sendings_recover(state, spool, 2, false);
-    look("d.example");
+    recover(spool, 2, false);
     assert_int_equal(found.at[2].state, SENDING_QUEUED); // the spool has it
-    state_sendings_recover(state, spool, 2, false);
-    look("d.example");
+    recover(spool, 2, false);
     assert_int_equal(found.at[2].state, SENDING_QUEUED);
     state_sendings_mailed(state, 77, SENDING_QUEUED, "450 later");
     state_sendings_mailed(state, 78, SENDING_FAILED, "another's");
     look("d.example");
     assert_string_equal(found.at[2].answer, "450 later");
-    state_sendings_recover(state, NULL, 0, false);
-    look("d.example");
+    recover(NULL, 0, false);
     assert_int_equal(found.at[2].state, SENDING_DONE); // it left the queue: not once more
     put("mailto:a@r.example", SENDING_CLAIMED, 78);
-    state_sendings_recover(state, spool, 2, false);
-    look("d.example");
+    recover(spool, 2, false);
     assert_int_equal(found.at[2].state, SENDING_WAITS); // it never reached the spool
     assert_int_equal(found.at[2].lost, 0);
 }
@@ -254,12 +256,10 @@ static void case_644_claimed_mail_that_another_node_may_have_is_not_sent_twice(v
     static const uint64_t spool[] = {5, 77};
     two_addresses();
     put("mailto:a@r.example", SENDING_CLAIMED, 77);
-    state_sendings_recover(state, spool, 2, true);
-    look("d.example");
+    recover(spool, 2, true);
     assert_int_equal(found.at[2].state, SENDING_QUEUED);
     put("mailto:a@r.example", SENDING_CLAIMED, 78);
-    state_sendings_recover(state, spool, 2, true);
-    look("d.example");
+    recover(spool, 2, true);
     assert_int_equal(found.at[2].state, SENDING_UNKNOWN);
     assert_string_equal(found.at[2].answer, "another node may have sent it on");
 }
@@ -269,12 +269,10 @@ static void case_152_a_lost_answer_is_borne_once(void **unused)
     (void)unused;
     two_addresses();
     put("https://r.example/", SENDING_CLAIMED, 0);
-    state_sendings_recover(state, NULL, 0, false);
-    look("d.example");
+    recover(NULL, 0, false);
     assert_int_equal(found.at[1].state, SENDING_WAITS);
     put("https://r.example/", SENDING_CLAIMED, 0);
-    state_sendings_recover(state, NULL, 0, false);
-    look("d.example");
+    recover(NULL, 0, false);
     assert_int_equal(found.at[1].state, SENDING_UNKNOWN);
     assert_string_equal(found.at[0].answer, ""); // the record is no report
 }
