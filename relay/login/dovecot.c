@@ -187,8 +187,8 @@ static void dovecot_sent(uv_write_t *request, int status)
     explicit_bzero(sent->bytes.data, sent->bytes.cap);
     buf_free(&sent->bytes);
     free(sent);
-    if (d &&
-        status < 0) // half a line may have gone out: nothing that is read from now on answers it
+    // Half a line may have gone out: nothing that is read from now on answers it.
+    if (d && status < 0)
         dovecot_lost(d, uv_strerror(status));
 }
 

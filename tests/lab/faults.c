@@ -63,12 +63,10 @@ static int leads_out(int fd)
 static uint64_t strikes(int fd, enum kind kind)
 {
     uint32_t every = faults ? faults->every : 0;
-    int error = errno;
-    if (!every || !leads_out(fd)) {
-        errno = error;
-        return 0;
-    }
+    int error = errno, out = every && leads_out(fd);
     errno = error;
+    if (!out)
+        return 0;
     uint64_t drawn = mix(faults->seed * 0x9e3779b97f4a7c15u + atomic_fetch_add(&faults->calls, 1));
     if (kind == CONNECT)
         every = (every + 3) / 4; // there are few
@@ -104,28 +102,33 @@ int accept4(int fd, struct sockaddr *address, socklen_t *n, int flags)
 static const int broken[] = {ECONNRESET, EPIPE, ENOBUFS, ETIMEDOUT},
                  lost[] = {ECONNRESET, EINTR, EAGAIN, ETIMEDOUT};
 
-// Every other fault of a write is that only a part goes out.
+// Every other fault of a write is that only a part goes out: how much of n.
+static size_t part(uint64_t drawn, size_t n)
+{
+    return drawn >> 8 & 1 ? n / 2 : 0;
+}
+
 ssize_t write(int fd, const void *data, size_t n)
 {
     uint64_t drawn = strikes(fd, WRITE);
-    if (drawn && drawn >> 8 & 1 && n > 1)
-        return NEXT(write)(fd, data, n / 2);
+    if (part(drawn, n))
+        return NEXT(write)(fd, data, part(drawn, n));
     return drawn ? fail(drawn, broken, 4) : NEXT(write)(fd, data, n);
 }
 
 ssize_t send(int fd, const void *data, size_t n, int flags)
 {
     uint64_t drawn = strikes(fd, WRITE);
-    if (drawn && drawn >> 8 & 1 && n > 1)
-        return NEXT(send)(fd, data, n / 2, flags);
+    if (part(drawn, n))
+        return NEXT(send)(fd, data, part(drawn, n), flags);
     return drawn ? fail(drawn, broken, 4) : NEXT(send)(fd, data, n, flags);
 }
 
 ssize_t writev(int fd, const struct iovec *pieces, int n)
 {
     uint64_t drawn = strikes(fd, WRITE);
-    if (drawn && drawn >> 8 & 1 && n > 1)
-        return NEXT(writev)(fd, pieces, n - 1);
+    if (part(drawn, (size_t)n))
+        return NEXT(writev)(fd, pieces, (int)part(drawn, (size_t)n));
     return drawn ? fail(drawn, broken, 4) : NEXT(writev)(fd, pieces, n);
 }
 

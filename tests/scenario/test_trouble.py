@@ -17,6 +17,7 @@ import pytest
 
 from tests.lab.client import Client, Closed
 from tests.lab.mx import HANG
+from tests.lab.preload import preloaded
 from tests.lab.process import must, run
 from tests.lab.relay import letter, write_private
 from tests.lab.wait import until
@@ -624,22 +625,15 @@ def test_case_134_without_any_descriptor_there_is_one_alarm_and_no_flood(lab):
     relay.stop()
 
 
-def shim(lab):
-    library = os.path.join(lab.root, "shortage.so")
-    must(["cc", "-shared", "-fPIC", "-O1", "-o", library, os.path.join(HERE, "../lab/shortage.c"), "-ldl"])
-    return library
-
-
-def short_of(relay, library, **settings):
+def short_of(relay, **settings):
     """What stands before a program whose opening calls fail now and then."""
-    relay.asan_options = "verify_asan_link_order=0:"
-    return ["env", f"LD_PRELOAD={library}", *(f"SHORTAGE_{k.upper()}={v}" for k, v in settings.items())]
+    return preloaded(relay, "shortage", **{f"SHORTAGE_{k.upper()}": v for k, v in settings.items()})
 
 
 def test_case_135_a_shortage_at_the_start_is_told_and_nothing_crashes(lab):
-    relay, library = lab.relay(), shim(lab)
+    relay = lab.relay()
     for after in range(0, 300, int(os.environ.get("LAB_SHORTAGE_STEP", "12"))):
-        relay.start(ready=False, wrap=short_of(relay, library, every=1, after=after, **{"for": 1}))
+        relay.start(ready=False, wrap=short_of(relay, every=1, after=after, **{"for": 1}))
         until(lambda: relay.events("ready", run=relay.runs) or not relay.process.alive(), relay.told)
         if relay.process.alive():
             relay.stop()
@@ -652,7 +646,7 @@ def test_case_135_a_shortage_at_the_start_is_told_and_nothing_crashes(lab):
 def test_case_135_a_shortage_in_the_middle_of_work_heals(lab, every):
     mx = lab.mx("mx.dest.test", domains="dest.test")
     relay = lab.relay(http="127.0.0.1:9587", delivery={"retry": ["1s"]})
-    relay.start(ready=False, wrap=short_of(relay, shim(lab), every=every, after=300, **{"for": 300}))
+    relay.start(ready=False, wrap=short_of(relay, every=every, after=300, **{"for": 300}))
     until(lambda: len(relay.events("ready")) == 2 or not relay.process.alive(), relay.told)
     accepted = 0
     while relay.json("status") and accepted < 60:
