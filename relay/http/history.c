@@ -27,9 +27,8 @@ static uint32_t since(uint64_t now, uint64_t *before)
     return n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
 }
 
-static void history_on_minute(uv_timer_t *timer)
+void history_look(struct history *h)
 {
-    struct history *h = timer->data;
     const struct counters *c = h->counters;
     h->at[h->n++ % HISTORY_MINUTES] = (struct history_minute){
         .accepted = since(c->accepted, &h->accepted),
@@ -40,6 +39,11 @@ static void history_on_minute(uv_timer_t *timer)
     };
     if (h->at[(h->n - 1) % HISTORY_MINUTES].delivered)
         h->delivered_ms = clock_ms();
+}
+
+static void history_on_minute(uv_timer_t *timer)
+{
+    history_look(timer->data);
 }
 
 struct history *history_start(uv_loop_t *loop, const struct counters *counters)

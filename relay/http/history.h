@@ -18,6 +18,7 @@ struct history_minute {
 struct history;
 struct history *history_start(uv_loop_t *loop, const struct counters *counters);
 void history_stop(struct history *history); // accepts NULL; its memory is freed by the loop
+void history_look(struct history *history); // a minute has ended: the timer does it
 // The minutes known, oldest first; returns how many.
 size_t history_minutes(const struct history *history,
                        struct history_minute out[static HISTORY_MINUTES]);

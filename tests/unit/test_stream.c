@@ -485,6 +485,8 @@ static void case_641_a_peer_to_which_nothing_goes_is_not_waited_for(void **state
     stream_deadline(server.s, 600000);
     assert_int_equal(shutdown(server_fd, SHUT_WR), 0);
     say(&server, "220 is anybody there?\r\n");
+    while (stream_unsent(server.s))
+        uv_run(&loop, UV_RUN_NOWAIT);
     stream_deadline(server.s, 600000);
     until(&server, 'f');
     assert_string_equal(server.events, "f");
