@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Logins proved elsewhere: Dovecot's auth service (the real one, and one that lies) and a program of the site's."""
 import os
+import socket
 import threading
 
 import pytest
@@ -95,6 +96,27 @@ def test_case_242_a_service_that_lies_lets_nobody_in(lab, lie):
     assert reply in (454, 235), reply
     if reply == 235:  # it said yes, and only its name for the user was no name
         assert relay.wait("auth", result="ok")["user"] == "anna"
+
+
+class DeafDovecot(FakeDovecot):
+    """Its first connection hears nothing any more behind its greeting, says nothing, and stays."""
+
+    deaf = 0
+
+    def talk(self, sock):
+        if self.deaf:
+            super().talk(sock)
+            return
+        self.deaf += 1
+        sock.shutdown(socket.SHUT_RD)
+        sock.sendall(self.greeting)
+
+
+def test_case_645_a_question_that_cannot_be_written_is_asked_anew(lab):
+    fake = DeafDovecot(lab, lambda words: b"OK\t%s\tuser=%s\n" % (words[1], password_of(words)[0]))
+    relay = lab.relay(senders=[ANNA], auth={"dovecot": fake.socket}, workers=1).start()
+    assert code(relay, "anna@example.org", "secret") == 235  # not 454 at the end of a deadline
+    assert fake.deaf == 1
 
 
 @pytest.mark.parametrize("greeting", [b"", b"VERSION\t2\t0\nDONE\n", b"HTTP/1.0 400\r\n\r\n", b"MECH\tX\n" * 3000, b"y" * 100000])
