@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: ISC
 // The queue verbs of the control socket: through the queues of all workers, a piece at a time.
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,6 +106,14 @@ static bool is_change(const struct round *round)
 static void round_end(struct round *round)
 {
     const struct queue_scan *scan = &round->scan;
+    if (scan->late) {
+        control_error(round->call, EXIT_TEMP,
+                      "the relay is stopping; %" PRIu64
+                      " recipient%s bounced, the rest is as it was",
+                      scan->recipients, scan->recipients == 1 ? " was" : "s were");
+        round_free(round);
+        return;
+    }
     bool none = !scan->recipients && !scan->active && scan->filter.nids > 0;
     json_t *j = json_object();
     json_object_set_new(j, "recipients", json_integer((json_int_t)scan->recipients));

@@ -49,15 +49,19 @@ static void queue_on_report_lost(struct message *about, size_t recipient, unsign
     queue_wait(q, d);
 }
 
+static void queue_grace_over(uv_timer_t *timer);
+
+static bool queue_is_empty(const struct queue *q)
+{
+    return !lanes_sessions(q->lanes) && !reports_pending(q->reports) && !q->nbusy;
+}
+
+// Told from the loop, never from the middle of what ends: a session that ends may settle other deliveries after the
+// one whose report was just dropped.
 static void queue_check_gone(struct queue *q)
 {
-    if (!q->stopping || !q->gone || lanes_sessions(q->lanes) || reports_pending(q->reports) ||
-        q->nbusy)
-        return;
-    uv_timer_stop(&q->grace);
-    void (*gone)(void *) = q->gone;
-    q->gone = NULL;
-    gone(q->gone_arg);
+    if (q->gone && queue_is_empty(q))
+        uv_timer_start(&q->grace, queue_grace_over, 0, 0);
 }
 
 static void queue_on_report_end(void *arg)
@@ -503,7 +507,7 @@ static void queue_busy(struct worker *worker, int change)
 
 bool queue_idle(const struct queue *q)
 {
-    if (reports_pending(q->reports) || q->nbusy || lanes_sessions(q->lanes))
+    if (!queue_is_empty(q))
         return false;
     list_each (it, &q->all) {
         const struct delivery *d = list_of(it, struct delivery, all);
@@ -517,7 +521,22 @@ static void queue_grace_over(uv_timer_t *timer)
 {
     struct queue *q = timer->data;
     lanes_cut(q->lanes);
-    queue_check_gone(q);
+    if (!q->gone || !queue_is_empty(q))
+        return;
+    void (*gone)(void *) = q->gone;
+    q->gone = NULL;
+    gone(q->gone_arg);
+}
+
+// What asks for its way when the relay stops is not told where that leads: it waits, as the spool has it, and the next
+// start asks again. So no answer begins a report that nobody waits for.
+static void ask_no_more(struct queue *q)
+{
+    while (!list_empty(&q->routing)) {
+        struct delivery *d = list_of(q->routing.next, struct delivery, list);
+        queue_unplace(q, d);
+        queue_wait(q, d);
+    }
 }
 
 void queue_stop(struct queue *q, uint64_t grace_ms, void (*gone)(void *arg), void *arg)
@@ -526,6 +545,7 @@ void queue_stop(struct queue *q, uint64_t grace_ms, void (*gone)(void *arg), voi
     q->gone = gone;
     q->gone_arg = arg;
     lanes_stop(q->lanes);
+    ask_no_more(q);
     uv_timer_stop(&q->clock);
     uv_timer_stop(&q->gather);
     reports_stop(q->reports);

@@ -57,6 +57,8 @@ struct queue_scan {
     uint64_t unknown;            // left alone, since their site is not known
     uint64_t seen;               // all that was looked at
     bool full; // QUEUE_BOUNCE: as many reports as may be are on their way; go on in a moment
+    bool
+        late; // QUEUE_BOUNCE: the relay stops and begins no report any more; the rest stays as it was
     struct delivery *mark; // where it stands in the queue; NULL: at the beginning
 };
 // Up to `rows` recipients more; true: there are others behind them.

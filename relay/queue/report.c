@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: ISC
 // Reports to senders, from the first failure of a message to the disk.
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include "relay/base/clock.h"
@@ -311,5 +312,6 @@ void reports_free(struct reports *all)
 {
     if (!all)
         return;
+    assert(!all->pending);
     uv_close((uv_handle_t *)&all->flush, report_on_closed);
 }

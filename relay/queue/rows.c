@@ -199,8 +199,19 @@ static void set_mark(struct queue *q, struct queue_scan *scan)
     list_prepend(&q->all, &scan->mark->all);
 }
 
+// A message is returned by a report, and a relay that stops waits for none that is begun after it was told to.
+static bool is_late_for(const struct queue *q, struct queue_scan *scan)
+{
+    scan->late = scan->late || (scan->verb == QUEUE_BOUNCE && !scan->dry && q->stopping);
+    return scan->late;
+}
+
 bool queue_scan_on(struct queue *q, struct queue_scan *scan, size_t rows)
 {
+    if (is_late_for(q, scan)) {
+        queue_scan_leave(scan);
+        return false;
+    }
     if (!scan->mark)
         set_mark(q, scan);
     uint64_t enough = scan->recipients + scan->active + rows;

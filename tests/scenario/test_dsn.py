@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: ISC
 """What the sender is told: RFC 3464 reports, field by field (case 45)."""
 import re
+import signal
 import subprocess
+import threading
 
 import pytest
 
 from tests.lab import verify
+from tests.lab.mx import HANG
 from tests.lab.relay import letter
+from tests.lab.wait import until
 
 
 @pytest.fixture
@@ -151,3 +155,65 @@ def test_a_sender_that_takes_no_mail_costs_nothing(lab):
     relay.wait("failed", to="gone@dest.test")
     from tests.lab.wait import until
     until(lambda: relay.json("queue", "list") in ([], {"messages": []}), "an empty queue")
+
+
+def hold_answers(lab, name):
+    """Questions for a name are answered when they may be; the two events: one was asked, they may be answered."""
+    asked, may = threading.Event(), threading.Event()
+    usual = lab.names.answer
+
+    def late(wire, tcp):
+        if name in wire:
+            asked.set()
+            may.wait(30)
+        return usual(wire, tcp)
+    lab.names.answer = late
+    return asked, may
+
+
+def keep_busy(lab, relay):
+    """A delivery under way, for which a relay that stops waits for ten seconds."""
+    reached = threading.Event()
+
+    def hang(*_):
+        reached.set()
+        return HANG
+    lab.mx("mx.slow.test", domains="slow.test").on("dot", hang)
+    relay.send("a@slow.test")
+    assert reached.wait(30), relay.told()
+
+
+def begin_to_stop(relay):
+    relay.process.send(signal.SIGTERM)
+    relay.wait("stop")
+
+
+def test_case_646_what_asks_for_its_way_while_the_relay_stops_fails_at_the_next_start(lab, home):
+    relay = lab.relay().start()
+    keep_busy(lab, relay)
+    asked, may = hold_answers(lab, b"gone")
+    relay.send("a@gone.test")
+    assert asked.wait(30), relay.told()
+    begin_to_stop(relay)
+    may.set()
+    relay.stop()
+    assert not relay.events("failed", to="a@gone.test") and not relay.events("dsn") and not home.messages
+    relay.start()
+    assert b"a@gone.test" in home.wait().data
+    assert len(relay.events("failed", to="a@gone.test")) == 1
+
+
+def test_case_646_nothing_is_returned_by_a_relay_that_stops(lab, home):
+    lab.mx("mx.dest.test", domains="dest.test").on("rcpt", "450 4.2.1 mailbox busy")
+    relay = lab.relay(delivery={"retry": ["1h"]}).start()
+    identity = relay.send("a@dest.test")
+    relay.wait("deferred", to="a@dest.test")
+    keep_busy(lab, relay)
+    begin_to_stop(relay)
+    said = subprocess.run([relay.program, "-c", relay.file, "queue", "bounce", identity], capture_output=True, text=True)
+    assert said.returncode == 75 and "the relay is stopping; 0 recipients were bounced" in said.stderr, said
+    relay.stop()
+    assert not relay.events("failed") and not home.messages
+    relay.start()
+    assert relay.ask("queue", "bounce", identity) == "1 recipient bounced\n"
+    assert b"a@dest.test" in home.wait().data
