@@ -15,6 +15,7 @@
 #include "relay/base/id.h"
 #include "relay/base/lease.h"
 #include "relay/base/mem.h"
+#include "relay/base/naming.h"
 #include "relay/fleet/fingerprint.h"
 #include "relay/fleet/import.h"
 #include "relay/fleet/journal.h"
@@ -297,6 +298,7 @@ static void fleet_give_back(struct fleet *f)
 
 static void *fleet_run(void *arg)
 {
+    naming_thread("fleet");
     struct fleet *f = arg;
     while (!ending(f)) {
         fleet_turn(f);

@@ -293,11 +293,7 @@ static int put_on_both(struct spool *s)
 {
     bool second = second_submit(s);
     int rc = put_on_disk(s);
-    struct why trouble = s->trouble;
-    if (second && second_await(s) < 0)
-        return -1;
-    s->trouble = trouble;
-    return rc;
+    return second && second_await(s) < 0 ? -1 : rc;
 }
 
 void batch_write(struct spool *s)

@@ -4,7 +4,6 @@
 // A batch goes there first and to the disk while it is on its way. What one of the two has not, counts in neither: the
 // segment ends where it was whole, and the other place is told so.
 #include <stdlib.h>
-#include "relay/base/lease.h"
 #include "relay/base/mem.h"
 #include "relay/spool/inside.h"
 #include "relay/spool/second_inside.h"
@@ -62,13 +61,8 @@ int second_attach(struct spool *s, int *exit_status, struct why *why)
 void second_look(struct spool *s)
 {
     const struct spool_sink *sink = s->options.sink;
-    if (!sink)
-        return;
-    bool away = !sink->ready(sink->self);
-    if (away)
-        why_say(&s->second_trouble, SPOOL_TROUBLE, "the fleet's database cannot keep a copy",
-                "it does not answer");
-    atomic_store(&s->away, away);
+    if (sink)
+        atomic_store(&s->away, !sink->ready(sink->self));
 }
 
 bool second_away(const struct spool *s)

@@ -53,7 +53,8 @@ static void refuse_stores(struct spool *s)
         *at = *next;
         s->urgent--;
         if (second_away(s))
-            job->write->why = s->second_trouble;
+            why_say(&job->write->why, SPOOL_TROUBLE, "the fleet's database cannot keep a copy",
+                    "it does not answer");
         job_refuse(s, job);
     }
     s->last = at;
