@@ -201,10 +201,10 @@ static void need_tlsa(const struct policy_input *in, struct demand *d)
     if (d->level != TLS_DANE || can_be_dane(in) || d->refuse)
         return;
     struct why why;
-    why_say(&why, DANE_MISSING, in->host ? in->host : "an address");
+    why_say(&why, DANE_MISSING, demand_asker(d), in->host ? in->host : "an address",
+            in->tlsa_state == TLSA_UNUSABLE ? "only TLSA records that cannot be used"
+                                            : "no TLSA record that DNSSEC vouches for");
     why_host(&why, in->host);
-    if (d->source == SOURCE_RULE)
-        why.act = ACT_US; // nobody else asks for it
     policy_refuse(d, &why);
 }
 

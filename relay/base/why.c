@@ -93,6 +93,11 @@ void why_reply(struct why *why, const char *reply)
             *c = ' ';
 }
 
+void why_server(struct why *why, const char *server)
+{
+    snprintf(why->server, sizeof why->server, "%s", server ? server : "");
+}
+
 struct why *why_copy(const struct why *why)
 {
     if (!why)

@@ -32,6 +32,7 @@ enum standing {
 struct attempt {
     atomic_uint refs;
     char host[256], ip[64];              // ip "" before an address was chosen
+    char local[64];                      // our address on that connection; "" without one
     char tls[16];                        // "TLSv1.3", "none"
     const char *demand, *source, *proof; // words
     char *reply;                         // one line, at most MAX_REPLY_TOLD bytes; "" without

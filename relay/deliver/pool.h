@@ -72,6 +72,8 @@ struct connection {
     unsigned mails;              // MAIL commands (LIMITS MAILMAX, RFC 9422)
     struct list flight;          // sessions that share it, the one that hears the answers first
     enum flight_end end;
+    uint64_t silent_ms; // FLIGHT_SILENT: how long the answer was waited for, and the setting that said so
+    const char *silent_setting;
     struct why *gone; // the peer has hung up, and what it said before is being read; owned
     uint64_t opened_ms, used_ms; // clock_mono_ms()
     struct seen *seen;           // for traces; NULL: none are kept

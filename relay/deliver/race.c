@@ -71,7 +71,8 @@ static void race_swap(struct race *race)
 static void race_tell_stalled(struct deliver *d)
 {
     struct why why;
-    why_say(&why, HOST_SILENT);
+    why_fill(&why, REASON_HOST_SILENT,
+             "no connection came about before another address of the host answered");
     why_host(&why, d->link.c->host);
     deliver_trace_failed(d, &why);
 }
@@ -89,7 +90,7 @@ static void race_event(struct stream *s, enum stream_event what, void *arg)
     }
     struct why why = *stream_why(s);
     if (what == STREAM_TIMEOUT)
-        why_say(&why, HOST_SILENT);
+        deliver_say_silent(&why, d->config->delivery.connect, "connect");
     why_host(&why, race->rival->host);
     connection_failed(race->rival, &why);
     race_drop_rival(race);

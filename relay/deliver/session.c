@@ -79,6 +79,8 @@ static const struct row {
 
 // The mover
 
+static const char *const settings[] = {"", "connect", "greeting", "command", "data"};
+
 static uint64_t timeout_ms(const struct deliver *d, enum timeout t)
 {
     const struct cfg_delivery *c = &d->config->delivery;
@@ -98,6 +100,13 @@ static bool has_what_it_needs(const struct deliver *d, enum deliver_state state)
     default:
         return true;
     }
+}
+
+// A silence, with the setting that ended the wait.
+static void say_silent(const struct deliver *d, struct why *why)
+{
+    enum timeout t = table[d->state].timeout;
+    deliver_say_silent(why, timeout_ms(d, t), settings[t]);
 }
 
 // A fault of ours: it ends this session alone, and its recipients are tried again later.
@@ -436,13 +445,14 @@ static void session_on_event(struct stream *s, enum stream_event what, void *arg
         lost_connection(d, &why);
         break;
     case STREAM_TIMEOUT:
-        why_say(&why, HOST_SILENT);
+        say_silent(d, &why);
         say_when(d, &why);
         deliver_lesson_late(d, &why);
         if (d->trans.nbatch)
             pool_note_astray(d->link.c);
         if (d->link.c->end == FLIGHT_GOOD)
-            d->link.c->end = FLIGHT_SILENT;
+            deliver_flight_silent(d->link.c, timeout_ms(d, table[d->state].timeout),
+                                  settings[table[d->state].timeout]);
         go(d, deliver_lost(d, &why));
         break;
     }

@@ -40,6 +40,9 @@ struct attempt *deliver_attempt(const struct deliver *d, const char *reply)
         return a;
     const struct route_host *host = deliver_host(d);
     snprintf(a->host, sizeof a->host, "%s", c ? c->host : host->host);
+    const struct sockaddr *local = c && c->stream ? stream_local(c->stream) : NULL;
+    if (local && address_port(local))
+        address_text(local, a->local);
     if (c)
         snprintf(a->ip, sizeof a->ip, "%s", c->ip);
     else if (d->address < host->naddresses)

@@ -58,6 +58,7 @@ static bool is_same(const struct sockaddr_storage *a, const struct sockaddr_stor
 // What became of a host's addresses: how many there were, and why some were left out.
 struct found {
     bool own, refused, failed, secure, insecure;
+    struct sockaddr_storage ours; // with own: which address it is
     bool elsewhere; // of a family that this sender has no source address of
     struct why why; // of a failed lookup
 };
@@ -68,6 +69,7 @@ static void take_address(const struct plan_input *in, const struct hop *hop, str
     for (size_t i = 0; i < in->nown; i++)
         if (is_same(&in->own[i], address)) {
             found->own = true;
+            found->ours = *address;
             return;
         }
     if (!way_uses(in, address->ss_family)) {
@@ -95,6 +97,7 @@ static const struct dns_answer *take_family(const struct plan_input *in, const s
     if (a->outcome == DNS_FAILED) {
         found->failed = true;
         found->why = a->why;
+        why_server(&found->why, a->server);
         if (a->proof == DNS_BOGUS)
             found->why.tls = WHY_DNSSEC_INVALID;
     }
@@ -113,14 +116,17 @@ static const struct dns_answer *take_family(const struct plan_input *in, const s
 
 static void no_address(struct route_host *h, const struct hop *hop, const struct found *found)
 {
+    char ours[ADDRESS_TEXT];
     if (h->naddresses)
         return;
     if (found->failed) {
         why_say(&h->unusable, ADDRESS_LOOKUP_FAILED, h->host,
                 found->why.text[0] ? found->why.text : "lookup failed");
         h->unusable.tls = found->why.tls;
+        why_server(&h->unusable, found->why.server);
     } else if (found->own)
-        why_say(&h->unusable, HOST_IS_US, h->host);
+        why_say(&h->unusable, HOST_IS_US, h->host,
+                address_text((const struct sockaddr *)&found->ours, ours));
     else if (found->refused)
         why_say(&h->unusable, ADDRESSES_REFUSED, h->host);
     else if (found->elsewhere)
@@ -176,6 +182,7 @@ static void tlsa_failed(const char *host, const char *base, const struct dns_ans
     why_say(&set->why, TLSA_LOOKUP_FAILED, base, a->why.text[0] ? a->why.text : "lookup failed",
             host);
     why_host(&set->why, host);
+    why_server(&set->why, a->server);
 }
 
 // Cases 22 to 25. An insecure address is not even asked for.

@@ -104,6 +104,7 @@ static void mx_failed(struct plan *plan, const char *domain, const struct dns_an
 {
     why_say(&plan->trouble, MX_LOOKUP_FAILED, domain,
             answer->why.text[0] ? answer->why.text : "lookup failed");
+    why_server(&plan->trouble, answer->server);
     if (answer->proof == DNS_BOGUS)
         plan->trouble.tls = WHY_DNSSEC_INVALID;
 }
@@ -139,7 +140,7 @@ static void expand_mx(const struct plan_input *in, struct plan *plan, struct fac
     }
     size_t kept = drop_ourselves(in, mx, n, &own);
     if (own && kept == 0)
-        why_say(&plan->never, MX_IS_US, domain);
+        why_say(&plan->never, MX_IS_US, domain, (unsigned)mx[0].preference, mx[0].host);
     else if (n == 0)
         why_say(&plan->trouble, MX_WITHOUT_HOST, domain);
     for (size_t i = 0; i < kept; i++)
