@@ -70,7 +70,7 @@ struct why {
     char reply[512]; // the last SMTP reply, one line, as it came; "" if none
     // The DNS server that was asked in vain, for the operator alone (no sender is told of it); "" if none.
     char server[80];
-    char text[512];  // one sentence for people, without final full stop
+    char text[512]; // one sentence for people, without final full stop
 };
 
 void why_clear(struct why *why);
@@ -93,7 +93,7 @@ void why_status(struct why *why, const char *status);
 int why_set(struct why *why, enum why_scope scope, const char *status, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 void why_host(struct why *why, const char *host);
-void why_reply(struct why *why, const char *reply); // control characters become spaces
+void why_reply(struct why *why, const char *reply);   // control characters become spaces
 void why_server(struct why *why, const char *server); // accepts NULL
 
 struct why *why_copy(const struct why *why); // the caller frees it; NULL gives NULL

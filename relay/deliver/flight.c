@@ -185,13 +185,6 @@ void deliver_say_silent(struct why *why, uint64_t ms, const char *setting)
     why_say(why, HOST_SILENT, (unsigned long long)(ms + 999) / 1000, setting);
 }
 
-void deliver_flight_silent(struct connection *c, uint64_t ms, const char *setting)
-{
-    c->end = FLIGHT_SILENT;
-    c->silent_ms = ms;
-    c->silent_setting = setting;
-}
-
 // The next one hears the answers from now on.
 static void pass_on(struct connection *c)
 {
@@ -210,7 +203,7 @@ static void say_end(const struct connection *c, struct why *why)
     if (c->end == FLIGHT_ASTRAY)
         why_say(why, OUT_OF_STEP_UNKNOWN);
     else if (c->end == FLIGHT_SILENT)
-        deliver_say_silent(why, c->silent_ms, c->silent_setting);
+        why_fill(why, REASON_HOST_SILENT, "%s", c->silent);
     else
         why_say(why, HOST_CLOSED);
     why_host(why, c->host);

@@ -11,9 +11,8 @@
 
 #include "relay/deliver/inside.h"
 
-// No answer came within these milliseconds of delivery.timeouts.SETTING: the sentence, and for all who share it.
+// No answer came within these milliseconds of delivery.timeouts.SETTING.
 void deliver_say_silent(struct why *why, uint64_t ms, const char *setting);
-void deliver_flight_silent(struct connection *c, uint64_t ms, const char *setting);
 void deliver_flight_join(struct deliver *d, struct connection *c, bool pooled);
 bool deliver_hears(const struct deliver *d); // it is the first: the answers are its
 bool deliver_alone(const struct deliver *d); // nobody else is there

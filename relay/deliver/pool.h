@@ -58,8 +58,7 @@ struct connection {
     struct stream *stream;
     struct smtp_reply reply; // kept, so that its buffers are
     struct smtp_extensions ext;
-    char host[256], ip[64];
-    char protocol[16], cipher[64]; // "" without TLS
+    char host[256], ip[64], protocol[16], cipher[64]; // the last two "" without TLS
     enum tls_proof proof;
     struct why *would;   // enforcing would have refused it; NULL: it would not. Owned
     struct shown *shown; // by its handshake; a reference. NULL: there was none
@@ -72,8 +71,7 @@ struct connection {
     unsigned mails;              // MAIL commands (LIMITS MAILMAX, RFC 9422)
     struct list flight;          // sessions that share it, the one that hears the answers first
     enum flight_end end;
-    uint64_t silent_ms; // FLIGHT_SILENT: how long the answer was waited for, and the setting that said so
-    const char *silent_setting;
+    char silent[96];  // with FLIGHT_SILENT: the sentence
     struct why *gone; // the peer has hung up, and what it said before is being read; owned
     uint64_t opened_ms, used_ms; // clock_mono_ms()
     struct seen *seen;           // for traces; NULL: none are kept

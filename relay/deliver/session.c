@@ -109,6 +109,15 @@ static void say_silent(const struct deliver *d, struct why *why)
     deliver_say_silent(why, timeout_ms(d, t), settings[t]);
 }
 
+static void say_silent_to_all(struct deliver *d)
+{
+    struct connection *c = d->link.c;
+    struct why why;
+    say_silent(d, &why);
+    c->end = FLIGHT_SILENT;
+    snprintf(c->silent, sizeof c->silent, "%.*s", (int)sizeof c->silent - 1, why.text);
+}
+
 // A fault of ours: it ends this session alone, and its recipients are tried again later.
 static enum deliver_state misled(struct deliver *d, enum deliver_state state)
 {
@@ -451,8 +460,7 @@ static void session_on_event(struct stream *s, enum stream_event what, void *arg
         if (d->trans.nbatch)
             pool_note_astray(d->link.c);
         if (d->link.c->end == FLIGHT_GOOD)
-            deliver_flight_silent(d->link.c, timeout_ms(d, table[d->state].timeout),
-                                  settings[table[d->state].timeout]);
+            say_silent_to_all(d);
         go(d, deliver_lost(d, &why));
         break;
     }

@@ -59,8 +59,8 @@ static bool is_same(const struct sockaddr_storage *a, const struct sockaddr_stor
 struct found {
     bool own, refused, failed, secure, insecure;
     struct sockaddr_storage ours; // with own: which address it is
-    bool elsewhere; // of a family that this sender has no source address of
-    struct why why; // of a failed lookup
+    bool elsewhere;               // of a family that this sender has no source address of
+    struct why why;               // of a failed lookup
 };
 
 static void take_address(const struct plan_input *in, const struct hop *hop, struct route_host *h,
