@@ -35,6 +35,7 @@ static void waiting_sum(struct queue_waiting *sum, const struct queue_waiting *p
     both.messages = sum->messages + part->messages;
     both.recipients = sum->recipients + part->recipients;
     both.fresh = sum->fresh + part->fresh;
+    both.expires_ms = part->expires_ms < sum->expires_ms ? part->expires_ms : sum->expires_ms;
     both.since_ms = part->since_ms < sum->since_ms ? part->since_ms : sum->since_ms;
     *sum = both;
 }
@@ -53,6 +54,9 @@ static void waiting_answer(struct item *item)
     json_object_set_new(j, "fresh", json_integer((json_int_t)sum.fresh));
     json_object_set_new(j, "since", known ? json_integer(sum.since_ms / 1000) : json_null());
     json_object_set_new(j, "next", timed ? json_integer(sum.next_ms / 1000) : json_null());
+    json_object_set_new(j, "expires",
+                        sum.expires_ms != INT64_MAX ? json_integer(sum.expires_ms / 1000)
+                                                    : json_null());
     json_object_set_new(j, "reason", json_text(sum.reason));
     json_object_set_new(j, "why", json_text(reason_row(sum.why)->name));
     json_object_set_new(j, "act", json_text(act_word(sum.act)));

@@ -3,6 +3,7 @@
 #include "relay/deliver/delivery.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include "relay/base/words.h"
 #include "relay/smtp/reply_class.h"
 #include "relay/base/mem.h"
@@ -142,8 +143,9 @@ enum route_variant delivery_variant(const struct delivery *d)
 
 void delivery_waits_for(struct delivery *d, const struct why *why)
 {
-    char *reason = mem_printf("%s %s%s%s%s%s", why->status, why->text, why->host[0] ? " at " : "",
-                              why->host, why->reply[0] ? ": " : "", why->reply);
+    bool named = !why->host[0] || strstr(why->text, why->host);
+    char *reason = mem_printf("%s %s%s%s%s%s", why->status, why->text, named ? "" : " at ",
+                              named ? "" : why->host, why->reply[0] ? ": " : "", why->reply);
     words_drop(d->reason);
     d->reason = words_keep(reason);
     free(reason);

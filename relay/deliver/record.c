@@ -118,6 +118,7 @@ void deliver_record_left(const struct deliver *d, const struct why *why, struct 
             .route = one->route,
             .host = route_host_named(one->route, attempt->host, deliver_host(d)->port),
             .ip = attempt->ip,
+            .local = attempt->local,
             .tls = attempt->tls,
             .proof = attempt->proof,
             .shown = attempt->shown,

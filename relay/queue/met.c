@@ -3,6 +3,8 @@
 #include "relay/queue/met.h"
 
 #include <string.h>
+#include "relay/base/clock.h"
+#include "relay/deliver/outcome.h"
 #include "relay/deliver/refusal.h"
 #include "relay/recent/recents.h"
 #include "relay/smtp/reply_class.h"
@@ -23,6 +25,7 @@ static struct recents_attempt met_attempt(const struct delivery *d, const struct
         .route = d->route,
         .host = met_host(d->route, host),
         .ip = a ? a->ip : "",
+        .local = a ? a->local : "",
         .tls = a ? a->tls : "",
         .proof = a ? a->proof : "",
         .shown = a ? a->shown : NULL,
@@ -66,18 +69,38 @@ static void met_count_shadow(struct relay *relay, const struct delivery *d, cons
     refusal_let_pass(relay, d->route, d->domain, a->would, &counts);
 }
 
+// As settling decides it: where a policy stopped it for good, that is looked up once more before.
+static const char *met_outcome(const struct delivery *d, const struct delivery_rcpt *r,
+                               int64_t expires)
+{
+    enum outcome o = outcome(r->why, clock_ms(), expires);
+    if (o == OUTCOME_LATER || (r->why->tls != WHY_TLS_NONE && !d->second_look))
+        return "waits";
+    bool told = outcome_owes(&d->message->env, r->recipient, DSN_FAILED);
+    return o == OUTCOME_EXPIRED ? (told ? "expired" : "ended-late") : (told ? "bounced" : "ended");
+}
+
+static const char *sender_domain(const struct delivery *d)
+{
+    const char *at = strrchr(d->message->env.from, '@');
+    return at ? at + 1 : NULL;
+}
+
 static void met_note_refused(struct relay *relay, const struct delivery *d,
-                             const struct delivery_rcpt *r)
+                             const struct delivery_rcpt *r, int64_t expires)
 {
     const struct attempt *a = r->attempt;
     struct recents_attempt attempt = met_attempt(d, a, a && a->host[0] ? a->host : r->why->host);
+    attempt.to = r->recipient->address;
+    attempt.sender = sender_domain(d);
+    attempt.outcome = met_outcome(d, r, expires);
     if (met_is_personal(r))
         recents_told(relay->recents, &attempt, r->why);
     else
         recents_failed(relay->recents, &attempt, r->why);
 }
 
-void met_note(struct relay *relay, const struct delivery *d)
+void met_note(struct relay *relay, const struct delivery *d, int64_t expires)
 {
     const struct delivery_rcpt *taken = NULL, *refused = NULL, *personal = NULL;
     for (size_t i = 0; i < d->nrcpts; i++) {
@@ -91,9 +114,9 @@ void met_note(struct relay *relay, const struct delivery *d)
     }
     // What is settled again after a look at the policy has told its failure before.
     if (refused && !d->looked && !d->returned)
-        met_note_refused(relay, d, refused);
+        met_note_refused(relay, d, refused, expires);
     if (personal && !d->returned)
-        met_note_refused(relay, d, personal);
+        met_note_refused(relay, d, personal, expires);
     if (taken) {
         struct recents_attempt attempt = met_attempt(d, taken->attempt, taken->attempt->host);
         attempt.clear = strcmp(taken->attempt->tls, "none") == 0;

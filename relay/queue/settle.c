@@ -369,9 +369,9 @@ void queue_settle(struct delivery *d, void *queue)
     };
     s.expires = delivery_expires(d, s.config->expire);
     why_clear(&s.worst);
+    met_note(q->worker->relay, d, s.expires);
     for (size_t i = 0; i < d->nrcpts; i++)
         one(&s, &d->rcpts[i]);
-    met_note(q->worker->relay, d);
     bool again = may_look(&s);
     if (s.worst.tls != WHY_TLS_NONE && (again || !d->looked) && d->route)
         routes_refresh(q->worker->relay->routes, d->route);

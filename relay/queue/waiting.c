@@ -18,9 +18,11 @@ static int64_t waiting_next(const struct delivery *d)
     return d->place == QUEUE_WAITING ? d->next_ms : INT64_MAX;
 }
 
-static void waiting_add(const struct delivery *d, struct queue_waiting *out)
+static void waiting_add(const struct delivery *d, uint64_t expire_ms, struct queue_waiting *out)
 {
-    int64_t next = waiting_next(d);
+    int64_t next = waiting_next(d), expires = delivery_expires(d, expire_ms);
+    if (expires < out->expires_ms)
+        out->expires_ms = expires;
     out->messages++;
     out->recipients += d->nrcpts;
     if (d->message->env.created_ms < out->since_ms)
@@ -43,7 +45,7 @@ void queue_count_waiting(const struct queue *queue, const char *domain, struct q
         if (!d->message || strcmp(d->domain, domain) != 0) // a mark of a scan has none
             continue;
         if (was_tried(d))
-            waiting_add(d, out);
+            waiting_add(d, queue->worker->setup->config->delivery.expire, out);
         else
             out->fresh += d->nrcpts;
     }

@@ -10,7 +10,8 @@ struct queue_waiting {
     size_t fresh;                // recipients that were not tried yet
     int64_t since_ms; // wall clock: when the oldest of those tried was accepted; INT64_MAX: none
     int64_t next_ms;  // wall clock: when the first of them is tried again; INT64_MAX: none is timed
-    char reason[640]; // of that one; "" where none is known (any more, after a restart)
+    int64_t expires_ms;  // wall clock: when the first of those tried is given up; INT64_MAX: none
+    char reason[640];    // of that one; "" where none is known (any more, after a restart)
     unsigned short why;  // enum reason of it
     unsigned char act;   // enum act
     unsigned char class; // enum reply_class
@@ -18,7 +19,7 @@ struct queue_waiting {
 #define QUEUE_NOTHING_WAITS                                                                        \
     (struct queue_waiting)                                                                         \
     {                                                                                              \
-        .since_ms = INT64_MAX, .next_ms = INT64_MAX                                                \
+        .since_ms = INT64_MAX, .next_ms = INT64_MAX, .expires_ms = INT64_MAX                       \
     }
 // Adds what this worker has. On its thread.
 void queue_count_waiting(const struct queue *queue, const char *domain, struct queue_waiting *out);

@@ -51,6 +51,10 @@ static void put_why(json_t *j, const struct recent_why *row)
     recent_json_put(j, "reason", row->text);
     recent_json_put(j, "reply", row->reply);
     recent_json_put(j, "class", class_of(row));
+    recent_json_put(j, "local", row->local);
+    recent_json_put(j, "to", row->to);
+    recent_json_put(j, "sender", row->sender);
+    recent_json_put(j, "outcome", row->outcome);
 }
 
 static json_t *told_json(const struct recent_why *told)
@@ -75,6 +79,7 @@ static json_t *host_json(const struct recent_row *row)
     json_object_set_new(j, "resumed", json_boolean(row->good_resumed));
     recent_json_put(j, "cipher", row->traits[RECENT_CIPHER].now);
     recent_json_put(j, "certificate", row->traits[RECENT_CERTIFICATE].now);
+    recent_json_put(j, "key", row->leaf_key);
     put_time(j, "failed", row->bad.ms);
     json_object_set_new(j, "failures", json_integer(row->failures));
     json_object_set_new(j, "failing", json_boolean(row->bad_turn > row->good_turn));

@@ -3,12 +3,15 @@
 // of the page.
 //
 // {"state":"none|ok|failing", "delivered":T, "failed":T, "hosts":[{"host":"", "delivered":T, "ip":"", "tls":"",
-//  "proof":"", "resumed":false, "cipher":"", "certificate":"", "failed":T, "failures":0, "failing":false, "failed_ip":"",
-//  "type":"", "status":"", "why":"", "act":"", "reason":"", "reply":"", "class":"", "recipient":null}],
+//  "proof":"", "resumed":false, "cipher":"", "certificate":"", "key":"", "failed":T, "failures":0, "failing":false,
+//  "failed_ip":"", "type":"", "status":"", "why":"", "act":"", "reason":"", "reply":"", "class":"", "local":"", "to":"",
+//  "sender":"", "outcome":"", "recipient":null}],
 //  "changed":[{"what":"mx|policy|tlsa|certificate|cipher", "host":"", "before":"", "now":"", "seen":T}]}; T is Unix time
 // or null. What failed before a host was chosen has host "".
 // "recipient" is the last one that the host refused for good, which says nothing of others: {"at":T, "ip":"",
-// "status":"", "why":"", "act":"", "reason":"", "reply":"", "class":""}.
+// "status":"", "why":"", "act":"", "reason":"", "reply":"", "class":"", "local":"", "to":"", "sender":"", "outcome":""}.
+// "key" is the SHA-256 of the public key that the host showed, "local" our address, "to" a recipient, "sender" the
+// domain of the sender, "outcome" what became of that mail (relay/queue/met.h).
 #ifndef RELAY_RECENT_RECENT_JSON_H
 #define RELAY_RECENT_RECENT_JSON_H
 

@@ -11,6 +11,7 @@
 #include "relay/base/mem.h"
 #include "relay/base/reasons.h"
 #include "relay/base/table.h"
+#include "relay/log/log.h"
 
 struct known {
     UT_hash_handle hh;
@@ -124,6 +125,7 @@ static void saw_chain(struct known *k, const struct recents_attempt *a, bool tls
         trait_certificate(&leaf, text);
         recents_saw(k, RECENT_CERTIFICATE, text);
         k->row.leaf_ends_s = leaf.not_after_s;
+        set_text(&k->row.leaf_key, leaf.has_key ? shown_hex(leaf.key, hex) : NULL);
         set_text(&k->row.chain, shown_hex(a->shown->digest, hex));
     }
     if (!same || tlsa)
@@ -217,7 +219,12 @@ void recents_took(struct recents *r, const struct recents_attempt *a)
 static void set_why(struct recent_why *row, const struct recents_attempt *a, const struct why *why)
 {
     row->ms = clock_ms();
+    char masked[LOG_MASKED];
     set_text(&row->ip, a->ip);
+    set_text(&row->local, a->local);
+    set_text(&row->to, a->to ? log_masked(a->to, masked) : NULL);
+    set_text(&row->sender, a->sender);
+    set_text(&row->outcome, a->outcome);
     set_text(&row->why, reason_row(why->reason)->name);
     set_text(&row->act, act_word(why->act));
     set_text(&row->status, why->status);

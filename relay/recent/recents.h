@@ -26,8 +26,11 @@ struct recents_attempt {
     const struct route *route;     // NULL: none was had
     const struct route_host *host; // of it; NULL: no host was chosen
     const char *ip, *tls, *proof;  // "" where there was no connection
-    const struct shown *shown;     // of the handshake; NULL: none, or it is not known any more
-    bool clear;                    // the connection was made and had no TLS
+    const char *local;             // our address on it; NULL or "": not known
+    // Of a failure, NULL where it is not known: a recipient, the domain of the sender, what became of the mail.
+    const char *to, *sender, *outcome;
+    const struct shown *shown; // of the handshake; NULL: none, or it is not known any more
+    bool clear;                // the connection was made and had no TLS
 };
 // Mail was taken, and all that it hung on is what is good. These accept NULL.
 void recents_took(struct recents *recents, const struct recents_attempt *attempt);

@@ -14,7 +14,7 @@
 #include "relay/base/mem.h"
 #include "relay/log/log.h"
 
-#define STATE_VERSION 11
+#define STATE_VERSION 12
 #define STATE_OWNER   0x57585731 // application_id: "WXW1"
 #define BUSY_MS       5000       // waiting for another process's lock
 
@@ -117,6 +117,16 @@ static const char *const additions[STATE_VERSION + 1] = {
         "ALTER TABLE recent ADD COLUMN told_status TEXT;"
         "ALTER TABLE recent ADD COLUMN told_text TEXT;"
         "ALTER TABLE recent ADD COLUMN told_reply TEXT;",
+    // What became of the mail then, whose it was, and where it came from (relay/state/recent.h).
+    [STATE_WITH_OUTCOMES] = "ALTER TABLE recent ADD COLUMN bad_local TEXT;"
+                            "ALTER TABLE recent ADD COLUMN bad_to TEXT;"
+                            "ALTER TABLE recent ADD COLUMN bad_sender TEXT;"
+                            "ALTER TABLE recent ADD COLUMN bad_outcome TEXT;"
+                            "ALTER TABLE recent ADD COLUMN told_local TEXT;"
+                            "ALTER TABLE recent ADD COLUMN told_to TEXT;"
+                            "ALTER TABLE recent ADD COLUMN told_sender TEXT;"
+                            "ALTER TABLE recent ADD COLUMN told_outcome TEXT;"
+                            "ALTER TABLE recent ADD COLUMN leaf_key TEXT;",
 };
 
 enum db_result db_judge(struct state_db *db, const char *doing, struct why *why)

@@ -30,10 +30,11 @@ enum db_result {
     DB_FAILED   // it cannot be read or written now
 };
 
-#define STATE_WITH_REPORTS 2  // the version since which daily reports have their tables
-#define STATE_WITH_RECENT  7  // and what hosts met lately
-#define STATE_WITH_SHADOW  10 // and mail that shadow mode let pass
-#define STATE_WITH_TOLD    11 // and what hosts said of single recipients
+#define STATE_WITH_REPORTS  2  // the version since which daily reports have their tables
+#define STATE_WITH_RECENT   7  // and what hosts met lately
+#define STATE_WITH_SHADOW   10 // and mail that shadow mode let pass
+#define STATE_WITH_TOLD     11 // and what hosts said of single recipients
+#define STATE_WITH_OUTCOMES 12 // and what became of the mail then
 
 // relay/state/presence.c: whether the file is there, and whose it is.
 // A lock beside the database, for as long as the descriptor is open; it stays there and so tells that there was a

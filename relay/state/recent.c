@@ -42,13 +42,22 @@ static const struct column texts[] = {
     MEMBER(type),
     PART(bad, "text", text),
     PART(bad, "reply", reply),
+    PART(bad, "bad_local", local),
+    PART(bad, "bad_to", to),
+    PART(bad, "bad_sender", sender),
+    PART(bad, "bad_outcome", outcome),
     PART(told, "told_ip", ip),
     PART(told, "told_why", why),
     PART(told, "told_act", act),
     PART(told, "told_status", status),
     PART(told, "told_text", text),
     PART(told, "told_reply", reply),
+    PART(told, "told_local", local),
+    PART(told, "told_to", to),
+    PART(told, "told_sender", sender),
+    PART(told, "told_outcome", outcome),
     MEMBER(chain),
+    MEMBER(leaf_key),
     MEMBER(demand),
     MEMBER(source),
     TRAIT(RECENT_MX, "mx_good", good),
@@ -246,7 +255,7 @@ int state_recent_read(const char *path, const char *domain,
     if (db_open_reader(&db, path, why) < 0)
         return -1;
     enum db_result rc =
-        db.version < STATE_WITH_TOLD ? DB_DONE : each_recent(&db, domain, &reader, why);
+        db.version < STATE_WITH_OUTCOMES ? DB_DONE : each_recent(&db, domain, &reader, why);
     db_close_reader(&db);
     return rc == DB_DONE ? 0 : -1;
 }

@@ -29,6 +29,10 @@ struct recent_trait {
 struct recent_why {
     int64_t ms;
     char *ip, *why, *act, *status, *text, *reply;
+    char *local;   // our address on that connection
+    char *to;      // a recipient of it, masked where log.mask says so
+    char *sender;  // the domain of the envelope's sender
+    char *outcome; // what became of the mail: a word of relay/queue/met.h
 };
 struct recent_row {
     char *domain, *host; // host "": the domain as a whole
@@ -47,6 +51,7 @@ struct recent_row {
     // Of the chain that the host showed last: its digest, the end of the leaf and of the certificate that a DANE-TA
     // record matched, Unix seconds, 0: not known.
     char *chain;
+    char *leaf_key; // SHA-256 of the leaf's public key, as TLSA 3 1 1 has it
     int64_t leaf_ends_s, anchor_ends_s;
     // Which lines of the present TLSA records matched something of it, a bit a line.
     int64_t matched;
