@@ -436,9 +436,15 @@ int fleet_import(struct fleet *f, struct spool *spool, void (*each)(struct messa
     if (!f || !f->journal)
         return 0;
     atomic_store(&f->spool, spool);
-    const struct import import = {
-        .journal = f->journal, .spool = spool, .directory = f->config->spool, .stop = f->stop};
-    return import_logs(&import, each, arg, &n, why);
+    struct import import = {.journal = f->journal,
+                            .spool = spool,
+                            .directory = f->config->spool,
+                            .stop = f->stop,
+                            .each = each,
+                            .arg = arg};
+    int rc = import_logs(&import, &n, why);
+    import_end(&import);
+    return rc;
 }
 
 int fleet_may_use(const struct config *config, struct why *why)

@@ -2,6 +2,7 @@
 // From a log of the journal to messages of this spool.
 #include "relay/fleet/import.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,35 +13,30 @@
 #define STORE_AT_ONCE 64      // messages that share commits
 #define IMPORT_PIECE  1048576 // bytes of a large body
 
-struct found {
-    struct message **at;
-    size_t n;
-};
-
 struct work {
-    const struct import *import;
+    struct import *import;
     struct tables tables;
-    struct spool *scratch; // the log, as it was fetched
-    struct found found;    // in it
-    uint64_t *moved;       // out of it, ascending
+    struct spool *scratch;     // the log, as it was fetched
+    struct import_found found; // in it
+    uint64_t *moved;           // out of it, ascending
     size_t nmoved;
-    struct found new; // here, of all logs
+    size_t handed; // out, of all logs
     struct inbox *inbox;
-    bool damaged;
+    atomic_bool damaged; // something of the log could not be read
 };
 
-static void found_add(struct found *f, struct message *m)
+static void found_add(struct import_found *f, struct message *m)
 {
     f->at = mem_grow(f->at, f->n + 1, sizeof(struct message *));
     f->at[f->n++] = m;
 }
 
-static void found_free(struct found *f)
+static void found_free(struct import_found *f)
 {
     for (size_t i = 0; i < f->n; i++)
         message_unref(f->at[i]);
     free(f->at);
-    *f = (struct found){0};
+    *f = (struct import_found){0};
 }
 
 static void import_found(struct message *m, void *arg)
@@ -50,7 +46,7 @@ static void import_found(struct message *m, void *arg)
 
 static void import_alarm(void *arg, const char *sentence)
 {
-    (void)arg;
+    atomic_store(&((struct work *)arg)->damaged, true);
     log_alarm("spool", REASON_SPOOL_TROUBLE, "%s", sentence);
 }
 
@@ -99,15 +95,15 @@ static int store_all(struct work *w, struct message *const *at, size_t n, struct
     size_t out = 0;
     int rc = 0;
     for (size_t i = 0; i < n && rc == 0; i++) {
-        struct message *m =
-            spool_has(w->import->spool, at[i]->env.id) ? NULL : take_message(w, at[i], why);
-        if (!m && !spool_has(w->import->spool, at[i]->env.id)) {
-            w->damaged = true;
-            log_alarm("fleet", why->reason, "a message of the journal cannot be read: %s",
-                      why->text);
-        }
-        if (!m)
+        if (spool_has(w->import->spool, at[i]->env.id))
             continue;
+        struct message *m = take_message(w, at[i], why);
+        if (!m) {
+            atomic_store(&w->damaged, true);
+            log_alarm("fleet", why->reason,
+                      "a message of the journal cannot be read, and stays there: %s", why->text);
+            continue;
+        }
         stores[out].write = (struct spool_write){.reply = w->inbox, .message = m};
         spool_store(w->import->spool, &stores[out++].write);
     }
@@ -120,7 +116,7 @@ static int store_all(struct work *w, struct message *const *at, size_t n, struct
             *why = stores[i].write.why;
             rc = -1;
         } else {
-            found_add(&w->new, message_twin(m));
+            found_add(&w->import->kept, message_twin(m));
         }
         message_unref(m);
     }
@@ -155,17 +151,34 @@ static void keep_unmoved(struct work *w)
     w->found.n = n;
 }
 
+// What is not here could not be read.
 static int import_mark(struct work *w, const char *log, struct message *const *at, size_t n,
                        struct why *why)
 {
     struct buf ids;
     buf_init(&ids, STORE_AT_ONCE * 24);
     for (size_t i = 0; i < n; i++)
-        buf_addf(&ids, "%c%llu", i ? ',' : '{', (unsigned long long)at[i]->env.id);
-    buf_addc(&ids, '}');
-    int rc = tables_moved(&w->tables, log, buf_text(&ids), why) == TABLES_DONE ? 0 : -1;
+        if (spool_has(w->import->spool, at[i]->env.id))
+            buf_addf(&ids, "%c%llu", ids.len ? ',' : '{', (unsigned long long)at[i]->env.id);
+    int rc = 0;
+    if (ids.len) {
+        buf_addc(&ids, '}');
+        rc = tables_moved(&w->tables, log, buf_text(&ids), why) == TABLES_DONE ? 0 : -1;
+    }
     buf_free(&ids);
     return rc;
+}
+
+static void hand_out(struct work *w, uint64_t id)
+{
+    struct import_found *kept = &w->import->kept;
+    for (size_t i = 0; i < kept->n; i++)
+        if (kept->at[i]->env.id == id) {
+            w->import->each(kept->at[i], w->import->arg);
+            kept->at[i] = kept->at[--kept->n];
+            w->handed++;
+            return;
+        }
 }
 
 static int move_all(struct work *w, const char *log, bool own, struct why *why)
@@ -176,6 +189,8 @@ static int move_all(struct work *w, const char *log, bool own, struct why *why)
         rc = store_all(w, w->found.at + i, n, why);
         if (rc == 0 && !own)
             rc = import_mark(w, log, w->found.at + i, n, why);
+        for (size_t k = 0; k < n && rc == 0; k++)
+            hand_out(w, w->found.at[i + k]->env.id);
     }
     return rc;
 }
@@ -184,7 +199,7 @@ static int open_scratch(struct work *w, const char *folder, struct why *why)
 {
     int status;
     const struct spool_options options = {
-        .directory = folder, .segment_bytes = IMPORT_PIECE, .alarm = import_alarm};
+        .directory = folder, .segment_bytes = IMPORT_PIECE, .alarm = import_alarm, .arg = w};
     return spool_open(&w->scratch, &options, import_found, &w->found, &status, why);
 }
 
@@ -192,7 +207,7 @@ static int open_scratch(struct work *w, const char *folder, struct why *why)
 static int import_log(struct work *w, const char *log, bool own, struct why *why)
 {
     char *folder = mem_printf("%s/adopted/%s", w->import->directory, log);
-    w->damaged = false;
+    atomic_store(&w->damaged, false);
     int rc = import_fetch(&w->tables, log, w->import->directory, folder, why);
     if (rc == 0)
         rc = tables_moved_ids(&w->tables, log, &w->moved, &w->nmoved, why);
@@ -208,9 +223,10 @@ static int import_log(struct work *w, const char *log, bool own, struct why *why
     found_free(&w->found);
     free(w->moved);
     w->moved = NULL;
-    if (rc == 0 && !own && !w->damaged)
+    bool whole = rc == 0 && !atomic_load(&w->damaged);
+    if (whole && !own)
         rc = tables_end_log(&w->tables, log, why) == TABLES_DONE ? 0 : -1;
-    if (rc == 0)
+    if (whole)
         import_remove(folder);
     free(folder);
     return rc;
@@ -232,8 +248,7 @@ static int import_each(struct work *w, struct why *why)
     return rc;
 }
 
-int import_logs(const struct import *import, void (*each)(struct message *m, void *arg), void *arg,
-                size_t *n, struct why *why)
+int import_logs(struct import *import, size_t *n, struct why *why)
 {
     struct work w = {.import = import};
     *n = 0;
@@ -241,19 +256,17 @@ int import_logs(const struct import *import, void (*each)(struct message *m, voi
         return -1;
     w.inbox = inbox_open_blocking();
     int rc = journal_strays(import->journal) ? import_log(&w, w.tables.log, true, why) : 0;
-    if (rc == 0)
+    if (rc == 0 && !atomic_load(&w.damaged))
         rc = journal_drop_strays(import->journal, &w.tables, why);
     if (rc == 0)
         rc = import_each(&w, why);
     inbox_close(w.inbox);
     session_close(w.tables.session);
-    if (rc < 0) {
-        found_free(&w.new);
-        return -1;
-    }
-    *n = w.new.n;
-    for (size_t i = 0; i < w.new.n; i++)
-        each(w.new.at[i], arg);
-    free(w.new.at);
-    return 0;
+    *n = w.handed;
+    return rc;
+}
+
+void import_end(struct import *import)
+{
+    found_free(&import->kept);
 }

@@ -3,8 +3,9 @@
 // taken over. Each is fetched into the folder `adopted` of the spool, read there by the spool's own recovery, and its
 // open messages are stored here, under their ids, as any message is. Then the log goes.
 //
-// A message is in two logs from then until it is marked as moved in the old one, and is delivered only afterwards, when
-// all logs are through. So whoever begins again, here or on another node, finds it once.
+// A message is in two logs from then until it is marked as moved in the old one, and is delivered only afterwards. So
+// whoever begins again, here or on another node, finds it once. What cannot be read, or was found damaged, stays in the
+// journal with its log.
 #ifndef RELAY_FLEET_IMPORT_H
 #define RELAY_FLEET_IMPORT_H
 
@@ -16,10 +17,17 @@ struct import {
     struct spool *spool;
     const char *directory; // of the spool
     int stop;              // an eventfd, or -1
+    // Gets a reference to every message that is new here, not in memory, as soon as it may be delivered.
+    void (*each)(struct message *m, void *arg);
+    void *arg;
+    // Stored here and not yet marked: where an attempt fails in between, the next one hands them out.
+    struct import_found {
+        struct message **at;
+        size_t n;
+    } kept;
 };
-// `each` gets a reference to every message that is new here, not in memory. *n: how many. -1 with why: some of it is
-// still to be done, and nothing of it was handed out.
-int import_logs(const struct import *import, void (*each)(struct message *m, void *arg), void *arg,
-                size_t *n, struct why *why);
+// *n: how many were handed out. -1 with why: some of it is still to be done.
+int import_logs(struct import *import, size_t *n, struct why *why);
+void import_end(struct import *import); // lets go of what is kept
 
 #endif

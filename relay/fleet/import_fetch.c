@@ -75,9 +75,9 @@ static int fetch_segment(struct tables *t, const struct tables_segment *g, const
     struct fetching f = {open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600), path};
     int rc =
         f.fd < 0 ? fetch_wrong(path, why) : fetch_put(&f, span_of(g->head, sizeof g->head), 0, why);
-    uint64_t at = 0, next = 1;
+    uint64_t at = 1, next = 0;
     while (rc == 0 && next != at) {
-        at = next == 1 ? 0 : next;
+        at = next;
         rc = tables_read(t, g->id, at, &next, import_fetch_row, &f, why);
     }
     if (f.fd >= 0 && close(f.fd) < 0 && rc == 0)

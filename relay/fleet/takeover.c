@@ -39,6 +39,7 @@ struct takeover {
     bool running;
     struct session *session;
     struct tables tables;
+    struct import import;
     uint64_t
         not_before_ms; // after an outage nobody can be told from who could not say that he lives
     bool pending;      // logs were claimed, and are not all through
@@ -73,7 +74,7 @@ static void see_row(struct takeover *t, const struct rows *rows, size_t i, struc
     snprintf(out->name, sizeof out->name, "%s", rows_text(rows, i, 1));
     bool same = before && before->epoch == out->epoch && before->count == out->count;
     out->since_ms = same ? before->since_ms : clock_boot_ms();
-    out->asked = before && before->asked;
+    out->asked = same && before->asked; // whoever came back meanwhile is not asked for
 }
 
 // Those that have a lease and mail in the journal.
@@ -141,8 +142,10 @@ static int claim_node(struct takeover *t, const struct other *o, struct why *why
     if (session_run(t->session,
                     "SELECT waxwing.lease_claim($1::smallint, $2::bigint, $3::smallint, $4::bigint,"
                     " $5::bigint)",
-                    params, 5, &rows, why) < 0)
+                    params, 5, &rows, why) < 0) {
+        t->pending |= !session_state(t->session)[0]; // not heard of: it may be won
         return strcmp(session_state(t->session), "WX002") == 0 ? 0 : -1;
+    }
     rows_free(rows);
     t->pending = true;
     log_alarm("fleet", REASON_NONE, "node %s %s: its mail goes on here", o->name,
@@ -180,16 +183,12 @@ static int claim_all(struct takeover *t, struct why *why)
 
 static int take_logs(struct takeover *t, struct why *why)
 {
-    const struct import import = {.journal = t->options.journal,
-                                  .spool = t->options.spool,
-                                  .directory = t->options.directory,
-                                  .stop = t->stop};
     size_t n;
-    if (import_logs(&import, t->options.add, t->options.arg, &n, why) < 0)
-        return -1;
-    log_event("fleet", "%zu messages were taken over", n);
-    t->pending = false;
-    return 0;
+    int rc = import_logs(&t->import, &n, why);
+    if (n || rc == 0)
+        log_event("fleet", "%zu messages were taken over", n);
+    t->pending = rc < 0;
+    return rc;
 }
 
 // ---- the thread
@@ -225,6 +224,12 @@ struct takeover *takeover_open(const struct takeover_options *options, struct wh
     struct takeover *t = mem_new(sizeof *t);
     t->options = *options;
     t->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    t->import = (struct import){.journal = options->journal,
+                                .spool = options->spool,
+                                .directory = options->directory,
+                                .stop = t->stop,
+                                .each = options->add,
+                                .arg = options->arg};
     pthread_mutex_init(&t->lock, NULL);
     t->running = t->stop >= 0 && pthread_create(&t->thread, NULL, takeover_run, t) == 0;
     if (t->running)
@@ -263,6 +268,7 @@ void takeover_close(struct takeover *t)
         pthread_join(t->thread, NULL);
     }
     takeover_disconnect(t);
+    import_end(&t->import);
     if (t->stop >= 0)
         close(t->stop);
     pthread_mutex_destroy(&t->lock);

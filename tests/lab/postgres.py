@@ -5,6 +5,7 @@ import os
 import pwd
 import shutil
 import signal
+import subprocess
 
 from tests.lab.process import Process, must, run
 from tests.lab.wait import until
@@ -106,6 +107,19 @@ class Postgres:
         out = must([*AS, f"{BIN}/psql", "-h", self.folder, "-p", self.port, "-U", "postgres", "-d", database, "-qAtX", "-v",
                     "ON_ERROR_STOP=1", "-c", text])
         return [line.split("|") for line in out.splitlines()]
+
+    def session(self):
+        """A function that runs what it gets in one session, so that a transaction can stay open."""
+        child = subprocess.Popen([*AS, f"{BIN}/psql", "-h", self.folder, "-p", str(self.port), "-U", "postgres", "-d", ROLE, "-qAtX"],
+                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.lab.at_end(lambda: (child.kill(), child.communicate()))
+
+        def ask(text):
+            print(text + ";\n\\echo done", file=child.stdin, flush=True)
+            while child.stdout.readline() not in ("done\n", ""):
+                pass
+
+        return ask
 
     def fleet(self, text):
         return self.sql(text, ROLE)

@@ -525,3 +525,87 @@ def test_case_621_a_delivery_is_not_to_blame_for_the_end_of_a_lease(lab, databas
         relay.start()
     mx.always.pop("dot")
     relay.wait("delivered")
+
+
+def taken(relay):
+    """How many messages it took over, as it says itself."""
+    return sum(int(e["text"].split()[0]) for e in relay.events("fleet") if e["text"].endswith("messages were taken over"))
+
+
+def test_what_cannot_be_read_stays_in_the_journal_until_it_can(lab, database):
+    mx = waiting(lab)
+    one, other = two(lab, database)
+    for name in "abc":
+        one.send(f"{name}@{DOMAIN}", letter(body=b"of " + name.encode() + b"\r\n"))
+    segment = database.fleet("SELECT s.id FROM waxwing.segment AS s JOIN waxwing.log AS l ON l.name = s.log WHERE number > 0 AND l.node = 1")[0][0]
+    one.kill()
+    row = f"UPDATE waxwing.journal_{segment} SET bytes = %s WHERE position('of a'::bytea IN bytes) > 0"
+    database.fleet(f"CREATE TABLE whole AS SELECT at, bytes FROM waxwing.journal_{segment}")
+    database.fleet(row % "overlay(bytes PLACING 'OF A'::bytea FROM position('of a'::bytea IN bytes))")
+    until(lambda: taken(other) == 2, other.told)
+    assert any("cannot be read, and stays there" in a["text"] for a in other.events("alarm", what="fleet"))
+    for _ in range(2):  # no start forgets it
+        other.restart()
+        assert len(other.json("queue", "list")) == 2 and logs(database)[1] == 2
+    database.fleet(f"UPDATE waxwing.journal_{segment} AS j SET bytes = w.bytes FROM whole AS w WHERE w.at = j.at")
+    other.restart()
+    assert len(other.json("queue", "list")) == 3 and logs(database)[1] == 1
+    opened(mx).wait(3)
+    assert got(mx) == [f"{name}@{DOMAIN}" for name in "abc"]
+
+
+def test_what_a_takeover_stored_before_it_failed_is_delivered_when_it_goes_on(lab, database):
+    mx = waiting(lab)
+    one, other = two(lab, database)
+    for n in range(3):
+        one.send(f"a{n}@{DOMAIN}")
+    database.fleet("CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'not now'; END$$;"
+                   "CREATE TRIGGER no BEFORE INSERT ON waxwing.moved FOR EACH ROW EXECUTE FUNCTION no()")
+    one.kill()
+    until(lambda: any("not now" in a["text"] for a in other.events("alarm", what="fleet")), other.told)
+    database.fleet("DROP TRIGGER no ON waxwing.moved")
+    until(lambda: len(other.json("queue", "list")) == 3, other.told)
+    assert taken(other) == 3
+    opened(mx).wait(3)
+    assert got(mx) == [f"a{n}@{DOMAIN}" for n in range(3)]
+
+
+def test_a_claim_whose_end_was_not_heard_of_is_gone_on_with(lab):
+    mx = waiting(lab)
+    database = Postgres(lab, wal_level="replica", hot_standby="on")
+    one, other = two(lab, database)
+    standby = Postgres(lab, port=5433, follows=database)
+    database.sql("ALTER SYSTEM SET synchronous_standby_names = '*'")
+    database.sql("SELECT pg_reload_conf()")
+    one.send(f"a@{DOMAIN}")
+    until(lambda: len(database.fleet("SELECT 1 FROM waxwing.segment WHERE number < 0")) == 2, "nothing else to be written")
+    standby.kill()
+    one.kill()
+    until(lambda: database.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+                               " AND query LIKE '%lease_claim%'"), "the claim's commit")
+    standby.start()
+    until(lambda: len(other.json("queue", "list")) == 1, other.told)
+    opened(mx).wait()
+
+
+def test_who_came_back_after_it_was_asked_for_is_asked_for_no_more(lab, database):
+    waiting(lab)
+    one, other = two(lab, database, lease="8s")
+    one.send(f"a@{DOMAIN}")
+    one.stop()
+    # The node comes and goes between the question and the next look, which waits for the table.
+    looked = "SELECT query_start FROM pg_stat_activity WHERE application_name = 'waxwing node-2' AND query LIKE '%LIMIT 255%'"
+    held = database.session()
+    while True:
+        held("BEGIN; LOCK TABLE waxwing.lease IN ACCESS EXCLUSIVE MODE")
+        asked = other.ctl("fleet", "adopt", "node-1").returncode
+        held(f"UPDATE waxwing.lease SET epoch = epoch + {1 - asked} WHERE node = 1; COMMIT")
+        if asked == 0:
+            break
+        passed(0.5)
+    for _ in range(2):
+        before = database.sql(looked)
+        until(lambda b=before: database.sql(looked) not in (b, []), other.told)
+    assert not other.json("queue", "list")
+    until(lambda: other.ctl("fleet", "adopt", "node-1").returncode == 0, other.told)
+    until(lambda: other.json("queue", "list"), other.told)
