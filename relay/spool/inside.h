@@ -89,6 +89,7 @@ struct spool {
     struct spool_entry *table;
     atomic_bool healthy;
     atomic_bool away;                        // the second place takes nothing now
+    atomic_bool parted;                      // the end came without it: a batch is here alone
     atomic_bool tight;                       // the disk is full: nothing but results is written
     _Atomic uint64_t room_at_ms, free_bytes; // the last look at the disk
     _Atomic uint64_t spent;                  // bytes written since

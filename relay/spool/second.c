@@ -57,10 +57,17 @@ int second_attach(struct spool *s, int *exit_status, struct why *why)
     return rc;
 }
 
+// NULL: there is none, or a batch went to the disk alone. What followed that batch there would hide the hole, and what
+// went there might have its copy in it; the next start brings it all that is here.
+static const struct spool_sink *second_of(const struct spool *s)
+{
+    return atomic_load(&s->parted) ? NULL : s->options.sink;
+}
+
 // Once a turn of the thread: what holds for the whole turn.
 void second_look(struct spool *s)
 {
-    const struct spool_sink *sink = s->options.sink;
+    const struct spool_sink *sink = second_of(s);
     if (sink)
         atomic_store(&s->away, !sink->ready(sink->self));
 }
@@ -73,10 +80,13 @@ bool second_away(const struct spool *s)
 // When the relay ends without it, what is left (results) goes to the disk alone, and there at the next start.
 bool second_submit(struct spool *s)
 {
-    const struct spool_sink *sink = s->options.sink;
+    const struct spool_sink *sink = second_of(s);
     const struct batch *b = &s->batch;
     const char *larges[SPOOL_PIECES];
-    if (!sink || !b->bytes || second_away(s))
+    if (!sink || !b->bytes)
+        return false;
+    atomic_store(&s->parted, second_away(s));
+    if (second_away(s))
         return false;
     struct spool_sink_batch batch = {.key = &s->head->key,
                                      .offset = s->head->end,
@@ -107,14 +117,14 @@ int second_await(struct spool *s)
 
 void second_cut(struct spool *s, const struct segment *g)
 {
-    const struct spool_sink *sink = s->options.sink;
+    const struct spool_sink *sink = second_of(s);
     if (sink)
         sink->cut(sink->self, g->key.number, g->end);
 }
 
 void second_drop(struct spool *s, uint64_t number)
 {
-    const struct spool_sink *sink = s->options.sink;
+    const struct spool_sink *sink = second_of(s);
     if (sink)
         sink->drop(sink->self, number);
 }
@@ -122,7 +132,7 @@ void second_drop(struct spool *s, uint64_t number)
 // The spool's thread and whoever is refused: a file that has never been in a batch is not known there, and that is well.
 void second_forget(struct spool *s, const char *large)
 {
-    const struct spool_sink *sink = s->options.sink;
+    const struct spool_sink *sink = second_of(s);
     large_unlink(s, large);
     if (sink)
         sink->forget(sink->self, large);

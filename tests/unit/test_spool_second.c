@@ -6,7 +6,8 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <stdatomic.h>
-#include <string.h>
+#include <stdlib.h>
+#include "relay/base/maxima.h"
 #include "relay/base/mem.h"
 #include "relay/spool/sink.h"
 #include "tests/unit/spool_disk.h"
@@ -23,6 +24,9 @@ struct place {
     _Atomic int waits; // so many times there is no answer yet
     uint64_t cut_number, cut_end, dropped, attached;
     atomic_int cuts, submits;
+    struct disk *disk;
+    atomic_size_t
+        back_at; // it is ready again when the disk has seen so many operations; 0: not by itself
 };
 
 static int second_prepares(void *self, const char *directory, int *exit_status, struct why *why)
@@ -48,7 +52,9 @@ static int second_attaches(void *self, const struct spool_sink_standing *standin
 
 static bool second_is_ready(void *self)
 {
-    return atomic_load(&((struct place *)self)->ready);
+    struct place *p = self;
+    size_t back_at = atomic_load(&p->back_at);
+    return atomic_load(&p->ready) || (back_at && disk_count(p->disk) >= back_at);
 }
 
 static void second_takes(void *self, const struct spool_sink_batch *batch)
@@ -102,23 +108,14 @@ static void second_forgets(void *self, const char *large)
     (void)large;
 }
 
-static void begin(struct story *story, struct place *p, struct disk *disk)
-{
-    memset(p, 0, sizeof *p);
-    p->sink = (struct spool_sink){p,
-                                  second_prepares,
-                                  second_attaches,
-                                  second_is_ready,
-                                  second_takes,
-                                  second_answers,
-                                  second_cuts,
-                                  second_drops,
-                                  second_forgets};
-    atomic_store(&p->ready, true);
-    story_begin(story, "/spool", disk_files(disk), 4096);
-    story->options.sink = &p->sink;
-    assert_int_equal(story_open(story), 0);
-}
+// A spool with its two places, in which message a stands.
+struct pair {
+    struct disk *disk;
+    struct story story;
+    struct place p;
+    struct message *a;
+    uint64_t bytes; // that the second place has then
+};
 
 static uint64_t bytes_of(const struct place *p)
 {
@@ -128,160 +125,173 @@ static uint64_t bytes_of(const struct place *p)
     return bytes;
 }
 
+static int pair_store(struct pair *t, struct message *m)
+{
+    int rc = story_store(&t->story, m);
+    message_unref(m);
+    return rc;
+}
+
+static struct message *pair_message(unsigned seed)
+{
+    return story_message(seed, 500, "a@example.net", NULL);
+}
+
+static void pair_delivered(struct pair *t)
+{
+    story_note(&t->story, t->a->env.id, "a@example.net", SPOOL_DELIVERED, 0);
+}
+
+static int set_up(void **state)
+{
+    struct pair *t = mem_new(sizeof *t);
+    t->disk = t->p.disk = disk_new();
+    t->p.sink = (struct spool_sink){&t->p,           second_prepares, second_attaches,
+                                    second_is_ready, second_takes,    second_answers,
+                                    second_cuts,     second_drops,    second_forgets};
+    atomic_store(&t->p.ready, true);
+    story_begin(&t->story, "/spool", disk_files(t->disk), 4096);
+    t->story.options.sink = &t->p.sink;
+    assert_int_equal(story_open(&t->story), 0);
+    t->a = pair_message(1);
+    assert_int_equal(story_store(&t->story, t->a), 0);
+    t->bytes = bytes_of(&t->p);
+    *state = t;
+    return 0;
+}
+
+static void end(struct pair *t)
+{
+    message_unref(t->a);
+    story_end(&t->story);
+    disk_free(t->disk);
+    free(t);
+}
+
+// What a start finds, and brings to the second place.
+static void reopen(struct pair *t, size_t nfound)
+{
+    story_close(&t->story);
+    assert_int_equal(story_open(&t->story), 0);
+    assert_int_equal(t->story.nfound, nfound);
+}
+
 static void each_byte_goes_to_both(void **state)
 {
-    (void)state;
-    struct disk *disk = disk_new();
-    struct story story;
-    struct place p;
-    begin(&story, &p, disk);
-    for (unsigned i = 0; i < 8; i++) {
+    struct pair *t = *state;
+    for (unsigned i = 2; i < 9; i++) {
         struct message *m = story_message(i, 1000, "a@example.net", NULL);
-        assert_int_equal(story_store(&story, m), 0);
+        assert_int_equal(story_store(&t->story, m), 0);
         if (i % 2)
-            story_note(&story, m->env.id, "a@example.net", SPOOL_DELIVERED, 0);
+            story_note(&t->story, m->env.id, "a@example.net", SPOOL_DELIVERED, 0);
         message_unref(m);
     }
-    story_barrier(&story);
-    story_close(&story);
-    uint64_t bytes = bytes_of(&p);
-    assert_int_equal(story_open(&story), 0);
-    assert_int_equal(story.nfound, 4);
-    assert_int_equal(p.attached, bytes); // as the disk has them
-    story_end(&story);
-    disk_free(disk);
+    pair_delivered(t);
+    story_barrier(&t->story);
+    story_close(&t->story);
+    uint64_t bytes = bytes_of(&t->p);
+    reopen(t, 4);
+    assert_int_equal(t->p.attached, bytes); // as the disk has them
+    end(t);
 }
 
 static void what_the_second_refuses_is_not_here_either(void **state)
 {
-    (void)state;
-    struct disk *disk = disk_new();
-    struct story story;
-    struct place p;
-    begin(&story, &p, disk);
-    struct message *a = story_message(1, 500, "a@example.net", NULL);
-    struct message *b = story_message(2, 500, "b@example.net", NULL);
-    struct message *c = story_message(3, 500, "c@example.net", NULL);
-    assert_int_equal(story_store(&story, a), 0);
-    atomic_store(&p.refuses, true);
-    assert_int_equal(story_store(&story, b), -1);
-    assert_string_equal(story.why.text, "the second place says no");
-    assert_int_equal(atomic_load(&p.cuts), 1);
-    atomic_store(&p.refuses, false);
-    assert_int_equal(story_store(&story, c), 0);
-    story_close(&story);
-    assert_int_equal(story_open(&story), 0);
-    assert_int_equal(story.nfound, 2);
-    assert_true(story_found(&story, a->env.id) && story_found(&story, c->env.id));
-    message_unref(a);
-    message_unref(b);
+    struct pair *t = *state;
+    atomic_store(&t->p.refuses, true);
+    assert_int_equal(pair_store(t, pair_message(2)), -1);
+    assert_string_equal(t->story.why.text, "the second place says no");
+    assert_int_equal(atomic_load(&t->p.cuts), 1);
+    atomic_store(&t->p.refuses, false);
+    struct message *c = pair_message(3);
+    assert_int_equal(story_store(&t->story, c), 0);
+    reopen(t, 2);
+    assert_true(story_found(&t->story, t->a->env.id) && story_found(&t->story, c->env.id));
     message_unref(c);
-    story_end(&story);
-    disk_free(disk);
+    end(t);
 }
 
 static void what_the_disk_refuses_is_cut_off_there(void **state)
 {
-    (void)state;
-    struct disk *disk = disk_new();
-    struct story story;
-    struct place p;
-    begin(&story, &p, disk);
-    struct message *a = story_message(1, 500, "a@example.net", NULL);
-    struct message *b = story_message(2, 500, "b@example.net", NULL);
-    assert_int_equal(story_store(&story, a), 0);
-    uint64_t bytes = bytes_of(&p);
-    disk_fail(disk, disk_count(disk), EIO, 1);
-    assert_int_equal(story_store(&story, b), -1);
-    assert_int_equal(p.cut_end, SEGMENT_HEAD + bytes);
-    assert_int_equal(bytes_of(&p), bytes);
-    message_unref(a);
-    message_unref(b);
-    story_close(&story);
-    story_end(&story);
-    disk_free(disk);
+    struct pair *t = *state;
+    disk_fail(t->disk, disk_count(t->disk), EIO, 1);
+    assert_int_equal(pair_store(t, pair_message(2)), -1);
+    assert_int_equal(t->p.cut_end, SEGMENT_HEAD + t->bytes);
+    assert_int_equal(bytes_of(&t->p), t->bytes);
+    story_close(&t->story);
+    end(t);
 }
 
 static void while_it_is_away_nothing_is_taken_and_results_wait(void **state)
 {
-    (void)state;
-    struct disk *disk = disk_new();
-    struct story story;
-    struct place p;
-    begin(&story, &p, disk);
-    struct message *a = story_message(1, 500, "a@example.net", NULL);
-    struct message *b = story_message(2, 500, "b@example.net", NULL);
-    assert_int_equal(story_store(&story, a), 0);
-    int submits = atomic_load(&p.submits);
-    atomic_store(&p.ready, false);
-    story_note(&story, a->env.id, "a@example.net", SPOOL_DELIVERED, 0);
-    assert_int_equal(story_store(&story, b), -1);
-    assert_int_equal(story.why.status[0], '4');
-    assert_false(spool_healthy(story.spool));
-    assert_int_equal(atomic_load(&p.submits), submits);
-    atomic_store(&p.ready, true);
-    story_barrier(&story);
-    assert_true(atomic_load(&p.submits) > submits);
-    assert_true(spool_healthy(story.spool));
-    message_unref(a);
-    message_unref(b);
-    story_close(&story);
-    assert_int_equal(story_open(&story), 0);
-    assert_int_equal(story.nfound, 0);
-    story_end(&story);
-    disk_free(disk);
+    struct pair *t = *state;
+    int submits = atomic_load(&t->p.submits);
+    atomic_store(&t->p.ready, false);
+    pair_delivered(t);
+    assert_int_equal(pair_store(t, pair_message(2)), -1);
+    assert_int_equal(t->story.why.status[0], '4');
+    assert_false(spool_healthy(t->story.spool));
+    assert_int_equal(atomic_load(&t->p.submits), submits);
+    atomic_store(&t->p.ready, true);
+    story_barrier(&t->story);
+    assert_true(atomic_load(&t->p.submits) > submits);
+    assert_true(spool_healthy(t->story.spool));
+    reopen(t, 0);
+    end(t);
 }
 
 // Results would be lost with the relay's end, and what they tell be done again.
 static void a_relay_that_ends_without_it_keeps_its_results_here(void **state)
 {
-    (void)state;
-    struct disk *disk = disk_new();
-    struct story story;
-    struct place p;
-    begin(&story, &p, disk);
-    struct message *a = story_message(1, 500, "a@example.net", NULL);
-    assert_int_equal(story_store(&story, a), 0);
-    uint64_t bytes = bytes_of(&p);
-    atomic_store(&p.ready, false);
-    story_note(&story, a->env.id, "a@example.net", SPOOL_DELIVERED, 0);
-    message_unref(a);
-    story_close(&story);
-    assert_int_equal(bytes_of(&p), bytes);
-    assert_int_equal(story_open(&story), 0);
-    assert_int_equal(story.nfound, 0);
-    assert_true(p.attached > bytes); // and goes there now
-    story_end(&story);
-    disk_free(disk);
+    struct pair *t = *state;
+    atomic_store(&t->p.ready, false);
+    pair_delivered(t);
+    story_close(&t->story);
+    assert_int_equal(bytes_of(&t->p), t->bytes);
+    reopen(t, 0);
+    assert_true(t->p.attached > t->bytes); // and goes there now
+    end(t);
+}
+
+// Else the place would have what stands behind a hole, and lack what was copied into it.
+static void what_went_here_alone_is_followed_by_nothing_there(void **state)
+{
+    struct pair *t = *state;
+    atomic_store(&t->p.ready, false);
+    assert_int_equal(pair_store(t, pair_message(2)), -1); // it was looked for
+    atomic_store(&t->p.back_at, disk_count(t->disk) + 1);
+    for (unsigned i = 0; i < SPOOL_PIECES; i++) // more than one batch
+        story_note(&t->story, t->a->env.id, "a@example.net", SPOOL_DEFERRED, 1);
+    pair_delivered(t);
+    story_close(&t->story);
+    assert_true(disk_count(t->disk) > atomic_load(&t->p.back_at));
+    assert_int_equal(bytes_of(&t->p), t->bytes);
+    assert_int_equal(t->p.dropped, 0);
+    reopen(t, 0);
+    end(t);
 }
 
 static void a_batch_is_awaited_however_long(void **state)
 {
-    (void)state;
-    struct disk *disk = disk_new();
-    struct story story;
-    struct place p;
-    begin(&story, &p, disk);
-    struct message *a = story_message(1, 500, "a@example.net", NULL);
-    atomic_store(&p.waits, 5);
-    assert_int_equal(story_store(&story, a), 0);
-    assert_int_equal(atomic_load(&p.waits), 0);
-    assert_true(spool_healthy(story.spool));
-    message_unref(a);
-    story_close(&story);
-    story_end(&story);
-    disk_free(disk);
+    struct pair *t = *state;
+    atomic_store(&t->p.waits, 5);
+    assert_int_equal(pair_store(t, pair_message(2)), 0);
+    assert_int_equal(atomic_load(&t->p.waits), 0);
+    assert_true(spool_healthy(t->story.spool));
+    story_close(&t->story);
+    end(t);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_byte_goes_to_both),
-        cmocka_unit_test(what_the_second_refuses_is_not_here_either),
-        cmocka_unit_test(what_the_disk_refuses_is_cut_off_there),
-        cmocka_unit_test(while_it_is_away_nothing_is_taken_and_results_wait),
-        cmocka_unit_test(a_relay_that_ends_without_it_keeps_its_results_here),
-        cmocka_unit_test(a_batch_is_awaited_however_long),
+        cmocka_unit_test_setup(each_byte_goes_to_both, set_up),
+        cmocka_unit_test_setup(what_the_second_refuses_is_not_here_either, set_up),
+        cmocka_unit_test_setup(what_the_disk_refuses_is_cut_off_there, set_up),
+        cmocka_unit_test_setup(while_it_is_away_nothing_is_taken_and_results_wait, set_up),
+        cmocka_unit_test_setup(a_relay_that_ends_without_it_keeps_its_results_here, set_up),
+        cmocka_unit_test_setup(what_went_here_alone_is_followed_by_nothing_there, set_up),
+        cmocka_unit_test_setup(a_batch_is_awaited_however_long, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
