@@ -29,6 +29,7 @@
 #include "relay/fleet/target.h"
 #include "relay/log/json.h"
 #include "relay/log/log.h"
+#include "relay/net/abandon.h"
 
 #define BEAT_MS    5000    // how often a node says that it lives, and looks at the others
 #define LOOK_MS    1000    // how often changes are looked for; a notification only hurries it
@@ -376,6 +377,7 @@ static void fleet_lost(void *arg, const char *words)
     lease_until(0);
     while (atomic_flag_test_and_set(&begun)) // another thread met it first, and ends the process
         pause();
+    net_abandon();
     log_alarm("fleet", REASON_NONE,
               "the lease of this node has ended (%s): it ends, too, and begins again with another",
               words);

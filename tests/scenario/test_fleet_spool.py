@@ -141,8 +141,11 @@ def test_case_604_who_has_no_lease_any_more_ends(lab, database):
     made(lab, database, relay)
     relay.start()
     relay.send(f"a@{DOMAIN}")
+    client = relay.client(login=False)
     database.fleet("UPDATE waxwing.lease SET epoch = epoch + 1")
     assert relay.process.wait() == 75
+    with pytest.raises(ConnectionResetError):  # so that nothing goes out behind it
+        client.sock.recv(1)
     assert "is another's" in relay.wait("alarm", what="fleet")["text"]
     relay.start()
     relay.process.send(signal.SIGSTOP)
