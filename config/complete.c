@@ -73,8 +73,9 @@ static void complete_hops(struct cfg_next_hop *hops, size_t n, uint16_t port)
             hops[i].port = port;
 }
 
-static void complete_delivery(struct cfg_delivery *delivery, const struct node *root)
+static void complete_delivery(struct config *config, const struct node *root)
 {
+    struct cfg_delivery *delivery = &config->delivery;
     const struct node *rows = node_get(node_get(root, "delivery"), "destinations");
     complete_hops(delivery->smarthost, delivery->nsmarthost, delivery->port);
     for (size_t i = 0; i < delivery->ndestinations; i++) {
@@ -83,6 +84,7 @@ static void complete_delivery(struct cfg_delivery *delivery, const struct node *
         login_complete(&d->login);
         const struct node *row = node_row(rows, i);
         d->line = row ? row->line : 0;
+        d->file = config->files[row ? row->file : 0];
     }
 }
 
@@ -156,5 +158,5 @@ void rules_complete(struct config *config, const struct node *root, const char *
         config->sender_ways |= sender->nnext_hops || sender->nsources;
     }
     complete_dns(&config->dns);
-    complete_delivery(&config->delivery, root);
+    complete_delivery(config, root);
 }

@@ -47,6 +47,9 @@ void config_unref(struct config *config)
     for (size_t i = 0; i < config->nplaces; i++)
         free(config->places[i].path);
     free(config->places);
+    for (size_t i = 0; i < config->nfiles; i++)
+        free(config->files[i]);
+    free(config->files);
     free(config->file);
     free(counted);
 }

@@ -40,11 +40,15 @@ enum log_format { LOG_TEXT, LOG_JSON };
 // Where the configuration names a file.
 struct cfg_place {
     char *path;
+    const char *file; // one of config->files
     size_t line, column;
 };
 
 struct config {
-    char *file; // where it was read from
+    char *file;   // where it was read from
+    char **files; // that one, and those that it includes
+    size_t nfiles;
+    char *include; // a folder of further files; "": none
     struct cfg_place *places;
     size_t nplaces;
     char *hostname, *postmaster, *authserv_id;

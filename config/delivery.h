@@ -42,7 +42,8 @@ struct cfg_destination {
     int mode;                        // -1: the relay's
     uint64_t connections;            // at once to its site; 0: as all
     struct rate rate;                // messages to its site; 0: as all
-    size_t line;
+    size_t line;                     // of this file
+    const char *file;
 };
 
 enum memory_level { MEMORY_OFF, MEMORY_TLS, MEMORY_CERTIFICATE };

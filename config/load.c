@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "config/file.h"
 #include "config/node.h"
 #include "config/rules.h"
 #include "config/setting.h"
@@ -19,8 +20,9 @@
 #define MESSAGE_BYTES (NODE_MESSAGES * 1024) // room for all messages that are kept
 
 struct loader {
-    char *file;   // absolute
-    char *folder; // relative paths start here
+    char *file;     // absolute
+    char *folder;   // relative paths start here
+    char *included; // and those of included files here; NULL: there are none
     bool check_files;
     const char *as_user;
     struct messages *messages;
@@ -84,7 +86,13 @@ static void check_file(struct loader *l, const struct schema_key *key, const str
 static void note_place(struct config *config, const struct node *node, const char *path)
 {
     config->places = mem_grow(config->places, config->nplaces + 1, sizeof *config->places);
-    config->places[config->nplaces++] = (struct cfg_place){mem_dup(path), node->line, node->column};
+    config->places[config->nplaces++] =
+        (struct cfg_place){mem_dup(path), config->files[node->file], node->line, node->column};
+}
+
+static const char *folder_of(const struct loader *l, const struct node *node)
+{
+    return node->file ? l->included : l->folder;
 }
 
 // False: the field is as it was, and an error tells why.
@@ -103,7 +111,7 @@ static bool load_value(struct loader *l, const struct schema_key *key, const str
         return false;
     }
     struct span text = node_is_null(node) ? span_text("") : span_text(node->text);
-    if (setting_parse(key, text, l->folder, field, &why) < 0) {
+    if (setting_parse(key, text, folder_of(l, node), field, &why) < 0) {
         messages_error(l->messages, node, "%s: %s", key->name, why.text);
         return false;
     }
@@ -214,11 +222,12 @@ static void load_group(struct loader *l, const struct schema_group *group, const
     for (size_t i = 0; i < map->n; i++) {
         const struct node *text = map->keys[i], *first = node_key(map, text->text);
         const struct schema_key *key = schema_find(group, text->text, strlen(text->text));
+        char where[NODE_WHERE];
         if (!key)
             unknown_key(l, group, text);
         else if (first != text)
-            messages_error(l->messages, text, "%s: given twice, first in line %zu", key->name,
-                           first->line);
+            messages_error(l->messages, text, "%s: given twice, first in %s", key->name,
+                           messages_where(l->messages, text, first, where));
         else
             load_key(l, key, map->items[i], base);
     }
@@ -244,6 +253,7 @@ static void check_default_files(struct loader *l, const struct schema_group *gro
 
 static void config_load_start(struct loader *l, const char *path, const struct config_load *load)
 {
+    *l = (struct loader){0};
     char *cwd = path[0] == '/' ? NULL : getcwd(NULL, 0);
     l->file = cwd ? mem_printf("%s/%s", cwd, path) : mem_dup(path);
     free(cwd);
@@ -266,8 +276,33 @@ static struct config *config_load_finish(struct loader *l, struct config *config
     messages_write(l->messages, load);
     messages_free(l->messages);
     free(l->folder);
+    free(l->included);
     free(l->file);
     return config;
+}
+
+// Before anything of it is looked at, so that all of it is looked at alike.
+static void config_load_include(struct loader *l, struct node *root)
+{
+    static const char name[] = "include";
+    const struct node *at = node_get(root, name);
+    const struct schema_key *key = schema_find(&schema_top, name, sizeof name - 1);
+    char *folder = NULL;
+    struct why why; // told when the key is read
+    if (at && at->kind == NODE_SCALAR && !node_is_null(at) && at->text[0] &&
+        setting_parse(key, span_text(at->text), l->folder, &folder, &why) == 0) {
+        l->included = mem_dup(folder);
+        include_read(root, folder, at, l->as_user, l->messages);
+    }
+    free(folder);
+}
+
+static void note_files(const struct loader *l, struct config *config)
+{
+    config->nfiles = messages_files(l->messages);
+    config->files = mem_grow(NULL, config->nfiles, sizeof *config->files);
+    for (size_t i = 0; i < config->nfiles; i++)
+        config->files[i] = mem_dup(i ? messages_path(l->messages, i) : l->file);
 }
 
 struct config *config_load_text(const char *path, const void *text, size_t n,
@@ -282,8 +317,10 @@ struct config *config_load_text(const char *path, const void *text, size_t n,
     struct node *root = node_read(n ? text : "", n, l.messages);
     if (!root && messages_failed(l.messages))
         return config_load_finish(&l, NULL, load);
+    config_load_include(&l, root);
     struct config *config = config_new();
     config->file = mem_dup(l.file);
+    note_files(&l, config);
     l.config = config;
     if (root && !node_is_null(root))
         load_group(&l, &schema_top, "the file", root, config);
@@ -296,39 +333,12 @@ struct config *config_load_text(const char *path, const void *text, size_t n,
     return config_load_finish(&l, config, load);
 }
 
-// Reads at most one byte more than is allowed, so that the caller sees that it is too much.
-static int config_load_read_all(const char *path, struct buf *out)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0)
-        return -1;
-    ssize_t got = 0;
-    while (out->len <= CONFIG_FILE_SIZE) {
-        unsigned char *room;
-        size_t want = CONFIG_FILE_SIZE + 1 - out->len;
-        if (want > 65536)
-            want = 65536;
-        if (want == 0 || buf_reserve(out, want, &room) < 0)
-            break;
-        got = read(fd, room, want);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            break;
-        out->len += (size_t)got;
-    }
-    int saved = errno;
-    close(fd);
-    errno = saved;
-    return got < 0 ? -1 : 0;
-}
-
 struct config *config_load_file(const char *path, struct config_load *load)
 {
     struct buf text;
     struct config *config = NULL;
     buf_init(&text, CONFIG_FILE_SIZE + 1);
-    if (config_load_read_all(path, &text) < 0)
+    if (file_read(path, false, &text) < 0)
         buf_addf(&load->errors, "%s:1:1: cannot be read%s%s: %s%s\n", path,
                  load->as_user ? " by user " : "", load->as_user ? load->as_user : "",
                  strerror(errno), errno == ENOENT ? "; waxwing init lays one down" : "");

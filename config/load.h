@@ -8,7 +8,11 @@
 #include "relay/base/buf.h"
 
 #define CONFIG_DEFAULT_FILE "/etc/waxwing/waxwing.yaml"
-#define CONFIG_FILE_SIZE    1048576 // bytes, the largest configuration file read
+#define CONFIG_FILE_SIZE    1048576  // bytes, the largest configuration file read
+#define CONFIG_INCLUDED     1000     // files that one may include,
+#define CONFIG_ALL_SIZE     16777216 // bytes that these may have together,
+#define CONFIG_PRINT_SIZE                                                                          \
+    536870912 // and what all of it may take when it is printed with its defaults
 
 struct config_load {
     bool check_files;    // also: every file named exists and can be read by this process

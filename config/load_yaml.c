@@ -72,10 +72,11 @@ static void load_yaml_complain(struct reader *r, const yaml_mark_t *at, const ch
     messages_error_at(r->messages, at->line + 1, at->column + 1, text);
 }
 
-static struct node *node_new(enum node_kind kind, const yaml_mark_t *at)
+static struct node *node_new(const struct reader *r, enum node_kind kind, const yaml_mark_t *at)
 {
     struct node *node = mem_new(sizeof *node);
     node->kind = kind;
+    node->file = messages_now(r->messages);
     node->line = at->line + 1;
     node->column = at->column + 1;
     if (kind == NODE_SCALAR)
@@ -83,24 +84,9 @@ static struct node *node_new(enum node_kind kind, const yaml_mark_t *at)
     return node;
 }
 
-static void append(struct node *parent, struct node *key, struct node *item)
-{
-    // The arrays grow by doubling: their room is the power of two at or above n.
-    if ((parent->n & (parent->n - 1)) == 0) {
-        size_t room = parent->n ? 2 * parent->n : 1;
-        parent->items = mem_grow(parent->items, room, sizeof *parent->items);
-        if (parent->kind == NODE_MAP)
-            parent->keys = mem_grow(parent->keys, room, sizeof *parent->keys);
-    }
-    parent->items[parent->n] = item;
-    if (parent->kind == NODE_MAP)
-        parent->keys[parent->n] = key;
-    parent->n++;
-}
-
 static struct node *take_scalar(struct reader *r, const yaml_event_t *event)
 {
-    struct node *node = node_new(NODE_SCALAR, &event->start_mark);
+    struct node *node = node_new(r, NODE_SCALAR, &event->start_mark);
     const char *value = (const char *)event->data.scalar.value;
     if (memchr(value, 0, event->data.scalar.length))
         load_yaml_complain(r, &event->start_mark, "a NUL character is not accepted");
@@ -137,13 +123,13 @@ static void read_children(struct reader *r, struct node *parent, int depth)
             if (next(r, &event) == 0)
                 second = read_value(r, &event, depth);
             if (first && second) {
-                append(parent, first, second);
+                node_append(parent, first, second);
                 continue;
             }
             node_free(second);
             node_free(first);
         } else if (first) {
-            append(parent, NULL, first);
+            node_append(parent, NULL, first);
         }
     }
 }
@@ -163,7 +149,7 @@ static struct node *read_collection(struct reader *r, const yaml_event_t *event,
         r->broken = true;
         return NULL;
     }
-    struct node *node = node_new(map ? NODE_MAP : NODE_LIST, &event->start_mark);
+    struct node *node = node_new(r, map ? NODE_MAP : NODE_LIST, &event->start_mark);
     read_children(r, node, depth + 1);
     return node;
 }
@@ -178,7 +164,7 @@ static struct node *read_value(struct reader *r, yaml_event_t *event, int depth)
         break;
     case YAML_ALIAS_EVENT:
         load_yaml_complain(r, &event->start_mark, "aliases (*name) are not accepted");
-        node = node_new(NODE_SCALAR, &event->start_mark);
+        node = node_new(r, NODE_SCALAR, &event->start_mark);
         break;
     case YAML_MAPPING_START_EVENT:
     case YAML_SEQUENCE_START_EVENT:

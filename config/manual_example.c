@@ -10,6 +10,7 @@
 static const struct {
     const char *path, *value;
 } told[] = {
+    {"include", "conf.d"},
     {"senders.user", "app"},
     {"senders.certificate", "email:printer@example.org"},
     {"listen.client_ca", "tls/clients.pem"},

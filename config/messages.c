@@ -7,7 +7,7 @@
 #include "relay/base/mem.h"
 
 struct message {
-    size_t line, column, order;
+    size_t file, line, column, order;
     char *text;
 };
 
@@ -17,15 +17,47 @@ struct pile {
 };
 
 struct messages {
-    char *path;
+    char **paths; // of the files, by their numbers
+    size_t nfiles;
     struct pile errors, warnings;
 };
 
 struct messages *messages_new(const char *path)
 {
     struct messages *m = mem_new(sizeof *m);
-    m->path = mem_dup(path);
+    messages_begin(m, path);
     return m;
+}
+
+void messages_begin(struct messages *m, const char *path)
+{
+    m->paths = mem_grow(m->paths, m->nfiles + 1, sizeof *m->paths);
+    m->paths[m->nfiles++] = mem_dup(path);
+}
+
+size_t messages_now(const struct messages *m)
+{
+    return m->nfiles - 1;
+}
+
+size_t messages_files(const struct messages *m)
+{
+    return m->nfiles;
+}
+
+const char *messages_path(const struct messages *m, size_t file)
+{
+    return m->paths[file];
+}
+
+const char *messages_where(const struct messages *m, const struct node *from,
+                           const struct node *what, char out[static NODE_WHERE])
+{
+    if (from->file == what->file)
+        snprintf(out, NODE_WHERE, "line %zu", what->line);
+    else
+        snprintf(out, NODE_WHERE, "%s:%zu", m->paths[what->file], what->line);
+    return out;
 }
 
 static void pile_free(struct pile *pile)
@@ -40,19 +72,21 @@ void messages_free(struct messages *m)
         return;
     pile_free(&m->errors);
     pile_free(&m->warnings);
-    free(m->path);
+    for (size_t i = 0; i < m->nfiles; i++)
+        free(m->paths[i]);
+    free(m->paths);
     free(m);
 }
 
 // Takes the text over.
-static void messages_add(struct pile *pile, size_t line, size_t column, char *text)
+static void messages_add(struct pile *pile, size_t file, size_t line, size_t column, char *text)
 {
     if (pile->n == NODE_MESSAGES) {
         pile->lost++;
         free(text);
         return;
     }
-    pile->at[pile->n] = (struct message){line, column, pile->n, text};
+    pile->at[pile->n] = (struct message){file, line, column, pile->n, text};
     pile->n++;
 }
 
@@ -62,7 +96,7 @@ __attribute__((format(printf, 3, 0))) static void add_list(struct pile *pile, co
     char *text;
     if (vasprintf(&text, format, args) < 0)
         abort();
-    messages_add(pile, at ? at->line : 1, at ? at->column : 1, text);
+    messages_add(pile, at ? at->file : 0, at ? at->line : 1, at ? at->column : 1, text);
 }
 
 void messages_error(struct messages *m, const struct node *at, const char *format, ...)
@@ -83,7 +117,7 @@ void messages_warning(struct messages *m, const struct node *at, const char *for
 
 void messages_error_at(struct messages *m, size_t line, size_t column, const char *text)
 {
-    messages_add(&m->errors, line, column, mem_dup(text));
+    messages_add(&m->errors, messages_now(m), line, column, mem_dup(text));
 }
 
 bool messages_failed(const struct messages *m)
@@ -94,6 +128,8 @@ bool messages_failed(const struct messages *m)
 static int messages_by_place(const void *a, const void *b)
 {
     const struct message *x = a, *y = b;
+    if (x->file != y->file)
+        return x->file < y->file ? -1 : 1;
     if (x->line != y->line)
         return x->line < y->line ? -1 : 1;
     if (x->column != y->column)
@@ -101,19 +137,19 @@ static int messages_by_place(const void *a, const void *b)
     return x->order < y->order ? -1 : 1;
 }
 
-static void write_pile(struct pile *pile, const char *path, struct buf *out)
+static void write_pile(struct pile *pile, char *const *paths, struct buf *out)
 {
     if (pile->n)
         qsort(pile->at, pile->n, sizeof pile->at[0], messages_by_place);
     for (size_t i = 0; i < pile->n; i++)
-        buf_addf(out, "%s:%zu:%zu: %s\n", path, pile->at[i].line, pile->at[i].column,
-                 pile->at[i].text);
+        buf_addf(out, "%s:%zu:%zu: %s\n", paths[pile->at[i].file], pile->at[i].line,
+                 pile->at[i].column, pile->at[i].text);
     if (pile->lost)
-        buf_addf(out, "%s:1:1: %zu more like these\n", path, pile->lost);
+        buf_addf(out, "%s:1:1: %zu more like these\n", paths[0], pile->lost);
 }
 
 void messages_write(struct messages *m, struct config_load *load)
 {
-    write_pile(&m->errors, m->path, &load->errors);
-    write_pile(&m->warnings, m->path, &load->warnings);
+    write_pile(&m->errors, m->paths, &load->errors);
+    write_pile(&m->warnings, m->paths, &load->warnings);
 }

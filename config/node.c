@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "relay/base/mem.h"
 #include "relay/base/span.h"
 
 void node_free(struct node *node)
@@ -19,6 +20,21 @@ void node_free(struct node *node)
     free(node->items);
     free(node->text);
     free(node);
+}
+
+void node_append(struct node *parent, struct node *key, struct node *item)
+{
+    // The arrays grow by doubling: their room is the power of two at or above n.
+    if ((parent->n & (parent->n - 1)) == 0) {
+        size_t room = parent->n ? 2 * parent->n : 1;
+        parent->items = mem_grow(parent->items, room, sizeof *parent->items);
+        if (parent->kind == NODE_MAP)
+            parent->keys = mem_grow(parent->keys, room, sizeof *parent->keys);
+    }
+    parent->items[parent->n] = item;
+    if (parent->kind == NODE_MAP)
+        parent->keys[parent->n] = key;
+    parent->n++;
 }
 
 bool node_is_null(const struct node *node)

@@ -15,6 +15,7 @@ enum node_kind { NODE_SCALAR, NODE_LIST, NODE_MAP };
 
 struct node {
     enum node_kind kind;
+    size_t file;         // messages_file
     size_t line, column; // both from 1
     char *text;          // scalars: the value, without NUL inside; else NULL
     bool plain;          // scalars: written without quotes
@@ -32,16 +33,33 @@ void messages_error(struct messages *m, const struct node *at, const char *forma
     __attribute__((format(printf, 3, 4)));
 void messages_warning(struct messages *m, const struct node *at, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-// For places that are no node.
+// For places that are no node, in the file that is read now.
 void messages_error_at(struct messages *m, size_t line, size_t column, const char *text);
 bool messages_failed(const struct messages *m);
-// Moves everything, in the order of the file, into load->errors and load->warnings.
+// From here on another file is read; 0, the one that messages_new was given, is read first.
+void messages_begin(struct messages *m, const char *path);
+size_t messages_now(const struct messages *m); // the number of the one that is read now
+size_t messages_files(const struct messages *m);
+const char *messages_path(const struct messages *m, size_t file);
+// Where `what` stands, for a message about `from`: "line 12", or "/etc/waxwing/conf.d/a.yaml:12" of another file.
+#define NODE_WHERE 4200
+const char *messages_where(const struct messages *m, const struct node *from,
+                           const struct node *what, char out[static NODE_WHERE]);
+// Moves everything, in the order of the files, into load->errors and load->warnings.
 void messages_write(struct messages *m, struct config_load *load);
 
 // The document's tree; NULL for a file without one, or when it is no YAML (an error is then there).
 // Aliases, anchors, tags, a second document and too much nesting are errors. config/load_yaml.c.
 struct node *node_read(const void *text, size_t n, struct messages *m);
 void node_free(struct node *node); // accepts NULL
+// Behind the last one; takes over both. `key` is NULL for a list.
+void node_append(struct node *parent, struct node *key, struct node *item);
+
+// Puts what the files of the folder `folder` say, in the order of their names, into the document `root`. Rows of lists
+// come behind those that are there, sections are joined; any other key that is there already is put beside it, for
+// whoever reads the document to refuse. `at`: where the folder is named. config/include.c.
+void include_read(struct node *root, const char *folder, const struct node *at, const char *as_user,
+                  struct messages *m);
 
 // `key:` with nothing behind it, or ~ or null without quotes.
 bool node_is_null(const struct node *node);

@@ -55,7 +55,7 @@ static void print_rows(const struct schema_key *key, void *base, size_t column, 
 static bool is_unwritten(const struct schema_group *group, void *base)
 {
     struct buf text;
-    buf_init(&text, CONFIG_FILE_SIZE);
+    buf_init(&text, CONFIG_PRINT_SIZE);
     bool unwritten = false;
     for (const struct schema_key *key = group->keys; key->name && !unwritten; key++) {
         if (!(key->flags & KEY_REQUIRED) || key->list)
@@ -72,7 +72,7 @@ static bool is_unwritten(const struct schema_group *group, void *base)
 static void print_key(const struct schema_key *key, void *base, size_t column, struct buf *out)
 {
     const bool *written = setting_flag(key->written, base);
-    if ((written && !*written) || key->flags & KEY_SECOND)
+    if ((written && !*written) || key->flags & (KEY_SECOND | KEY_UNPRINTED))
         return;
     size_t start = out->len;
     buf_addc(out, '\n');
@@ -118,7 +118,7 @@ void config_each(const struct config *config,
                  void (*fn)(const char *name, struct span printed, void *arg), void *arg)
 {
     struct buf text;
-    buf_init(&text, CONFIG_FILE_SIZE);
+    buf_init(&text, CONFIG_PRINT_SIZE);
     for (const struct schema_key *key = schema_top.keys; key->name; key++) {
         buf_reset(&text);
         print_key(key, (struct config *)config, 0, &text); // read only
@@ -131,8 +131,8 @@ static bool key_differs(const struct schema_key *key, const struct config *a,
                         const struct config *b)
 {
     struct buf x, y;
-    buf_init(&x, CONFIG_FILE_SIZE);
-    buf_init(&y, CONFIG_FILE_SIZE);
+    buf_init(&x, CONFIG_PRINT_SIZE);
+    buf_init(&y, CONFIG_PRINT_SIZE);
     print_key(key, (struct config *)a, 0, &x);
     print_key(key, (struct config *)b, 0, &y);
     bool differs = !span_equal(buf_span(&x), buf_span(&y));

@@ -22,7 +22,7 @@ void rules_unique(const struct node *list, size_t n, const char *key, const void
                   const char *(*text)(const void *rows, size_t i), struct messages *m)
 {
     struct numbered *all = mem_grow(NULL, n, sizeof *all);
-    char quoted[VALUE_QUOTE];
+    char quoted[VALUE_QUOTE], where[NODE_WHERE];
     for (size_t i = 0; i < n; i++) {
         const char *t = text(rows, i);
         all[i] = (struct numbered){t ? t : "", i};
@@ -34,8 +34,9 @@ void rules_unique(const struct node *list, size_t n, const char *key, const void
             continue;
         const struct node *row = node_row(list, all[i].row), *value = node_get(row, key);
         const struct node *other = node_row(list, all[i - 1].row);
-        messages_error(m, value ? value : row, "%s: %s has a row already, in line %zu", key,
-                       value_quote(span_text(all[i].text), quoted), other ? other->line : 0);
+        messages_error(m, value ? value : row, "%s: %s has a row already, in %s", key,
+                       value_quote(span_text(all[i].text), quoted),
+                       other ? messages_where(m, row, other, where) : "line 0");
     }
     free(all);
 }

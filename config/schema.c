@@ -423,6 +423,8 @@ static const struct schema_key audit_keys[] = {
 static const struct schema_group audit_group = {audit_keys, NULL};
 
 static const struct schema_key top_keys[] = {
+    {"include", KEY_PATH, AT(config, include), .flags = KEY_EMPTY | KEY_UNPRINTED,
+     .text = "folder of further files, as if what they say stood in this one: see INCLUDED FILES"},
     {"hostname", KEY_HOST, AT(config, hostname), .otherwise = "the system's full host name",
      .text = "the relay's name in HELO, Received and Message-ID"},
     {"postmaster", KEY_MAILBOX, AT(config, postmaster), .flags = KEY_EMPTY,

@@ -52,11 +52,12 @@ enum schema_type {
 
 // What a key may be beside its type.
 enum schema_flag {
-    KEY_REQUIRED = 1,  // its mapping is an error without it
-    KEY_EMPTY = 2,     // "" is a value
-    KEY_FIXED = 4,     // a reload does not apply it
-    KEY_SECOND = 8,    // another spelling of a key that is printed under its first name
-    KEY_RECURSIVE = 16 // a file that only the recursive resolver reads
+    KEY_REQUIRED = 1,   // its mapping is an error without it
+    KEY_EMPTY = 2,      // "" is a value
+    KEY_FIXED = 4,      // a reload does not apply it
+    KEY_SECOND = 8,     // another spelling of a key that is printed under its first name
+    KEY_RECURSIVE = 16, // a file that only the recursive resolver reads
+    KEY_UNPRINTED = 32  // says where other keys stand, which are printed
 };
 
 struct schema_group;

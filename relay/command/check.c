@@ -34,6 +34,15 @@ static struct config *load_bare(void)
     return config;
 }
 
+static void say_files(struct report *r, const struct config *c)
+{
+    if (c->include[0])
+        check_say(r, "ok", "configuration %s, with %zu files of %s", c->file, c->nfiles - 1,
+                  c->include);
+    else
+        check_say(r, "ok", "configuration %s", c->file);
+}
+
 static struct setup *check_configuration(struct report *r, struct config **config)
 {
     struct config_load load;
@@ -42,7 +51,7 @@ static struct setup *check_configuration(struct report *r, struct config **confi
     check_lines(r, "warning", &load.warnings);
     check_lines(r, "ERROR", &load.errors);
     if (setup)
-        check_say(r, "ok", "configuration %s", setup->config->file);
+        say_files(r, setup->config);
     config_load_free(&load);
     *config = setup ? config_ref(setup->config) : load_bare();
     return setup;

@@ -18,7 +18,7 @@ static int print_config(void)
     if (!config)
         return EXIT_CONFIG;
     struct buf out;
-    buf_init(&out, CONFIG_FILE_SIZE * 4);
+    buf_init(&out, CONFIG_PRINT_SIZE);
     config_print(config, &out);
     fputs(buf_text(&out), stdout);
     buf_free(&out);

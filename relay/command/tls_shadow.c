@@ -80,9 +80,10 @@ static json_t *exception_for(const struct config *config, const json_t *one, int
         "shadow mode: %lld messages in %lld days would have been refused (%s)",
         (long long)json_number_of(one, "messages"), (long long)days, json_word(first, "why"));
     const char *place = tls_shadow_place(config, domain);
-    json_t *j = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "domain", domain, "tls", level_of(one),
-                          "until", until, "reason", reason, "place", place, "line",
-                          (json_int_t)(rule ? rule->line : 0));
+    json_t *j = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:o}", "domain", domain, "tls",
+                          level_of(one), "until", until, "reason", reason, "place", place, "line",
+                          (json_int_t)(rule ? rule->line : 0), "file",
+                          json_text(rule ? rule->file : config->file));
     free(reason);
     return j;
 }
@@ -95,13 +96,15 @@ static void put_yaml(const json_t *e, struct buf *out)
     char *domain = json_dumps(json_object_get(e, "domain"), JSON_ENCODE_ANY);
     if (row)
         buf_addf(out,
-                 "    # %s has a row already (line %lld): put these keys into it, without `mode'\n",
-                 json_word(e, "domain"), (long long)json_number_of(e, "line"));
+                 "    # %s has a row already (%s, line %lld): put these keys into it, without "
+                 "`mode'\n",
+                 json_word(e, "domain"), json_word(e, "file"),
+                 (long long)json_number_of(e, "line"));
     if (strcmp(place, "copy") == 0)
         buf_addf(out,
-                 "    # line %lld speaks of this domain too: copy its other keys, they no longer "
-                 "count for it\n",
-                 (long long)json_number_of(e, "line"));
+                 "    # line %lld of %s speaks of this domain too: copy its other keys, they no "
+                 "longer count for it\n",
+                 (long long)json_number_of(e, "line"), json_word(e, "file"));
     const char *mark = row ? "    # " : "    ";
     buf_addf(out, "%s- domain: %s\n%s  tls: %s\n%s  until: %s\n%s  reason: %s\n", mark, domain,
              mark, json_word(e, "tls"), mark, json_word(e, "until"), mark, reason);

@@ -51,7 +51,7 @@ static void fingerprint_add_key(const char *name, struct span printed, void *arg
     struct buf text;
     if (is_own(name) || !printed.n)
         return;
-    buf_init(&text, CONFIG_FILE_SIZE);
+    buf_init(&text, CONFIG_PRINT_SIZE);
     without_name(printed, p->hostname, &text);
     snprintf(digest, sizeof digest, "%016" PRIx64, XXH3_64bits(text.data, text.len));
     json_object_set_new(p->out, name, json_string(digest));

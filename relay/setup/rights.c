@@ -13,7 +13,7 @@ static size_t setup_rights_look(const struct config *config, const char *what, c
     if (!(st.st_mode & 0007))
         return 1;
     const struct cfg_place *place = config_place(config, file);
-    buf_adds(lines, config->file);
+    buf_adds(lines, place ? place->file : config->file);
     if (place)
         buf_addf(lines, ":%zu:%zu", place->line, place->column);
     buf_addf(lines, ": %s %s can be read by everybody (mode %03o); this mends it: chmod o= %s\n",
@@ -31,8 +31,22 @@ static size_t look_login(const struct config *config, const struct cfg_login *lo
            setup_rights_look(config, "service account", o->service_account_file, lines);
 }
 
+// Whoever writes there says which commands run.
+static void look_writable(const char *path, struct buf *lines)
+{
+    struct stat st;
+    if (path[0] && stat(path, &st) == 0 && st.st_mode & 0002 && !(st.st_mode & S_ISVTX))
+        buf_addf(lines,
+                 "%s: the configuration can be written by everybody (mode %03o); this mends it: "
+                 "chmod o-w %s\n",
+                 path, (unsigned)(st.st_mode & 0777), path);
+}
+
 size_t rights_look(const struct config *config, struct buf *lines)
 {
+    for (size_t i = 0; i < config->nfiles; i++)
+        look_writable(config->files[i], lines);
+    look_writable(config->include, lines);
     size_t n = setup_rights_look(config, "users file", config->users, lines);
     n += setup_rights_look(config, "password file", config->fleet.password_file, lines);
     for (size_t i = 0; i < config->ncertificates; i++)

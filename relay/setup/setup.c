@@ -68,7 +68,7 @@ void setup_complain(struct config_load *load, const struct config *config, const
 {
     const struct cfg_place *place = config_place(config, why->text);
     if (place)
-        buf_addf(&load->errors, "%s:%zu:%zu: %s\n", config->file, place->line, place->column,
+        buf_addf(&load->errors, "%s:%zu:%zu: %s\n", place->file, place->line, place->column,
                  why->text);
     else
         buf_addf(&load->errors, "%s: %s\n", config->file, why->text);

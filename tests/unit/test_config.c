@@ -93,6 +93,8 @@ static char *make_folder(void)
     assert_int_equal(mkdir(path, 0700), 0);
     snprintf(path, sizeof path, "%s/dkim", folder);
     assert_int_equal(mkdir(path, 0700), 0);
+    snprintf(path, sizeof path, "%s/conf.d", folder);
+    assert_int_equal(mkdir(path, 0700), 0);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         make_file(folder, names[i]);
     return folder;
