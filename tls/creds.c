@@ -16,6 +16,7 @@
 #include "relay/base/maxima.h"
 #include "relay/base/mem.h"
 #include "tls/creds_internal.h"
+#include "tls/priority_internal.h"
 #include "tls/verify.h"
 
 #define FILE_MAX_BYTES 1048576 // of a chain or key file
@@ -38,7 +39,7 @@ struct pair {
 
 struct creds {
     atomic_uint refs;
-    gnutls_priority_t priority;
+    struct priority *priority;
     gnutls_datum_t ticket_key;
     bool tickets;
     struct pair *pairs;
@@ -165,39 +166,6 @@ static void forget_pem(struct pair *pair)
     buf_free(&pair->chain_pem);
 }
 
-// X25519 first: it costs a third of P-256 in nettle and is as strong (RFC 7748 section 7). A server of ours goes by its
-// client's order.
-#define GROUPS ":-GROUP-ALL:+GROUP-X25519:+GROUP-ALL"
-
-// What a server may do wrong and still encrypt: key usage, old signatures. DHE goes, since a prime that we
-// cannot bear is chosen by the server alone.
-#define LAX                                                                                        \
-    ":%COMPAT:-DHE-RSA:-DHE-DSS:+RSA:+SIGN-RSA-SHA1:+SIGN-ECDSA-SHA1:%VERIFY_ALLOW_SIGN_WITH_SHA1" \
-    ":%PROFILE_VERY_WEAK"
-
-int creds_parse_priority(const char *tls_min, const char *priority, bool lax,
-                         gnutls_priority_t *out, struct why *why)
-{
-    static const char *const versions[] = {"1.0", "1.1", "1.2", "1.3"};
-    const char *at = NULL;
-    char own[320] = "NORMAL:-VERS-ALL";
-    int least = 2;
-    for (int i = 0; tls_min && i < 4; i++)
-        if (strcmp(tls_min, versions[i]) == 0)
-            least = i;
-    for (int i = 3; i >= least; i--) {
-        strcat(own, ":+VERS-TLS");
-        strcat(own, versions[i]);
-    }
-    strcat(own, lax ? LAX : GROUPS);
-    bool given = priority && *priority;
-    int rc = gnutls_priority_init(out, given ? priority : own, &at);
-    if (rc < 0)
-        return why_set(why, WHY_OURS, "4.3.5", "TLS priority string \"%s\" is not accepted%s%s",
-                       given ? priority : own, at && *at ? " from " : "", at ? at : "");
-    return 0;
-}
-
 // Without a fitting name the first pair serves.
 gnutls_certificate_credentials_t creds_for_name(const struct creds *creds, const char *sni)
 {
@@ -237,6 +205,12 @@ static struct creds *creds_new(const struct cfg_certificate *certificates, size_
     return creds;
 }
 
+static int set_priority(struct creds *creds, const struct cfg_certificate *first, struct why *why)
+{
+    creds->priority = priority_new(first->tls_min, first->tls_priority, why);
+    return creds->priority ? 0 : -1;
+}
+
 // With all pairs loaded. Takes creds over: NULL with why frees it.
 static struct creds *creds_finish(struct creds *creds, int rc, struct why *why)
 {
@@ -259,8 +233,7 @@ struct creds *creds_load(const struct cfg_certificate *certificates, size_t n, s
         return NULL;
     }
     struct creds *creds = creds_new(certificates, n);
-    int rc = creds_parse_priority(certificates[0].tls_min, certificates[0].tls_priority, false,
-                                  &creds->priority, why);
+    int rc = set_priority(creds, &certificates[0], why);
     for (size_t i = 0; i < n && rc == 0; i++)
         rc = load_pair(&creds->pairs[creds->npairs++], &certificates[i], why);
     return creds_finish(creds, rc, why);
@@ -298,8 +271,7 @@ struct creds *creds_renew(const struct creds *old, const struct cfg_certificate 
                           struct why *why)
 {
     struct creds *creds = creds_new(certificates, old->npairs);
-    int rc = creds_parse_priority(certificates[0].tls_min, certificates[0].tls_priority, false,
-                                  &creds->priority, why);
+    int rc = set_priority(creds, &certificates[0], why);
     *news = false;
     for (size_t i = 0; i < old->npairs && rc == 0; i++) {
         struct pair *pair = &creds->pairs[creds->npairs++];
@@ -332,8 +304,7 @@ void creds_unref(struct creds *creds)
     for (size_t i = 0; i < creds->npairs; i++)
         free_pair(&creds->pairs[i]);
     free(creds->pairs);
-    if (creds->priority)
-        gnutls_priority_deinit(creds->priority);
+    priority_unref(creds->priority);
     gnutls_memset(creds->ticket_key.data, 0, creds->ticket_key.size);
     gnutls_free(creds->ticket_key.data);
     free(creds);
@@ -382,7 +353,7 @@ int64_t creds_expires(const struct creds *creds)
 
 gnutls_priority_t creds_priority(const struct creds *creds)
 {
-    return creds->priority;
+    return priority_for(creds->priority, false);
 }
 
 const gnutls_datum_t *creds_ticket_key(const struct creds *creds)

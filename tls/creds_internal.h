@@ -11,9 +11,4 @@ gnutls_certificate_credentials_t creds_for_name(const struct creds *creds, const
 gnutls_priority_t creds_priority(const struct creds *creds);
 const gnutls_datum_t *creds_ticket_key(const struct creds *creds); // NULL: tickets are off
 
-// Parses the operator's priority string, or (empty) our own for tls_min "1.0" to "1.3" ("" is "1.2").
-// The caller frees it with gnutls_priority_deinit.
-int creds_parse_priority(const char *tls_min, const char *priority, bool lax,
-                         gnutls_priority_t *out, struct why *why);
-
 #endif

@@ -15,13 +15,13 @@
 #include "relay/base/mem.h"
 #include "tls/arithmetic.h"
 #include "tls/creds_internal.h"
+#include "tls/priority_internal.h"
 
 #define RECORD 16384 // bytes of clear text in one record, RFC 8446 section 5.1
 
 struct tls_session {
     gnutls_session_t session;
     gnutls_certificate_credentials_t credentials; // client side; the server's are its creds'
-    gnutls_priority_t priority;                   // client side
     struct creds *creds;                          // server side
     struct creds *identity;                       // client side; NULL: shows no certificate
     enum tls_session_care care;
@@ -149,9 +149,10 @@ struct tls_session *tls_session_server_asking(struct creds *creds)
 
 struct tls_session *tls_session_client(const struct tls_session_client *how, struct why *why)
 {
-    gnutls_priority_t priority;
     bool lax = how->care == TLS_SESSION_LAX;
-    if (creds_parse_priority(how->tls_min, how->priority, lax, &priority, why) < 0)
+    struct priority *priority =
+        how->parsed ? priority_ref(how->parsed) : priority_new(how->tls_min, how->priority, why);
+    if (!priority)
         return NULL;
     // A certificate that was named for this host is shown whichever authorities it says it asks for.
     // A key of the first group alone, as most clients do: a server that does not know it asks for another.
@@ -159,9 +160,9 @@ struct tls_session *tls_session_client(const struct tls_session_client *how, str
                      (how->identity ? GNUTLS_FORCE_CLIENT_CERT : 0);
     struct tls_session *ch = tls_session_new(GNUTLS_CLIENT | flags);
     ch->care = how->care;
-    ch->priority = priority;
     gnutls_session_set_ptr(ch->session, ch);
-    gnutls_priority_set(ch->session, priority);
+    gnutls_priority_set(ch->session, priority_for(priority, lax)); // counted by GnuTLS
+    priority_unref(priority);
     if (how->identity)
         ch->identity = creds_ref(how->identity);
     else
@@ -184,8 +185,6 @@ void tls_session_free(struct tls_session *ch)
     gnutls_deinit(ch->session);
     if (ch->credentials)
         gnutls_certificate_free_credentials(ch->credentials);
-    if (ch->priority)
-        gnutls_priority_deinit(ch->priority);
     creds_unref(ch->creds);
     creds_unref(ch->identity);
     buf_free(&ch->kept);

@@ -7,6 +7,7 @@
 #include "relay/base/buf.h"
 #include "relay/base/why.h"
 #include "tls/creds.h"
+#include "tls/priority.h"
 
 #define TLS_SESSION_BUFFER 262144 // bytes of ciphertext or clear text held at most in one direction
 
@@ -29,6 +30,8 @@ struct tls_session_client {
     const char *sni;      // NULL: none sent (address literals)
     const char *tls_min;  // "1.2", "1.3", "1.0"
     const char *priority; // GnuTLS priority string, "" or NULL: our own
+    struct priority
+        *parsed; // the two above, parsed before for many sessions; NULL: they are, for this one
     enum tls_session_care care;
     const void *ticket; // resumption data of an earlier session under an equal key; NULL: none
     size_t ticket_bytes;

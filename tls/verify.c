@@ -14,12 +14,14 @@
 #include "relay/base/mem.h"
 #include "tls/certificate.h"
 #include "tls/der.h"
+#include "tls/verified.h"
 
 #define SHA256_BYTES 32
 
 struct trust {
     atomic_uint refs;
     gnutls_x509_trust_list_t list;
+    struct verified *verified; // another store is another struct, and knows none of them
 };
 
 const char *tls_proof_word(enum tls_proof proof)
@@ -40,8 +42,10 @@ struct trust *trust_load(const char *ca_file, struct why *why)
     gnutls_x509_trust_list_init(&trust->list, 0);
     int n = gnutls_x509_trust_list_add_trust_file(trust->list, ca_file, NULL, GNUTLS_X509_FMT_PEM,
                                                   0, 0);
-    if (n > 0)
+    if (n > 0) {
+        trust->verified = verified_new(trust->list);
         return trust;
+    }
     why_set(why, WHY_OURS, "4.3.5", "%s: %s", ca_file,
             n < 0 ? gnutls_strerror(n) : "holds no certificate");
     trust_unref(trust);
@@ -58,19 +62,39 @@ void trust_unref(struct trust *trust)
 {
     if (!trust || atomic_fetch_sub(&trust->refs, 1) != 1)
         return;
+    verified_free(trust->verified);
     gnutls_x509_trust_list_deinit(trust->list, 1);
     free(trust);
+}
+
+// The path holds now. *n becomes how many certificates were read into the list, which is the caller's on 0: the leaf
+// alone where the chain is known.
+static int lead(struct trust *trust, const struct span *chain, size_t *n, const char *purpose,
+                gnutls_x509_crt_t *list, struct why *why)
+{
+    struct verified_key key = verified_key(chain, *n, purpose);
+    bool known = verified_knows(trust->verified, &key);
+    if (known)
+        *n = 1;
+    if (certificate_chain_read(chain, n, list, why) < 0)
+        return -1;
+    if (known)
+        return 0;
+    if (certificate_check_path(trust->list, list, *n, purpose, why) < 0) {
+        certificate_chain_free(list, *n);
+        return -1;
+    }
+    verified_keep(trust->verified, &key, list, *n);
+    return 0;
 }
 
 int verify_webpki(const struct span *chain, size_t nchain, const char *const *names, size_t nnames,
                   struct trust *trust, struct why *why)
 {
     gnutls_x509_crt_t list[MAX_CHAIN];
-    if (certificate_chain_read(chain, &nchain, list, why) < 0)
+    if (lead(trust, chain, &nchain, GNUTLS_KP_TLS_WWW_SERVER, list, why) < 0)
         return -1;
-    int rc = certificate_check_path(trust->list, list, nchain, GNUTLS_KP_TLS_WWW_SERVER, why);
-    if (rc == 0)
-        rc = certificate_check_name(list[0], names, nnames, false, why);
+    int rc = certificate_check_name(list[0], names, nnames, false, why);
     certificate_chain_free(list, nchain);
     return rc;
 }
@@ -124,11 +148,10 @@ int verify_pin(const struct span *chain, size_t nchain, const char *const *pins,
 int verify_client(const struct span *chain, size_t nchain, struct trust *trust, struct why *why)
 {
     gnutls_x509_crt_t list[MAX_CHAIN];
-    if (certificate_chain_read(chain, &nchain, list, why) < 0)
+    if (lead(trust, chain, &nchain, GNUTLS_KP_TLS_WWW_CLIENT, list, why) < 0)
         return -1;
-    int rc = certificate_check_path(trust->list, list, nchain, GNUTLS_KP_TLS_WWW_CLIENT, why);
     certificate_chain_free(list, nchain);
-    return rc;
+    return 0;
 }
 
 bool verify_fingerprint(const struct span *chain, size_t nchain, const char *digest)

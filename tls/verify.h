@@ -11,7 +11,7 @@
 enum tls_proof { PROOF_NONE, PROOF_WEBPKI, PROOF_DANE_EE, PROOF_DANE_TA, PROOF_PIN, PROOFS };
 const char *tls_proof_word(enum tls_proof proof); // "none", "webpki", "dane-ee", "dane-ta", "pin"
 
-// A CA file, loaded once and shared (counted, thread-safe).
+// A CA file, loaded once and shared (counted, thread-safe), with the chains that led to it lately (tls/verified.h).
 struct trust;
 struct trust *trust_load(const char *ca_file, struct why *why);
 struct trust *trust_ref(struct trust *trust);

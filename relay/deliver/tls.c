@@ -158,6 +158,7 @@ enum deliver_state deliver_secure(struct deliver *d)
         .sni = deliver_tls_demand(d)->sni,
         .tls_min = c->tls_min,
         .priority = c->tls_priority,
+        .parsed = d->route->setup->priority,
         .care = proves_nothing(d) ? d->lax ? TLS_SESSION_LAX : TLS_SESSION_ANY : TLS_SESSION_PROOF,
         .ticket = ticket.data,
         .ticket_bytes = ticket.n,

@@ -164,6 +164,7 @@ struct setup *setup_refresh(const struct setup *old, struct config_load *load)
 {
     struct refresh r = {.old = old, .made = setup_empty(old->config), .load = load};
     keep_keys(&r);
+    r.made->setup.priority = priority_ref(old->priority);
     renew_certificates(&r);
     renew_trust(&r);
     renew_others(&r);

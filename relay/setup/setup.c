@@ -143,6 +143,17 @@ static void load_client_trust(struct full_setup *f, struct config_load *load)
     }
 }
 
+static void load_priority(struct setup *s, struct config_load *load)
+{
+    struct why why, told;
+    const struct cfg_delivery *d = &s->config->delivery;
+    s->priority = priority_new(d->tls_min, d->tls_priority, &why);
+    if (s->priority)
+        return;
+    why_set(&told, WHY_OURS, "4.3.5", "delivery.tls_priority: %s", why.text);
+    setup_complain(load, s->config, &told);
+}
+
 static void load_identities(struct setup *s, struct config_load *load)
 {
     struct why why;
@@ -232,6 +243,7 @@ struct setup *setup_new(struct config *config, struct config_load *load)
     load_trust(f, load);
     load_client_trust(f, load);
     setup_watch_others(f);
+    load_priority(s, load);
     load_identities(s, load);
     load_users(f, load);
     setup_load_secrets(f, load);
@@ -269,6 +281,7 @@ void setup_unref(struct setup *s)
     free(s->client_trust);
     free(s->destination_identity);
     trust_unref(s->trust);
+    priority_unref(s->priority);
     users_unref(s->users);
     for (size_t i = 0; i < s->config->nsenders; i++) {
         secrets_unref(s->srs[i]);

@@ -8,6 +8,7 @@
 #include "config/load.h"
 #include "sign/key.h"
 #include "tls/creds.h"
+#include "tls/priority.h"
 #include "tls/verify.h"
 #include "relay/setup/users.h"
 #include "relay/returns/secrets.h"
@@ -22,13 +23,15 @@ struct setup_domain {
 struct setup {
     _Atomic unsigned refs;
     struct config *config;
-    struct creds *creds;              // NULL: no certificate, so no STARTTLS
-    struct setup_domain *domains;     // beside config->dkim
-    struct sign_key *arc_key;         // NULL: no sealing
-    struct users *users;              // NULL: no users file; reread when it changes (a new setup)
-    struct trust *trust;              // delivery.ca_file
-    struct trust **client_trust;      // beside config->listen; NULL: no client_ca
-    struct trust **destination_trust; // beside delivery.destinations; NULL: setup->trust
+    struct creds *creds;          // NULL: no certificate, so no STARTTLS
+    struct setup_domain *domains; // beside config->dkim
+    struct sign_key *arc_key;     // NULL: no sealing
+    struct users *users;          // NULL: no users file; reread when it changes (a new setup)
+    struct trust *trust;          // delivery.ca_file
+    struct priority
+        *priority; // delivery.tls_min and tls_priority; NULL: not parsed (setup_for_routes)
+    struct trust **client_trust;         // beside config->listen; NULL: no client_ca
+    struct trust **destination_trust;    // beside delivery.destinations; NULL: setup->trust
     struct creds **destination_identity; // beside them; NULL: no certificate is shown
     struct secrets **srs, **verp; // beside config->senders (return_keys.h); NULL: the row has none
 };

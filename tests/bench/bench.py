@@ -108,7 +108,7 @@ class Bench:
     def sink(self, lab, certificate, messages, work):
         port = "2525" if work.trip else "25"
         sink = subprocess.Popen([f"{self.tools}/sink", "0.0.0.0", port, certificate.chain_file, certificate.key_file,
-                                 str(messages), str(work.recipients), *["chunking"] * work.chunking],
+                                 str(messages), str(work.recipients), *["chunking"] * work.chunking, *["full"] * work.full],
                                 stdout=subprocess.PIPE, text=True)
         lab.at_end(lambda: sink.poll() is None and sink.kill())
         until(lambda: relays.connects("127.0.0.1", int(port)), "the sink")
@@ -140,7 +140,8 @@ class Bench:
         check(work, messages, arrived)
         units = arrived["copies"] if load.get("spread") else messages
         return {**found, **meter.read(units), "rate": units / (arrived["ended"] - began),
-                "accepted_rate": messages / (found["ended"] - found["began"])}
+                "accepted_rate": messages / (found["ended"] - found["began"]),
+                "out": arrived["connections"], "resumed": arrived["resumed"]}
 
 
 def check(work, messages, arrived):
@@ -316,7 +317,7 @@ def tell(work, ours, theirs):
             continue
         print(f"  {name:18} {found['rate']:7.0f}/s delivered {found['accepted_rate']:7.0f}/s accepted, CPU "
               f"{found['cpu']:.3f} ms (user {found['user']:.3f}, system {found['system']:.3f}), accept "
-              f"{found['p50']:.0f} / {found['p99']:.0f} ms")
+              f"{found['p50']:.0f} / {found['p99']:.0f} ms; {found['out']:,} connections out, {found['resumed']:,} resumed")
         if found.get("half_p50") is not None:
             print(f"  {'':18} at half load: accept {found['half_p50']:.1f} / {found['half_p99']:.1f} ms")
         if found.get("threads"):

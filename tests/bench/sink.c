@@ -3,7 +3,7 @@
 // recipient too (X-Number, r7@...): each pair is marked, so that what came twice or not at all is seen. When all have
 // come and nothing more came for half a second, or at SIGTERM, it prints one line of JSON and ends.
 //
-// usage: sink ADDRESS PORT CHAIN KEY MESSAGES RECIPIENTS [chunking]
+// usage: sink ADDRESS PORT CHAIN KEY MESSAGES RECIPIENTS [chunking] [full]    full: it gives no session tickets
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,7 +34,7 @@ static gnutls_certificate_credentials_t credentials;
 static gnutls_datum_t tickets;
 static unsigned char *seen;
 static long messages, recipients;
-static bool chunking;
+static bool chunking, full;
 static long unique, copies, transactions, signatures, seals, over_tls, connections, resumed;
 static double ended;
 static volatile sig_atomic_t enough;
@@ -64,7 +64,8 @@ static bool begin_tls(struct wire *w)
         return false;
     w->in_len = 0;
     wire_start_tls(w, GNUTLS_SERVER, credentials);
-    gnutls_session_ticket_enable_server(w->tls, &tickets);
+    if (!full)
+        gnutls_session_ticket_enable_server(w->tls, &tickets);
     return true;
 }
 
@@ -265,11 +266,15 @@ static int prepare(char **argv, int *poll)
 
 int main(int argc, char **argv)
 {
-    if (argc != 7 && argc != 8) {
-        fprintf(stderr, "usage: sink ADDRESS PORT CHAIN KEY MESSAGES RECIPIENTS [chunking]\n");
+    if (argc < 7) {
+        fprintf(stderr,
+                "usage: sink ADDRESS PORT CHAIN KEY MESSAGES RECIPIENTS [chunking] [full]\n");
         return 64;
     }
-    chunking = argc == 8;
+    for (int i = 7; i < argc; i++) {
+        chunking |= strcmp(argv[i], "chunking") == 0;
+        full |= strcmp(argv[i], "full") == 0;
+    }
     int poll, listener = prepare(argv, &poll);
     while (!enough) {
         struct epoll_event ready[64];

@@ -27,6 +27,7 @@ class Work:
     backlog: bool = False          # all of it is taken while no host answers, and then delivered
     trip: int = 0                  # milliseconds of round trip between the relay and its sites
     chunking: bool = False         # the hosts offer CHUNKING
+    full: bool = False             # the hosts give no session tickets
     half: bool = False             # once more at half of the rate that was reached: how long accepting takes
 
     @property
@@ -43,7 +44,7 @@ ALL = [
     Work("ed25519", "4 KiB, Ed25519 alone", 16000, like="reused", keys=("e1",), limit="ed25519", quick=True),
     Work("both", "4 KiB, RSA-2048 and Ed25519", 10000, like="reused", keys=("r1", "e1")),
     Work("once", "4 KiB, one connection a message, full handshakes", 4000, 1000, quick=True,
-         load={"each": 1}, limit="hops",
+         load={"each": 1}, limit="hops", full=True,
          waxwing={"delivery": {"connections": {"messages": 1}}, "certificate": {"tickets": False}},
          postfix={**ONCE, "smtp_tls_session_cache_database": "", "tls_ssl_options": "NO_TICKET"}),
     Work("resumed", "4 KiB, one connection a message, resumed handshakes", 5000, 1000,

@@ -98,6 +98,11 @@ def test_case_198_what_is_wrong_with_a_certificate_is_a_sentence(lab, make, word
     assert has(check(lab, relay, status=78)["error"], relay.file + ":", words)
 
 
+def test_case_625_a_priority_that_is_not_accepted_is_told_at_the_start(lab):
+    relay = lab.relay(delivery={"tls_priority": "NORMAL:+NONSENSE"})
+    assert has(check(lab, relay, status=78)["error"], "delivery.tls_priority", "NONSENSE")
+
+
 def test_case_145_a_start_tells_of_keys_that_everybody_can_read(lab):
     relay = lab.relay(log={"format": "json", "level": "info"})
     os.chmod(relay.path("r1.pem"), 0o644)
