@@ -152,25 +152,26 @@ def letters(relays, each):
                 assert client.data(letter()).code == 250
 
 
-def test_case_573_a_site_gets_so_many_connections_of_all_nodes(lab, database):
+def crowded(lab, database, nodes, per_site, each, delay):
+    """(host, relays, who is there at once) of a host that takes its time, and so many letters from each node."""
     mx = lab.mx(HOST, domains=DOMAIN)
-    mx.on("dot", Slow("250 2.0.0 taken", delay=0.2))
+    mx.on("dot", Slow("250 2.0.0 taken", delay=delay))
     crowd = Crowd(mx)
-    relays = fleet(lab, database, 4, delivery={"connections": {"per_site": 5}})
-    all_know(relays, 4)
-    letters(relays, 25)
+    relays = fleet(lab, database, nodes, delivery={"connections": {"per_site": per_site}})
+    all_know(relays, nodes)
+    letters(relays, each)
+    return mx, relays, crowd
+
+
+def test_case_573_a_site_gets_so_many_connections_of_all_nodes(lab, database):
+    mx, _, crowd = crowded(lab, database, nodes=4, per_site=5, each=25, delay=0.2)
     until(lambda: len(mx.messages) == 100, lambda: f"all messages: {len(mx.messages)}, {crowd.most} at once")
     assert 3 <= crowd.most <= 5, crowd.most
     until(lambda: database.fleet("SELECT * FROM waxwing.place") == [], "all to be given back")
 
 
 def test_case_574_fewer_connections_than_nodes_go_round(lab, database):
-    mx = lab.mx(HOST, domains=DOMAIN)
-    mx.on("dot", Slow("250 2.0.0 taken", delay=0.3))
-    crowd = Crowd(mx)
-    relays = fleet(lab, database, 2, delivery={"connections": {"per_site": 1}})
-    all_know(relays, 2)
-    letters(relays, 30)
+    mx, relays, crowd = crowded(lab, database, nodes=2, per_site=1, each=30, delay=0.3)
     for relay in relays:
         until(lambda r=relay: r.events("delivered"), "a delivery")
     until(lambda: len(mx.messages) == 60, lambda: f"all messages: {len(mx.messages)}")
