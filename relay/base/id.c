@@ -81,6 +81,15 @@ void random_bytes(void *out, size_t n)
     }
 }
 
+void random_digits(char *out, size_t n)
+{
+    static const char hex[] = "0123456789abcdef";
+    random_bytes(out, n);
+    for (size_t i = 0; i + 1 < n; i++)
+        out[i] = hex[out[i] & 15];
+    out[n - 1] = 0;
+}
+
 uint64_t random_below(uint64_t limit)
 {
     uint64_t r, bias = UINT64_MAX % limit;

@@ -23,7 +23,8 @@ void id_text(uint64_t id,
              char out[static ID_TEXT]); // base 32, digits and lower case without i l o u
 bool id_parse(const char *text, uint64_t *id);
 
-void random_bytes(void *out, size_t n); // getrandom(2); ends the process where that fails
-uint64_t random_below(uint64_t limit);  // uniform, limit > 0
+void random_bytes(void *out, size_t n);  // getrandom(2); ends the process where that fails
+void random_digits(char *out, size_t n); // n - 1 of them, hexadecimal, and NUL
+uint64_t random_below(uint64_t limit);   // uniform, limit > 0
 
 #endif

@@ -2,7 +2,6 @@
 // The thread that renews, and the one that waits for the end.
 #include "relay/fleet/holder.h"
 
-#include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -18,9 +17,8 @@
 #include "relay/fleet/session.h"
 #include "relay/log/log.h"
 
-#define NUMBER_TEXT 24
-#define RENEWALS    3   // in the time of a lease
-#define PAUSE_MS    200 // after a failure
+#define RENEWALS 3   // in the time of a lease
+#define PAUSE_MS 200 // after a failure
 
 // How the node's row stands.
 struct holder_row {
@@ -41,11 +39,6 @@ struct holder {
     struct session *session; // the renewing thread's
 };
 
-static void number_text(char out[static NUMBER_TEXT], int64_t n)
-{
-    snprintf(out, NUMBER_TEXT, "%" PRId64, n);
-}
-
 static bool holder_pause(int stop, uint64_t ms)
 {
     struct pollfd fd = {stop, POLLIN, 0};
@@ -65,11 +58,11 @@ static struct session *holder_open(const struct holder_options *o, size_t *host,
 
 static int holder_look(struct session *s, unsigned node, struct holder_row *out, struct why *why)
 {
-    char number[NUMBER_TEXT];
+    char number[SESSION_NUMBER];
     const char *const params[] = {number};
     struct rows *rows = NULL;
     *out = (struct holder_row){.epoch = -1, .count = -1};
-    number_text(number, node);
+    session_number(number, node);
     if (session_run(s,
                     "SELECT l.epoch, r.count, l.ms, l.ended, l.holder FROM waxwing.lease AS l"
                     " JOIN waxwing.renewal AS r USING(node) WHERE node = $1::smallint",
@@ -116,14 +109,14 @@ static void *holder_guard(void *arg)
 
 static int holder_renew(struct holder *h, struct why *why)
 {
-    char node[NUMBER_TEXT], epoch[NUMBER_TEXT];
+    char node[SESSION_NUMBER], epoch[SESSION_NUMBER];
     const char *const params[] = {node, epoch};
     if (!h->session)
         h->session = holder_open(&h->options, &h->host, h->stop, why);
     if (!h->session)
         return -1;
-    number_text(node, h->options.node);
-    number_text(epoch, h->epoch);
+    session_number(node, h->options.node);
+    session_number(epoch, h->epoch);
     session_patience(h->session, (unsigned)h->options.ms);
     uint64_t began = clock_boot_ms();
     if (session_run(h->session, "SELECT waxwing.lease_renew($1::smallint, $2::bigint)", params, 2,
@@ -153,13 +146,13 @@ static void *holder_run(void *arg)
 
 static int holder_ask(struct holder *h, const struct holder_row *seen, struct why *why)
 {
-    char node[NUMBER_TEXT], ms[NUMBER_TEXT], epoch[NUMBER_TEXT], count[NUMBER_TEXT];
+    char node[SESSION_NUMBER], ms[SESSION_NUMBER], epoch[SESSION_NUMBER], count[SESSION_NUMBER];
     const char *const params[] = {node, h->log, ms, epoch, count};
     struct rows *rows = NULL;
-    number_text(node, h->options.node);
-    number_text(ms, (int64_t)h->options.ms);
-    number_text(epoch, seen->epoch);
-    number_text(count, seen->count);
+    session_number(node, h->options.node);
+    session_number(ms, (int64_t)h->options.ms);
+    session_number(epoch, seen->epoch);
+    session_number(count, seen->count);
     uint64_t began = clock_boot_ms();
     if (session_run(h->session,
                     "SELECT waxwing.lease_take($1::smallint, $2, $3::integer, $4::bigint,"
@@ -178,12 +171,17 @@ struct watch {
     uint64_t since_ms;
 };
 
+bool holder_lapsed(uint64_t since_ms, uint64_t ms)
+{
+    return since_ms && clock_boot_ms() - since_ms > ms + ms / 2;
+}
+
 static bool lapsed(struct watch *w, const struct holder_row *now)
 {
     if (now->epoch != w->row.epoch || now->count != w->row.count || !w->since_ms)
         w->since_ms = clock_boot_ms();
     w->row = *now;
-    return clock_boot_ms() - w->since_ms > now->ms + now->ms / 2;
+    return holder_lapsed(w->since_ms, now->ms);
 }
 
 // 0: it is ours; 1: not yet; -1 with why: the database.
@@ -281,11 +279,11 @@ int64_t holder_epoch(const struct holder *h)
 // Whoever is gone on purpose comes back: nobody takes its mail over unasked.
 static void holder_give_back(struct holder *h)
 {
-    char node[NUMBER_TEXT], epoch[NUMBER_TEXT];
+    char node[SESSION_NUMBER], epoch[SESSION_NUMBER];
     const char *const params[] = {node, epoch};
     struct why why;
-    number_text(node, h->options.node);
-    number_text(epoch, h->epoch);
+    session_number(node, h->options.node);
+    session_number(epoch, h->epoch);
     session_close(h->session);
     h->session = holder_open(&h->options, &h->host, -1, &why);
     if (h->session)

@@ -37,4 +37,8 @@ const char *holder_log(const struct holder *holder);
 // Gives the lease back where it is still held, and ends the threads. Accepts NULL.
 void holder_close(struct holder *holder);
 
+// A lease of so many ms that was seen as it is since then (clock_boot_ms()) is not renewed any more: one and a half
+// times its length. 0: it was not seen.
+bool holder_lapsed(uint64_t since_ms, uint64_t ms);
+
 #endif

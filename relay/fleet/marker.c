@@ -21,10 +21,7 @@ static char *marker_path(const char *spool)
 
 void marker_new(char log[static MARKER_LOG])
 {
-    unsigned char bytes[(MARKER_LOG - 1) / 2];
-    random_bytes(bytes, sizeof bytes);
-    for (size_t i = 0; i < sizeof bytes; i++)
-        snprintf(log + 2 * i, 3, "%02x", bytes[i]);
+    random_digits(log, MARKER_LOG);
 }
 
 static int marker_wrong(const char *path, const char *what, struct why *why)

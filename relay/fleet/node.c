@@ -3,13 +3,10 @@
 #include "relay/fleet/node.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "relay/fleet/fingerprint.h"
 #include "relay/log/json.h"
-
-#define NUMBER_TEXT 24
 
 // ---- joining
 
@@ -55,9 +52,9 @@ static int take_number(struct session *s, struct self *self, struct why *why)
 
 static int write_row(struct session *s, const struct self *self, struct why *why)
 {
-    char number[NUMBER_TEXT];
+    char number[SESSION_NUMBER];
     const char *const params[] = {number, self->name, self->instance};
-    snprintf(number, sizeof number, "%u", self->number);
+    session_number(number, self->number);
     return session_run(s,
                        "INSERT INTO waxwing.node(number, name, instance) VALUES($1, $2, $3)"
                        " ON CONFLICT(name) DO UPDATE SET instance = $3, seen = now()",
@@ -88,13 +85,13 @@ enum node_joining node_join(struct session *s, struct self *self, struct why *wh
 enum node_joining node_tell(struct session *s, const struct self *self,
                             const struct node_news *news, struct why *why)
 {
-    char started[NUMBER_TEXT], taken[NUMBER_TEXT], waiting[NUMBER_TEXT];
+    char started[SESSION_NUMBER], taken[SESSION_NUMBER], waiting[SESSION_NUMBER];
     const char *const params[] = {self->name, self->instance,    news->program, news->hostname,
                                   started,    news->fingerprint, taken,         waiting};
     struct rows *rows = NULL;
-    snprintf(started, sizeof started, "%" PRId64, news->started_ms / 1000);
-    snprintf(taken, sizeof taken, "%" PRId64, news->taken);
-    snprintf(waiting, sizeof waiting, "%" PRId64, news->waiting);
+    session_number(started, news->started_ms / 1000);
+    session_number(taken, news->taken);
+    session_number(waiting, news->waiting);
     if (session_run(s,
                     "UPDATE waxwing.node SET seen = now(), program = $3, hostname = $4,"
                     " started = $5, configuration = $6, taken = $7, waiting = $8"

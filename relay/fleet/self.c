@@ -20,14 +20,6 @@ char *self_path(const char *state)
     return mem_printf("%.*s/fleet.node", slash ? (int)(slash - state) : 1, slash ? state : ".");
 }
 
-static void make_instance(char out[static SELF_INSTANCE])
-{
-    unsigned char bytes[(SELF_INSTANCE - 1) / 2];
-    random_bytes(bytes, sizeof bytes);
-    for (size_t i = 0; i < sizeof bytes; i++)
-        snprintf(out + 2 * i, 3, "%02x", bytes[i]);
-}
-
 static bool self_parse(const char *line, const char *name, struct self *out)
 {
     struct self read = {.number = 0};
@@ -54,7 +46,7 @@ void self_read(const char *path, const char *name, struct self *out)
         return;
     *out = (struct self){.number = 0};
     snprintf(out->name, sizeof out->name, "%s", name);
-    make_instance(out->instance);
+    random_digits(out->instance, sizeof out->instance);
 }
 
 int self_write(const char *path, const struct self *self, struct why *why)

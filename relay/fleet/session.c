@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <libpq-fe.h>
 #include <poll.h>
@@ -239,6 +240,11 @@ static int session_finish(struct session *s, int sent, PGresult **out, struct wh
     if (session_flush(s, until, why) < 0)
         return -1;
     return session_collect(s, until, out, why);
+}
+
+void session_number(char out[static SESSION_NUMBER], int64_t n)
+{
+    snprintf(out, SESSION_NUMBER, "%" PRId64, n);
 }
 
 int session_run(struct session *s, const char *sql, const char *const *params, size_t nparams,

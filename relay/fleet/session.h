@@ -17,6 +17,7 @@
 #define SESSION_CONNECT_MS   5000  // for a host to answer and take the login
 #define SESSION_STATEMENT_MS 15000 // for one statement, its commit on a standby included
 #define SESSION_STATE        6     // bytes of an SQLSTATE
+#define SESSION_NUMBER       24    // bytes of a number as a parameter
 
 struct session;
 struct rows; // what a statement gave
@@ -30,6 +31,7 @@ void session_close(struct session *s); // accepts NULL
 // From now on `stop` counts no more, and each statement has so long.
 void session_last(struct session *s, unsigned ms);
 
+void session_number(char out[static SESSION_NUMBER], int64_t n);
 // One statement with text parameters (NULL: SQL's NULL). `rows` NULL: nobody wants them. -1 with why.
 int session_run(struct session *s, const char *sql, const char *const *params, size_t nparams,
                 struct rows **rows, struct why *why);

@@ -2,7 +2,6 @@
 // Facts in and out. All of it on the fleet's thread.
 #include "relay/fleet/share.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +19,6 @@
 #define PUSH_BYTES  1000000 // about
 #define CLEAN_MS    3600000 // how often what is too old to matter is taken out of the table
 #define NONSENSE_MS 3600000 // how often the same node's nonsense is told
-#define NUMBER_TEXT 24
 
 int share_meet(struct share *sh, struct session *s, struct why *why)
 {
@@ -115,11 +113,11 @@ static void share_take_row(struct share *sh, const struct rows *rows, size_t i)
 // The clock is read with the rows, so that nothing lies between them.
 static int pull(struct share *sh, struct session *s, bool *more, struct why *why)
 {
-    char after[NUMBER_TEXT];
+    char after[SESSION_NUMBER];
     const char *const params[] = {after};
     struct rows *rows = NULL;
     struct why state; // what fails there is taken in once more
-    snprintf(after, sizeof after, "%" PRId64, sh->taken);
+    session_number(after, sh->taken);
     if (session_run(s,
                     "SELECT c.seq, f.kind, f.key, f.body, f.body IS NULL, f.at, f.node, f.seq"
                     " FROM waxwing.fleet AS c LEFT JOIN LATERAL"
@@ -193,10 +191,10 @@ static void share_add(struct outgoing_facts *out, const struct shared_row *row, 
 static int drop_known(const struct share *sh, struct session *s, struct outgoing_facts *out,
                       struct why *why)
 {
-    char taken[NUMBER_TEXT], *text = json_dumps(out->facts, JSON_COMPACT);
+    char taken[SESSION_NUMBER], *text = json_dumps(out->facts, JSON_COMPACT);
     const char *const params[] = {text, taken};
     struct rows *rows = NULL;
-    snprintf(taken, sizeof taken, "%" PRId64, sh->taken);
+    session_number(taken, sh->taken);
     int rc = session_run(
         s,
         "SELECT n.o, coalesce(f.seq > $2::bigint, false), f.key IS NULL OR " LATER(
@@ -230,12 +228,12 @@ static int push_facts(struct share *sh, struct session *s, unsigned node,
                       struct outgoing_facts *out, struct why *why)
 {
     char *text = json_dumps(out->facts, JSON_COMPACT);
-    char room[NUMBER_TEXT], number[NUMBER_TEXT], taken[NUMBER_TEXT];
+    char room[SESSION_NUMBER], number[SESSION_NUMBER], taken[SESSION_NUMBER];
     const char *const params[] = {text, room, number, taken};
     struct rows *rows = NULL;
-    snprintf(room, sizeof room, "%d", PUSH_FACTS);
-    snprintf(number, sizeof number, "%u", node);
-    snprintf(taken, sizeof taken, "%" PRId64, sh->taken);
+    session_number(room, PUSH_FACTS);
+    session_number(number, node);
+    session_number(taken, sh->taken);
     int rc =
         session_run(s,
                     "WITH clock AS (UPDATE waxwing.fleet SET seq = seq + $2::bigint"
@@ -284,13 +282,13 @@ static int push(struct share *sh, struct session *s, unsigned node, const struct
 // What nobody keeps for so long: policies live a year at most, and a node that was away for longer learns anew.
 static int clean(struct share *sh, struct session *s, struct why *why)
 {
-    char old[NUMBER_TEXT], gone[NUMBER_TEXT];
+    char old[SESSION_NUMBER], gone[SESSION_NUMBER];
     const char *const params[] = {old, gone};
     if (clock_mono_ms() < sh->cleaned_at)
         return 0;
     sh->cleaned_at = clock_mono_ms() + CLEAN_MS;
-    snprintf(old, sizeof old, "%" PRId64, clock_ms() - 370 * (int64_t)86400000);
-    snprintf(gone, sizeof gone, "%" PRId64, clock_ms() - 90 * (int64_t)86400000);
+    session_number(old, clock_ms() - 370 * (int64_t)86400000);
+    session_number(gone, clock_ms() - 90 * (int64_t)86400000);
     return session_run(s,
                        "DELETE FROM waxwing.fact WHERE (at < $1::bigint AND kind <> 3)"
                        " OR (body IS NULL AND at < $2::bigint)",

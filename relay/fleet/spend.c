@@ -3,13 +3,10 @@
 #include "relay/fleet/spend.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include "relay/log/json.h"
 #include "relay/queue/queue.h"
 #include "relay/worker/worker.h"
-
-#define NUMBER_TEXT 24
 
 static char *text_of_rates(const struct slice_list *list)
 {
@@ -79,12 +76,12 @@ static int spend_ask(struct session *s, unsigned node, unsigned nodes, struct sl
                      struct why *why)
 {
     bool rates = list->kind == SLICE_RATES;
-    char number[NUMBER_TEXT], lease[NUMBER_TEXT];
+    char number[SESSION_NUMBER], lease[SESSION_NUMBER];
     char *text = rates ? text_of_rates(list) : text_of_places(list);
     const char *const params[] = {text, number, lease};
     struct rows *rows = NULL;
-    snprintf(number, sizeof number, "%u", rates ? nodes : node);
-    snprintf(lease, sizeof lease, "%d", SLICES_LEASE_MS);
+    session_number(number, rates ? nodes : node);
+    session_number(lease, SLICES_LEASE_MS);
     int rc = rates
                  ? session_run(s, "SELECT * FROM waxwing.draw($1::json, $2::integer)", params, 2,
                                &rows, why)

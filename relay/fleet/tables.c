@@ -2,23 +2,20 @@
 // The statements that write.
 #include "relay/fleet/tables.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
-#define NUMBER_TEXT 24
-#define FENCE       "$1::smallint, $2::bigint, $3::bigint"
-#define NFENCE      3
+#define FENCE  "$1::smallint, $2::bigint, $3::bigint"
+#define NFENCE 3
 
 struct texts {
-    char node[NUMBER_TEXT], epoch[NUMBER_TEXT], turn[NUMBER_TEXT];
+    char node[SESSION_NUMBER], epoch[SESSION_NUMBER], turn[SESSION_NUMBER];
 };
 
 static void tables_fill(const struct tables *t, struct texts *x, const char **params)
 {
-    snprintf(x->node, sizeof x->node, "%u", t->node);
-    snprintf(x->epoch, sizeof x->epoch, "%" PRId64, t->epoch);
-    snprintf(x->turn, sizeof x->turn, "%" PRId64, t->turn);
+    session_number(x->node, t->node);
+    session_number(x->epoch, t->epoch);
+    session_number(x->turn, t->turn);
     params[0] = x->node;
     params[1] = x->epoch;
     params[2] = t->turn < 0 ? NULL : x->turn;
@@ -85,16 +82,22 @@ enum tables_end tables_begin(struct tables *t, const char *number, struct span h
     return end;
 }
 
+static enum tables_end tables_two(struct tables *t, const char *sql, int64_t id, uint64_t n,
+                                  const struct span *bytes, struct rows **rows, struct why *why)
+{
+    char table[SESSION_NUMBER], number[SESSION_NUMBER];
+    const char *const more[] = {table, number};
+    session_number(table, id);
+    session_number(number, (int64_t)n);
+    return tables_run(t, sql, more, 2, bytes, rows, why);
+}
+
 enum tables_end tables_put(struct tables *t, int64_t id, uint64_t at, struct span bytes,
                            bool *alone, struct why *why)
 {
-    char table[NUMBER_TEXT], place[NUMBER_TEXT];
-    const char *const more[] = {table, place};
     struct rows *rows = NULL;
-    snprintf(table, sizeof table, "%" PRId64, id);
-    snprintf(place, sizeof place, "%" PRIu64, at);
     enum tables_end end =
-        tables_run(t, "SELECT waxwing.journal_put(" FENCE ", $4::bigint, $5::bigint, $6)", more, 2,
+        tables_two(t, "SELECT waxwing.journal_put(" FENCE ", $4::bigint, $5::bigint, $6)", id, at,
                    &bytes, &rows, why);
     if (end == TABLES_DONE)
         *alone = rows_text(rows, 0, 0)[0] == 0;
@@ -102,22 +105,12 @@ enum tables_end tables_put(struct tables *t, int64_t id, uint64_t at, struct spa
     return end;
 }
 
-static enum tables_end tables_two(struct tables *t, const char *sql, int64_t id, uint64_t n,
-                                  struct rows **rows, struct why *why)
-{
-    char table[NUMBER_TEXT], number[NUMBER_TEXT];
-    const char *const more[] = {table, number};
-    snprintf(table, sizeof table, "%" PRId64, id);
-    snprintf(number, sizeof number, "%" PRIu64, n);
-    return tables_run(t, sql, more, 2, NULL, rows, why);
-}
-
 enum tables_end tables_has(struct tables *t, int64_t id, uint64_t at, bool *there, struct why *why)
 {
     struct rows *rows = NULL;
     enum tables_end end =
         tables_two(t, "SELECT waxwing.journal_has(" FENCE ", $4::bigint, $5::bigint) IS NOT NULL",
-                   id, at, &rows, why);
+                   id, at, NULL, &rows, why);
     if (end == TABLES_DONE)
         *there = rows_true(rows, 0, 0);
     rows_free(rows);
@@ -127,14 +120,14 @@ enum tables_end tables_has(struct tables *t, int64_t id, uint64_t at, bool *ther
 enum tables_end tables_cut(struct tables *t, int64_t id, uint64_t end, struct why *why)
 {
     return tables_two(t, "SELECT waxwing.journal_cut(" FENCE ", $4::bigint, $5::bigint)", id, end,
-                      NULL, why);
+                      NULL, NULL, why);
 }
 
 enum tables_end tables_drop(struct tables *t, int64_t id, struct why *why)
 {
-    char table[NUMBER_TEXT];
+    char table[SESSION_NUMBER];
     const char *const more[] = {table};
-    snprintf(table, sizeof table, "%" PRId64, id);
+    session_number(table, id);
     return tables_run(t, "SELECT waxwing.journal_drop(" FENCE ", $4::bigint)", more, 1, NULL, NULL,
                       why);
 }
@@ -142,9 +135,9 @@ enum tables_end tables_drop(struct tables *t, int64_t id, struct why *why)
 enum tables_end tables_body(struct tables *t, const char *name, unsigned piece, struct span bytes,
                             struct why *why)
 {
-    char number[NUMBER_TEXT];
+    char number[SESSION_NUMBER];
     const char *const more[] = {t->log, name, number};
-    snprintf(number, sizeof number, "%u", piece);
+    session_number(number, piece);
     return tables_run(t, "SELECT waxwing.body_put(" FENCE ", $4, $5, $6::integer, $7)", more, 3,
                       &bytes, NULL, why);
 }

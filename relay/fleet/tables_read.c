@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: ISC
 // The statements that only look. What they say is bounded: other nodes write there, too.
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "relay/base/maxima.h"
 #include "relay/base/mem.h"
 #include "relay/fleet/tables.h"
 
-#define NUMBER_TEXT 24
-#define ROW_MAX     (SPOOL_BATCH + SPOOL_TEXT + MAX_HEADER + MAX_MEMORY_BODY) // bytes of one
+#define ROW_MAX (SPOOL_BATCH + SPOOL_TEXT + MAX_HEADER + MAX_MEMORY_BODY) // bytes of one
 
 static int nonsense(struct why *why)
 {
@@ -62,12 +59,12 @@ static bool is_log(const char *name)
 
 int tables_logs(struct tables *t, char ***out, size_t *n, struct why *why)
 {
-    char node[NUMBER_TEXT];
+    char node[SESSION_NUMBER];
     const char *const params[] = {node, t->log};
     struct rows *rows = NULL;
     *out = NULL;
     *n = 0;
-    snprintf(node, sizeof node, "%u", t->node);
+    session_number(node, t->node);
     if (session_run(t->session,
                     "SELECT name FROM waxwing.log WHERE node = $1::smallint AND name <> $2"
                     " ORDER BY name",
@@ -109,11 +106,11 @@ void tables_bodies_free(struct tables_body *bodies, size_t n)
 int tables_read(struct tables *t, int64_t id, uint64_t at, uint64_t *next, tables_fn *each,
                 void *arg, struct why *why)
 {
-    char table[NUMBER_TEXT], from[NUMBER_TEXT];
+    char table[SESSION_NUMBER], from[SESSION_NUMBER];
     const char *const params[] = {table, from};
     struct rows *rows = NULL;
-    snprintf(table, sizeof table, "%" PRId64, id);
-    snprintf(from, sizeof from, "%" PRIu64, at);
+    session_number(table, id);
+    session_number(from, (int64_t)at);
     *next = at;
     if (session_run(t->session,
                     "SELECT at, bytes FROM waxwing.journal_read($1::bigint, $2::bigint)", params, 2,
@@ -138,10 +135,10 @@ int tables_read(struct tables *t, int64_t id, uint64_t at, uint64_t *next, table
 int tables_read_body(struct tables *t, const char *log, const char *name, unsigned piece,
                      struct buf *out, struct why *why)
 {
-    char number[NUMBER_TEXT];
+    char number[SESSION_NUMBER];
     const char *const params[] = {log, name, number};
     struct rows *rows = NULL;
-    snprintf(number, sizeof number, "%u", piece);
+    session_number(number, piece);
     if (session_run(t->session, "SELECT waxwing.body_read($1, $2, $3::integer)", params, 3, &rows,
                     why) < 0)
         return -1;

@@ -2,7 +2,6 @@
 // The watch over the others, and the claim.
 #include "relay/fleet/takeover.h"
 
-#include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -14,12 +13,12 @@
 #include "relay/base/lease.h"
 #include "relay/base/mem.h"
 #include "relay/base/naming.h"
+#include "relay/fleet/holder.h"
 #include "relay/fleet/import.h"
 #include "relay/fleet/self.h"
 #include "relay/log/log.h"
 
-#define NUMBER_TEXT 24
-#define TELL_MS     3600000 // how often the same trouble is told
+#define TELL_MS 3600000 // how often the same trouble is told
 
 // Another node, as it was seen last.
 struct other {
@@ -50,7 +49,7 @@ struct takeover {
 
 static bool is_over(const struct other *o)
 {
-    return o->since_ms && clock_boot_ms() - o->since_ms > o->ms + o->ms / 2;
+    return holder_lapsed(o->since_ms, o->ms);
 }
 
 // ---- the watch
@@ -80,10 +79,10 @@ static void see_row(struct takeover *t, const struct rows *rows, size_t i, struc
 // Those that have a lease and mail in the journal.
 static int look(struct takeover *t, struct why *why)
 {
-    char node[NUMBER_TEXT];
+    char node[SESSION_NUMBER];
     const char *const params[] = {node};
     struct rows *rows = NULL;
-    snprintf(node, sizeof node, "%u", t->options.node);
+    session_number(node, t->options.node);
     if (session_run(t->session,
                     "SELECT l.node, n.name, l.epoch, r.count, l.ms, l.ended FROM waxwing.lease AS l"
                     " JOIN waxwing.renewal AS r USING(node) JOIN waxwing.node AS n"
@@ -130,15 +129,15 @@ static void takeover_disconnect(struct takeover *t)
 // 0: won, or lost to somebody else; -1 with why: the database.
 static int claim_node(struct takeover *t, const struct other *o, struct why *why)
 {
-    char node[NUMBER_TEXT], epoch[NUMBER_TEXT], of[NUMBER_TEXT], seen[NUMBER_TEXT],
-        count[NUMBER_TEXT];
+    char node[SESSION_NUMBER], epoch[SESSION_NUMBER], of[SESSION_NUMBER], seen[SESSION_NUMBER],
+        count[SESSION_NUMBER];
     const char *const params[] = {node, epoch, of, seen, count};
     struct rows *rows = NULL;
-    snprintf(node, sizeof node, "%u", t->options.node);
-    snprintf(epoch, sizeof epoch, "%" PRId64, t->tables.epoch);
-    snprintf(of, sizeof of, "%u", o->number);
-    snprintf(seen, sizeof seen, "%" PRId64, o->epoch);
-    snprintf(count, sizeof count, "%" PRId64, o->count);
+    session_number(node, t->options.node);
+    session_number(epoch, t->tables.epoch);
+    session_number(of, o->number);
+    session_number(seen, o->epoch);
+    session_number(count, o->count);
     if (session_run(t->session,
                     "SELECT waxwing.lease_claim($1::smallint, $2::bigint, $3::smallint, $4::bigint,"
                     " $5::bigint)",

@@ -18,6 +18,16 @@ json_t *json_text(const char *text)
     return j;
 }
 
+void json_put_text(json_t *object, const char *key, const char *text)
+{
+    json_object_set_new(object, key, json_text(text));
+}
+
+void json_put_number(json_t *object, const char *key, int64_t n)
+{
+    json_object_set_new(object, key, json_integer((json_int_t)n));
+}
+
 const char *json_word(const json_t *object, const char *key)
 {
     const char *text = json_string_value(json_object_get(object, key));

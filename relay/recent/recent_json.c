@@ -29,11 +29,6 @@ static void put_time(json_t *j, const char *key, int64_t ms)
     json_object_set_new(j, key, ms ? json_integer(ms / 1000) : json_null());
 }
 
-static void recent_json_put(json_t *j, const char *key, const char *text)
-{
-    json_object_set_new(j, key, json_text(text));
-}
-
 // What its reply is about (relay/smtp/reply_class.h); "": it has none.
 static const char *class_of(const struct recent_why *row)
 {
@@ -45,16 +40,16 @@ static const char *class_of(const struct recent_why *row)
 
 static void put_why(json_t *j, const struct recent_why *row)
 {
-    recent_json_put(j, "status", row->status);
-    recent_json_put(j, "why", row->why);
-    recent_json_put(j, "act", row->act);
-    recent_json_put(j, "reason", row->text);
-    recent_json_put(j, "reply", row->reply);
-    recent_json_put(j, "class", class_of(row));
-    recent_json_put(j, "local", row->local);
-    recent_json_put(j, "to", row->to);
-    recent_json_put(j, "sender", row->sender);
-    recent_json_put(j, "outcome", row->outcome);
+    json_put_text(j, "status", row->status);
+    json_put_text(j, "why", row->why);
+    json_put_text(j, "act", row->act);
+    json_put_text(j, "reason", row->text);
+    json_put_text(j, "reply", row->reply);
+    json_put_text(j, "class", class_of(row));
+    json_put_text(j, "local", row->local);
+    json_put_text(j, "to", row->to);
+    json_put_text(j, "sender", row->sender);
+    json_put_text(j, "outcome", row->outcome);
 }
 
 static json_t *told_json(const struct recent_why *told)
@@ -63,7 +58,7 @@ static json_t *told_json(const struct recent_why *told)
         return json_null();
     json_t *j = json_object();
     put_time(j, "at", told->ms);
-    recent_json_put(j, "ip", told->ip);
+    json_put_text(j, "ip", told->ip);
     put_why(j, told);
     return j;
 }
@@ -71,20 +66,20 @@ static json_t *told_json(const struct recent_why *told)
 static json_t *host_json(const struct recent_row *row)
 {
     json_t *j = json_object();
-    recent_json_put(j, "host", row->host);
+    json_put_text(j, "host", row->host);
     put_time(j, "delivered", row->good_ms);
-    recent_json_put(j, "ip", row->good_ip);
-    recent_json_put(j, "tls", row->good_tls);
-    recent_json_put(j, "proof", row->good_proof);
+    json_put_text(j, "ip", row->good_ip);
+    json_put_text(j, "tls", row->good_tls);
+    json_put_text(j, "proof", row->good_proof);
     json_object_set_new(j, "resumed", json_boolean(row->good_resumed));
-    recent_json_put(j, "cipher", row->traits[RECENT_CIPHER].now);
-    recent_json_put(j, "certificate", row->traits[RECENT_CERTIFICATE].now);
-    recent_json_put(j, "key", row->leaf_key);
+    json_put_text(j, "cipher", row->traits[RECENT_CIPHER].now);
+    json_put_text(j, "certificate", row->traits[RECENT_CERTIFICATE].now);
+    json_put_text(j, "key", row->leaf_key);
     put_time(j, "failed", row->bad.ms);
     json_object_set_new(j, "failures", json_integer(row->failures));
     json_object_set_new(j, "failing", json_boolean(row->bad_turn > row->good_turn));
-    recent_json_put(j, "failed_ip", row->bad.ip);
-    recent_json_put(j, "type", row->type);
+    json_put_text(j, "failed_ip", row->bad.ip);
+    json_put_text(j, "type", row->type);
     put_why(j, &row->bad);
     json_object_set_new(j, "recipient", told_json(&row->told));
     return j;
@@ -114,10 +109,10 @@ static void add_change(json_t *list, const struct recent_row *row, enum recent_w
     const char *now = asked ? buf_text(&text) : t->now;
     if (t->good && now && strcmp(t->good, now) != 0) {
         json_t *j = json_object();
-        recent_json_put(j, "what", trait_word(what));
-        recent_json_put(j, "host", row->host);
-        recent_json_put(j, "before", t->good);
-        recent_json_put(j, "now", now);
+        json_put_text(j, "what", trait_word(what));
+        json_put_text(j, "host", row->host);
+        json_put_text(j, "before", t->good);
+        json_put_text(j, "now", now);
         put_time(j, "seen", t->now && strcmp(t->now, now) == 0 ? t->since_ms : 0);
         json_array_append_new(list, j);
     }
@@ -152,7 +147,7 @@ json_t *recent_json(const struct recent_rows *rows, const json_t *explanation)
         for (int what = 0; what < RECENT_TRAITS; what++)
             add_change(changed, row, (enum recent_what)what, explanation);
     }
-    recent_json_put(j, "state", bad > good ? "failing" : good ? "ok" : "none");
+    json_put_text(j, "state", bad > good ? "failing" : good ? "ok" : "none");
     put_time(j, "delivered", good_ms);
     put_time(j, "failed", bad_ms);
     json_object_set_new(j, "hosts", hosts);

@@ -18,35 +18,30 @@
 
 #define DRAIN_LOOK_MS 500 // how often a drain looks whether anything is left to do
 
-static void verbs_put(json_t *j, const char *key, uint64_t value)
-{
-    json_object_set_new(j, key, json_integer((json_int_t)value));
-}
-
 static json_t *describe_counters(const struct counters *c)
 {
     json_t *j = json_object();
-    verbs_put(j, "connections", c->connections);
-    verbs_put(j, "connections_now", (uint64_t)c->connections_now);
-    verbs_put(j, "connections_out", c->connections_out);
-    verbs_put(j, "accepted", c->accepted);
-    verbs_put(j, "refused", c->refused);
-    verbs_put(j, "delivered", c->delivered);
-    verbs_put(j, "deferred", c->deferred);
-    verbs_put(j, "failed", c->failed);
-    verbs_put(j, "expired", c->expired);
-    verbs_put(j, "dsn", c->dsn);
-    verbs_put(j, "auth_ok", c->auth_ok);
-    verbs_put(j, "auth_failed", c->auth_failed);
-    verbs_put(j, "tls_refused", c->tls_refused);
-    verbs_put(j, "tls_failure", c->tls_failure);
-    verbs_put(j, "reports_sent", c->reports_sent);
-    verbs_put(j, "reports_failed", c->reports_failed);
-    verbs_put(j, "alarms", log_alarms());
-    verbs_put(j, "log_lost", log_lines_lost());
-    verbs_put(j, "queued", (uint64_t)c->queued_now);
-    verbs_put(j, "memory", (uint64_t)c->memory_now);
-    verbs_put(j, "queue_memory", (uint64_t)c->queue_memory);
+    json_put_number(j, "connections", c->connections);
+    json_put_number(j, "connections_now", (int64_t)c->connections_now);
+    json_put_number(j, "connections_out", c->connections_out);
+    json_put_number(j, "accepted", c->accepted);
+    json_put_number(j, "refused", c->refused);
+    json_put_number(j, "delivered", c->delivered);
+    json_put_number(j, "deferred", c->deferred);
+    json_put_number(j, "failed", c->failed);
+    json_put_number(j, "expired", c->expired);
+    json_put_number(j, "dsn", c->dsn);
+    json_put_number(j, "auth_ok", c->auth_ok);
+    json_put_number(j, "auth_failed", c->auth_failed);
+    json_put_number(j, "tls_refused", c->tls_refused);
+    json_put_number(j, "tls_failure", c->tls_failure);
+    json_put_number(j, "reports_sent", c->reports_sent);
+    json_put_number(j, "reports_failed", c->reports_failed);
+    json_put_number(j, "alarms", log_alarms());
+    json_put_number(j, "log_lost", log_lines_lost());
+    json_put_number(j, "queued", (int64_t)c->queued_now);
+    json_put_number(j, "memory", (int64_t)c->memory_now);
+    json_put_number(j, "queue_memory", (int64_t)c->queue_memory);
     return j;
 }
 
@@ -63,9 +58,9 @@ static json_t *describe_dns(struct dns *dns)
     json_object_set_new(j, "text", json_string(state.text));
     json_object_set_new(j, "checked", json_integer(state.checked_ms / 1000));
     json_object_set_new(j, "stuck", json_boolean(state.stuck));
-    verbs_put(j, "lookups", state.lookups);
-    verbs_put(j, "cache_hits", state.cache_hits);
-    verbs_put(j, "failures", state.failures);
+    json_put_number(j, "lookups", state.lookups);
+    json_put_number(j, "cache_hits", state.cache_hits);
+    json_put_number(j, "failures", state.failures);
     return j;
 }
 
@@ -74,12 +69,12 @@ static json_t *describe_spool(struct spool *spool)
     struct spool_state state;
     spool_get_state(spool, &state);
     json_t *j = json_object();
-    verbs_put(j, "messages", state.messages);
-    verbs_put(j, "bytes", state.bytes);
-    verbs_put(j, "segments", state.segments);
-    verbs_put(j, "syncs", state.syncs);
-    verbs_put(j, "stored", state.stored);
-    verbs_put(j, "results", state.results);
+    json_put_number(j, "messages", state.messages);
+    json_put_number(j, "bytes", state.bytes);
+    json_put_number(j, "segments", state.segments);
+    json_put_number(j, "syncs", state.syncs);
+    json_put_number(j, "stored", state.stored);
+    json_put_number(j, "results", state.results);
     json_object_set_new(j, "healthy", json_boolean(state.healthy));
     json_object_set_new(j, "room", json_boolean(state.room));
     return j;
@@ -91,8 +86,8 @@ static json_t *describe_state(struct state *state)
     state_get_health(state, &health);
     json_t *j = json_object();
     json_object_set_new(j, "writable", json_boolean(health.writable));
-    verbs_put(j, "waiting", health.waiting);
-    verbs_put(j, "dropped", health.dropped);
+    json_put_number(j, "waiting", health.waiting);
+    json_put_number(j, "dropped", health.dropped);
     json_t *lost = json_string(health.lost);
     json_object_set_new(j, "lost", lost ? lost : json_string("policies and memory lost"));
     return j;
@@ -128,8 +123,8 @@ static json_t *describe_milters(struct milters *book)
             messages += rows[i].n[k];
         json_t *j = json_object();
         json_object_set_new(j, "name", json_text(rows[i].name));
-        verbs_put(j, "messages", messages);
-        verbs_put(j, "failed", rows[i].n[NOTED_FAILED]);
+        json_put_number(j, "messages", messages);
+        json_put_number(j, "failed", rows[i].n[NOTED_FAILED]);
         json_object_set_new(j, "away", json_integer(rows[i].away_ms / 1000));
         json_object_set_new(j, "reason", json_text(rows[i].away_ms ? rows[i].reason : ""));
         json_array_append_new(all, j);
@@ -150,8 +145,8 @@ static void verbs_status(struct control_call *call, struct relay *relay, const j
     json_object_set_new(j, "started", json_string(since));
     json_object_set_new(j, "configuration", json_string(setup->config->file));
     json_object_set_new(j, "hostname", json_string(setup->config->hostname));
-    verbs_put(j, "workers", relay->nworkers);
-    verbs_put(j, "queue_memory_limit", setup->config->limits.queue_memory);
+    json_put_number(j, "workers", relay->nworkers);
+    json_put_number(j, "queue_memory_limit", setup->config->limits.queue_memory);
     if (setup->creds)
         json_object_set_new(j, "certificate_expires", json_integer(creds_expires(setup->creds)));
     json_object_set_new(j, "next_hops", health_describe(relay->health));

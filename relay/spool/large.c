@@ -37,10 +37,7 @@ static void large_release(struct spool_large *large)
 struct spool_large *spool_large_begin(struct spool *s, struct why *why)
 {
     struct spool_large *large = mem_new(sizeof *large);
-    unsigned char random[16];
-    random_bytes(random, sizeof random);
-    for (size_t i = 0; i < sizeof random; i++)
-        snprintf(large->name + 2 * i, 3, "%02x", random[i]);
+    random_digits(large->name, sizeof large->name);
     large->s = s;
     large->path = mem_printf("%s/%s", s->large, large->name);
     large->hash = XXH3_createState();

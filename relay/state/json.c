@@ -10,16 +10,6 @@
 #include "tls/report.h"
 #include "tls/sts.h"
 
-static void state_json_put(json_t *j, const char *key, const char *value)
-{
-    json_object_set_new(j, key, json_text(value));
-}
-
-static void put_number(json_t *j, const char *key, int64_t value)
-{
-    json_object_set_new(j, key, json_integer((json_int_t)value));
-}
-
 // NULL where it is not asked for.
 static const char *chosen(const json_t *request, const char *key)
 {
@@ -90,18 +80,18 @@ int tls_query_read(const json_t *request, enum state_view view, struct state_que
 
 static void put_common(json_t *j, const struct ledger_entry *f)
 {
-    state_json_put(j, "domain", f->domain);
-    state_json_put(j, "type",
-                   f->result == WHY_TLS_NONE ? (f->refused ? "refused" : "success")
-                                             : why_tls_word(f->result));
-    state_json_put(j, "host", f->mx_host);
+    json_put_text(j, "domain", f->domain);
+    json_put_text(j, "type",
+                  f->result == WHY_TLS_NONE ? (f->refused ? "refused" : "success")
+                                            : why_tls_word(f->result));
+    json_put_text(j, "host", f->mx_host);
     json_object_set_new(j, "refused", json_boolean(f->refused));
     json_object_set_new(j, "shadow", json_boolean(f->shadow));
-    state_json_put(j, "policy", policy_type_word(f->policy_type));
-    state_json_put(j, "policy_domain", f->policy_domain);
-    state_json_put(j, "demand", f->demand);
-    state_json_put(j, "source", f->source);
-    state_json_put(j, "proof", f->proof);
+    json_put_text(j, "policy", policy_type_word(f->policy_type));
+    json_put_text(j, "policy_domain", f->policy_domain);
+    json_put_text(j, "demand", f->demand);
+    json_put_text(j, "source", f->source);
+    json_put_text(j, "proof", f->proof);
 }
 
 static json_t *failure_json(const struct ledger_row *row)
@@ -112,16 +102,16 @@ static json_t *failure_json(const struct ledger_row *row)
     clock_rfc3339(f->time_ms, when);
     if (f->id)
         id_text(f->id, id);
-    state_json_put(j, "time", when);
+    json_put_text(j, "time", when);
     put_common(j, f);
-    state_json_put(j, "ip", f->mx_ip);
-    state_json_put(j, "local_ip", f->local_ip);
-    state_json_put(j, "helo", f->mx_helo);
-    state_json_put(j, "protocol", f->protocol);
-    state_json_put(j, "cipher", f->cipher);
-    state_json_put(j, "reason", f->reason);
-    state_json_put(j, "id", id);
-    put_number(j, "number", row->number);
+    json_put_text(j, "ip", f->mx_ip);
+    json_put_text(j, "local_ip", f->local_ip);
+    json_put_text(j, "helo", f->mx_helo);
+    json_put_text(j, "protocol", f->protocol);
+    json_put_text(j, "cipher", f->cipher);
+    json_put_text(j, "reason", f->reason);
+    json_put_text(j, "id", id);
+    json_put_number(j, "number", row->number);
     return j;
 }
 
@@ -148,11 +138,11 @@ static json_t *sum_json(const struct ledger_row *row)
     json_t *j = json_object();
     ledger_day_text(row->day, day);
     clock_rfc3339(row->entry->time_ms, last);
-    state_json_put(j, "day", day);
+    json_put_text(j, "day", day);
     put_common(j, row->entry);
-    state_json_put(j, "mode", mode_of(row->entry));
-    put_number(j, "sessions", (int64_t)row->count);
-    state_json_put(j, "last", last);
+    json_put_text(j, "mode", mode_of(row->entry));
+    json_put_number(j, "sessions", (int64_t)row->count);
+    json_put_text(j, "last", last);
     return j;
 }
 
@@ -183,8 +173,8 @@ json_t *tls_reports_json(const struct ledger_rows *rows, int64_t day, const stru
         const char *domain = rows->at[i].entry->domain;
         char *report = report_json(&sender, domain, day, &rows->at[i], n);
         json_t *one = json_object();
-        state_json_put(one, "domain", domain);
-        state_json_put(one, "text", report);
+        json_put_text(one, "domain", domain);
+        json_put_text(one, "text", report);
         json_array_append_new(list, one);
         free(report);
         i += n;
@@ -199,18 +189,18 @@ json_t *shadow_json(const struct shadow_rows *rows)
     for (size_t i = 0; i < rows->n; i++) {
         const struct shadow_row *row = &rows->at[i];
         json_t *one = json_object();
-        state_json_put(one, "domain", row->domain);
-        state_json_put(one, "host", row->host);
-        state_json_put(one, "why", row->why);
-        state_json_put(one, "type", row->type);
-        state_json_put(one, "reason", row->text);
-        put_number(one, "sessions", row->sessions);
-        put_number(one, "messages", row->messages);
-        put_number(one, "recipients", row->recipients);
-        put_number(one, "bytes", row->bytes);
-        put_number(one, "clear", row->clear);
-        put_number(one, "unproved", row->unproved);
-        put_number(one, "last", row->last_ms / 1000);
+        json_put_text(one, "domain", row->domain);
+        json_put_text(one, "host", row->host);
+        json_put_text(one, "why", row->why);
+        json_put_text(one, "type", row->type);
+        json_put_text(one, "reason", row->text);
+        json_put_number(one, "sessions", row->sessions);
+        json_put_number(one, "messages", row->messages);
+        json_put_number(one, "recipients", row->recipients);
+        json_put_number(one, "bytes", row->bytes);
+        json_put_number(one, "clear", row->clear);
+        json_put_number(one, "unproved", row->unproved);
+        json_put_number(one, "last", row->last_ms / 1000);
         json_array_append_new(list, one);
     }
     json_object_set_new(j, "rows", list);
@@ -237,7 +227,7 @@ static void put_moment(json_t *j, const char *key, int64_t ms)
     char when[40] = "";
     if (ms)
         clock_rfc3339(ms, when);
-    state_json_put(j, key, when);
+    json_put_text(j, key, when);
 }
 
 static json_t *sending_json(const struct sending *s)
@@ -248,16 +238,16 @@ static json_t *sending_json(const struct sending *s)
     if (s->message)
         id_text(s->message, id);
     bool record = !s->rua[0];
-    state_json_put(j, "day", day);
-    state_json_put(j, "domain", s->domain);
-    state_json_put(j, "to", s->rua);
-    state_json_put(j, "state",
-                   record && s->state == SENDING_DONE ? "found" : sending_state_word(s->state));
-    put_number(j, "attempts", s->attempts);
+    json_put_text(j, "day", day);
+    json_put_text(j, "domain", s->domain);
+    json_put_text(j, "to", s->rua);
+    json_put_text(j, "state",
+                  record && s->state == SENDING_DONE ? "found" : sending_state_word(s->state));
+    json_put_number(j, "attempts", s->attempts);
     put_moment(j, "changed", s->changed_ms);
     put_moment(j, "next", s->state == SENDING_WAITS ? s->next_ms : 0);
-    state_json_put(j, "id", id);
-    state_json_put(j, "answer", s->answer);
+    json_put_text(j, "id", id);
+    json_put_text(j, "answer", s->answer);
     json_object_set_new(j, "by_hand", json_boolean(s->by_hand));
     return j;
 }
@@ -277,13 +267,13 @@ static void state_json_add_policy(void *arg, const struct sts_row *row)
     struct why why = {0};
     json_t *j = json_object();
     bool sound = sts_policy_parse(span_text(row->text), &policy, &why) == 0;
-    state_json_put(j, "domain", row->domain);
-    state_json_put(j, "mode", sound ? sts_mode_word(policy.mode) : "");
-    state_json_put(j, "id", row->id);
-    put_number(j, "fetched", row->fetched_s);
-    put_number(j, "expires", row->expires_s);
-    state_json_put(j, "policy", row->text);
-    state_json_put(j, "error", sound ? "" : why.text);
+    json_put_text(j, "domain", row->domain);
+    json_put_text(j, "mode", sound ? sts_mode_word(policy.mode) : "");
+    json_put_text(j, "id", row->id);
+    json_put_number(j, "fetched", row->fetched_s);
+    json_put_number(j, "expires", row->expires_s);
+    json_put_text(j, "policy", row->text);
+    json_put_text(j, "error", sound ? "" : why.text);
     if (sound)
         sts_policy_free(&policy);
     json_array_append_new(json_object_get(arg, "policies"), j);
@@ -293,11 +283,11 @@ static void state_json_add_memory(void *arg, const char *domain, const struct me
 {
     static const char *const owes[] = {"nothing", "tls", "certificate"};
     json_t *j = json_object();
-    state_json_put(j, "domain", domain);
-    state_json_put(j, "host", row->host);
-    state_json_put(j, "proved", owes[row->owes]);
+    json_put_text(j, "domain", domain);
+    json_put_text(j, "host", row->host);
+    json_put_text(j, "proved", owes[row->owes]);
     json_object_set_new(j, "dane", json_boolean(row->dane));
-    put_number(j, "seen", row->seen_s);
+    json_put_number(j, "seen", row->seen_s);
     json_array_append_new(json_object_get(arg, "memory"), j);
 }
 

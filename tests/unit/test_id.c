@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <string.h>
 
 #include "relay/base/id.h"
 
@@ -59,12 +60,26 @@ static void an_id_is_read_as_it_is_written(void **state)
     assert_false(id_parse("", &id));
 }
 
+static void digits_are_as_many_as_there_is_room_for(void **state)
+{
+    (void)state;
+    char some[34] = "", others[33] = "";
+    some[33] = '!';
+    random_digits(some, 33);
+    random_digits(others, 33);
+    assert_int_equal(strspn(some, "0123456789abcdef"), 32);
+    assert_int_equal(strlen(some), 32);
+    assert_int_equal(some[33], '!');
+    assert_string_not_equal(some, others);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ids_rise_and_carry_the_node),
         cmocka_unit_test(case_497_ids_of_two_nodes_never_meet),
         cmocka_unit_test(an_id_is_read_as_it_is_written),
+        cmocka_unit_test(digits_are_as_many_as_there_is_room_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
