@@ -121,6 +121,8 @@ static int dispatch(struct queue_call *call, struct config *config)
         return bad;
     if (is(call, "export"))
         terminal_bytes();
+    if (call->fleet)
+        return queue_fleet(call, config);
     if (call->offline)
         return queue_offline(call, config);
     const char *control = config->control;
@@ -136,6 +138,20 @@ static int dispatch(struct queue_call *call, struct config *config)
     if (status == EXIT_YES && is(call, "show") && !call->json)
         return run_export(call, control, true);
     return status;
+}
+
+// Nodes tell sums, not messages.
+static int check_fleet(const struct queue_call *call)
+{
+    const struct queue_filter *f = &call->filter;
+    if (!is(call, "list") || call->offline)
+        return command_usage_error("queue", "--fleet is for list, without --offline");
+    if (f->nids || f->sender || f->login || f->class || f->older_ms || f->newer_ms || f->larger ||
+        f->smaller)
+        return command_usage_error("queue",
+                                   "--fleet knows sums: choose by --domain, --site and --state, "
+                                   "and ask a node for its messages");
+    return EXIT_YES;
 }
 
 // What the words must and must not say together.
@@ -160,6 +176,8 @@ static int check_words(const struct queue_call *call)
         return command_usage_error("queue", "--to is for import");
     if (!export && call->envelope)
         return command_usage_error("queue", "--envelope is for export");
+    if (call->fleet)
+        return check_fleet(call);
     if (call->offline && is(call, "show"))
         return command_usage_error("queue", "show needs the running relay: no --offline");
     if (call->offline && (call->filter.site || call->filter.class))

@@ -19,7 +19,7 @@ struct queue_call {
     bool filtered;                 // by anything but ids
     char *hop;                     // it in its one spelling
     const char *next_hop;          // redirect; "": where the domain leads
-    bool all, json, yes, dry, offline, envelope;
+    bool all, json, yes, dry, offline, envelope, fleet;
     const char *file; // import
     const char **to;  // import: the recipients of a bare message
     size_t nto;
@@ -51,6 +51,9 @@ struct queue_done {
 };
 void queue_print_done(const struct queue_call *call, const struct queue_done *done);
 void queue_print_envelope(const json_t *envelope);
+
+// The queues of all nodes in some rows. (queue_fleet.c)
+int queue_fleet(const struct queue_call *call, const struct config *config);
 
 // On the spool of a relay that is stopped. (queue_offline.c)
 int queue_offline(struct queue_call *call, struct config *config);

@@ -164,6 +164,7 @@ static const struct {
     {"--dry-run", offsetof(struct queue_call, dry)},
     {"--offline", offsetof(struct queue_call, offline)},
     {"--envelope", offsetof(struct queue_call, envelope)},
+    {"--fleet", offsetof(struct queue_call, fleet)},
 };
 #define SWITCHES (sizeof switches / sizeof *switches)
 

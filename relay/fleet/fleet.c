@@ -21,6 +21,7 @@
 #include "relay/fleet/journal.h"
 #include "relay/fleet/marker.h"
 #include "relay/fleet/node.h"
+#include "relay/fleet/queued.h"
 #include "relay/fleet/schema.h"
 #include "relay/fleet/session.h"
 #include "relay/fleet/share.h"
@@ -255,6 +256,8 @@ static void fleet_turn(struct fleet *f)
         rc = fleet_share(f, &why);
     if (rc == 0 && f->session && clock_mono_ms() >= f->beat_at)
         rc = fleet_beat(f, &why);
+    if (rc == 0 && f->session)
+        rc = queued_turn(f->queued, f->session, f->self.number, &why);
     if (rc < 0 && !ending(f))
         note_down(f, &why);
 }
@@ -269,10 +272,11 @@ static uint64_t due_at(const struct fleet *f)
 static void fleet_wait(struct fleet *f)
 {
     uint64_t due = due_at(f), now = clock_mono_ms();
-    struct pollfd fds[3] = {{f->stop, POLLIN, 0},
-                            {f->ear ? session_fd(f->ear) : -1, POLLIN, 0},
-                            {slices_wake(f->slices), POLLIN, 0}};
-    if (due <= now || poll(fds, 3, (int)(due - now)) <= 0)
+    struct pollfd fds[] = {{f->stop, POLLIN, 0},
+                           {f->ear ? session_fd(f->ear) : -1, POLLIN, 0},
+                           {slices_wake(f->slices), POLLIN, 0},
+                           {f->session ? queued_wake(f->queued) : -1, POLLIN, 0}};
+    if (due <= now || poll(fds, sizeof fds / sizeof *fds, (int)(due - now)) <= 0)
         return;
     if (fds[2].revents)
         slices_heard(f->slices);
@@ -315,6 +319,7 @@ static void *fleet_run(void *arg)
 static void fleet_free(struct fleet *f)
 {
     journal_close(f->journal);
+    queued_free(f->queued);
     config_unref(f->config);
     session_close(f->session);
     session_close(f->ear);
@@ -491,6 +496,7 @@ int fleet_start(struct fleet *f, const struct fleet_doors *doors, struct why *wh
     f->share.routes = doors->routes;
     f->share.bans = doors->bans;
     f->share.suppress = doors->suppress;
+    f->queued = queued_new(doors->relay);
     // The first turn meets the database anew: it may have been another one's when the number was given.
     session_close(f->session);
     f->session = NULL;
@@ -524,6 +530,7 @@ void fleet_rest(struct fleet *f)
         return;
     takeover_close(f->takeover);
     f->takeover = NULL;
+    queued_rest(f->queued);
 }
 
 void fleet_stop(struct fleet *f)

@@ -14,6 +14,7 @@ struct fleet {
     size_t host; // that answered last
     struct self self;
     struct takeover *takeover;
+    struct queued *queued; // what waits here, for others to see; NULL: nothing is told of it
     _Atomic(struct spool *) spool; // while it is open
     struct journal *journal;       // NULL: 250 means this disk alone
     struct config *config;

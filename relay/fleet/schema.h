@@ -6,10 +6,11 @@
 
 #include "relay/fleet/session.h"
 
-#define SCHEMA_VERSION 4
+#define SCHEMA_VERSION 5
 
 extern const char *const schema_journal[]; // schema_journal.c; ends with NULL
 extern const char *const schema_limits[];  // schema_limits.c; the same
+extern const char *const schema_views[];   // schema_views.c; the same
 
 enum schema_state {
     SCHEMA_READY,
