@@ -13,6 +13,7 @@
 #include "config/events.h"
 #include "config/fleet.h"
 #include "config/network.h"
+#include "config/signing.h"
 #include "config/submission.h"
 
 struct cfg_limits {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
-// The configuration of the way in: listeners, certificates, who may send what, what is signed. Units
-// and conventions as in config/config.h, which includes this.
+// The configuration of the way in: listeners, certificates, who may send what. Units and conventions as in
+// config/config.h, which includes this.
 #ifndef CONFIG_SUBMISSION_H
 #define CONFIG_SUBMISSION_H
 
@@ -121,30 +121,6 @@ struct cfg_auth {
     struct strings command;    // a program and its arguments; none
     uint64_t timeout;          // ms
     uint64_t concurrent;       // runs of the program at once
-};
-
-struct cfg_key {
-    char *selector, *file;
-};
-struct cfg_dkim_domain {
-    char *domain;
-    bool subdomains;
-    bool found; // in dkim.directory; no row of the file
-    struct cfg_key *keys;
-    size_t nkeys;
-};
-// How all keys sign.
-struct cfg_signing {
-    struct strings headers, oversign; // none: the built-in lists
-    uint64_t expire;                  // ms from t= to x=; 0: no x=
-    char *directory;                  // of DOMAIN/SELECTOR.pem; ""
-    bool subdomains;                  // those domains sign for what is below them too
-    uint64_t rotate_every;            // ms; 0: keys turn when they are told to
-    uint64_t rotate_retire;           // ms that a record stays after its key signed last
-    char *publish_command;            // "": records are published by hand
-};
-struct cfg_arc {
-    char *domain, *selector, *file; // domain "": no sealing
 };
 
 #endif

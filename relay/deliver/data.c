@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "relay/deliver/pool_speech.h"
 
 static void data_put(void *to, const void *bytes, size_t n)
 {

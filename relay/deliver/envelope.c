@@ -9,6 +9,7 @@
 #include "config/idn.h"
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
+#include "relay/deliver/pool_speech.h"
 
 static bool ascii(const char *text, size_t n)
 {

@@ -8,6 +8,7 @@
 #include <string.h>
 #include "relay/base/address.h"
 #include "relay/base/clock.h"
+#include "relay/deliver/pool_speech.h"
 #include "relay/log/log.h"
 
 static struct deliver *flight_of(struct list *entry)

@@ -120,4 +120,9 @@ struct deliver {
     void (*resume)(struct deliver *d, enum deliver_state next, const struct why *why);
 };
 
+static inline struct route_host *deliver_host(const struct deliver *d)
+{
+    return &d->route->hosts[d->host];
+}
+
 #endif

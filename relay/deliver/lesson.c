@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 // What a session learns of how much mail its hosts want: from replies that ask for less, from lateness, from silence.
 // Decides nothing: relay/queue/shape.h does.
-#include "relay/deliver/steps_inside.h"
+#include "relay/deliver/notes_inside.h"
 
 #include <string.h>
 #include "relay/smtp/reply_class.h"

@@ -2,6 +2,7 @@
 // What may happen in any state of an outbound session: a lost connection, and 421, after which the host hangs up. What
 // was heard counts.
 #include "relay/deliver/race_inside.h"
+#include "relay/deliver/pool_speech.h"
 
 // A pooled connection that dies without a word, or with 421, was dead before: not this host's failure.
 static bool was_dead(const struct deliver *d)

@@ -13,6 +13,7 @@
 #include "relay/base/id.h"
 #include "relay/base/mem.h"
 #include "relay/deliver/pool_inside.h"
+#include "relay/deliver/pool_speech.h"
 #include "relay/deliver/seen.h"
 #include "relay/deliver/retry.h"
 

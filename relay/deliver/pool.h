@@ -15,7 +15,6 @@
 #define POOL_LIFE_MS     300000  // a connection serves no longer than this
 #define POOL_TICKET_MS   3600000 // nor a ticket, whatever else it says
 #define POOL_TICKETS     10000   // kept on one worker
-#define POOL_CLEAN       5       // messages by which overlap is earned
 #define POOL_QUIET_HOSTS 10000   // addresses remembered although nothing is open to them
 
 struct pool;
@@ -58,7 +57,8 @@ struct connection {
     struct stream *stream;
     struct smtp_reply reply; // kept, so that its buffers are
     struct smtp_extensions ext;
-    char host[256], ip[64], protocol[16], cipher[64]; // the last two "" without TLS
+    char host[256], ip[64];
+    char protocol[16], cipher[64]; // "" without TLS
     enum tls_proof proof;
     struct why *would;   // enforcing would have refused it; NULL: it would not. Owned
     struct shown *shown; // by its handshake; a reference. NULL: there was none
@@ -98,32 +98,6 @@ void connection_close(struct connection *c, bool now); // closes its stream; fre
 void connection_failed(struct connection *c, const struct why *why); // did not answer
 void connection_worked(struct connection *c);
 
-// How the connection's address speaks, remembered for a month. Out of step: it once answered more, or less, than
-// was asked. No chunking: it offers CHUNKING and does not know BDAT, or its answers do not tell what they answer.
-// Takes chunks: it answered a BDAT with 250 under this connection's key.
-void pool_note_out_of_step(struct connection *c);
-// Bytes are waiting that nobody asked for. (421 may come at any time.)
-bool connection_unasked(const struct connection *c);
-bool pool_out_of_step(const struct connection *c);
-void pool_note_no_chunking(struct connection *c);
-bool pool_no_chunking(const struct connection *c);
-void pool_note_chunks(struct connection *c);
-bool pool_takes_chunks(const struct connection *c);
-
-// Overlap: the next message's commands are sent before the last one's answer is there. Then a reply too many, or too
-// few, passes for another's, so a host earns it: by POOL_CLEAN messages without it in which the answer to a message could
-// be told from those to MAIL, RCPT and RSET, one for several recipients. Astray: it answered too much, too little or too
-// late; a month without overlap, also after a restart (relay/deliver/strays.h).
-void pool_note_clean(struct connection *c, size_t recipients);
-void pool_note_astray(struct connection *c);
-void pool_unearn(struct connection *c); // a shared connection was lost: it is earned anew
-bool pool_clean(struct connection *c);  // POOL_CLEAN and not astray
-bool pool_overlaps(struct connection *c);
-size_t pool_several(const struct connection *c); // the most recipients of such a message
-// The answer to RSET, as a digest, which stands between messages that go out whole. Known once it came twice alike.
-void pool_note_reset(struct connection *c, uint64_t digest);
-bool pool_reset_known(const struct connection *c);
-bool pool_is_reset(const struct connection *c, uint64_t digest);
 bool connection_spent(const struct connection *c); // the host takes no further MAIL on it
 
 // An idle one with an equal key, taken out of the pool; NULL: none.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: ISC
-// How an address speaks, as far as that is remembered: whether its answers are in step, whether it knows BDAT, whether
-// it has earned that messages overlap. Judges no reply: sessions say what they heard.
+// What is kept of it stands with the address, in the pool's table.
+#include "relay/deliver/pool_speech.h"
+
 #include <string.h>
 #include "relay/base/address.h"
 #include "relay/base/clock.h"

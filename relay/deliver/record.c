@@ -2,7 +2,7 @@
 // What a session leaves behind besides mail: log lines, one ledger entry per connection attempt (RFC 8460
 // section 4), and what a finished handshake teaches about a host.
 #include "relay/base/address.h"
-#include "relay/deliver/steps_inside.h"
+#include "relay/deliver/notes_inside.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
+#include "relay/deliver/pool_speech.h"
 #include "relay/deliver/race_inside.h"
 #include "relay/log/log.h"
 

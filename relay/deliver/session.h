@@ -60,7 +60,7 @@ struct deliver_order {
 struct deliver *deliver_new(const struct deliver_order *order, struct list *deliveries);
 void deliver_run(struct deliver *d);
 // Whether a message over this route may go out over the connection of d, behind d's message. Only for hosts that have
-// shown that their answers can be told apart (relay/deliver/pool.h).
+// shown that their answers can be told apart (relay/deliver/pool_speech.h).
 bool deliver_takes_rider(const struct deliver *d, struct route *route);
 // Ends it now: what has no answer stays open. `done` runs inside.
 void deliver_cut(struct deliver *d);

@@ -5,36 +5,9 @@
 #ifndef RELAY_DELIVER_STEPS_INSIDE_H
 #define RELAY_DELIVER_STEPS_INSIDE_H
 
-#include "relay/deliver/flight_inside.h"
-
-// relay/deliver/trace.c: the story of the message. Harmless where none is kept, and without a connection.
-void deliver_trace_moved(struct deliver *d, enum deliver_state to); // before d->state becomes that
-void deliver_trace_heard(struct deliver *d);                        // a reply
-void deliver_trace_watched(struct deliver *d, const struct why *why); // it failed, and mail goes on
-void deliver_trace_failed(struct deliver *d, const struct why *why);  // why this connection is left
-void deliver_trace_end(struct deliver *d); // this session's part of the connection is over
-
-// relay/deliver/record.c: log and ledger
-void deliver_record_session(struct deliver *d);
-void deliver_record_success(struct deliver *d);
-void deliver_record_tls(struct deliver *d, const struct why *why, bool refused);
-void deliver_record_skipped(struct deliver *d, const struct route_host *host,
-                            const struct why *why);
-void deliver_record_learn(struct deliver *d);
-// A host is left for this reason, for all domains of the session.
-void deliver_record_left(const struct deliver *d, const struct why *why, struct attempt *attempt);
-
-// relay/deliver/lesson.c: what is learned for the flow
-void deliver_lesson(struct deliver *d);         // from the reply that was just heard
-void deliver_lesson_reached(struct deliver *d); // a host goes on talking after its greeting
-void deliver_lesson_late(struct deliver *d, const struct why *why);
-void deliver_lesson_away(struct deliver *d, const struct why *why);
+#include "relay/deliver/notes_inside.h"
 
 // relay/deliver/step.c
-static inline struct route_host *deliver_host(const struct deliver *d)
-{
-    return &d->route->hosts[d->host];
-}
 void deliver_command(struct deliver *d, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 // The facts of the present attempt, with a reference for the caller: of the connection, else of what would have
@@ -81,7 +54,7 @@ void deliver_said(
 bool deliver_addressed(const struct deliver *d);  // the reply speaks of an address
 bool deliver_suspicious(const struct deliver *d); // the reply may be one of the envelope's
 void deliver_clean(
-    struct deliver *d); // no other answer looks like the message's: towards overlap (pool.h)
+    struct deliver *d); // no other answer looks like the message's: towards overlap (pool_speech.h)
 bool deliver_reset_heard(struct deliver *d); // RSET's answer is remembered, and is what it was
 // The host's replies are out of step: nothing they said counts. The host is asked again, one command at a time.
 enum deliver_state deliver_out_of_step(struct deliver *d);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 // Addresses of hosts whose answers went astray: more, fewer or later than was asked. No message is sent to them
-// before the last one's answer is there (relay/deliver/pool.h, Overlap). One table for all workers, behind a mutex,
+// before the last one's answer is there (relay/deliver/pool_speech.h, Overlap). One table for all workers, behind a mutex,
 // with its rows in the state database.
 #ifndef RELAY_DELIVER_STRAYS_H
 #define RELAY_DELIVER_STRAYS_H

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "relay/base/clock.h"
+#include "relay/deliver/pool_speech.h"
 #include "tls/proof.h"
 
 static const struct demand *deliver_tls_demand(const struct deliver *d)

@@ -2,7 +2,7 @@
 // What a session tells the trace of its message: one record for each connection that it used, with the time and the
 // reply of each step. The steps before MAIL belong to the connection, and are told once for all messages that it
 // carries. Does nothing where no traces are kept. Never a word of what we say: passwords and content are ours.
-#include "relay/deliver/steps_inside.h"
+#include "relay/deliver/notes_inside.h"
 
 #include <string.h>
 #include "relay/base/address.h"

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 #include <xxhash.h>
+#include "relay/deliver/pool_speech.h"
 
 enum said { SAID_MAIL, SAID_RCPT, SAID_FINAL };
 

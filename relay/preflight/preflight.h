@@ -7,7 +7,7 @@
 #ifndef RELAY_PREFLIGHT_PREFLIGHT_H
 #define RELAY_PREFLIGHT_PREFLIGHT_H
 
-#include "config/submission.h"
+#include "config/signing.h"
 #include "relay/base/why.h"
 #include "sign/header.h"
 

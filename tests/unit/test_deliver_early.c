@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include "relay/deliver/pool_speech.h"
 #include "relay/deliver/strays.h"
 #include "tests/unit/flight_story.h"
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "relay/base/clock.h"
+#include "relay/deliver/pool_speech.h"
 #include "relay/deliver/strays.h"
 #include "tests/unit/flight_story.h"
 
