@@ -40,6 +40,16 @@ void deliver_hop_works(struct deliver *d)
     d->probes = NULL;
 }
 
+// Nobody is asked now: what the host failed with before is why.
+static void leave_alone(struct deliver *d, const struct why *why)
+{
+    struct attempt *attempt = deliver_attempt(d, NULL);
+    attempt->left = true;
+    d->troubles++;
+    deliver_lesson_away(d, why);
+    deliver_verdict(&d->last, why, attempt);
+}
+
 // False: the hop is down, and somebody else's turn to try it.
 static bool hop_may_be_tried(struct deliver *d)
 {
@@ -54,9 +64,7 @@ static bool hop_may_be_tried(struct deliver *d)
         d->probes = host->hop;
     if (gate != HEALTH_DOWN || d->order.probe)
         return true;
-    d->troubles++;
-    deliver_lesson_away(d, &why);
-    deliver_verdict(&d->last, &why, deliver_attempt(d, NULL));
+    leave_alone(d, &why);
     return false;
 }
 
@@ -175,9 +183,7 @@ static bool next_address(struct deliver *d)
                 d->busy++;
                 continue;
             }
-            d->troubles++;
-            deliver_lesson_away(d, &why);
-            deliver_verdict(&d->last, &why, deliver_attempt(d, NULL));
+            leave_alone(d, &why);
         }
         judge_hop(d);
     }

@@ -197,6 +197,13 @@ bool lanes_opens(struct lanes *lanes, const char *site, uint64_t *wait_ms)
     return true;
 }
 
+int64_t lanes_asks_at(struct lanes *lanes, const char *site)
+{
+    struct lane *lane;
+    HASH_FIND_STR(lanes->table, site, lane);
+    return lane ? site_asked_at(lane) : INT64_MAX;
+}
+
 // Moves the ready delivery whose turn it is, and those that share its transaction, into batch.
 static void lane_collect(struct lane *lane, struct list *batch)
 {

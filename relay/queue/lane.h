@@ -40,6 +40,8 @@ bool lanes_waits(struct lanes *lanes, const struct delivery *d, struct why *why)
 // How long until the site may be asked again, in ms. False: it has asked for less again and again, and a message that
 // it refused is better off with its own schedule.
 bool lanes_opens(struct lanes *lanes, const char *site, uint64_t *wait_ms);
+// Wall clock: when the site gets its next message, where that is a matter of time; INT64_MAX: not known.
+int64_t lanes_asks_at(struct lanes *lanes, const char *site);
 bool lanes_blocked(const struct lanes *lanes);
 size_t lanes_sessions(const struct lanes *lanes);
 void lanes_stop(struct lanes *lanes); // nothing starts any more; idle connections go

@@ -88,6 +88,8 @@ void site_learn(struct lane *lane, const struct deliver_met *met, uint64_t begun
 bool site_waits(struct lane *lane, struct why *why);
 void site_probe_now(
     struct lane *lane); // a site that is left alone gets its probe; one that is paused does not
+// Wall clock: when it gets its next message, where that is a matter of time; INT64_MAX: not known.
+int64_t site_asked_at(struct lane *lane);
 // Unused, and nothing worth keeping is known of it.
 bool site_forgettable(struct lane *lane, uint64_t now);
 void site_free(struct site *site);

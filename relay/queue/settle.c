@@ -5,6 +5,7 @@
 #include "relay/queue/met.h"
 #include "relay/queue/tell.h"
 #include "relay/queue/trace.h"
+#include "relay/queue/unmet.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -34,6 +35,8 @@ struct settling {
     struct why worst; // of those that stay: TLS before anything else
     bool again;       // a policy that stopped it is looked up once more before anything final
     char because[SETTLE_BECAUSE]; // why the next attempt is when it is
+    bool scheduled;               // by delivery.retry alone
+    int64_t next_ms;              // wall clock; 0 or INT64_MAX: not known
 };
 
 static void settle_count(_Atomic uint64_t *counter)
@@ -57,32 +60,70 @@ static void note(struct settling *s, const struct delivery_rcpt *r, enum spool_o
     spool_note(s->q->worker->relay->spool, &result);
 }
 
+// What is told of an attempt; of one that was not made there is no TLS to tell.
+static void log_attempt(struct logline *line, const struct attempt *a, const struct why *why)
+{
+    bool met = !unmet(a, why);
+    log_text(line, "host", a && a->host[0] ? a->host : why && why->host[0] ? why->host : NULL);
+    log_text(line, "ip", a ? a->ip : NULL);
+    if (!met)
+        log_text(line, "connected", "no");
+    log_text(line, "tls", a && met ? a->tls : NULL);
+    log_text(line, "demand", a ? a->demand : NULL);
+    log_text(line, "source", a ? a->source : NULL);
+    log_text(line, "proof", a && met ? a->proof : NULL);
+}
+
+// An old reply is part of the sentence, and no field: nobody said it now.
+static void log_failure(struct logline *line, const struct attempt *a, const struct why *why)
+{
+    struct reply_meaning meaning = reply_meaning_of(why);
+    struct why told = *why;
+    if (unmet(a, why) && why->reply[0]) {
+        size_t n = strlen(told.text);
+        snprintf(told.text + n, sizeof told.text - n, "; it said then: %s", why->reply);
+        told.reply[0] = 0;
+    }
+    log_why(line, &told);
+    log_text(line, "class", reply_class_word(meaning.class));
+    log_text(line, "rule", meaning.rule);
+}
+
+// Why it is tried again, or not, where neither the status nor the schedule says it.
+static const char *settle_because(const struct settling *s, const char *event,
+                                  const struct why *why)
+{
+    if (strcmp(event, "deferred") == 0)
+        return s->scheduled || !s->because[0] ? NULL : s->because;
+    if (!why || why->tls == WHY_TLS_NONE || !s->d->second_look || s->d->returned)
+        return NULL;
+    return why_permanent(why) ? "policy and records were looked up a second time and say the same; "
+                                "waiting would change nothing"
+                              : "policy and records were looked up a second time and say the same";
+}
+
 static void log_outcome(const struct settling *s, const struct delivery_rcpt *r, const char *event,
                         enum log_level level, const struct why *why)
 {
     const struct attempt *a = r->attempt; // NULL: no host was chosen
+    bool later = strcmp(event, "deferred") == 0;
     struct logline line;
     log_begin(&line, level, event, s->d->message->env.id);
     log_address(&line, "to", r->recipient->address);
-    log_text(&line, "host", a && a->host[0] ? a->host : why && why->host[0] ? why->host : NULL);
-    log_text(&line, "ip", a ? a->ip : NULL);
-    log_text(&line, "tls", a ? a->tls : NULL);
-    log_text(&line, "demand", a ? a->demand : NULL);
-    log_text(&line, "source", a ? a->source : NULL);
-    log_text(&line, "proof", a ? a->proof : NULL);
+    log_attempt(&line, a, why);
     if (why) {
-        struct reply_meaning meaning = reply_meaning_of(why);
-        log_why(&line, why);
-        log_text(&line, "class", reply_class_word(meaning.class));
-        log_text(&line, "rule", meaning.rule);
+        log_failure(&line, a, why);
+        if (later && why->reply[0] == '5' && why->status[0] == '4')
+            log_text(&line, "kept", "the host's reply is for good; the message waits all the same");
     } else {
         log_text(&line, "status", a->status);
         log_text(&line, "reply", a->reply);
     }
     int64_t age = s->now - s->d->message->env.created_ms; // a clock may have been set back
     log_seconds(&line, "delay", age > 0 ? age : 0);
-    if (strcmp(event, "deferred") == 0 && s->d->next_ms > s->now && s->d->next_ms != INT64_MAX)
-        log_seconds(&line, "next", s->d->next_ms - s->now);
+    if (later && s->next_ms > s->now && s->next_ms != INT64_MAX)
+        log_seconds(&line, "next", s->next_ms - s->now);
+    log_text(&line, "because", settle_because(s, event, why));
     log_end(&line);
 }
 
@@ -311,6 +352,7 @@ static void say_because(struct settling *s, bool cut)
 {
     unsigned n = s->d->attempts;
     size_t last = s->config->nretry;
+    s->scheduled = !cut;
     uint64_t step = s->config->retry[n <= last ? n - 1 : last - 1];
     snprintf(s->because, sizeof s->because,
              cut ? "before its sender is told, or its time is over (step %u of delivery.retry is "
@@ -334,14 +376,17 @@ static void later(struct settling *s)
     int64_t opens = when_site_opens(s);
     if (opens < d->next_ms) {
         d->next_ms = opens;
+        s->scheduled = false;
         snprintf(s->because, sizeof s->because, "its site, which asked for less, takes mail again");
     }
     if (s->again) {
         d->second_look = true;
         d->next_ms = s->now + QUEUE_SECOND_MS;
+        s->scheduled = false;
         snprintf(s->because, sizeof s->because,
                  "policy and records are looked up once more before it is final");
     }
+    s->next_ms = d->next_ms;
     // Not before: what is settled again after a look has to say again what it would have ended with.
     outcome_agree(&s->worst);
     for (size_t i = 0; i < d->nrcpts; i++) {
@@ -370,6 +415,9 @@ void queue_settle(struct delivery *d, void *queue)
     s.expires = delivery_expires(d, s.config->expire);
     why_clear(&s.worst);
     met_note(q->worker->relay, d, s.expires);
+    for (size_t i = 0; i < d->nrcpts; i++)
+        if (d->rcpts[i].why && unmet(d->rcpts[i].attempt, d->rcpts[i].why))
+            unmet_say(d->rcpts[i].why);
     for (size_t i = 0; i < d->nrcpts; i++)
         one(&s, &d->rcpts[i]);
     bool again = may_look(&s);
@@ -403,6 +451,7 @@ void queue_kept(struct delivery *d, const struct why *why, void *queue)
     bool warned = d->rcpts[0].delay_warned || !warn_ms || s.now < warn_ms;
     if (d->reason && warned)
         return;
+    s.next_ms = d->route ? lanes_asks_at(q->lanes, d->route->site) : INT64_MAX;
     snprintf(s.because, sizeof s.because, "as soon as its site takes mail");
     for (size_t i = 0; i < d->nrcpts; i++) {
         warn(&s, &d->rcpts[i], warn_ms, why);

@@ -13,12 +13,18 @@
 #include "relay/queue/inside.h"
 
 #define SITE_AGAIN_MS 120000
+#define SITE_TEXT     300 // bytes
 #define SITE_IDLE_MS  3600000 // how long an unused site of which nothing was learned is remembered
 
 const char *site_state_word(enum site_state state)
 {
     static const char *const words[] = {"open", "paced", "shut", "paused"};
     return words[state];
+}
+
+static int64_t to_wall(uint64_t mono_ms)
+{
+    return mono_ms ? clock_ms() - (int64_t)clock_mono_ms() + (int64_t)mono_ms : 0;
 }
 
 static double per_minute(struct rate rate)
@@ -120,11 +126,38 @@ static enum shape_news news_of(struct site *site, const struct deliver_met *met,
     return met->sign == DELIVER_LATE ? SHAPE_SLOW : met->taken ? SHAPE_TAKEN : SHAPE_ANSWERED;
 }
 
+// The lesson in words: what it did, and what it gets now.
+static void site_say(struct lane *lane, enum shape_news news, int64_t pause_ms, char *out, size_t n)
+{
+    static const char *const did[] = {
+        [SHAPE_TAKEN] = "it takes mail",
+        [SHAPE_ANSWERED] = "it answers",
+        [SHAPE_CROWD] = "it refused one more connection",
+        [SHAPE_FAST] = "it wants less mail from here, or none",
+        [SHAPE_SLOW] = "it answered late, not in time, or with a bare 421",
+        [SHAPE_AWAY] = "none of its hosts could be used",
+    };
+    struct shape_limits limits = site_limits(lane);
+    unsigned window = shape_window(&lane->site.shape, &limits);
+    double pace = shape_pace(&lane->site.shape, &limits);
+    char wait[120] = "", pacing[60] = "no limit of messages a minute";
+    if (pause_ms > 0)
+        snprintf(wait, sizeof wait,
+                 "nothing is sent there for %lld.%lld s, then one message is tried; ",
+                 (long long)(pause_ms / 1000), (long long)(pause_ms % 1000 / 100));
+    if (pace > 0)
+        snprintf(pacing, sizeof pacing, "at most %.0f message%s a minute", pace < 1 ? 1 : pace,
+                 pace < 2 ? "" : "s");
+    snprintf(out, n, "%s: %sat most %u connection%s, %s", did[news], wait, window,
+             window == 1 ? "" : "s", pacing);
+}
+
 static void log_lesson(struct lane *lane, enum shape_news news, const struct why *why)
 {
     struct shape_limits limits = site_limits(lane);
     const struct shape *shape = &lane->site.shape;
     uint64_t now = clock_mono_ms();
+    char text[SITE_TEXT];
     struct logline line;
     log_begin(&line, LOG_INFO, "site", 0);
     log_text(&line, "site", lane->name);
@@ -133,7 +166,12 @@ static void log_lesson(struct lane *lane, enum shape_news news, const struct why
     log_number(&line, "connections", shape_window(shape, &limits));
     log_number(&line, "per_minute", (int64_t)shape_pace(shape, &limits));
     bool shut = shape->phase == SHAPE_SHUT && shape->until_ms > now;
-    log_seconds(&line, "pause", shut ? (int64_t)(shape->until_ms - now) : 0);
+    int64_t pause = shut ? (int64_t)(shape->until_ms - now) : 0;
+    log_seconds(&line, "pause", pause);
+    if (shut)
+        log_seconds(&line, "next", pause);
+    site_say(lane, news, pause, text, sizeof text);
+    log_text(&line, "text", text);
     log_text(&line, "host", why->host[0] ? why->host : NULL);
     log_why(&line, why);
     log_end(&line);
@@ -197,12 +235,39 @@ void site_hear(struct lane *lane, const struct site_row *row)
     log_lesson(lane, site->shape.taught, site->lesson);
 }
 
-static void say_pause(const struct site_pause *pause, struct why *why)
+static void say_pause(const struct lane *lane, struct why *why)
 {
-    char who[256];
-    snprintf(who, sizeof who, "%.60s%s%.180s", pause->by, pause->reason[0] ? ": " : "",
-             pause->reason);
+    const struct site_pause *pause = &lane->site.pause;
+    char who[400], end[60] = "until somebody resumes them", at[40];
+    if (pause->until_ms) {
+        clock_rfc3339(pause->until_ms, at);
+        snprintf(end, sizeof end, "until %s", at);
+    }
+    snprintf(who, sizeof who, "%.60s, for %.120s, %s%s%.150s%s", pause->by, lane->name, end,
+             pause->reason[0] ? " (the reason given: " : "", pause->reason,
+             pause->reason[0] ? ")" : "");
     why_say(why, SITE_PAUSED, who);
+}
+
+int64_t site_asked_at(struct lane *lane)
+{
+    const struct shape *shape = &lane->site.shape;
+    if (site_paused(&lane->site))
+        return lane->site.pause.until_ms ? lane->site.pause.until_ms : INT64_MAX;
+    return shape->phase == SHAPE_SHUT ? to_wall(shape->until_ms) : INT64_MAX;
+}
+
+// What shut it, and when.
+static void say_shut(const struct site *site, struct why *why)
+{
+    char cause[400], at[40];
+    if (!site->lesson) {
+        why_say(why, SITE_SHUT, "as it was before the restart");
+        return;
+    }
+    clock_rfc3339(site->taught_ms, at);
+    snprintf(cause, sizeof cause, "%.340s, at %s", site->lesson->text, at);
+    why_say(why, SITE_SHUT, cause);
 }
 
 void site_probe_now(struct lane *lane)
@@ -219,14 +284,14 @@ bool site_waits(struct lane *lane, struct why *why)
     struct shape_limits limits = site_limits(lane);
     double pace = shape_pace(&site->shape, &limits);
     if (site_paused(site)) {
-        say_pause(&site->pause, why);
+        say_pause(lane, why);
         return true;
     }
     bool shut = site_is_shut(lane);
     if (!shut && pace <= 0)
         return false;
     if (shut)
-        why_say(why, SITE_SHUT, site->lesson ? site->lesson->text : "as it was before the restart");
+        say_shut(site, why);
     else
         why_say(why, SITE_PACED, pace);
     if (!site->lesson)
@@ -260,11 +325,6 @@ void site_free(struct site *site)
     free(site->lesson);
     free(site->pause.by);
     free(site->pause.reason);
-}
-
-static int64_t to_wall(uint64_t mono_ms)
-{
-    return mono_ms ? clock_ms() - (int64_t)clock_mono_ms() + (int64_t)mono_ms : 0;
 }
 
 // A moment of the past or of the near future; a clock that was set leads nowhere else.

@@ -182,6 +182,8 @@ static struct reply_meaning found_here(const struct why *why)
     const struct reply_enhanced *e = find_enhanced(why->status);
     const char *name = reason_row(why->reason)->name;
     enum reply_class class = why->scope == WHY_OURS ? REPLY_OURS : e ? e->class : REPLY_OTHER;
+    if (class == REPLY_SYSTEM && act_is_ours(why->act)) // "system" is the host's own trouble
+        class = REPLY_OURS;
     if (name && name[0])
         return (struct reply_meaning){class, name, false};
     return (struct reply_meaning){class,
@@ -195,8 +197,11 @@ struct reply_meaning reply_meaning_of(const struct why *why)
 {
     if (!why || !why_is_set(why))
         return (struct reply_meaning){REPLY_OTHER, "", false};
+    const char *name = reason_row(why->reason)->name;
+    // The result type of RFC 8460 is told beside it, under its own name.
     if (why->tls != WHY_TLS_NONE)
-        return (struct reply_meaning){REPLY_TLS, why_tls_word(why->tls), false};
+        return (struct reply_meaning){REPLY_TLS, name && name[0] ? name : why_tls_word(why->tls),
+                                      false};
     int code;
     char status[12];
     if (!class_read(why->reply, &code, status))

@@ -3,6 +3,7 @@
 // its checksums do not say. What is damaged is set aside and never sent.
 #include <errno.h>
 #include <string.h>
+#include "relay/base/id.h"
 #include "relay/spool/inside.h"
 
 static int read_part(struct segment *g, struct buf *out, uint64_t n, uint64_t *offset)
@@ -81,14 +82,16 @@ static int is_damaged(struct why *why)
 static int quarantine_entry(struct spool *s, const struct spool_entry *place, struct why *why)
 {
     struct segment *g = place->segment;
+    char id[ID_TEXT];
+    id_text(place->id, id);
     table_damaged(s, place->id);
     if (segment_quarantine(s, g, place->offset, place->offset + SEGMENT_RECORD + place->length) ==
         0)
         spool_alarm(s,
                     "a message in %08llu.log at byte %llu is damaged and will not be sent; a copy "
-                    "is kept in %s",
+                    "is kept in %s; its id is %s, and its sender is told",
                     (unsigned long long)g->key.number, (unsigned long long)place->offset,
-                    s->damaged);
+                    s->damaged, id);
     return is_damaged(why);
 }
 
@@ -98,8 +101,11 @@ static int load_large(struct spool *s, const struct spool_entry *place, struct m
     if (!m->large || large_verify(s, m, why) == 0)
         return 0;
     if (why_permanent(why)) {
+        char id[ID_TEXT];
+        id_text(place->id, id);
         table_damaged(s, place->id);
-        spool_alarm(s, "%s: %s/%s will not be sent", why->text, s->large, m->large);
+        spool_alarm(s, "%s: %s/%s; message %s will not be sent, and its sender is told", why->text,
+                    s->large, m->large, id);
     }
     return -1;
 }

@@ -87,7 +87,8 @@ def test_case_268_who_refuses_everything_is_left_alone_at_once(lab, mx):
     relay.wait("site", state="shut")
     many(relay, 1, "other.test")
     told = relay.wait("deferred", to="a0@other.test")
-    assert told["why"] == "site-shut" and "421 4.3.2 not now" in told["reply"]
+    assert told["why"] == "site-shut" and told["connected"] == "no" and "421 4.3.2 not now" in told["reason"], told
+    assert not told["reply"] and "tls" not in told and told["next"] > 0 and told["because"], told
     assert len(mx.sessions) <= 4
     state = site(relay)
     assert state["state"] == "shut" and state["next"] and state["ready"] + 4 >= 31

@@ -47,7 +47,7 @@ static const struct {
      "resend",
      REPLY_MAILBOX_BUSY, "gmail-mailbox-busy", false},
     {"550 5.7.26 This mail is unauthenticated, which poses a security risk to the sender",
-     REPLY_AUTH, "gmail-unauthenticated", false},
+     REPLY_AUTH, "unauthenticated", false},
     {"451 4.7.650 The mail server [192.0.2.1] has been temporarily rate limited due to IP "
      "reputation. For e-mail delivery information, see https://postmaster.live.com (S775)",
      REPLY_RATE, "microsoft-rate", true},
@@ -141,6 +141,10 @@ static void what_is_found_here_has_a_class_as_well(void **state)
     why.tls = WHY_CERTIFICATE_EXPIRED;
     assert_int_equal(reply_meaning_of(&why).class, REPLY_TLS);
     assert_string_equal(reply_meaning_of(&why).rule, "certificate-expired");
+    why_say(&why, TLSA_MISMATCH);
+    assert_string_equal(reply_meaning_of(&why).rule, "tlsa-mismatch"); // type= has tlsa-invalid
+    why_say(&why, STORED_BODY_GONE); // one word for this relay's faults, whatever their status
+    assert_int_equal(reply_meaning_of(&why).class, REPLY_OURS);
     why_set(&why, WHY_HOST, "4.4.1", "no connection");
     assert_int_equal(reply_meaning_of(&why).class, REPLY_NETWORK);
     why_set(&why, WHY_DOMAIN, "5.1.2", "the domain does not exist");

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: ISC
+"""What a log line or a report tells whoever has nothing else: what was tried now and what is remembered, who can mend
+it and what is next."""
+import os
+import re
+
+def next_hop(lab, name, **steps):
+    """A next hop that wants a login, and its row of delivery.destinations."""
+    mx = lab.mx("mx." + name, domains=name)
+    mx.extensions += ["AUTH PLAIN LOGIN"]
+    for step, reply in steps.items():
+        mx.on(step, reply)
+    password = lab.file(name + ".password", b"secret\n")
+    os.chmod(password, 0o600)
+    return mx, {"domain": name, "next_hop": [f"[{mx.host}]:25"], "tls": "webpki",
+                "auth": {"user": "relay", "password_file": password}}
+
+
+def test_case_550_a_host_that_is_left_alone_is_told_without_an_old_reply_as_a_new_one(lab):
+    mx, row = next_hop(lab, "dest.test", auth="535 5.7.8 Error: authentication failed")
+    relay = lab.relay(delivery={"retry": ["1s", "1h"], "destinations": [row]}).start()
+    relay.send("a@dest.test")
+    first, second = relay.wait("deferred", 2, to="a@dest.test")
+    assert first["reply"].startswith("535 5.7.8") and first["status"] == "4.7.8" and first["tls"] == "TLSv1.3"
+    assert "for good" in first["kept"] and "connected" not in first
+    assert second["why"] == "auth-refused" and second["act"] == first["act"] == "us", second
+    assert second["connected"] == "no" and second["next"] > 0, second
+    assert not second["reply"] and not {"tls", "proof"} & set(second), second
+    assert second["reason"].startswith("no connection was made this time") and "535 5.7.8" in second["reason"], second
+    assert len(mx.sessions) == 1
+
+
+def test_case_551_the_line_of_a_site_says_in_words_what_it_gets(lab):
+    lab.names.add("dest.test", "MX", "10 mx.dest.test.")
+    lab.names.add("mx.dest.test", "A", "198.51.100.9")
+    relay = lab.relay(delivery={"retry": ["1h"], "timeouts": {"connect": "2s"}}).start()
+    relay.send("a@dest.test")
+    line = relay.wait("site", state="shut")
+    assert line["next"] == line["pause"] > 0 and line["sign"] == "away", line
+    assert "none of its hosts could be used" in line["text"] and "then one message is tried" in line["text"]
+    assert "no limit of messages a minute" in line["text"]
+
+
+def test_case_552_a_pause_names_its_site_whose_it_is_and_how_it_ends(lab):
+    lab.mx("mx.dest.test", domains="dest.test")
+    relay = lab.relay().start()
+    relay.ask("pause", "dest.test", "--for", "1h", "--reason", "their wish")
+    relay.send("a@dest.test")
+    line = relay.wait("deferred", to="a@dest.test")
+    assert "mx.dest.test:25" in line["reason"] and "root" in line["reason"] and "their wish" in line["reason"]
+    assert re.search(r"until 20\d\d-", line["reason"]) and 3000 < line["next"] <= 3600, line
+    assert line["connected"] == "no"
+
+
+def test_case_553_requiretls_says_why_it_is_looked_at_twice_and_then_given_up(lab):
+    lab.mx("mx.dest.test", domains="dest.test")
+    relay = lab.relay().start()
+    relay.send("a@dest.test", mail="REQUIRETLS")
+    first = relay.wait("deferred", to="a@dest.test")
+    assert "looked up once more" in first["because"] and 0 < first["next"] <= 10, first
+    last = relay.wait("failed", to="a@dest.test", bound=60)
+    assert "a second time" in last["because"] and last["rule"] == last["why"] == "requiretls-no-name", last
+    assert last["type"] == "validation-failure"
