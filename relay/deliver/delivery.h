@@ -40,7 +40,7 @@ struct attempt {
     bool dsn;                            // the host offered DSN (RFC 3461)
     struct shown *shown;                 // of its handshake; a reference. NULL: there was none
     bool noted;                          // relay/recent has its failure
-    bool left; // no connection was made: the host is left alone since it failed before
+    bool left;         // no connection was made: the host is left alone since it failed before
     struct why *would; // enforcing would have refused it (shadow mode); NULL: it would not. Owned
 };
 struct shown;                                   // tls/shown.h

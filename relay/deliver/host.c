@@ -41,7 +41,7 @@ void deliver_hop_works(struct deliver *d)
 }
 
 // Nobody is asked now: what the host failed with before is why.
-static void leave_alone(struct deliver *d, const struct why *why)
+static void host_left_alone(struct deliver *d, const struct why *why)
 {
     struct attempt *attempt = deliver_attempt(d, NULL);
     attempt->left = true;
@@ -64,7 +64,7 @@ static bool hop_may_be_tried(struct deliver *d)
         d->probes = host->hop;
     if (gate != HEALTH_DOWN || d->order.probe)
         return true;
-    leave_alone(d, &why);
+    host_left_alone(d, &why);
     return false;
 }
 
@@ -183,7 +183,7 @@ static bool next_address(struct deliver *d)
                 d->busy++;
                 continue;
             }
-            leave_alone(d, &why);
+            host_left_alone(d, &why);
         }
         judge_hop(d);
     }

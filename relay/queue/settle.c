@@ -106,14 +106,14 @@ static void log_outcome(const struct settling *s, const struct delivery_rcpt *r,
                         enum log_level level, const struct why *why)
 {
     const struct attempt *a = r->attempt; // NULL: no host was chosen
-    bool later = strcmp(event, "deferred") == 0;
+    bool waits = strcmp(event, "deferred") == 0;
     struct logline line;
     log_begin(&line, level, event, s->d->message->env.id);
     log_address(&line, "to", r->recipient->address);
     log_attempt(&line, a, why);
     if (why) {
         log_failure(&line, a, why);
-        if (later && why->reply[0] == '5' && why->status[0] == '4')
+        if (waits && why->reply[0] == '5' && why->status[0] == '4')
             log_text(&line, "kept", "the host's reply is for good; the message waits all the same");
     } else {
         log_text(&line, "status", a->status);
@@ -121,7 +121,7 @@ static void log_outcome(const struct settling *s, const struct delivery_rcpt *r,
     }
     int64_t age = s->now - s->d->message->env.created_ms; // a clock may have been set back
     log_seconds(&line, "delay", age > 0 ? age : 0);
-    if (later && s->next_ms > s->now && s->next_ms != INT64_MAX)
+    if (waits && s->next_ms > s->now && s->next_ms != INT64_MAX)
         log_seconds(&line, "next", s->next_ms - s->now);
     log_text(&line, "because", settle_because(s, event, why));
     log_end(&line);

@@ -13,7 +13,7 @@
 #include "relay/queue/inside.h"
 
 #define SITE_AGAIN_MS 120000
-#define SITE_TEXT     300 // bytes
+#define SITE_TEXT     300     // bytes
 #define SITE_IDLE_MS  3600000 // how long an unused site of which nothing was learned is remembered
 
 const char *site_state_word(enum site_state state)
