@@ -381,13 +381,14 @@ const struct command commands[] = {
      "  zsh:  waxwing completion zsh > /usr/share/zsh/vendor-completions/_waxwing\n",
      command_completion},
     {"trace", "the story of a message: how it came, each attempt, what came of it",
-     "usage: waxwing trace ID|ADDRESS|MESSAGE-ID [--full] [--limit N] [--json]\n"
+     "usage: waxwing trace ID|ADDRESS|MESSAGE-ID [--fleet] [--full] [--limit N] [--json]\n"
      "Reads the files that the relay keeps (trace in waxwing.yaml(5)); asks no relay. An address\n"
      "is a sender's or a recipient's; where it is in several messages they are listed.\n"
+     "  --fleet    ask all nodes of the fleet, which read theirs\n"
      "  --full     every reply whole, every certificate with its digests\n"
      "  --limit N  so many messages at most, the newest (20)\n"
      "  --json     the records, one object a line\n"
-     "Exit: 0 told, 1 nothing is known of it, 75 the files cannot be read.\n",
+     "Exit: 0 told, 1 nothing is known of it, 75 the files or the fleet cannot be asked.\n",
      command_trace},
     {"why", "what a reason of the log means, who must act, and what to do",
      "usage: waxwing why [--json] [NAME]\n"

@@ -10,7 +10,9 @@
 #include "relay/command/config_file.h"
 #include "relay/command/options.h"
 #include "relay/command/terminal.h"
+#include "relay/command/trace.h"
 #include "relay/log/json.h"
+#include "relay/trace/brief.h"
 #include "relay/trace/read.h"
 #include "relay/trace/story.h"
 
@@ -18,16 +20,7 @@
 #define TRACE_LIMIT_MAX 1000 // at most
 #define TRACE_INDENT    24   // columns before the text of a line
 
-struct trace_options {
-    bool json, full;
-    uint64_t limit;
-};
-
 // ---- one message
-
-struct telling {
-    char day[12]; // that was printed last
-};
 
 static enum terminal_tint tint_of(enum story_mood mood)
 {
@@ -38,9 +31,9 @@ static enum terminal_tint tint_of(enum story_mood mood)
     return tints[mood];
 }
 
-static void trace_on_line(const struct story_line *line, void *arg)
+void trace_on_line(const struct story_line *line, void *arg)
 {
-    struct telling *t = arg;
+    struct trace_telling *t = arg;
     char time[40] = "", at[16] = "";
     if (line->at_ms) {
         clock_rfc3339(line->at_ms, time);
@@ -84,7 +77,7 @@ static int trace_message(const struct config *config, const struct trace_options
 {
     size_t n;
     struct why why;
-    struct telling t = {0};
+    struct trace_telling t = {0};
     if (o->json)
         return read_message(config->trace.directory, id, trace_on_record, NULL, &n, &why) < 0
                    ? trace_trouble(&why)
@@ -98,56 +91,23 @@ static int trace_message(const struct config *config, const struct trace_options
 
 // ---- several
 
-struct summary {
-    int64_t at_ms;
-    char *from, *to, *event; // event: the newest result
-    bool first;
-};
-
-static void trace_replace(char **text, const char *with)
+void trace_print_brief(int64_t at_ms, const char *id, const char *event, const char *from,
+                       const char *to)
 {
-    free(*text);
-    *text = mem_dup(with);
-}
-
-static const char *first_of(const json_t *to)
-{
-    const char *text = json_string_value(json_is_array(to) ? json_array_get(to, 0) : to);
-    return text ? text : "";
-}
-
-static bool trace_on_summary(const json_t *record, void *arg)
-{
-    struct summary *s = arg;
-    const char *event = json_word(record, "event");
-    const json_t *to = json_object_get(record, "to");
-    if (!s->at_ms)
-        s->at_ms = json_number_of(record, "at");
-    if (json_object_get(record, "from"))
-        trace_replace(&s->from, json_word(record, "from"));
-    if (to && !s->to)
-        s->to = json_array_size(to) > 1
-                    ? mem_printf("%s and %zu more", first_of(to), json_array_size(to) - 1)
-                    : mem_dup(first_of(to));
-    if (strcmp(event, "attempt") != 0)
-        trace_replace(&s->event, event);
-    return true;
+    char time[40] = "";
+    clock_rfc3339(at_ms, time);
+    printf("%.10s %.8s  %s  %-9s  %s -> %s\n", time, time + 11, id, event ? event : "",
+           from ? from : "?", to ? to : "?");
 }
 
 static void trace_list(const struct config *config, const char *id)
 {
-    struct summary s = {0};
-    char time[40] = "";
+    struct brief brief = {0};
     size_t n;
     struct why why;
-    if (read_message(config->trace.directory, id, trace_on_summary, &s, &n, &why) == 0 && n) {
-        clock_rfc3339(s.at_ms, time);
-        printf("%.10s %.8s  %s  %-9s  %s -> %s\n", time, time + 11, id, s.event ? s.event : "",
-               s.from ? s.from : "?", s.to ? s.to : "?");
-    }
-    free(s.from);
-    free(s.to);
-    free(s.event);
+    if (read_message(config->trace.directory, id, brief_add, &brief, &n, &why) == 0 && n)
+        trace_print_brief(brief.at_ms, id, brief.event, brief.from, brief.to);
+    brief_free(&brief);
 }
 
 // Oldest first, as everything that is told in time.
@@ -202,16 +162,17 @@ static bool trace_set_limit(void *options, const char *value)
 static int trace_ask(const struct config *config, const struct trace_options *o, const char *what)
 {
     uint64_t id;
+    bool named = id_parse(what, &id);
+    if (!named && !strchr(what, '@') && what[0] != '<')
+        return command_usage_error(
+            "trace", "'%s' is no id of a message, no address and no Message-ID", what);
+    if (o->fleet)
+        return trace_fleet(config, o, what);
     if (access(config->trace.directory, F_OK) != 0 && !config->trace.size) {
         fputs("waxwing trace: no traces are kept (trace.size is 0)\n", stderr);
         return EXIT_NO;
     }
-    if (id_parse(what, &id))
-        return trace_message(config, o, what);
-    if (strchr(what, '@') || what[0] == '<')
-        return trace_find(config, o, what);
-    return command_usage_error("trace", "'%s' is no id of a message, no address and no Message-ID",
-                               what);
+    return named ? trace_message(config, o, what) : trace_find(config, o, what);
 }
 
 int command_trace(int argc, char **argv)
@@ -219,6 +180,7 @@ int command_trace(int argc, char **argv)
     static const struct option_row rows[] = {
         {"json", OPTION_FLAG, offsetof(struct trace_options, json), NULL},
         {"full", OPTION_FLAG, offsetof(struct trace_options, full), NULL},
+        {"fleet", OPTION_FLAG, offsetof(struct trace_options, fleet), NULL},
         {"limit", OPTION_CALL, 0, trace_set_limit},
         {NULL, OPTION_TEXT, 0, NULL}};
     struct trace_options o = {.limit = TRACE_LIMIT};

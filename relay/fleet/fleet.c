@@ -17,10 +17,9 @@
 #include "relay/base/mem.h"
 #include "relay/base/naming.h"
 #include "relay/fleet/fingerprint.h"
-#include "relay/fleet/import.h"
 #include "relay/fleet/journal.h"
-#include "relay/fleet/marker.h"
 #include "relay/fleet/node.h"
+#include "relay/fleet/question.h"
 #include "relay/fleet/queued.h"
 #include "relay/fleet/schema.h"
 #include "relay/fleet/session.h"
@@ -224,11 +223,27 @@ static int fleet_beat(struct fleet *f, struct why *why)
     return rc;
 }
 
+// An answer that the server refuses is missed by whoever asked.
+static int fleet_answer(struct fleet *f, bool *more, struct why *why)
+{
+    pthread_mutex_lock(&f->lock);
+    char *traces = mem_dup(f->traces);
+    pthread_mutex_unlock(&f->lock);
+    int rc = question_turn(f->session, f->self.number, traces, more, why);
+    bool refused = rc < 0 && session_state(f->session)[0];
+    free(traces);
+    *more = *more && !refused;
+    return refused ? 0 : rc;
+}
+
 static int fleet_share(struct fleet *f, struct why *why)
 {
     bool more = false;
     int rc = share_turn(&f->share, f->session, f->self.number, &more, why);
-    f->look_at = clock_mono_ms() + (more ? 0 : LOOK_MS);
+    bool asked = false;
+    if (rc == 0)
+        rc = fleet_answer(f, &asked, why);
+    f->look_at = clock_mono_ms() + (more || asked ? 0 : LOOK_MS);
     note_share(f);
     return rc;
 }
@@ -333,6 +348,7 @@ static void fleet_free(struct fleet *f)
     free(f->name);
     free(f->hostname);
     free(f->fingerprint);
+    free(f->traces);
     free(f);
 }
 
@@ -345,6 +361,7 @@ static struct fleet *fleet_new(const struct config *config)
     f->name = mem_dup(config->fleet.name);
     f->hostname = mem_dup(config->hostname);
     f->fingerprint = fingerprint_of(config);
+    f->traces = mem_dup(config->trace.directory);
     f->state.standbys = -1;
     pthread_mutex_init(&f->lock, NULL);
     return f;
@@ -431,43 +448,6 @@ struct fleet *fleet_open(struct config *config, int64_t started_ms, int *exit_st
     return NULL;
 }
 
-const struct spool_sink *fleet_sink(struct fleet *f)
-{
-    return f && f->journal ? journal_sink(f->journal) : NULL;
-}
-
-int fleet_import(struct fleet *f, struct spool *spool, void (*each)(struct message *m, void *arg),
-                 void *arg, struct why *why)
-{
-    size_t n;
-    if (!f || !f->journal)
-        return 0;
-    atomic_store(&f->spool, spool);
-    struct import import = {.journal = f->journal,
-                            .spool = spool,
-                            .directory = f->config->spool,
-                            .stop = f->stop,
-                            .each = each,
-                            .arg = arg};
-    int rc = import_logs(&import, &n, why);
-    import_end(&import);
-    return rc;
-}
-
-int fleet_may_use(const struct config *config, struct why *why)
-{
-    char log[MARKER_LOG];
-    int rc =
-        config->fleet.database[0] && config->fleet.spool ? 0 : marker_read(config->spool, log, why);
-    if (rc == 1)
-        return why_set(why, WHY_OURS, "4.3.0",
-                       "the spool %s belongs to a fleet (fleet.spool: required), and another node "
-                       "may have its mail: configure it as it was, or let it go with waxwing fleet "
-                       "leave",
-                       config->spool);
-    return rc;
-}
-
 static int watch_others(struct fleet *f, const struct fleet_doors *doors, struct why *why)
 {
     const struct takeover_options options = {.journal = f->journal,
@@ -514,9 +494,12 @@ void fleet_reload(struct fleet *f, struct config *config)
     pthread_mutex_lock(&f->lock);
     char *former = f->fingerprint;
     f->fingerprint = fingerprint;
+    char *traces = f->traces;
+    f->traces = mem_dup(config->trace.directory);
     pthread_mutex_unlock(&f->lock);
     atomic_store(&f->share.ban_ms, config->auth.ban);
     free(former);
+    free(traces);
 }
 
 struct slices *fleet_slices(struct fleet *f)

@@ -35,6 +35,7 @@ struct fleet {
     // what others look at
     pthread_mutex_t lock;
     char *fingerprint;
+    char *traces; // the directory of trace.directory
     struct fleet_state state;
     json_t *nodes;
     char database[300]; // host that is connected to, or was

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: ISC
 // What nodes tell of themselves for whoever looks at all of them: their queues in some rows (relay/fleet/queued.h),
-// whole each time.
+// whole each time; and what they are asked about stories of messages (relay/fleet/question.h), which lasts as long as
+// the one who asks waits.
 #include "relay/fleet/schema.h"
 
 const char *const schema_views[] = {
@@ -21,5 +22,20 @@ const char *const schema_views[] = {
     "   ON CONFLICT(node) DO UPDATE SET at = excluded.at, body = excluded.body;"
     "  RETURN true;"
     " END $tell$;",
+    NULL,
+};
+
+const char *const schema_questions[] = {
+    "CREATE TABLE waxwing.question("
+    " id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,"
+    " at timestamptz NOT NULL DEFAULT clock_timestamp(),"
+    " kind text NOT NULL CHECK(kind IN ('id', 'address', 'message-id')),"
+    " what text NOT NULL CHECK(length(what) BETWEEN 1 AND 1000),"
+    " most integer NOT NULL CHECK(most BETWEEN 1 AND 1000));"
+    "CREATE TABLE waxwing.answer("
+    " question bigint NOT NULL REFERENCES waxwing.question ON DELETE CASCADE,"
+    " node smallint NOT NULL,"
+    " body text NOT NULL CHECK(length(body) <= 2000000),"
+    " PRIMARY KEY(question, node));",
     NULL,
 };

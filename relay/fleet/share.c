@@ -295,6 +295,8 @@ static int clean(struct share *sh, struct session *s, struct why *why)
                        params, 2, NULL, why) == 0
                ? session_script(s,
                                 "DELETE FROM waxwing.budget WHERE full_at < now();"
+                                "DELETE FROM waxwing.question"
+                                " WHERE at < now() - interval '10 minutes';"
                                 "DELETE FROM waxwing.place WHERE until < now() - interval '1 day'",
                                 why)
                : -1;

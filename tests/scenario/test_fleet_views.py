@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: ISC
-"""A fleet looked at as one: what waits at each node, asked anywhere."""
+"""A fleet looked at as one: what waits at each node, and the stories of messages, asked anywhere."""
 import json
 
 import pytest
 
+from tests.lab.relay import letter
 from tests.lab.wait import until
 from tests.scenario.test_fleet import database, nodes  # noqa: F401  (database is a fixture)
 from tests.scenario.test_fleet_share import fleet
@@ -86,3 +87,69 @@ def test_case_597_what_stands_in_the_table_is_read_with_care_and_replies_can_be_
     database.fleet("DELETE FROM waxwing.queued")
     until(lambda: queues(two)["node-2"].get("states"), "told anew")
     assert queues(two)["node-1"]["age"] is None
+
+
+def story(relay, what, *more):
+    return relay.ctl("trace", what, "--fleet", *more)
+
+
+def records(relay, what):
+    return [json.loads(line) for line in story(relay, what, "--json").stdout.splitlines()]
+
+
+def written(relay, what):
+    """Its records are on disk a moment after they were told."""
+    until(lambda: "delivered" in relay.ctl("trace", what).stdout, "the trace")
+
+
+@pytest.mark.threads
+def test_case_598_a_story_is_told_at_any_node(lab, database):  # noqa: F811
+    lab.mx("mx.dest.test", domains="dest.test")
+    one, two = fleet(lab, database)
+    known = one.send("a@dest.test", letter(subject="first"))
+    one.wait("delivered")
+    written(one, known)
+    for what in (known, "a@dest.test", "<first@example.org>", "first@example.org"):
+        done = story(two, what)
+        assert done.returncode == 0 and done.stdout.startswith("at node-1\n") and "delivered" in done.stdout, (what, done)
+    assert story(one, known).stdout.startswith("at node-1 (this node)\n")
+    assert {(r["node"], r["id"]) for r in records(two, known)} == {("node-1", known)}
+    assert {r["event"] for r in records(two, known)} >= {"received", "delivered"}
+    second = two.send("a@dest.test", letter(subject="second"))
+    two.wait("delivered")
+    written(two, second)
+    lines = story(one, "a@dest.test").stdout.splitlines()
+    assert [(line.split()[0], line.split()[3]) for line in lines] == [("node-1", known), ("node-2", second)]
+    done = story(one, "nobody@dest.test")
+    assert done.returncode == 1 and "no node that answered knows of it" in done.stderr
+    assert database.fleet("SELECT count(*) FROM waxwing.question") == [["0"]]
+    assert database.fleet("SELECT count(*) FROM waxwing.answer") == [["0"]]
+    two.kill()
+    done = story(one, second)
+    assert done.returncode == 1 and "node-2 lives, and has not answered in 10 s" in done.stderr
+    assert "that id was given by node-2" in done.stderr
+    database.fleet("UPDATE waxwing.node SET seen = now() - interval '1 hour' WHERE name = 'node-2'")
+    done = story(one, "a@dest.test")
+    assert done.returncode == 0 and "at node-1" in done.stdout and "node-2 is silent for 1h" in done.stderr
+    assert one.ctl("trace", "nonsense", "--fleet").returncode == 64
+    database.stop()
+    assert story(one, known).returncode == 75
+
+
+def test_case_599_a_node_that_masks_says_so_and_answers_are_read_with_care(lab, database):  # noqa: F811
+    lab.mx("mx.dest.test", domains="dest.test")
+    one, two = fleet(lab, database, log={"mask": True})
+    known = one.send("someone@dest.test", letter(subject="first"))
+    one.wait("delivered")
+    written(one, known)
+    done = story(two, "someone@dest.test")
+    assert done.returncode == 1 and "node-1 masks addresses" in done.stderr
+    done = story(two, "<first@example.org>", "--full")
+    assert done.returncode == 0 and "at node-1" in done.stdout and "someone@" not in done.stdout
+    for body in ('{"messages": [{"id": "x", "at": 99999999999999999, "records": [{"id": "x", "event": "\\u001b[2J", "steps": 5}]}]}', "[", "7"):
+        database.fleet(f"""CREATE OR REPLACE FUNCTION waxwing.lie() RETURNS trigger LANGUAGE plpgsql AS
+            $lie$ BEGIN NEW.body := '{body}'; RETURN NEW; END $lie$;
+            CREATE OR REPLACE TRIGGER lie BEFORE INSERT ON waxwing.answer FOR EACH ROW WHEN (NEW.node = 1) EXECUTE FUNCTION waxwing.lie()""")
+        done = story(two, known)
+        assert done.returncode in (0, 1) and "\x1b" not in done.stdout + done.stderr, done
+    assert "node-1 has no traces to look at: its answer cannot be read" in story(two, known).stderr

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: ISC
+// `waxwing trace --fleet`: a question to all nodes, which each answers from its own traces (relay/trace/read.h). It
+// stands in the database with its answers for as long as it is waited for, and nothing of a trace does otherwise.
+#ifndef RELAY_FLEET_QUESTION_H
+#define RELAY_FLEET_QUESTION_H
+
+#include <jansson.h>
+#include "config/config.h"
+#include "relay/fleet/session.h"
+#include "relay/trace/keys.h"
+
+#define QUESTION_MOST   100     // messages of one answer
+#define QUESTION_BYTES  1000000 // of the records in one answer, about; further ones are left out
+#define QUESTION_BODY   2000000 // bytes of an answer
+#define QUESTION_WAIT_S 10      // that an answer is waited for
+
+// Answers the oldest question that waits for this node, from the traces in `directory`. *more: there may be another.
+// -1 with why: as session_run. The fleet's thread.
+int question_turn(struct session *s, unsigned node, const char *directory, bool *more,
+                  struct why *why);
+
+// Asks, and waits for the nodes that live. A list, by their numbers:
+//   {"node":"", "number":1, "self":true, "live":true, "silent":0, "answered":true, "masked":false, "trouble":"",
+//    "more":false, "messages":[{"id":"", "at":0, "event":"", "from":"", "to":"", "records":[...], "cut":false}]}
+// NULL with why, and *exit_status.
+json_t *question_ask(const struct config *config, enum trace_key kind, const char *what,
+                     uint64_t most, int *exit_status, struct why *why);
+// An answer read with care: what comes out has that shape, from "masked" on. For tests.
+json_t *question_read(const char *body);
+
+#endif
