@@ -129,13 +129,13 @@ static bool fakefilter_reply(struct fakefilter *f, int fd, char code)
 
 static void serve(struct fakefilter *f, int fd)
 {
-    static unsigned char data[1 << 17];
+    unsigned char *data = f->data;
     unsigned char head[4];
     f->said = f->heard = 0;
     while (f->said < f->cut_said && read_all(f, fd, head, 4)) {
         uint32_t n =
             (uint32_t)head[0] << 24 | (uint32_t)head[1] << 16 | (uint32_t)head[2] << 8 | head[3];
-        if (n == 0 || n > sizeof data || !read_all(f, fd, data, n))
+        if (n == 0 || n > sizeof f->data || !read_all(f, fd, data, n))
             break;
         note(f, (char)data[0], data + 1, n - 1);
         if (data[0] == 'Q' || !fakefilter_reply(f, fd, (char)data[0]))

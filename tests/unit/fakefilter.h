@@ -35,6 +35,7 @@ struct fakefilter {
     size_t nseen;
     size_t body_bytes;
     // inside
+    unsigned char data[1 << 17]; // the packet that it reads
     int fd;
     atomic_bool stop;
     pthread_t thread;

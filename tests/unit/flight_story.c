@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
 
@@ -165,6 +166,18 @@ size_t flight_run_all(struct flight *f, unsigned times)
             left += f->ends[i].standing != STANDING_DELIVERED;
     }
     return left;
+}
+
+#define TAKE_MS 20000 // what a host was sent it may read when its thread has its turn
+
+unsigned flight_taken(struct mx *mx, const struct flight_letter *end)
+{
+    unsigned n = flight_accepted(mx, end);
+    for (unsigned ms = 0; ms < TAKE_MS && !n && end->standing == STANDING_DELIVERED; ms += 10) {
+        usleep(10000);
+        n = flight_accepted(mx, end);
+    }
+    return n;
 }
 
 unsigned flight_accepted(struct mx *mx, const struct flight_letter *end)

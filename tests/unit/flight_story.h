@@ -33,5 +33,8 @@ void flight_run(struct flight *f);
 size_t flight_run_all(struct flight *f, unsigned times);
 // How often the host accepted the message.
 unsigned flight_accepted(struct mx *mx, const struct flight_letter *end);
+// The same of a message whose answer came before the host had read it (it had said one reply too many): what is
+// delivered is waited for.
+unsigned flight_taken(struct mx *mx, const struct flight_letter *end);
 
 #endif

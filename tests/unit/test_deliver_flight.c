@@ -484,7 +484,7 @@ static void sweep(const char *delivery, const char *extensions, const char *faul
         for (size_t i = 0; i < 3; i++) {
             const struct flight_letter *end = &f.ends[i];
             bool refused = end->why.scope != WHY_HOST && why_permanent(&end->why);
-            unsigned times = flight_accepted(mx, end);
+            unsigned times = flight_taken(mx, end);
             if ((end->standing == STANDING_DELIVERED && !times) || times > 1 + end->doubts ||
                 (left && !refused))
                 fail_msg("%s, %s at reply %u: %s is %d, accepted %u times, %u doubts: %s",
