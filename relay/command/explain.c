@@ -106,6 +106,7 @@ static json_t *ask_relay(const struct explain_options *o, const struct config *c
         return NULL;
     explain_add_lately(answer, config->control, o->ascii);
     explain_add_site(answer, config->control);
+    explain_add_sender(answer, config);
     explain_agree(answer);
     return answer;
 }
@@ -187,6 +188,7 @@ static int explain_here(const struct explain_options *o, struct config *config)
                                 probe_route(offline_loop(offline), planning_route(planning)));
     add_recent(o, config, state, explanation);
     explain_add_address(o, config, explanation);
+    explain_add_sender(explanation, config);
     explain_agree(explanation);
     show(o, explanation);
     int status = verdict_status(explanation);

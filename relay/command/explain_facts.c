@@ -6,8 +6,10 @@
 #include "relay/base/exit.h"
 #include "relay/base/mem.h"
 #include "relay/command/explain.h"
+#include "relay/base/span.h"
 #include "relay/control/control.h"
 #include "relay/log/json.h"
+#include "relay/recent/trouble.h"
 
 #define LATELY_MS   3600000 // failures younger than this are told
 #define LATELY_ROWS 5
@@ -56,8 +58,9 @@ void explain_add_site(json_t *explanation, const char *control)
     if (status == EXIT_YES && json_is_object(pause) &&
         strcmp(json_word(explanation, "verdict"), "deliver") == 0) {
         char *text =
-            mem_printf("deliveries to this site are paused by %s%s%s", json_word(pause, "by"),
-                       json_word(pause, "reason")[0] ? ": " : "", json_word(pause, "reason"));
+            mem_printf("deliveries to %s are paused by %s%s%s%s", site, json_word(pause, "by"),
+                       json_word(pause, "reason")[0] ? ", with these words: \"" : "",
+                       json_word(pause, "reason"), json_word(pause, "reason")[0] ? "\"" : "");
         set_verdict(explanation, "defer", "4.3.2", text, "site-paused", "us");
         free(text);
     }
@@ -103,4 +106,57 @@ void explain_agree(json_t *explanation)
     json_object_set(recent, "waiting", waiting ? waiting : json_null());
     if (json_number_of(waiting, "recipients"))
         json_object_set_new(recent, "state", json_string("failing"));
+    json_object_set_new(recent, "trouble", json_string(trouble_word(trouble_of(explanation))));
+}
+
+// ---- the domain that a host did not believe
+
+// "example.org" of a word like "<example.org>." that is no link, no address of a machine and no name of theirs.
+static bool is_domain(struct span word, const char *theirs, char out[static 256])
+{
+    size_t n = 0, dots = 0;
+    for (size_t i = 0; i < word.n && n < 255; i++) {
+        char c = (char)ascii_lower(word.p[i]);
+        bool part = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
+        if (!part && n)
+            break;
+        if (part)
+            out[n++] = c;
+    }
+    while (n && out[n - 1] == '.')
+        n--;
+    out[n] = 0;
+    for (size_t i = 0; i < n; i++)
+        dots += out[i] == '.';
+    const char *last = strrchr(out, '.');
+    return dots && last[1] >= 'a' && last[1] <= 'z' && span_find(word, '/') < 0 &&
+           !strstr(theirs, out) && !strstr(out, theirs);
+}
+
+static void name_sender(json_t *row, const char *theirs, const struct config *config)
+{
+    struct span rest = span_text(json_word(row, "reply")), word;
+    char found[256] = "", one[256];
+    if (strcmp(json_word(row, "class"), "auth") != 0)
+        return;
+    while (!found[0] && span_cut(rest, ' ', &word, &rest))
+        if (is_domain(word, theirs, one))
+            memcpy(found, one, sizeof found);
+    const char *domain = found[0] ? found : json_word(row, "sender");
+    if (!domain[0])
+        return;
+    json_object_set_new(row, "sender_domain", json_text(domain));
+    json_object_set_new(row, "sender_signed", json_boolean(config_dkim_for(config, domain)));
+}
+
+void explain_add_sender(json_t *explanation, const struct config *config)
+{
+    size_t i;
+    json_t *host;
+    const char *theirs = json_word(explanation, "domain");
+    json_object_set_new(explanation, "own", json_boolean(config_dkim_for(config, theirs)));
+    json_array_foreach (json_object_get(json_object_get(explanation, "recent"), "hosts"), i, host) {
+        name_sender(host, theirs, config);
+        name_sender(json_object_get(host, "recipient"), theirs, config);
+    }
 }

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: ISC
-// What happened, in words: the headline, the last deliveries, what changed since they went well, and what rules do to an
-// address.
+// What happened, in words: the last deliveries, what changed since they went well, and what rules do to an address.
 #include <string.h>
 #include "relay/base/clock.h"
 #include "relay/command/explain.h"
 #include "relay/command/paragraph.h"
 #include "relay/command/terminal.h"
 #include "relay/log/json.h"
-#include "relay/route/waits.h"
 
 #define SHORT_DIGEST 16 // digits of a TLSA record or fingerprint that are shown
 #define SHORT_TEXT   600
@@ -15,73 +13,6 @@
 static const char *ago(const json_t *j, const char *key, char text[static TERMINAL_AGE])
 {
     return terminal_since((long long)(clock_s() - json_number_of(j, key)), text);
-}
-
-static bool is_failing(const json_t *e)
-{
-    return strcmp(json_word(json_object_get(e, "recent"), "state"), "failing") == 0;
-}
-
-// Never "would be delivered" while the last attempts say otherwise.
-static const char *headline(const json_t *e)
-{
-    const char *verdict = json_word(e, "verdict");
-    if (json_object_get(e, "running") && !json_says(e, "known_before"))
-        return "is being looked up";
-    if (strcmp(verdict, "bounce") == 0)
-        return "mail would BOUNCE";
-    if (strcmp(verdict, "defer") == 0)
-        return "mail would WAIT";
-    if (!is_failing(e))
-        return "mail would be delivered";
-    return json_object_get(e, "connect")
-               ? "the hosts do what is asked now, but the last attempts FAILED"
-               : "mail would be tried, but the last attempts FAILED";
-}
-
-static void print_waiting(const json_t *waiting, FILE *out)
-{
-    char since[TERMINAL_AGE], when[TERMINAL_AGE];
-    long long n = json_number_of(waiting, "messages");
-    const json_t *next = json_object_get(waiting, "next");
-    if (!json_is_object(waiting))
-        return;
-    const char *reason = json_word(waiting, "reason"), *why = json_word(waiting, "why");
-    paragraph(out, 2, "%lld message%s wait%s after failing, the oldest accepted %s%s%s%s%s%s%s%s",
-              n, n == 1 ? "" : "s", n == 1 ? "s" : "", ago(waiting, "since", since),
-              json_is_integer(next) ? ", to be tried again " : "",
-              json_is_integer(next) ? terminal_until(json_integer_value(next) - clock_s(), when)
-                                    : "",
-              reason[0] ? ": " : "", reason, why[0] ? " (why " : "", why, why[0] ? ")" : "");
-}
-
-static void print_running(const json_t *running, FILE *out)
-{
-    size_t i;
-    const json_t *wait;
-    char text[WAITS_TEXT];
-    json_array_foreach (running, i, wait) {
-        waits_text(wait, text);
-        paragraph(out, 2, "still running: %s", text);
-    }
-}
-
-void explain_print_headline(const json_t *e, FILE *out)
-{
-    const char *verdict = json_word(e, "verdict");
-    bool delivers = strcmp(verdict, "deliver") == 0;
-    const json_t *running = json_object_get(e, "running");
-    fprintf(out, "%s: %s%s%s\n", json_word(e, "domain"), headline(e),
-            running && json_says(e, "known_before") ? ", by what was known before" : "",
-            json_says(e, "shadow") ? " (shadow mode: policies only watch)" : "");
-    if (!delivers && json_word(e, "status")[0])
-        paragraph(out, 2, "%s %s%s%s%s", json_word(e, "status"), json_word(e, "reason"),
-                  json_word(e, "why")[0] ? " (why " : "", json_word(e, "why"),
-                  json_word(e, "why")[0] ? ")" : "");
-    print_running(running, out);
-    if (strcmp(verdict, "defer") == 0 && !running)
-        paragraph(out, 2, "It is tried again until it expires; the sender is told after a while.");
-    print_waiting(json_object_get(e, "waiting"), out);
 }
 
 // ---- the last deliveries
@@ -98,11 +29,38 @@ static void print_good(const json_t *host, FILE *out)
 }
 
 // A resumed session shows none: it is of the one that was resumed.
-static void print_certificate(const json_t *host, FILE *out)
+static void print_certificate(const json_t *host, bool tlsa, FILE *out)
 {
-    const char *certificate = json_word(host, "certificate");
+    const char *certificate = json_word(host, "certificate"), *key = json_word(host, "key");
+    const char *print = strstr(certificate, "sha256 ");
     if (certificate[0])
         paragraph(out, 6, "certificate last shown: %s", certificate);
+    if (!tlsa || !key[0] || !print)
+        return;
+    paragraph(out, 6, "its key, as TLSA 3 1 1: %s", key);
+    paragraph(out, 6, "its certificate, as TLSA 3 0 1: %s", print + strlen("sha256 "));
+}
+
+// Whose mail it was, and what became of it.
+static void print_outcome(const json_t *row, FILE *out)
+{
+    static const char *const outcomes[][2] = {
+        {"bounced", "given up at once, and its sender was told"},
+        {"ended", "given up at once; nobody was to be told"},
+        {"expired", "given up, since its time was over; its sender was told"},
+        {"ended-late", "given up, since its time was over; nobody was to be told"},
+        {"waits", "it waits, and is tried again"},
+    };
+    const char *outcome = json_word(row, "outcome"), *text = "";
+    for (size_t i = 0; i < sizeof outcomes / sizeof *outcomes; i++)
+        if (strcmp(outcomes[i][0], outcome) == 0)
+            text = outcomes[i][1];
+    const char *to = json_word(row, "to"), *sender = json_word(row, "sender");
+    const char *local = json_word(row, "local");
+    if (text[0] || to[0] || local[0])
+        paragraph(out, 6, "that was mail%s%s%s%s%s%s%s%s", to[0] ? " to " : "", to,
+                  sender[0] ? " of a sender at " : "", sender,
+                  local[0] ? ", sent from our address " : "", local, text[0] ? ": " : "", text);
 }
 
 static void print_told(const json_t *told, FILE *out)
@@ -114,6 +72,7 @@ static void print_told(const json_t *told, FILE *out)
     paragraph(out, 6, "refused one recipient %s: %s %s%s%s (why %s), which says nothing of others",
               ago(told, "at", when), json_word(told, "status"), json_word(told, "reason"),
               reply[0] ? ": " : "", reply, why);
+    print_outcome(told, out);
 }
 
 static void print_bad(const json_t *host, FILE *out)
@@ -123,15 +82,30 @@ static void print_bad(const json_t *host, FILE *out)
     if (!json_is_integer(json_object_get(host, "failed")))
         return;
     long long n = json_number_of(host, "failures");
-    bool over = !json_says(host, "failing");
-    paragraph(out, 6, "%s %s: %s %s%s%s%s%s%s", over ? "failed last" : "FAILED",
+    bool over = !json_says(host, "failing"), heals = strcmp(json_word(host, "act"), "heals") == 0;
+    paragraph(out, 6, "%s %s: %s %s%s%s%s%s%s",
+              over    ? "failed last"
+              : heals ? "was put off"
+                      : "FAILED",
               ago(host, "failed", when), json_word(host, "status"), json_word(host, "reason"),
               reply[0] ? ": " : "", reply, why[0] ? " (why " : "", why, why[0] ? ")" : "");
+    if (!over)
+        print_outcome(host, out);
     if (!over && n > 1)
         paragraph(out, 6, "%lld attempts in a row", n);
 }
 
-static void print_hosts(const json_t *hosts, FILE *out)
+static bool has_tlsa(const json_t *e, const char *name)
+{
+    size_t i;
+    const json_t *host;
+    json_array_foreach (json_object_get(e, "mx"), i, host)
+        if (strcmp(json_word(host, "host"), name) == 0)
+            return json_array_size(json_object_get(host, "tlsa")) > 0;
+    return false;
+}
+
+static void print_hosts(const json_t *e, const json_t *hosts, FILE *out)
 {
     size_t i;
     const json_t *host;
@@ -141,7 +115,7 @@ static void print_hosts(const json_t *hosts, FILE *out)
         print_good(host, out);
         print_bad(host, out);
         print_told(json_object_get(host, "recipient"), out);
-        print_certificate(host, out);
+        print_certificate(host, has_tlsa(e, name), out);
     }
 }
 
@@ -191,13 +165,30 @@ void explain_print_recent(const json_t *e, FILE *out)
     fputs("\n  Last deliveries\n", out);
     const json_t *hosts = json_object_get(recent, "hosts");
     if (json_array_size(hosts))
-        print_hosts(hosts, out);
+        print_hosts(e, hosts, out);
     else
         fputs("    none that is remembered\n", out);
     print_changes(recent, out);
 }
 
 // ---- an address
+
+static void print_pause(const json_t *site, FILE *out)
+{
+    char since[TERMINAL_AGE], until[TERMINAL_AGE];
+    const json_t *pause = json_object_get(site, "paused");
+    if (!json_is_object(pause))
+        return;
+    bool ends = json_is_integer(json_object_get(pause, "until"));
+    const char *reason = json_word(pause, "reason");
+    paragraph(out, 4, "paused by %s %s%s%s%s", json_word(pause, "by"), ago(pause, "since", since),
+              reason[0] ? ", with these words: \"" : "", reason, reason[0] ? "\"" : "");
+    if (ends)
+        paragraph(out, 4, "it goes on by itself %s",
+                  terminal_until(json_number_of(pause, "until") - clock_s(), until));
+    else
+        paragraph(out, 4, "it does not end by itself: waxwing resume %s", json_word(site, "site"));
+}
 
 static void print_site(const json_t *site, FILE *out)
 {
@@ -206,6 +197,7 @@ static void print_site(const json_t *site, FILE *out)
     paragraph(out, 4, "the site is %s: %lld connections in use of %lld allowed now",
               json_word(site, "state"), json_number_of(site, "active"),
               json_number_of(site, "connections"));
+    print_pause(site, out);
     if (json_is_real(json_object_get(site, "per_minute")))
         paragraph(out, 4, "it gets %.1f messages a minute",
                   json_real_value(json_object_get(site, "per_minute")));

@@ -7,6 +7,7 @@
 #include <time.h>
 #include "relay/base/buf.h"
 #include "relay/base/clock.h"
+#include "relay/base/reasons.h"
 #include "relay/log/json.h"
 #include "relay/command/explain.h"
 #include "relay/command/paragraph.h"
@@ -52,7 +53,7 @@ static void print_lists(const json_t *host, FILE *out)
     buf_init(&line, 65536);
     join(json_object_get(host, "addresses"), &line);
     if (line.len)
-        paragraph(out, 4, "%s", buf_text(&line));
+        paragraph(out, 4, "%s, port %lld", buf_text(&line), json_number_of(host, "port"));
     buf_reset(&line);
     join(json_object_get(host, "names"), &line);
     const char *demand = json_word(host, "demand");
@@ -88,6 +89,11 @@ static void print_host(const json_t *host, FILE *out)
         paragraph(out, 4, "because %s%s%s%s", json_word(host, "reason"),
                   json_word(host, "type")[0] ? " [" : "", json_word(host, "type"),
                   json_word(host, "type")[0] ? "]" : "");
+    if (strcmp(json_word(host, "type"), "dane-required") == 0 &&
+        strcmp(json_word(host, "dnssec"), "insecure") == 0)
+        paragraph(out, 4,
+                  "its zone is not signed (DNSSEC: insecure), so TLSA records are not "
+                  "looked up: nothing would vouch for them");
     if (json_word(host, "watched")[0])
         paragraph(out, 4, "watched only: failing %s is recorded, mail goes all the same",
                   json_word(host, "watched"));
@@ -119,7 +125,8 @@ static void print_way(const json_t *e, FILE *out)
                   json_word(source, "helo"));
 }
 
-static void print_sts(const char *domain, const json_t *sts, FILE *out)
+// `of`: whose record was asked for.
+static void print_sts(const char *domain, const char *of, const json_t *sts, FILE *out)
 {
     fprintf(out, "\n  MTA-STS%s%s\n", domain[0] ? " of " : "", domain);
     struct buf mx;
@@ -136,7 +143,11 @@ static void print_sts(const char *domain, const json_t *sts, FILE *out)
                   strcmp(json_word(sts, "source"), "fetch") == 0 ? "new" : "cached", age, left);
         paragraph(out, 4, "mx: %s", buf_text(&mx));
     }
-    if (json_word(sts, "error")[0])
+    bool absent = strcmp(json_word(sts, "error"), reason_row(REASON_STS_NO_RECORD)->sentence) == 0;
+    if (absent)
+        paragraph(out, 4, "%s: the DNS answered that _mta-sts.%s has none", json_word(sts, "error"),
+                  of);
+    else if (json_word(sts, "error")[0])
         paragraph(out, 4, "%s%s%s%s", json_word(sts, "error"),
                   json_word(sts, "error_type")[0] ? " [" : "", json_word(sts, "error_type"),
                   json_word(sts, "error_type")[0] ? "]" : "");
@@ -242,16 +253,23 @@ static void print_failures(const json_t *failures, FILE *out)
                   json_word(row, "type"), json_word(row, "reason"));
 }
 
+static const char *sts_domain(const json_t *e)
+{
+    const char *hop = json_word(e, "next_hop_domain");
+    return hop[0] ? hop : json_word(e, "domain");
+}
+
 static void print_policies(const json_t *e, FILE *out)
 {
     const json_t *hops = json_object_get(e, "next_hops"), *hop;
     size_t i;
     json_array_foreach (hops, i, hop) {
-        print_sts(json_word(hop, "domain"), json_object_get(hop, "sts"), out);
+        print_sts(json_word(hop, "domain"), json_word(hop, "domain"), json_object_get(hop, "sts"),
+                  out);
         print_memory(json_word(hop, "domain"), json_object_get(hop, "memory"), out);
     }
     if (!hops)
-        print_sts("", json_object_get(e, "sts"), out);
+        print_sts("", sts_domain(e), json_object_get(e, "sts"), out);
     print_rule(json_object_get(e, "rule"), out);
     if (!hops)
         print_memory("", json_object_get(e, "memory"), out);

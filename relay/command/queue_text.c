@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "relay/base/advice.h"
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
 #include "relay/command/advice.h"
@@ -52,14 +53,27 @@ static void print_reason(const json_t *row)
     free(named);
 }
 
+// Of a first address; "" where there is none.
+static const char *domain_of(const char *address)
+{
+    const char *at = strrchr(address, '@');
+    return at && !strpbrk(at, ", ") ? at + 1 : "";
+}
+
 static void print_advice(const json_t *row)
 {
-    char *advice = mem_printf("what to do: %s", advice_text(row));
+    const struct advice_names names = {.domain = domain_of(json_word(row, "to")),
+                                       .site = json_word(row, "site"),
+                                       .sender_domain = domain_of(json_word(row, "from"))};
+    struct buf advice;
+    buf_init(&advice, 8192);
+    buf_adds(&advice, "what to do: ");
+    advice_fill(advice_text(row), &names, &advice);
     if (advice_text(row)[0]) {
         fputs("               ", stdout);
-        terminal_wrap(advice, 15);
+        terminal_wrap(buf_text(&advice), 15);
     }
-    free(advice);
+    buf_free(&advice);
 }
 
 // `whole`: of one message, so that there is room for advice.

@@ -11,6 +11,9 @@
 #include "relay/deliver/pool_speech.h"
 #include "relay/log/log.h"
 
+// RFC 5321 section 4.5.3.2 gives a host minutes to answer: who waits less than this may be the one at fault.
+#define FLIGHT_IMPATIENT_MS 30000
+
 static struct deliver *flight_of(struct list *entry)
 {
     return list_of(entry, struct deliver, flight);
@@ -184,6 +187,8 @@ bool deliver_takes_rider(const struct deliver *d, struct route *route)
 void deliver_say_silent(struct why *why, uint64_t ms, const char *setting)
 {
     why_say(why, HOST_SILENT, (unsigned long long)(ms + 999) / 1000, setting);
+    if (ms < FLIGHT_IMPATIENT_MS && strcmp(setting, "connect") != 0)
+        why->act = ACT_US;
 }
 
 // The next one hears the answers from now on.

@@ -119,6 +119,8 @@ void deliver_record_left(const struct deliver *d, const struct why *why, struct 
             .host = route_host_named(one->route, attempt->host, deliver_host(d)->port),
             .ip = attempt->ip,
             .local = attempt->local,
+            .to = one->nrcpts ? one->rcpts[0].recipient->address : NULL,
+            .sender = delivery_sender_domain(one),
             .tls = attempt->tls,
             .proof = attempt->proof,
             .shown = attempt->shown,

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "config/value.h"
 #include "relay/http/views.h"
+#include "relay/recent/trouble.h"
 
 static void domain_verdict(struct buf *out, const json_t *plan, const json_t *rows)
 {
@@ -17,8 +18,9 @@ static void domain_verdict(struct buf *out, const json_t *plan, const json_t *ro
     if (!delivers)
         html_text(out, html_string(plan, "reason"));
     else if (waits)
-        buf_adds(out, failing ? "Mail would be tried as below, but the last attempts failed."
-                              : "Mail goes as below; some of it is in the queue.");
+        buf_addf(out, "Mail%s",
+                 failing ? trouble_sentence(trouble_of(plan)) + strlen("mail")
+                         : " goes as below; some of it is in the queue");
     else
         buf_adds(out, "Mail would be delivered; nothing waits.");
     buf_adds(out, "</p></section>\n");
@@ -88,7 +90,7 @@ static void domain_render(struct gather *g, struct buf *out)
         buf_adds(out, "<h2>Hosts, in order of trying</h2>\n");
         host_rows(out, json_object_get(plan, "mx"));
     }
-    views_recent(g, out, json_object_get(plan, "recent"));
+    views_recent(g, out, plan);
     sts(g, out, json_object_get(plan, "sts"));
     if (json_array_size(rows)) {
         buf_adds(out, "<h2>In the queue</h2>\n");

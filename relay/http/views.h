@@ -30,8 +30,8 @@ void views_verdict(const struct gather *g, struct buf *out, const json_t *summar
 // "Whoever runs this relay" of the word "us".
 void views_actor(struct buf *out, const char *act);
 
-// What the last deliveries to a domain met (relay/recent/recent_json.h), and whether the very last failed. (recent.c)
-void views_recent(const struct gather *g, struct buf *out, const json_t *recent);
+// What the last deliveries to a domain met, of what `explain` says of it, and whether the very last failed. (recent.c)
+void views_recent(const struct gather *g, struct buf *out, const json_t *plan);
 bool views_is_failing(const json_t *recent);
 // The `most` domains that most of the queue waits for, of an answer to queue-summary.
 void views_trouble(const struct gather *g, struct buf *out, const json_t *summary, size_t most);

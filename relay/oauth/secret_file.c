@@ -34,13 +34,14 @@ char *secret_read(const char *path, struct why *why)
     char bytes[SECRET_MAX];
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t n = fd < 0 ? -1 : read(fd, bytes, sizeof bytes);
+    const char *fault = n < 0 ? strerror(errno) : "it is empty";
     if (fd >= 0)
         close(fd);
     if (n <= 0 || n == SECRET_MAX) {
         if (n > 0)
             why_say(why, PASSWORD_TOO_LARGE, path);
         else
-            why_say(why, PASSWORD_UNREADABLE, path);
+            why_say(why, PASSWORD_UNREADABLE, path, fault);
         explicit_bzero(bytes, sizeof bytes);
         return NULL;
     }

@@ -80,19 +80,13 @@ static const char *met_outcome(const struct delivery *d, const struct delivery_r
     return o == OUTCOME_EXPIRED ? (told ? "expired" : "ended-late") : (told ? "bounced" : "ended");
 }
 
-static const char *sender_domain(const struct delivery *d)
-{
-    const char *at = strrchr(d->message->env.from, '@');
-    return at ? at + 1 : NULL;
-}
-
 static void met_note_refused(struct relay *relay, const struct delivery *d,
                              const struct delivery_rcpt *r, int64_t expires)
 {
     const struct attempt *a = r->attempt;
     struct recents_attempt attempt = met_attempt(d, a, a && a->host[0] ? a->host : r->why->host);
     attempt.to = r->recipient->address;
-    attempt.sender = sender_domain(d);
+    attempt.sender = delivery_sender_domain(d);
     attempt.outcome = met_outcome(d, r, expires);
     if (met_is_personal(r))
         recents_told(relay->recents, &attempt, r->why);

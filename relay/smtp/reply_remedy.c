@@ -15,22 +15,30 @@ static const struct {
                                "its host says that there is no such mailbox."},
     [REPLY_ADDRESS_CLOSED] = {ACT_SENDER, "Reach the recipient in another way, or take the address "
                                           "out of the list: its mailbox takes no mail."},
-    [REPLY_MAILBOX_FULL] = {ACT_RECEIVER, "Reach the recipient in another way: only he or his "
-                                          "postmaster can make room in the mailbox."},
+    [REPLY_MAILBOX_FULL] = {ACT_RECEIVER,
+                            "The mailbox is full: only the recipient or his postmaster can make "
+                            "room. Reach him in another way, and send the message again later."},
     [REPLY_MAILBOX_BUSY] = {ACT_HEALS, "Nothing: the mailbox gets more mail at once than its host "
                                        "lets it, and the relay tries again."},
     [REPLY_POLICY] = {ACT_SENDER, "A rule of the receiver stops it. The reply may say which; the "
                                   "receiving postmaster can, when he is shown the reply."},
-    [REPLY_REPUTATION] = {ACT_US, "Look where the reply points, and ask there for this relay's "
-                                  "address or domain to be taken off; waxwing audit DOMAIN of the "
-                                  "sender shows what else receivers mind."},
-    [REPLY_CONTENT] = {ACT_SENDER, "The receiver's filter minds something in the message: change "
-                                   "that, or ask its postmaster and show him the reply."},
+    [REPLY_REPUTATION] =
+        {ACT_US, "This relay's address or domain is on a block list or in bad repute, and all mail "
+                 "from it is concerned wherever that counts. Look for the cause first: who sends "
+                 "what does not belong there (waxwing logins, waxwing queue list). Then look where "
+                 "the reply points, and ask there for it to be taken off; waxwing audit "
+                 "SENDER-DOMAIN shows what else receivers mind."},
+    [REPLY_CONTENT] = {ACT_SENDER,
+                       "The receiver's filter minds something in this message: change that, or ask "
+                       "its postmaster and show him the reply. Other mail is not affected."},
     [REPLY_AUTH] = {ACT_US,
-                    "waxwing audit DOMAIN, with the domain of the sender, shows SPF, DKIM, DMARC "
-                    "and the reverse name as receivers see them, with the records to publish."},
-    [REPLY_LOGIN] = {ACT_US, "The host wants a login, or refuses the one it got: check auth of the "
-                             "next hop in delivery.destinations or senders."},
+                    "The receiver cannot verify that the message comes from the sender's domain. "
+                    "waxwing audit SENDER-DOMAIN shows SPF, DKIM and DMARC of that domain as "
+                    "receivers see them, with the records to publish. If the domain is none of "
+                    "this relay's, its owner's policy forbids to send in its name from here."},
+    [REPLY_LOGIN] = {ACT_US, "The host takes mail only from those who log in: give its next hop a "
+                             "login (auth in delivery.destinations, or in the row of senders that "
+                             "names the hop), or send to the domain's MX hosts instead."},
     [REPLY_RELAY] = {ACT_RECEIVER, "The host does not take mail for this domain, although the "
                                    "domain's MX records (or a configured next hop) lead to it: one "
                                    "of the two has to change."},
@@ -39,8 +47,9 @@ static const struct {
     [REPLY_DNS] = {ACT_RECEIVER_DNS, NULL},
     [REPLY_RATE] = {ACT_HEALS, "Nothing: the relay tries again, and sends more slowly there "
                                "(waxwing sites)."},
-    [REPLY_GREYLIST] = {ACT_HEALS, "Nothing: the host takes the message when it comes again later, "
-                                   "and the relay does that."},
+    [REPLY_GREYLIST] = {ACT_HEALS,
+                        "Nothing: the host puts off mail that it does not know yet (greylisting) "
+                        "and takes it when it comes again later, and the relay does that."},
     [REPLY_SIZE] = {ACT_SENDER, "Send a link instead of an attachment."},
     [REPLY_LOOP] = {ACT_RECEIVER, "Mail runs in a circle behind the host: its postmaster can mend "
                                   "the forwarding."},
@@ -77,6 +86,8 @@ static bool is_of_row(enum reason reason, enum reply_class class)
     bool later = reason_row(reason)->status[0] == '4';
     return !is_of_reply(reason) ||
            (about_connection(reason) && remedies[class].act == ACT_SENDER) ||
+           (class == REPLY_LOGIN &&
+            (reason == REASON_AUTH_REFUSED || reason == REASON_AUTH_DEFERRED)) ||
            (later && class == REPLY_ADDRESS_CLOSED); // closed for a while is not gone
 }
 

@@ -115,11 +115,15 @@ def fits(row, text, reason_of=re.compile(r"[A-Z][A-Z]+\b")):
 
 
 
+# A setting of seconds where RFC 5321 has minutes is ours to mend.
+BY_SETTING = {"host-silent": "us"}
+
+
 def check_line(row, line):
     assert line["why"] == row["why"] and line["reason"], (row, line)
     assert line["status"][2:] == row["status"][2:] or line.get("reply"), (row, line)
     if not line.get("reply"):
-        assert line["act"] == row["act"], (row, line)
+        assert line["act"] == BY_SETTING.get(row["why"], row["act"]), (row, line)
 
 
 def test_each_refusal_of_a_client_has_its_name_and_its_evidence(lab):
@@ -250,7 +254,7 @@ CASES = [
     Case("certificate-untrusted", host(tls="self-signed", rule=WEBPKI), "trusted"),
     Case("certificate-not-yet", host(tls=lambda lab, c: lab.ca.leaf(c.host, days=(5, 90)), rule=WEBPKI), "not valid before"),
     Case("certificate-common-name", host(tls=lambda lab, c: lab.ca.leaf(c.host, sans=False), rule=WEBPKI), "common name"),
-    Case("dane-missing", host(rule={"tls": "dane"}), "this relay's rule for the domain (delivery.destinations) of mx.dane-missing.test, which has no TLSA record"),
+    Case("dane-missing", host(rule={"tls": "dane"}), "this relay's rule for the domain (delivery.destinations), and mx.dane-missing.test has no TLSA record"),
     Case("pin-mismatch", host(rule=pinned), "pinned"),
     Case("tls-connection-lost", host(handshake=CLOSE), "handshake"),
     Case("tls-failed", host(handshake=b"this is no TLS at all, not even nearly\r\n"), "failed"),
@@ -408,7 +412,7 @@ def test_why_prints_a_reason_and_lists_them(lab):
     known = set(re.findall(r"^  (\S+) ", relay.ask("help"), re.M))
     named = {word for row in rows.values() for word in re.findall(r"waxwing ([a-z]+)", row["advice"])}
     assert known and named <= known, named - known
-    shown = relay.ask("why", "tlsa-mismatch")
+    shown = " ".join(relay.ask("why", "tlsa-mismatch").split())
     assert "receiver-host" in shown and "waxwing explain DOMAIN --connect" in shown
     assert relay.ctl("why", "no-such-reason").returncode == 1
     assert relay.ctl("why", "--what").returncode == 64

@@ -334,8 +334,9 @@ def test_case_530_what_a_host_said_of_one_recipient_is_remembered(lab):
     relay.send("somebody@dest.test")
     relay.wait("failed", to="somebody@dest.test")
     text = until(lambda: (t := explained(relay)[1]) and "spamhaus" in t and t, relay.told)
-    assert "rcpt-refused: whoever runs this relay Look where the reply points" in text
-    assert text.startswith("dest.test: mail would be tried, but the last attempts FAILED")
+    assert "rcpt-refused: whoever runs this relay This relay's address or domain is on a block list" in text
+    assert "Look for the cause first" in text and "look where the reply points" in text
+    assert text.startswith("dest.test: mail would be tried, but the host REFUSES mail of this relay")
 
 
 def test_case_531_a_resumed_session_says_whose_certificate_it_was(lab):
@@ -403,3 +404,89 @@ def test_case_371_the_page_shows_the_same(lab):
     deferred(relay)
     text = until(lambda: (t := page()) and "451 4.3.0" in t and t, page)
     assert "&lt;b&gt;later" in text and "Mail would be delivered" not in text and "Changed since" in text
+
+
+# --- what a reader who sees nothing else has to find in it ---
+
+def failing(relay, domain, **more):
+    relay.send("a@" + domain, **more)
+    until(lambda: relay.events("deferred", to="a@" + domain) or relay.events("failed", to="a@" + domain), relay.told)
+    return explained(relay, domain=domain)[1], json.loads(relay.ctl("explain", domain, "--json").stdout)["recent"]
+
+
+def test_case_541_the_headline_says_whether_other_mail_is_concerned(lab):
+    kinds = {"site": ({"mail": "451 4.3.0 later"}, "the last attempts FAILED All mail for the domain is concerned."),
+             "repute": ({"rcpt": "554 5.7.1 blocked using zen.spamhaus.org"}, "the host REFUSES mail of this relay"),
+             "sender": ({"dot": "550 5.7.26 Unauthenticated email from example.org is not accepted"}, "one sender's domain was REFUSED"),
+             "message": ({"dot": "554 5.7.1 Message rejected as spam"}, "one message was REFUSED That says nothing of other mail."),
+             "recipient": ({"rcpt": "550 5.1.1 no such user"}, "one recipient was REFUSED That says nothing of other recipients."),
+             "greylist": ({"rcpt": "450 4.2.0 Greylisted"}, "mail is GREYLISTED: it goes by itself, a little later")}
+    for kind, (steps, _said) in kinds.items():
+        mx = lab.mx(f"mx.{kind}.test", domains=f"{kind}.test").without("CHUNKING")
+        for step, reply in steps.items():
+            mx.on(step, reply)
+    lab.mx("mx.example.org", domains="example.org")
+    relay = lab.relay(delivery=ONCE).start()
+    for kind, (_steps, said) in kinds.items():
+        text, told = failing(relay, f"{kind}.test")
+        assert said in text.split("Who can mend it")[0], (kind, text)
+        assert told["trouble"] == kind and told["waiting" if kind in ("site", "greylist") else "hosts"], told
+        given_up = kind not in ("site", "greylist")
+        host = host_of(told, f"mx.{kind}.test")
+        row = host["recipient"] if kind == "recipient" else host
+        assert row["outcome"] in (("bounced",) if given_up else ("", "waits")) and row["to"] == f"a@{kind}.test", (kind, row)
+        assert row["sender"] == "example.org" and row["local"], row
+        end = "given up at once, and its sender was told" if given_up else r"It is given up in (5d|4d 23h)"
+        assert re.search(end, text), (kind, text)
+        assert ("waxwing queue retry --domain site.test" in text) == (kind == "site"), (kind, text)
+    text = explained(relay, domain="sender.test")[1]
+    assert "waxwing audit example.org shows SPF" in text and "This relay has a key that signs mail of example.org" in text
+    text = explained(relay, domain="repute.test")[1]
+    assert re.search(r"The connection came from \d[\d.]+\.", text), text
+    relay.restart()
+    assert host_of(recent(relay, "message.test"), "mx.message.test")["outcome"] == "bounced"
+
+
+def test_case_542_a_fault_of_ours_is_told_as_ours(lab):
+    lab.mx("mx.slow.test", domains="slow.test").on("mail", HANG)
+    lab.mx("mx.dane.test", domains="dane.test")
+    lab.names.add("here.test", "MX", "10 relay.example.org.")
+    lab.names.error("broken.test", "MX", "SERVFAIL")
+    relay = lab.relay(delivery={**ONCE, "timeouts": {"command": "2s"}, "destinations": [{"domain": "dane.test", "tls": "dane"}]}).start()
+    text, told = failing(relay, "slow.test")
+    assert told["trouble"] == "ours" and "THIS RELAY stands in its own way" in text
+    assert "did not answer within 2 s (delivery.timeouts.command) after MAIL" in text and relay.file in text
+    text = failing(relay, "dane.test")[0]
+    assert "mail would WAIT: THIS RELAY stands in its own way" in text and "its zone is not signed" in text
+    assert "waxwing dane lookup mx.dane.test" in text
+    text = failing(relay, "here.test")[0]
+    assert "the best one, 10 relay.example.org, is its own name (hostname)" in text and "Is here.test yours" in text
+    assert "No key of this relay signs mail of here.test" in text and "It is given up at once, and its sender is told." in text
+    text = failing(relay, "broken.test")[0]
+    assert "Asked was 127.0.0.1:53: looking up MX of broken.test: SERVFAIL." in text
+    assert "waxwing explain broken.test --resolver IP" in text
+
+
+def test_case_543_a_paused_site_says_who_and_how_it_ends(lab):
+    lab.mx("mx.dest.test", domains="dest.test")
+    relay = lab.relay().start()
+    delivered(relay)
+    relay.ask("pause", "dest.test", "--reason", "until Monday")
+    relay.send("b@dest.test")
+    text = until(lambda: (t := explained(relay)[1]) and "1 message waits" in t and t, relay.told)
+    assert "its deliveries are paused: nothing has failed" in text and "waits after failing" not in text
+    assert re.search(r'paused by root (just now|\d+s ago), with these words: "until Monday"', text), text
+    assert "it does not end by itself: waxwing resume mx.dest.test:25" in text
+    relay.ask("pause", "dest.test", "--for", "2h")
+    assert re.search(r"it goes on by itself in (1h 59m|2h)", explained(relay)[1])
+
+
+def test_case_544_what_the_host_shows_can_be_compared_with_its_records(lab):
+    mx = dane_host(lab)
+    relay = lab.relay(delivery=ONCE).start()
+    delivered(relay)
+    mx.certificate = lab.certificate("good", "mx.dest.test")
+    deferred(relay)
+    text = explained(relay)[1]
+    assert "its key, as TLSA 3 1 1: " + mx.certificate.tlsa().split()[-1] in text, (mx.certificate.tlsa(), text)
+    assert "its certificate, as TLSA 3 0 1: " in text and host_of(recent(relay))["key"]

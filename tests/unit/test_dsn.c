@@ -302,7 +302,7 @@ static void case_536_what_is_next_fits_who_can_mend_it(void **state)
     compose();
     assert_true(says("Who can mend it: whoever runs this relay, at admin@us.test."));
     assert_true(says("Your postmaster, at admin@us.test, can mend that: please forward this report "
-                     "to him. For him: Look where the reply points"));
+                     "to him. For him: This relay's address or domain is on a block list"));
     assert_false(says("Its postmaster can tell more"));
     release();
     why_say(&why, NO_ADDRESS, "mx.d.test");

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: ISC
+// The first lines: what would become of mail now, whether all of it is concerned, what waits and until when.
+#include <stdlib.h>
+#include <string.h>
+#include "relay/base/clock.h"
+#include "relay/base/mem.h"
+#include "relay/base/reasons.h"
+#include "relay/command/explain.h"
+#include "relay/command/paragraph.h"
+#include "relay/command/terminal.h"
+#include "relay/log/json.h"
+#include "relay/recent/trouble.h"
+#include "relay/route/waits.h"
+
+static bool stands_in_its_way(const json_t *e)
+{
+    return act_is_ours(act_named(json_word(e, "act")));
+}
+
+static bool is_paused(const json_t *row)
+{
+    return strcmp(json_word(row, "why"), "site-paused") == 0;
+}
+
+static const char *of_waiting(const json_t *e)
+{
+    return is_paused(e) ? "mail would WAIT, since its deliveries are paused: nothing has failed"
+           : stands_in_its_way(e) ? "mail would WAIT: THIS RELAY stands in its own way"
+                                  : "mail would WAIT";
+}
+
+// Never "would be delivered" while the last attempts say otherwise.
+static char *headline(const json_t *e)
+{
+    const char *verdict = json_word(e, "verdict");
+    long long n = json_number_of(trouble_row(e), "failures");
+    if (json_object_get(e, "running") && !json_says(e, "known_before"))
+        return mem_dup("is being looked up");
+    if (strcmp(verdict, "bounce") == 0)
+        return mem_dup("mail would BOUNCE");
+    if (strcmp(verdict, "defer") == 0)
+        return mem_dup(of_waiting(e));
+    enum trouble trouble = trouble_of(e);
+    if (trouble == TROUBLE_SITE && json_object_get(e, "connect"))
+        return mem_dup("the hosts do what is asked now, but the last attempts FAILED");
+    if (trouble == TROUBLE_MESSAGE && n > 1)
+        return mem_printf("mail would be tried, but the last %lld messages were REFUSED", n);
+    return mem_dup(trouble_sentence(trouble));
+}
+
+// What has not been tried at all has not failed.
+static bool has_failed(const json_t *waiting)
+{
+    return strncmp(json_word(waiting, "why"), "site-pa", 7) != 0; // paused, paced
+}
+
+static void print_end(const json_t *waiting, long long n, FILE *out)
+{
+    char when[TERMINAL_AGE], day[40];
+    const json_t *expires = json_object_get(waiting, "expires");
+    if (!json_is_integer(expires))
+        return;
+    long long at = json_integer_value(expires);
+    clock_rfc3339(at * 1000, day);
+    paragraph(out, 2, "%s given up %s, at %.16sZ, if nothing changes, and %s told then.",
+              n == 1 ? "It is" : "The first is", terminal_until(at - clock_s(), when), day,
+              n == 1 ? "its sender is" : "each sender is");
+}
+
+static void print_waiting(const json_t *e, FILE *out)
+{
+    char since[TERMINAL_AGE], when[TERMINAL_AGE];
+    const json_t *waiting = json_object_get(e, "waiting"), *next = json_object_get(waiting, "next");
+    long long n = json_number_of(waiting, "messages");
+    if (!json_is_object(waiting))
+        return;
+    const char *reason = json_word(waiting, "reason"), *why = json_word(waiting, "why");
+    if (strcmp(why, json_word(e, "why")) == 0)
+        reason = why = ""; // told just above
+    paragraph(out, 2, "%lld message%s wait%s%s, the oldest accepted %s%s%s%s%s%s%s%s", n,
+              n == 1 ? "" : "s", n == 1 ? "s" : "", has_failed(waiting) ? " after failing" : "",
+              terminal_since((long long)(clock_s() - json_number_of(waiting, "since")), since),
+              json_is_integer(next) ? ", to be tried again " : "",
+              json_is_integer(next) ? terminal_until(json_integer_value(next) - clock_s(), when)
+                                    : "",
+              reason[0] ? ": " : "", reason, why[0] ? " (why " : "", why,
+              why[0]      ? ")"
+              : reason[0] ? ""
+                          : ".");
+    print_end(waiting, n, out);
+}
+
+static void print_running(const json_t *running, FILE *out)
+{
+    size_t i;
+    const json_t *wait;
+    char text[WAITS_TEXT];
+    json_array_foreach (running, i, wait) {
+        waits_text(wait, text);
+        paragraph(out, 2, "still running: %s", text);
+    }
+}
+
+static void print_extent(enum trouble trouble, FILE *out)
+{
+    if (trouble_extent(trouble)[0])
+        paragraph(out, 2, "%s", trouble_extent(trouble));
+}
+
+// What the verdict means for one message, and what failed for others.
+static void print_fate(const json_t *e, FILE *out)
+{
+    const char *verdict = json_word(e, "verdict");
+    if (strcmp(verdict, "bounce") == 0)
+        paragraph(out, 2, "It is given up at once, and its sender is told.");
+    else if (is_paused(e))
+        paragraph(out, 2,
+                  "It waits until deliveries there are resumed; its sender is told after "
+                  "a while.");
+    else if (strcmp(verdict, "deliver") == 0)
+        print_extent(trouble_of(e), out);
+    else
+        paragraph(out, 2, "It is tried again until it expires; the sender is told after a while.");
+}
+
+void explain_print_headline(const json_t *e, FILE *out)
+{
+    bool delivers = strcmp(json_word(e, "verdict"), "deliver") == 0;
+    const json_t *running = json_object_get(e, "running");
+    char *text = headline(e);
+    fprintf(out, "%s: %s%s%s\n", json_word(e, "domain"), text,
+            running && json_says(e, "known_before") ? ", by what was known before" : "",
+            json_says(e, "shadow") ? " (shadow mode: policies only watch)" : "");
+    free(text);
+    if (!delivers && json_word(e, "status")[0])
+        paragraph(out, 2, "%s %s%s%s%s", json_word(e, "status"), json_word(e, "reason"),
+                  json_word(e, "why")[0] ? " (why " : "", json_word(e, "why"),
+                  json_word(e, "why")[0] ? ")" : "");
+    print_running(running, out);
+    if (!running)
+        print_fate(e, out);
+    print_waiting(e, out);
+}
