@@ -23,6 +23,7 @@
 #define PLAYERS  6
 #define ROUND_S  120 // a round that takes longer hangs
 #define MESSAGES 4
+#define TURN_MS  5000
 #define PAGE     "/tmp/random-mx-%d-%u.log"
 
 struct board { // shared by the players
@@ -75,6 +76,17 @@ static bool was_accepted(struct round *r, const char *word, const char *to)
     return false;
 }
 
+// A reply too many may come before the host's thread has read what it answers: its turn is waited for.
+static bool is_accepted(struct round *r, const char *word, const char *to)
+{
+    bool accepted = was_accepted(r, word, to);
+    for (unsigned ms = 0; ms < TURN_MS && !accepted; ms += 10) {
+        usleep(10000);
+        accepted = was_accepted(r, word, to);
+    }
+    return accepted;
+}
+
 static void judge(struct round *r, const char *word)
 {
     for (size_t i = 0; i < r->story.nends; i++) {
@@ -83,7 +95,7 @@ static void judge(struct round *r, const char *word)
                      why_permanent(&end->why);
         if (end->standing == STANDING_DELIVERED) {
             board->delivered++;
-            if (!was_accepted(r, word, end->address))
+            if (!is_accepted(r, word, end->address))
                 fail(r, "%s was reported delivered to %s, and no host accepted it", word,
                      end->address);
         } else if (end->standing != STANDING_REFUSED || !why_is_set(&end->why)) {
@@ -130,7 +142,7 @@ static void judge_flight(struct round *r, struct flight *f)
                      why_permanent(&end->why);
         board->messages++;
         board->delivered += end->standing == STANDING_DELIVERED;
-        if (end->standing == STANDING_DELIVERED && !was_accepted(r, end->word, end->to[0]))
+        if (end->standing == STANDING_DELIVERED && !is_accepted(r, end->word, end->to[0]))
             fail(r, "%s was reported delivered, and no host accepted it", end->word);
         if (end->standing != STANDING_DELIVERED && end->standing != STANDING_REFUSED)
             fail(r, "%s has no end", end->word);
