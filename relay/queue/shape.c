@@ -92,11 +92,6 @@ double shape_pace(const struct shape *s, const struct shape_limits *limits)
     return pace > 0 && (limits->pace <= 0 || pace < limits->pace) ? pace : limits->pace;
 }
 
-bool shape_is_learned(const struct shape *s)
-{
-    return s->taught != SHAPE_TAKEN || s->window > 0;
-}
-
 static double gap_ms(double pace)
 {
     return MINUTE / (pace * HASTE);

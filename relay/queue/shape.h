@@ -87,7 +87,5 @@ bool shape_lower(struct shape *s, const struct shape_limits *limits, enum shape_
 unsigned shape_window(const struct shape *s, const struct shape_limits *limits);
 double shape_pace(const struct shape *s, const struct shape_limits *limits); // 0: none
 unsigned shape_taken(const struct shape *s, uint64_t now);                   // in the last minute
-// Something is known that is worth keeping.
-bool shape_is_learned(const struct shape *s);
 
 #endif

@@ -153,7 +153,6 @@ void limits_leave(struct limits *l, const struct sockaddr *client)
     pthread_mutex_unlock(&l->lock);
 }
 
-// Failures of addresses and of users share a table; the first byte tells them apart.
 // What a bucket holds now; a new one is full.
 static double filled(const struct entry *e, struct rate rate, uint64_t now)
 {

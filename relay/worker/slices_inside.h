@@ -9,10 +9,9 @@
 #include "relay/base/list.h"
 #include "relay/worker/slices.h"
 
-#define SLICES_AGAIN_MS  1000    // after an answer that was not enough: when the next is asked for
-#define SLICES_IDLE_MS   3000    // what nobody drew from for so long goes back
-#define SLICES_FORGET_MS 3600000 // and its name is forgotten
-#define SLICES_KNOWN     65536   // names of one kind
+#define SLICES_AGAIN_MS 1000  // after an answer that was not enough: when the next is asked for
+#define SLICES_IDLE_MS  3000  // what nobody drew from for so long goes back
+#define SLICES_KNOWN    65536 // names of one kind
 
 struct slice_rate {
     UT_hash_handle hh;
