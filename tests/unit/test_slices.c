@@ -5,9 +5,10 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdio.h>
 
 #include "relay/base/clock.h"
-#include "relay/worker/slices.h"
+#include "relay/worker/slices_inside.h"
 #include "relay/worker/worker.h"
 
 static struct slices *s;
@@ -162,6 +163,36 @@ static void an_answer_that_does_not_come_makes_room_for_the_share(void **state)
     slices_settle(s, &list, true, note_wake);
 }
 
+static void what_is_spent_within_a_second_is_drawn_twice_as_large(void **state)
+{
+    (void)state;
+    const struct slice_budget large = {.size = 8000, .per_ms = 1e-9, .credit = 1};
+    assert_true(slices_spend(s, NULL, "messages d", &large, 1));
+    assert_int_equal((int)answered(SLICE_RATES, 100, 7900).want, 100);
+    assert_true(slices_spend(s, NULL, "messages d", &large, 60));
+    assert_int_equal((int)answered(SLICE_RATES, 200, 7700).want, 200);
+    clock_mono_advance(1000);
+    assert_true(slices_spend(s, NULL, "messages d", &large, 200));
+    assert_int_equal((int)answered(SLICE_RATES, 0, 7700).want, 200);
+}
+
+static void of_more_names_than_are_known_the_oldest_is_forgotten(void **state)
+{
+    (void)state;
+    struct slices_view view;
+    char name[32];
+    spent(1);
+    answered(SLICE_RATES, 4, 90);
+    slices_look(s, &view);
+    assert_int_equal(view.rates, 1);
+    for (unsigned i = 0; i < SLICES_KNOWN; i++) {
+        snprintf(name, sizeof name, "messages %u", i);
+        slices_left(s, name, &hundred);
+    }
+    slices_look(s, &view);
+    assert_int_equal(view.rates, 0);
+}
+
 static unsigned places(unsigned used, unsigned want)
 {
     const struct slice_use use = {.most = 20, .used = used, .want = want};
@@ -206,6 +237,39 @@ static void connections_that_others_want_are_given_back_as_they_end(void **state
     assert_int_equal(places(9, 20), 5);
 }
 
+static void what_is_held_counts_from_before_the_question(void **state)
+{
+    (void)state;
+    places(0, 1);
+    slices_due(s, SLICE_PLACES, false, &list);
+    list.asks[0].held = list.asks[0].goal = 1;
+    clock_mono_advance(SLICES_LEASE_MS / 2);
+    slices_settle(s, &list, true, note_wake);
+    assert_int_equal(places(0, 1), 1);
+    clock_mono_advance(SLICES_LEASE_MS / 2 + 1);
+    assert_int_equal(places(0, 1), 0);
+}
+
+static void connections_that_nobody_needs_go_back_when_they_were_idle_for_a_while(void **state)
+{
+    (void)state;
+    places(0, 20);
+    held(20, 20, false);
+    places(2, 2);
+    slices_due(s, SLICE_PLACES, false, &list);
+    assert_int_equal(list.n, 0); // they may be wanted in a moment
+    clock_mono_advance(SLICES_IDLE_MS + 1);
+    assert_int_equal(held(2, 2, false).use.want, 2);
+}
+
+static void connections_too_are_shared_where_an_answer_does_not_come(void **state)
+{
+    (void)state;
+    assert_int_equal(places(0, 20), 0);
+    clock_mono_advance(SLICES_SLOW_MS + 1);
+    assert_int_equal(places(0, 20), 5);
+}
+
 static void the_last_connection_goes_round(void **state)
 {
     (void)state;
@@ -247,6 +311,11 @@ int main(void)
         TEST(away_from_the_database_a_node_has_its_share),
         TEST(what_was_drawn_ends_where_nothing_is_heard_of_the_database),
         TEST(an_answer_that_does_not_come_makes_room_for_the_share),
+        TEST(what_is_spent_within_a_second_is_drawn_twice_as_large),
+        TEST(of_more_names_than_are_known_the_oldest_is_forgotten),
+        TEST(what_is_held_counts_from_before_the_question),
+        TEST(connections_that_nobody_needs_go_back_when_they_were_idle_for_a_while),
+        TEST(connections_too_are_shared_where_an_answer_does_not_come),
         TEST(connections_wait_for_the_answer_and_are_held_for_a_time),
         TEST(connections_that_others_want_are_given_back_as_they_end),
         TEST(the_last_connection_goes_round),
