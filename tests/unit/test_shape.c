@@ -475,10 +475,24 @@ static void what_another_learned_only_lowers(void **state)
     assert_false(shape_lower(&w.shape, &w.limits, SHAPE_FAST, 1, 1, w.now));
 }
 
+static void what_began_before_another_told_of_it_shows_nothing_either(void **state)
+{
+    (void)state;
+    struct world w = world_of((struct sink){0}, 1);
+    w.now = MINUTE;
+    w.shape.window = 10;
+    assert_true(shape_lower(&w.shape, &w.limits, SHAPE_FAST, 10, 60, w.now));
+    shape_hear(&w.shape, &w.limits, SHAPE_TAKEN, w.now - 1, 9, w.now + 1);
+    assert_int_equal(shape_window(&w.shape, &w.limits), 10);
+    shape_hear(&w.shape, &w.limits, SHAPE_TAKEN, w.now, 9, w.now + 1);
+    assert_int_equal(shape_window(&w.shape, &w.limits), 11);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_another_learned_only_lowers),
+        cmocka_unit_test(what_began_before_another_told_of_it_shows_nothing_either),
         cmocka_unit_test(case_265_what_a_sink_allows_is_used_and_hardly_more_asked),
         cmocka_unit_test(a_slow_sink_is_served_at_its_pace),
         cmocka_unit_test(a_fast_sink_too),
