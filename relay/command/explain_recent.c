@@ -2,6 +2,7 @@
 // What happened, in words: the last deliveries, what changed since they went well, and what rules do to an address.
 #include <string.h>
 #include "relay/base/clock.h"
+#include "relay/base/reasons.h"
 #include "relay/command/explain.h"
 #include "relay/command/paragraph.h"
 #include "relay/command/terminal.h"
@@ -39,6 +40,15 @@ static void print_certificate(const json_t *host, bool tlsa, FILE *out)
         return;
     paragraph(out, 6, "its key, as TLSA 3 1 1: %s", key);
     paragraph(out, 6, "its certificate, as TLSA 3 0 1: %s", print + strlen("sha256 "));
+}
+
+// Of a host, a status for good says nothing of the message: it counts as one for a while (relay/deliver/outcome.h).
+static bool recent_is_kept(const json_t *row)
+{
+    const char *outcome = json_word(row, "outcome");
+    return json_word(row, "status")[0] == '5' &&
+           (strcmp(outcome, "waits") == 0 ||
+            (!outcome[0] && reason_row(reason_named(json_word(row, "why")))->scope == WHY_HOST));
 }
 
 // Whose mail it was, and what became of it.
@@ -93,6 +103,8 @@ static void print_bad(const json_t *host, FILE *out)
         print_outcome(host, out);
     if (!over && n > 1)
         paragraph(out, 6, "%lld attempts in a row", n);
+    if (!over && recent_is_kept(host))
+        paragraph(out, 6, "mail waits all the same, so that its status begins with 4");
 }
 
 static bool has_tlsa(const json_t *e, const char *name)

@@ -85,6 +85,7 @@ static void log_failure(struct logline *line, const struct attempt *a, const str
         told.reply[0] = 0;
     }
     log_why(line, &told);
+    log_text(line, "server", told.server[0] ? told.server : NULL);
     log_text(line, "class", reply_class_word(meaning.class));
     log_text(line, "rule", meaning.rule);
 }

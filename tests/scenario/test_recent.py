@@ -465,6 +465,7 @@ def test_case_542_a_fault_of_ours_is_told_as_ours(lab):
     text = failing(relay, "broken.test")[0]
     assert "Asked was 127.0.0.1:53: looking up MX of broken.test: SERVFAIL." in text
     assert "waxwing explain broken.test --resolver IP" in text
+    assert relay.wait("deferred", to="a@broken.test")["server"] == "127.0.0.1:53"
 
 
 def test_case_543_a_paused_site_says_who_and_how_it_ends(lab):
