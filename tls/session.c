@@ -34,6 +34,9 @@ struct tls_session {
     struct tls_session_info info;
     struct span chain[MAX_CHAIN];
     char sni[MAX_DOMAIN + 1];
+    bool keep_tickets;
+    struct buf tickets[TLS_SESSION_TICKETS]; // those not asked for yet
+    unsigned ntickets, taken;
 };
 
 static ssize_t tls_session_pull(gnutls_transport_ptr_t arg, void *out, size_t n)
@@ -71,11 +74,36 @@ static ssize_t tls_session_push(gnutls_transport_ptr_t arg, const giovec_t *part
     return total;
 }
 
-static int tls_session_before_arithmetic(gnutls_session_t session, unsigned type, unsigned when,
-                                         unsigned incoming, const gnutls_datum_t *message)
+// The one that came last, which GnuTLS forgets at the next.
+static void take_ticket(struct tls_session *ch)
 {
-    (void)when;
+    gnutls_datum_t data = {NULL, 0};
+    if (!ch->keep_tickets || ch->ntickets == TLS_SESSION_TICKETS ||
+        gnutls_session_get_data2(ch->session, &data) < 0)
+        return;
+    struct buf *out = &ch->tickets[ch->ntickets];
+    buf_init(out, TLS_SESSION_BUFFER);
+    if (data.size && buf_add(out, data.data, data.size) == 0)
+        ch->ntickets++;
+    else
+        buf_free(out);
+    gnutls_free(data.data);
+}
+
+static bool is_tls13(const struct tls_session *ch)
+{
+    return gnutls_protocol_get_version(ch->session) == GNUTLS_TLS1_3;
+}
+
+static int tls_session_on_handshake(gnutls_session_t session, unsigned type, unsigned when,
+                                    unsigned incoming, const gnutls_datum_t *message)
+{
     struct tls_session *ch = gnutls_session_get_ptr(session);
+    if (when == GNUTLS_HOOK_POST) {
+        if (incoming && type == GNUTLS_HANDSHAKE_NEW_SESSION_TICKET && is_tls13(ch))
+            take_ticket(ch);
+        return 0;
+    }
     if (incoming)
         ch->refusal = arithmetic_refuses(session, type, message, ch->care != TLS_SESSION_PROOF);
     if (ch->refusal && ch->creds)
@@ -131,7 +159,7 @@ static struct tls_session *new_server(struct creds *creds, bool asking)
                                           asking ? GNUTLS_CERT_REQUEST : GNUTLS_CERT_IGNORE);
     if (asking)
         gnutls_handshake_set_hook_function(ch->session, GNUTLS_HANDSHAKE_ANY, GNUTLS_HOOK_PRE,
-                                           tls_session_before_arithmetic);
+                                           tls_session_on_handshake);
     if (ticket_key)
         gnutls_session_ticket_enable_server(ch->session, ticket_key);
     return ch;
@@ -160,6 +188,7 @@ struct tls_session *tls_session_client(const struct tls_session_client *how, str
                      (how->identity ? GNUTLS_FORCE_CLIENT_CERT : 0);
     struct tls_session *ch = tls_session_new(GNUTLS_CLIENT | flags);
     ch->care = how->care;
+    ch->keep_tickets = how->keep_tickets;
     gnutls_session_set_ptr(ch->session, ch);
     gnutls_priority_set(ch->session, priority_for(priority, lax)); // counted by GnuTLS
     priority_unref(priority);
@@ -169,8 +198,9 @@ struct tls_session *tls_session_client(const struct tls_session_client *how, str
         gnutls_certificate_allocate_credentials(&ch->credentials);
     gnutls_credentials_set(ch->session, GNUTLS_CRD_CERTIFICATE,
                            how->identity ? creds_for_name(how->identity, "") : ch->credentials);
-    gnutls_handshake_set_hook_function(ch->session, GNUTLS_HANDSHAKE_ANY, GNUTLS_HOOK_PRE,
-                                       tls_session_before_arithmetic);
+    gnutls_handshake_set_hook_function(ch->session, GNUTLS_HANDSHAKE_ANY,
+                                       how->keep_tickets ? GNUTLS_HOOK_BOTH : GNUTLS_HOOK_PRE,
+                                       tls_session_on_handshake);
     if (how->sni && *how->sni && !lax)
         gnutls_server_name_set(ch->session, GNUTLS_NAME_DNS, how->sni, strlen(how->sni));
     if (how->ticket) // one that GnuTLS does not like means a full handshake, no more
@@ -187,6 +217,8 @@ void tls_session_free(struct tls_session *ch)
         gnutls_certificate_free_credentials(ch->credentials);
     creds_unref(ch->creds);
     creds_unref(ch->identity);
+    while (ch->taken < ch->ntickets)
+        buf_free(&ch->tickets[ch->taken++]);
     buf_free(&ch->kept);
     free(ch);
 }
@@ -378,8 +410,7 @@ const struct tls_session_info *tls_session_info(struct tls_session *ch)
 bool tls_session_binding(struct tls_session *ch, unsigned char out[static TLS_BINDING])
 {
     gnutls_datum_t binding = {NULL, 0};
-    if ((ch->state != TLS_SESSION_OPEN && ch->state != TLS_SESSION_CLOSED) ||
-        gnutls_protocol_get_version(ch->session) != GNUTLS_TLS1_3 ||
+    if ((ch->state != TLS_SESSION_OPEN && ch->state != TLS_SESSION_CLOSED) || !is_tls13(ch) ||
         gnutls_session_channel_binding(ch->session, GNUTLS_CB_TLS_EXPORTER, &binding) < 0)
         return false;
     bool whole = binding.size == TLS_BINDING;
@@ -389,15 +420,14 @@ bool tls_session_binding(struct tls_session *ch, unsigned char out[static TLS_BI
     return whole;
 }
 
-bool tls_session_ticket(struct tls_session *ch, struct buf *out)
+bool tls_session_ticket(struct tls_session *ch, struct buf *out, bool *again)
 {
-    bool tls13 = gnutls_protocol_get_version(ch->session) == GNUTLS_TLS1_3;
-    bool received = gnutls_session_get_flags(ch->session) & GNUTLS_SFLAGS_SESSION_TICKET;
-    gnutls_datum_t data = {NULL, 0};
-    if (ch->state == TLS_SESSION_HANDSHAKE || ch->state == TLS_SESSION_FAILED ||
-        (tls13 && !received) || gnutls_session_get_data2(ch->session, &data) < 0)
+    bool open = ch->state == TLS_SESSION_OPEN || ch->state == TLS_SESSION_CLOSED;
+    *again = !is_tls13(ch);
+    if (*again && open && !ch->ntickets) // one, which the handshake brought, or the session's id
+        take_ticket(ch);
+    if (ch->taken == ch->ntickets)
         return false;
-    bool ok = buf_add(out, data.data, data.size) == 0;
-    gnutls_free(data.data);
-    return ok;
+    *out = ch->tickets[ch->taken++];
+    return true;
 }

@@ -33,6 +33,7 @@ struct tls_session_client {
     struct priority
         *parsed; // the two above, parsed before for many sessions; NULL: they are, for this one
     enum tls_session_care care;
+    bool keep_tickets;  // tls_session_ticket will ask for what the server gives
     const void *ticket; // resumption data of an earlier session under an equal key; NULL: none
     size_t ticket_bytes;
     struct creds *identity; // shown where the server asks for a certificate; NULL: none
@@ -76,7 +77,10 @@ const struct tls_session_info *tls_session_info(struct tls_session *ch);
 // older have none that is safe (section 4.2).
 #define TLS_BINDING 32
 bool tls_session_binding(struct tls_session *ch, unsigned char out[static TLS_BINDING]);
-// Resumption data of this client session (after some application data under TLS 1.3); false: none.
-bool tls_session_ticket(struct tls_session *ch, struct buf *out);
+// Resumption data of this client session that was not asked for before, into out, which the caller frees; false: none
+// (under TLS 1.3 they come with or before the first application data). At most TLS_SESSION_TICKETS of one session are
+// kept. `again`: it may be offered more than once (TLS 1.2), not once only (RFC 8446 appendix C.4).
+#define TLS_SESSION_TICKETS 4
+bool tls_session_ticket(struct tls_session *ch, struct buf *out, bool *again);
 
 #endif

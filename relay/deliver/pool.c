@@ -49,10 +49,10 @@ struct pool *pool_new(struct worker *worker, void (*freed)(void *arg), void *arg
     pool->arg = arg;
     list_init(&pool->idle);
     list_init(&pool->quiet);
-    list_init(&pool->fresh);
     random_bytes(pool->secret, sizeof pool->secret);
     struct quota_calls calls = {.freed = pool_quota_freed, .evict = pool_quota_evict, .arg = pool};
     pool->quota = quota_join(worker, &calls);
+    pool->tickets = tickets_join(worker->relay);
     return pool;
 }
 
@@ -61,7 +61,7 @@ void pool_reload(struct pool *pool)
     // Rules, trust and credentials may have changed: begin anew.
     list_each_safe (it, &pool->idle)
         pool_close_idle(list_of(it, struct connection, list));
-    pool_forget_tickets(pool);
+    tickets_forget(pool->tickets);
 }
 
 void pool_free(struct pool *pool)
@@ -72,7 +72,7 @@ void pool_free(struct pool *pool)
         pool_close_idle(list_of(it, struct connection, list));
     assert(pool->open == 0);
     quota_leave(pool->quota);
-    pool_forget_tickets(pool);
+    tickets_leave(pool->tickets, pool->worker->relay);
     list_each_safe (it, &pool->quiet)
         pool_forget_host(pool, list_of(it, struct pool_host, quiet));
     assert(!pool->hosts);
@@ -335,4 +335,31 @@ void pool_shut(struct pool *pool)
     pool->closed = true;
     list_each_safe (it, &pool->idle)
         pool_close_idle(list_of(it, struct connection, list));
+}
+
+// Tickets
+
+bool pool_ticket(struct pool *pool, const struct pool_key *key, struct buf *data,
+                 struct ticket_proof *stands_for)
+{
+    return tickets_take(pool->tickets, key, data, stands_for);
+}
+
+void pool_drop_tickets(struct pool *pool, const struct pool_key *key)
+{
+    tickets_drop(pool->tickets, key);
+}
+
+void pool_keep_tickets(struct pool *pool, struct connection *c)
+{
+    struct tls_session *ch = c->stream ? stream_tls(c->stream) : NULL;
+    uint64_t end = c->opened_ms + TICKET_LIFE_MS;
+    // What was resumed carries its proof on only until the first proof's own end.
+    if (c->resumed && c->offered.expires_ms < end)
+        end = c->offered.expires_ms;
+    struct ticket_proof proof = {true, c->proof, c->not_after_s, end};
+    struct buf data;
+    bool again;
+    while (ch && tls_session_ticket(ch, &data, &again))
+        tickets_keep(pool->tickets, &c->key, &data, again, &proof);
 }

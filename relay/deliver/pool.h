@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 // A worker's outbound connections: the idle ones kept for reuse, how many are open to whom, which addresses
-// do not answer, and the TLS session tickets. What was proved on a connection counts for its key only: address, port,
+// do not answer; the door to the relay's session tickets (tickets.h). What was proved on a connection counts for its key only: address, port,
 // name, demand, trust, source address and credentials (ARCHITECTURE.md, What a connection must prove).
 #ifndef RELAY_DELIVER_POOL_H
 #define RELAY_DELIVER_POOL_H
@@ -10,28 +10,14 @@
 #include "relay/route/route.h"
 #include "relay/smtp/reply.h"
 #include "relay/net/stream.h"
+#include "relay/deliver/tickets.h"
 #include "tls/shown.h"
 
-#define POOL_LIFE_MS     300000  // a connection serves no longer than this
-#define POOL_TICKET_MS   3600000 // nor a ticket, whatever else it says
-#define POOL_TICKETS     10000   // kept on one worker
-#define POOL_QUIET_HOSTS 10000   // addresses remembered although nothing is open to them
+#define POOL_LIFE_MS     300000 // a connection serves no longer than this
+#define POOL_QUIET_HOSTS 10000  // addresses remembered although nothing is open to them
 
 struct pool;
 struct pool_host; // one address
-
-struct pool_key {
-    unsigned char digest[16];
-};
-
-// What a session ticket stands for: it travels with the connection that offers the ticket, since by the end
-// of the handshake another session may have replaced or dropped what the pool keeps.
-struct ticket_proof {
-    bool given; // a ticket was offered at all
-    enum tls_proof proof;
-    int64_t not_after_s; // end of the certificate that proved it
-    uint64_t expires_ms; // clock_mono_ms(): it proves nothing after
-};
 
 struct seen; // relay/deliver/seen.h
 // How a connection ended that several sessions shared.
@@ -63,7 +49,7 @@ struct connection {
     struct why *would;   // enforcing would have refused it; NULL: it would not. Owned
     struct shown *shown; // by its handshake; a reference. NULL: there was none
     int64_t not_after_s; // end of the peer's certificate, 0 unknown
-    bool resumed, ticket_kept;
+    bool resumed;
     uint64_t said[3];            // digests of the last answers to MAIL, RCPT and a message
     bool dirty;                  // a transaction was left unfinished: RSET comes first
     struct ticket_proof offered; // with the ticket that this connection offered its host
@@ -110,15 +96,11 @@ bool pool_evict(struct pool *pool); // closes the idle one that is idle longest
 bool pool_evict_at(struct pool *pool, const struct sockaddr *to); // of those to this address
 void pool_close_idle(struct connection *c);
 
-struct pool_ticket {
-    const void *data;
-    size_t n;
-    struct ticket_proof stands_for;
-};
-// Valid until the next call; false: none.
-bool pool_ticket(struct pool *pool, const struct pool_key *key, struct pool_ticket *out);
-void pool_drop_ticket(struct pool *pool, const struct pool_key *key); // it did not serve
-// Keeps the session's ticket with the proof that this connection gave.
-void pool_keep_ticket(struct pool *pool, struct connection *c, uint64_t route_expires_ms);
+// A ticket for this key, which is nobody else's now; the caller frees data. False: none.
+bool pool_ticket(struct pool *pool, const struct pool_key *key, struct buf *data,
+                 struct ticket_proof *stands_for);
+void pool_drop_tickets(struct pool *pool, const struct pool_key *key); // one did not serve
+// Keeps the tickets that came on this connection since it was asked last, with the proof that it gave.
+void pool_keep_tickets(struct pool *pool, struct connection *c);
 
 #endif

@@ -40,10 +40,8 @@ struct pool {
     struct pool_host *hosts; // table by address
     struct list quiet;       // hosts without connections that failed, oldest first
     size_t nquiet;
-    struct pool_same *same;    // table of idle connections by key
-    struct pool_kept *tickets; // table by key
-    struct list fresh;         // tickets, oldest first
-    size_t ntickets;
+    struct pool_same *same;  // table of idle connections by key
+    struct tickets *tickets; // the relay's
     unsigned char secret[192];
 };
 
@@ -53,6 +51,5 @@ void pool_forget_host(struct pool *pool, struct pool_host *host);
 void pool_table_idle_add(struct connection *c);
 void pool_table_idle_remove(struct connection *c);
 struct connection *pool_table_idle(struct pool *pool, const struct pool_key *key);
-void pool_forget_tickets(struct pool *pool);
 
 #endif

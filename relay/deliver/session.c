@@ -280,7 +280,7 @@ static void hand_back(struct deliver *d)
         deliver_drop(d, false);
         return;
     }
-    pool_keep_ticket(d->order.pool, d->link.c, d->route->expires_ms);
+    deliver_keep_tickets(d);
     deliver_transaction_end(d);
     deliver_auth_forget(d);
     list_remove(&d->flight);

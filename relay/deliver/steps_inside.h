@@ -80,9 +80,9 @@ enum deliver_state deliver_starttls(struct deliver *d);
 enum deliver_state deliver_starttls_reply(struct deliver *d);
 enum deliver_state deliver_secure(struct deliver *d);
 enum deliver_state deliver_secured(struct deliver *d);
+void deliver_keep_tickets(struct deliver *d); // of its connection, for others
 enum deliver_state deliver_tls_failed(struct deliver *d, struct why *why, bool answered);
-// Nothing is demanded of the present host, and no password will have to pass.
-bool deliver_clear_allowed(const struct deliver *d);
+bool deliver_clear_allowed(const struct deliver *d); // nothing is demanded, no password has to pass
 
 // relay/deliver/data.c
 enum deliver_state deliver_early_body(struct deliver *d);

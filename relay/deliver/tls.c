@@ -36,7 +36,7 @@ static enum deliver_state once_more(struct deliver *d)
 // A ticket is a short cut: whatever went wrong with one is tried again the long way.
 static enum deliver_state without_ticket(struct deliver *d)
 {
-    pool_drop_ticket(d->order.pool, &d->link.key);
+    pool_drop_tickets(d->order.pool, &d->link.key);
     d->no_ticket = true;
     return once_more(d);
 }
@@ -107,6 +107,8 @@ enum deliver_state deliver_ehlo_reply(struct deliver *d)
         }
         return DELIVER_HELO;
     }
+    if (secure) // they come behind the handshake: whoever connects next need not wait for this session's end
+        deliver_keep_tickets(d);
     smtp_extensions_read(&c->reply, &c->ext);
     if (secure || (d->clear && deliver_clear_allowed(d)))
         return deliver_auth_begin(d);
@@ -145,28 +147,40 @@ enum deliver_state deliver_starttls_reply(struct deliver *d)
     return no_starttls(d, &why);
 }
 
+// What is watched wants to see the certificate, and to be recorded again.
+static bool resumable(const struct deliver *d)
+{
+    const struct demand *want = deliver_tls_demand(d);
+    return !d->lax && want->observe <= want->level && !why_is_set(&want->why);
+}
+
+void deliver_keep_tickets(struct deliver *d)
+{
+    // What was proved under a configuration that is no longer serves nobody else.
+    if (resumable(d) && d->route->setup == d->order.worker->setup)
+        pool_keep_tickets(d->order.pool, d->link.c);
+}
+
 enum deliver_state deliver_secure(struct deliver *d)
 {
-    struct pool_ticket ticket = {0};
+    struct buf ticket = {0};
     const struct cfg_delivery *c = &d->config->delivery;
-    // What is watched wants to see the certificate, and to be recorded again.
-    if (!d->no_ticket && !d->lax &&
-        deliver_tls_demand(d)->observe <= deliver_tls_demand(d)->level &&
-        !why_is_set(&deliver_tls_demand(d)->why) &&
-        pool_ticket(d->order.pool, &d->link.key, &ticket))
-        d->link.c->offered = ticket.stands_for;
+    if (resumable(d) && !d->no_ticket)
+        pool_ticket(d->order.pool, &d->link.key, &ticket, &d->link.c->offered);
     struct tls_session_client how = {
         .sni = deliver_tls_demand(d)->sni,
         .tls_min = c->tls_min,
         .priority = c->tls_priority,
         .parsed = d->route->setup->priority,
         .care = proves_nothing(d) ? d->lax ? TLS_SESSION_LAX : TLS_SESSION_ANY : TLS_SESSION_PROOF,
+        .keep_tickets = resumable(d),
         .ticket = ticket.data,
-        .ticket_bytes = ticket.n,
+        .ticket_bytes = ticket.len,
         .identity = deliver_host(d)->identity,
     };
     struct why why;
     struct tls_session *tls_session = tls_session_client(&how, &why);
+    buf_free(&ticket);
     if (!tls_session)
         return deliver_next(d, &why, false);
     // RFC 3207 section 4.2: what came in clear behind the 220 is dropped, and all that EHLO said.
@@ -213,12 +227,6 @@ static void deliver_tls_watch(struct deliver *d, const struct tls_session_info *
     deliver_trace_watched(d, &why);
 }
 
-static bool still_proves(const struct ticket_proof *offered)
-{
-    return offered->given && clock_mono_ms() < offered->expires_ms &&
-           (!offered->not_after_s || clock_s() < offered->not_after_s);
-}
-
 enum deliver_state deliver_secured(struct deliver *d)
 {
     struct connection *c = d->link.c;
@@ -232,7 +240,7 @@ enum deliver_state deliver_secured(struct deliver *d)
     why_clear(&why);
     if (info->resumed) {
         // The ticket was found under an equal key: what it stands for was proved against this demand.
-        if (!still_proves(&c->offered))
+        if (!ticket_still_proves(&c->offered))
             return without_ticket(d);
         c->proof = c->offered.proof;
         c->not_after_s = c->offered.not_after_s;

@@ -33,6 +33,7 @@ struct history;     // relay/http/history.h
 struct limits;      // relay/worker/limits.h
 struct bans;        // relay/login/bans.h
 struct quota;       // relay/deliver/quota.h
+struct tickets;     // relay/deliver/tickets.h
 struct milters;     // relay/milter/book.h
 struct tokens;      // relay/oauth/tokens.h
 struct health;      // relay/route/health.h
@@ -107,6 +108,7 @@ struct relay {
     unsigned char login_secret[LOGIN_SECRET]; // of what names without a verifier are shown
     struct quota
         *quota; // relay/deliver/quota.h: made by the first worker's pool, gone with the last
+    struct tickets *tickets; // session tickets of next hops; the same
     struct milters *milters; // NULL: nothing is noted
     struct habits *habits;   // relay/login/habits.h; NULL: none is kept
     struct fleet *fleet;     // relay/fleet/fleet.h; NULL: this relay is alone

@@ -300,7 +300,7 @@ static void drop_the_ticket(void)
 {
     struct route_host *h = &s.route->hosts[0];
     struct pool_key key = pool_key(s.pool, h, (void *)&h->addresses[0], NULL);
-    pool_drop_ticket(s.pool, &key);
+    pool_drop_tickets(s.pool, &key);
 }
 
 static void hang_up(void)
@@ -366,6 +366,72 @@ static void case_71_nor_does_a_ticket_lead_to_clear_text(void **state)
     send_with_ticket(TLS_OPPORTUNISTIC, hang_up);
     assert_int_equal(s.ends[0].standing, STANDING_DELIVERED);
     assert_true(mx_message(mx, 1)->tls);
+}
+
+// The tickets come with the first answer inside TLS: whoever connects next need not wait for a message's end.
+static void case_629_a_ticket_is_kept_though_its_connection_is_lost(void **state)
+{
+    (void)state;
+    host(&good, TLS_WEBPKI);
+    mx_next(mx, "mail", MX_CLOSE);
+    send_letter();
+    send_letter();
+    assert_delivered("webpki");
+    assert_int_equal(mx_connections(mx), 2);
+    assert_int_equal(mx_resumed(mx), 1);
+}
+
+// A route is looked up anew as often as its records say; where that demands the same, the proof is the same.
+static void case_629_a_ticket_outlives_the_route_it_came_with(void **state)
+{
+    (void)state;
+    host(&good, TLS_WEBPKI);
+    s.route->expires_ms = clock_mono_ms();
+    send_letter();
+    mx_hang_up(mx);
+    story_turn(&s);
+    s.route->expires_ms = clock_mono_ms() + 1000;
+    send_letter();
+    assert_delivered("webpki");
+    assert_int_equal(mx_resumed(mx), 1);
+}
+
+static void case_629_but_not_its_certificate(void **state)
+{
+    (void)state;
+    struct cert brief;
+    cert_make(&brief,
+              &(struct cert_spec){.san = {"mx1.test"}, .issuer = &ca, .ends = clock_s() + 60});
+    clock_fix(clock_ms());
+    host(&brief, TLS_WEBPKI);
+    send_letter();
+    mx_hang_up(mx);
+    story_turn(&s);
+    clock_advance(61000);
+    send_letter();
+    clock_release();
+    assert_int_equal(s.ends[0].standing, STANDING_REFUSED);
+    assert_int_equal(s.ends[0].why.tls, WHY_CERTIFICATE_EXPIRED);
+    assert_int_equal(mx_resumed(mx), 0);
+    cert_free(&brief);
+}
+
+static void case_629_nor_a_change_of_what_is_published(void **state)
+{
+    (void)state;
+    struct route_host *h = host(&good, TLS_DANE);
+    tlsa_of(h, &good);
+    send_letter();
+    assert_delivered("dane-ee");
+    mx_hang_up(mx);
+    story_turn(&s);
+    free(h->demand.tlsa);
+    buf_free(&h->demand.tlsa_data);
+    tlsa_of(h, &foreign);
+    story_demand_key(h, "another set");
+    send_letter();
+    assert_int_equal(s.ends[0].standing, STANDING_REFUSED);
+    assert_int_equal(mx_resumed(mx), 0);
 }
 
 static void case_31_a_ticket_serves_no_other_demand(void **state)
@@ -454,6 +520,10 @@ int main(void)
         STORY(case_70_a_ticket_keeps_its_proof_though_another_session_drops_it),
         STORY(case_71_a_host_that_stumbles_over_a_ticket_is_asked_without),
         STORY(case_71_nor_does_a_ticket_lead_to_clear_text),
+        STORY(case_629_a_ticket_is_kept_though_its_connection_is_lost),
+        STORY(case_629_a_ticket_outlives_the_route_it_came_with),
+        STORY(case_629_but_not_its_certificate),
+        STORY(case_629_nor_a_change_of_what_is_published),
         STORY(case_31_a_ticket_serves_no_other_demand),
         STORY(what_is_only_watched_is_delivered_and_told),
         STORY(implicit_tls_has_its_greeting_inside),
