@@ -186,12 +186,34 @@ static bool attach_is_whole(const struct journal *j, const struct tables_body *b
     return whole;
 }
 
-static bool is_named(const struct spool_sink_standing *standing, const char *name)
+static int journal_attach_large_by_name(const void *a, const void *b)
 {
-    for (size_t i = 0; i < standing->nlarges; i++)
-        if (strcmp(standing->larges[i], name) == 0)
-            return true;
-    return false;
+    const char *const *x = a, *const *y = b;
+    return strcmp(*x, *y);
+}
+
+static int journal_attach_body_by_name(const void *a, const void *b)
+{
+    const struct tables_body *x = a, *y = b;
+    return strcmp(x->name, y->name);
+}
+
+// Those there that no open message names.
+static int forget_bodies(struct journal *j, const struct spool_sink_standing *standing,
+                         const struct tables_body *bodies, size_t n, struct why *why)
+{
+    size_t bytes = standing->nlarges * sizeof(const char *);
+    const char **names = mem_new(bytes + 1);
+    int rc = 0;
+    if (bytes)
+        memcpy(names, standing->larges, bytes);
+    qsort(names, standing->nlarges, sizeof *names, journal_attach_large_by_name);
+    for (size_t i = 0; i < n && rc == 0; i++)
+        if (!bsearch(&bodies[i].name, names, standing->nlarges, sizeof *names,
+                     journal_attach_large_by_name))
+            rc = done(tables_forget(&j->tables, bodies[i].name, why));
+    free(names);
+    return rc;
 }
 
 static int attach_bodies(struct journal *j, const struct spool_sink_standing *standing,
@@ -201,16 +223,13 @@ static int attach_bodies(struct journal *j, const struct spool_sink_standing *st
     size_t n;
     if (tables_bodies(&j->tables, j->log, &bodies, &n, why) < 0)
         return -1;
-    int rc = 0;
-    for (size_t i = 0; i < n && rc == 0; i++)
-        if (!is_named(standing, bodies[i].name))
-            rc = done(tables_forget(&j->tables, bodies[i].name, why));
+    qsort(bodies, n, sizeof *bodies, journal_attach_body_by_name);
+    int rc = forget_bodies(j, standing, bodies, n, why);
     for (size_t i = 0; i < standing->nlarges && rc == 0; i++) {
-        bool there = false;
-        for (size_t k = 0; k < n && !there; k++)
-            there =
-                strcmp(bodies[k].name, standing->larges[i]) == 0 && attach_is_whole(j, &bodies[k]);
-        if (!there)
+        const struct tables_body key = {.name = (char *)(uintptr_t)standing->larges[i]};
+        const struct tables_body *there =
+            bsearch(&key, bodies, n, sizeof *bodies, journal_attach_body_by_name);
+        if (!there || !attach_is_whole(j, there))
             rc = done(journal_large(j, standing->larges[i], why));
     }
     tables_bodies_free(bodies, n);

@@ -595,3 +595,23 @@ def test_who_came_back_after_it_was_asked_for_is_asked_for_no_more(lab, database
     assert not other.json("queue", "list")
     until(lambda: other.ctl("fleet", "adopt", "node-1").returncode == 0, other.told)
     until(lambda: other.json("queue", "list"), other.told)
+
+
+def test_a_start_brings_large_bodies_to_what_is_open(lab, database):
+    mx = waiting(lab)
+    relay = begun(lab, database)
+    relay.send(f"a@{DOMAIN}")
+    for name in "bc":
+        relay.send(f"{name}@{DOMAIN}", letter(body=(name.encode() * 70 + b"\r\n") * 20000))
+    bodies = "SELECT name, piece, length(bytes) FROM waxwing.body ORDER BY name, piece"
+    pieces = database.fleet(bodies)
+    assert len(pieces) == 4
+    relay.stop()
+    database.fleet("INSERT INTO waxwing.body SELECT log, repeat(d, 32), 0, 'x' FROM waxwing.body, unnest('{0,f}'::text[]) AS d GROUP BY log, d;"
+                   f"DELETE FROM waxwing.body WHERE name = '{pieces[0][0]}' AND piece = 0")
+    relay.start()
+    assert database.fleet(bodies) == pieces
+    new_disk(relay)
+    opened(mx).wait(3)
+    assert got(mx) == [f"{name}@{DOMAIN}" for name in "abc"]
+    assert sorted(len(m.body()) for m in mx.messages)[1:] == [72 * 20000] * 2
