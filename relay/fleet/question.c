@@ -98,9 +98,10 @@ static int give(struct session *s, const char *question, const char *node, const
     const char *const params[] = {question, node, body};
     // Whoever asked may wait no longer: his question is gone then.
     return session_run(s,
-                       "INSERT INTO waxwing.answer(question, node, body)"
-                       " SELECT id, $2::smallint, $3 FROM waxwing.question"
-                       " WHERE id = $1::bigint FOR KEY SHARE ON CONFLICT DO NOTHING",
+                       QUESTION_HASTY "INSERT INTO waxwing.answer(question, node, body)"
+                                      " SELECT q.id, $2::smallint, $3 FROM waxwing.question AS q, c"
+                                      " WHERE q.id = $1::bigint AND c.set_config IS NOT NULL"
+                                      " FOR KEY SHARE OF q ON CONFLICT DO NOTHING",
                        params, 3, NULL, why);
 }
 

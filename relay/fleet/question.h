@@ -13,6 +13,10 @@
 #define QUESTION_BYTES  1000000 // of the records in one answer, about; further ones are left out
 #define QUESTION_BODY   2000000 // bytes of an answer
 #define QUESTION_WAIT_S 10      // that an answer is waited for
+// Before a statement that changes something: its commit waits for no standby, since nothing of it is to last. "c" is
+// one row, to be named in FROM or USING.
+#define QUESTION_HASTY                                                                             \
+    "WITH c AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)) "
 
 // Answers the oldest question that waits for this node, from the traces in `directory`. *more: there may be another.
 // -1 with why: as session_run. The fleet's thread.

@@ -137,13 +137,16 @@ static int put_question(struct session *s, enum trace_key kind, const char *what
     struct rows *rows = NULL;
     snprintf(number, sizeof number, "%llu", (unsigned long long)most);
     if (session_run(s,
-                    "INSERT INTO waxwing.question(kind, what, most) VALUES($1, $2, $3::integer)"
-                    " RETURNING id",
+                    QUESTION_HASTY "INSERT INTO waxwing.question(kind, what, most)"
+                                   " SELECT $1, $2, $3::integer FROM c"
+                                   " WHERE c.set_config IS NOT NULL"
+                                   " AND pg_notify('" SHARE_CHANNEL "', '') IS NOT NULL"
+                                   " RETURNING id",
                     params, 3, &rows, why) < 0)
         return -1;
     snprintf(question, size, "%s", rows_text(rows, 0, 0));
     rows_free(rows);
-    return session_script(s, "NOTIFY " SHARE_CHANNEL, why);
+    return 0;
 }
 
 json_t *question_ask(const struct config *config, enum trace_key kind, const char *what,
@@ -161,8 +164,10 @@ json_t *question_ask(const struct config *config, enum trace_key kind, const cha
     if (opened && !nodes)
         *exit_status = EXIT_TEMP;
     if (nodes)
-        (void)!session_run(a.session, "DELETE FROM waxwing.question WHERE id = $1::bigint", params,
-                           1, NULL, &gone);
+        (void)!session_run(a.session,
+                           QUESTION_HASTY "DELETE FROM waxwing.question USING c"
+                                          " WHERE id = $1::bigint AND c.set_config IS NOT NULL",
+                           params, 1, NULL, &gone);
     asker_close(&a);
     return nodes;
 }

@@ -132,6 +132,13 @@ def test_case_598_a_story_is_told_at_any_node(lab, database):  # noqa: F811
     done = story(one, "a@dest.test")
     assert done.returncode == 0 and "at node-1" in done.stdout and "node-2 is silent for 1h" in done.stderr
     assert one.ctl("trace", "nonsense", "--fleet").returncode == 64
+    one.stop()
+    database.fleet("UPDATE waxwing.node SET seen = now() - interval '1 hour'")
+    database.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")  # whatever waits for a standby waits for ever
+    database.sql("SELECT pg_reload_conf()")
+    until(lambda: database.sql("SHOW synchronous_standby_names") == [["nobody"]], "the setting")
+    done = story(one, known)
+    assert done.returncode == 1 and "node-1 is silent" in done.stderr, done
     database.stop()
     assert story(one, known).returncode == 75
 
