@@ -203,6 +203,8 @@ static json_t *date_range(int64_t day)
 char *report_id(const struct report_sender *sender, const char *domain, int64_t day)
 {
     char date[16];
+    if (sender->id && sender->id[0])
+        return mem_dup(sender->id);
     ledger_day_text(day, date);
     bool one = !sender->node || !sender->node[0];
     return mem_printf("%s.%s%s%s@%s", date, domain, one ? "" : ".", one ? "" : sender->node,

@@ -14,6 +14,7 @@ struct report_sender {
     const char *contact;
     const char *hostname; // makes report-id ours,
     const char *node; // and that of one node of several with this name; NULL or "": there is one
+    const char *id;   // the whole of it, where it was fixed before; NULL or "": made of these
 };
 
 // `rows`: those of the view STATE_REPORT (relay/state/state.h) for one domain: successes and failures, each for

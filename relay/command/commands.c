@@ -181,10 +181,10 @@ const struct command commands[] = {
     {"tls", "what failed, what is known of others' policies, what is reported",
      "usage: waxwing tls failures [--domain D] [--host H] [--since AGE|DAY] [--type T] [--result "
      "R]\n"
-     "                            [--policy P] [--search WORDS] [--follow]\n"
-     "       waxwing tls summary [--domain D] [--since AGE|DAY] [--type T]\n"
-     "       waxwing tls report --day DAY [--domain D] [--send]\n"
-     "       waxwing tls reports [--day DAY] [--domain D] [--since AGE|DAY]\n"
+     "                            [--policy P] [--search WORDS] [--follow | --fleet]\n"
+     "       waxwing tls summary [--domain D] [--since AGE|DAY] [--type T] [--fleet]\n"
+     "       waxwing tls report --day DAY [--domain D] [--send | --fleet]\n"
+     "       waxwing tls reports [--day DAY] [--domain D] [--since AGE|DAY] [--fleet]\n"
      "       waxwing tls policies\n"
      "       waxwing tls exceptions\n"
      "       waxwing tls shadow [--days N]\n"
@@ -209,6 +209,7 @@ const struct command commands[] = {
      "  --search WORDS stand somewhere in the failure: names, address, reason\n"
      "  --days N       shadow: so many days back (7); coming: so many ahead (14)\n"
      "  --follow       oldest first, and go on as they happen\n"
+     "  --fleet        of all nodes of the fleet, by its database\n"
      "  --state FILE   read this database, ask no relay\n"
      "  --json         for programs\n",
      command_tls},

@@ -64,6 +64,9 @@ static void fleet_print_node(const json_t *node)
     if (json_number_of(node, "behind") || json_number_of(node, "waiting"))
         printf("    %lld changes of others to take, %lld of its own to share\n",
                json_number_of(node, "behind"), json_number_of(node, "waiting"));
+    if (json_number_of(node, "reports"))
+        printf("    sends %lld of the TLS reports of %s\n", json_number_of(node, "reports"),
+               json_word(node, "counted"));
     print_differences(node);
 }
 
@@ -124,6 +127,9 @@ static void fleet_print(const json_t *fleet)
         puts("as last seen:");
     json_array_foreach (nodes, i, node)
         fleet_print_node(node);
+    if (json_number_of(fleet, "counts"))
+        printf("what was counted of TLS sessions is yet to be shared: %lld days of domains\n",
+               json_number_of(fleet, "counts"));
     fleet_print_slices(json_object_get(fleet, "slices"));
     if (!json_array_size(nodes))
         puts("no node has joined yet");

@@ -15,6 +15,7 @@
 #include "relay/command/command.h"
 #include "relay/command/config_file.h"
 #include "relay/control/control.h"
+#include "relay/fleet/ledger_look.h"
 #include "relay/recent/coming.h"
 #include "relay/log/json.h"
 
@@ -27,7 +28,7 @@ struct options {
     const char *host, *policy, *result, *words; // of failures
     char ascii[IDN_NAME + 2];                   // the domain as A-labels, "*." kept
     int64_t since_ms, days;                     // days 0: not said
-    bool follow, json, send;
+    bool follow, json, send, fleet;
     struct config *config; // NULL: not needed
 };
 
@@ -97,16 +98,28 @@ static const char **text_option(struct options *o, int c)
                       : &o->words;
 }
 
+static bool *switch_option(struct options *o, int c)
+{
+    return c == 'f' ? &o->follow : c == 'j' ? &o->json : c == 'x' ? &o->send : &o->fleet;
+}
+
 static int command_tls_read_options(struct options *o, int argc, char **argv)
 {
-    static const struct option names[] = {
-        {"domain", required_argument, NULL, 'd'}, {"since", required_argument, NULL, 's'},
-        {"type", required_argument, NULL, 't'},   {"day", required_argument, NULL, 'D'},
-        {"state", required_argument, NULL, 'S'},  {"follow", no_argument, NULL, 'f'},
-        {"json", no_argument, NULL, 'j'},         {"send", no_argument, NULL, 'x'},
-        {"days", required_argument, NULL, 'n'},   {"host", required_argument, NULL, 'h'},
-        {"policy", required_argument, NULL, 'p'}, {"result", required_argument, NULL, 'r'},
-        {"search", required_argument, NULL, 'w'}, {NULL, 0, NULL, 0}};
+    static const struct option names[] = {{"domain", required_argument, NULL, 'd'},
+                                          {"since", required_argument, NULL, 's'},
+                                          {"type", required_argument, NULL, 't'},
+                                          {"day", required_argument, NULL, 'D'},
+                                          {"state", required_argument, NULL, 'S'},
+                                          {"follow", no_argument, NULL, 'f'},
+                                          {"json", no_argument, NULL, 'j'},
+                                          {"send", no_argument, NULL, 'x'},
+                                          {"days", required_argument, NULL, 'n'},
+                                          {"host", required_argument, NULL, 'h'},
+                                          {"policy", required_argument, NULL, 'p'},
+                                          {"result", required_argument, NULL, 'r'},
+                                          {"search", required_argument, NULL, 'w'},
+                                          {"fleet", no_argument, NULL, 'F'},
+                                          {NULL, 0, NULL, 0}};
     int c, rc = 0;
     optind = 1;
     opterr = 0;
@@ -125,13 +138,10 @@ static int command_tls_read_options(struct options *o, int argc, char **argv)
             rc = take_day(o, optarg);
             break;
         case 'f':
-            o->follow = true;
-            break;
         case 'j':
-            o->json = true;
-            break;
         case 'x':
-            o->send = true;
+        case 'F':
+            *switch_option(o, c) = true;
             break;
         case 'n':
             rc = take_days(o, optarg);
@@ -196,11 +206,35 @@ static json_t *from_file(const struct options *o, const json_t *request, enum st
     return answer;
 }
 
+static json_t *from_fleet(const struct options *o, const json_t *request, enum state_view view,
+                          int *status)
+{
+    struct state_query query;
+    struct ledger_rows rows = {0};
+    struct why why;
+    json_t *answer = NULL;
+    *status = EXIT_USAGE;
+    int rc = tls_query_read(request, view, &query, &why);
+    if (rc == 0 && view == STATE_REPORT)
+        answer = ledger_look_reports(o->config, &query, status, &why);
+    else if (rc == 0 && ledger_look(o->config, &query, &rows, status, &why) == 0)
+        answer = tls_rows_json(&rows, view);
+    if (!answer)
+        fprintf(stderr, "waxwing: %s\n", why.text);
+    ledger_rows_free(&rows);
+    return answer;
+}
+
 // The relay's answer, else the file's. Takes the request over. NULL: said on stderr, *status is set.
 static json_t *command_tls_ask(const struct options *o, json_t *request, enum state_view view,
                                int *status)
 {
     json_t *answer = NULL;
+    if (o->fleet) {
+        answer = from_fleet(o, request, view, status);
+        json_decref(request);
+        return answer;
+    }
     if (!o->state)
         answer = control_ask_quietly(o->config->control, json_incref(request), status);
     answer = answer ? command_tls_complain(answer, *status) : from_file(o, request, view, status);
@@ -301,6 +335,7 @@ static struct tls_reports_asked reports_asked(const struct options *o)
                                       .domain = o->domain,
                                       .day = o->day,
                                       .since_ms = o->since_ms,
+                                      .fleet = o->fleet,
                                       .json = o->json};
 }
 
@@ -487,19 +522,32 @@ static const struct verb {
     const char *name;
     int (*run)(const struct options *o);
     bool domain, config,
-        relay; // takes DOMAIN; needs the configuration even with --state; the relay
+        relay, // takes DOMAIN; needs the configuration even with --state; the relay
+        fleet; // knows --fleet
 } verbs[] = {
-    {"failures", command_tls_run_failures, false, false, false},
-    {"summary", command_tls_run_summary, false, false, false},
-    {"report", command_tls_run_report, false, true, false},
-    {"reports", command_tls_run_reports, false, false, false},
-    {"policies", command_tls_run_policies, false, false, false},
-    {"refresh", command_tls_run_refresh, true, true, true},
-    {"forget", command_tls_run_forget, true, true, true},
-    {"exceptions", command_tls_run_exceptions, false, true, false},
-    {"shadow", command_tls_run_shadow, false, true, false},
-    {"coming", command_tls_run_coming, false, true, false},
+    {"failures", command_tls_run_failures, false, false, false, true},
+    {"summary", command_tls_run_summary, false, false, false, true},
+    {"report", command_tls_run_report, false, true, false, true},
+    {"reports", command_tls_run_reports, false, false, false, true},
+    {"policies", command_tls_run_policies, false, false, false, false},
+    {"refresh", command_tls_run_refresh, true, true, true, false},
+    {"forget", command_tls_run_forget, true, true, true, false},
+    {"exceptions", command_tls_run_exceptions, false, true, false, false},
+    {"shadow", command_tls_run_shadow, false, true, false, false},
+    {"coming", command_tls_run_coming, false, true, false, false},
 };
+
+// All nodes are asked in their database, which has neither what only one of them knows nor an end to wait for.
+static int check_fleet_asked(const struct verb *verb, const struct options *o)
+{
+    if (!o->fleet)
+        return 0;
+    if (!verb->fleet)
+        return command_usage_error("tls", "%s knows no --fleet", verb->name);
+    if (o->state || o->follow || o->send)
+        return command_usage_error("tls", "--fleet goes with none of --state, --follow and --send");
+    return 0;
+}
 
 static int command_tls_run(const struct verb *verb, struct options *o)
 {
@@ -532,6 +580,8 @@ int command_tls(int argc, char **argv)
     if (rc == 0 && left != (verb->domain ? 1 : 0))
         rc = command_usage_error(
             "tls", verb->domain ? "%s needs one domain" : "%s takes options alone", verb->name);
+    if (rc == 0)
+        rc = check_fleet_asked(verb, &o);
     if (rc == 0 && verb->domain)
         rc = take_domain(&o, argv[1 + optind]);
     return rc ? rc : command_tls_run(verb, &o);

@@ -40,6 +40,7 @@ struct tls_reports_asked {
     const char *domain, *day;    // NULL: any
     int64_t since_ms;
     bool json;
+    bool fleet; // of all nodes, as their database has it
 };
 int tls_reports_list(const struct tls_reports_asked *asked);
 int tls_reports_send(const struct tls_reports_asked *asked); // of `day`

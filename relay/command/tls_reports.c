@@ -9,6 +9,7 @@
 #include "relay/base/exit.h"
 #include "relay/command/tls.h"
 #include "relay/control/control.h"
+#include "relay/fleet/ledger_look.h"
 #include "relay/log/json.h"
 
 #define WAIT_MS 90000 // for a report to be taken or not: a collector has a minute
@@ -62,14 +63,31 @@ static json_t *tls_reports_from_file(const struct tls_reports_asked *asked, cons
     return answer;
 }
 
+static json_t *tls_reports_from_fleet(const struct tls_reports_asked *asked, const json_t *request,
+                                      int *status)
+{
+    struct sending_query query;
+    struct why why;
+    *status = EXIT_USAGE;
+    json_t *answer = sending_query_read(request, &query, &why) == 0
+                         ? ledger_look_claims(asked->config, &query, status, &why)
+                         : NULL;
+    if (!answer)
+        fprintf(stderr, "waxwing: %s\n", why.text);
+    return answer;
+}
+
 // NULL: said on stderr, *status is set.
 static json_t *tls_reports_ask(const struct tls_reports_asked *asked, int *status)
 {
     json_t *request = tls_reports_request(asked, "tls-reports"), *answer = NULL;
-    if (!asked->state)
+    if (!asked->state && !asked->fleet)
         answer = control_ask_quietly(asked->config->control, json_incref(request), status);
-    answer = answer ? tls_reports_complain(answer, *status)
-                    : tls_reports_from_file(asked, request, status);
+    if (asked->fleet)
+        answer = tls_reports_from_fleet(asked, request, status);
+    else
+        answer = answer ? tls_reports_complain(answer, *status)
+                        : tls_reports_from_file(asked, request, status);
     json_decref(request);
     return answer;
 }
@@ -96,7 +114,7 @@ int tls_reports_list(const struct tls_reports_asked *asked)
     const json_t *rows = json_object_get(answer, "rows");
     tls_reports_print(asked, rows);
     if (!asked->json && json_array_size(rows) == 0)
-        puts("no report has been planned");
+        puts(asked->fleet ? "no report has been claimed" : "no report has been planned");
     json_decref(answer);
     return EXIT_YES;
 }

@@ -81,6 +81,9 @@ void tls_print_failure(const json_t *row)
     print_wrapped(json_word(row, "reason"), 2);
     if (json_word(row, "id")[0])
         printf("  message %s\n", json_word(row, "id"));
+    long long sessions = json_number_of(row, "sessions");
+    if (sessions > 1)
+        printf("  %lld sessions, the last of them then\n", sessions);
 }
 
 void tls_print_summary(const json_t *sums)
@@ -184,6 +187,8 @@ void tls_print_sending(const json_t *row)
     wrap(&line, 0);
     buf_init(&line, 65536);
     buf_addf(&line, "%s %s", state, json_word(row, "changed"));
+    if (json_word(row, "node")[0])
+        buf_addf(&line, " by %s", json_word(row, "node"));
     if (next[0])
         buf_addf(&line, ", next at %s", next);
     if (attempts > 1)

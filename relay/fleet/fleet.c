@@ -30,6 +30,7 @@
 #include "relay/log/json.h"
 #include "relay/log/log.h"
 #include "relay/net/abandon.h"
+#include "relay/report/claims.h"
 
 #define BEAT_MS    5000    // how often a node says that it lives, and looks at the others
 #define LOOK_MS    1000    // how often changes are looked for; a notification only hurries it
@@ -189,7 +190,8 @@ static void fleet_connect(struct fleet *f)
     struct why why;
     if (open_session(f, &status, &why) == 0 && share_meet(&f->share, f->session, &why) == 0) {
         listen_there(f);
-        f->beat_at = f->look_at = 0;
+        f->beat_at = f->look_at = f->ledger_at = 0;
+        ledger_out_meet(&f->ledger);
         note_up(f);
     } else if (!ending(f)) {
         note_down(f, &why);
@@ -269,6 +271,10 @@ static void fleet_turn(struct fleet *f)
     int rc = f->session ? fleet_spend(f, &why) : 0;
     if (rc == 0 && f->session && clock_mono_ms() >= f->look_at)
         rc = fleet_share(f, &why);
+    if (rc == 0 && f->session && clock_mono_ms() >= f->ledger_at)
+        rc = fleet_ledger_turn(f, &why);
+    if (rc == 0)
+        rc = fleet_answer_reporter(f, &why);
     if (rc == 0 && f->session && clock_mono_ms() >= f->beat_at)
         rc = fleet_beat(f, &why);
     if (rc == 0 && f->session)
@@ -281,7 +287,8 @@ static uint64_t due_at(const struct fleet *f)
 {
     if (!f->session)
         return f->retry_at;
-    return f->beat_at < f->look_at ? f->beat_at : f->look_at;
+    uint64_t due = f->beat_at < f->look_at ? f->beat_at : f->look_at;
+    return due < f->ledger_at ? due : f->ledger_at;
 }
 
 static void fleet_wait(struct fleet *f)
@@ -290,7 +297,8 @@ static void fleet_wait(struct fleet *f)
     struct pollfd fds[] = {{f->stop, POLLIN, 0},
                            {f->ear ? session_fd(f->ear) : -1, POLLIN, 0},
                            {slices_wake(f->slices), POLLIN, 0},
-                           {f->session ? queued_wake(f->queued) : -1, POLLIN, 0}};
+                           {f->session ? queued_wake(f->queued) : -1, POLLIN, 0},
+                           {claims_wake(f->claims), POLLIN, 0}};
     if (due <= now || poll(fds, sizeof fds / sizeof *fds, (int)(due - now)) <= 0)
         return;
     if (fds[2].revents)
@@ -313,6 +321,8 @@ static void fleet_give_back(struct fleet *f)
     if (!f->session)
         return;
     session_last(f->session, LAST_MS);
+    if (fleet_ledger_turn(f, &why) < 0)
+        return;
     (void)!spend_turn(f->slices, f->session, f->self.number, f->self.nodes, true, &why);
 }
 
@@ -320,6 +330,7 @@ static void *fleet_run(void *arg)
 {
     naming_thread("fleet");
     struct fleet *f = arg;
+    fleet_ledger_begin(f);
     while (!ending(f)) {
         fleet_turn(f);
         tell_shares(f);
@@ -340,6 +351,7 @@ static void fleet_free(struct fleet *f)
     session_close(f->ear);
     target_free(&f->target);
     slices_free(f->slices);
+    claims_free(f->claims);
     if (f->stop >= 0)
         close(f->stop);
     pthread_mutex_destroy(&f->lock);
@@ -433,6 +445,7 @@ struct fleet *fleet_open(struct config *config, int64_t started_ms, int *exit_st
         f->self_path = self_path(config->state);
         self_read(f->self_path, config->fleet.name, &f->self);
         f->slices = slices_new();
+        f->claims = claims_new();
         slices_nodes(f->slices, f->self.nodes);
         f->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         rc = first_number(f, exit_status, why);
@@ -440,6 +453,7 @@ struct fleet *fleet_open(struct config *config, int64_t started_ms, int *exit_st
     f->state.number = f->self.number;
     id_node(f->self.number);
     atomic_store(&f->share.ban_ms, config->auth.ban);
+    fleet_ledger_aim(f, config);
     if (rc == 0 && config->fleet.spool)
         begin_journal(f);
     if (rc == 0)
@@ -472,7 +486,7 @@ int fleet_adopt(struct fleet *f, const char *name, struct why *why)
 int fleet_start(struct fleet *f, const struct fleet_doors *doors, struct why *why)
 {
     f->share.relay = doors->relay;
-    f->share.state = doors->state;
+    f->share.state = f->ledger.state = doors->state;
     f->share.routes = doors->routes;
     f->share.bans = doors->bans;
     f->share.suppress = doors->suppress;
@@ -498,8 +512,14 @@ void fleet_reload(struct fleet *f, struct config *config)
     f->traces = mem_dup(config->trace.directory);
     pthread_mutex_unlock(&f->lock);
     atomic_store(&f->share.ban_ms, config->auth.ban);
+    fleet_ledger_aim(f, config);
     free(former);
     free(traces);
+}
+
+struct claims *fleet_claims(struct fleet *f)
+{
+    return f->claims;
 }
 
 struct slices *fleet_slices(struct fleet *f)

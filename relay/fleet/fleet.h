@@ -4,7 +4,8 @@
 // and while the database is away each node goes on with what it has.
 //
 // What it shares: MTA-STS policies, what hosts proved, suppressed addresses, bans and what sites taught
-// (relay/fleet/share.h). What it hears may only raise what this node demands.
+// (relay/fleet/share.h). What it hears may only raise what this node demands. What nodes counted of TLS is one ledger
+// (relay/fleet/ledger_out.h), of which each report goes out once (relay/fleet/claim.h).
 //
 // The connection is made anew after a failure, with pauses of 1 to 30 seconds. Trouble is one alarm an episode.
 #ifndef RELAY_FLEET_FLEET_H
@@ -23,6 +24,7 @@ struct routes;
 struct bans;
 struct suppress;
 struct slices;
+struct claims;
 struct relay;
 
 // `config` names a fleet; a reference is taken. A node that has no number yet asks for one here, and waits for that:
@@ -49,6 +51,7 @@ void fleet_rest(struct fleet *fleet);
 void fleet_stop(struct fleet *fleet);
 void fleet_close(struct fleet *fleet);
 struct slices *fleet_slices(struct fleet *fleet); // its own: what limits leave this node
+struct claims *fleet_claims(struct fleet *fleet); // its own: where the reporter asks
 
 // The second place of the spool; NULL: `fleet.spool` wants none, or there is no fleet. It ends with the fleet.
 const struct spool_sink *fleet_sink(struct fleet *fleet);
@@ -74,6 +77,8 @@ struct fleet_state {
     int64_t synchronous;        // and are waited for by each commit
     uint64_t statements_failed; // since the start
     uint64_t received, sent;    // changes, since the start
+    uint64_t uncounted;         // domains and days whose counts it has not shared
+    int64_t whole;              // the last day that it has told whole; -1: not known
     bool journals;              // fleet.spool: required; the rest of this is 0 without it
     bool ready;                 // mail is taken
     bool alone;                 // the database waits for no standby

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: ISC
-// Shared by relay/fleet/fleet.c (the thread) and relay/fleet/fleet_view.c (what it shows of itself) alone.
+// Shared by relay/fleet/fleet.c (the thread), relay/fleet/fleet_view.c (what it shows of itself) and
+// relay/fleet/fleet_ledger.c (its part in the one ledger) alone.
 #ifndef RELAY_FLEET_FLEET_INSIDE_H
 #define RELAY_FLEET_FLEET_INSIDE_H
 
 #include <pthread.h>
 #include "relay/fleet/fleet.h"
+#include "relay/fleet/ledger_out.h"
 #include "relay/fleet/self.h"
 #include "relay/fleet/share.h"
 #include "relay/fleet/target.h"
@@ -26,11 +28,13 @@ struct fleet {
     struct session *session,
         *ear; // ear: notifications; NULL: there are none, and changes come a second late
     struct share share;
+    struct ledger_out ledger;
+    struct claims *claims; // what the reporter asks; NULL: this one only looks
     struct slices *slices; // of limits; NULL: this one only looks
     uint64_t alone;        // decisions by this node's share that were told
     bool running;          // the thread
     uint64_t spend_at;     // limits were refused; 0: they were not
-    uint64_t beat_at, look_at, retry_at, retry_ms;
+    uint64_t beat_at, look_at, ledger_at, retry_at, retry_ms;
     bool told; // of the present trouble
     // what others look at
     pthread_mutex_t lock;
@@ -40,6 +44,12 @@ struct fleet {
     json_t *nodes;
     char database[300]; // host that is connected to, or was
 };
+
+// relay/fleet/fleet_ledger.c, on the thread. -1 with why: the database failed.
+void fleet_ledger_begin(struct fleet *f);
+void fleet_ledger_aim(struct fleet *f, const struct config *config); // any thread
+int fleet_ledger_turn(struct fleet *f, struct why *why);
+int fleet_answer_reporter(struct fleet *f, struct why *why); // one question of the reporter's
 
 json_t *fleet_say(struct fleet *f); // what fleet_describe gives, under the lock
 

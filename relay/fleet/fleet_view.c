@@ -58,6 +58,7 @@ json_t *fleet_say(struct fleet *f)
     json_object_set_new(j, "waiting", json_integer(s->waiting));
     json_object_set_new(j, "received", json_integer((json_int_t)s->received));
     json_object_set_new(j, "sent", json_integer((json_int_t)s->sent));
+    json_object_set_new(j, "counts", json_integer((json_int_t)s->uncounted));
     json_object_set_new(j, "standbys", s->standbys < 0 ? json_null() : json_integer(s->standbys));
     json_object_set_new(j, "synchronous",
                         s->standbys < 0 ? json_null() : json_integer(s->synchronous));

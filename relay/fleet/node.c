@@ -7,6 +7,9 @@
 #include <string.h>
 #include "relay/fleet/fingerprint.h"
 #include "relay/log/json.h"
+#include "tls/ledger.h"
+
+#define DAY_MOST 1000000 // no day that a node tells of comes later
 
 // ---- joining
 
@@ -119,8 +122,20 @@ enum column {
     FINGERPRINT,
     TAKEN,
     WAITING,
-    SEQ
+    SEQ,
+    WHOLE,
+    REPORTS
 };
+
+// The last day of which all that it counted is out, and how many of that day's reports are its own.
+static void add_ledger(json_t *j, int64_t whole, int64_t reports)
+{
+    char day[16] = "";
+    if (whole > 0 && whole < DAY_MOST)
+        ledger_day_text(whole, day);
+    json_object_set_new(j, "counted", json_string(day));
+    json_object_set_new(j, "reports", json_integer(reports < 0 ? 0 : reports));
+}
 
 static void add_node(struct node_view *view, const struct rows *rows, size_t i, const char *self,
                      const json_t *own)
@@ -141,6 +156,7 @@ static void add_node(struct node_view *view, const struct rows *rows, size_t i, 
     json_object_set_new(j, "waiting", json_integer(rows_number(rows, i, WAITING)));
     json_object_set_new(j, "behind", json_integer(view->seq > taken ? view->seq - taken : 0));
     json_object_set_new(j, "differs", differs);
+    add_ledger(j, rows_number(rows, i, WHOLE), rows_number(rows, i, REPORTS));
     json_decref(print);
     json_array_append_new(view->nodes, j);
     view->n++;
@@ -155,8 +171,12 @@ static int look_at_nodes(struct session *s, const char *self, const char *finger
                     "SELECT number, name, program, hostname, started,"
                     " extract(epoch FROM joined)::bigint,"
                     " greatest(0, extract(epoch FROM now() - seen))::bigint,"
-                    " configuration, taken, waiting, (SELECT seq FROM waxwing.fleet)"
-                    " FROM waxwing.node ORDER BY number LIMIT 255",
+                    " configuration, taken, waiting, (SELECT seq FROM waxwing.fleet), b.whole,"
+                    " (SELECT count(*) FROM waxwing.report AS r"
+                    " WHERE r.day = b.whole AND r.node = n.number)"
+                    " FROM waxwing.node AS n LEFT JOIN LATERAL (SELECT whole FROM waxwing.book AS o"
+                    " WHERE o.node = n.number ORDER BY at DESC LIMIT 1) AS b ON true"
+                    " ORDER BY number LIMIT 255",
                     NULL, 0, &rows, why) < 0)
         return -1;
     json_t *own = fingerprint_read(fingerprint);

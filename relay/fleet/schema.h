@@ -6,12 +6,13 @@
 
 #include "relay/fleet/session.h"
 
-#define SCHEMA_VERSION 6
+#define SCHEMA_VERSION 7
 
 extern const char *const schema_journal[]; // schema_journal.c; ends with NULL
 extern const char *const schema_limits[];  // schema_limits.c; the same
 extern const char *const schema_views[];   // schema_views.c; the same, and
 extern const char *const schema_questions[];
+extern const char *const schema_ledger[]; // schema_ledger.c; the same
 
 enum schema_state {
     SCHEMA_READY,

@@ -101,6 +101,26 @@ static void fleet_held(struct buf *out, const json_t *slices)
     html_table_end(&t);
 }
 
+// Which day's counts are out, and who sends its reports.
+static void fleet_ledger(struct buf *out, const json_t *fleet)
+{
+    const json_t *nodes = json_object_get(fleet, "nodes"), *node;
+    size_t i;
+    json_array_foreach (nodes, i, node) {
+        if (!html_string(node, "counted")[0])
+            continue;
+        buf_adds(out, "<p>");
+        html_text(out, html_string(node, "name"));
+        buf_addf(out, " has told what it counted of TLS up to %s, and sends ",
+                 html_string(node, "counted"));
+        html_number(out, (uint64_t)html_integer(node, "reports"));
+        buf_adds(out, " of that day's reports.</p>\n");
+    }
+    if (html_integer(fleet, "counts"))
+        buf_addf(out, "<p>Yet to be told by this one: %lld days of domains.</p>\n",
+                 (long long)html_integer(fleet, "counts"));
+}
+
 static void fleet_render(struct gather *g, struct buf *out)
 {
     static const char *const columns[] = {"Node",    "#Number", "State",   "Started", "Version",
@@ -118,6 +138,7 @@ static void fleet_render(struct gather *g, struct buf *out)
     json_array_foreach (nodes, i, node)
         fleet_row(g, &t, node);
     html_table_end(&t);
+    fleet_ledger(out, g->answers[0]);
     fleet_held(out, json_object_get(g->answers[0], "slices"));
     buf_adds(out, "<p class=\"more\">Behind: changes of others that it has not taken yet. Waits: "
                   "changes of its own that it has not shared. Differs: keys of the configuration "
@@ -166,6 +187,8 @@ void metrics_print_fleet(const struct metrics *m, struct buf *out)
     series_value(out, "waxwing_fleet_changes_total", "direction", "sent", NULL, NULL, s.sent);
     series_value(out, "waxwing_fleet_changes_total", "direction", "received", NULL, NULL,
                  s.received);
+    series_gauge(out, "waxwing_fleet_counts_waiting", (int64_t)s.uncounted,
+                 "Days of domains whose counts of TLS sessions this node has not shared yet.");
     metrics_print_slices(m->fleet, out);
     if (s.journals) {
         series_gauge(out, "waxwing_fleet_journal_ready", s.ready,

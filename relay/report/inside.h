@@ -26,6 +26,8 @@ struct reporter {
     size_t nrunning;
     int64_t planned, planning;    // the last day planned; the one that is
     size_t nwishes;               // operators' that are being planned
+    struct claim *orphans;        // the question whose they are
+    uint64_t orphans_at;          // monotonic: when it is asked again
     bool looking, again;          // a question to the database is on its way; another is wanted
     uint64_t rest_until, stop_at; // monotonic; 0
     bool stopping;

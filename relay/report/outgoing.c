@@ -4,6 +4,10 @@
 //   read the ledger → pack → claim the row → mail: store it in the spool → note it → queue it
 //                                            https: post it → note the answer
 //
+// In a fleet the ledger is that of all nodes, and the report is this node's only while it is claimed there
+// (relay/report/claims.h): claim it and read → pack → "going" → claim the row → as above. What the fleet has to hear of
+// the end is told from the row itself (relay/state/counts.h).
+//
 // Nothing goes out before its claim is on disk, and mail is queued only when the row says so: whatever is
 // killed, the next start can tell (relay/state/reports.h). At each moment one question is under way, and
 // its answer is the next step.
@@ -17,6 +21,7 @@
 #include "relay/ingest/ingest.h"
 #include "relay/log/log.h"
 #include "relay/queue/queue.h"
+#include "relay/report/claims.h"
 #include "relay/report/document.h"
 #include "relay/report/inside.h"
 #include "relay/report/schedule.h"
@@ -26,9 +31,10 @@
 #include "tls/report.h"
 #include "tls/tlsrpt.h"
 
-#define RECORDS_MAX  64    // TXT records of one name looked at
-#define RECORD_BYTES 65535 // of one
-#define WORDS_SHOWN  200   // bytes of what a collector says
+#define RECORDS_MAX   64     // TXT records of one name looked at
+#define RECORD_BYTES  65535  // of one
+#define WORDS_SHOWN   200    // bytes of what a collector says
+#define FLEET_WAIT_MS 300000 // the longest pause between two questions to a fleet
 
 struct outgoing {
     struct list list;
@@ -36,11 +42,14 @@ struct outgoing {
     struct sending row;
     struct report_target target;
     struct buf packed;
+    struct claim *question;  // to the fleet
+    char *report_id;         // the fleet's; NULL: this relay reports alone
     struct message *message; // by mail
     struct spool_write write;
     struct dns_request *dns;
     struct https_request *post;
     bool unsaved; // the result could not be noted yet
+    bool others;  // another node has it
 };
 
 static bool outgoing_is_record(const struct outgoing *o)
@@ -57,6 +66,7 @@ static void outgoing_free(struct outgoing *o)
     report_target_free(&o->target);
     buf_free(&o->packed);
     message_unref(o->message);
+    free(o->report_id);
     free(o);
     reporter_look(r);
 }
@@ -99,7 +109,7 @@ static void outgoing_tell(struct outgoing *o)
         atomic_fetch_add_explicit(&c->reports_failed, 1, memory_order_relaxed);
         say(o, "report-failed", LOG_WARNING, "reason");
     } else if (o->row.state == SENDING_WAITS) {
-        say(o, "report-deferred", LOG_INFO, "reason");
+        say(o, "report-deferred", o->others ? LOG_DEBUG : LOG_INFO, "reason");
     }
 }
 
@@ -158,11 +168,16 @@ static void later(struct outgoing *o, const char *answer)
     end(o, next == SCHEDULE_NEVER ? SENDING_FAILED : SENDING_WAITS, answer);
 }
 
+static void begin_time(struct outgoing *o)
+{
+    if (!o->row.until_ms)
+        o->row.until_ms = clock_ms() + SCHEDULE_TRY_MS;
+}
+
 static void begin_attempt(struct outgoing *o)
 {
     o->row.attempts++;
-    if (!o->row.until_ms)
-        o->row.until_ms = clock_ms() + SCHEDULE_TRY_MS;
+    begin_time(o);
 }
 
 // --- a domain's record ---
@@ -395,17 +410,20 @@ static void outgoing_claimed(struct sendings *found, const struct why *why, void
     }
 }
 
-static void claim(struct outgoing *o)
+static void claim_row(struct outgoing *o)
 {
     begin_attempt(o);
     o->row.state = SENDING_CLAIMED;
     state_sendings_put(o->r->relay->state, &o->row, o->r->mail, outgoing_claimed, o);
 }
 
+static void ask_fleet(struct outgoing *o, enum claim_kind kind);
+
 static int pack(struct outgoing *o, const struct ledger_rows *rows)
 {
     const struct config *config = o->r->setup->config;
-    const struct report_sender sender = state_report_sender(config);
+    struct report_sender sender = state_report_sender(config);
+    sender.id = o->report_id;
     char *json = report_json(&sender, o->row.domain, o->row.day, rows->at, rows->n);
     buf_init(&o->packed, REPORT_BYTES_MAX);
     int rc = report_pack(span_text(json), &o->packed);
@@ -429,8 +447,73 @@ static void outgoing_rows_came(struct ledger_rows *rows, const struct why *why, 
         end(o, SENDING_FAILED, "the ledger has nothing of that day any more");
     else if (pack(o, rows) < 0)
         end(o, SENDING_FAILED, "too large");
+    else if (o->report_id)
+        ask_fleet(o, CLAIM_GO);
     else
-        claim(o);
+        claim_row(o);
+}
+
+// --- the fleet ---
+
+// What is not to be had now: asked for again, for as long as a report is tried.
+static void wait_for_fleet(struct outgoing *o, const char *words, enum sending_state last)
+{
+    struct sending row = o->row;
+    row.attempts += !row.attempts;
+    int64_t next = reporter_again(o->r, &row), most = clock_ms() + FLEET_WAIT_MS;
+    if (next != SCHEDULE_NEVER)
+        o->row.next_ms = next < most ? next : most;
+    end(o, next == SCHEDULE_NEVER ? last : SENDING_WAITS, words);
+}
+
+static void take_over(struct outgoing *o, struct claim_answer *answer)
+{
+    o->row.claim = answer->number;
+    free(o->report_id);
+    o->report_id = answer->report_id;
+    answer->report_id = NULL;
+    outgoing_rows_came(&answer->rows, NULL, o);
+}
+
+static void outgoing_fleet_answered(struct claim_answer *answer, void *arg)
+{
+    struct outgoing *o = arg;
+    o->question = NULL;
+    o->others = answer->verdict == CLAIM_OTHERS;
+    if (answer->verdict == CLAIM_OVER)
+        end(o, SENDING_NONE, answer->words);
+    else if (answer->verdict == CLAIM_NOTHING)
+        end(o, SENDING_FAILED, answer->words);
+    else if (answer->verdict != CLAIM_MINE)
+        wait_for_fleet(o, answer->words, o->others ? SENDING_NONE : SENDING_FAILED);
+    else if (answer->number)
+        take_over(o, answer);
+    else
+        claim_row(o);
+}
+
+static void ask_fleet(struct outgoing *o, enum claim_kind kind)
+{
+    const struct claim_question q = {.kind = kind,
+                                     .day = o->row.day,
+                                     .domain = o->row.domain,
+                                     .rua = o->row.rua,
+                                     .report_id = o->report_id,
+                                     .number = o->row.claim,
+                                     .message = o->row.message,
+                                     .patient = clock_ms() < o->row.until_ms - SCHEDULE_TRY_MS / 2,
+                                     .by_hand = o->row.by_hand};
+    o->question = claims_ask(o->r->relay->claims, &q, o->r->mail, outgoing_fleet_answered, o);
+}
+
+// Whoever claims it first, the id that it is given says nothing of a node.
+static void ask_for_claim(struct outgoing *o)
+{
+    struct report_sender sender = state_report_sender(o->r->setup->config);
+    sender.node = NULL;
+    o->report_id = report_id(&sender, o->row.domain, o->row.day);
+    begin_time(o);
+    ask_fleet(o, CLAIM_TAKE);
 }
 
 static void prepare(struct outgoing *o)
@@ -442,6 +525,10 @@ static void prepare(struct outgoing *o)
     }
     if (reporter_suppresses(o->r, o->row.domain) || reporter_suppresses(o->r, o->target.host)) {
         end(o, SENDING_NONE, "tls_report.suppress names it");
+        return;
+    }
+    if (o->r->relay->claims && claims_of_day(o->r->relay->claims, o->row.day) != 0) {
+        ask_for_claim(o);
         return;
     }
     const struct state_query query = {
@@ -487,7 +574,8 @@ void outgoing_cancel(struct reporter *r, bool posts)
 {
     list_each_safe (it, &r->running) {
         struct outgoing *o = list_of(it, struct outgoing, list);
-        if (o->dns || o->unsaved || (posts && o->post)) {
+        if (o->dns || o->unsaved || o->question || (posts && o->post)) {
+            claims_cancel(o->question);
             dns_cancel(o->dns);
             https_cancel(o->post);
             if (o->post)

@@ -8,14 +8,17 @@
 #include "relay/base/id.h"
 #include "relay/base/mem.h"
 #include "relay/log/log.h"
+#include "relay/report/claims.h"
 #include "relay/report/inside.h"
 #include "relay/report/schedule.h"
 #include "relay/route/refused.h"
 #include "tls/https.h"
 
-#define FIRST_LOOK_MS 1000  // after the start
-#define LOOK_MS       60000 // at most so long between two looks: the wall clock may be set
-#define STOP_MS       5000  // what is on its way over HTTPS when the relay stops
+#define FIRST_LOOK_MS 1000    // after the start
+#define LOOK_MS       60000   // at most so long between two looks: the wall clock may be set
+#define ORPHANS_MS    3600000 // between two looks for what nobody reports
+#define AWAY_MS       15000   // where the fleet cannot be asked
+#define STOP_MS       5000    // what is on its way over HTTPS when the relay stops
 
 static void reporter_on_timer(uv_timer_t *timer);
 
@@ -29,6 +32,8 @@ static void reporter_arm(struct reporter *r, int64_t next_ms)
         ms = r->rest_until - now;
     if (r->nrunning && ms > REPORTER_SAVE_MS)
         ms = REPORTER_SAVE_MS;
+    if (r->relay->claims && !r->stopping && r->orphans_at < now + ms)
+        ms = r->orphans_at > now ? r->orphans_at - now : 1;
     uv_timer_start(&r->timer, reporter_on_timer, ms, 0);
 }
 
@@ -159,6 +164,57 @@ static void plan_next(struct reporter *r)
     state_sendings_plan(r->relay->state, &plan, r->mail, reporter_planned, r);
 }
 
+// --- orphans ---
+
+// Reports of what nodes of a fleet counted that do not live any more, or send none: each node that lives plans them,
+// and whoever claims one sends it.
+static void reporter_orphans_planned(struct sendings *found, const struct why *why, void *arg)
+{
+    struct reporter *r = arg;
+    (void)found;
+    if (why)
+        reporter_rest(r);
+    r->nwishes--;
+    reporter_look(r);
+}
+
+static void reporter_orphans_came(struct claim_answer *answer, void *arg)
+{
+    struct reporter *r = arg;
+    int64_t now = clock_ms();
+    struct sending_plan plan = {.by_hand = false};
+    r->orphans = NULL;
+    r->orphans_at = clock_mono_ms() + (answer->verdict == CLAIM_MINE ? ORPHANS_MS : AWAY_MS);
+    if (!answer->orphans.n || r->stopping) {
+        reporter_look(r);
+        return;
+    }
+    schedule_window(ledger_day(now - SCHEDULE_SETTLE_MS) - 1, r->setup->config->tls_report.spread,
+                    now, &plan.start_ms, &plan.spread_ms);
+    r->nwishes++;
+    state_sendings_adopt(r->relay->state, &answer->orphans, &plan, r->mail,
+                         reporter_orphans_planned, r);
+}
+
+static void look_for_orphans(struct reporter *r)
+{
+    const struct claim_question q = {.kind = CLAIM_ORPHANS,
+                                     .day = ledger_day(clock_ms() - SCHEDULE_SETTLE_MS) - 1};
+    if (!r->relay->claims || r->orphans || clock_mono_ms() < r->orphans_at)
+        return;
+    r->orphans_at = clock_mono_ms() + ORPHANS_MS;
+    if (r->setup->config->tls_report.send)
+        r->orphans = claims_ask(r->relay->claims, &q, r->mail, reporter_orphans_came, r);
+}
+
+static void forget_orphans(struct reporter *r)
+{
+    claims_cancel(r->orphans);
+    r->orphans = NULL;
+}
+
+// --- a look ---
+
 static void reporter_end_if_over(struct reporter *r);
 
 void reporter_look(struct reporter *r)
@@ -180,6 +236,7 @@ void reporter_look(struct reporter *r)
     }
     if (!r->nposts)
         close_https(r);
+    look_for_orphans(r);
     r->looking = true;
     plan_next(r);
 }
@@ -198,17 +255,46 @@ static void reporter_on_timer(uv_timer_t *timer)
 
 struct wish {
     struct reporter *r;
+    int64_t day;
+    char *domain;
+    bool asked; // what other nodes counted
     void (*done)(const struct why *why, void *arg);
     void *arg;
 };
+
+static void reporter_wish_planned(struct sendings *found, const struct why *why, void *arg);
+
+// Of those that other nodes counted: where they cannot be asked, this node's own are sent.
+static void reporter_wish_heard(struct claim_answer *answer, void *arg)
+{
+    struct wish *wish = arg;
+    const struct sending_plan plan = {.start_ms = clock_ms(), .by_hand = true};
+    state_sendings_adopt(wish->r->relay->state, &answer->orphans, &plan, wish->r->mail,
+                         reporter_wish_planned, wish);
+}
+
+static bool ask_others(struct wish *wish)
+{
+    struct claims *claims = wish->r->relay->claims;
+    const struct claim_question q = {
+        .kind = CLAIM_ORPHANS, .day = wish->day, .domain = wish->domain, .by_hand = true};
+    if (wish->asked || !claims || claims_of_day(claims, wish->day) != 1)
+        return false;
+    wish->asked = true;
+    claims_ask(claims, &q, wish->r->mail, reporter_wish_heard, wish);
+    return true;
+}
 
 static void reporter_wish_planned(struct sendings *found, const struct why *why, void *arg)
 {
     struct wish *wish = arg;
     (void)found;
+    if (!why && ask_others(wish))
+        return;
     wish->done(why, wish->arg);
     wish->r->nwishes--;
     reporter_look(wish->r);
+    free(wish->domain);
     free(wish);
 }
 
@@ -216,7 +302,7 @@ void reporter_send(struct reporter *r, int64_t day, const char *domain,
                    void (*done)(const struct why *why, void *arg), void *arg)
 {
     struct wish *wish = mem_new(sizeof *wish);
-    *wish = (struct wish){r, done, arg};
+    *wish = (struct wish){.r = r, .day = day, .domain = mem_dup(domain), .done = done, .arg = arg};
     const struct sending_plan plan = {
         .day = day, .start_ms = clock_ms(), .domain = domain, .by_hand = true};
     r->rest_until = 0;
@@ -278,6 +364,7 @@ void reporter_stop(struct reporter *r, void (*gone)(void *arg), void *arg)
     r->gone = gone;
     r->gone_arg = arg;
     outgoing_cancel(r, false);
+    forget_orphans(r);
     // Not inside this call, whatever is left.
     uv_timer_start(&r->timer, reporter_on_timer, 0, 0);
 }

@@ -25,6 +25,7 @@
 #include "relay/submit/server.h"
 #include "relay/state/reports.h"
 #include "relay/state/secret.h"
+#include "relay/state/counts.h"
 #include "relay/state/shared.h"
 #include "relay/state/state.h"
 #include "relay/suppress/suppress.h"
@@ -94,6 +95,7 @@ static int join_fleet(struct relay *relay, struct setup *setup, int *exit_status
         return 0;
     relay->fleet = fleet_open(setup->config, relay->started_ms, exit_status, why);
     relay->slices = relay->fleet ? fleet_slices(relay->fleet) : NULL;
+    relay->claims = relay->fleet ? fleet_claims(relay->fleet) : NULL;
     return relay->fleet ? 0 : -1;
 }
 
@@ -181,6 +183,7 @@ static void close_doors(struct relay *relay)
     fleet_close(relay->fleet);
     relay->fleet = NULL;
     relay->slices = NULL;
+    relay->claims = NULL;
     events_free(relay->events);
     trace_free(relay->trace);
     relay->events = NULL;
@@ -322,10 +325,12 @@ static void start_fleet(struct relay *relay)
                                       .add = lifecycle_add_taken,
                                       .arg = relay};
     struct why why;
-    if (!relay->fleet)
+    if (!relay->fleet) {
         state_shared_end(relay->state);
-    else if (fleet_start(relay->fleet, &doors, &why) < 0)
+        state_counts_end(relay->state);
+    } else if (fleet_start(relay->fleet, &doors, &why) < 0) {
         log_alarm("fleet", why.reason, "%s", why.text);
+    }
 }
 
 int lifecycle_start(struct relay *relay, struct setup *setup, const int *fds, int *exit_status,

@@ -14,7 +14,7 @@
 #include "relay/base/mem.h"
 #include "relay/log/log.h"
 
-#define STATE_VERSION 12
+#define STATE_VERSION 13
 #define STATE_OWNER   0x57585731 // application_id: "WXW1"
 #define BUSY_MS       5000       // waiting for another process's lock
 
@@ -127,6 +127,17 @@ static const char *const additions[STATE_VERSION + 1] = {
                             "ALTER TABLE recent ADD COLUMN told_sender TEXT;"
                             "ALTER TABLE recent ADD COLUMN told_outcome TEXT;"
                             "ALTER TABLE recent ADD COLUMN leaf_key TEXT;",
+    // What of ledger and reports a fleet has yet to hear, and since when it hears (relay/state/counts.h).
+    [STATE_WITH_COUNTS] =
+        "CREATE TABLE count_mark(day INTEGER NOT NULL, domain TEXT NOT NULL, n INTEGER NOT NULL,"
+        " PRIMARY KEY(day, domain)) WITHOUT ROWID;"
+        "CREATE TABLE count_book(one INTEGER PRIMARY KEY CHECK(one = 1), generation TEXT NOT NULL,"
+        " since INTEGER NOT NULL, fleet TEXT NOT NULL);"
+        "CREATE TABLE report_mark(day INTEGER NOT NULL, domain TEXT NOT NULL, rua TEXT NOT NULL,"
+        " n INTEGER NOT NULL, PRIMARY KEY(day, domain, rua)) WITHOUT ROWID;"
+        "CREATE TABLE report_other(message INTEGER PRIMARY KEY, state INTEGER NOT NULL,"
+        " answer TEXT NOT NULL);"
+        "ALTER TABLE report ADD COLUMN claim INTEGER NOT NULL DEFAULT 0;",
 };
 
 enum db_result db_judge(struct state_db *db, const char *doing, struct why *why)

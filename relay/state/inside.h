@@ -10,6 +10,7 @@
 
 #include <sqlite3.h>
 #include <sys/types.h>
+#include "relay/state/reports.h"
 #include "relay/state/shadow.h"
 #include "relay/state/state.h"
 
@@ -35,6 +36,7 @@ enum db_result {
 #define STATE_WITH_SHADOW   10 // and mail that shadow mode let pass
 #define STATE_WITH_TOLD     11 // and what hosts said of single recipients
 #define STATE_WITH_OUTCOMES 12 // and what became of the mail then
+#define STATE_WITH_COUNTS   13 // and what of the ledger a fleet has yet to hear
 
 // relay/state/presence.c: whether the file is there, and whose it is.
 // A lock beside the database, for as long as the descriptor is open; it stays there and so tells that there was a
@@ -79,9 +81,12 @@ struct state_work {
     enum db_result (*run)(struct state_db *db, struct state_work *work, struct why *why);
     bool reads; // and writes nothing: answered also where the database cannot be written now
     struct inbox *reply;
+    uv_sem_t *done; // state_do_now's
     struct why why;
 };
 void state_do(struct state *state, struct state_work *work);
+// For a thread that waits for it, `run` alone given. -1 with why: nothing was done. Blocks.
+int state_do_now(struct state *state, struct state_work *work, struct why *why);
 const char *state_path(const struct state *state); // of the database
 
 // relay/state/write.c: what waits, in one transaction. After anything but DB_DONE nothing was written.
@@ -101,6 +106,9 @@ enum db_result db_prune(struct state_db *db, int64_t first_day, bool *more, stru
 
 // relay/state/state.c: one more that waits to be written, or is dropped and counted.
 void state_post_write(struct state *state, struct state_write *write);
+
+// relay/state/counts.c: what became of a report's mail that is no row of ours; kept where a fleet wants to hear it.
+enum db_result counts_keep_other(struct state_db *db, const struct sending *row, struct why *why);
 
 // relay/state/read.c
 enum db_result db_rows(struct state_db *db, const struct state_query *query,

@@ -112,6 +112,8 @@ static json_t *failure_json(const struct ledger_row *row)
     json_put_text(j, "reason", f->reason);
     json_put_text(j, "id", id);
     json_put_number(j, "number", row->number);
+    if (!row->number) // of a fleet: many in one row
+        json_put_number(j, "sessions", (int64_t)row->count);
     return j;
 }
 

@@ -81,8 +81,10 @@ static enum db_result each_memory(struct state_db *db,
 #define OF_WORDS                                                                                   \
     " AND (?7 IS NULL OR instr(lower(kind.domain || ' ' || mx_host || ' ' || mx_ip || ' ' ||"      \
     " result || ' ' || demand || ' ' || source || ' ' || reason), lower(?7)))"
-#define OF_OUTCOME " AND (?9 = 0 OR ?9 = CASE WHEN refused THEN 1 WHEN shadow THEN 2 ELSE 3 END)"
-#define IS_FAILURE " (result <> '' OR refused)"
+#define OF_OUTCOME     " AND (?9 = 0 OR ?9 = CASE WHEN refused THEN 1 WHEN shadow THEN 2 ELSE 3 END)"
+#define IS_FAILURE     " (result <> '' OR refused)"
+#define FROM_COUNTED   " FROM counted AS kind JOIN subject ON subject.id = kind.subject"
+#define SHARED_DETAILS "1000" // of one domain and day
 
 static const char *const views[] = {
     [STATE_FAILURES] =
@@ -108,6 +110,21 @@ static const char *const views[] = {
         " UNION ALL SELECT " KIND_COLUMNS ", count - detailed, last_ms, 0" NO_DETAIL FROM_KIND
         " WHERE kind.day = ?4 AND" IS_FAILURE " AND count > detailed) AS kind"
         " WHERE" OF_DOMAIN " AND ?2 IS ?2 AND ?3 = ?3 ORDER BY 2, 3, 4, 7, 8 LIMIT ?5",
+    // The same of one domain, where details beyond the most frequent are counted with their kinds.
+    [STATE_SHARED] =
+        "WITH counted AS (SELECT * FROM kind WHERE domain = ?1 AND day = ?4),"
+        " told AS (SELECT kind, mx_ip, local_ip, mx_helo, reason, count(*) AS n,"
+        " max(time_ms) AS last FROM detail JOIN counted ON counted.id = detail.kind"
+        " GROUP BY kind, mx_ip, local_ip, mx_helo, reason ORDER BY n DESC, kind "
+        "LIMIT " SHARED_DETAILS ") SELECT " KIND_COLUMNS
+        ", count, last_ms, 0" NO_DETAIL FROM_COUNTED " WHERE NOT" IS_FAILURE
+        " UNION ALL SELECT " KIND_COLUMNS ", n, last, 0, mx_ip, local_ip, mx_helo, '', '', reason,"
+        " 0 FROM told JOIN counted AS kind ON kind.id = told.kind"
+        " JOIN subject ON subject.id = kind.subject"
+        " UNION ALL SELECT " KIND_COLUMNS ", count - coalesce((SELECT sum(n) FROM told"
+        " WHERE told.kind = kind.id), 0) AS rest, last_ms, 0" NO_DETAIL FROM_COUNTED
+        " WHERE" IS_FAILURE " AND rest > 0 AND ?2 IS ?2 AND ?3 = ?3 ORDER BY 2, 3, 4, 7, 8"
+        " LIMIT ?5",
 };
 
 static void read_ledger_row(sqlite3_stmt *st, void *arg)
@@ -172,7 +189,7 @@ enum db_result db_rows(struct state_db *db, const struct state_query *query,
     if (query->result >= 0)
         db_text(st, 2, why_tls_word((enum why_tls)query->result));
     sqlite3_bind_int64(st, 3, query->since_ms);
-    sqlite3_bind_int64(st, 4, query->view == STATE_REPORT ? query->day : query->after);
+    sqlite3_bind_int64(st, 4, query->view >= STATE_REPORT ? query->day : query->after);
     sqlite3_bind_int64(st, 5, query->limit ? (int64_t)query->limit : STATE_ROWS);
     if (query->view == STATE_FAILURES)
         bind_choice(st, query);

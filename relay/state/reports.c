@@ -138,6 +138,7 @@ static void reports_read_row(sqlite3_stmt *st, void *arg)
         .changed_ms = sqlite3_column_int64(st, 9),
         .message = (uint64_t)sqlite3_column_int64(st, 10),
         .answer = mem_dup(db_column(st, 11)),
+        .claim = sqlite3_column_int64(st, 12),
     };
 }
 
@@ -162,7 +163,7 @@ static enum db_result reports_run_due(struct state_db *db, struct state_work *wo
         return rc;
     sqlite3_stmt *st =
         db_prepare(db,
-                   "SELECT " COLUMNS " FROM report WHERE state = ?1 AND by_hand >= ?2"
+                   "SELECT " COLUMNS ", claim FROM report WHERE state = ?1 AND by_hand >= ?2"
                    " ORDER BY next_ms LIMIT ?3",
                    why);
     if (st) {
@@ -186,7 +187,7 @@ static enum db_result reports_look(struct state_db *db, const struct sending_que
                                    struct sendings *out, struct why *why)
 {
     sqlite3_stmt *st = db_prepare(db,
-                                  "SELECT " COLUMNS " FROM report WHERE" OF_DOMAIN
+                                  "SELECT " COLUMNS ", 0 FROM report WHERE" OF_DOMAIN
                                   " AND day >= ?2 AND day < ?3 ORDER BY day DESC, domain, rua"
                                   " LIMIT ?4",
                                   why);
@@ -252,6 +253,24 @@ static enum db_result mark_day(struct state_db *db, int64_t day, bool *before, s
     return rc;
 }
 
+#define ADD_RECORD                                                                                 \
+    "INSERT INTO report(" COLUMNS ") SELECT ?2, domain, '', ?3, ?4, 0, 0,"                         \
+    " ?5 + (random() & 0x7fffffffffff) % ?6, 0, ?7, 0, ''"
+#define OR_ANEW                                                                                    \
+    " ON CONFLICT(day, domain, rua) DO UPDATE SET state = excluded.state,"                         \
+    " next_ms = excluded.next_ms, until_ms = 0, attempts = 0, by_hand = 1, answer = '',"           \
+    " changed_ms = excluded.changed_ms WHERE excluded.by_hand"
+
+static void bind_plan(sqlite3_stmt *st, const struct sending_plan *plan, int64_t day)
+{
+    sqlite3_bind_int64(st, 2, day);
+    sqlite3_bind_int(st, 3, SENDING_WAITS);
+    sqlite3_bind_int(st, 4, plan->by_hand);
+    sqlite3_bind_int64(st, 5, plan->start_ms);
+    sqlite3_bind_int64(st, 6, (int64_t)plan->spread_ms + 1);
+    sqlite3_bind_int64(st, 7, clock_ms());
+}
+
 static enum db_result reports_run_plan(struct state_db *db, struct state_work *work,
                                        struct why *why)
 {
@@ -260,24 +279,15 @@ static enum db_result reports_run_plan(struct state_db *db, struct state_work *w
     enum db_result rc = plan->by_hand ? DB_DONE : mark_day(db, plan->day, &before, why);
     if (rc != DB_DONE || before)
         return rc;
-    sqlite3_stmt *st = db_prepare(
-        db,
-        "INSERT INTO report(" COLUMNS ") SELECT ?2, domain, '', ?3, ?4, 0, 0,"
-        " ?5 + (random() & 0x7fffffffffff) % ?6, 0, ?7, 0, ''"
-        " FROM (SELECT DISTINCT domain FROM kind WHERE day = ?2 AND" OF_DOMAIN ") WHERE true"
-        " ON CONFLICT(day, domain, rua) DO UPDATE SET state = excluded.state,"
-        " next_ms = excluded.next_ms, until_ms = 0, attempts = 0, by_hand = 1, answer = '',"
-        " changed_ms = excluded.changed_ms WHERE excluded.by_hand",
-        why);
+    sqlite3_stmt *st =
+        db_prepare(db,
+                   ADD_RECORD " FROM (SELECT DISTINCT domain FROM kind WHERE day = ?2 AND" OF_DOMAIN
+                              ") WHERE true" OR_ANEW,
+                   why);
     if (st) {
         if (plan->domain)
             db_text(st, 1, plan->domain);
-        sqlite3_bind_int64(st, 2, plan->day);
-        sqlite3_bind_int(st, 3, SENDING_WAITS);
-        sqlite3_bind_int(st, 4, plan->by_hand);
-        sqlite3_bind_int64(st, 5, plan->start_ms);
-        sqlite3_bind_int64(st, 6, (int64_t)plan->spread_ms + 1);
-        sqlite3_bind_int64(st, 7, clock_ms());
+        bind_plan(st, plan, plan->day);
     }
     return reports_change(db, st, why);
 }
@@ -292,12 +302,42 @@ void state_sendings_plan(struct state *state, const struct sending_plan *plan, s
     state_do(state, &e->work);
 }
 
+static enum db_result reports_run_adopt(struct state_db *db, struct state_work *work,
+                                        struct why *why)
+{
+    const struct errand *e = errand_of(work);
+    enum db_result rc = DB_DONE;
+    for (size_t i = 0; i < e->found.n && rc == DB_DONE; i++) {
+        sqlite3_stmt *st =
+            db_prepare(db, ADD_RECORD " FROM (SELECT ?1 AS domain) WHERE true" OR_ANEW, why);
+        if (st) {
+            db_text(st, 1, e->found.at[i].domain);
+            bind_plan(st, &e->plan, e->found.at[i].day);
+        }
+        rc = reports_change(db, st, why);
+    }
+    return rc;
+}
+
+void state_sendings_adopt(struct state *state, const struct sendings *domains,
+                          const struct sending_plan *plan, struct inbox *reply, sendings_fn *fn,
+                          void *arg)
+{
+    struct errand *e = errand_new(reports_run_adopt, reply, fn, arg);
+    e->plan = *plan;
+    e->plan.domain = NULL;
+    e->found.at = mem_grow(NULL, domains->n + 1, sizeof *e->found.at);
+    for (size_t i = 0; i < domains->n; i++)
+        sending_copy(&e->found.at[e->found.n++], &domains->at[i]);
+    state_do(state, &e->work);
+}
+
 static enum db_result put(struct state_db *db, const struct sending *row, struct why *why)
 {
     sqlite3_stmt *st = db_prepare(
         db,
         "UPDATE report SET state = ?4, by_hand = ?5, attempts = ?6, lost = ?7, next_ms = ?8,"
-        " until_ms = ?9, changed_ms = ?10, message = ?11, answer = ?12"
+        " until_ms = ?9, changed_ms = ?10, message = ?11, answer = ?12, claim = ?13"
         " WHERE day = ?1 AND domain = ?2 AND rua = ?3",
         why);
     if (st) {
@@ -313,6 +353,7 @@ static enum db_result put(struct state_db *db, const struct sending *row, struct
         sqlite3_bind_int64(st, 10, row->changed_ms);
         sqlite3_bind_int64(st, 11, (int64_t)row->message);
         db_text(st, 12, row->answer);
+        sqlite3_bind_int64(st, 13, row->claim);
     }
     return reports_change(db, st, why);
 }
@@ -400,7 +441,8 @@ static enum db_result reports_run_mailed(struct state_db *db, struct state_work 
         db_text(st, 4, row->answer);
         sqlite3_bind_int(st, 5, SENDING_QUEUED);
     }
-    return reports_change(db, st, why);
+    enum db_result rc = reports_change(db, st, why);
+    return rc == DB_DONE && sqlite3_changes(db->sql) == 0 ? counts_keep_other(db, row, why) : rc;
 }
 
 void state_sendings_mailed(struct state *state, uint64_t message, enum sending_state end,
@@ -461,7 +503,7 @@ static enum db_result reports_run_recover(struct state_db *db, struct state_work
 {
     struct errand *e = errand_of(work);
     sqlite3_stmt *st =
-        db_prepare(db, "SELECT " COLUMNS " FROM report WHERE state IN (?1, ?2)", why);
+        db_prepare(db, "SELECT " COLUMNS ", claim FROM report WHERE state IN (?1, ?2)", why);
     if (st) {
         sqlite3_bind_int(st, 1, SENDING_CLAIMED);
         sqlite3_bind_int(st, 2, SENDING_QUEUED);

@@ -29,6 +29,7 @@ struct sending {
     int64_t next_ms, until_ms; // wall clock; until_ms: 0 before the first attempt
     int64_t changed_ms;
     uint64_t message; // by mail: its id; 0
+    int64_t claim;    // the number of its claim in the fleet; 0: there is none
     char *answer;     // what the collector said, or why not
 };
 struct sendings {
@@ -53,6 +54,11 @@ struct sending_plan {
 };
 void state_sendings_plan(struct state *state, const struct sending_plan *plan, struct inbox *reply,
                          sendings_fn *fn, void *arg);
+// One record row for each of these (day, domain), at a random time within the plan's spread, where there is none; by hand
+// as a plan by hand. `plan`: its times and by_hand alone.
+void state_sendings_adopt(struct state *state, const struct sendings *domains,
+                          const struct sending_plan *plan, struct inbox *reply, sendings_fn *fn,
+                          void *arg);
 // The record of `row` names these addresses: the row becomes DONE, each new address a row that is due now. By
 // hand those that waited are due too, and those given up wait anew; none that was sent goes out again.
 void state_sendings_expand(struct state *state, const struct sending *row,

@@ -71,32 +71,12 @@ static const char look[] =
 
 struct shared_work {
     struct state_work work; // first
-    uv_sem_t done;
     size_t limit, n;
     const int64_t *marks;
     const char *fleet;
     int64_t seq;
     struct shared_list *out;
 };
-
-static void shared_done(struct item *item)
-{
-    struct state_work *work = list_of(item, struct state_work, item);
-    uv_sem_post(&((struct shared_work *)work)->done);
-}
-
-static int shared_do(struct state *state, struct shared_work *w, struct why *why)
-{
-    w->work.item.run = shared_done;
-    uv_sem_init(&w->done, 0);
-    state_do(state, &w->work);
-    uv_sem_wait(&w->done);
-    uv_sem_destroy(&w->done);
-    if (!why_is_set(&w->work.why))
-        return 0;
-    *why = w->work.why;
-    return -1;
-}
 
 // ---- marking
 
@@ -187,7 +167,7 @@ int state_shared_look(struct state *state, size_t limit, struct shared_list *out
 {
     *out = (struct shared_list){.rows = mem_new((limit + 1) * sizeof *out->rows)};
     struct shared_work w = {.work.run = shared_run_look, .limit = limit, .out = out};
-    int rc = shared_do(state, &w, why);
+    int rc = state_do_now(state, &w.work, why);
     if (rc < 0)
         shared_list_free(out);
     return rc;
@@ -224,7 +204,7 @@ static enum db_result shared_run_sent(struct state_db *db, struct state_work *wo
 int state_shared_sent(struct state *state, const int64_t *marks, size_t n, struct why *why)
 {
     struct shared_work w = {.work.run = shared_run_sent, .marks = marks, .n = n};
-    return n ? shared_do(state, &w, why) : 0;
+    return n ? state_do_now(state, &w.work, why) : 0;
 }
 
 static enum db_result shared_run_taken(struct state_db *db, struct state_work *work,
@@ -251,5 +231,5 @@ static enum db_result shared_run_taken(struct state_db *db, struct state_work *w
 int state_shared_taken(struct state *state, const char *fleet, int64_t seq, struct why *why)
 {
     struct shared_work w = {.work.run = shared_run_taken, .fleet = fleet, .seq = seq};
-    return shared_do(state, &w, why);
+    return state_do_now(state, &w.work, why);
 }

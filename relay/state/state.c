@@ -535,6 +535,26 @@ void state_do(struct state *state, struct state_work *work)
     post(state, &(struct job){.kind = JOB_WORK, .work = work});
 }
 
+static void state_done_now(struct item *item)
+{
+    uv_sem_post(list_of(item, struct state_work, item)->done);
+}
+
+int state_do_now(struct state *state, struct state_work *work, struct why *why)
+{
+    uv_sem_t done;
+    uv_sem_init(&done, 0);
+    work->item.run = state_done_now;
+    work->done = &done;
+    state_do(state, work);
+    uv_sem_wait(&done);
+    uv_sem_destroy(&done);
+    if (!why_is_set(&work->why))
+        return 0;
+    *why = work->why;
+    return -1;
+}
+
 void state_restore(struct state *state, void (*policy)(void *arg, const struct sts_row *row),
                    void (*memory)(void *arg, const char *domain, const struct memory_row *row),
                    void *arg)

@@ -63,7 +63,8 @@ void state_keep_memory(struct state *state, const char *domain, const struct mem
 enum state_view {
     STATE_FAILURES, // one row a failure kept in detail, newest first
     STATE_SUMS,     // one row a kind and day, newest day first; addresses and reasons are ""
-    STATE_REPORT    // as RFC 8460 counts: successes a kind, failures a kind and addresses
+    STATE_REPORT,   // as RFC 8460 counts: successes a kind, failures a kind and addresses
+    STATE_SHARED    // the same of one `day` and `domain`, as a fleet hears it
 };
 // What a failure meant for the delivery: it was stopped, shadow mode let it pass, nothing demanded more.
 enum state_outcome { STATE_ANY, STATE_REFUSED, STATE_SHADOWED, STATE_WENT_ON };

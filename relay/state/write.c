@@ -307,6 +307,8 @@ enum db_result db_prune(struct state_db *db, int64_t first_day, bool *more, stru
         "DELETE FROM report WHERE (day, domain, rua) IN (SELECT day, domain, rua FROM report"
         " WHERE day < ?1 LIMIT 5000)",
         "DELETE FROM report_day WHERE day < ?1",
+        "DELETE FROM report_mark WHERE day < ?1",
+        "DELETE FROM count_mark WHERE day < ?1",
         "DELETE FROM shadow WHERE (day, domain, host, why) IN (SELECT day, domain, host, why FROM"
         " shadow WHERE day < ?1 LIMIT 5000)",
         "DELETE FROM loss WHERE time_ms < ?1 * 86400000"};

@@ -39,6 +39,7 @@ struct tokens;      // relay/oauth/tokens.h
 struct health;      // relay/route/health.h
 struct fleet;       // relay/fleet/fleet.h
 struct slices;      // relay/worker/slices.h
+struct claims;      // relay/report/claims.h
 
 #define LOGIN_SECRET 32 // bytes
 
@@ -113,6 +114,7 @@ struct relay {
     struct habits *habits;   // relay/login/habits.h; NULL: none is kept
     struct fleet *fleet;     // relay/fleet/fleet.h; NULL: this relay is alone
     struct slices *slices;   // what a fleet's limits leave this relay; NULL: it is alone
+    struct claims *claims;   // whom the reporter asks; NULL: it is alone
     struct sizes sizes;      // how much destinations take
     struct recents *recents; // relay/recent/recents.h; NULL: none is kept
     struct worker **workers;

@@ -145,6 +145,36 @@ static void put(const char *rua, enum sending_state to, uint64_t message)
     fail_msg("no row %s", rua);
 }
 
+static void adopt(const char *domain, bool by_hand)
+{
+    struct sending one = {.day = DAY,
+                          .domain = (char *)(uintptr_t)domain,
+                          .rua = (char *)(uintptr_t) "",
+                          .answer = (char *)(uintptr_t) ""};
+    const struct sendings all = {&one, 1};
+    const struct sending_plan p = {.start_ms = NOON, .spread_ms = 1000, .by_hand = by_hand};
+    state_sendings_adopt(state, &all, &p, mail, take, NULL);
+    wait_for_it();
+}
+
+static void what_another_node_counted_is_planned_once(void **unused)
+{
+    (void)unused;
+    happened("a.example", DAY);
+    plan(DAY, NULL, false);
+    adopt("a.example", false);
+    adopt("b.example", false);
+    adopt("b.example", false);
+    assert_string_equal(standing(), "a.example  waiting;b.example  waiting;");
+    assert_true(found.at[1].next_ms >= NOON && found.at[1].next_ms <= NOON + 1000);
+    put("", SENDING_NONE, 0); // a.example's
+    adopt("a.example", false);
+    assert_string_equal(standing(), "a.example  none;b.example  waiting;");
+    adopt("a.example", true);
+    assert_string_equal(standing(), "a.example  waiting;b.example  waiting;");
+    assert_true(found.at[0].by_hand && !found.at[1].by_hand);
+}
+
 static void two_addresses(void)
 {
     static const char *const rua[] = {"mailto:a@r.example", "https://r.example/"};
@@ -388,6 +418,7 @@ static void what_is_kept_follows_the_configuration(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_another_node_counted_is_planned_once, begin, end),
         TEST(a_day_is_planned_once_and_its_record_has_a_time),
         TEST(by_hand_one_domain_is_planned_and_again),
         TEST(what_is_due_comes_in_order),
