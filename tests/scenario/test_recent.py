@@ -468,6 +468,14 @@ def test_case_542_a_fault_of_ours_is_told_as_ours(lab):
     assert relay.wait("deferred", to="a@broken.test")["server"] == "127.0.0.1:53"
 
 
+def test_case_545_a_next_hop_that_is_this_relay_is_told_with_its_address(lab):
+    lab.names.add("own.test", "A", "127.0.0.1")
+    relay = lab.relay(delivery={**ONCE, "destinations": [{"domain": "dest.test", "next_hop": ["[own.test]:587"]}]}).start()
+    text = failing(relay, "dest.test")[0]
+    assert "own.test is this relay itself: 127.0.0.1 is an address that it listens on" in text
+    assert "Is dest.test yours" in text and "It is tried again until it expires" in text
+
+
 def test_case_543_a_paused_site_says_who_and_how_it_ends(lab):
     lab.mx("mx.dest.test", domains="dest.test")
     relay = lab.relay().start()
