@@ -225,8 +225,8 @@ static int ledger_out_clean(struct ledger_out *out, struct session *s, struct wh
     static const char *const statements[] = {
         "DELETE FROM waxwing.ledger WHERE day < $1::integer",
         "DELETE FROM waxwing.report WHERE day < $1::integer",
-        "DELETE FROM waxwing.book AS b WHERE b.at < to_timestamp($1::integer * 86400.0)"
-        " AND NOT EXISTS(SELECT FROM waxwing.ledger AS l WHERE l.generation = b.generation)"};
+        ("DELETE FROM waxwing.book AS b WHERE b.at < to_timestamp($1::integer * 86400.0)"
+         " AND NOT EXISTS(SELECT FROM waxwing.ledger AS l WHERE l.generation = b.generation)")};
     int rc = 0;
     for (size_t i = 0; i < sizeof statements / sizeof *statements && rc == 0; i++)
         rc = session_run(s, statements[i], params, 1, NULL, why);
