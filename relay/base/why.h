@@ -61,6 +61,8 @@ struct why {
     enum why_scope scope;
     enum reason
         reason; // what it is called; REASON_NONE: it is in no catalogue (commands, the start)
+    enum reason
+        behind; // of a site that is left alone: the failure that shut it; REASON_NONE: not known
     enum act act;
     char status[12]; // enhanced status code, RFC 3463: "4.7.5"; its class says whether to retry
     enum why_tls tls;

@@ -78,11 +78,15 @@ static void add_status_group(const struct dsn *dsn, const struct dsn_row *row, b
             buf_addf(out, "Remote-MTA: dns; %s\r\n", row->why->host);
         bool smtp = row->why->reply[0];
         buf_addf(out, "Diagnostic-Code: %s; ", smtp ? "smtp" : "X-Waxwing");
-        dsn_fold(out, smtp ? dsn_reply(row) : row->why->text, 24, " ");
+        char sentence[2 * sizeof row->why->text];
+        dsn_sentence(row->why->text, sentence, sizeof sentence);
+        dsn_fold(out, smtp ? dsn_reply(row) : sentence, 24, " ");
         buf_adds(out, "\r\n");
         if (row->why->reason != REASON_NONE)
             buf_addf(out, "X-Waxwing-Why: %s; act=%s\r\n", reason_row(row->why->reason)->name,
                      act_word(row->why->act));
+        if (row->why->tls != WHY_TLS_NONE)
+            buf_addf(out, "X-Waxwing-TLS-Result: %s\r\n", why_tls_word(row->why->tls));
         struct reply_meaning meaning = reply_meaning_of(row->why);
         buf_addf(out, "X-Waxwing-Class: %s; rule=%s\r\n", reply_class_word(meaning.class),
                  meaning.rule);

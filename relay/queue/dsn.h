@@ -19,8 +19,10 @@ struct dsn_row {
         reply; // in full: its words where it was relayed, else where why has one; NULL: what why has of it
     bool expired;
     bool returned; // by an operator's word
+    bool unmet;    // no host was asked this time: the reply is an earlier one
     unsigned attempts;
     int64_t tried_ms, until_ms; // wall clock: the last attempt; delayed: how long it goes on
+    int64_t next_ms;            // delayed: the next attempt; 0 or INT64_MAX: not known
 };
 
 struct dsn {

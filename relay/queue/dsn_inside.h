@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: ISC
-// Shared by relay/queue/dsn.c and relay/queue/dsn_text.c alone.
+// Shared by relay/queue/dsn.c, relay/queue/dsn_text.c and relay/queue/dsn_advice.c alone.
 #ifndef RELAY_QUEUE_DSN_INSIDE_H
 #define RELAY_QUEUE_DSN_INSIDE_H
 
@@ -9,6 +9,14 @@
 void dsn_text(const struct dsn *dsn, struct buf *out);
 // What a peer wrote, as printable ASCII in lines of at most 76 with `indent` before each further one.
 void dsn_fold(struct buf *out, const char *text, size_t column, const char *indent);
+// A sentence of ours without the paths that it names: they are for whoever runs the relay, who has the log.
+void dsn_sentence(const char *text, char *out, size_t n);
+
+// relay/queue/dsn_advice.c: who can mend it and what it means; and what to do, with an empty line behind it.
+void dsn_mender(const struct dsn *dsn, const struct dsn_row *row, struct buf *out);
+void dsn_advice(const struct dsn *dsn, const struct dsn_row *row, struct buf *out);
+bool dsn_waiting_is_not_enough(const struct why *why);
+
 const char *dsn_reply(const struct dsn_row *row); // all that is known of it
 
 #endif

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: ISC
-// The words of a delivery report: what happened to whom, in the peer's and our words, and what can be done.
+// The words of a delivery report: what happened to whom, in the peer's and our words, and which message it is about.
 #include "relay/queue/dsn_inside.h"
 
 #include <stdio.h>
 #include <string.h>
 #include "relay/base/clock.h"
+#include "relay/base/id.h"
+#include "relay/base/maxima.h"
 #include "relay/base/reasons.h"
-#include "relay/smtp/reply_remedy.h"
+#include "relay/smtp/reply_class.h"
+#include "sign/header.h"
 
-#define LINE     76
-#define OWN_NAME 320 // bytes of an address
+#define LINE      76
+#define TEXT_PATH "[a file of this relay]"
+#define TEXT_MOST 240 // bytes of a field of the message that are shown
 
 void dsn_fold(struct buf *out, const char *text, size_t column, const char *indent)
 {
@@ -40,103 +44,21 @@ void dsn_fold(struct buf *out, const char *text, size_t column, const char *inde
     }
 }
 
-// What stood in the way when TLS failed, and whose postmaster can mend it.
-static const struct {
-    const char *asker; // struct why
-    const char *advice;
-} tls_advices[] = {
-    {"mta-sts", "as the receiving domain asks (MTA-STS). Its postmaster can mend that; please tell "
-                "him in another way."},
-    {"dane", "as the receiving domain asks (DANE). Its postmaster can mend that; please tell him "
-             "in another way."},
-    {"dane-unusable", "as the receiving domain asks (DANE). Its postmaster can mend that; please "
-                      "tell him in another way."},
-    {"memory", "as it was for earlier mail to this domain. The receiving postmaster knows whether "
-               "that is meant; yours, at %s, can let the message go."},
-    {"rule", "as a rule of this relay demands for this domain. The receiving postmaster can mend "
-             "what failed; yours, at %s, can change the rule."},
-    {"exception", "as a rule of this relay demands for this domain. The receiving postmaster can "
-                  "mend what failed; yours, at %s, can change the rule."},
-    {"requiretls", "as the message itself asks (REQUIRETLS). The receiving postmaster can mend "
-                   "that; or send it once more without REQUIRETLS."},
-    {"default",
-     "as this relay demands for all mail; the receiving domain itself asks for nothing. The "
-     "receiving postmaster can mend what failed; yours, at %s, can make an exception for it."},
-};
-
-// Whoever runs this relay, as his users reach him.
-static void own_postmaster(const struct dsn *dsn, char out[static OWN_NAME])
+void dsn_sentence(const char *text, char *out, size_t n)
 {
-    const struct config *config = dsn->config;
-    if (config->postmaster && config->postmaster[0])
-        snprintf(out, OWN_NAME, "%s", config->postmaster);
-    else
-        snprintf(out, OWN_NAME, "postmaster@%s", config->hostname);
-}
-
-static void paragraph_of(struct buf *out, const char *text)
-{
-    dsn_fold(out, text, 0, "");
-    buf_adds(out, "\r\n");
-}
-
-static const char *remedy(const struct why *why)
-{
-    return reply_advice(why->reason, reply_meaning_of(why).class);
-}
-
-static void tls_advice(const struct dsn *dsn, const struct dsn_row *row, struct buf *out)
-{
-    const char *asker = row->why->asker ? row->why->asker : "", *more = NULL;
-    for (size_t i = 0; i < sizeof tls_advices / sizeof *tls_advices; i++)
-        if (strcmp(tls_advices[i].asker, asker) == 0)
-            more = tls_advices[i].advice;
-    if (!more && row->why->tls == WHY_DNSSEC_INVALID)
-        more = "since the DNS records of the receiving domain are not valid (DNSSEC). Its "
-               "postmaster can mend that.";
-    if (!more)
-        more = "as is demanded. Your postmaster, at %s, can tell by whom.";
-    char own[OWN_NAME], text[800];
-    own_postmaster(dsn, own);
-    const char *hole = strstr(more, "%s");
-    snprintf(text, sizeof text,
-             "The message was not sent%s, because the connection could not be protected %.*s%s%s",
-             dsn->kind == DSN_DELAYED ? " so far" : "",
-             hole ? (int)(hole - more) : (int)strlen(more), more, hole ? own : "",
-             hole ? hole + 2 : "");
-    paragraph_of(out, text);
-}
-
-static void own_advice(const struct dsn *dsn, const struct dsn_row *row, struct buf *out)
-{
-    char own[OWN_NAME], text[1000];
-    own_postmaster(dsn, own);
-    snprintf(text, sizeof text,
-             "Your postmaster, at %s, can mend that: please forward this report to him. For him: "
-             "%s",
-             own, remedy(row->why));
-    paragraph_of(out, text);
-}
-
-// What the sender can do; those whose fault it is read the same report.
-static const char *dsn_text_advice(const struct dsn_row *row)
-{
-    const struct why *why = row->why;
-    if (row->returned)
-        return "It was the operator of this relay who took the message out of the queue and "
-               "returned it: no receiving system refused it. The postmaster of this relay can "
-               "tell why.";
-    if (row->expired)
-        return "The receiving system could not be reached, or did not take the message, for too "
-               "long. Please send it again, or reach the recipient in another way.";
-    if (why->act == ACT_SENDER || reply_meaning_of(why).class == REPLY_MAILBOX_FULL)
-        return remedy(why);
-    if (why->act == ACT_NONE)
-        return "If the reason does not say what to do, please forward this report to your "
-               "postmaster.";
-    return why->act == ACT_HEALS ? "Please send it again later."
-                                 : "Only the receiving side can mend that: please reach the "
-                                   "recipient in another way, and show him this report.";
+    size_t used = 0;
+    for (const char *p = text; *p && used + 1 < n;) {
+        size_t word = strcspn(p, " "), begin = strspn(p, "(\"'[<`"), end = word;
+        while (end > begin && strchr(",:;.)\"'", p[end - 1]))
+            end--;
+        bool path = end > begin + 1 && p[begin] == '/';
+        size_t shown = path ? begin : end;
+        int got = snprintf(out + used, n - used, "%.*s%s%.*s%s", (int)shown, p,
+                           path ? TEXT_PATH : "", (int)(word - end), p + end, p[word] ? " " : "");
+        used += (size_t)got < n - used ? (size_t)got : n - used - 1;
+        p += word + strspn(p + word, " ");
+    }
+    out[used] = 0;
 }
 
 static void lines(struct buf *out, const char *text)
@@ -165,23 +87,44 @@ static void relayed_text(const struct dsn_row *row, struct buf *out)
     buf_adds(out, "\r\n");
 }
 
-// What it is called, what that means where the kind of a reply does not say it, and who can mend it.
-static void row_reason(const struct dsn *dsn, const struct why *why, struct buf *out)
+static void text_line(struct buf *out, const char *label, const char *text)
 {
-    const struct reason_row *reason = reason_row(why->reason);
-    bool ours = act_is_ours(why->act);
-    char own[OWN_NAME];
-    own_postmaster(dsn, own);
-    if (reason->means[0] && remedy(why) == reason->advice) {
-        buf_adds(out, "    That means: ");
-        dsn_fold(out, reason->means, 16, "    ");
-        buf_adds(out, "\r\n");
-    }
+    buf_addf(out, "    %s", label);
+    dsn_fold(out, text, 4 + strlen(label), "    ");
+    buf_adds(out, "\r\n");
+}
+
+// What happened: the sentence, the host, its words.
+static void row_event(const struct dsn *dsn, const struct dsn_row *row, struct buf *out)
+{
+    const struct why *why = row->why;
+    char sentence[2 * sizeof why->text];
+    dsn_sentence(why->text, sentence, sizeof sentence);
+    text_line(out, "", sentence);
+    if (why->host[0])
+        buf_addf(out, "    (host %s)\r\n", why->host);
+    if (!why->reply[0])
+        return;
+    text_line(out, row->unmet ? "It said then: " : "It said: ", dsn_reply(row));
+    if (dsn->kind == DSN_DELAYED && why->reply[0] == '5')
+        text_line(out, "", "(That is for good, but not about the message: it waits all the same.)");
+}
+
+// What it is called, here and in TLS reports, for whoever looks it up.
+static void row_name(const struct why *why, struct buf *out)
+{
+    const char *class = reply_class_word(reply_meaning_of(why).class);
+    char name[300] = "";
     if (why->reason != REASON_NONE)
-        buf_addf(out, "    Reason: %s. Who can mend it: %s%s%s.\r\n", reason->name,
-                 act_text(why->act), ours ? ", at " : "", ours ? own : "");
-    buf_addf(out, "    (kind of failure: %s)\r\n\r\n",
-             reply_class_word(reply_meaning_of(why).class));
+        snprintf(name, sizeof name, "Reason: %s. ", reason_row(why->reason)->name);
+    if (why->behind != REASON_NONE)
+        snprintf(name + strlen(name), sizeof name - strlen(name), "Its cause: %s. ",
+                 reason_row(why->behind)->name);
+    if (why->tls != WHY_TLS_NONE)
+        snprintf(name + strlen(name), sizeof name - strlen(name), "(In TLS reports: %s.) ",
+                 why_tls_word(why->tls));
+    snprintf(name + strlen(name), sizeof name - strlen(name), "(kind of failure: %s)", class);
+    text_line(out, "", name);
 }
 
 static void row_text(const struct dsn *dsn, const struct dsn_row *row, struct buf *out)
@@ -191,38 +134,43 @@ static void row_text(const struct dsn *dsn, const struct dsn_row *row, struct bu
         relayed_text(row, out);
         return;
     }
-    buf_adds(out, "    ");
-    dsn_fold(out, row->why->text, 4, "    ");
-    if (row->why->host[0])
-        buf_addf(out, "\r\n    (host %s)", row->why->host);
+    row_event(dsn, row, out);
+    dsn_mender(dsn, row, out);
+    row_name(row->why, out);
     buf_adds(out, "\r\n");
-    if (row->why->reply[0]) {
-        buf_adds(out, "    It said: ");
-        dsn_fold(out, dsn_reply(row), 13, "    ");
-        buf_adds(out, "\r\n");
-    }
-    row_reason(dsn, row->why, out);
-    bool tls = row->why->tls != WHY_TLS_NONE, ours = act_is_ours(row->why->act);
-    if (dsn->postmaster || (dsn->kind != DSN_FAILED && !tls && !ours))
-        return;
-    if (tls)
-        tls_advice(dsn, row, out);
-    else if (ours && !row->returned)
-        own_advice(dsn, row, out);
-    else
-        paragraph_of(out, dsn_text_advice(row));
-    buf_adds(out, "\r\n");
+    if (!dsn->postmaster)
+        dsn_advice(dsn, row, out);
 }
 
 // A policy stands in the way, or a fault on this side: waiting alone may not help.
 static bool is_stopped(const struct dsn *dsn)
 {
-    for (size_t i = 0; i < dsn->nrows; i++) {
-        const struct why *why = dsn->rows[i].why;
-        if (why && (why->tls != WHY_TLS_NONE || act_is_ours(why->act) || why->act == ACT_SENDER))
+    for (size_t i = 0; i < dsn->nrows; i++)
+        if (dsn->rows[i].why && dsn_waiting_is_not_enough(dsn->rows[i].why))
             return true;
-    }
     return false;
+}
+
+// Somebody wants it so.
+static bool is_paused(const struct dsn *dsn)
+{
+    for (size_t i = 0; i < dsn->nrows; i++)
+        if (!dsn->rows[i].why || dsn->rows[i].why->reason != REASON_SITE_PAUSED)
+            return false;
+    return dsn->nrows > 0;
+}
+
+static const char *opening_of_delay(const struct dsn *dsn)
+{
+    if (is_paused(dsn))
+        return "your message has not been delivered yet. Nothing is broken: whoever runs this\n"
+               "relay keeps it back for a while. It waits for:";
+    if (is_stopped(dsn))
+        return "your message has not been delivered yet. Delivery will be tried again and again\n"
+               "until the date below, but something stands in the way that somebody may have to\n"
+               "mend:";
+    return "your message has not been delivered yet. You need not do anything: delivery will\n"
+           "be tried again and again until the date below. It waits for:";
 }
 
 static const char *opening(const struct dsn *dsn)
@@ -235,32 +183,85 @@ static const char *opening(const struct dsn *dsn)
     case DSN_FAILED:
         return "your message could not be delivered to:";
     case DSN_DELAYED:
-        if (is_stopped(dsn))
-            return "your message has not been delivered yet. Delivery will be tried again and "
-                   "again "
-                   "until the\n"
-                   "date below, but something stands in the way that somebody may have to mend:";
-        return "your message has not been delivered yet. You need not do anything: delivery will "
-               "be\n"
-               "tried again and again until the date below. It waits for:";
+        return opening_of_delay(dsn);
     case DSN_RELAYED:
         return "your message has left this relay for:";
     }
     return "";
 }
 
-void dsn_text(const struct dsn *dsn, struct buf *out)
+// The soonest of all rows.
+static int64_t next_of(const struct dsn *dsn)
+{
+    int64_t next = INT64_MAX;
+    for (size_t i = 0; i < dsn->nrows; i++)
+        if (dsn->rows[i].next_ms > 0 && dsn->rows[i].next_ms < next)
+            next = dsn->rows[i].next_ms;
+    return next;
+}
+
+static void text_times(const struct dsn *dsn, struct buf *out)
 {
     char date[40];
+    int64_t next = next_of(dsn);
+    if (next != INT64_MAX) {
+        clock_rfc5322(next, date);
+        buf_addf(out, "The next attempt is at %s.\r\n", date);
+    }
+    clock_rfc5322(dsn->rows[0].until_ms, date);
+    buf_addf(out, "Delivery is given up at %s.\r\n\r\n", date);
+}
+
+// A field of the message as its sender wrote it: one line, bounded, and nothing but printable ASCII.
+static void text_field(const struct header *header, const char *name, struct buf *out)
+{
+    const struct field *field = header_find(header, name, 0);
+    char value[TEXT_MOST + 4], label[40];
+    size_t n = 0;
+    if (!field)
+        return;
+    struct span text = span_trim(field->value);
+    for (size_t i = 0; i < text.n && n < TEXT_MOST; i++)
+        if (text.p[i] != '\r' && text.p[i] != '\n')
+            value[n++] = text.p[i] ? (char)text.p[i] : ' ';
+    snprintf(value + n, sizeof value - n, "%s", n == TEXT_MOST ? "..." : "");
+    snprintf(label, sizeof label, "%s: ", name);
+    text_line(out, label, value);
+}
+
+// Which message it is: for its sender by his own words, for whoever runs the relay by its id.
+static void text_message(const struct dsn *dsn, struct buf *out)
+{
+    const struct envelope *env = &dsn->about->env;
+    struct buf bytes;
+    struct header header;
+    struct why bad;
+    char id[ID_TEXT], date[40];
+    size_t used;
+    id_text(env->id, id);
+    clock_rfc5322(env->created_ms, date);
+    buf_addf(out, "The message was accepted at %s.\r\n", date);
+    buf_init(&bytes, MAX_MEMORY_BODY);
+    if (dsn->content)
+        (void)content_header(dsn->content, &bytes);
+    if (dsn->content && header_parse(&header, buf_span(&bytes), &used, &bad) == 0) {
+        text_field(&header, "Subject", out);
+        text_field(&header, "Date", out);
+        text_field(&header, "Message-ID", out);
+        header_free(&header);
+    }
+    buf_addf(out, "    Id in the log of this relay: %s\r\n", id);
+    buf_free(&bytes);
+}
+
+void dsn_text(const struct dsn *dsn, struct buf *out)
+{
     buf_addf(out, "This is the mail relay %s:\r\n", dsn->config->hostname);
     lines(out, opening(dsn));
     buf_adds(out, "\r\n");
     for (size_t i = 0; i < dsn->nrows; i++)
         row_text(dsn, &dsn->rows[i], out);
-    if (dsn->kind == DSN_DELAYED && dsn->nrows) {
-        clock_rfc5322(dsn->rows[0].until_ms, date);
-        buf_addf(out, "Delivery is given up at %s.\r\n\r\n", date);
-    }
-    clock_rfc5322(dsn->about->env.created_ms, date);
-    buf_addf(out, "The message was accepted at %s.\r\n", date);
+    if (dsn->kind == DSN_DELAYED && dsn->nrows)
+        text_times(dsn, out);
+    text_message(dsn, out);
 }

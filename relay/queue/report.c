@@ -11,6 +11,7 @@
 #include "relay/ingest/ingest.h"
 #include "relay/log/log.h"
 #include "relay/queue/report.h"
+#include "relay/queue/unmet.h"
 #include "relay/worker/worker.h"
 
 #define REPORT_MS   50 // failures of one message within this time share a report
@@ -20,7 +21,8 @@ struct report_row {
     const struct recipient *recipient;
     struct why why;
     char *reply; // in full; owned, NULL without
-    bool has_why, expired, returned, delay_warned;
+    bool has_why, expired, returned, unmet, delay_warned;
+    int64_t next_ms;
     unsigned attempts;
     const char *next_hop; // as delivery->next_hop; a word
 };
@@ -144,6 +146,8 @@ static struct message *compose(struct report *report, const char *postmaster)
             .reply = row->reply,
             .expired = row->expired,
             .returned = row->returned,
+            .unmet = row->unmet,
+            .next_ms = row->next_ms,
             .attempts = row->attempts,
             .tried_ms = report->tried_ms,
             .until_ms = report->until_ms,
@@ -260,21 +264,24 @@ static struct report *report_for(struct reports *all, struct delivery *d, enum d
 }
 
 void reports_add(struct reports *all, struct delivery *d, const struct delivery_rcpt *r,
-                 enum dsn_kind kind, enum outcome outcome, const struct why *why)
+                 const struct report_cause *cause)
 {
-    struct report *report = report_for(all, d, kind);
+    const struct why *why = cause->why;
+    struct report *report = report_for(all, d, cause->kind);
     if (!report->content && d->content)
         report->content = content_ref(d->content);
     report->rows = mem_grow(report->rows, report->nrows + 1, sizeof *report->rows);
     struct report_row *row = &report->rows[report->nrows++];
     *row = (struct report_row){
         .recipient = r->recipient,
-        .expired = outcome == OUTCOME_EXPIRED,
+        .expired = cause->outcome == OUTCOME_EXPIRED,
         .returned = d->returned,
+        .unmet = why && unmet(r->attempt, why),
+        .next_ms = cause->next_ms,
         .delay_warned = r->delay_warned,
         .attempts = d->attempts + 1,
         .next_hop = words_keep(d->next_hop),
-        .has_why = kind != DSN_RELAYED,
+        .has_why = cause->kind != DSN_RELAYED,
         .reply = why && r->attempt ? mem_dup(r->attempt->reply) : NULL,
     };
     if (why)

@@ -23,9 +23,14 @@ struct report_owner {
 };
 
 struct reports *reports_new(struct worker *worker, const struct report_owner *owner);
-// For DSN_RELAYED `why` has the host and the reply of who took it.
+struct report_cause {
+    enum dsn_kind kind;
+    enum outcome outcome;
+    const struct why *why; // DSN_RELAYED: has the host and the reply of who took it
+    int64_t next_ms;       // DSN_DELAYED, wall clock: the next attempt; 0 or INT64_MAX: not known
+};
 void reports_add(struct reports *reports, struct delivery *d, const struct delivery_rcpt *r,
-                 enum dsn_kind kind, enum outcome outcome, const struct why *why);
+                 const struct report_cause *cause);
 void reports_flush(struct reports *reports); // what is gathered goes now
 // Nothing is gathered any more for long, and nothing comes back to its owner but `ended`.
 void reports_stop(struct reports *reports);

@@ -14,6 +14,7 @@
 #include "relay/base/clock.h"
 #include "relay/base/id.h"
 #include "relay/base/mem.h"
+#include "relay/base/reasons.h"
 #include "relay/base/words.h"
 #include "relay/log/log.h"
 #include "relay/login/habits.h"
@@ -86,6 +87,8 @@ static void log_failure(struct logline *line, const struct attempt *a, const str
     }
     log_why(line, &told);
     log_text(line, "server", told.server[0] ? told.server : NULL);
+    if (why->behind != REASON_NONE)
+        log_text(line, "cause", reason_row(why->behind)->name);
     log_text(line, "class", reply_class_word(meaning.class));
     log_text(line, "rule", meaning.rule);
 }
@@ -193,7 +196,8 @@ static void delivered(struct settling *s, struct delivery_rcpt *r)
         why_clear(&taken);
         why_host(&taken, r->attempt->host);
         why_reply(&taken, r->attempt->reply);
-        reports_add(s->q->reports, s->d, r, DSN_RELAYED, OUTCOME_DELIVERED, &taken);
+        reports_add(s->q->reports, s->d, r,
+                    &(struct report_cause){DSN_RELAYED, OUTCOME_DELIVERED, &taken, 0});
     }
 }
 
@@ -223,7 +227,7 @@ static void finished(struct settling *s, struct delivery_rcpt *r, enum outcome o
     settle_tell_archive(r);
     const struct envelope *env = &s->d->message->env;
     if (outcome_owes(env, r->recipient, DSN_FAILED) || env->dsn)
-        reports_add(s->q->reports, s->d, r, DSN_FAILED, outcome, r->why);
+        reports_add(s->q->reports, s->d, r, &(struct report_cause){DSN_FAILED, outcome, r->why, 0});
     else
         note(s, r, SPOOL_FAILED, r->why);
 }
@@ -294,7 +298,8 @@ static void warn(struct settling *s, struct delivery_rcpt *r, int64_t at, const 
         return;
     r->delay_warned = true;
     if (outcome_owes(&s->d->message->env, r->recipient, DSN_DELAYED))
-        reports_add(s->q->reports, s->d, r, DSN_DELAYED, OUTCOME_LATER, why);
+        reports_add(s->q->reports, s->d, r,
+                    &(struct report_cause){DSN_DELAYED, OUTCOME_LATER, why, s->next_ms});
 }
 
 // What stopped it may be a policy or a record that is no longer so (RFC 8461 section 5.1, RFC 7671 section 8.1):

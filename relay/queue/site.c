@@ -298,6 +298,7 @@ bool site_waits(struct lane *lane, struct why *why)
         return true;
     if (shut && site->lesson->act != ACT_NONE)
         why->act = site->lesson->act; // who can mend what shut it
+    why->behind = shut ? site->lesson->reason : REASON_NONE;
     why_host(why, site->lesson->host);
     why_reply(why, site->lesson->reply);
     if (site->lesson->status[0] == '4')

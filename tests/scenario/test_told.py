@@ -4,6 +4,10 @@ it and what is next."""
 import os
 import re
 
+from tests.lab import verify
+from tests.lab.relay import letter
+
+
 def next_hop(lab, name, **steps):
     """A next hop that wants a login, and its row of delivery.destinations."""
     mx = lab.mx("mx." + name, domains=name)
@@ -61,3 +65,20 @@ def test_case_553_requiretls_says_why_it_is_looked_at_twice_and_then_given_up(la
     last = relay.wait("failed", to="a@dest.test", bound=60)
     assert "a second time" in last["because"] and last["rule"] == last["why"] == "requiretls-no-name", last
     assert last["type"] == "validation-failure"
+
+def test_case_557_a_report_has_all_that_is_needed_to_follow_it(lab):
+    home = lab.mx("mx.example.org", domains="example.org")
+    _, row = next_hop(lab, "dest.test")
+    row["auth"]["password_file"] = lab.file("secret.password", b"secret\n")
+    os.chmod(row["auth"]["password_file"], 0o600)
+    relay = lab.relay(delivery={"retry": ["1s", "1h"], "warn_after": "1s", "destinations": [row]}).start()
+    os.remove(row["auth"]["password_file"])
+    identity = relay.send("a@dest.test", letter(subject="quarterly figures"))
+    line = relay.wait("deferred", why="password-unreadable")
+    assert row["auth"]["password_file"] in line["reason"]  # for whoever runs the relay
+    message = home.wait()
+    assert row["auth"]["password_file"].encode() not in message.data
+    text = " ".join(verify.Dsn(message.data).text.split())
+    for fact in ("Subject: quarterly figures", "Message-ID: <", f"Id in the log of this relay: {identity}",
+                 "The next attempt is at", "Who can mend it: whoever runs this relay, at "):
+        assert fact in text, (fact, text)
