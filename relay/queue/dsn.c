@@ -43,11 +43,6 @@ static bool returns_all(const struct dsn *dsn)
     return content_size(dsn->content) <= (env->ret == RET_FULL ? DSN_FULL_MAX : DSN_RETURN_MAX);
 }
 
-const char *dsn_reply(const struct dsn_row *row)
-{
-    return row->reply && row->reply[0] ? row->reply : row->why->reply;
-}
-
 static void add_status_group(const struct dsn *dsn, const struct dsn_row *row, bool wide,
                              struct buf *out)
 {

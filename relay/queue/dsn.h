@@ -17,6 +17,7 @@ struct dsn_row {
     const char *host;      // relayed: who took it; NULL or "": not known
     const char *
         reply; // in full: its words where it was relayed, else where why has one; NULL: what why has of it
+    const char *site; // where it goes, as operators name it; NULL or "": not known
     bool expired;
     bool returned; // by an operator's word
     bool unmet;    // no host was asked this time: the reply is an earlier one

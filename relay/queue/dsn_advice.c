@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "relay/base/advice.h"
 #include "relay/base/reasons.h"
 #include "relay/smtp/reply_remedy.h"
 
@@ -32,6 +33,23 @@ static const char *remedy(const struct why *why)
 {
     enum reason reason = why->behind != REASON_NONE ? why->behind : why->reason;
     return reply_advice(reason, reply_meaning_of(why).class);
+}
+
+// The same with the names that are known here.
+static const char *remedy_here(const struct dsn *dsn, const struct dsn_row *row,
+                               char out[static ADVICE_TEXT])
+{
+    const char *at = strrchr(dsn->about->env.from, '@');
+    struct advice_names names = {.domain = row->recipient->domain,
+                                 .host = row->why->host,
+                                 .site = row->site,
+                                 .sender_domain = at ? at + 1 : NULL};
+    struct buf text;
+    buf_init(&text, ADVICE_TEXT - 1);
+    advice_fill(remedy(row->why), &names, &text);
+    snprintf(out, ADVICE_TEXT, "%.*s", (int)text.len, (const char *)text.data);
+    buf_free(&text);
+    return out;
 }
 
 // Who demanded what TLS failed to prove: whose demand it is, hence who can drop it.
@@ -128,10 +146,11 @@ static const char *afterwards(const struct dsn *dsn)
                                    : " The message waits, and goes by itself when that is done.";
 }
 
-static void advice_of_tls(const struct dsn *dsn, const struct why *why, struct buf *out)
+static void advice_of_tls(const struct dsn *dsn, const struct dsn_row *row, struct buf *out)
 {
+    const struct why *why = row->why;
     size_t i = demand_of(why);
-    char own[ADVICE_OWN], text[ADVICE_TEXT], next[ADVICE_TEXT];
+    char own[ADVICE_OWN], text[3 * ADVICE_TEXT], next[2 * ADVICE_TEXT], done[ADVICE_TEXT];
     own_postmaster(dsn, own);
     if (is_broken_dns(why))
         snprintf(next, sizeof next,
@@ -151,7 +170,7 @@ static void advice_of_tls(const struct dsn *dsn, const struct why *why, struct b
     else
         snprintf(next, sizeof next,
                  "%s. Please forward this report to your postmaster, at %s: %s.%s For him: %s",
-                 demands[i].as, own, demands[i].next, afterwards(dsn), remedy(why));
+                 demands[i].as, own, demands[i].next, afterwards(dsn), remedy_here(dsn, row, done));
     snprintf(text, sizeof text,
              "The message was not sent%s, because the connection could not be protected %s",
              dsn->kind == DSN_DELAYED ? " so far" : "", next);
@@ -167,30 +186,31 @@ static bool is_lost(const struct why *why)
 
 static void advice_of_ours(const struct dsn *dsn, const struct dsn_row *row, struct buf *out)
 {
-    char own[ADVICE_OWN], text[ADVICE_TEXT];
+    char own[ADVICE_OWN], text[2 * ADVICE_TEXT], done[ADVICE_TEXT];
     own_postmaster(dsn, own);
     if (is_lost(row->why))
         snprintf(text, sizeof text,
                  "This relay has lost the message: please send it again now. And please forward "
                  "this report to your postmaster, at %s, so that it happens to no other message. "
                  "For him: the log has an alarm with the id below and the file. %s",
-                 own, remedy(row->why));
+                 own, remedy_here(dsn, row, done));
     else if (row->why->reason == REASON_SITE_PAUSED)
         snprintf(
             text, sizeof text,
             "If it is urgent, please ask your postmaster, at %s, and show him this report. For "
             "him: %s",
-            own, remedy(row->why));
+            own, remedy_here(dsn, row, done));
     else
         snprintf(text, sizeof text,
                  "Your postmaster, at %s, can mend that: please forward this report to him.%s For "
                  "him: %s",
-                 own, afterwards(dsn), remedy(row->why));
+                 own, afterwards(dsn), remedy_here(dsn, row, done));
     paragraph_of(out, text);
 }
 
 // What the sender can do; those whose fault it is read the same report.
-static const char *advice_of_failure(const struct dsn_row *row)
+static const char *advice_of_failure(const struct dsn *dsn, const struct dsn_row *row,
+                                     char done[static ADVICE_TEXT])
 {
     const struct why *why = row->why;
     if (row->returned)
@@ -201,7 +221,7 @@ static const char *advice_of_failure(const struct dsn_row *row)
         return "The receiving system could not be reached, or did not take the message, for too "
                "long. Please send it again, or reach the recipient in another way.";
     if (why->act == ACT_SENDER || reply_meaning_of(why).class == REPLY_MAILBOX_FULL)
-        return remedy(why);
+        return remedy_here(dsn, row, done);
     if (why->act == ACT_NONE)
         return "If the reason does not say what to do, please forward this report to your "
                "postmaster.";
@@ -211,23 +231,25 @@ static const char *advice_of_failure(const struct dsn_row *row)
 }
 
 // For those who look after mail: what there is to find out, and that the blame may lie elsewhere.
-static void advice_for_postmasters(const struct dsn_row *row, struct buf *out)
+static void advice_for_postmasters(const struct dsn *dsn, const struct dsn_row *row,
+                                   struct buf *out)
 {
     const struct why *why = row->why;
-    char text[ADVICE_TEXT];
+    char text[2 * ADVICE_TEXT], done[ADVICE_TEXT];
     bool others =
         why->act == ACT_RECEIVER || why->act == ACT_RECEIVER_HOST || why->act == ACT_RECEIVER_DNS;
     if (!others || row->returned || !remedy(why)[0])
         return;
-    snprintf(text, sizeof text, "For a postmaster: %s", remedy(why));
+    snprintf(text, sizeof text, "For a postmaster: %s", remedy_here(dsn, row, done));
     paragraph_of(out, text);
 }
 
 void dsn_advice(const struct dsn *dsn, const struct dsn_row *row, struct buf *out)
 {
     const struct why *why = row->why;
+    char done[ADVICE_TEXT];
     if (why->tls != WHY_TLS_NONE) {
-        advice_of_tls(dsn, why, out);
+        advice_of_tls(dsn, row, out);
         return;
     }
     if (act_is_ours(why->act) && !row->returned) {
@@ -235,6 +257,6 @@ void dsn_advice(const struct dsn *dsn, const struct dsn_row *row, struct buf *ou
         return;
     }
     if (dsn->kind == DSN_FAILED)
-        paragraph_of(out, advice_of_failure(row));
-    advice_for_postmasters(row, out);
+        paragraph_of(out, advice_of_failure(dsn, row, done));
+    advice_for_postmasters(dsn, row, out);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: ISC
-// Shared by relay/queue/dsn.c, relay/queue/dsn_text.c and relay/queue/dsn_advice.c alone.
+// Shared by the files of relay/queue/dsn.h alone; each calls only those that stand behind it here: dsn.c, dsn_text.c,
+// dsn_advice.c, dsn_fold.c.
 #ifndef RELAY_QUEUE_DSN_INSIDE_H
 #define RELAY_QUEUE_DSN_INSIDE_H
 

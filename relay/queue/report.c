@@ -25,6 +25,7 @@ struct report_row {
     int64_t next_ms;
     unsigned attempts;
     const char *next_hop; // as delivery->next_hop; a word
+    const char *site;     // a word
 };
 
 struct reports {
@@ -59,6 +60,7 @@ static void report_free(struct report *report)
     message_unref(report->write.message);
     for (size_t i = 0; i < report->nrows; i++) {
         words_drop(report->rows[i].next_hop);
+        words_drop(report->rows[i].site);
         free(report->rows[i].reply);
     }
     free(report->rows);
@@ -144,6 +146,7 @@ static struct message *compose(struct report *report, const char *postmaster)
             .why = row->has_why ? &row->why : NULL,
             .host = row->why.host,
             .reply = row->reply,
+            .site = row->site,
             .expired = row->expired,
             .returned = row->returned,
             .unmet = row->unmet,
@@ -281,6 +284,7 @@ void reports_add(struct reports *all, struct delivery *d, const struct delivery_
         .delay_warned = r->delay_warned,
         .attempts = d->attempts + 1,
         .next_hop = words_keep(d->next_hop),
+        .site = words_keep(d->route ? d->route->site : d->site),
         .has_why = cause->kind != DSN_RELAYED,
         .reply = why && r->attempt ? mem_dup(r->attempt->reply) : NULL,
     };
