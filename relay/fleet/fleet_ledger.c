@@ -8,6 +8,7 @@
 #include "relay/report/claims.h"
 
 #define LEDGER_MS 5000 // how often what was counted goes out
+#define MORE_MS   2000 // where one piece of it was not all: the relay's own work goes before
 
 void fleet_ledger_aim(struct fleet *f, const struct config *config)
 {
@@ -39,7 +40,7 @@ int fleet_ledger_turn(struct fleet *f, struct why *why)
     bool more = false;
     f->ledger.node = f->self.number;
     int rc = ledger_out_turn(&f->ledger, f->session, f->share.fleet, &more, why);
-    f->ledger_at = clock_mono_ms() + (more ? 0 : LEDGER_MS);
+    f->ledger_at = clock_mono_ms() + (more ? MORE_MS : LEDGER_MS);
     note_ledger(f);
     return rc;
 }
