@@ -37,7 +37,14 @@ class HAProxy:
         must(["haproxy", "-c", "-f", self.file])
         self.process = Process(["haproxy", "-db", "-f", self.file], os.path.join(self.folder, "log"))
         lab.at_end(self.process.kill)
-        until(lambda: os.path.exists(os.path.join(self.folder, "admin.sock")) and self.states(), self.process.output)
+        until(self.answers, lambda: "haproxy:\n" + self.process.output()[-2000:])
+
+    def answers(self):
+        assert self.process.alive(), self.process.output()[-2000:]
+        try:
+            return bool(self.states())
+        except (FileNotFoundError, ConnectionRefusedError):  # it binds, then listens
+            return False
 
     def ask(self, command):
         with socket.socket(socket.AF_UNIX) as sock:
