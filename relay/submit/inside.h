@@ -110,6 +110,7 @@ bool submit_answered(struct submit *s);
 void submit_count_login(struct submit *s, enum login_count what, uint64_t n); // for metrics
 void submit_reply(struct submit *s, int code, const char *status, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+void submit_ask_whom(const struct submit *s, char *out, size_t n); // "admin@example.org"
 void submit_reply_why(struct submit *s, const struct why *why);
 // 421 (or another code) and the end of the connection; returns SUBMIT_GONE for handlers.
 enum submit_state submit_leave(struct submit *s, int code, const char *status, const char *text);

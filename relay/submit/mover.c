@@ -10,6 +10,9 @@
 #include <string.h>
 #include "relay/base/address.h"
 #include "relay/base/clock.h"
+#include "relay/base/reasons.h"
+
+#define SUBMIT_ASK_BELOW 200 // bytes of a sentence behind which there is room for whom to ask
 
 #define LOGIN_MS 600000 // for a stranger to log in
 #define REARM_MS 1000   // a deadline is moved at most so often
@@ -156,9 +159,24 @@ void submit_reply(struct submit *s, int code, const char *status, const char *fo
     stream_write(s->stream, line, (size_t)n);
 }
 
+// Whom to ask: by address only those who have logged in.
+void submit_ask_whom(const struct submit *s, char *out, size_t n)
+{
+    const struct config *config = s->setup->config;
+    if (s->user && config->postmaster && config->postmaster[0])
+        snprintf(out, n, "%s", config->postmaster);
+    else
+        snprintf(out, n, "the postmaster of %s", config->hostname);
+}
+
 void submit_reply_why(struct submit *s, const struct why *why)
 {
-    submit_reply(s, smtp_code(why->status), why->status, "%s", why->text);
+    char whom[300] = "";
+    bool tells = act_is_ours(why->act) && strlen(why->text) < SUBMIT_ASK_BELOW;
+    if (tells)
+        submit_ask_whom(s, whom, sizeof whom);
+    submit_reply(s, smtp_code(why->status), why->status, "%s%s%s%s", why->text, tells ? "; " : "",
+                 whom, tells ? " can mend it" : "");
 }
 
 enum submit_state submit_leave(struct submit *s, int code, const char *status, const char *text)

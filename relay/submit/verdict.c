@@ -2,6 +2,7 @@
 // How a login ends, and what follows: the reply, the log, what is counted, bans. Knows no mechanism.
 #include "relay/submit/auth_inside.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "relay/base/mem.h"
@@ -58,7 +59,11 @@ enum submit_state submit_auth_failed(struct submit *s, const struct why *why)
     if (submit_failed_anew(&s->failed, &s->login) && s->bannable)
         bans_failed(bans, client, s->login.words.user, rules->failures, rules->ban);
     bool banned = s->bannable && bans_client(bans, client);
-    enum submit_state next = submit_auth_refuse(s, 535, "5.7.8", "Name or password is wrong");
+    char whom[300], text[400];
+    submit_ask_whom(s, whom, sizeof whom);
+    snprintf(text, sizeof text,
+             "Name or password is wrong: correct them in the program that sends, or ask %s", whom);
+    enum submit_state next = submit_auth_refuse(s, 535, "5.7.8", text);
     if (banned)
         atomic_fetch_add_explicit(&c->bans, 1, memory_order_relaxed);
     if (banned)
