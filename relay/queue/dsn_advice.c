@@ -225,9 +225,10 @@ static const char *advice_of_failure(const struct dsn *dsn, const struct dsn_row
     if (why->act == ACT_NONE)
         return "If the reason does not say what to do, please forward this report to your "
                "postmaster.";
-    return why->act == ACT_HEALS ? "Please send it again later."
-                                 : "Only the receiving side can mend that: please reach the "
-                                   "recipient in another way, and show him this report.";
+    return why->act == ACT_HEALS
+               ? "Please send it again later."
+               : "It is most likely the receiving side that can mend that: please reach the "
+                 "recipient in another way, and show him this report.";
 }
 
 // For those who look after mail: what there is to find out, and that the blame may lie elsewhere.
@@ -238,7 +239,7 @@ static void advice_for_postmasters(const struct dsn *dsn, const struct dsn_row *
     char text[2 * ADVICE_TEXT], done[ADVICE_TEXT];
     bool others =
         why->act == ACT_RECEIVER || why->act == ACT_RECEIVER_HOST || why->act == ACT_RECEIVER_DNS;
-    if (!others || row->returned || !remedy(why)[0])
+    if (!others || row->returned || !remedy(why)[0] || strncmp(remedy(why), "Nothing: ", 9) == 0)
         return;
     snprintf(text, sizeof text, "For a postmaster: %s", remedy_here(dsn, row, done));
     paragraph_of(out, text);

@@ -24,5 +24,5 @@ void unmet_say(struct why *why)
     if (is_of_site(why) || strncmp(why->text, UNMET_BEGINS, strlen(UNMET_BEGINS)) == 0)
         return;
     snprintf(cause, sizeof cause, "%.*s", (int)sizeof cause - 1, why->text);
-    snprintf(why->text, sizeof why->text, UNMET_BEGINS "an earlier attempt (%s)", cause);
+    snprintf(why->text, sizeof why->text, UNMET_BEGINS "an earlier attempt failed (%s)", cause);
 }

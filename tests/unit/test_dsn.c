@@ -308,7 +308,7 @@ static void case_536_what_is_next_fits_who_can_mend_it(void **state)
     release();
     why_say(&why, NO_ADDRESS, "mx.d.test");
     compose();
-    assert_true(says("Only the receiving side can mend that"));
+    assert_true(says("It is most likely the receiving side that can mend that"));
     assert_false(says("forward this report"));
     release();
     why_say(&why, MAIL_REFUSED, "MAIL FROM");
