@@ -184,7 +184,7 @@ def test_case_495_the_standby_takes_over_and_the_nodes_follow(lab):
     first.sql("ALTER SYSTEM SET synchronous_standby_names = '*'")
     first.sql("SELECT pg_reload_conf()")
     relay.start()
-    until(lambda: relay.json("fleet", "status")["synchronous"] == 1, "a standby that is waited for")
+    until(lambda: json.loads(relay.ctl("fleet", "status", "--json").stdout)["synchronous"] == 1, "a standby that is waited for")
     first.kill()
     relay.wait("alarm", what="fleet")
     second.promote()

@@ -138,7 +138,7 @@ def test_case_499_what_an_operator_takes_back_is_taken_back_everywhere(lab, data
 def test_case_500_what_was_not_shared_while_the_database_was_away_is_shared_afterwards(lab, database):
     lab.mx(HOST, domains=DOMAIN)
     one, two = fleet(lab, database)
-    until(lambda: one.json("fleet", "status")["connected"], "the database")
+    until(lambda: json.loads(one.ctl("fleet", "status", "--json").stdout)["connected"], "the database")
     database.kill()
     one.wait("alarm", what="fleet")
     one.send(f"a@{DOMAIN}")
@@ -187,7 +187,7 @@ def test_case_503_a_full_database_is_told_and_heard_again(lab):
     lab.mx(HOST, domains=DOMAIN)
     database = Postgres(lab, small=True)
     one, two = fleet(lab, database)
-    until(lambda: one.json("fleet", "status")["connected"], "the database")
+    until(lambda: json.loads(one.ctl("fleet", "status", "--json").stdout)["connected"], "the database")
     settled_before = one.json("fleet", "status")["sent"]
     database.fill()
     one.ask("suppress", "import", lab.file("many", "".join(f"a{n}@dest.test\n" for n in range(3000))))

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """fleet.spool: required - a 250 that survives the machine that said it."""
+import json
 import os
 import shutil
 import signal
@@ -264,6 +265,12 @@ def test_case_609_five_kills_with_the_disk_thrown_away(lab, database):
     print(f"{len(accepted(senders))} accepted, {twice} of {len(got(mx))} arrived again")
 
 
+def journal_is_ready(relay):
+    """A node that a full database has just refused says until its next try that it has lost it: exit 75."""
+    said = relay.ctl("fleet", "status", "--json")
+    return said.returncode == 0 and json.loads(said.stdout)["journal"]["ready"]
+
+
 def test_case_610_a_full_database_takes_nothing_and_loses_nothing(lab):
     mx = waiting(lab)
     database = Postgres(lab, small=True)
@@ -279,7 +286,7 @@ def test_case_610_a_full_database_takes_nothing_and_loses_nothing(lab):
             break
     assert refused
     database.empty()
-    until(lambda: relay.json("fleet", "status")["journal"]["ready"], "the journal")
+    until(lambda: journal_is_ready(relay), relay.told)
     relay.send(f"c@{DOMAIN}")
     new_disk(relay)
     opened(mx).wait(2 + refused[0])
