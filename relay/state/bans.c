@@ -23,13 +23,6 @@ static void bans_kept(struct item *item)
     free(k);
 }
 
-static enum db_result run_once(struct state_db *db, sqlite3_stmt *st, struct why *why)
-{
-    enum db_result rc = sqlite3_step(st) == SQLITE_DONE ? DB_DONE : db_judge(db, "writing", why);
-    sqlite3_finalize(st);
-    return rc;
-}
-
 // `name` "": every row.
 static enum db_result bans_forget_row(struct state_db *db, const struct state_ban *b,
                                       struct why *why)
@@ -41,7 +34,7 @@ static enum db_result bans_forget_row(struct state_db *db, const struct state_ba
     sqlite3_bind_int(st, 1, b->kind);
     db_text(st, 2, b->name);
     sqlite3_bind_int64(st, 3, clock_ms()); // and what is over anyway
-    return run_once(db, st, why);
+    return db_finish(db, st, why);
 }
 
 static enum db_result bans_run(struct state_db *db, struct state_work *work, struct why *why)
@@ -58,7 +51,7 @@ static enum db_result bans_run(struct state_db *db, struct state_work *work, str
     sqlite3_bind_int64(st, 3, b->since_ms);
     sqlite3_bind_int64(st, 4, b->until_ms);
     sqlite3_bind_int64(st, 5, (int64_t)b->failures);
-    return run_once(db, st, why);
+    return db_finish(db, st, why);
 }
 
 void state_keep_ban(struct state *state, const struct state_ban *ban)

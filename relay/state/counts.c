@@ -46,16 +46,6 @@ struct counts_work {
     const struct counts *told;
 };
 
-// Runs a statement with no rows; finalizes it.
-static enum db_result counts_change(struct state_db *db, sqlite3_stmt *st, struct why *why)
-{
-    if (!st)
-        return db_judge(db, "a query", why);
-    enum db_result rc = sqlite3_step(st) == SQLITE_DONE ? DB_DONE : db_judge(db, "writing", why);
-    sqlite3_finalize(st);
-    return rc;
-}
-
 // ---- the book
 
 // Its generation stays, where there was one: what was told is replaced, not told beside it.
@@ -74,7 +64,7 @@ static enum db_result begin_book(struct state_db *db, struct why *why)
         db_text(st, 1, generation);
         sqlite3_bind_int64(st, 2, ledger_day(clock_ms()));
     }
-    return rc == DB_DONE ? counts_change(db, st, why) : rc;
+    return rc == DB_DONE ? db_finish(db, st, why) : rc;
 }
 
 static void counts_read_book(sqlite3_stmt *st, void *arg)
@@ -90,7 +80,7 @@ static enum db_result tell_whom(struct state_db *db, const char *fleet, struct w
     sqlite3_stmt *st = db_prepare(db, "UPDATE count_book SET fleet = ?1 WHERE fleet <> ?1", why);
     if (st)
         db_text(st, 1, fleet);
-    enum db_result rc = counts_change(db, st, why);
+    enum db_result rc = db_finish(db, st, why);
     return rc == DB_DONE && sqlite3_changes(db->sql) ? db_do(db, mark_since, why) : rc;
 }
 
@@ -234,7 +224,7 @@ static enum db_result drop_mark(struct state_db *db, const char *text, int64_t d
         if (rua)
             db_text(st, 4, rua);
     }
-    return counts_change(db, st, why);
+    return db_finish(db, st, why);
 }
 
 static enum db_result counts_run_told(struct state_db *db, struct state_work *work, struct why *why)
@@ -257,7 +247,7 @@ static enum db_result counts_run_told(struct state_db *db, struct state_work *wo
             sqlite3_bind_int64(st, 1, (int64_t)c->others[i].message);
             sqlite3_bind_int(st, 2, (int)c->others[i].state);
         }
-        rc = counts_change(db, st, why);
+        rc = db_finish(db, st, why);
     }
     return rc;
 }
@@ -297,7 +287,7 @@ enum db_result counts_keep_other(struct state_db *db, const struct sending *row,
         sqlite3_bind_int(st, 2, (int)row->state);
         db_text(st, 3, row->answer);
     }
-    return counts_change(db, st, why);
+    return db_finish(db, st, why);
 }
 
 // ---- the end

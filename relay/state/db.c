@@ -189,6 +189,20 @@ enum db_result db_each(struct state_db *db, sqlite3_stmt *st, db_row_fn *row, vo
     return result;
 }
 
+enum db_result db_step(struct state_db *db, sqlite3_stmt *st, struct why *why)
+{
+    enum db_result rc = sqlite3_step(st) == SQLITE_DONE ? DB_DONE : db_judge(db, "writing", why);
+    sqlite3_reset(st);
+    return rc;
+}
+
+enum db_result db_finish(struct state_db *db, sqlite3_stmt *st, struct why *why)
+{
+    enum db_result rc = st ? db_step(db, st, why) : db_judge(db, "a query", why);
+    sqlite3_finalize(st);
+    return rc;
+}
+
 enum db_result db_number(struct state_db *db, const char *text, int64_t *out, struct why *why)
 {
     sqlite3_stmt *st = db_prepare(db, text, why);

@@ -53,8 +53,7 @@ static enum db_result habits_run_keep(struct state_db *db, struct state_work *wo
     enum db_result rc = st ? DB_DONE : db_judge(db, "a query", why);
     for (size_t i = 0; i < w->n && rc == DB_DONE; i++) {
         habits_bind(st, &w->rows[i]);
-        rc = sqlite3_step(st) == SQLITE_DONE ? DB_DONE : db_judge(db, "writing", why);
-        sqlite3_reset(st);
+        rc = db_step(db, st, why);
     }
     sqlite3_finalize(st);
     return rc;

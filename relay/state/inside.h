@@ -62,6 +62,10 @@ enum db_result db_replace(struct state_db *db, const struct why *damage, struct 
 // What the return code of the last call means; fills why.
 enum db_result db_judge(struct state_db *db, const char *doing, struct why *why);
 enum db_result db_do(struct state_db *db, const char *text, struct why *why); // no rows
+// A prepared statement without rows. db_step: ready for its next values. db_finish: the last time, or (NULL) it could not
+// be prepared; finalized.
+enum db_result db_step(struct state_db *db, sqlite3_stmt *st, struct why *why);
+enum db_result db_finish(struct state_db *db, sqlite3_stmt *st, struct why *why);
 // The one number that a query gives.
 enum db_result db_number(struct state_db *db, const char *text, int64_t *out, struct why *why);
 // NULL with why; bind and step it, then sqlite3_finalize.

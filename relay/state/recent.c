@@ -146,13 +146,6 @@ static void recent_bind(sqlite3_stmt *st, const struct recent_row *row)
         sqlite3_bind_int64(st, (int)(TEXTS + i) + 1, *number_at(row, i));
 }
 
-static enum db_result recent_step(struct state_db *db, sqlite3_stmt *st, struct why *why)
-{
-    enum db_result rc = sqlite3_step(st) == SQLITE_DONE ? DB_DONE : db_judge(db, "writing", why);
-    sqlite3_reset(st);
-    return rc;
-}
-
 struct recent_work {
     struct state_work work;
     struct recent_keeping keeping;
@@ -173,7 +166,7 @@ static enum db_result recent_run_keep(struct state_db *db, struct state_work *wo
         } else {
             recent_bind(keep, row);
         }
-        rc = recent_step(db, row->gone ? drop : keep, why);
+        rc = db_step(db, row->gone ? drop : keep, why);
     }
     sqlite3_finalize(keep);
     sqlite3_finalize(drop);
@@ -272,7 +265,7 @@ static enum db_result recent_run_age(struct state_db *db, struct state_work *wor
         return db_judge(db, "a query", why);
     sqlite3_bind_int64(st, 1, clock_ms() - STATE_RECENT_MS);
     sqlite3_bind_int64(st, 2, STATE_RECENT);
-    enum db_result rc = recent_step(db, st, why);
+    enum db_result rc = db_step(db, st, why);
     sqlite3_finalize(st);
     return rc;
 }

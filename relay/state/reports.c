@@ -98,16 +98,6 @@ static struct errand *errand_new(enum db_result (*run)(struct state_db *, struct
     return e;
 }
 
-// Runs a statement without rows; it is finalized.
-static enum db_result reports_change(struct state_db *db, sqlite3_stmt *st, struct why *why)
-{
-    if (!st)
-        return db_judge(db, "a query", why);
-    enum db_result rc = sqlite3_step(st) == SQLITE_DONE ? DB_DONE : db_judge(db, "writing", why);
-    sqlite3_finalize(st);
-    return rc;
-}
-
 // --- rows read ---
 
 #define COLUMNS                                                                                    \
@@ -152,7 +142,7 @@ static enum db_result mend_times(struct state_db *db, struct why *why)
         sqlite3_bind_int64(st, 2, clock_ms());
         sqlite3_bind_int64(st, 3, clock_ms() + LONGEST_WAIT_MS);
     }
-    return reports_change(db, st, why);
+    return db_finish(db, st, why);
 }
 
 static enum db_result reports_run_due(struct state_db *db, struct state_work *work, struct why *why)
@@ -242,13 +232,13 @@ static enum db_result mark_day(struct state_db *db, int64_t day, bool *before, s
     sqlite3_stmt *future = db_prepare(db, "DELETE FROM report_day WHERE day > ?1", why);
     if (future)
         sqlite3_bind_int64(future, 1, ledger_day(clock_ms()));
-    if (reports_change(db, future, why) != DB_DONE)
+    if (db_finish(db, future, why) != DB_DONE)
         return DB_FAILED;
     sqlite3_stmt *st =
         db_prepare(db, "INSERT INTO report_day VALUES(?1) ON CONFLICT DO NOTHING", why);
     if (st)
         sqlite3_bind_int64(st, 1, day);
-    enum db_result rc = reports_change(db, st, why);
+    enum db_result rc = db_finish(db, st, why);
     *before = rc == DB_DONE && sqlite3_changes(db->sql) == 0;
     return rc;
 }
@@ -289,7 +279,7 @@ static enum db_result reports_run_plan(struct state_db *db, struct state_work *w
             db_text(st, 1, plan->domain);
         bind_plan(st, plan, plan->day);
     }
-    return reports_change(db, st, why);
+    return db_finish(db, st, why);
 }
 
 void state_sendings_plan(struct state *state, const struct sending_plan *plan, struct inbox *reply,
@@ -314,7 +304,7 @@ static enum db_result reports_run_adopt(struct state_db *db, struct state_work *
             db_text(st, 1, e->found.at[i].domain);
             bind_plan(st, &e->plan, e->found.at[i].day);
         }
-        rc = reports_change(db, st, why);
+        rc = db_finish(db, st, why);
     }
     return rc;
 }
@@ -355,7 +345,7 @@ static enum db_result put(struct state_db *db, const struct sending *row, struct
         db_text(st, 12, row->answer);
         sqlite3_bind_int64(st, 13, row->claim);
     }
-    return reports_change(db, st, why);
+    return db_finish(db, st, why);
 }
 
 static enum db_result reports_run_put(struct state_db *db, struct state_work *work, struct why *why)
@@ -399,7 +389,7 @@ static enum db_result add_address(struct state_db *db, const struct sending *rec
         sqlite3_bind_int64(st, 6, record->changed_ms);
         sqlite3_bind_int(st, 7, SENDING_FAILED);
     }
-    return reports_change(db, st, why);
+    return db_finish(db, st, why);
 }
 
 static enum db_result reports_run_expand(struct state_db *db, struct state_work *work,
@@ -441,7 +431,7 @@ static enum db_result reports_run_mailed(struct state_db *db, struct state_work 
         db_text(st, 4, row->answer);
         sqlite3_bind_int(st, 5, SENDING_QUEUED);
     }
-    enum db_result rc = reports_change(db, st, why);
+    enum db_result rc = db_finish(db, st, why);
     return rc == DB_DONE && sqlite3_changes(db->sql) == 0 ? counts_keep_other(db, row, why) : rc;
 }
 

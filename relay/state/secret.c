@@ -32,9 +32,7 @@ static enum db_result secret_run(struct state_db *db, struct state_work *work, s
         return db_judge(db, "a query", why);
     db_text(st, 1, s->name);
     sqlite3_bind_blob(st, 2, s->bytes, STATE_SECRET, SQLITE_TRANSIENT);
-    enum db_result rc = sqlite3_step(st) == SQLITE_DONE ? DB_DONE : db_judge(db, "writing", why);
-    sqlite3_finalize(st);
-    return rc;
+    return db_finish(db, st, why);
 }
 
 static bool read_secret(const char *path, const char *name, unsigned char *out)

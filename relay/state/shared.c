@@ -194,8 +194,7 @@ static enum db_result shared_run_sent(struct state_db *db, struct state_work *wo
     enum db_result rc = DB_DONE;
     for (size_t i = 0; i < w->n && rc == DB_DONE; i++) {
         sqlite3_bind_int64(st, 1, w->marks[i]);
-        rc = sqlite3_step(st) == SQLITE_DONE ? DB_DONE : db_judge(db, "writing", why);
-        sqlite3_reset(st);
+        rc = db_step(db, st, why);
     }
     sqlite3_finalize(st);
     return rc;
@@ -223,9 +222,7 @@ static enum db_result shared_run_taken(struct state_db *db, struct state_work *w
         return rc == DB_DONE ? db_judge(db, "a query", why) : rc;
     db_text(st, 1, w->fleet);
     sqlite3_bind_int64(st, 2, w->seq);
-    rc = sqlite3_step(st) == SQLITE_DONE ? DB_DONE : db_judge(db, "writing", why);
-    sqlite3_finalize(st);
-    return rc;
+    return db_finish(db, st, why);
 }
 
 int state_shared_taken(struct state *state, const char *fleet, int64_t seq, struct why *why)

@@ -28,13 +28,6 @@ void site_row_free(struct site_row *row)
         free(texts[i]);
 }
 
-static enum db_result sites_step(struct state_db *db, sqlite3_stmt *st, struct why *why)
-{
-    enum db_result rc = sqlite3_step(st) == SQLITE_DONE ? DB_DONE : db_judge(db, "writing", why);
-    sqlite3_reset(st);
-    return rc;
-}
-
 static void sites_bind(sqlite3_stmt *st, const struct site_row *row)
 {
     db_text(st, 1, row->site);
@@ -73,7 +66,7 @@ static enum db_result sites_run_keep(struct state_db *db, struct state_work *wor
             sites_bind(keep, &w->rows[i]);
         else
             db_text(drop, 1, w->rows[i].site);
-        rc = sites_step(db, tells ? keep : drop, why);
+        rc = db_step(db, tells ? keep : drop, why);
     }
     sqlite3_finalize(keep);
     sqlite3_finalize(drop);
@@ -120,7 +113,7 @@ static enum db_result sites_run_age(struct state_db *db, struct state_work *work
         return db_judge(db, "a query", why);
     sqlite3_bind_int64(st, 1, a->before_ms);
     sqlite3_bind_int64(st, 2, STATE_SITES);
-    enum db_result rc = sites_step(db, st, why);
+    enum db_result rc = db_step(db, st, why);
     sqlite3_finalize(st);
     return rc;
 }

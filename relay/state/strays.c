@@ -29,9 +29,7 @@ static enum db_result strays_run(struct state_db *db, struct state_work *work, s
     sqlite3_bind_int64(st, 1, s->until_ms);
     if (s->address)
         db_text(st, 2, s->address);
-    enum db_result rc = sqlite3_step(st) == SQLITE_DONE ? DB_DONE : db_judge(db, "writing", why);
-    sqlite3_finalize(st);
-    return rc;
+    return db_finish(db, st, why);
 }
 
 static void strays_on_kept(struct item *item)

@@ -57,8 +57,7 @@ static enum db_result suppressed_run(struct state_db *db, struct state_work *wor
         } else {
             bind_row(st, &k->rows[i]);
         }
-        rc = sqlite3_step(st) == SQLITE_DONE ? DB_DONE : db_judge(db, "writing", why);
-        sqlite3_reset(st);
+        rc = db_step(db, st, why);
     }
     sqlite3_finalize(st);
     return rc;
