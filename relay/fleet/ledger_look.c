@@ -9,9 +9,8 @@
 #include "relay/base/exit.h"
 #include "relay/base/id.h"
 #include "relay/base/mem.h"
+#include "relay/fleet/asker.h"
 #include "relay/fleet/ledger_text.h"
-#include "relay/fleet/schema.h"
-#include "relay/fleet/target.h"
 #include "relay/log/json.h"
 #include "relay/state/json.h"
 
@@ -23,27 +22,14 @@
     "($1::text IS NULL OR domain = $1 OR (left($1, 2) = '*.' AND"                                  \
     " right(domain, length($1) - 1) = substr($1, 2)))"
 
-static struct session *look_open(const struct config *config, int *exit_status, struct why *why)
+// Until all is read, what is the matter passes.
+static int look_open(struct asker *a, const struct config *config, int *exit_status,
+                     struct why *why)
 {
-    struct target target;
-    size_t host = 0;
-    *exit_status = EXIT_CONFIG;
-    if (!config->fleet.database[0]) {
-        why_set(why, WHY_OURS, "4.3.0", "the configuration has no fleet.database");
-        return NULL;
-    }
-    if (target_parse(&config->fleet, APPLICATION, &target, why) < 0)
-        return NULL;
-    *exit_status = EXIT_TEMP;
-    struct session *s = session_open_any(&target, &host, -1, why);
-    target_free(&target);
-    enum schema_state schema = s ? schema_look(s, why) : SCHEMA_FAILED;
-    if (schema == SCHEMA_READY)
-        return s;
-    if (schema == SCHEMA_OTHER)
-        *exit_status = EXIT_CONFIG;
-    session_close(s);
-    return NULL;
+    int rc = asker_open(a, config, APPLICATION, exit_status, why);
+    if (rc == 0)
+        *exit_status = EXIT_TEMP;
+    return rc;
 }
 
 // ---- what is asked for
@@ -207,9 +193,10 @@ int ledger_look(const struct config *config, const struct state_query *query,
                 struct ledger_rows *out, int *exit_status, struct why *why)
 {
     *out = (struct ledger_rows){0};
-    struct session *s = look_open(config, exit_status, why);
-    int rc = s ? look_in(s, query, out, why) : -1;
-    session_close(s);
+    struct asker a;
+    int rc =
+        look_open(&a, config, exit_status, why) == 0 ? look_in(a.session, query, out, why) : -1;
+    asker_close(&a);
     if (rc == 0)
         *exit_status = EXIT_YES;
     return rc;
@@ -256,15 +243,16 @@ json_t *ledger_look_reports(const struct config *config, const struct state_quer
                             int *exit_status, struct why *why)
 {
     struct ledger_rows rows = {0};
-    struct session *s = look_open(config, exit_status, why);
-    int rc = s ? look_in(s, query, &rows, why) : -1;
+    struct asker a;
+    int rc =
+        look_open(&a, config, exit_status, why) == 0 ? look_in(a.session, query, &rows, why) : -1;
     json_t *list = json_array();
     for (size_t i = 0, n; i < rows.n && rc == 0; i += n) {
         n = report_rows(&rows.at[i], rows.n - i);
-        rc = add_report(s, config, query->day, &rows.at[i], n, list, why);
+        rc = add_report(a.session, config, query->day, &rows.at[i], n, list, why);
     }
     ledger_rows_free(&rows);
-    session_close(s);
+    asker_close(&a);
     if (rc == 0)
         *exit_status = EXIT_YES;
     json_t *j = rc == 0 ? json_pack("{s:O}", "reports", list) : NULL;
@@ -305,22 +293,24 @@ json_t *ledger_look_claims(const struct config *config, const struct sending_que
     session_number(first, query->day < 0 ? 0 : query->day);
     session_number(before, query->before > INT32_MAX ? INT32_MAX : query->before);
     session_number(most, STATE_ROWS);
-    struct session *s = look_open(config, exit_status, why);
-    int rc = s ? session_run(s,
-                             "SELECT day, domain, rua, state, coalesce(n.name, 'node ' || r.node),"
-                             " (extract(epoch FROM changed) * 1000)::bigint, message, report_id,"
-                             " answer FROM waxwing.report AS r LEFT JOIN waxwing.node AS n"
-                             " ON n.number = r.node WHERE " OF_DOMAIN
-                             " AND day >= $2::integer AND day < $3::integer"
-                             " ORDER BY day DESC, domain, rua LIMIT $4::integer",
-                             params, 4, &rows, why)
-               : -1;
+    struct asker a;
+    int rc =
+        look_open(&a, config, exit_status, why) == 0
+            ? session_run(a.session,
+                          "SELECT day, domain, rua, state, coalesce(n.name, 'node ' || r.node),"
+                          " (extract(epoch FROM changed) * 1000)::bigint, message, report_id,"
+                          " answer FROM waxwing.report AS r LEFT JOIN waxwing.node AS n"
+                          " ON n.number = r.node WHERE " OF_DOMAIN
+                          " AND day >= $2::integer AND day < $3::integer"
+                          " ORDER BY day DESC, domain, rua LIMIT $4::integer",
+                          params, 4, &rows, why)
+            : -1;
     json_t *list = json_array();
     for (size_t i = 0; rc == 0 && i < rows_count(rows); i++)
         json_array_append_new(list, claim_of(rows, i));
     if (rc == 0)
         rows_free(rows);
-    session_close(s);
+    asker_close(&a);
     if (rc == 0)
         *exit_status = EXIT_YES;
     json_t *j = rc == 0 ? json_pack("{s:O}", "rows", list) : NULL;

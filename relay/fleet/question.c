@@ -110,10 +110,10 @@ enum question_column { ID, KIND, WHAT, MOST };
 int question_turn(struct session *s, unsigned node, const char *directory, bool *more,
                   struct why *why)
 {
-    char number[24];
+    char number[SESSION_NUMBER];
     const char *const params[] = {number};
     struct rows *rows = NULL;
-    snprintf(number, sizeof number, "%u", node);
+    session_number(number, node);
     int rc = session_run(s,
                          "SELECT q.id, q.kind, q.what, q.most FROM waxwing.question AS q"
                          " WHERE q.at > now() - interval '30 seconds' AND NOT EXISTS"

@@ -129,13 +129,13 @@ static json_t *collect(struct session *s, const char *self, const char *question
 static int put_question(struct session *s, enum trace_key kind, const char *what, uint64_t most,
                         char *question, size_t size, struct why *why)
 {
-    char number[24];
+    char number[SESSION_NUMBER];
     const char *const params[] = {kind == TRACE_KEY_ID        ? "id"
                                   : kind == TRACE_KEY_ADDRESS ? "address"
                                                               : "message-id",
                                   what, number};
     struct rows *rows = NULL;
-    snprintf(number, sizeof number, "%llu", (unsigned long long)most);
+    session_number(number, (int64_t)most);
     if (session_run(s,
                     QUESTION_HASTY "INSERT INTO waxwing.question(kind, what, most)"
                                    " SELECT $1, $2, $3::integer FROM c"

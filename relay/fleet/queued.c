@@ -238,11 +238,11 @@ static void queued_begin(struct queued *q)
 static int queued_tell(struct queued *q, struct session *s, unsigned node, const char *text,
                        struct why *why)
 {
-    char number[24];
+    char number[SESSION_NUMBER];
     bool same = q->told && q->told_as == node && strcmp(q->told, text) == 0;
     const char *const params[] = {number, same ? NULL : text};
     struct rows *rows = NULL;
-    snprintf(number, sizeof number, "%u", node);
+    session_number(number, node);
     int rc = session_run(s, "SELECT waxwing.tell_queued($1::smallint, $2)", params, 2, &rows, why);
     bool told = rc == 0 && rows_count(rows) == 1 && rows_true(rows, 0, 0);
     rows_free(rows);
