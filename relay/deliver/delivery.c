@@ -131,12 +131,6 @@ int64_t delivery_expires(const struct delivery *d, uint64_t expire_ms)
     return env->expire_ms ? env->expire_ms : env->created_ms + (int64_t)expire_ms;
 }
 
-const char *delivery_sender_domain(const struct delivery *d)
-{
-    const char *at = strrchr(d->message->env.from, '@');
-    return at ? at + 1 : NULL;
-}
-
 enum route_variant delivery_variant(const struct delivery *d)
 {
     const struct envelope *env = &d->message->env;

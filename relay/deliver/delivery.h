@@ -106,7 +106,6 @@ void delivery_reset(struct delivery *d);
 // Drops the recipients whose standing is final (`ended` says so); true: none is left.
 bool delivery_prune(struct delivery *d, bool (*ended)(const struct delivery_rcpt *r));
 int64_t delivery_expires(const struct delivery *d, uint64_t expire_ms); // wall clock
-const char *delivery_sender_domain(const struct delivery *d); // of the envelope; NULL: nobody
 enum route_variant delivery_variant(const struct delivery *d);
 // What route it wants, by this configuration. Valid as long as the delivery.
 struct delivery_way {

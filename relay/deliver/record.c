@@ -120,7 +120,7 @@ void deliver_record_left(const struct deliver *d, const struct why *why, struct 
             .ip = attempt->ip,
             .local = attempt->local,
             .to = one->nrcpts ? one->rcpts[0].recipient->address : NULL,
-            .sender = delivery_sender_domain(one),
+            .sender = message_sender_domain(one->message),
             .tls = attempt->tls,
             .proof = attempt->proof,
             .shown = attempt->shown,

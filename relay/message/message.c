@@ -225,6 +225,12 @@ const char *message_return_path(const struct message *m, const struct recipient 
     return strcmp(r->return_path, "<>") == 0 ? "" : r->return_path;
 }
 
+const char *message_sender_domain(const struct message *m)
+{
+    const char *at = strrchr(m->env.from, '@');
+    return at ? at + 1 : NULL;
+}
+
 void message_set_next_hop(struct recipient *r, const char *next_hop)
 {
     words_drop(r->next_hop);

@@ -92,6 +92,8 @@ void message_drop_recipient(struct message *m, size_t i); // of a message that i
 void message_hold(struct message *m, const char *reason);
 // What stands in MAIL FROM for the recipient, without brackets; "" is the null sender.
 const char *message_return_path(const struct message *m, const struct recipient *r);
+// What stands behind the "@" in MAIL FROM; NULL: nothing, as with the null sender.
+const char *message_sender_domain(const struct message *m);
 // Before others know the message. "" and NULL: none.
 void message_set_next_hop(struct recipient *r, const char *next_hop);
 // Counts the message with `amount` in `meter`, and no more where it was counted before; NULL: nowhere. Whose it is

@@ -39,11 +39,10 @@ static const char *remedy(const struct why *why)
 static const char *remedy_here(const struct dsn *dsn, const struct dsn_row *row,
                                char out[static ADVICE_TEXT])
 {
-    const char *at = strrchr(dsn->about->env.from, '@');
     struct advice_names names = {.domain = row->recipient->domain,
                                  .host = row->why->host,
                                  .site = row->site,
-                                 .sender_domain = at ? at + 1 : NULL};
+                                 .sender_domain = message_sender_domain(dsn->about)};
     struct buf text;
     buf_init(&text, ADVICE_TEXT - 1);
     advice_fill(remedy(row->why), &names, &text);

@@ -86,7 +86,7 @@ static void met_note_refused(struct relay *relay, const struct delivery *d,
     const struct attempt *a = r->attempt;
     struct recents_attempt attempt = met_attempt(d, a, a && a->host[0] ? a->host : r->why->host);
     attempt.to = r->recipient->address;
-    attempt.sender = delivery_sender_domain(d);
+    attempt.sender = message_sender_domain(d->message);
     attempt.outcome = met_outcome(d, r, expires);
     if (met_is_personal(r))
         recents_told(relay->recents, &attempt, r->why);
