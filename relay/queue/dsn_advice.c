@@ -94,6 +94,13 @@ bool dsn_waiting_is_not_enough(const struct why *why)
     return why->tls != WHY_TLS_NONE || act_is_ours(why->act) || why->act == ACT_SENDER;
 }
 
+// As the catalogue says it; where it is us, with our address.
+static void mender_named(const struct why *why, const char *own, char *out, size_t n)
+{
+    bool ours = act_is_ours(why->act);
+    snprintf(out, n, "%s%s%s", act_text(why->act), ours ? ", at " : "", ours ? own : "");
+}
+
 static void mender_of_tls(const struct why *why, const char *own, char *out, size_t n)
 {
     enum demander who = demands[demand_of(why)].who;
@@ -105,8 +112,7 @@ static void mender_of_tls(const struct why *why, const char *own, char *out, siz
         snprintf(out, n, "whoever runs this relay, at %s, whose demand it is; or %s, by meeting it",
                  own, act_text(why->act));
     else
-        snprintf(out, n, "%s%s%s", act_text(why->act), act_is_ours(why->act) ? ", at " : "",
-                 act_is_ours(why->act) ? own : "");
+        mender_named(why, own, out, n);
 }
 
 static void labelled(struct buf *out, const char *label, const char *text)
@@ -125,8 +131,7 @@ void dsn_mender(const struct dsn *dsn, const struct dsn_row *row, struct buf *ou
     if (why->tls != WHY_TLS_NONE && !is_broken_dns(why))
         mender_of_tls(why, own, who, sizeof who);
     else
-        snprintf(who, sizeof who, "%s%s%s", act_text(why->act),
-                 act_is_ours(why->act) ? ", at " : "", act_is_ours(why->act) ? own : "");
+        mender_named(why, own, who, sizeof who);
     bool waits = dsn->kind == DSN_DELAYED && !dsn_waiting_is_not_enough(why);
     snprintf(text, sizeof text, "%s.", who);
     if (why->act != ACT_NONE)
