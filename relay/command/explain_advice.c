@@ -191,6 +191,8 @@ static void tell_plan(struct told *told, const json_t *e)
     json_array_foreach (json_object_get(e, "mx"), i, host)
         if (strcmp(json_word(host, "demand"), "refuse") == 0)
             tell_advice(told, host);
+    json_array_foreach (json_object_get(e, "connect"), i, host)
+        tell_advice(told, host);
     if (strcmp(json_word(e, "verdict"), "deliver") != 0)
         tell_advice(told, e);
 }
@@ -199,8 +201,6 @@ static void tell_hosts(struct told *told, const json_t *e)
 {
     size_t i;
     const json_t *one;
-    json_array_foreach (json_object_get(e, "connect"), i, one)
-        tell_advice(told, one);
     json_array_foreach (json_object_get(json_object_get(e, "recent"), "hosts"), i, one) {
         if (json_says(one, "failing"))
             tell_advice(told, one);
