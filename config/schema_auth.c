@@ -24,7 +24,7 @@ static const struct schema_key auth_keys[] = {
     {"command", KEY_TEXT, .list = true, MANY(cfg_auth, command.at, command.n),
      .text = "a program with its arguments that proves whoever is not in the users file: it reads "
              "name and password, a line each, and ends with 0 (right), 1 (wrong) or another number "
-             "(cannot say); what it found right is believed for a minute"},
+             "(cannot say); see waxwing-logins(7)"},
     {"timeout", KEY_DURATION, AT(cfg_auth, timeout), .initial = "30s", .min = 1000, .max = 300000,
      .text = "how long Dovecot may take for an answer and the program to end"},
     {"concurrent", KEY_NUMBER, AT(cfg_auth, concurrent), .initial = "8", .min = 1, .max = 256,

@@ -5,7 +5,7 @@ file(REMOVE_RECURSE ${UNDER})
 set(ENV{DESTDIR} ${UNDER})
 execute_process(COMMAND ${CMAKE_COMMAND} --install ${BUILD} OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
 file(GLOB_RECURSE installed ${UNDER}/*)
-foreach(file waxwing man8/waxwing.8 man5/waxwing.yaml.5 waxwing.yaml.example examples/publish-nsupdate systemd/system/waxwing.service systemd/system/waxwing.socket
+foreach(file waxwing man8/waxwing.8 man5/waxwing.yaml.5 waxwing.yaml.example examples/publish-nsupdate examples/check-login systemd/system/waxwing.service systemd/system/waxwing.socket
     sysusers.d/waxwing.conf tmpfiles.d/waxwing.conf)
   set(found ${installed})
   list(FILTER found INCLUDE REGEX "/${file}$")

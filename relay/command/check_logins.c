@@ -97,7 +97,7 @@ static void check_program(struct report *r, const char *path)
         check_say(r, "ERROR", "auth.command: %s: %s", path, strerror(errno));
     else if (!S_ISREG(st.st_mode) || faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0)
         check_say(r, "ERROR", "auth.command: %s is no program that the relay may run", path);
-    else if (st.st_mode & 0022)
+    else if ((st.st_mode & 0022) == 0020) // by everybody: told by rights_look
         check_say(r, "warning",
                   "auth.command: %s, which sees passwords, can be written by others than its owner",
                   path);

@@ -184,8 +184,6 @@ static void prove_program_ended(enum login_result result, const char *reason, vo
 {
     struct auth_job *job = arg;
     limits_turn_end(job->auth->limits, TURN_PROGRAM);
-    if (result == LOGIN_OK)
-        prove_remember(job->auth, &job->key);
     job_end(job, &(struct auth_verdict){.result = result, .reason = reason});
 }
 
@@ -290,8 +288,6 @@ enum auth_answer auth_prove(struct auth *a, const struct auth_question *q, auth_
     const char *stored = q->users ? users_find(q->users, q->words->user) : NULL;
     enum way way = way_of(a, stored);
     struct digest key = {0};
-    if (way == BY_PROGRAM)
-        stored = a->config->auth.command.at[0];
     if (stored) {
         key = key_of(a, stored, q->words);
         if (remembers(a, &key))

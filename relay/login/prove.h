@@ -3,9 +3,10 @@
 // milliseconds and so is done in libuv's thread pool, a bounded number at once. Any other name is asked of the backend:
 // Dovecot's auth service, a program, or nobody, which costs an unknown name what a known one costs.
 //
-// A client that logs in for each message does not pay each time: what hash or program has proved is remembered for
-// AUTH_CACHE_MS under a MAC with a random key that also covers the stored text or the program's, so a changed or
-// removed user of the file is a different key. One `struct auth` a worker, used on its thread.
+// A client that logs in for each message does not pay each time: what a hash has proved is remembered for AUTH_CACHE_MS
+// under a MAC with a random key that also covers the stored text, so a changed or removed user of the file is a different
+// key. A backend is asked each time, since nobody tells when it changes its mind. One `struct auth` a worker, used on its
+// thread.
 #ifndef RELAY_LOGIN_PROVE_H
 #define RELAY_LOGIN_PROVE_H
 

@@ -2,7 +2,10 @@
 // Modes of the files that hold secrets.
 #include "relay/setup/rights.h"
 
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
+#include "relay/base/mem.h"
 
 static size_t setup_rights_look(const struct config *config, const char *what, const char *file,
                                 struct buf *lines)
@@ -32,21 +35,36 @@ static size_t look_login(const struct config *config, const struct cfg_login *lo
 }
 
 // Whoever writes there says which commands run.
-static void look_writable(const char *path, struct buf *lines)
+static void look_writable(const char *what, const char *path, struct buf *lines)
 {
     struct stat st;
     if (path[0] && stat(path, &st) == 0 && st.st_mode & 0002 && !(st.st_mode & S_ISVTX))
         buf_addf(lines,
-                 "%s: the configuration can be written by everybody (mode %03o); this mends it: "
+                 "%s: %s can be written by everybody (mode %03o); this mends it: "
                  "chmod o-w %s\n",
-                 path, (unsigned)(st.st_mode & 0777), path);
+                 path, what, (unsigned)(st.st_mode & 0777), path);
+}
+
+// A program, and the folders in which it could be replaced.
+static void look_program(const struct strings *command, struct buf *lines)
+{
+    if (!command->n)
+        return;
+    char *path = mem_dup(command->at[0]);
+    look_writable("the program that sees passwords", path, lines);
+    for (char *slash = strrchr(path, '/'); slash && slash > path; slash = strrchr(path, '/')) {
+        *slash = 0;
+        look_writable("the folder of the program that sees passwords", path, lines);
+    }
+    free(path);
 }
 
 size_t rights_look(const struct config *config, struct buf *lines)
 {
     for (size_t i = 0; i < config->nfiles; i++)
-        look_writable(config->files[i], lines);
-    look_writable(config->include, lines);
+        look_writable("the configuration", config->files[i], lines);
+    look_writable("the configuration", config->include, lines);
+    look_program(&config->auth.command, lines);
     size_t n = setup_rights_look(config, "users file", config->users, lines);
     n += setup_rights_look(config, "password file", config->fleet.password_file, lines);
     for (size_t i = 0; i < config->ncertificates; i++)

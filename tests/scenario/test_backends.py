@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: ISC
 """Logins proved elsewhere: Dovecot's auth service (the real one, and one that lies) and a program of the site's."""
+import base64
+import http.server
 import os
+import signal
 import socket
 import threading
 
@@ -187,7 +190,13 @@ case "$user" in
 slow) sleep 60 & echo $! > "{folder}/child"; wait;;
 broken) exit 75;;
 killed) kill -9 $$;;
+away) printf 'a beginning\n\nthe directory is away\033[1m result=ok\n \n' >&2; exit 75;;
+locked) echo "the account is locked" >&2; exit 1;;
+tells) echo "not '$password'" >&2; exit 1;;
+loud) yes >&2;;
+prints) head -c 1000000 /dev/zero || exit 75; exit 1;;
 esac
+test -e "{folder}/closed" && exit 1
 test "$user:$password" = "anna@example.org:sec ret"
 """
 
@@ -258,6 +267,97 @@ def test_case_245_a_program_is_killed_with_its_children(lab, program):
     assert stuck.ended()
 
 
+def test_case_670_what_a_program_says_is_one_line_and_bounded(lab, program):
+    relay = relay_by(lab, program, timeout="60s")
+    for user, answer, reason in (("away", 454, "exit 75: the directory is away\x1b[1m result=ok"), ("locked", 535, "says no: the account is locked"),
+                                 ("tells", 535, "the password and are not shown"), ("loud", 454, "said too much (64 KiB)"),
+                                 ("prints", 535, "is wrong")):
+        assert code(relay, user, "sec ret") == answer, user
+        told = relay.wait("auth", user=user)
+        assert reason in told["reason"] and told["result"] == {454: "deferred", 535: "failed"}[answer], told
+    assert program + " cannot say" in relay.wait("alarm", what="login-backend")["text"]
+    relay.stop()
+    with open(relay.log_files[0], encoding="utf-8") as f:
+        log = f.read()
+    assert "sec ret" not in log and "a beginning" not in log
+
+
+def test_case_673_a_program_is_asked_each_time(lab, program):
+    relay = relay_by(lab, program)
+    assert code(relay, "anna@example.org", "sec ret") == 235
+    with open(os.path.join(os.path.dirname(program), "closed"), "w", encoding="ascii"):
+        pass
+    assert code(relay, "anna@example.org", "sec ret") == 535
+
+
+MANY = """#!/bin/sh
+: > "{folder}/runs/$$"; ls "{folder}/runs" | wc -l >> "{folder}/most"
+read -r user; read -r password
+test "$password" = "$user-secret"; answer=$?
+rm "{folder}/runs/$$"
+exit $answer
+"""
+
+
+@pytest.mark.threads
+def test_case_671_a_hundred_logins_at_once_take_turns(lab):
+    folder = lab.folder("many")
+    path = os.path.join(folder, "check")
+    os.mkdir(os.path.join(folder, "runs"))
+    with open(path, "w", encoding="ascii") as f:
+        f.write(MANY.format(folder=folder))
+    os.chmod(path, 0o755)
+    relay = relay_by(lab, path, concurrent=4)
+    clients, heard = [secured(relay) for _ in range(100)], {}
+    for n, client in enumerate(clients):  # every third lies
+        client.send(b"AUTH PLAIN " + base64.b64encode(b"\0u%d\0u%d-%s" % (n, n, b"guess" if n % 3 == 0 else b"secret")) + b"\r\n")
+    for n, client in enumerate(clients):
+        heard[n] = client.reply().code
+        client.close()
+    assert heard == {n: 535 if n % 3 == 0 else 235 for n in range(100)}
+    with open(os.path.join(folder, "most"), encoding="ascii") as f:
+        counts = [int(line) for line in f]
+    assert len(counts) == 100 and max(counts) <= 4, counts
+    relay.stop()
+
+
+def test_case_674_a_relay_that_is_killed_over_a_program_begins_anew(lab, program):
+    relay = relay_by(lab, program, concurrent=1)
+    with secured(relay) as client:
+        client.send("AUTH PLAIN AHNsb3cAeA==\r\n")
+        until(lambda: os.path.exists(os.path.join(os.path.dirname(program), "child")) and told(program, "child"))
+        relay.kill()
+    relay.start()
+    assert code(relay, "anna@example.org", "sec ret") == 235
+    os.kill(int(told(program, "child")), signal.SIGKILL)  # a service manager would have
+
+
+class Login(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        name, password = base64.b64decode(self.headers["Authorization"].split()[1]).split(b":")
+        self.send_response(503 if name == b"busy" else 200 if password == name + b"-secret" else 401)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+def test_case_675_the_example_asks_a_web_service(lab):
+    service = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Login)
+    threading.Thread(target=service.serve_forever, daemon=True).start()
+    program = lab.file("check-login", open("man/examples/check-login", encoding="utf-8").read())
+    os.chmod(program, 0o755)
+    relay = lab.relay(senders=[ANNA], auth={"command": [program, f"http://127.0.0.1:{service.server_address[1]}/"], "failures": 1000}).start()
+    assert code(relay, "anna@example.org", "anna@example.org-secret") == 235
+    assert code(relay, "anna@example.org", "guess") == 535
+    assert code(relay, "busy", "busy-secret") == 454
+    assert "503" in relay.wait("auth", user="busy")["reason"]
+    service.shutdown()
+    service.server_close()
+    assert code(relay, "anna@example.org", "anna@example.org-secret") == 454
+    relay.stop()
+
+
 def test_configurations_that_cannot_be(lab):
     for auth in ({"dovecot": "a", "command": ["/bin/true"]}, {"command": ["true"]}):
         relay = lab.relay(auth=auth)
@@ -277,3 +377,19 @@ def test_check_looks_at_the_backend(lab, program):
     assert program in relay.ctl("check").stdout
     os.chmod(program, 0o644)
     assert "ERROR" in relay.ctl("check").stdout
+
+
+def test_case_672_a_program_that_others_may_replace_is_told(lab, program):
+    folder = os.path.dirname(program)
+    relay = relay_by(lab, program)
+    for path, mode, what in ((program, 0o757, "the program that sees passwords"), (folder, 0o777, "the folder of the program")):
+        kept = os.stat(path).st_mode & 0o7777
+        os.chmod(path, mode)
+        assert f"{path}: {what}" in relay.ctl("check").stdout
+        relay.ask("reload")
+        os.chmod(path, kept)
+    assert "by everybody" not in relay.ctl("check").stdout
+    os.chmod(program, 0o775)
+    assert "written by others" in relay.ctl("check").stdout
+    os.unlink(program)
+    assert "No such file" in relay.ctl("check").stdout
