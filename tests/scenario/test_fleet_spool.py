@@ -18,7 +18,8 @@ from tests.scenario.test_crash import Sender
 from tests.scenario.test_fleet import made, node
 
 DOMAIN, HOST = "dest.test", "mx.dest.test"
-LEASE = {"spool": "required", "lease": "1s"}
+LASTS = 5  # seconds of a lease: a relay of a busy machine renews it in time
+LEASE = {"spool": "required", "lease": f"{LASTS}s"}
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def database(lab):
     return Postgres(lab)
 
 
-def keeper(lab, n, database, lease="1s", **more):
+def keeper(lab, n, database, lease=LEASE["lease"], **more):
     """Relay number n, whose mail the database has, too."""
     return node(lab, n, database=database, fleet={**LEASE, "lease": lease}, **{"delivery": {"retry": ["1s"]}, **more})
 
@@ -154,7 +155,7 @@ def test_case_604_who_has_no_lease_any_more_ends(lab, database):
     assert "is another's" in relay.wait("alarm", what="fleet")["text"]
     relay.start()
     relay.process.send(signal.SIGSTOP)
-    passed(1.5)  # by the clock that counts
+    passed(LASTS + 0.5)  # by the clock that counts
     relay.process.send(signal.SIGCONT)
     assert relay.process.wait() == 75
     assert "could not tell" in relay.events("alarm", run=2, what="fleet")[0]["text"]
@@ -164,7 +165,7 @@ def test_case_604_who_has_no_lease_any_more_ends(lab, database):
 
 def test_case_605_without_the_database_nothing_is_taken_and_the_node_ends(lab, database):
     waiting(lab)
-    relay = begun(lab, database, lease="5s")
+    relay = begun(lab, database)
     relay.send(f"a@{DOMAIN}")
     client = relay.client()
     database.kill()
@@ -327,7 +328,7 @@ def test_case_612_a_node_that_was_stopped_is_left_alone_until_it_is_asked_for(la
     until(lambda: (done := other.ctl("fleet", "adopt", "node-1")).returncode == 1 and "lives" in done.stderr, other.told)
     assert other.ctl("fleet", "adopt", "node-9").returncode == 1
     one.stop()
-    passed(3)
+    passed(2 * LASTS)
     assert not other.json("queue", "list")
     until(lambda: other.ctl("fleet", "adopt", "node-1").returncode == 0, other.told)
     until(lambda: len(other.json("queue", "list")) == 1, other.told)
@@ -403,7 +404,7 @@ def test_case_616_a_server_that_was_passed_over_is_not_written_to(lab):
     first = Postgres(lab, wal_level="replica", hot_standby="on")
     role = first.uri.split("@")[0]
     relay = node(
-        lab, 1, uri=f"{role}@127.0.0.1:5432,127.0.0.1:5433/waxwing", fleet={**LEASE, "lease": "2s"}, delivery={"retry": ["1s"]})
+        lab, 1, uri=f"{role}@127.0.0.1:5432,127.0.0.1:5433/waxwing", fleet=LEASE, delivery={"retry": ["1s"]})
     relay.ask("fleet", "init", "--database", first.owner)
     second = Postgres(lab, port=5433, follows=first)
     first.sql("ALTER SYSTEM SET synchronous_standby_names = '*'")
