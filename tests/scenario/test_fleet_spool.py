@@ -623,3 +623,21 @@ def test_a_start_brings_large_bodies_to_what_is_open(lab, database):
     opened(mx).wait(3)
     assert got(mx) == [f"{name}@{DOMAIN}" for name in "abc"]
     assert sorted(len(m.body()) for m in mx.messages)[1:] == [72 * 20000] * 2
+
+
+def test_a_copy_of_a_segment_that_grew_afterwards_is_refused_too(lab, database):
+    waiting(lab)
+    relay = begun(lab, database)
+    relay.send(f"a@{DOMAIN}")
+    shutil.copytree(relay.path("spool"), relay.path("copy"))
+    for n in range(3):
+        relay.send(f"b{n}@{DOMAIN}")
+    relay.kill()
+    throw_away(relay)
+    os.rename(relay.path("copy"), relay.path("spool"))
+    relay.start(ready=False)
+    assert relay.process.wait() == 78
+    assert "older than its journal" in relay.wait("alarm", what="start")["text"]
+    throw_away(relay)
+    relay.start()
+    assert len(relay.json("queue", "list")) == 4
