@@ -154,10 +154,13 @@ def test_case_604_who_has_no_lease_any_more_ends(lab, database):
         client.sock.recv(1)
     assert "is another's" in relay.wait("alarm", what="fleet")["text"]
     relay.start()
+    held = database.session()  # so that it is not quick enough to renew it after all
+    held("BEGIN; LOCK TABLE waxwing.lease IN ACCESS EXCLUSIVE MODE")
     relay.process.send(signal.SIGSTOP)
     passed(LASTS + 0.5)  # by the clock that counts
     relay.process.send(signal.SIGCONT)
     assert relay.process.wait() == 75
+    held("COMMIT")
     assert "could not tell" in relay.events("alarm", run=2, what="fleet")[0]["text"]
     relay.start()
     assert len(relay.json("queue", "list")) == 1
