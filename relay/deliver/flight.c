@@ -186,8 +186,14 @@ bool deliver_takes_rider(const struct deliver *d, struct route *route)
 
 void deliver_say_silent(struct why *why, uint64_t ms, const char *setting)
 {
-    why_say(why, HOST_SILENT, (unsigned long long)(ms + 999) / 1000, setting);
-    if (ms < FLIGHT_IMPATIENT_MS && strcmp(setting, "connect") != 0)
+    char named[80];
+    bool short_of = ms < FLIGHT_IMPATIENT_MS && strcmp(setting, "connect") != 0;
+    snprintf(named, sizeof named, "%s%s%s", setting, short_of ? "; RFC 5321 asks for " : "",
+             !short_of                      ? ""
+             : strcmp(setting, "data") == 0 ? "10 minutes"
+                                            : "5 minutes");
+    why_say(why, HOST_SILENT, (unsigned long long)(ms + 999) / 1000, named);
+    if (short_of)
         why->act = ACT_US;
 }
 

@@ -57,7 +57,7 @@ struct connection {
     unsigned mails;              // MAIL commands (LIMITS MAILMAX, RFC 9422)
     struct list flight;          // sessions that share it, the one that hears the answers first
     enum flight_end end;
-    char silent[96];  // with FLIGHT_SILENT: the sentence
+    char silent[160]; // with FLIGHT_SILENT: the sentence
     struct why *gone; // the peer has hung up, and what it said before is being read; owned
     uint64_t opened_ms, used_ms; // clock_mono_ms()
     struct seen *seen;           // for traces; NULL: none are kept

@@ -90,6 +90,8 @@ void refusal_line(struct relay *relay, const struct message *m, const struct rou
     log_text(&line, "domain", route->domain);
     log_text(&line, "host", host ? host->host : NULL);
     log_text(&line, "ip", ip);
+    if (!ip)
+        log_text(&line, "connected", "no");
     log_text(&line, "demand", host ? tls_level_word(host->demand.level) : NULL);
     log_text(&line, "source", host ? demand_source_word(host->demand.source) : NULL);
     log_text(&line, "type", why_tls_word(why->tls));

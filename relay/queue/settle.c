@@ -2,6 +2,7 @@
 // The results of an attempt: each recipient ends as delivered, later or never (relay/deliver/outcome.h), with a log
 // line, a RESULT in the spool and, where one is owed, a report to the sender.
 #include "relay/queue/inside.h"
+#include "relay/queue/line.h"
 #include "relay/queue/met.h"
 #include "relay/queue/tell.h"
 #include "relay/queue/trace.h"
@@ -25,7 +26,6 @@
 #include "relay/suppress/suppress.h"
 
 #define SETTLE_ARCHIVE_MS 3600000 // between two alarms about an archive
-#define SETTLE_BECAUSE    128     // bytes
 
 // One attempt of one delivery, as its recipients are settled.
 struct settling {
@@ -35,9 +35,8 @@ struct settling {
     int64_t now, expires;
     struct why worst; // of those that stay: TLS before anything else
     bool again;       // a policy that stopped it is looked up once more before anything final
-    char because[SETTLE_BECAUSE]; // why the next attempt is when it is
-    bool scheduled;               // by delivery.retry alone
-    int64_t next_ms;              // wall clock; 0 or INT64_MAX: not known
+    char because[LINE_BECAUSE]; // why the next attempt is when it is
+    int64_t next_ms;            // wall clock; 0 or INT64_MAX: not known
 };
 
 static void settle_count(_Atomic uint64_t *counter)
@@ -61,44 +60,12 @@ static void note(struct settling *s, const struct delivery_rcpt *r, enum spool_o
     spool_note(s->q->worker->relay->spool, &result);
 }
 
-// What is told of an attempt; of one that was not made there is no TLS to tell.
-static void log_attempt(struct logline *line, const struct attempt *a, const struct why *why)
-{
-    bool met = !unmet(a, why);
-    log_text(line, "host", a && a->host[0] ? a->host : why && why->host[0] ? why->host : NULL);
-    log_text(line, "ip", a ? a->ip : NULL);
-    if (!met)
-        log_text(line, "connected", "no");
-    log_text(line, "tls", a && met ? a->tls : NULL);
-    log_text(line, "demand", a ? a->demand : NULL);
-    log_text(line, "source", a ? a->source : NULL);
-    log_text(line, "proof", a && met ? a->proof : NULL);
-}
-
-// An old reply is part of the sentence, and no field: nobody said it now.
-static void log_failure(struct logline *line, const struct attempt *a, const struct why *why)
-{
-    struct reply_meaning meaning = reply_meaning_of(why);
-    struct why told = *why;
-    if (unmet(a, why) && why->reply[0]) {
-        size_t n = strlen(told.text);
-        snprintf(told.text + n, sizeof told.text - n, "; it said then: %s", why->reply);
-        told.reply[0] = 0;
-    }
-    log_why(line, &told);
-    log_text(line, "server", told.server[0] ? told.server : NULL);
-    if (why->behind != REASON_NONE)
-        log_text(line, "cause", reason_row(why->behind)->name);
-    log_text(line, "class", reply_class_word(meaning.class));
-    log_text(line, "rule", meaning.rule);
-}
-
-// Why it is tried again, or not, where neither the status nor the schedule says it.
+// Why it is tried again, or not, where the status does not say it.
 static const char *settle_because(const struct settling *s, const char *event,
                                   const struct why *why)
 {
     if (strcmp(event, "deferred") == 0)
-        return s->scheduled || !s->because[0] ? NULL : s->because;
+        return s->because;
     if (!why || why->tls == WHY_TLS_NONE || !s->d->second_look || s->d->returned)
         return NULL;
     return why_permanent(why) ? "policy and records were looked up a second time and say the same; "
@@ -107,28 +74,18 @@ static const char *settle_because(const struct settling *s, const char *event,
 }
 
 static void log_outcome(const struct settling *s, const struct delivery_rcpt *r, const char *event,
-                        enum log_level level, const struct why *why)
+                        enum log_level level, const struct why *why, const char *told)
 {
-    const struct attempt *a = r->attempt; // NULL: no host was chosen
-    bool waits = strcmp(event, "deferred") == 0;
-    struct logline line;
-    log_begin(&line, level, event, s->d->message->env.id);
-    log_address(&line, "to", r->recipient->address);
-    log_attempt(&line, a, why);
-    if (why) {
-        log_failure(&line, a, why);
-        if (waits && why->reply[0] == '5' && why->status[0] == '4')
-            log_text(&line, "kept", "the host's reply is for good; the message waits all the same");
-    } else {
-        log_text(&line, "status", a->status);
-        log_text(&line, "reply", a->reply);
-    }
-    int64_t age = s->now - s->d->message->env.created_ms; // a clock may have been set back
-    log_seconds(&line, "delay", age > 0 ? age : 0);
-    if (waits && s->next_ms > s->now && s->next_ms != INT64_MAX)
-        log_seconds(&line, "next", s->next_ms - s->now);
-    log_text(&line, "because", settle_because(s, event, why));
-    log_end(&line);
+    line_write(&(struct line){.d = s->d,
+                              .r = r,
+                              .event = event,
+                              .level = level,
+                              .why = why,
+                              .because = settle_because(s, event, why),
+                              .told = told,
+                              .now_ms = s->now,
+                              .next_ms = s->next_ms,
+                              .expires_ms = s->expires});
 }
 
 // Our own TLS reports: their rows say what the host said.
@@ -179,7 +136,7 @@ static uint64_t age_us(const struct settling *s, int64_t at_ms)
 static void delivered(struct settling *s, struct delivery_rcpt *r)
 {
     struct counters *c = &s->q->worker->relay->counters;
-    log_outcome(s, r, "delivered", LOG_INFO, NULL);
+    log_outcome(s, r, "delivered", LOG_INFO, NULL, NULL);
     queue_trace_result(s->d, r, "delivered", NULL, NULL);
     tell_report(s, r, SENDING_DONE, NULL);
     tell_outcome(s->q, s->d, r, EVENT_DELIVERED, NULL);
@@ -210,11 +167,21 @@ static void settle_tell_archive(const struct delivery_rcpt *r)
                        r->why->reply[0] ? ": " : "", r->why->reply);
 }
 
+// A report that fails itself is told to nobody but the postmaster, where he wants that (relay/queue/report.c).
+static const char *told_of_end(const struct settling *s, const struct delivery_rcpt *r)
+{
+    const struct envelope *env = &s->d->message->env;
+    const char *postmaster = s->q->worker->setup->config->dsn_postmaster;
+    if (env->dsn)
+        return postmaster && postmaster[0] ? "postmaster" : "nobody";
+    return outcome_owes(env, r->recipient, DSN_FAILED) ? "sender" : "nobody";
+}
+
 static void finished(struct settling *s, struct delivery_rcpt *r, enum outcome outcome)
 {
     struct counters *c = &s->q->worker->relay->counters;
     bool expired = outcome == OUTCOME_EXPIRED;
-    log_outcome(s, r, expired ? "expired" : "failed", LOG_WARNING, r->why);
+    log_outcome(s, r, expired ? "expired" : "failed", LOG_WARNING, r->why, told_of_end(s, r));
     queue_trace_result(s->d, r, expired ? "expired" : "failed", r->why, NULL);
     tell_report(s, r, SENDING_FAILED, r->why);
     tell_outcome(s->q, s->d, r, expired ? EVENT_EXPIRED : EVENT_FAILED, r->why);
@@ -292,14 +259,17 @@ static int64_t warn_at(const struct settling *s)
     return after ? s->d->message->env.created_ms + (int64_t)after : 0;
 }
 
-static void warn(struct settling *s, struct delivery_rcpt *r, int64_t at, const struct why *why)
+// True: its sender is told now.
+static bool warn(struct settling *s, struct delivery_rcpt *r, int64_t at, const struct why *why)
 {
     if (r->delay_warned || !at || s->now < at)
-        return;
+        return false;
     r->delay_warned = true;
-    if (outcome_owes(&s->d->message->env, r->recipient, DSN_DELAYED))
-        reports_add(s->q->reports, s->d, r,
-                    &(struct report_cause){DSN_DELAYED, OUTCOME_LATER, why, s->next_ms});
+    if (!outcome_owes(&s->d->message->env, r->recipient, DSN_DELAYED))
+        return false;
+    reports_add(s->q->reports, s->d, r,
+                &(struct report_cause){DSN_DELAYED, OUTCOME_LATER, why, s->next_ms});
+    return true;
 }
 
 // What stopped it may be a policy or a record that is no longer so (RFC 8461 section 5.1, RFC 7671 section 8.1):
@@ -331,9 +301,11 @@ bool queue_looked(struct queue *q, struct delivery *d, const struct route *route
     return same;
 }
 
-static void deferred(struct settling *s, struct delivery_rcpt *r, const struct why *why)
+static void deferred(struct settling *s, struct delivery_rcpt *r, int64_t warn_ms,
+                     const struct why *why)
 {
-    log_outcome(s, r, "deferred", LOG_INFO, why);
+    bool told = warn(s, r, warn_ms, why);
+    log_outcome(s, r, "deferred", LOG_INFO, why, told ? "sender" : NULL);
     queue_trace_result(s->d, r, "deferred", why, s->because);
     tell_report(s, r, SENDING_QUEUED, why);
     tell_outcome(s->q, s->d, r, EVENT_DEFERRED, why);
@@ -353,18 +325,12 @@ static int64_t when_site_opens(const struct settling *s)
     return s->now + (int64_t)wait_ms + QUEUE_AGAIN_MS;
 }
 
-// `cut`: the schedule would have been later than what has to happen anyway.
-static void say_because(struct settling *s, bool cut)
+// The schedule would have been later than what has to happen anyway: the notice, or the end.
+static enum line_cut cut_of(const struct settling *s, uint64_t wait)
 {
-    unsigned n = s->d->attempts;
-    size_t last = s->config->nretry;
-    s->scheduled = !cut;
-    uint64_t step = s->config->retry[n <= last ? n - 1 : last - 1];
-    snprintf(s->because, sizeof s->because,
-             cut ? "before its sender is told, or its time is over (step %u of delivery.retry is "
-                   "%llu s)"
-                 : "step %u of delivery.retry, %llu s and some jitter",
-             n, (unsigned long long)(step / 1000));
+    if (s->d->next_ms >= s->now + (int64_t)wait)
+        return LINE_WHOLE;
+    return s->d->next_ms >= s->expires ? LINE_FOR_END : LINE_FOR_NOTICE;
 }
 
 // What remains waits for its next time.
@@ -378,17 +344,15 @@ static void later(struct settling *s)
         retry_wait(s->config->retry, s->config->nretry, d->attempts, random_below(UINT64_MAX));
     bool warned = d->rcpts[0].delay_warned;
     d->next_ms = retry_at(s->now, wait, s->expires, warned ? 0 : warn_ms);
-    say_because(s, d->next_ms < s->now + (int64_t)wait);
+    line_say_step(s->config->retry, s->config->nretry, d->attempts, cut_of(s, wait), s->because);
     int64_t opens = when_site_opens(s);
     if (opens < d->next_ms) {
         d->next_ms = opens;
-        s->scheduled = false;
         snprintf(s->because, sizeof s->because, "its site, which asked for less, takes mail again");
     }
     if (s->again) {
         d->second_look = true;
         d->next_ms = s->now + QUEUE_SECOND_MS;
-        s->scheduled = false;
         snprintf(s->because, sizeof s->because,
                  "policy and records are looked up once more before it is final");
     }
@@ -398,8 +362,7 @@ static void later(struct settling *s)
     for (size_t i = 0; i < d->nrcpts; i++) {
         struct delivery_rcpt *r = &d->rcpts[i];
         outcome_agree(r->why);
-        warn(s, r, warn_ms, r->why);
-        deferred(s, r, r->why);
+        deferred(s, r, warn_ms, r->why);
     }
     delivery_waits_for(d, &s->worst);
     // What waits keeps neither reasons nor bytes in memory.
@@ -458,11 +421,9 @@ void queue_kept(struct delivery *d, const struct why *why, void *queue)
     if (d->reason && warned)
         return;
     s.next_ms = d->route ? lanes_asks_at(q->lanes, d->route->site) : INT64_MAX;
-    snprintf(s.because, sizeof s.because, "as soon as its site takes mail");
-    for (size_t i = 0; i < d->nrcpts; i++) {
-        warn(&s, &d->rcpts[i], warn_ms, why);
-        deferred(&s, &d->rcpts[i], why);
-    }
+    line_say_site(why, d->route ? d->route->site : NULL, s.next_ms != INT64_MAX, s.because);
+    for (size_t i = 0; i < d->nrcpts; i++)
+        deferred(&s, &d->rcpts[i], warn_ms, why);
     delivery_waits_for(d, why);
 }
 

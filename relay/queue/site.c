@@ -11,6 +11,7 @@
 #include "relay/deliver/retry.h"
 #include "relay/log/log.h"
 #include "relay/queue/inside.h"
+#include "relay/smtp/reply_class.h"
 
 #define SITE_AGAIN_MS 120000
 #define SITE_TEXT     300     // bytes
@@ -126,17 +127,44 @@ static enum shape_news news_of(struct site *site, const struct deliver_met *met,
     return met->sign == DELIVER_LATE ? SHAPE_SLOW : met->taken ? SHAPE_TAKEN : SHAPE_ANSWERED;
 }
 
-// The lesson in words: what it did, and what it gets now.
-static void site_say(struct lane *lane, enum shape_news news, int64_t pause_ms, char *out, size_t n)
+// What a host that is left alone did.
+static const char *site_failed(const struct why *why)
 {
-    static const char *const did[] = {
-        [SHAPE_TAKEN] = "it takes mail",
-        [SHAPE_ANSWERED] = "it answers",
-        [SHAPE_CROWD] = "it refused one more connection",
-        [SHAPE_FAST] = "it wants less mail from here, or none",
-        [SHAPE_SLOW] = "it answered late, not in time, or with a bare 421",
-        [SHAPE_AWAY] = "none of its hosts could be used",
-    };
+    enum reply_class class = reply_meaning_of(why).class;
+    if (why->reason == REASON_AUTH_REFUSED || class == REPLY_LOGIN)
+        return "it refuses this relay's login";
+    if (why->tls != WHY_TLS_NONE)
+        return "TLS with it is not as demanded";
+    if (why->reason == REASON_CONNECT_FAILED || why->reason == REASON_HOST_SILENT)
+        return "no connection to a host of it comes about";
+    return why->reply[0] ? "it refuses the connection" : "none of its hosts could be used";
+}
+
+static const char *site_did(enum shape_news news, const struct why *why)
+{
+    bool left = strncmp(why->reply, "421", 3) == 0;
+    if (news == SHAPE_AWAY)
+        return site_failed(why);
+    if (reply_meaning_of(why).class == REPLY_REPUTATION)
+        return "it refuses mail from here, for a block list or for the repute of this relay's "
+               "address or domain";
+    switch (news) {
+    case SHAPE_CROWD:
+        return "it refused one more connection";
+    case SHAPE_FAST:
+        return left ? "it said 421 more than once, without a word on rates"
+                    : "it says that this is too much mail";
+    case SHAPE_SLOW:
+        return left ? "it said 421, without a word on rates" : "it did not answer in time";
+    default:
+        return news == SHAPE_TAKEN ? "it takes mail" : "it answers";
+    }
+}
+
+// The lesson in words: what it did, and what it gets now.
+static void site_say(struct lane *lane, enum shape_news news, int64_t pause_ms,
+                     const struct why *why, char *out, size_t n)
+{
     struct shape_limits limits = site_limits(lane);
     unsigned window = shape_window(&lane->site.shape, &limits);
     double pace = shape_pace(&lane->site.shape, &limits);
@@ -148,7 +176,7 @@ static void site_say(struct lane *lane, enum shape_news news, int64_t pause_ms, 
     if (pace > 0)
         snprintf(pacing, sizeof pacing, "at most %.0f message%s a minute", pace < 1 ? 1 : pace,
                  pace < 2 ? "" : "s");
-    snprintf(out, n, "%s: %sat most %u connection%s, %s", did[news], wait, window,
+    snprintf(out, n, "%s: %sat most %u connection%s, %s", site_did(news, why), wait, window,
              window == 1 ? "" : "s", pacing);
 }
 
@@ -164,16 +192,21 @@ static void log_lesson(struct lane *lane, enum shape_news news, const struct why
     log_text(&line, "state", site_state_word(site_state(lane)));
     log_text(&line, "sign", signs[news]);
     log_number(&line, "connections", shape_window(shape, &limits));
-    log_number(&line, "per_minute", (int64_t)shape_pace(shape, &limits));
+    double pace = shape_pace(shape, &limits);
+    if (pace > 0)
+        log_number(&line, "per_minute", pace < 1 ? 1 : (int64_t)pace);
     bool shut = shape->phase == SHAPE_SHUT && shape->until_ms > now;
-    int64_t pause = shut ? (int64_t)(shape->until_ms - now) : 0;
-    log_seconds(&line, "pause", pause);
+    int64_t left = shut ? (int64_t)(shape->until_ms - now) : 0;
+    log_seconds(&line, "pause", left);
     if (shut)
-        log_seconds(&line, "next", pause);
-    site_say(lane, news, pause, text, sizeof text);
+        log_seconds(&line, "next", left);
+    site_say(lane, news, left, why, text, sizeof text);
     log_text(&line, "text", text);
     log_text(&line, "host", why->host[0] ? why->host : NULL);
     log_why(&line, why);
+    struct reply_meaning meaning = reply_meaning_of(why);
+    log_text(&line, "class", reply_class_word(meaning.class));
+    log_text(&line, "rule", meaning.rule);
     log_end(&line);
 }
 
@@ -261,8 +294,8 @@ int64_t site_asked_at(struct lane *lane)
 static void say_shut(const struct site *site, struct why *why)
 {
     char cause[400], at[40];
-    if (!site->lesson) {
-        why_say(why, SITE_SHUT, "as it was before the restart");
+    if (!site->lesson || !site->lesson->text[0]) {
+        why_say(why, SITE_SHUT, "that was before the restart, and how is not remembered");
         return;
     }
     clock_rfc3339(site->taught_ms, at);

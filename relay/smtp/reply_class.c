@@ -39,6 +39,31 @@ const char *reply_class_word(enum reply_class class)
     return class < REPLY_CLASSES ? class_words[class] : "other";
 }
 
+static const char *const class_about[REPLY_CLASSES] = {
+    [REPLY_ADDRESS_UNKNOWN] = "there is no such mailbox",
+    [REPLY_ADDRESS_CLOSED] = "the mailbox takes no mail",
+    [REPLY_MAILBOX_FULL] = "the mailbox is full",
+    [REPLY_MAILBOX_BUSY] = "the mailbox gets mail too fast",
+    [REPLY_POLICY] = "a rule of the receiver",
+    [REPLY_REPUTATION] = "a block list, or the repute of this relay's address or domain",
+    [REPLY_CONTENT] = "the receiver's filter minds the message",
+    [REPLY_AUTH] = "it cannot verify who sends (SPF, DKIM, DMARC, reverse DNS)",
+    [REPLY_LOGIN] = "a login that it wants, or does not take",
+    [REPLY_RELAY] = "it takes no mail for this domain",
+    [REPLY_TLS] = "TLS is not as it wants it",
+    [REPLY_DNS] = "a name that it cannot find in the DNS",
+    [REPLY_RATE] = "too much mail at once, or too many connections",
+    [REPLY_GREYLIST] = "greylisting, it takes the message when that comes again later",
+    [REPLY_SIZE] = "the message is too large",
+    [REPLY_LOOP] = "mail runs in a circle",
+    [REPLY_SYSTEM] = "trouble of its own",
+};
+
+const char *reply_class_about(enum reply_class class)
+{
+    return class < REPLY_CLASSES && class_about[class] ? class_about[class] : "";
+}
+
 enum reply_class reply_class_parse(const char *word)
 {
     for (int i = 0; i < REPLY_CLASSES; i++)

@@ -52,6 +52,8 @@ struct reply_meaning reply_meaning(int code, const char *status, struct span tex
 struct reply_meaning reply_meaning_of(const struct why *why);
 
 const char *reply_class_word(enum reply_class class); // "address-unknown"; names are never changed
+// What such a reply is about, behind "the host refused RCPT TO: "; "" where the class says no more than that.
+const char *reply_class_about(enum reply_class class);
 // The class of that word, or REPLY_CLASSES.
 enum reply_class reply_class_parse(const char *word);
 

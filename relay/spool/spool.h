@@ -123,6 +123,8 @@ size_t spool_footprint(size_t nrcpts);
 // False: with what is on its way in, less than the reserve would be free → 452 4.3.1.
 bool spool_room(struct spool *spool);
 bool spool_room_for(struct spool *spool, uint64_t bytes);
+uint64_t
+spool_free_bytes(struct spool *spool); // on its disk, for an ordinary user; a second old at most
 // So many bytes are on their way in for this message: they count as taken until it is stored or freed.
 void spool_promise(struct spool *spool, struct message *m, uint64_t bytes);
 bool spool_healthy(struct spool *spool); // false: results cannot be recorded → start no delivery

@@ -29,7 +29,7 @@ int spool_trouble(struct why *why, int error, const char *what)
 }
 
 // Whoever first asks after a second looks at the disk for everybody.
-static uint64_t free_bytes(struct spool *s)
+uint64_t spool_free_bytes(struct spool *s)
 {
     uint64_t now = clock_mono_ms(), at = atomic_load(&s->room_at_ms), bytes;
     if (now >= at && atomic_compare_exchange_strong(&s->room_at_ms, &at, now + SPOOL_ROOM_MS) &&
@@ -42,7 +42,7 @@ static uint64_t free_bytes(struct spool *s)
 
 bool spool_room_for(struct spool *s, uint64_t bytes)
 {
-    uint64_t left = free_bytes(s), taken = s->options.disk_reserve + atomic_load(&s->spent);
+    uint64_t left = spool_free_bytes(s), taken = s->options.disk_reserve + atomic_load(&s->spent);
     int64_t promised = atomic_load(&s->promised);
     taken += promised > 0 ? (uint64_t)promised : 0;
     return !atomic_load(&s->tight) && left >= taken && left - taken >= bytes;

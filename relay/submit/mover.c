@@ -192,6 +192,16 @@ void submit_count_login(struct submit *s, enum login_count what, uint64_t n)
         tally_add(&s->host->worker->relay->counters.logins, name, what, n);
 }
 
+// For the operator alone: which disk, and what it has. A file system that is full but for what only root may write has
+// 0 bytes free here.
+static void log_disk(struct logline *line, const struct submit *s)
+{
+    const struct config *config = s->setup->config;
+    log_text(line, "path", config->spool);
+    log_number(line, "free", (int64_t)spool_free_bytes(s->host->worker->relay->spool));
+    log_number(line, "reserve", (int64_t)config->limits.disk_reserve);
+}
+
 void submit_log_refuse(struct submit *s, const char *to, const struct why *why)
 {
     struct logline line;
@@ -203,6 +213,8 @@ void submit_log_refuse(struct submit *s, const char *to, const struct why *why)
     if (to)
         log_address(&line, "to", to);
     log_why(&line, why);
+    if (why->reason == REASON_DISK_FULL)
+        log_disk(&line, s);
     log_end(&line);
     struct counters *c = &s->host->worker->relay->counters;
     enum status_class class = why->status[0] == '4' ? STATUS_LATER : STATUS_NEVER;

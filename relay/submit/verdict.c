@@ -30,6 +30,18 @@ enum submit_state submit_challenge(struct submit *s, struct span bytes)
     return SUBMIT_CREDENTIALS;
 }
 
+// For the operator alone: which of the two it was, where the users file decides.
+static const char *auth_detail(const struct submit *s, const char *user)
+{
+    const struct cfg_auth *rules = &s->setup->config->auth;
+    if (!user || !user[0])
+        return "no name was given";
+    if (submit_in_file(s->setup, user))
+        return "the users file has this name, and another password";
+    return rules->dovecot[0] || rules->command.n ? "the users file does not have this name"
+                                                 : "nobody has this name";
+}
+
 void submit_log_auth(struct submit *s, const char *user, enum login_result result,
                      const struct why *why)
 {
@@ -45,6 +57,8 @@ void submit_log_auth(struct submit *s, const char *user, enum login_result resul
         log_text(&line, "reason", why->text);
         log_reason(&line, why);
     }
+    if (why && why->reason == REASON_LOGIN_WRONG)
+        log_text(&line, "detail", auth_detail(s, user));
     log_end(&line);
 }
 
