@@ -4,10 +4,13 @@ byte has a connection of its own, many at once, since what fails is tried again 
 import collections
 import itertools
 import re
+import socket
 import threading
 
 from tests.lab.client import Client, Closed
+from tests.lab import scramhost
 from tests.lab.dovecot import FakeDovecot, password_of
+from tests.lab.mx import Gone, Mx
 from tests.lab.relay import write_private
 from tests.lab.tokenhost import TokenHost
 from tests.lab.wait import until
@@ -187,3 +190,59 @@ def test_case_643_a_client_that_hangs_up_at_any_byte_of_its_login_is_not_let_in(
     assert len([e for e in relay.events("auth") if e["result"] == "ok"]) == 3
     assert relay.submit("a@dest.test").code in (250, 451)
     relay.stop()
+
+
+class CutLogin:
+    """The socket of a host's session from AUTH on: it says so many bytes, hears what else comes, and is gone."""
+
+    def __init__(self, sock, number, heard):
+        self.sock, self.number, self.most, self.heard = sock, number, number, heard
+
+    def __getattr__(self, name):
+        return getattr(self.sock, name)
+
+    def sendall(self, data):
+        self.sock.sendall(data[:self.most])
+        self.most -= len(data[:self.most])
+        if self.most <= 0:
+            self.sock.shutdown(socket.SHUT_WR)
+            while piece := self.sock.recv(4096):
+                self.heard.append((self.number, piece))
+            raise Gone
+
+
+def test_case_677_a_next_hop_that_hangs_up_at_any_byte_of_scram_costs_time_alone(lab):
+    whole, password = 200, "gehe,im=1"
+    hosts = [f"h{n}.hop.test" for n in range(whole)]
+    numbers = {lab.address(host): n for n, host in enumerate(hosts)}
+    for host in hosts:
+        lab.names.set(host, "A", lab.address(host))
+    mx = scramhost.guards(Mx(lab, "hop.test", numbers, lab.certificate("good", "*.hop.test"), port=587), USER, password)
+    answer, came, heard = mx.always["auth"], collections.Counter(), []
+
+    def auth(session, argument):
+        n = numbers[session.sock.getsockname()[0]]
+        came[n] += 1
+        whole_sock, session.sock = session.sock, CutLogin(session.sock, n if came[n] == 1 else 10 ** 6, heard)
+        session.say(answer(session, argument))
+        session.sock = whole_sock
+        return b""  # all was said
+    mx.on("auth", auth)
+    secret = lab.file("password", password + "\n")
+    relay = lab.relay(log={"level": "info"}, delivery={"retry": ["1s"], "destinations": [
+        {"domain": f"d{n}.test", "next_hop": [f"[{host}]:587"], "tls": "webpki", "auth": {"user": USER, "password_file": secret}}
+        for n, host in enumerate(hosts)]}).start()
+    for n in range(whole):
+        assert relay.submit(f"r@d{n}.test").code == 250
+    until(lambda: {m.to()[0] for m in mx.messages} == {f"r@d{n}.test" for n in range(whole)},
+          lambda: f"{len(mx.messages)} of {whole}; {relay.told()}", 180)
+    assert len(mx.messages) == whole and not relay.events("failed")
+    last = max(n for n in came if came[n] > 1)  # whose yes was whole
+    assert came == {n: 2 if n <= last else 1 for n in range(whole)} and 170 < last < whole - 1, came
+    assert {n for n, piece in heard if b"MAIL" in piece} <= {last}
+    assert {line.split()[1] for line in mx.commands() if line.startswith(b"AUTH")} == {b"SCRAM-SHA-256"}
+    assert all(e["why"] for e in relay.events("deferred"))
+    relay.stop()
+    for log in relay.log_files:
+        with open(log, encoding="utf-8") as f:
+            assert password not in f.read()
