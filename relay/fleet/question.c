@@ -72,7 +72,7 @@ static int answer_found(struct answer *a, enum trace_key kind, const char *what,
     return rc;
 }
 
-static char *answer_text(const char *directory, const char *kind, const char *what, size_t most)
+char *question_answer(const char *directory, const char *kind, const char *what, size_t most)
 {
     struct answer a = {.directory = directory, .messages = json_array()};
     struct why why = {.text = ""};
@@ -124,8 +124,8 @@ int question_turn(struct session *s, unsigned node, const char *directory, bool 
     *more = rc == 0 && rows_count(rows) == 1;
     if (*more) {
         int64_t most = rows_number(rows, 0, MOST);
-        char *text = answer_text(directory, rows_text(rows, 0, KIND), rows_text(rows, 0, WHAT),
-                                 most > 0 ? (size_t)most : 1);
+        char *text = question_answer(directory, rows_text(rows, 0, KIND), rows_text(rows, 0, WHAT),
+                                     most > 0 ? (size_t)most : 1);
         rc = give(s, rows_text(rows, 0, ID), number, text, why);
         free(text);
     }

@@ -29,6 +29,9 @@ int question_turn(struct session *s, unsigned node, const char *directory, bool 
 // NULL with why, and *exit_status.
 json_t *question_ask(const struct config *config, enum trace_key kind, const char *what,
                      uint64_t most, int *exit_status, struct why *why);
+// What this node answers, from the traces in `directory`: JSON, from "masked" on as above; the caller's. kind "id",
+// "address" or "message-id" (any other word); `what` may be anything. Records beyond QUESTION_BYTES are left out.
+char *question_answer(const char *directory, const char *kind, const char *what, size_t most);
 // An answer read with care: what comes out has that shape, from "masked" on. For tests.
 json_t *question_read(const char *body);
 
