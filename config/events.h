@@ -12,6 +12,7 @@ struct cfg_sink {
     char *url;  // https://…, or http:// to a loopback address
     char *secret_file, *ca_file;
     char *file, *socket;
+    bool acknowledge;     // socket: its reader says what it has
     struct strings types; // words of enum event_type; none: all
     struct strings users; // principals; none: all
     struct sender_pattern *from;

@@ -58,7 +58,7 @@ static void check_url(const struct cfg_sink *sink, const struct node *row, struc
 
 static void check_idle(const struct node *row, struct messages *m)
 {
-    static const char *const keys[] = {"secret_file", "ca_file", "batch"};
+    static const char *const keys[] = {"secret_file", "ca_file"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (node_get(row, keys[i]))
             messages_warning(m, node_key(row, keys[i]), "%s: has no effect without 'url'", keys[i]);
@@ -90,5 +90,8 @@ void rules_check_events(const struct config *c, const struct node *root, struct 
             check_idle(row, m);
         if (!url && !file)
             check_socket(sink, row, m);
+        else if (sink->acknowledge)
+            messages_error(m, node_get(row, "acknowledge"),
+                           "acknowledge: a socket's reader alone can");
     }
 }

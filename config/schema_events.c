@@ -18,6 +18,9 @@ static const struct schema_key sink_keys[] = {
      .text = "file that gets one JSON object a line; it may be renamed at any time"},
     {"socket", KEY_PATH, AT(cfg_sink, socket),
      .text = "Unix stream socket that is connected to and gets one JSON object a line"},
+    {"acknowledge", KEY_BOOL, AT(cfg_sink, acknowledge), .initial = "false",
+     .text = "socket: an event counts as taken when the reader has answered with a line `ok SEQ', "
+             "not when it was read; see waxwing-events(7)"},
     {"types", KEY_WORD, .list = true, MANY(cfg_sink, types.at, types.n),
      .choices = "delivered deferred failed expired held suppressed returned noted",
      .otherwise = "all", .text = "the kinds of event that it gets"},
@@ -27,7 +30,7 @@ static const struct schema_key sink_keys[] = {
     {"from", KEY_SENDER, .list = true, MANY(cfg_sink, from, nfrom), .otherwise = "all",
      .text = "it gets events of mail with these envelope senders, written as in senders.from"},
     {"batch", KEY_NUMBER, AT(cfg_sink, batch), .initial = "100", .min = 1, .max = 100,
-     .text = "events of one post at most"},
+     .text = "events of one post at most, or a socket's that are not taken yet"},
     END_OF_KEYS,
 };
 const struct schema_group schema_sink = {sink_keys, NULL};

@@ -87,7 +87,7 @@ static int append(const char *path, struct span lines, struct why *why)
 static void file_on_later(uv_timer_t *timer)
 {
     struct file_way *w = timer->data;
-    w->done(w->arg, w->failed ? &w->why : NULL);
+    w->done(w->arg, 0, w->failed ? &w->why : NULL);
 }
 
 static void file_send(void *way, const struct sink_batch *batch, sink_done *done, void *arg)

@@ -62,13 +62,15 @@ void sinks_each(struct sinks *s, uint64_t newest,
                 void (*each)(const struct sink_row *row, void *arg), void *arg);
 void sinks_close(struct sinks *s);
 
-// The ways of a sink: each sends a batch and says once, later on the loop, whether it was taken.
+// The ways of a sink: each sends a batch and says once, later on the loop, whether it was taken. The batch stays as it is
+// until then.
 struct sink_batch {
     struct buf lines; // JSON objects, each ended by '\n'
     size_t n;
     uint64_t first, last;
 };
-typedef void sink_done(void *arg, const struct why *why); // why NULL: taken
+// why NULL: all of it was taken. Else those up to the number `taken`, or none.
+typedef void sink_done(void *arg, uint64_t taken, const struct why *why);
 struct sink_way {
     void *(*open)(struct sinks *s, const struct cfg_sink *config, struct trust *trust,
                   struct why *why);

@@ -178,12 +178,37 @@ static void sink_failed(struct sink *s, const struct why *why)
                        "%s takes no events: %s; they wait for it", s->config->name, why->text);
 }
 
-static void sink_on_done(void *arg, const struct why *why)
+static size_t sink_count(const struct sink_batch *b, uint64_t upto)
 {
+    struct span line, number, rest = buf_span(&b->lines), none = span_of("", 0);
+    size_t n = 0;
+    uint64_t seq = 0;
+    while (span_cut(rest, '\n', &line, &rest) && span_cut(line, ',', &number, &none) &&
+           span_number(span_from(number, strlen("{\"seq\":")), UINT64_MAX / 2, &seq) && seq <= upto)
+        n++;
+    return n;
+}
+
+// The head of the batch was taken: it goes on from there, and soon.
+static void sink_partly(struct sink *s, uint64_t upto)
+{
+    pthread_mutex_lock(&s->sinks->lock);
+    s->place = (struct journal_place){.seq = upto};
+    s->failures = 0;
+    pthread_mutex_unlock(&s->sinks->lock);
+    atomic_fetch_add(&s->sinks->sent, sink_count(&s->batch, upto));
+    sink_save(s);
+}
+
+static void sink_on_done(void *arg, uint64_t taken, const struct why *why)
+{
+    struct sink *s = arg;
+    if (why && taken >= s->batch.first && taken <= s->batch.last)
+        sink_partly(s, taken);
     if (why)
-        sink_failed(arg, why);
+        sink_failed(s, why);
     else
-        sink_taken(arg);
+        sink_taken(s);
 }
 
 static bool sink_ready(struct sink *s)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: ISC
 // A sink that is a Unix stream socket: connected to, and written to line by line. Taken is what its reader has really
-// read (SIOCOUTQ says what the kernel still holds for it), so that a reader that ends gets the rest again.
+// read (SIOCOUTQ says what the kernel still holds for it), so that a reader that ends gets the rest again. With
+// `acknowledge` it is what the reader says it has: a line "ok SEQ" says so of that event and all before it.
 #include <errno.h>
 #include <linux/sockios.h>
 #include <stdlib.h>
@@ -15,13 +16,18 @@
 #include "relay/events/inside.h"
 
 #define SOCKET_LOOK_MS 20    // how often a batch under way is looked at
-#define SOCKET_WAIT_MS 60000 // for all of a batch to be read
+#define SOCKET_WAIT_MS 60000 // without anything being written, read or acknowledged
+#define SOCKET_ACK     32    // bytes of an acknowledgement
 
 struct socket_way {
     const struct cfg_sink *config;
-    uv_timer_t look; // active while a batch is under way
-    int fd;          // -1: not connected
-    struct buf left; // of the batch, not written yet
+    uv_timer_t look;             // active while a batch is under way
+    int fd;                      // -1: not connected
+    struct buf left;             // of the batch, not written yet
+    int held;                    // by the kernel, at the last look
+    uint64_t first, last, taken; // of the batch; 0: nothing is acknowledged yet
+    char said[SOCKET_ACK];       // by the reader, of a line that has no end yet
+    size_t nsaid;
     uint64_t deadline_ms;
     sink_done *done;
     void *arg;
@@ -39,6 +45,7 @@ static void socket_leave(struct socket_way *w)
     if (w->fd >= 0)
         close(w->fd);
     w->fd = -1;
+    w->nsaid = 0;
 }
 
 static void socket_close(void *way)
@@ -82,12 +89,51 @@ static int socket_connect(struct socket_way *w, struct why *why)
     return -1;
 }
 
-// What a reader says is not looked at; that it hangs up is.
-static bool socket_gone(struct socket_way *w)
+static void socket_moved(struct socket_way *w)
 {
-    char heard[512];
+    w->deadline_ms = clock_mono_ms() + SOCKET_WAIT_MS;
+}
+
+// What was taken before is acknowledged twice without harm; what is behind the batch was never sent.
+static int socket_ack(struct socket_way *w, struct why *why)
+{
+    uint64_t seq;
+    struct span line = span_trim(span_of(w->said, w->nsaid));
+    w->nsaid = 0;
+    if (line.n < 4 || memcmp(line.p, "ok ", 3) != 0 ||
+        !span_number(span_from(line, 3), UINT64_MAX / 2, &seq))
+        return socket_trouble(w, why, "its reader says what is no acknowledgement");
+    if (seq > w->last || (seq == w->last && w->left.len))
+        return socket_trouble(w, why, "its reader acknowledges an event that it was not sent");
+    if (seq < w->first || seq <= w->taken)
+        return 0;
+    w->taken = seq;
+    socket_moved(w);
+    return 0;
+}
+
+static int socket_parse(struct socket_way *w, const char *heard, size_t n, struct why *why)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (heard[i] == '\n' && socket_ack(w, why) < 0)
+            return -1;
+        if (heard[i] == '\n')
+            continue;
+        if (w->nsaid == SOCKET_ACK)
+            return socket_trouble(w, why, "its reader says what is no acknowledgement");
+        w->said[w->nsaid++] = heard[i];
+    }
+    return 0;
+}
+
+// Without `acknowledge` what a reader says is not looked at; that it hangs up is.
+static int socket_hear(struct socket_way *w, struct why *why)
+{
+    char heard[4096];
     ssize_t n = recv(w->fd, heard, sizeof heard, MSG_DONTWAIT);
-    return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+        return socket_trouble(w, why, "its reader hung up");
+    return n > 0 && w->config->acknowledge ? socket_parse(w, heard, (size_t)n, why) : 0;
 }
 
 static int socket_write(struct socket_way *w, struct why *why)
@@ -99,25 +145,39 @@ static int socket_write(struct socket_way *w, struct why *why)
         if (n < 0)
             return socket_trouble(w, why, strerror(errno));
         buf_drop(&w->left, (size_t)n);
+        socket_moved(w);
     }
     return 0;
 }
 
-// 1: all of it was read; 0: not yet; -1: no more of it will be.
-static int socket_look(struct socket_way *w, struct why *why)
+// All of the batch was taken. A reader that is slow moves, too.
+static bool socket_read(struct socket_way *w)
 {
     int held = 0;
+    if (w->config->acknowledge)
+        return w->taken == w->last;
+    if (w->left.len || ioctl(w->fd, SIOCOUTQ, &held) < 0)
+        return false;
+    if (held < w->held)
+        socket_moved(w);
+    w->held = held;
+    return held == 0;
+}
+
+// 1: all of it was taken; 0: not yet; -1: no more of it will be.
+static int socket_look(struct socket_way *w, struct why *why)
+{
     if (w->fd < 0 && socket_connect(w, why) < 0)
         return -1;
-    if (socket_write(w, why) < 0)
+    // What it said before it hung up counts. With it goes what it did not read, and then nothing is held either.
+    if (socket_hear(w, why) < 0 || socket_write(w, why) < 0)
         return -1;
-    // A reader that is gone took the rest with it unread, and then nothing is held either.
-    if (socket_gone(w))
-        return socket_trouble(w, why, "its reader hung up");
-    if (!w->left.len && ioctl(w->fd, SIOCOUTQ, &held) == 0 && held == 0)
-        return 1;
+    if (socket_read(w))
+        return w->config->acknowledge || socket_hear(w, why) == 0 ? 1 : -1;
     if (clock_mono_ms() > w->deadline_ms)
-        return socket_trouble(w, why, "its reader does not read");
+        return socket_trouble(w, why,
+                              w->config->acknowledge ? "its reader does not acknowledge"
+                                                     : "its reader does not read");
     return 0;
 }
 
@@ -131,18 +191,23 @@ static void socket_on_look(uv_timer_t *timer)
     uv_timer_stop(timer);
     if (rc < 0)
         socket_leave(w);
-    w->done(w->arg, rc < 0 ? &why : NULL);
+    w->done(w->arg, w->taken, rc < 0 ? &why : NULL);
 }
 
 static void socket_send(void *way, const struct sink_batch *batch, sink_done *done, void *arg)
 {
     struct socket_way *w = way;
+    struct why why;
     w->done = done;
     w->arg = arg;
-    w->deadline_ms = clock_mono_ms() + SOCKET_WAIT_MS;
     // A reader that left while nothing was to be told is met anew.
-    if (w->fd >= 0 && socket_gone(w))
+    if (w->fd >= 0 && socket_hear(w, &why) < 0)
         socket_leave(w);
+    w->first = batch->first;
+    w->last = batch->last;
+    w->taken = 0;
+    w->held = 0;
+    socket_moved(w);
     buf_reset(&w->left);
     buf_addspan(&w->left, buf_span(&batch->lines));
     uv_timer_start(&w->look, socket_on_look, 0, SOCKET_LOOK_MS);

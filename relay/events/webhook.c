@@ -149,11 +149,11 @@ static void webhook_on_answer(const struct https_post_answer *answer, void *arg)
     struct why why;
     w->post = NULL;
     if (answer->status >= 200 && answer->status < 300) {
-        w->done(w->arg, NULL);
+        w->done(w->arg, 0, NULL);
         return;
     }
     webhook_judge(answer, &why);
-    w->done(w->arg, &why);
+    w->done(w->arg, 0, &why);
 }
 
 static void webhook_send(void *way, const struct sink_batch *batch, sink_done *done, void *arg)

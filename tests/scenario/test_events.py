@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """Events: what became of each message, told to the application that sent it, whatever happens in between."""
+import contextlib
 import http.client
 import json
 import os
@@ -165,6 +166,60 @@ def test_case_298_a_socket_gets_again_what_its_reader_did_not_read(lab):
     until(lambda: [e for e in seen if e["event"] == "delivered"], lambda: f"{seen}")
     assert seen[0]["id"] == ident
     second.close()
+
+
+class Receiver:
+    """Listens at path; the connections do as `ways` says, the last way for good. `kept`: what it has for certain."""
+
+    def __init__(self, path, *ways):
+        self.ways, self.kept, self.held = list(ways), [], threading.Event()
+        self.listener = reader(path, self.take)
+
+    def take(self, connection):
+        way = self.ways.pop(0) if len(self.ways) > 1 else self.ways[0]
+        with contextlib.suppress(OSError), connection, connection.makefile("rb") as lines:  # the relay may hang up
+            for line in lines:
+                if not getattr(self, way)(connection, json.loads(line)):
+                    return
+
+    def forget(self, connection, event):
+        """Crashes when it has read something."""
+
+    def forge(self, connection, event):
+        connection.sendall(b"ok 999999\n")
+        return True
+
+    def one(self, connection, event):
+        self.keep(connection, event)
+
+    def hold(self, connection, event):
+        self.held.set()
+        return True
+
+    def keep(self, connection, event):
+        self.kept.append(event)
+        connection.sendall(b"ok %d\n" % event["seq"])
+        return True
+
+
+@pytest.mark.threads
+def test_case_679_what_a_reader_has_not_acknowledged_it_gets_again(lab):
+    lab.mx("mx.dest.test", domains="dest.test")
+    relay = told(lab, None, {"name": "shop", "socket": "sink.sock", "acknowledge": True, "batch": 3}).start()
+    sent = [relay.send(f"u{n}@dest.test") for n in range(5)]  # nobody listens
+    receiver = Receiver(relay.path("sink.sock"), "forget", "forge", "one", "hold", "keep")
+    until(receiver.held.is_set, lambda: f"{receiver.ways} {relay.told()}")
+    assert [e["seq"] for e in receiver.kept] == [1]
+    relay.kill()
+    relay.start()
+    sent.append(relay.send("last@dest.test"))
+    until(lambda: {e["id"] for e in receiver.kept} == set(sent), lambda: f"{receiver.kept} {relay.told()}")
+    seqs = [e["seq"] for e in receiver.kept]
+    assert seqs == sorted(set(seqs))
+    until(lambda: relay.json("events", "sinks")["sinks"][0]["waiting"] == 0, "nothing waits")
+    receiver.listener.close()
+    relay.write(events=[{"file": "x", "acknowledge": True}])
+    assert "a socket's reader alone can" in relay.ctl("check").stdout
 
 
 def test_the_backlog_is_there_for_people_and_programs(lab, hook):
