@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: ISC
 // Who can mend what an explanation tells of, and what to do: each cause once, whichever of its parts name it, with what
 // is known here filled into the words of the catalogue.
+#include <stdio.h>
 #include <string.h>
 #include "relay/base/advice.h"
 #include "relay/base/reasons.h"
@@ -51,34 +52,81 @@ static const json_t *planned_host(const json_t *e, const char *name)
     return NULL;
 }
 
-// A TLS failure stops mail only because somebody demands TLS: who that is, and what he can do.
-static void say_demand(struct told *told, const struct advice_names *names, const json_t *row)
+// What lets mail go before it is mended: no TLS at all, or TLS to whoever answers.
+static const char *weaker(enum reason reason)
+{
+    return reason_row(reason)->tls == WHY_STARTTLS_NOT_SUPPORTED ? "opportunistic" : "encrypt";
+}
+
+// Whose demand it is that a TLS failure does not meet.
+static const char *demand_text(const char *source)
 {
     static const struct {
         const char *source, *text;
     } demands[] = {
         {"default", "It is this relay that demands TLS of all mail (delivery.tls); the receiving "
                     "domain asks for nothing."},
-        {"rule", "It is this relay's own rule for DOMAIN that demands it (tls in "
-                 "delivery.destinations); the receiving domain asks for nothing. Whoever runs "
-                 "this relay can change that rule."},
         {"memory", "It is this relay that demands it, since the domain had TLS before "
-                   "(delivery.memory). Where that is over on purpose: waxwing tls forget DOMAIN."},
-        {"mta-sts", "The receiving domain itself demands it by its policy. Only an exception in "
-                    "delivery.destinations (tls with until and reason) lets mail go all the same, "
-                    "and gives up what the domain asked for."},
-        {"dane", "The receiving domain itself demands it by its TLSA records. Only an exception "
-                 "in delivery.destinations (tls with until and reason) lets mail go all the same, "
-                 "and gives up what the domain asked for."},
+                   "(delivery.memory); the domain itself asks for nothing. Where that is over on "
+                   "purpose: waxwing tls forget DOMAIN."},
+        {"mta-sts", "The receiving domain itself demands it, by its MTA-STS policy. An exception "
+                    "here would give up the protection that the domain asks for."},
+        {"dane", "The receiving domain itself demands it, by its TLSA records. An exception here "
+                 "would give up the protection that the domain asks for."},
     };
-    const char *source = json_word(planned_host(told->explanation, names->host), "source");
-    enum reason reason = reason_named(json_word(row, "why"));
-    if (reason_row(reason)->tls == WHY_TLS_NONE || reason == REASON_DANE_MISSING ||
-        reason == REASON_REQUIRETLS_NO_NAME)
-        return;
     for (size_t i = 0; i < sizeof demands / sizeof *demands; i++)
         if (strcmp(demands[i].source, source) == 0)
-            advice_say(told, names, demands[i].text);
+            return demands[i].text;
+    return NULL;
+}
+
+// A rule of ours for the domain: which row it is, and which value of it would let mail go. A login needs its proof.
+static void say_rule(struct told *told, const struct advice_names *names, enum reason reason)
+{
+    char text[600];
+    const json_t *rule = json_object_get(told->explanation, "rule");
+    bool clear = reason_row(reason)->tls == WHY_STARTTLS_NOT_SUPPORTED;
+    snprintf(text, sizeof text,
+             "It is this relay's own rule that demands it: tls: %.20s in the row of %.253s in "
+             "delivery.destinations. The receiving domain asks for nothing.",
+             json_word(rule, "tls"), json_word(rule, "domain"));
+    advice_say(told, names, text);
+    if (json_is_object(json_object_get(planned_host(told->explanation, names->host), "login")))
+        return;
+    snprintf(text, sizeof text, "With tls: %s in that row%s, mail goes before it is mended: %s.",
+             weaker(reason), clear ? ", and until and reason beside it" : "",
+             clear ? "in clear text, where the host has no TLS"
+                   : "encrypted, but to whoever answers there");
+    advice_say(told, names, text);
+}
+
+// A row of its own, where somebody else asks for TLS.
+static void say_exception(struct told *told, const struct advice_names *names, enum reason reason)
+{
+    char text[300];
+    snprintf(text, sizeof text,
+             "The exception: {domain: DOMAIN, tls: %s, until: DATE, reason: WORDS} in "
+             "delivery.destinations.",
+             weaker(reason));
+    advice_say(told, names, text);
+}
+
+// A TLS failure stops mail only because somebody demands TLS: who that is, and what he can do.
+static void say_demand(struct told *told, const struct advice_names *names, const json_t *row)
+{
+    const json_t *host = planned_host(told->explanation, names->host);
+    const char *source = json_word(host, "source"), *text = demand_text(source);
+    enum reason reason = reason_named(json_word(row, "why"));
+    if (reason_row(reason)->tls == WHY_TLS_NONE || reason == REASON_REQUIRETLS_NO_NAME)
+        return;
+    if (reason == REASON_DANE_MISSING && strcmp(json_word(host, "dnssec"), "insecure") == 0)
+        advice_say(told, names, "Here the zone of HOST is not signed (DNSSEC: insecure).");
+    if (strcmp(source, "rule") == 0)
+        say_rule(told, names, reason);
+    else if (text)
+        advice_say(told, names, text);
+    if (text && strcmp(source, "memory") != 0)
+        say_exception(told, names, reason);
 }
 
 // A host that never showed TLS, or did a moment ago.
@@ -115,9 +163,10 @@ static void say_sender(struct told *told, const struct advice_names *names, cons
                is_foreign(row)
                    ? "No key of this relay signs mail of SENDER-DOMAIN (dkim): where it is "
                      "none of its domains, nobody may send in its name from here."
-                   : "This relay has a key that signs mail of SENDER-DOMAIN (dkim); waxwing "
-                     "trace, with the recipient's address, tells whether it signed this "
-                     "message.");
+                   : "This relay has a key that signs mail of SENDER-DOMAIN (dkim).");
+    if (!is_foreign(row) && json_word(row, "to")[0])
+        paragraph(told->out, 6, "Whether it signed this message: waxwing trace %s.",
+                  json_word(row, "to"));
 }
 
 // Where the mail would run in a circle: whether the domain is one of those that it signs for.

@@ -55,8 +55,8 @@ static bool recent_is_kept(const json_t *row)
 static void print_outcome(const json_t *row, FILE *out)
 {
     static const char *const outcomes[][2] = {
-        {"bounced", "given up at once, and its sender was told"},
-        {"ended", "given up at once; nobody was to be told"},
+        {"bounced", "given up, and its sender was told"},
+        {"ended", "given up; nobody was to be told"},
         {"expired", "given up, since its time was over; its sender was told"},
         {"ended-late", "given up, since its time was over; nobody was to be told"},
         {"waits", "it waits, and is tried again"},
@@ -70,7 +70,8 @@ static void print_outcome(const json_t *row, FILE *out)
     if (text[0] || to[0] || local[0])
         paragraph(out, 6, "that was mail%s%s%s%s%s%s%s%s", to[0] ? " to " : "", to,
                   sender[0] ? " of a sender at " : "", sender,
-                  local[0] ? ", sent from our address " : "", local, text[0] ? ": " : "", text);
+                  local[0] ? ", over a connection from our address " : "", local,
+                  text[0] ? ": " : "", text);
 }
 
 static void print_told(const json_t *told, FILE *out)
@@ -79,10 +80,21 @@ static void print_told(const json_t *told, FILE *out)
     const char *reply = json_word(told, "reply"), *why = json_word(told, "why");
     if (!json_is_object(told))
         return;
-    paragraph(out, 6, "refused one recipient %s: %s %s%s%s (why %s), which says nothing of others",
+    paragraph(out, 6,
+              "refused one recipient %s: %s %s%s%s (why %s); that is about this recipient alone",
               ago(told, "at", when), json_word(told, "status"), json_word(told, "reason"),
               reply[0] ? ": " : "", reply, why);
     print_outcome(told, out);
+}
+
+static void print_kept(const json_t *host, FILE *out)
+{
+    bool login = strcmp(json_word(host, "class"), "login") == 0;
+    paragraph(out, 6,
+              "the host says this for good (5), but %s and not about the message: mail is kept and "
+              "tried again, and log and queue show it as 4%s meanwhile",
+              login ? "about this relay's login" : "about the connection",
+              json_word(host, "status") + 1);
 }
 
 static void print_bad(const json_t *host, FILE *out)
@@ -104,7 +116,7 @@ static void print_bad(const json_t *host, FILE *out)
     if (!over && n > 1)
         paragraph(out, 6, "%lld attempts in a row", n);
     if (!over && recent_is_kept(host))
-        paragraph(out, 6, "mail waits all the same, so that its status begins with 4");
+        print_kept(host, out);
 }
 
 static bool has_tlsa(const json_t *e, const char *name)
@@ -202,14 +214,33 @@ static void print_pause(const json_t *site, FILE *out)
         paragraph(out, 4, "it does not end by itself: waxwing resume %s", json_word(site, "site"));
 }
 
+// What it is left alone for may have been before a restart.
+static void print_shut(const json_t *site, FILE *out)
+{
+    char when[TERMINAL_AGE];
+    const json_t *next = json_object_get(site, "next");
+    if (strcmp(json_word(site, "state"), "shut") != 0)
+        return;
+    if (json_is_integer(next) && json_integer_value(next) > clock_s())
+        paragraph(out, 4, "it gets its next message %s",
+                  terminal_until(json_integer_value(next) - clock_s(), when));
+    if (!json_is_object(json_object_get(site, "lesson")))
+        paragraph(out, 4, "why it is left alone is not remembered: that was before a restart");
+}
+
 static void print_site(const json_t *site, FILE *out)
 {
     char when[TERMINAL_AGE];
     const json_t *lesson = json_object_get(site, "lesson");
-    paragraph(out, 4, "the site is %s: %lld connections in use of %lld allowed now",
-              json_word(site, "state"), json_number_of(site, "active"),
-              json_number_of(site, "connections"));
+    bool paused = json_is_object(json_object_get(site, "paused"));
+    if (paused)
+        paragraph(out, 4, "the site is paused: nothing is sent there");
+    else
+        paragraph(out, 4, "the site is %s: %lld connections in use of %lld allowed now",
+                  json_word(site, "state"), json_number_of(site, "active"),
+                  json_number_of(site, "connections"));
     print_pause(site, out);
+    print_shut(site, out);
     if (json_is_real(json_object_get(site, "per_minute")))
         paragraph(out, 4, "it gets %.1f messages a minute",
                   json_real_value(json_object_get(site, "per_minute")));

@@ -195,7 +195,8 @@ static void print_records(const json_t *records, FILE *out)
         fprintf(out, "    %-5s %-44s %s", json_word(r, "type"), json_word(r, "name"),
                 json_word(r, "outcome"));
         bool same = strcmp(json_word(r, "dnssec"), json_word(r, "outcome")) == 0; // "failed"
-        fprintf(out, "%s%s, ttl %lld\n", same ? "" : " ", same ? "" : json_word(r, "dnssec"),
+        fprintf(out, "%s%s%s, ttl %lld\n",
+                same ? "" : " (DNSSEC: ", same ? "" : json_word(r, "dnssec"), same ? "" : ")",
                 json_number_of(r, "ttl"));
         if (json_word(r, "canonical")[0])
             paragraph(out, 10, "is an alias of %s", json_word(r, "canonical"));
@@ -248,8 +249,9 @@ static void print_failures(const json_t *failures, FILE *out)
         fputs("\n  TLS failures of the last hour\n", out);
     json_array_foreach (failures, i, row)
         paragraph(out, 4, "%.19sZ %s%s%s [%s]: %s", json_word(row, "time"),
-                  json_is_true(json_object_get(row, "refused")) ? "refused" : "not refused",
-                  json_word(row, "host")[0] ? " at " : "", json_word(row, "host"),
+                  json_is_true(json_object_get(row, "refused")) ? "this relay did not send"
+                                                                : "this relay sent all the same",
+                  json_word(row, "host")[0] ? " to " : "", json_word(row, "host"),
                   json_word(row, "type"), json_word(row, "reason"));
 }
 

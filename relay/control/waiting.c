@@ -36,8 +36,16 @@ static void waiting_sum(struct queue_waiting *sum, const struct queue_waiting *p
     both.recipients = sum->recipients + part->recipients;
     both.fresh = sum->fresh + part->fresh;
     both.expires_ms = part->expires_ms < sum->expires_ms ? part->expires_ms : sum->expires_ms;
+    both.notice_ms = part->notice_ms < sum->notice_ms ? part->notice_ms : sum->notice_ms;
+    both.noticed = sum->noticed + part->noticed;
+    both.owed = sum->owed + part->owed;
     both.since_ms = part->since_ms < sum->since_ms ? part->since_ms : sum->since_ms;
     *sum = both;
+}
+
+static json_t *waiting_moment(int64_t at_ms)
+{
+    return at_ms != INT64_MAX ? json_integer(at_ms / 1000) : json_null();
 }
 
 static void waiting_answer(struct item *item)
@@ -54,9 +62,10 @@ static void waiting_answer(struct item *item)
     json_object_set_new(j, "fresh", json_integer((json_int_t)sum.fresh));
     json_object_set_new(j, "since", known ? json_integer(sum.since_ms / 1000) : json_null());
     json_object_set_new(j, "next", timed ? json_integer(sum.next_ms / 1000) : json_null());
-    json_object_set_new(j, "expires",
-                        sum.expires_ms != INT64_MAX ? json_integer(sum.expires_ms / 1000)
-                                                    : json_null());
+    json_object_set_new(j, "expires", waiting_moment(sum.expires_ms));
+    json_object_set_new(j, "notice", waiting_moment(sum.notice_ms));
+    json_object_set_new(j, "noticed", json_integer((json_int_t)sum.noticed));
+    json_object_set_new(j, "owed", json_integer((json_int_t)sum.owed));
     json_object_set_new(j, "reason", json_text(sum.reason));
     json_object_set_new(j, "why", json_text(reason_row(sum.why)->name));
     json_object_set_new(j, "act", json_text(act_word(sum.act)));

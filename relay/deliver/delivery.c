@@ -131,6 +131,14 @@ int64_t delivery_expires(const struct delivery *d, uint64_t expire_ms)
     return env->expire_ms ? env->expire_ms : env->created_ms + (int64_t)expire_ms;
 }
 
+int64_t delivery_notice_at(const struct delivery *d, const struct cfg_delivery *config, bool of_tls)
+{
+    uint64_t after = config->warn_after, tls = config->tls_warn_after;
+    if (of_tls && tls && (!after || tls < after))
+        after = tls;
+    return after ? d->message->env.created_ms + (int64_t)after : 0;
+}
+
 enum route_variant delivery_variant(const struct delivery *d)
 {
     const struct envelope *env = &d->message->env;

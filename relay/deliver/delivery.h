@@ -106,6 +106,10 @@ void delivery_reset(struct delivery *d);
 // Drops the recipients whose standing is final (`ended` says so); true: none is left.
 bool delivery_prune(struct delivery *d, bool (*ended)(const struct delivery_rcpt *r));
 int64_t delivery_expires(const struct delivery *d, uint64_t expire_ms); // wall clock
+struct cfg_delivery;
+// When its sender is told that it is delayed, wall clock; 0: never. That is earlier where a failure of TLS keeps it.
+int64_t delivery_notice_at(const struct delivery *d, const struct cfg_delivery *config,
+                           bool of_tls);
 enum route_variant delivery_variant(const struct delivery *d);
 // What route it wants, by this configuration. Valid as long as the delivery.
 struct delivery_way {

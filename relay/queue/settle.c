@@ -252,11 +252,7 @@ static void one(struct settling *s, struct delivery_rcpt *r)
 
 static int64_t warn_at(const struct settling *s)
 {
-    uint64_t after = s->config->warn_after;
-    uint64_t tls = s->config->tls_warn_after;
-    if (s->worst.tls != WHY_TLS_NONE && tls && (!after || tls < after))
-        after = tls;
-    return after ? s->d->message->env.created_ms + (int64_t)after : 0;
+    return delivery_notice_at(s->d, s->config, s->worst.tls != WHY_TLS_NONE);
 }
 
 // True: its sender is told now.

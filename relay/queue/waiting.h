@@ -11,6 +11,9 @@ struct queue_waiting {
     int64_t since_ms; // wall clock: when the oldest of those tried was accepted; INT64_MAX: none
     int64_t next_ms;  // wall clock: when the first of them is tried again; INT64_MAX: none is timed
     int64_t expires_ms;  // wall clock: when the first of those tried is given up; INT64_MAX: none
+    int64_t notice_ms;   // wall clock: when the first sender gets a delay notice; INT64_MAX: none
+    size_t noticed;      // recipients whose sender had one
+    size_t owed;         // whose sender is told when they are given up
     char reason[640];    // of that one; "" where none is known (any more, after a restart)
     unsigned short why;  // enum reason of it
     unsigned char act;   // enum act
@@ -19,7 +22,8 @@ struct queue_waiting {
 #define QUEUE_NOTHING_WAITS                                                                        \
     (struct queue_waiting)                                                                         \
     {                                                                                              \
-        .since_ms = INT64_MAX, .next_ms = INT64_MAX, .expires_ms = INT64_MAX                       \
+        .since_ms = INT64_MAX, .next_ms = INT64_MAX, .expires_ms = INT64_MAX,                      \
+        .notice_ms = INT64_MAX                                                                     \
     }
 // Adds what this worker has. On its thread.
 void queue_count_waiting(const struct queue *queue, const char *domain, struct queue_waiting *out);

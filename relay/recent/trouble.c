@@ -16,15 +16,15 @@ static const struct {
     [TROUBLE_OURS] = {"ours", "mail would be tried, but THIS RELAY stands in its own way",
                       "All mail for the domain is concerned until that is mended here."},
     [TROUBLE_REPUTE] = {"repute", "mail would be tried, but the host REFUSES mail of this relay",
-                        "Whatever this relay sends there is concerned, and where else its address "
-                        "or domain is minded."},
+                        "All mail from this relay to that host is concerned; other hosts may "
+                        "refuse it for the same reason."},
     [TROUBLE_SENDER] = {"sender", "mail would be tried, but one sender's domain was REFUSED",
-                        "Mail of that sender's domain is concerned; nothing is known against "
-                        "others."},
+                        "All mail of that domain to that host is concerned, and no other, as far "
+                        "as is known."},
     [TROUBLE_MESSAGE] = {"message", "mail would be delivered, but one message was REFUSED",
-                         "That says nothing of other mail."},
+                         "That is about this message alone, as far as is known."},
     [TROUBLE_RECIPIENT] = {"recipient", "mail would be delivered, but one recipient was REFUSED",
-                           "That says nothing of other recipients."},
+                           "That is about this recipient alone, as far as is known."},
     [TROUBLE_PUT_OFF] = {"put-off", "mail would be tried, but a recipient was put off",
                          "Whether others are, only their mail will show."},
     [TROUBLE_REQUIRETLS] = {"requiretls", "mail would be delivered, but not with REQUIRETLS",

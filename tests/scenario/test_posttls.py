@@ -215,7 +215,7 @@ def test_case_88_fresh_failures_are_told_beside_the_plan(lab):
     relay.wait("deferred", to="a@dest.test")
     status, told = explain(relay)
     told = " ".join(told.split())
-    assert status == 0 and "1 message waits after failing" in told and "come back later" in told
+    assert status == 0 and "1 message waits after being put off" in told and "come back later" in told
     told = json.loads(explain(relay, "--json")[1])
     assert told["verdict"] == "deliver" and told["waiting"]["recipients"] == 1
 
