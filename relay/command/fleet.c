@@ -9,6 +9,7 @@
 #include "relay/base/clock.h"
 #include "relay/command/command.h"
 #include "relay/command/config_file.h"
+#include "relay/command/fleet_evacuate.h"
 #include "relay/command/options.h"
 #include "relay/command/terminal.h"
 #include "relay/control/control.h"
@@ -17,7 +18,7 @@
 #include "relay/log/json.h"
 
 struct fleet_call {
-    const char *database, *password_file;
+    const char *database, *password_file, *to;
     bool json;
 };
 
@@ -47,20 +48,44 @@ static void print_differences(const json_t *node)
         putchar('\n');
 }
 
+static void print_evacuation(const json_t *evacuation)
+{
+    char age[TERMINAL_AGE];
+    if (json_says(evacuation, "done"))
+        printf("    was evacuated %s: its %lld messages went to %s\n",
+               terminal_since(clock_s() - json_number_of(evacuation, "at"), age),
+               json_number_of(evacuation, "messages"), json_word(evacuation, "to"));
+    else if (json_is_object(evacuation))
+        printf("    is evacuated: it stops, and its mail goes to %s\n",
+               json_word(evacuation, "to"));
+}
+
+// What a node is, in a word: one that was evacuated is not missed.
+static const char *node_word(const json_t *node, enum terminal_tint *tint)
+{
+    bool gone = json_says(json_object_get(node, "evacuation"), "done"),
+         live = json_says(node, "live");
+    *tint = gone ? TERMINAL_WAIT : live ? TERMINAL_GOOD : TERMINAL_BAD;
+    return gone ? "left" : live ? "lives" : "silent";
+}
+
 static void fleet_print_node(const json_t *node)
 {
     char silent[TERMINAL_AGE], since[40];
+    enum terminal_tint tint;
+    const char *word = node_word(node, &tint);
     bool live = json_says(node, "live");
     terminal_age(json_number_of(node, "silent"), silent);
     clock_rfc3339(json_number_of(node, "started") * 1000, since);
-    terminal_tint(live ? TERMINAL_GOOD : TERMINAL_BAD);
-    printf("%-7s", live ? "lives" : "silent");
+    terminal_tint(tint);
+    printf("%-7s", word);
     terminal_tint(TERMINAL_PLAIN);
     printf("%4lld  %s%s, %s, since %s", json_number_of(node, "number"), json_word(node, "name"),
            json_says(node, "self") ? " (this one)" : "", json_word(node, "program"), since);
     if (!live)
         printf(", silent for %s", silent);
     putchar('\n');
+    print_evacuation(json_object_get(node, "evacuation"));
     if (json_number_of(node, "behind") || json_number_of(node, "waiting"))
         printf("    %lld changes of others to take, %lld of its own to share\n",
                json_number_of(node, "behind"), json_number_of(node, "waiting"));
@@ -224,38 +249,58 @@ static int fleet_take_over(const struct config *config, const char *node)
 static const struct option_row fleet_rows[] = {
     {"database", OPTION_TEXT, offsetof(struct fleet_call, database), NULL},
     {"password-file", OPTION_TEXT, offsetof(struct fleet_call, password_file), NULL},
+    {"to", OPTION_TEXT, offsetof(struct fleet_call, to), NULL},
     {"json", OPTION_FLAG, offsetof(struct fleet_call, json), NULL},
     {NULL, OPTION_TEXT, 0, NULL},
 };
+
+// What the words behind the verb are; EXIT_YES or EXIT_USAGE, which was said.
+static int fleet_words(const struct fleet_call *call, int argc, char **argv)
+{
+    static const char *const verbs[] = {"init", "status", "adopt", "evacuate", "leave", NULL};
+    const char *verb = optind < argc ? argv[optind] : "";
+    int which = 0;
+    while (verbs[which] && strcmp(verb, verbs[which]) != 0)
+        which++;
+    bool names = strcmp(verb, "adopt") == 0 || strcmp(verb, "evacuate") == 0;
+    if (!verbs[which])
+        return command_usage_error("fleet", "init, status, adopt, evacuate or leave?");
+    if (names && argc - optind < 2)
+        return command_usage_error("fleet", "%s whom?", verb);
+    if (argc - optind > 1 + names)
+        return command_usage_error("fleet", "unexpected argument '%s'", argv[optind + 1 + names]);
+    if (strcmp(verb, "init") != 0 && (call->database || call->password_file))
+        return command_usage_error("fleet", "--database and --password-file are for init");
+    if (strcmp(verb, "evacuate") != 0 && call->to)
+        return command_usage_error("fleet", "--to is for evacuate");
+    return EXIT_YES;
+}
+
+static int fleet_do(const struct config *config, const struct fleet_call *call, char **words)
+{
+    if (!config->fleet.database[0])
+        return fleet_wrong(EXIT_CONFIG, "the configuration has no fleet.database");
+    if (strcmp(words[0], "leave") == 0)
+        return fleet_go(config);
+    if (strcmp(words[0], "adopt") == 0)
+        return fleet_take_over(config, words[1]);
+    if (strcmp(words[0], "evacuate") == 0)
+        return fleet_evacuate(config, words[1], call->to, call->json);
+    return strcmp(words[0], "init") == 0 ? fleet_init(config, call) : fleet_status(config, call);
+}
 
 int command_fleet(int argc, char **argv)
 {
     struct fleet_call call = {0};
     int status = command_table("fleet", argc, argv, fleet_rows, &call);
+    if (status == EXIT_YES)
+        status = fleet_words(&call, argc, argv);
     if (status != EXIT_YES)
         return status;
-    const char *verb = optind < argc ? argv[optind] : "";
-    bool init = strcmp(verb, "init") == 0, leave = strcmp(verb, "leave") == 0;
-    bool adopt = strcmp(verb, "adopt") == 0;
-    if (!init && !leave && !adopt && strcmp(verb, "status") != 0)
-        return command_usage_error("fleet", "init, status, adopt or leave?");
-    if (adopt && argc - optind < 2)
-        return command_usage_error("fleet", "adopt whom?");
-    if (argc - optind > 1 + adopt)
-        return command_usage_error("fleet", "unexpected argument '%s'", argv[optind + 1 + adopt]);
-    if (!init && (call.database || call.password_file))
-        return command_usage_error("fleet", "--database and --password-file are for init");
     struct config *config = command_load_config(&status);
     if (!config)
         return status;
-    if (!config->fleet.database[0])
-        status = fleet_wrong(EXIT_CONFIG, "the configuration has no fleet.database");
-    else if (leave)
-        status = fleet_go(config);
-    else if (adopt)
-        status = fleet_take_over(config, argv[optind + 1]);
-    else
-        status = init ? fleet_init(config, &call) : fleet_status(config, &call);
+    status = fleet_do(config, &call, argv + optind);
     config_unref(config);
     return status;
 }

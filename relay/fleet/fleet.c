@@ -245,6 +245,8 @@ static int fleet_share(struct fleet *f, struct why *why)
     bool asked = false;
     if (rc == 0)
         rc = fleet_answer(f, &asked, why);
+    if (rc == 0)
+        rc = fleet_obey(f, why);
     f->look_at = clock_mono_ms() + (more || asked ? 0 : LOOK_MS);
     note_share(f);
     return rc;
@@ -345,6 +347,7 @@ static void *fleet_run(void *arg)
 static void fleet_free(struct fleet *f)
 {
     journal_close(f->journal);
+    inbox_close(f->settled);
     queued_free(f->queued);
     config_unref(f->config);
     session_close(f->session);
@@ -541,11 +544,11 @@ void fleet_stop(struct fleet *f)
     if (!f)
         return;
     fleet_rest(f);
-    atomic_store(&f->spool, NULL); // it closes next
     eventfd_write(f->stop, 1);
     if (f->running)
         pthread_join(f->thread, NULL);
     f->running = false;
+    fleet_give(f, atomic_exchange(&f->spool, NULL)); // it closes next
 }
 
 void fleet_close(struct fleet *f)

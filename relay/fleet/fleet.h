@@ -61,6 +61,10 @@ int fleet_import(struct fleet *fleet, struct spool *spool,
                  void (*each)(struct message *m, void *arg), void *arg, struct why *why);
 // `waxwing fleet adopt`: a node's mail goes on here. -1 with why; else the log says what becomes of it. Any thread.
 int fleet_adopt(struct fleet *fleet, const char *name, struct why *why);
+// Who stops the relay where an operator asks, anywhere, that its mail goes on at another node (`waxwing fleet evacuate`):
+// called once, on the fleet's thread, with that node's name, which lives as long as the fleet. Accepts a NULL fleet.
+typedef void fleet_leave_fn(void *arg, const char *heir);
+void fleet_on_leave(struct fleet *fleet, fleet_leave_fn *leave, void *arg);
 // A spool whose mail stands in a journal, too, is not for a relay that knows of none: -1 with why.
 int fleet_may_use(const struct config *config, struct why *why);
 

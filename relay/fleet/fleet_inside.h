@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: ISC
-// Shared by relay/fleet/fleet.c (the thread), relay/fleet/fleet_view.c (what it shows of itself) and
-// relay/fleet/fleet_ledger.c (its part in the one ledger) alone.
+// Shared by relay/fleet/fleet.c (the thread), relay/fleet/fleet_view.c (what it shows of itself),
+// relay/fleet/fleet_ledger.c (its part in the one ledger) and relay/fleet/fleet_evacuate.c (its leaving) alone.
 #ifndef RELAY_FLEET_FLEET_INSIDE_H
 #define RELAY_FLEET_FLEET_INSIDE_H
 
 #include <pthread.h>
+#include "relay/base/inbox.h"
+#include "relay/fleet/evacuation.h"
 #include "relay/fleet/fleet.h"
+#include "relay/fleet/holder.h"
 #include "relay/fleet/ledger_out.h"
 #include "relay/fleet/self.h"
 #include "relay/fleet/share.h"
@@ -19,6 +22,9 @@ struct fleet {
     struct queued *queued; // what waits here, for others to see; NULL: nothing is told of it
     _Atomic(struct spool *) spool; // while it is open
     struct journal *journal;       // NULL: 250 means this disk alone
+    struct holder_heir heir;       // whose its mail is to be; the thread's while that runs
+    struct item barrier;           // of the spool, behind all that is to go with it
+    struct inbox *settled;         // where it comes back; NULL: it was not asked for
     struct config *config;
     char *name, *self_path, *hostname;
     int64_t started_ms;
@@ -38,6 +44,8 @@ struct fleet {
     bool told; // of the present trouble
     // what others look at
     pthread_mutex_t lock;
+    fleet_leave_fn *leave; // NULL: nobody obeys
+    void *leave_arg;
     char *fingerprint;
     char *traces; // the directory of trace.directory
     struct fleet_state state;
@@ -50,6 +58,11 @@ void fleet_ledger_begin(struct fleet *f);
 void fleet_ledger_aim(struct fleet *f, const struct config *config); // any thread
 int fleet_ledger_turn(struct fleet *f, struct why *why);
 int fleet_answer_reporter(struct fleet *f, struct why *why); // one question of the reporter's
+
+// relay/fleet/fleet_evacuate.c. Obey, on the thread: looks whether this node is to leave; -1 with why: the database. Give,
+// when workers and thread have ended: if it is, its journal goes to its heir.
+int fleet_obey(struct fleet *f, struct why *why);
+void fleet_give(struct fleet *f, struct spool *spool);
 
 json_t *fleet_say(struct fleet *f); // what fleet_describe gives, under the lock
 

@@ -17,8 +17,9 @@
 #include "relay/fleet/session.h"
 #include "relay/log/log.h"
 
-#define RENEWALS 3   // in the time of a lease
-#define PAUSE_MS 200 // after a failure
+#define RENEWALS 3     // in the time of a lease
+#define PAUSE_MS 200   // after a failure
+#define HAND_MS  15000 // for what the node has to be another's
 
 // How the node's row stands.
 struct holder_row {
@@ -37,6 +38,7 @@ struct holder {
     pthread_t renewing, guarding;
     bool running;
     struct session *session; // the renewing thread's
+    struct holder_heir heir;
 };
 
 static bool holder_pause(int stop, uint64_t ms)
@@ -291,6 +293,70 @@ static void holder_give_back(struct holder *h)
                            2, NULL, &why);
 }
 
+void holder_hand_to(struct holder *h, const struct holder_heir *heir)
+{
+    h->heir = *heir;
+}
+
+static int hand_once(struct holder *h, struct why *why)
+{
+    char node[SESSION_NUMBER], epoch[SESSION_NUMBER], heir[SESSION_NUMBER], n[SESSION_NUMBER];
+    const char *const params[] = {node, epoch, heir, n};
+    session_number(node, h->options.node);
+    session_number(epoch, h->epoch);
+    session_number(heir, h->heir.node);
+    session_number(n, (int64_t)h->heir.messages);
+    session_close(h->session);
+    h->session = holder_open(&h->options, &h->host, -1, why);
+    if (!h->session)
+        return -1;
+    return session_run(h->session,
+                       "SELECT waxwing.lease_hand($1::smallint, $2::bigint, $3::smallint,"
+                       " $4::bigint)",
+                       params, 4, NULL, why);
+}
+
+enum handed { HANDED, HANDED_NOT, HANDED_UNKNOWN };
+
+// The fence decides, not the clock: nothing of this node acts any more. Where the end of a commit was not heard of, the
+// next try finds the epoch changed.
+static enum handed hand_over(struct holder *h, struct why *why)
+{
+    bool unknown = false;
+    uint64_t until = clock_mono_ms() + HAND_MS;
+    do {
+        if (hand_once(h, why) == 0)
+            return HANDED;
+        const char *state = h->session ? session_state(h->session) : "";
+        if (strcmp(state, "WX001") == 0)
+            return unknown ? HANDED : HANDED_NOT;
+        if (strcmp(state, "WX002") == 0)
+            return HANDED_NOT;
+        unknown |= h->session && !state[0];
+        usleep(PAUSE_MS * 1000);
+    } while (clock_mono_ms() < until);
+    return unknown ? HANDED_UNKNOWN : HANDED_NOT;
+}
+
+static void holder_leave(struct holder *h)
+{
+    struct why why;
+    enum handed handed = hand_over(h, &why);
+    if (handed == HANDED)
+        log_event("fleet", "this node was evacuated: its %llu messages are for %s now",
+                  (unsigned long long)h->heir.messages, h->heir.name);
+    else if (handed == HANDED_UNKNOWN)
+        log_alarm("fleet", why.reason,
+                  "whether this node could give its mail to %s is not known (%s): its next start "
+                  "finds out",
+                  h->heir.name, why.text);
+    else
+        log_alarm("fleet", why.reason, "this node could not give its mail to %s, and keeps it: %s",
+                  h->heir.name, why.text);
+    if (handed == HANDED_NOT)
+        holder_give_back(h);
+}
+
 void holder_close(struct holder *h)
 {
     if (!h)
@@ -298,7 +364,9 @@ void holder_close(struct holder *h)
     eventfd_write(h->stop, 1);
     pthread_join(h->renewing, NULL);
     pthread_join(h->guarding, NULL);
-    if (lease_held())
+    if (lease_held() && h->heir.node)
+        holder_leave(h);
+    else if (lease_held())
         holder_give_back(h);
     holder_free(h);
 }

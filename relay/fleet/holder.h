@@ -12,6 +12,7 @@
 #include "relay/fleet/target.h"
 
 #define HOLDER_TEXT 33 // bytes of a log's name
+#define HOLDER_NAME 64 // bytes of a node's
 #define HOLDER_WAIT_MS                                                                             \
     60000 // how long a start waits for the database; and twice the lease of whoever has it
 
@@ -34,6 +35,13 @@ struct holder *holder_take(const struct holder_options *options, struct why *why
 int64_t holder_epoch(const struct holder *holder);
 // One of the two names. `fresh`, although there is a marker: what this disk has was taken over.
 const char *holder_log(const struct holder *holder);
+// Whose the node's logs are to be when the holder closes, with that of the lease in one transaction.
+struct holder_heir {
+    unsigned node; // 0: nobody's
+    char name[HOLDER_NAME];
+    uint64_t messages; // that are in them
+};
+void holder_hand_to(struct holder *holder, const struct holder_heir *heir);
 // Gives the lease back where it is still held, and ends the threads. Accepts NULL.
 void holder_close(struct holder *holder);
 

@@ -11,6 +11,7 @@
 #include "relay/base/lease.h"
 #include "relay/base/maxima.h"
 #include "relay/base/mem.h"
+#include "relay/log/log.h"
 
 #define BATCH_MAX   ((size_t)1 << 30) // bytes
 #define FAREWELL_MS 5000              // for what is left to be dropped
@@ -141,11 +142,33 @@ static void wait_for_chores(struct journal *j)
     bool busy = j->running;
     while (busy && clock_mono_ms() < until) {
         pthread_mutex_lock(&j->lock);
-        busy = j->first && j->ready;
+        busy = (j->first && j->ready) || (j->heir.node && (!j->ready || j->cuts));
         pthread_mutex_unlock(&j->lock);
         if (busy)
             usleep(5000);
     }
+}
+
+void journal_hand_to(struct journal *j, const struct holder_heir *heir)
+{
+    j->heir = *heir;
+}
+
+// What the journal has too much got no 250; another would deliver it.
+static void look_at_heir(struct journal *j)
+{
+    if (!j->heir.node || !j->holder)
+        return;
+    pthread_mutex_lock(&j->lock);
+    bool whole = j->ready && !j->cuts;
+    pthread_mutex_unlock(&j->lock);
+    if (whole)
+        holder_hand_to(j->holder, &j->heir);
+    else
+        log_alarm("fleet", REASON_NONE,
+                  "this node could not give its mail to %s, and keeps it: the journal has "
+                  "what does not count, or does not answer",
+                  j->heir.name);
 }
 
 void journal_close(struct journal *j)
@@ -153,6 +176,7 @@ void journal_close(struct journal *j)
     if (!j)
         return;
     wait_for_chores(j);
+    look_at_heir(j);
     pthread_mutex_lock(&j->lock);
     j->stopping = true;
     pthread_cond_signal(&j->work);

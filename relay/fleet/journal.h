@@ -10,6 +10,7 @@
 #define RELAY_FLEET_JOURNAL_H
 
 #include "config/config.h"
+#include "relay/fleet/holder.h"
 #include "relay/fleet/tables.h"
 #include "relay/spool/sink.h"
 
@@ -25,6 +26,8 @@ struct journal_options {
 };
 struct journal *journal_new(const struct journal_options *options);
 const struct spool_sink *journal_sink(struct journal *j);
+// As holder_hand_to has it, where the journal has nothing but what counts when it closes.
+void journal_hand_to(struct journal *j, const struct holder_heir *heir);
 // Behind the spool's end: what is left to be dropped is, for a while; then the lease goes back. Accepts NULL.
 void journal_close(struct journal *j);
 

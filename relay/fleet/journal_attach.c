@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include "relay/base/exit.h"
 #include "relay/base/mem.h"
+#include "relay/fleet/evacuation.h"
 #include "relay/fleet/journal_inside.h"
 #include "relay/log/log.h"
 
@@ -30,6 +31,29 @@ static int take_lease(struct journal *j, const char *marker, struct why *why)
     return 0;
 }
 
+// Whether its mail was asked for while it lived, or taken as it did not. A database that cannot say is a trouble that the
+// next statement meets.
+static void tell_taken(struct journal *j, const char *directory)
+{
+    struct tables t;
+    struct why why;
+    char heir[SELF_NAME];
+    int was = journal_tables(j, &t, j->stop, &why);
+    if (was == 0)
+        was = evacuation_before(t.session, j->options.node, j->state.epoch, heir, &why);
+    session_close(t.session);
+    if (was > 0)
+        log_event("fleet",
+                  "this node was evacuated, and %s has its mail: what lies in %s is put aside in "
+                  "its folder taken",
+                  heir, directory);
+    else
+        log_alarm("fleet", REASON_NONE,
+                  "the mail of this spool was taken over while this node was away: what lies in %s "
+                  "is put aside in its folder taken",
+                  directory);
+}
+
 int journal_prepare(void *self, const char *directory, int *exit_status, struct why *why)
 {
     struct journal *j = self;
@@ -42,10 +66,7 @@ int journal_prepare(void *self, const char *directory, int *exit_status, struct 
     if (strcmp(marker, j->log) == 0)
         return 0;
     if (marker[0]) {
-        log_alarm("fleet", REASON_NONE,
-                  "the mail of this spool was taken over while this node was away: what lies in %s "
-                  "is put aside in its folder taken",
-                  directory);
+        tell_taken(j, directory);
         if (marker_put_aside(directory, why) < 0)
             return -1;
     }

@@ -30,6 +30,7 @@ struct journal {
     struct spool_sink sink;
     char *spool; // directory
     struct holder *holder;
+    struct holder_heir heir; // node 0: nobody
     struct history *history;
     char log[MARKER_LOG];
     int stop; // an eventfd

@@ -124,7 +124,11 @@ enum column {
     WAITING,
     SEQ,
     WHOLE,
-    REPORTS
+    REPORTS,
+    HEIR,
+    GONE,
+    MESSAGES,
+    AT
 };
 
 // The last day of which all that it counted is out, and how many of that day's reports are its own.
@@ -135,6 +139,19 @@ static void add_ledger(json_t *j, int64_t whole, int64_t reports)
         ledger_day_text(whole, day);
     json_object_set_new(j, "counted", json_string(day));
     json_object_set_new(j, "reports", json_integer(reports < 0 ? 0 : reports));
+}
+
+// On its way to another node, or gone there; null is neither.
+static json_t *describe_evacuation(const struct rows *rows, size_t i)
+{
+    if (!rows_text(rows, i, HEIR)[0])
+        return json_null();
+    json_t *j = json_object();
+    json_object_set_new(j, "to", json_text(rows_text(rows, i, HEIR)));
+    json_object_set_new(j, "done", json_boolean(rows_true(rows, i, GONE)));
+    json_object_set_new(j, "messages", json_integer(rows_number(rows, i, MESSAGES)));
+    json_object_set_new(j, "at", json_integer(rows_number(rows, i, AT)));
+    return j;
 }
 
 static void add_node(struct node_view *view, const struct rows *rows, size_t i, const char *self,
@@ -156,6 +173,7 @@ static void add_node(struct node_view *view, const struct rows *rows, size_t i, 
     json_object_set_new(j, "waiting", json_integer(rows_number(rows, i, WAITING)));
     json_object_set_new(j, "behind", json_integer(view->seq > taken ? view->seq - taken : 0));
     json_object_set_new(j, "differs", differs);
+    json_object_set_new(j, "evacuation", describe_evacuation(rows, i));
     add_ledger(j, rows_number(rows, i, WHOLE), rows_number(rows, i, REPORTS));
     json_decref(print);
     json_array_append_new(view->nodes, j);
@@ -167,17 +185,24 @@ static int look_at_nodes(struct session *s, const char *self, const char *finger
                          struct node_view *out, struct why *why)
 {
     struct rows *rows = NULL;
-    if (session_run(s,
-                    "SELECT number, name, program, hostname, started,"
-                    " extract(epoch FROM joined)::bigint,"
-                    " greatest(0, extract(epoch FROM now() - seen))::bigint,"
-                    " configuration, taken, waiting, (SELECT seq FROM waxwing.fleet), b.whole,"
-                    " (SELECT count(*) FROM waxwing.report AS r"
-                    " WHERE r.day = b.whole AND r.node = n.number)"
-                    " FROM waxwing.node AS n LEFT JOIN LATERAL (SELECT whole FROM waxwing.book AS o"
-                    " WHERE o.node = n.number ORDER BY at DESC LIMIT 1) AS b ON true"
-                    " ORDER BY number LIMIT 255",
-                    NULL, 0, &rows, why) < 0)
+    if (session_run(
+            s,
+            "SELECT n.number, n.name, n.program, n.hostname, n.started,"
+            " extract(epoch FROM n.joined)::bigint,"
+            " greatest(0, extract(epoch FROM now() - n.seen))::bigint,"
+            " n.configuration, n.taken, n.waiting, (SELECT seq FROM waxwing.fleet), b.whole,"
+            " (SELECT count(*) FROM waxwing.report AS r"
+            " WHERE r.day = b.whole AND r.node = n.number),"
+            " h.name, e.epoch < l.epoch, e.messages, extract(epoch FROM e.at)::bigint"
+            " FROM waxwing.node AS n LEFT JOIN LATERAL (SELECT whole FROM waxwing.book AS o"
+            " WHERE o.node = n.number ORDER BY at DESC LIMIT 1) AS b ON true"
+            " LEFT JOIN waxwing.lease AS l ON l.node = n.number"
+            " LEFT JOIN waxwing.evacuation AS e ON e.node = n.number AND l.ended = (e.stage"
+            " IN ('handed', 'through')) AND e.stage <> 'asked'"
+            " AND l.epoch = e.epoch + l.ended::integer"
+            " LEFT JOIN waxwing.node AS h ON h.number = e.heir"
+            " ORDER BY n.number LIMIT 255",
+            NULL, 0, &rows, why) < 0)
         return -1;
     json_t *own = fingerprint_read(fingerprint);
     for (size_t i = 0; i < rows_count(rows); i++) {

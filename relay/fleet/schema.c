@@ -45,11 +45,9 @@ static const char *const additions[SCHEMA_VERSION + 1] = {
 };
 
 // What does not fit into one of them.
-static const char *const *const parts[SCHEMA_VERSION + 1] = {[3] = schema_journal,
-                                                             [4] = schema_limits,
-                                                             [5] = schema_views,
-                                                             [6] = schema_questions,
-                                                             [7] = schema_ledger};
+static const char *const *const parts[SCHEMA_VERSION + 1] = {
+    [3] = schema_journal,   [4] = schema_limits, [5] = schema_views,
+    [6] = schema_questions, [7] = schema_ledger, [8] = schema_evacuation};
 
 static enum schema_state schema_other(struct why *why, int64_t found)
 {

@@ -6,13 +6,14 @@
 
 #include "relay/fleet/session.h"
 
-#define SCHEMA_VERSION 7
+#define SCHEMA_VERSION 8
 
 extern const char *const schema_journal[]; // schema_journal.c; ends with NULL
 extern const char *const schema_limits[];  // schema_limits.c; the same
 extern const char *const schema_views[];   // schema_views.c; the same, and
 extern const char *const schema_questions[];
-extern const char *const schema_ledger[]; // schema_ledger.c; the same
+extern const char *const schema_ledger[];     // schema_ledger.c; the same
+extern const char *const schema_evacuation[]; // schema_evacuation.c; the same
 
 enum schema_state {
     SCHEMA_READY,

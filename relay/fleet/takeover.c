@@ -13,6 +13,7 @@
 #include "relay/base/lease.h"
 #include "relay/base/mem.h"
 #include "relay/base/naming.h"
+#include "relay/fleet/evacuation.h"
 #include "relay/fleet/holder.h"
 #include "relay/fleet/import.h"
 #include "relay/fleet/self.h"
@@ -41,7 +42,8 @@ struct takeover {
     struct import import;
     uint64_t
         not_before_ms; // after an outage nobody can be told from who could not say that he lives
-    bool pending;      // logs were claimed, and are not all through
+    bool pending;      // logs were claimed or given, and are not all through
+    bool met[SELF_NUMBERS + 1]; // nodes that gave theirs, by number, of the present ones
     pthread_mutex_t lock;
     struct other others[SELF_NUMBERS];
     size_t n;
@@ -180,6 +182,38 @@ static int claim_all(struct takeover *t, struct why *why)
     return rc;
 }
 
+// Who was evacuated to here has given its logs: they are this node's.
+static int meet_arrivals(struct takeover *t, struct why *why)
+{
+    struct evacuation_arrival *at;
+    size_t n;
+    if (evacuation_arrivals(t->session, t->options.node, &at, &n, why) < 0)
+        return -1;
+    for (size_t i = 0; i < n; i++) {
+        if (at[i].node > SELF_NUMBERS || t->met[at[i].node])
+            continue;
+        log_event("fleet", "node %s was evacuated: its %lld messages go on here", at[i].name,
+                  (long long)at[i].messages);
+        t->met[at[i].node] = t->pending = true;
+    }
+    free(at);
+    return 0;
+}
+
+// Whoever waits for it may know. What is not told now is told as little as what a start took in.
+static void tell_through(struct takeover *t)
+{
+    struct why why;
+    int rc = 0;
+    for (unsigned node = 1; node <= SELF_NUMBERS; node++) {
+        if (t->met[node] && rc == 0)
+            rc = evacuation_through(t->session, t->options.node, node, &why);
+        t->met[node] = false;
+    }
+    if (rc < 0)
+        takeover_disconnect(t);
+}
+
 static int take_logs(struct takeover *t, struct why *why)
 {
     size_t n;
@@ -187,6 +221,8 @@ static int take_logs(struct takeover *t, struct why *why)
     if (n || rc == 0)
         log_event("fleet", "%zu messages were taken over", n);
     t->pending = rc < 0;
+    if (rc == 0)
+        tell_through(t);
     return rc;
 }
 
@@ -196,7 +232,7 @@ static int takeover_turn(struct takeover *t, struct why *why)
 {
     if (takeover_connect(t, why) < 0)
         return -1;
-    if (look(t, why) < 0 || claim_all(t, why) < 0) {
+    if (look(t, why) < 0 || claim_all(t, why) < 0 || meet_arrivals(t, why) < 0) {
         takeover_disconnect(t);
         return -1;
     }

@@ -23,14 +23,25 @@ static void fleet_differences(struct buf *out, const json_t *node)
 static void fleet_row(const struct gather *g, struct html_table *t, const json_t *node)
 {
     bool live = json_is_true(json_object_get(node, "live"));
+    const json_t *evacuation = json_object_get(node, "evacuation");
+    bool gone = json_is_true(json_object_get(evacuation, "done"));
     struct buf *out = t->out;
     html_row(t, NULL);
     html_cell_text(t, html_string(node, "name"));
     html_cell(t);
     html_number(out, (uint64_t)html_integer(node, "number"));
     html_cell(t);
-    buf_addf(out, "<span class=\"tag %s\">%s</span>", live ? "good" : "bad",
-             live ? "lives" : "silent");
+    buf_addf(out, "<span class=\"tag %s\">%s</span>",
+             gone   ? "wait"
+             : live ? "good"
+                    : "bad",
+             gone   ? "left"
+             : live ? "lives"
+                    : "silent");
+    if (json_is_object(evacuation)) {
+        buf_adds(out, gone ? " evacuated to " : " its mail goes to ");
+        html_text(out, html_string(evacuation, "to"));
+    }
     if (!live)
         html_when(out, g->now_ms / 1000 - html_integer(node, "silent"), g->now_ms / 1000);
     html_cell(t);

@@ -13,8 +13,10 @@
 #include "config/value.h"
 #include "relay/audit/daily.h"
 #include "relay/base/clock.h"
+#include "relay/base/list.h"
 #include "relay/base/mem.h"
 #include "relay/base/exit.h"
+#include "relay/fleet/fleet.h"
 #include "relay/http/history.h"
 #include "relay/run/lifecycle.h"
 #include "relay/net/inherit.h"
@@ -58,6 +60,8 @@ struct run {
     int64_t doubt_told_s; // when a certificate out of its dates was last told; 0: never
     int *fds;
     int control_fd;
+    struct item leave;
+    const char *heir;         // whose the mail is to be when the relay has ended
     struct socketmap *policy; // NULL: off, or its address could not be had
     struct pages pages;
 };
@@ -307,6 +311,23 @@ void run_stop(struct relay *relay, const char *reason)
     lifecycle_stop(relay, run->mail, GRACE_MS, run_idle, run);
 }
 
+static void run_leave(struct item *item)
+{
+    struct run *run = list_of(item, struct run, leave);
+    char reason[128];
+    snprintf(reason, sizeof reason, "evacuated: its mail goes on at %s", run->heir);
+    run_stop(&run->relay, reason);
+}
+
+// On the fleet's thread.
+static void run_on_leave(void *arg, const char *heir)
+{
+    struct run *run = arg;
+    run->heir = heir;
+    run->leave.run = run_leave;
+    inbox_post(run->mail, &run->leave);
+}
+
 static void run_on_signal(uv_signal_t *handle, int signum)
 {
     struct run *run = handle->data;
@@ -466,6 +487,7 @@ static int serve(struct run *run)
     tell_doubtful(run);
     exceptions_look(run->setup->config, &run->exceptions_s);
     run->relay.stage = RELAY_RUNNING;
+    fleet_on_leave(run->relay.fleet, run_on_leave, run);
     for (size_t i = 0; i < run->setup->config->nlisten; i++)
         log_event("ready", "listening on %s", run->setup->config->listen[i].text);
     notify_systemd("READY=1");
