@@ -24,6 +24,6 @@ const char *advice_text(const json_t *row)
 
 const char *advice_means(const json_t *row)
 {
-    const struct reason_row *reason = reason_row(reason_named(json_word(row, "why")));
-    return advice_text(row) == reason->advice ? reason->means : "";
+    return reply_means(reason_named(json_word(row, "why")),
+                       reply_class_parse(json_word(row, "class")));
 }

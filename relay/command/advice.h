@@ -10,7 +10,7 @@ const char *
 advice_actor(const json_t *row); // "the postmaster of the receiving host"; "" where nobody is known
 const char *advice_phrase(const json_t *row); // "for the postmaster of the receiving host"; ""
 const char *advice_text(const json_t *row);   // "" where there is none
-// What the reason means; "" where the advice, by what a reply says, says it already.
+// What it means, by what the reply says where there is one.
 const char *advice_means(const json_t *row);
 
 #endif

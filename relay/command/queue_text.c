@@ -60,9 +60,18 @@ static const char *domain_of(const char *address)
     return at && !strpbrk(at, ", ") ? at + 1 : "";
 }
 
+// The reason of a delivery ends with " at HOST" where a host failed; "" where it does not. A time has colons.
+static const char *host_of(const char *reason)
+{
+    const char *name = strrchr(reason, ' ');
+    bool named = name && name - reason >= 3 && strncmp(name - 3, " at", 3) == 0;
+    return named && strchr(name, '.') && !strchr(name, ':') ? name + 1 : "";
+}
+
 static void print_advice(const json_t *row)
 {
     const struct advice_names names = {.domain = domain_of(json_word(row, "to")),
+                                       .host = host_of(json_word(row, "reason")),
                                        .site = json_word(row, "site"),
                                        .sender_domain = domain_of(json_word(row, "from"))};
     struct buf advice;

@@ -11,9 +11,6 @@
 #include "relay/deliver/pool_speech.h"
 #include "relay/log/log.h"
 
-// RFC 5321 section 4.5.3.2 gives a host minutes to answer: who waits less than this may be the one at fault.
-#define FLIGHT_IMPATIENT_MS 30000
-
 static struct deliver *flight_of(struct list *entry)
 {
     return list_of(entry, struct deliver, flight);
@@ -184,16 +181,27 @@ bool deliver_takes_rider(const struct deliver *d, struct route *route)
 
 // How it ends
 
+// The minutes that RFC 5321 section 4.5.3.2 gives a host; 0: it says nothing of this setting (delivery.timeouts).
+static unsigned patience_of(const char *setting)
+{
+    static const struct {
+        const char *setting;
+        unsigned minutes;
+    } asked[] = {{"greeting", 5}, {"command", 5}, {"data", 10}};
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++)
+        if (strcmp(asked[i].setting, setting) == 0)
+            return asked[i].minutes;
+    return 0;
+}
+
 void deliver_say_silent(struct why *why, uint64_t ms, const char *setting)
 {
-    char named[80];
-    bool short_of = ms < FLIGHT_IMPATIENT_MS && strcmp(setting, "connect") != 0;
-    snprintf(named, sizeof named, "%s%s%s", setting, short_of ? "; RFC 5321 asks for " : "",
-             !short_of                      ? ""
-             : strcmp(setting, "data") == 0 ? "10 minutes"
-                                            : "5 minutes");
-    why_say(why, HOST_SILENT, (unsigned long long)(ms + 999) / 1000, named);
-    if (short_of)
+    char below[60] = "";
+    unsigned least = patience_of(setting);
+    if (ms < least * 60000)
+        snprintf(below, sizeof below, "; too short: RFC 5321 asks for %u minutes", least);
+    why_say(why, HOST_SILENT, (unsigned long long)(ms + 999) / 1000, setting, below);
+    if (below[0])
         why->act = ACT_US;
 }
 

@@ -271,14 +271,14 @@ void site_hear(struct lane *lane, const struct site_row *row)
 static void say_pause(const struct lane *lane, struct why *why)
 {
     const struct site_pause *pause = &lane->site.pause;
-    char who[400], end[60] = "until somebody resumes them", at[40];
+    char who[400], end[80] = "until somebody resumes them: this pause has no end", at[40];
     if (pause->until_ms) {
         clock_rfc3339(pause->until_ms, at);
         snprintf(end, sizeof end, "until %s", at);
     }
     snprintf(who, sizeof who, "%.60s, for %.120s, %s%s%.150s%s", pause->by, lane->name, end,
-             pause->reason[0] ? " (the reason given: " : "", pause->reason,
-             pause->reason[0] ? ")" : "");
+             pause->reason[0] ? " (their note: \"" : "", pause->reason,
+             pause->reason[0] ? "\")" : "");
     why_say(why, SITE_PAUSED, who);
 }
 

@@ -5,56 +5,74 @@
 #include <string.h>
 #include "relay/base/reasons.h"
 
-// `advice` NULL: the row of the reason says it best.
+// `advice` is for whoever runs the relay; NULL, and with it `means`: the row of the reason says it best.
 static const struct {
     enum act act;
-    const char *advice;
+    const char *means, *advice;
 } remedies[REPLY_CLASSES] = {
-    [REPLY_ADDRESS_UNKNOWN] = {ACT_SENDER,
-                               "Check the address for typing mistakes, or take it out of the list: "
-                               "its host says that there is no such mailbox."},
-    [REPLY_ADDRESS_CLOSED] = {ACT_SENDER, "Reach the recipient in another way, or take the address "
-                                          "out of the list: its mailbox takes no mail."},
-    [REPLY_MAILBOX_FULL] = {ACT_RECEIVER,
-                            "The mailbox is full: only the recipient or his postmaster can make "
-                            "room. Reach him in another way, and send the message again later."},
-    [REPLY_MAILBOX_BUSY] = {ACT_HEALS, "Nothing: the mailbox gets more mail at once than its host "
-                                       "lets it, and the relay tries again."},
-    [REPLY_POLICY] = {ACT_SENDER, "A rule of the receiver stops it. The reply may say which; the "
-                                  "receiving postmaster can, when he is shown the reply."},
+    [REPLY_ADDRESS_UNKNOWN] =
+        {ACT_SENDER, "The host says that there is no such mailbox.",
+         "Check the address for typing mistakes. If it is right, the mailbox does not exist any "
+         "more: take the address out of the list of recipients."},
+    [REPLY_ADDRESS_CLOSED] = {ACT_SENDER, "The host says that this mailbox takes no mail.",
+                              "Take the address out of the list of recipients, and reach the "
+                              "recipient in another way."},
+    [REPLY_MAILBOX_FULL] = {ACT_RECEIVER, "The host says that the mailbox is full.",
+                            "Only the recipient, or whoever runs the mailboxes of DOMAIN, can make "
+                            "room: nothing can be set here."},
+    [REPLY_MAILBOX_BUSY] = {ACT_HEALS,
+                            "The mailbox gets more mail at once than its host lets it have.",
+                            "Nothing: the relay tries again."},
+    [REPLY_POLICY] = {ACT_SENDER, "A rule of the receiver forbids this message.",
+                      "The reply may say which rule it is. If it does not, ask the postmaster of "
+                      "DOMAIN and quote the reply."},
     [REPLY_REPUTATION] =
-        {ACT_US, "This relay's address or domain is on a block list or in bad repute, and all mail "
-                 "from it is concerned wherever that counts. Look for the cause first: who sends "
-                 "what does not belong there (waxwing logins, waxwing queue list). Then look where "
-                 "the reply points, and ask there for it to be taken off; waxwing audit "
-                 "SENDER-DOMAIN shows what else receivers mind."},
+        {ACT_US,
+         "The host takes no mail from this relay, because the relay's address or domain is on a "
+         "block list or has a bad reputation there.",
+         "Find the cause first: a login that sends what it should not (waxwing logins, waxwing "
+         "queue list), or a list that names the whole network. Then ask to be taken off the list: "
+         "the reply says where. waxwing audit SENDER-DOMAIN shows what else receivers object to. "
+         "Until then the same happens at each host that asks this list."},
     [REPLY_CONTENT] = {ACT_SENDER,
-                       "The receiver's filter minds something in this message: change that, or ask "
-                       "its postmaster and show him the reply. Other mail is not affected."},
-    [REPLY_AUTH] = {ACT_US,
-                    "The receiver cannot verify that the message comes from the sender's domain. "
-                    "waxwing audit SENDER-DOMAIN shows SPF, DKIM and DMARC of that domain as "
-                    "receivers see them, with the records to publish. If the domain is none of "
-                    "this relay's, its owner's policy forbids to send in its name from here."},
-    [REPLY_LOGIN] = {ACT_US, "The host takes mail only from those who log in: give its next hop a "
-                             "login (auth in delivery.destinations, or in the row of senders that "
-                             "names the hop), or send to the domain's MX hosts instead."},
-    [REPLY_RELAY] = {ACT_RECEIVER, "The host does not take mail for this domain, although the "
-                                   "domain's MX records (or a configured next hop) lead to it: one "
-                                   "of the two has to change."},
-    [REPLY_TLS] = {ACT_RECEIVER_HOST, "waxwing explain DOMAIN --connect shows what TLS the host "
-                                      "offers; its postmaster can say what it misses."},
-    [REPLY_DNS] = {ACT_RECEIVER_DNS, NULL},
-    [REPLY_RATE] = {ACT_HEALS, "Nothing: the relay tries again, and sends more slowly there "
-                               "(waxwing sites)."},
-    [REPLY_GREYLIST] = {ACT_HEALS,
-                        "Nothing: the host puts off mail that it does not know yet (greylisting) "
-                        "and takes it when it comes again later, and the relay does that."},
-    [REPLY_SIZE] = {ACT_SENDER, "Send a link instead of an attachment."},
-    [REPLY_LOOP] = {ACT_RECEIVER, "Mail runs in a circle behind the host: its postmaster can mend "
-                                  "the forwarding."},
-    [REPLY_PROTOCOL] = {ACT_RECEIVER_HOST, NULL},
-    [REPLY_SYSTEM] = {ACT_RECEIVER_HOST, NULL},
+                       "The filter of the receiver took this message for spam, or for something "
+                       "else that it does not let in.",
+                       "Change the text, the links or the attachments of the message; or ask the "
+                       "postmaster of DOMAIN and quote the reply."},
+    [REPLY_AUTH] =
+        {ACT_US,
+         "The receiver could not verify that the message comes from the domain of its sender.",
+         "waxwing audit SENDER-DOMAIN shows SPF, DKIM and DMARC of SENDER-DOMAIN as receivers see "
+         "them, and the records to publish there. If SENDER-DOMAIN belongs to somebody else, its "
+         "owner does not allow mail in its name from this relay: then the sender has to use "
+         "another From."},
+    [REPLY_LOGIN] = {ACT_US, "The host takes mail only from those who log in.",
+                     "Give next hop HOST a login (auth in delivery.destinations, or in the row of "
+                     "senders that names it as next_hop), or send to the MX hosts of DOMAIN "
+                     "instead."},
+    [REPLY_RELAY] = {ACT_RECEIVER,
+                     "The host takes no mail for this domain, although the MX records of the "
+                     "domain (or a configured next hop) lead to it.",
+                     "Either the postmaster of HOST lets it take mail for DOMAIN, or the MX record "
+                     "has to name another host. If HOST is a next hop of this relay's "
+                     "configuration, look there (next_hop for DOMAIN in delivery.destinations)."},
+    [REPLY_TLS] = {ACT_RECEIVER_HOST, "The host asks for another encryption (TLS) than it got.",
+                   "The postmaster of HOST can say what it asks for; waxwing explain DOMAIN "
+                   "--connect shows what TLS it offers."},
+    [REPLY_DNS] = {ACT_RECEIVER_DNS, NULL, NULL},
+    [REPLY_RATE] = {ACT_HEALS, "The host takes no more mail from this relay for a while.",
+                    "Nothing: the relay tries again, and sends more slowly there (waxwing sites)."},
+    [REPLY_GREYLIST] =
+        {ACT_HEALS,
+         "The host puts off mail of senders that it does not know yet (greylisting), "
+         "and takes it when it comes again later.",
+         "Nothing: the relay does come again later."},
+    [REPLY_SIZE] = {ACT_SENDER, "The message is larger than the host takes.",
+                    "Make the message smaller, for example with a link instead of an attachment."},
+    [REPLY_LOOP] = {ACT_RECEIVER, "Mail runs in a circle behind the host.",
+                    "The postmaster of DOMAIN has to correct the forwarding there."},
+    [REPLY_PROTOCOL] = {ACT_RECEIVER_HOST, NULL, NULL},
+    [REPLY_SYSTEM] = {ACT_RECEIVER_HOST, NULL, NULL},
 };
 
 // The sender's domain is what is not in the DNS, or takes no mail.
@@ -99,8 +117,18 @@ enum act reply_act(enum reason reason, const struct reply_meaning *meaning)
                                                               : remedies[meaning->class].act;
 }
 
+// The kind of the reply says it better than the row of the reason.
+static bool is_of_class(enum reason reason, enum reply_class class)
+{
+    return class < REPLY_CLASSES && remedies[class].advice && !is_of_row(reason, class);
+}
+
 const char *reply_advice(enum reason reason, enum reply_class class)
 {
-    const char *advice = class < REPLY_CLASSES ? remedies[class].advice : NULL;
-    return advice && !is_of_row(reason, class) ? advice : reason_row(reason)->advice;
+    return is_of_class(reason, class) ? remedies[class].advice : reason_row(reason)->advice;
+}
+
+const char *reply_means(enum reason reason, enum reply_class class)
+{
+    return is_of_class(reason, class) ? remedies[class].means : reason_row(reason)->means;
 }

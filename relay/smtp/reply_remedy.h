@@ -12,5 +12,7 @@ enum act reply_act(enum reason reason, const struct reply_meaning *meaning);
 // What whoever runs the relay can do about it. REPLY_OTHER: no reply is known. The text of the row where that says it
 // best; "" for REASON_NONE.
 const char *reply_advice(enum reason reason, enum reply_class class);
+// The same of what it means.
+const char *reply_means(enum reason reason, enum reply_class class);
 
 #endif

@@ -400,7 +400,7 @@ static void case_385_a_refusal_says_what_and_what_to_do(void **state)
     assert_int_equal(why.act, ACT_SENDER);
     assert_string_equal(why.status, "5.6.0");
     assert_string_equal(why.text, "Message-ID is not <unique@domain>: 4711 (message-id-unreadable, "
-                                  "and 1 more). Mend the application.");
+                                  "and 1 more). Fix the application.");
     preflight_free(&found);
 }
 

@@ -62,7 +62,7 @@ static void failed(struct recents *r, int host)
 {
     struct recents_attempt a = attempt_at(host, NULL);
     a.clear = false;
-    why_say(&why, HOST_SILENT, 300ULL, "command");
+    why_say(&why, HOST_SILENT, 300ULL, "command", "");
     recents_failed(r, &a, &why);
 }
 
