@@ -36,7 +36,9 @@ static const struct schema_key oauth_keys[] = {
     {"scope", KEY_TEXT, AT(cfg_login, oauth.scope), .otherwise = "the provider's",
      .text = "what the token is to be good for"},
     {"token_command", KEY_TEXT, AT(cfg_login, oauth.token_command),
-     .text = "instead: a command that prints an access token"},
+     .text = "instead: a command that prints an access token; where it prints none, the last line "
+             "of its "
+             "standard error is told"},
     END_OF_KEYS,
 };
 const struct schema_group schema_oauth = {oauth_keys, NULL};

@@ -10,7 +10,8 @@
 
 #define SECRET_WAIT_MS 30000 // a token command's time
 
-// Runs the command in the shell, as the relay's user. `fn` runs once, on the loop, never inside the call: with the
+// Runs the command in the shell, as the relay's user. What it says on standard error is told with its failure alone, one
+// line of it (relay/base/said.h). `fn` runs once, on the loop, never inside the call: with the
 // secret (its own to wipe), or NULL and why. Cancelled: not at all.
 struct secret_command;
 typedef void secret_fn(char *secret, const struct why *why, void *arg);

@@ -15,7 +15,7 @@
 #include <unistd.h>
 #include "relay/base/mem.h"
 #include "relay/log/log.h"
-#include "relay/login/said.h"
+#include "relay/base/said.h"
 
 #define CLIENT  80      // bytes
 #define TELL_MS 3600000 // between two alarms of a program

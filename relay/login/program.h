@@ -3,7 +3,7 @@
 // never as arguments; exit 0 says that they are right, 1 that they are not, and anything else that it cannot say. In
 // its environment are PATH, LANG and WAXWING_CLIENT (the client's address) and nothing of the relay's; its directory is
 // /, its standard output goes nowhere, and of what it says on standard error the last line is told with a no or with what
-// it cannot say (relay/login/said.h).
+// it cannot say (relay/base/said.h).
 #ifndef RELAY_LOGIN_PROGRAM_H
 #define RELAY_LOGIN_PROGRAM_H
 

@@ -270,7 +270,7 @@ def test_case_245_a_program_is_killed_with_its_children(lab, program):
 def test_case_670_what_a_program_says_is_one_line_and_bounded(lab, program):
     relay = relay_by(lab, program, timeout="60s")
     for user, answer, reason in (("away", 454, "exit 75: the directory is away\x1b[1m result=ok"), ("locked", 535, "says no: the account is locked"),
-                                 ("tells", 535, "the password and are not shown"), ("loud", 454, "said too much (64 KiB)"),
+                                 ("tells", 535, "the secret and are not shown"), ("loud", 454, "said too much (64 KiB)"),
                                  ("prints", 535, "is wrong")):
         assert code(relay, user, "sec ret") == answer, user
         told = relay.wait("auth", user=user)

@@ -103,6 +103,31 @@ static void a_token_comes_from_its_command(void **state)
     unlink(secret_file);
 }
 
+static void what_a_token_command_says_is_one_line_and_no_token(void **state)
+{
+    (void)state;
+    static const char *const told[][2] = {
+        {"echo one >&2; echo the vault is sealed >&2; exit 1",
+         "gave no token: the vault is sealed"},
+        {"echo t0k3n; echo not t0k3n >&2; exit 1", "gave no token: (its words hold the secret"},
+        {"yes >&2", "said too much"},
+        {"echo word >&2", "gave no token: word"},
+    };
+    mx_extensions(mx, "AUTH XOAUTH2");
+    host(&good, TLS_WEBPKI);
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++) {
+        log_in_as("unused", told[i][0]);
+        send_letter();
+        assert_non_null(strstr(s.ends[0].why.text, told[i][1]));
+        unlink(secret_file);
+    }
+    assert_int_equal(mx_lines(mx, "AUTH"), 0);
+    log_in_as("unused", "echo a warning >&2; echo t0k3n");
+    send_letter();
+    assert_delivered("webpki");
+    unlink(secret_file);
+}
+
 // A letter over a connection that ends when the host has said so many bytes; `said` gets how many it said.
 static bool arrives(size_t cut, const char *ways, size_t *said)
 {
@@ -156,6 +181,7 @@ int main(void)
         STORY(login_is_spoken_where_plain_is_not),
         STORY(a_token_that_is_too_long_is_not_cut),
         STORY(a_token_comes_from_its_command),
+        STORY(what_a_token_command_says_is_one_line_and_no_token),
         cmocka_unit_test(case_413_a_login_that_is_cut_at_any_byte_costs_time_and_nothing_else),
     };
     return cmocka_run_group_tests(tests, make_certificates, drop_certificates);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: ISC
 // What a program says on standard error, of which the log gets one line: the last one, since that is where a traceback
-// has its error. A line that holds the password is not told. Pure, and bounded.
-#ifndef RELAY_LOGIN_SAID_H
-#define RELAY_LOGIN_SAID_H
+// has its error. A line that holds the secret which the program is about is not told. Pure, and bounded.
+#ifndef RELAY_BASE_SAID_H
+#define RELAY_BASE_SAID_H
 
 #include "relay/base/span.h"
 
@@ -18,6 +18,6 @@ struct said {
 // False: it is more than SAID_MOST, and nobody should read on.
 bool said_add(struct said *said, struct span bytes);
 // The line, cut, or "" where there is none to be told.
-void said_line(const struct said *said, struct span password, char out[static SAID_LINE + 1]);
+void said_line(const struct said *said, struct span secret, char out[static SAID_LINE + 1]);
 
 #endif

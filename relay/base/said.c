@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 // The newest bytes, and the last line in them.
-#include "relay/login/said.h"
+#include "relay/base/said.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +18,7 @@ bool said_add(struct said *s, struct span bytes)
     return s->all <= SAID_MOST;
 }
 
-// A line whose beginning is gone could hold part of a password, and is none.
+// A line whose beginning is gone could hold part of a secret, and is none.
 static struct span last_line(const struct said *s)
 {
     struct span text = span_trim(span_of(s->bytes, s->kept));
@@ -28,11 +28,11 @@ static struct span last_line(const struct said *s)
     return s->all > s->kept ? span_of("", 0) : text;
 }
 
-void said_line(const struct said *s, struct span password, char out[static SAID_LINE + 1])
+void said_line(const struct said *s, struct span secret, char out[static SAID_LINE + 1])
 {
     struct span line = last_line(s);
-    if (memmem(line.p, line.n, password.p, password.n))
-        line = span_text("(its words hold the password and are not shown)");
+    if (secret.n && memmem(line.p, line.n, secret.p, secret.n))
+        line = span_text("(its words hold the secret and are not shown)");
     snprintf(out, SAID_LINE + 1, "%.*s", (int)(line.n < SAID_LINE ? line.n : SAID_LINE),
              (const char *)line.p);
 }
