@@ -117,7 +117,7 @@ static void secret_on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     over(t, true);
 }
 
-static void says_room(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
+static void secret_says_room(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 {
     (void)suggested;
     struct secret_command *t = handle->data;
@@ -180,7 +180,7 @@ struct secret_command *secret_command(uv_loop_t *loop, char *command, secret_fn 
     t->fn = fn;
     t->arg = arg;
     uv_read_start((uv_stream_t *)&t->pipe, secret_room, secret_on_read);
-    uv_read_start((uv_stream_t *)&t->says, says_room, secret_says);
+    uv_read_start((uv_stream_t *)&t->says, secret_says_room, secret_says);
     uv_timer_start(&t->timer, secret_late, SECRET_WAIT_MS, 0);
     return t;
 }
