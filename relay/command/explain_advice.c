@@ -53,61 +53,76 @@ static const json_t *planned_host(const json_t *e, const char *name)
 }
 
 // What lets mail go before it is mended: no TLS at all, or TLS to whoever answers.
-static const char *weaker(enum reason reason)
+static bool needs_clear(enum reason reason)
 {
-    return reason_row(reason)->tls == WHY_STARTTLS_NOT_SUPPORTED ? "opportunistic" : "encrypt";
+    return reason_row(reason)->tls == WHY_STARTTLS_NOT_SUPPORTED;
 }
 
-// Whose demand it is that a TLS failure does not meet.
-static const char *demand_text(const char *source)
+static const char *weaker(enum reason reason)
 {
-    static const struct {
-        const char *source, *text;
-    } demands[] = {
-        {"default", "It is this relay that demands TLS of all mail (delivery.tls); the receiving "
-                    "domain asks for nothing."},
-        {"memory", "It is this relay that demands it, since the domain had TLS before "
-                   "(delivery.memory); the domain itself asks for nothing. Where that is over on "
-                   "purpose: waxwing tls forget DOMAIN."},
-        {"mta-sts", "The receiving domain itself demands it, by its MTA-STS policy. An exception "
-                    "here would give up the protection that the domain asks for."},
-        {"dane", "The receiving domain itself demands it, by its TLSA records. An exception here "
-                 "would give up the protection that the domain asks for."},
-    };
-    for (size_t i = 0; i < sizeof demands / sizeof *demands; i++)
-        if (strcmp(demands[i].source, source) == 0)
-            return demands[i].text;
-    return NULL;
+    return needs_clear(reason) ? "opportunistic" : "encrypt";
+}
+
+static const char *weakness(enum reason reason)
+{
+    return needs_clear(reason) ? "in clear text (where the host has no TLS)"
+                               : "encrypted to whoever answers there";
+}
+
+// Whose demand it is that a TLS failure does not meet, and what an exception to it would cost.
+static const struct {
+    const char *source, *text, *price; // `price` NULL: the text says it all
+} demands[] = {
+    {"default",
+     "TLS is demanded by this relay, of all mail (delivery.tls); the receiving domain asks for "
+     "nothing.",
+     ""},
+    {"memory",
+     "It is demanded by this relay, since the domain had TLS before (delivery.memory); the domain "
+     "itself asks for nothing. Where that is over on purpose: waxwing tls forget DOMAIN.",
+     NULL},
+    {"mta-sts", "It is demanded by the receiving domain itself, by its MTA-STS policy.",
+     ", at the price of the protection that the domain asks for"},
+    {"dane", "It is demanded by the receiving domain itself, by its TLSA records.",
+     ", at the price of the protection that the domain asks for"},
+};
+
+static void say_asked(struct told *told, const struct advice_names *names, const char *source,
+                      enum reason reason)
+{
+    char text[600];
+    for (size_t i = 0; i < sizeof demands / sizeof *demands; i++) {
+        if (strcmp(demands[i].source, source) != 0)
+            continue;
+        advice_say(told, names, demands[i].text);
+        if (!demands[i].price)
+            return;
+        snprintf(text, sizeof text,
+                 "Until it is mended, whoever runs this relay can let mail go %s%s: a row "
+                 "{domain: DOMAIN, tls: %s, until: DATE, reason: WORDS} in delivery.destinations.",
+                 weakness(reason), demands[i].price, weaker(reason));
+        advice_say(told, names, text);
+    }
 }
 
 // A rule of ours for the domain: which row it is, and which value of it would let mail go. A login needs its proof.
-static void say_rule(struct told *told, const struct advice_names *names, enum reason reason)
+static void say_rule(struct told *told, const struct advice_names *names, const json_t *host,
+                     enum reason reason)
 {
     char text[600];
     const json_t *rule = json_object_get(told->explanation, "rule");
-    bool clear = reason_row(reason)->tls == WHY_STARTTLS_NOT_SUPPORTED;
     snprintf(text, sizeof text,
-             "It is this relay's own rule that demands it: tls: %.20s in the row of %.253s in "
+             "It is demanded by this relay's own rule: tls: %.20s in the row of %.253s in "
              "delivery.destinations. The receiving domain asks for nothing.",
              json_word(rule, "tls"), json_word(rule, "domain"));
     advice_say(told, names, text);
-    if (json_is_object(json_object_get(planned_host(told->explanation, names->host), "login")))
+    if (json_is_object(json_object_get(host, "login")))
         return;
-    snprintf(text, sizeof text, "With tls: %s in that row%s, mail goes before it is mended: %s.",
-             weaker(reason), clear ? ", and until and reason beside it" : "",
-             clear ? "in clear text, where the host has no TLS"
-                   : "encrypted, but to whoever answers there");
-    advice_say(told, names, text);
-}
-
-// A row of its own, where somebody else asks for TLS.
-static void say_exception(struct told *told, const struct advice_names *names, enum reason reason)
-{
-    char text[300];
-    snprintf(text, sizeof text,
-             "The exception: {domain: DOMAIN, tls: %s, until: DATE, reason: WORDS} in "
-             "delivery.destinations.",
-             weaker(reason));
+    snprintf(
+        text, sizeof text,
+        "Until it is mended, whoever runs this relay can let mail go %s: tls: %s in that row%s.",
+        weakness(reason), weaker(reason),
+        needs_clear(reason) ? ", with until and reason beside it" : "");
     advice_say(told, names, text);
 }
 
@@ -115,18 +130,15 @@ static void say_exception(struct told *told, const struct advice_names *names, e
 static void say_demand(struct told *told, const struct advice_names *names, const json_t *row)
 {
     const json_t *host = planned_host(told->explanation, names->host);
-    const char *source = json_word(host, "source"), *text = demand_text(source);
     enum reason reason = reason_named(json_word(row, "why"));
     if (reason_row(reason)->tls == WHY_TLS_NONE || reason == REASON_REQUIRETLS_NO_NAME)
         return;
     if (reason == REASON_DANE_MISSING && strcmp(json_word(host, "dnssec"), "insecure") == 0)
         advice_say(told, names, "Here the zone of HOST is not signed (DNSSEC: insecure).");
-    if (strcmp(source, "rule") == 0)
-        say_rule(told, names, reason);
-    else if (text)
-        advice_say(told, names, text);
-    if (text && strcmp(source, "memory") != 0)
-        say_exception(told, names, reason);
+    if (strcmp(json_word(host, "source"), "rule") == 0)
+        say_rule(told, names, host, reason);
+    else
+        say_asked(told, names, json_word(host, "source"), reason);
 }
 
 // A host that never showed TLS, or did a moment ago.

@@ -84,7 +84,10 @@ static void print_notice(const json_t *waiting, const char *whose, FILE *out)
         paragraph(out, 2, "%s gets a delay notice %s, at %.16sZ.", whose,
                   terminal_until(at - now, when), day);
     else
-        paragraph(out, 2, "%s gets a delay notice after the next try.", whose);
+        paragraph(out, 2, "%s is about to get a delay notice%s.", whose,
+                  json_is_integer(json_object_get(waiting, "next"))
+                      ? ", with the next try if that fails"
+                      : "");
 }
 
 static void print_end(const json_t *e, const json_t *waiting, long long n, FILE *out)

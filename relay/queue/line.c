@@ -37,7 +37,8 @@ static void write_attempt(struct logline *out, const struct attempt *a, const st
 static void add_meaning(const struct why *why, const struct reply_meaning *meaning, char *text,
                         size_t room)
 {
-    const char *about = reply_class_about(meaning->class);
+    bool login = why->reason == REASON_AUTH_REFUSED || why->reason == REASON_AUTH_DEFERRED;
+    const char *about = login ? "" : reply_class_about(meaning->class); // AUTH says it itself
     size_t n = strlen(text);
     bool of_code =
         strncmp(meaning->rule, "enhanced-", 9) == 0 || strncmp(meaning->rule, "code-", 5) == 0;

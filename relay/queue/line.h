@@ -16,7 +16,8 @@ struct line {
     const struct why *why; // NULL: delivered
     const char *
         because; // why the next attempt is when it is, or why there is none; NULL or "": nothing to say
-    const char *told; // who is told of it now: sender, postmaster, nobody; NULL: nobody has to be
+    const char *
+        told; // sender-of-delay, sender-of-failure, postmaster, nobody: who is told now, and of what; NULL: nobody has to be
     int64_t now_ms, next_ms, expires_ms; // wall clock; next_ms 0 or INT64_MAX: not known
 };
 

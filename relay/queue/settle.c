@@ -174,7 +174,7 @@ static const char *told_of_end(const struct settling *s, const struct delivery_r
     const char *postmaster = s->q->worker->setup->config->dsn_postmaster;
     if (env->dsn)
         return postmaster && postmaster[0] ? "postmaster" : "nobody";
-    return outcome_owes(env, r->recipient, DSN_FAILED) ? "sender" : "nobody";
+    return outcome_owes(env, r->recipient, DSN_FAILED) ? "sender-of-failure" : "nobody";
 }
 
 static void finished(struct settling *s, struct delivery_rcpt *r, enum outcome outcome)
@@ -301,7 +301,7 @@ static void deferred(struct settling *s, struct delivery_rcpt *r, int64_t warn_m
                      const struct why *why)
 {
     bool told = warn(s, r, warn_ms, why);
-    log_outcome(s, r, "deferred", LOG_INFO, why, told ? "sender" : NULL);
+    log_outcome(s, r, "deferred", LOG_INFO, why, told ? "sender-of-delay" : NULL);
     queue_trace_result(s->d, r, "deferred", why, s->because);
     tell_report(s, r, SENDING_QUEUED, why);
     tell_outcome(s->q, s->d, r, EVENT_DEFERRED, why);

@@ -146,8 +146,8 @@ static const char *site_did(enum shape_news news, const struct why *why)
     if (news == SHAPE_AWAY)
         return site_failed(why);
     if (reply_meaning_of(why).class == REPLY_REPUTATION)
-        return "it refuses mail from here, for a block list or for the repute of this relay's "
-               "address or domain";
+        return "it refuses mail from this relay, whose address or domain is on a block list or "
+               "has a bad reputation";
     switch (news) {
     case SHAPE_CROWD:
         return "it refused one more connection";

@@ -37,7 +37,7 @@ static const char *auth_detail(const struct submit *s, const char *user)
     if (!user || !user[0])
         return "no name was given";
     if (submit_in_file(s->setup, user))
-        return "the users file has this name, and another password";
+        return "this name is in the users file, and the password is wrong";
     return rules->dovecot[0] || rules->command.n ? "the users file does not have this name"
                                                  : "nobody has this name";
 }

@@ -109,7 +109,7 @@ def test_case_647_each_wait_has_its_reason_and_its_end_and_says_who_is_told(lab)
     assert first["because"] == "step 1 of delivery.retry, 30 s, shortened so that a try comes before the delay notice"
     assert first["next"] <= 2 and "told" not in first, first
     assert second["because"].startswith("step 2 of delivery.retry, 3600 s, shortened so that a last try"), second
-    assert second["told"] == "sender", second  # the delay notice goes out now
+    assert second["told"] == "sender-of-delay", second  # the delay notice goes out now
     assert first["expires"] == second["expires"] and re.fullmatch(r"20\d\d-[-\dT:]+Z", first["expires"]), first
     assert home.wait().to()[0] == "app@example.org"
 
@@ -132,7 +132,7 @@ def test_case_648_of_what_was_not_connected_nothing_is_told_that_a_connection_sh
     assert relay.wait("tls-refused", domain="rule.test")["connected"] == "no"
     assert "connected" not in line["full"] and line["full"]["tls"] == "TLSv1.3" and line["full"]["proof"]
     assert line["full"]["reason"] == "the host refused RCPT TO at this time: the mailbox is full", line["full"]
-    assert line["listed"]["told"] == line["nobody"]["told"] == "sender" and "expires" not in line["nobody"]
+    assert line["listed"]["told"] == line["nobody"]["told"] == "sender-of-failure" and "expires" not in line["nobody"]
     shut = relay.wait("site", site="mx.listed.test:25")
     assert shut["class"] == "reputation" and "block list" in shut["text"] and "less mail" not in shut["text"], shut
 
@@ -144,7 +144,7 @@ def test_case_649_what_only_the_operator_may_know_stands_in_the_log(lab):
     refused = relay.wait("refuse", why="disk-full")
     assert refused["path"] == relay.path("spool") and refused["reserve"] == 900 << 40, refused
     assert 0 <= refused["free"] < refused["reserve"], refused
-    for name, said in (("app", "another password"), ("stranger", "nobody has this name")):
+    for name, said in (("app", "the password is wrong"), ("stranger", "nobody has this name")):
         with relay.client(login=False) as client:
             client.ehlo(), client.starttls()
             assert client.plain(name, "wrong").code == 535
