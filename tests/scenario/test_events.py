@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: ISC
 """Events: what became of each message, told to the application that sent it, whatever happens in between."""
-import contextlib
 import http.client
 import json
 import os
-import socket
-import threading
 
 import pytest
 
+from tests.lab.eventsocket import Receiver, reader
 from tests.lab.relay import letter, write_private
 from tests.lab.wait import until
 from tests.lab.webhook import Webhook
@@ -133,25 +131,6 @@ def test_a_file_gets_lines_and_may_be_renamed(lab):
         assert json.loads(f.read().splitlines()[-1])["id"] == third
 
 
-def reader(path, take):
-    """Listens at path; take(connection) gets each connection."""
-    if os.path.exists(path):
-        os.unlink(path)
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(path)
-    listener.listen()
-
-    def run():
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            take(connection)
-    threading.Thread(target=run, daemon=True).start()
-    return listener
-
-
 def test_case_298_a_socket_gets_again_what_its_reader_did_not_read(lab):
     lab.mx("mx.dest.test", domains="dest.test")
     relay = told(lab, None, {"socket": "sink.sock"}).start()
@@ -166,40 +145,6 @@ def test_case_298_a_socket_gets_again_what_its_reader_did_not_read(lab):
     until(lambda: [e for e in seen if e["event"] == "delivered"], lambda: f"{seen}")
     assert seen[0]["id"] == ident
     second.close()
-
-
-class Receiver:
-    """Listens at path; the connections do as `ways` says, the last way for good. `kept`: what it has for certain."""
-
-    def __init__(self, path, *ways):
-        self.ways, self.kept, self.held = list(ways), [], threading.Event()
-        self.listener = reader(path, self.take)
-
-    def take(self, connection):
-        way = self.ways.pop(0) if len(self.ways) > 1 else self.ways[0]
-        with contextlib.suppress(OSError), connection, connection.makefile("rb") as lines:  # the relay may hang up
-            for line in lines:
-                if not getattr(self, way)(connection, json.loads(line)):
-                    return
-
-    def forget(self, connection, event):
-        """Crashes when it has read something."""
-
-    def forge(self, connection, event):
-        connection.sendall(b"ok 999999\n")
-        return True
-
-    def one(self, connection, event):
-        self.keep(connection, event)
-
-    def hold(self, connection, event):
-        self.held.set()
-        return True
-
-    def keep(self, connection, event):
-        self.kept.append(event)
-        connection.sendall(b"ok %d\n" % event["seq"])
-        return True
 
 
 @pytest.mark.threads

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
 """Any call on a socket may fail, or do half of what was asked: of clients, filters, auth services, token endpoints, next
-hops and webhooks. No crash, nothing lost, the right reply, and in the end all is well. Seeds are printed; FAULT_SEED and
+hops, webhooks and readers of events. No crash, nothing lost, the right reply, and in the end all is well. Seeds are printed; FAULT_SEED and
 FAULT_SECONDS choose them (./dev random faults)."""
 import mmap
 import os
@@ -12,6 +12,7 @@ import pytest
 
 from tests.lab.client import Client, Closed
 from tests.lab.dovecot import Dovecot
+from tests.lab.eventsocket import Receiver
 from tests.lab.milters import OpenDkim
 from tests.lab.preload import preloaded
 from tests.lab.relay import letter, write_private
@@ -54,9 +55,11 @@ class Stage:
                       "next_hop_auth": {"user": USER, "oauth": oauth}}],
             auth={"dovecot": Dovecot(lab, {"anna": "secret"}).socket, "failures": 10 ** 6},
             milters=[{"name": "opendkim", "address": OpenDkim(lab, "filter.test").address}],
-            events=[{"name": "app", "url": self.hook.url(), "secret_file": "secret"}],
+            events=[{"name": "app", "url": self.hook.url(), "secret_file": "secret"},
+                    {"name": "shop", "socket": "shop.sock", "acknowledge": True}],
             delivery={"retry": ["1s"]}, log={"level": os.environ.get("FAULT_LOG", "info")}, limits={"per_client": 100})
         write_private(self.relay.path("secret"), self.hook.secret.encode() + b"\n")
+        self.reader = Receiver(self.relay.path("shop.sock"), "keep")
         self.faults = Faults(self.relay)
         self.relay.start(wrap=self.faults.wrap)
         self.wanted = set()
@@ -96,6 +99,8 @@ class Stage:
               lambda: f"seed {seed}: {self.wanted - {m.to()[0] for m in self.mx.messages}}; {self.relay.told()}", 120)
         until(lambda: self.wanted <= {e["to"] for e in self.hook.events("delivered")},
               lambda: f"seed {seed}: untold: {self.wanted - {e['to'] for e in self.hook.events('delivered')}}", 120)
+        until(lambda: self.wanted <= {e["to"] for e in self.reader.kept if e["event"] == "delivered"},
+              lambda: f"seed {seed}: untold at the socket: {self.wanted - {e['to'] for e in self.reader.kept}}", 120)
         assert not self.relay.events("failed"), f"seed {seed}"
         return len(self.wanted) - before
 
@@ -115,3 +120,4 @@ def test_case_640_any_call_on_a_socket_may_fail(lab):
     assert all(struck), struck  # every kind of call
     stage.hook.check()
     stage.relay.stop()
+    stage.reader.listener.close()
