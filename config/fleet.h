@@ -7,12 +7,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum fleet_spool { FLEET_SPOOL_OFF, FLEET_SPOOL_REQUIRED, FLEET_SPOOL_PREFERRED };
+
 struct cfg_fleet {
     char *database;      // "postgresql://USER@HOST:PORT/NAME"; "": there is no fleet
     char *name;          // of this node
     char *password_file; // "": the server asks for none
     char *ca_file;       // that the server's certificate leads to
-    bool spool;          // 250 means the database, too
+    int spool;           // enum fleet_spool: whether 250 means the database, too
     int64_t lease;       // ms that this node may act for without saying that it lives
 };
 

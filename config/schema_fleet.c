@@ -14,11 +14,14 @@ static const struct schema_key fleet_keys[] = {
     {"ca_file", KEY_FILE, AT(cfg_fleet, ca_file), .otherwise = "the one of delivery",
      .text = "PEM file that the server's certificate must lead to, with the name of HOST in it; "
              "only a Unix socket and a loopback address do without TLS"},
-    {"spool", KEY_SWITCH, AT(cfg_fleet, spool), .choices = "off required", .initial = "off",
+    {"spool", KEY_CHOICE, AT(cfg_fleet, spool), .choices = "off required preferred",
+     .initial = "off",
      .text = "required: each 250 means the database, too, and another node or a new disk can go on "
-             "with the mail; without the database no mail is taken, see waxwing-fleet(8)"},
+             "with the mail; without the database no mail is taken. preferred: while the database "
+             "is away, new mail is taken on this disk alone; see waxwing-fleet(8)"},
     {"lease", KEY_DURATION, AT(cfg_fleet, lease), .initial = "10s", .min = 1000, .max = 30000,
-     .text = "with spool: required, how long this node goes on without having told the database "
+     .text = "with spool: required or preferred, how long this node goes on without having told "
+             "the database "
              "that it lives; afterwards it ends, and another may take its mail over"},
     END_OF_KEYS,
 };

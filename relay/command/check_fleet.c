@@ -42,7 +42,8 @@ void check_fleet(struct report *r, const struct config *config)
         return;
     json_t *fleet = fleet_ask(config, &status, &why);
     if (!fleet) {
-        bool lives = has_number(config) && status == EXIT_TEMP && !config->fleet.spool;
+        bool lives = has_number(config) && status == EXIT_TEMP &&
+                     config->fleet.spool != FLEET_SPOOL_REQUIRED;
         check_say(r, lives ? "warning" : "ERROR", "the fleet cannot be asked: %s%s", why.text,
                   lives ? "; mail goes on with what this node knows" : "");
         return;

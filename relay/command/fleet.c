@@ -130,6 +130,22 @@ static void print_journal(const json_t *journal)
         puts("each 250 means this disk and the database");
 }
 
+// What only this disk has; nothing where that cannot be.
+static void print_one_disk(const json_t *disk)
+{
+    if (!json_is_object(disk))
+        return;
+    if (json_says(disk, "alone"))
+        printf("the database is away: each 250 means this disk alone, which %lld messages stand "
+               "on;\n%lld messages of the journal are frozen until it is back\n",
+               json_number_of(disk, "messages"), json_number_of(disk, "frozen"));
+    else if (json_number_of(disk, "messages"))
+        printf("%lld messages stand on this disk alone, and go into the journal now\n",
+               json_number_of(disk, "messages"));
+    else
+        puts("no message stands on this disk alone");
+}
+
 static void fleet_print_slices(const json_t *slices)
 {
     const json_t *slice;
@@ -148,6 +164,7 @@ static void fleet_print(const json_t *fleet)
     size_t i;
     print_database(fleet);
     print_journal(json_object_get(fleet, "journal"));
+    print_one_disk(json_object_get(fleet, "one_disk"));
     if (json_array_size(nodes) && !json_says(fleet, "connected"))
         puts("as last seen:");
     json_array_foreach (nodes, i, node)

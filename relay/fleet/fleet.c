@@ -16,6 +16,7 @@
 #include "relay/base/lease.h"
 #include "relay/base/mem.h"
 #include "relay/base/naming.h"
+#include "relay/fleet/alone.h"
 #include "relay/fleet/fingerprint.h"
 #include "relay/fleet/journal.h"
 #include "relay/fleet/node.h"
@@ -29,14 +30,12 @@
 #include "relay/fleet/target.h"
 #include "relay/log/json.h"
 #include "relay/log/log.h"
-#include "relay/net/abandon.h"
 #include "relay/report/claims.h"
 
 #define BEAT_MS    5000    // how often a node says that it lives, and looks at the others
 #define LOOK_MS    1000    // how often changes are looked for; a notification only hurries it
 #define RETRY_MS   1000    // after the first failure; doubles
 #define RETRY_MOST 30000   // up to this
-#define LOST_S     1       // for the last lines of the log
 #define LAST_MS    2000    // for giving back what is held, at the end
 #define TELL_MS    3600000 // how often the same trouble is told again within an episode
 
@@ -348,6 +347,7 @@ static void fleet_free(struct fleet *f)
 {
     journal_close(f->journal);
     inbox_close(f->settled);
+    alone_close(f->lone);
     queued_free(f->queued);
     config_unref(f->config);
     session_close(f->session);
@@ -406,36 +406,6 @@ static int first_number(struct fleet *f, int *exit_status, struct why *why)
     return rc;
 }
 
-// Whoever has no lease says nothing more to anybody, at once. What is on its way to the log gets a moment.
-static void fleet_lost(void *arg, const char *words)
-{
-    struct fleet *f = arg;
-    static atomic_flag begun = ATOMIC_FLAG_INIT;
-    lease_until(0);
-    while (atomic_flag_test_and_set(&begun)) // another thread met it first, and ends the process
-        pause();
-    net_abandon();
-    log_alarm("fleet", REASON_NONE,
-              "the lease of this node has ended (%s): it ends, too, and begins again with another",
-              words);
-    struct spool *spool = atomic_load(&f->spool);
-    if (spool)
-        spool_excuse(spool);
-    alarm(LOST_S); // whoever reads the log may stall
-    log_stop();
-    _exit(EXIT_TEMP);
-}
-
-static void begin_journal(struct fleet *f)
-{
-    const struct journal_options options = {.target = &f->target,
-                                            .config = f->config,
-                                            .node = f->self.number,
-                                            .lost = fleet_lost,
-                                            .arg = f};
-    f->journal = journal_new(&options);
-}
-
 struct fleet *fleet_open(struct config *config, int64_t started_ms, int *exit_status,
                          struct why *why)
 {
@@ -458,32 +428,11 @@ struct fleet *fleet_open(struct config *config, int64_t started_ms, int *exit_st
     atomic_store(&f->share.ban_ms, config->auth.ban);
     fleet_ledger_aim(f, config);
     if (rc == 0 && config->fleet.spool)
-        begin_journal(f);
+        fleet_begin_journal(f);
     if (rc == 0)
         return f;
     fleet_free(f);
     return NULL;
-}
-
-static int watch_others(struct fleet *f, const struct fleet_doors *doors, struct why *why)
-{
-    const struct takeover_options options = {.journal = f->journal,
-                                             .spool = doors->spool,
-                                             .directory = f->config->spool,
-                                             .node = f->self.number,
-                                             .lease_ms = (uint64_t)f->config->fleet.lease,
-                                             .add = doors->add,
-                                             .arg = doors->arg};
-    f->takeover = f->journal ? takeover_open(&options, why) : NULL;
-    return f->journal && !f->takeover ? -1 : 0;
-}
-
-int fleet_adopt(struct fleet *f, const char *name, struct why *why)
-{
-    if (f->takeover)
-        return takeover_ask(f->takeover, name, why);
-    return why_set(why, WHY_OURS, "4.3.0",
-                   "this node has no journal: its configuration lacks fleet.spool: required");
 }
 
 int fleet_start(struct fleet *f, const struct fleet_doors *doors, struct why *why)
@@ -498,7 +447,7 @@ int fleet_start(struct fleet *f, const struct fleet_doors *doors, struct why *wh
     session_close(f->session);
     f->session = NULL;
     f->running = pthread_create(&f->thread, NULL, fleet_run, f) == 0;
-    if (f->running && watch_others(f, doors, why) < 0)
+    if (f->running && fleet_watch_others(f, doors, why) < 0)
         return -1;
     return f->running ? 0 : why_set(why, WHY_OURS, "4.3.0", "the fleet's thread cannot be started");
 }
@@ -534,6 +483,7 @@ void fleet_rest(struct fleet *f)
 {
     if (!f)
         return;
+    alone_rest(f->lone);
     takeover_close(f->takeover);
     f->takeover = NULL;
     queued_rest(f->queued);

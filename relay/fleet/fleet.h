@@ -19,6 +19,7 @@ struct fleet;
 struct message;
 struct spool;
 struct spool_sink;
+struct spool_options;
 struct state;
 struct routes;
 struct bans;
@@ -55,6 +56,10 @@ struct claims *fleet_claims(struct fleet *fleet); // its own: where the reporter
 
 // The second place of the spool; NULL: `fleet.spool` wants none, or there is no fleet. It ends with the fleet.
 const struct spool_sink *fleet_sink(struct fleet *fleet);
+// Behind an opening of the spool that failed, with its why: 1, where this run goes on without the journal
+// (relay/fleet/alone.h): `options` are of the spool to open instead. 0: it does not, and the failure stands. -1 with why.
+int fleet_go_alone(struct fleet *fleet, struct spool_options *options, int *exit_status,
+                   struct why *why);
 // Behind the opening of the spool, before anything of it is delivered: what the journal has for this node beside it, of
 // a disk that is gone or a node that was taken over, comes into it. `each` as spool_open has it.
 int fleet_import(struct fleet *fleet, struct spool *spool,
@@ -83,7 +88,10 @@ struct fleet_state {
     uint64_t received, sent;    // changes, since the start
     uint64_t uncounted;         // domains and days whose counts it has not shared
     int64_t whole;              // the last day that it has told whole; -1: not known
-    bool journals;              // fleet.spool: required; the rest of this is 0 without it
+    bool apart;                 // this run has no journal until the database answers
+    uint64_t one_disk;          // messages that stand on this disk alone, of such runs
+    uint64_t frozen;            // messages that the journal may have, and that wait for it
+    bool journals;              // there is a journal; the rest of this is 0 without it
     bool ready;                 // mail is taken
     bool alone;                 // the database waits for no standby
     int64_t epoch;              // of the lease

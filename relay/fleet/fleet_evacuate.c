@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 #include <stdio.h>
+#include "relay/fleet/alone.h"
 #include "relay/fleet/journal.h"
 #include "relay/log/log.h"
 #include "relay/spool/spool.h"
@@ -48,6 +49,8 @@ int fleet_obey(struct fleet *f, struct why *why)
         return 0; // the server refuses that alone
     if (asked <= 0)
         return asked;
+    if (alone_any(f->config->spool))
+        return 0; // what is not in the journal yet could not go with it: it is asked again
     f->heir.node = order.heir;
     snprintf(f->heir.name, sizeof f->heir.name, "%s", order.name);
     log_order(f, &order);

@@ -25,6 +25,8 @@ struct fleet {
     struct holder_heir heir;       // whose its mail is to be; the thread's while that runs
     struct item barrier;           // of the spool, behind all that is to go with it
     struct inbox *settled;         // where it comes back; NULL: it was not asked for
+    struct alone *lone;            // this run goes without a journal, until one is to be had
+    _Atomic uint64_t left;         // messages of such runs that are yet to be journaled
     struct config *config;
     char *name, *self_path, *hostname;
     int64_t started_ms;
@@ -63,6 +65,8 @@ int fleet_answer_reporter(struct fleet *f, struct why *why); // one question of 
 // when workers and thread have ended: if it is, its journal goes to its heir.
 int fleet_obey(struct fleet *f, struct why *why);
 void fleet_give(struct fleet *f, struct spool *spool);
+void fleet_begin_journal(struct fleet *f); // relay/fleet/fleet_spool.c
+int fleet_watch_others(struct fleet *f, const struct fleet_doors *doors, struct why *why);
 
 json_t *fleet_say(struct fleet *f); // what fleet_describe gives, under the lock
 

@@ -2,8 +2,11 @@
 // What the fleet's thread shows of itself. Any thread.
 #include "relay/fleet/fleet_inside.h"
 
+#include <stdatomic.h>
+#include "relay/fleet/alone.h"
 #include "relay/fleet/journal.h"
 #include "relay/log/json.h"
+#include "relay/spool/spool.h"
 #include "relay/worker/slices.h"
 
 #define SHOWN 100 // slices of each kind that are shown
@@ -24,12 +27,27 @@ static void add_journal(struct fleet *f, struct fleet_state *out)
     out->batches_refused = j.refused;
 }
 
+// Mail that no other place has.
+static void add_disk(struct fleet *f, struct fleet_state *out)
+{
+    struct spool *spool = atomic_load(&f->spool);
+    struct spool_state state = {.messages = 0};
+    out->one_disk = atomic_load(&f->left);
+    if (!f->lone || !spool)
+        return;
+    spool_get_state(spool, &state);
+    out->apart = true;
+    out->one_disk = state.messages;
+    out->frozen = alone_frozen(f->lone);
+}
+
 void fleet_get_state(struct fleet *f, struct fleet_state *out)
 {
     pthread_mutex_lock(&f->lock);
     *out = f->state;
     pthread_mutex_unlock(&f->lock);
     add_journal(f, out);
+    add_disk(f, out);
 }
 
 static json_t *describe_journal(struct fleet *f)
@@ -42,6 +60,16 @@ static json_t *describe_journal(struct fleet *f)
                      (int)!s.alone, "epoch", (json_int_t)s.epoch, "lease", (json_int_t)s.lease_ms,
                      "batches", (json_int_t)s.batches, "unknown", (json_int_t)s.batches_unknown,
                      "refused", (json_int_t)s.batches_refused);
+}
+
+static json_t *describe_disk(struct fleet *f)
+{
+    struct fleet_state s = {.journals = false};
+    if (f->config->fleet.spool != FLEET_SPOOL_PREFERRED || !atomic_load(&f->spool))
+        return json_null();
+    add_disk(f, &s);
+    return json_pack("{s:b, s:I, s:I}", "alone", (int)s.apart, "messages", (json_int_t)s.one_disk,
+                     "frozen", (json_int_t)s.frozen);
 }
 
 json_t *fleet_say(struct fleet *f)
@@ -63,6 +91,7 @@ json_t *fleet_say(struct fleet *f)
     json_object_set_new(j, "synchronous",
                         s->standbys < 0 ? json_null() : json_integer(s->synchronous));
     json_object_set_new(j, "journal", describe_journal(f));
+    json_object_set_new(j, "one_disk", describe_disk(f));
     json_object_set_new(j, "slices", f->slices ? slices_describe(f->slices, SHOWN) : json_array());
     json_object_set_new(j, "nodes", f->nodes ? json_deep_copy(f->nodes) : json_array());
     return j;

@@ -34,7 +34,8 @@ struct holder {
     size_t host;
     int64_t epoch;
     const char *log;
-    int stop, timer; // an eventfd; a timerfd that stands at the lease's end
+    int stop,
+        timer; // an eventfd; a timerfd that stands at the lease's end, -1: nothing acts by this lease
     pthread_t renewing, guarding;
     bool running;
     struct session *session; // the renewing thread's
@@ -52,6 +53,8 @@ static struct session *holder_open(const struct holder_options *o, size_t *host,
                                    struct why *why)
 {
     struct session *s = history_session(o->history, o->target, host, stop, why);
+    if (s && o->wait_ms)
+        session_patience(s, (unsigned)o->wait_ms);
     if (s && session_script(s, "SET synchronous_commit = local", why) == 0)
         return s;
     session_close(s);
@@ -163,7 +166,8 @@ static int holder_ask(struct holder *h, const struct holder_row *seen, struct wh
         return -1;
     h->epoch = rows_number(rows, 0, 0);
     rows_free(rows);
-    holder_arm(h, began + h->options.ms);
+    if (h->timer >= 0)
+        holder_arm(h, began + h->options.ms);
     return 0;
 }
 
@@ -219,21 +223,28 @@ static void tell_waiting(int rc, bool *told, const struct why *why)
     *told = true;
 }
 
+static uint64_t patience(const struct holder *h, int rc, const struct watch *watch)
+{
+    return rc < 0 && h->options.wait_ms ? h->options.wait_ms : HOLDER_WAIT_MS + 2 * watch->row.ms;
+}
+
 static int holder_try(struct holder *h, struct why *why)
 {
     bool told = false;
     struct watch watch = {.since_ms = 0};
-    uint64_t until = clock_mono_ms() + HOLDER_WAIT_MS;
+    uint64_t began = clock_mono_ms();
     for (;;) {
         int rc = take_turn(h, &watch, why);
         if (rc == 0)
             return 0;
+        if (h->options.silent)
+            *h->options.silent = rc < 0;
         tell_waiting(rc, &told, why);
         if (rc < 0) {
             session_close(h->session);
             h->session = NULL;
         }
-        if (clock_mono_ms() > until + 2 * watch.row.ms || holder_pause(h->stop, PAUSE_MS))
+        if (clock_mono_ms() > began + patience(h, rc, &watch) || holder_pause(h->stop, PAUSE_MS))
             return -1;
     }
 }
@@ -266,6 +277,15 @@ struct holder *holder_take(const struct holder_options *options, struct why *why
     if (!h->running || pthread_create(&h->guarding, NULL, holder_guard, h) != 0)
         h->options.lost(h->options.arg, "its threads cannot be started");
     return h;
+}
+
+int holder_probe(const struct holder_options *options, int stop, struct why *why)
+{
+    struct holder h = {.options = *options, .stop = stop, .timer = -1};
+    struct watch watch = {.since_ms = 0};
+    int rc = take_turn(&h, &watch, why);
+    session_close(h.session);
+    return rc;
 }
 
 const char *holder_log(const struct holder *h)

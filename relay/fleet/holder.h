@@ -22,7 +22,9 @@ struct holder_options {
     unsigned node;
     struct history *history; // outlives it
     uint64_t ms;             // of the lease
-    char log[HOLDER_TEXT];   // of this spool, as its marker says; "": it has none
+    uint64_t wait_ms; // how long to wait for a database that does not answer; 0: HOLDER_WAIT_MS
+    bool *silent;     // holder_take gave up because of that; NULL: nobody asks
+    char log[HOLDER_TEXT]; // of this spool, as its marker says; "": it has none
     char fresh
         [HOLDER_TEXT]; // what it is called where the lease was another's since, or there is no marker
     // The lease ends, or is another's: does not return. On any thread.
@@ -32,6 +34,9 @@ struct holder_options {
 
 // Waits for a lease that another holds until it is not renewed any more. NULL with why.
 struct holder *holder_take(const struct holder_options *options, struct why *why);
+// Whether a lease could be had now, on a standby that the server waits for, too: it is taken, and nobody renews it. Nothing
+// that this process does depends on it. 1 with why: another relay has it; -1 with why: the database.
+int holder_probe(const struct holder_options *options, int stop, struct why *why);
 int64_t holder_epoch(const struct holder *holder);
 // One of the two names. `fresh`, although there is a marker: what this disk has was taken over.
 const char *holder_log(const struct holder *holder);

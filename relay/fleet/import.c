@@ -10,20 +10,7 @@
 #include "relay/fleet/import_inside.h"
 #include "relay/log/log.h"
 
-#define STORE_AT_ONCE 64      // messages that share commits
-#define IMPORT_PIECE  1048576 // bytes of a large body
-
-struct work {
-    struct import *import;
-    struct tables tables;
-    struct spool *scratch;     // the log, as it was fetched
-    struct import_found found; // in it
-    uint64_t *moved;           // out of it, ascending
-    size_t nmoved;
-    size_t handed; // out, of all logs
-    struct inbox *inbox;
-    atomic_bool damaged; // something of the log could not be read
-};
+#define IMPORT_PIECE 1048576 // bytes of a large body
 
 static void found_add(struct import_found *f, struct message *m)
 {
@@ -31,7 +18,7 @@ static void found_add(struct import_found *f, struct message *m)
     f->at[f->n++] = m;
 }
 
-static void found_free(struct import_found *f)
+void import_found_free(struct import_found *f)
 {
     for (size_t i = 0; i < f->n; i++)
         message_unref(f->at[i]);
@@ -89,7 +76,7 @@ struct store {
 };
 
 // Posted all at once, so that they share commits; waited for one by one. -1 with why: one of them is not here.
-static int store_all(struct work *w, struct message *const *at, size_t n, struct why *why)
+int import_store(struct work *w, struct message *const *at, size_t n, struct why *why)
 {
     struct store *stores = mem_new((n + 1) * sizeof *stores);
     size_t out = 0;
@@ -169,7 +156,7 @@ static int import_mark(struct work *w, const char *log, struct message *const *a
     return rc;
 }
 
-static void hand_out(struct work *w, uint64_t id)
+void import_hand_out(struct work *w, uint64_t id)
 {
     struct import_found *kept = &w->import->kept;
     for (size_t i = 0; i < kept->n; i++)
@@ -186,16 +173,16 @@ static int move_all(struct work *w, const char *log, bool own, struct why *why)
     int rc = 0;
     for (size_t i = 0; i < w->found.n && rc == 0; i += STORE_AT_ONCE) {
         size_t n = w->found.n - i < STORE_AT_ONCE ? w->found.n - i : STORE_AT_ONCE;
-        rc = store_all(w, w->found.at + i, n, why);
+        rc = import_store(w, w->found.at + i, n, why);
         if (rc == 0 && !own)
             rc = import_mark(w, log, w->found.at + i, n, why);
         for (size_t k = 0; k < n && rc == 0; k++)
-            hand_out(w, w->found.at[i + k]->env.id);
+            import_hand_out(w, w->found.at[i + k]->env.id);
     }
     return rc;
 }
 
-static int open_scratch(struct work *w, const char *folder, struct why *why)
+int import_open(struct work *w, const char *folder, struct why *why)
 {
     int status;
     const struct spool_options options = {
@@ -212,7 +199,7 @@ static int import_log(struct work *w, const char *log, bool own, struct why *why
     if (rc == 0)
         rc = tables_moved_ids(&w->tables, log, &w->moved, &w->nmoved, why);
     if (rc == 0)
-        rc = open_scratch(w, folder, why);
+        rc = import_open(w, folder, why);
     if (rc == 0) {
         keep_unmoved(w);
         log_event("fleet", "%zu messages of the log %s go on here", w->found.n, log);
@@ -220,7 +207,7 @@ static int import_log(struct work *w, const char *log, bool own, struct why *why
     }
     spool_close(w->scratch);
     w->scratch = NULL;
-    found_free(&w->found);
+    import_found_free(&w->found);
     free(w->moved);
     w->moved = NULL;
     bool whole = rc == 0 && !atomic_load(&w->damaged);
@@ -268,5 +255,5 @@ int import_logs(struct import *import, size_t *n, struct why *why)
 
 void import_end(struct import *import)
 {
-    found_free(&import->kept);
+    import_found_free(&import->kept);
 }

@@ -9,6 +9,7 @@
 #ifndef RELAY_FLEET_IMPORT_H
 #define RELAY_FLEET_IMPORT_H
 
+#include <stdatomic.h>
 #include "relay/fleet/journal.h"
 #include "relay/spool/spool.h"
 
@@ -28,6 +29,11 @@ struct import {
 };
 // *n: how many were handed out. -1 with why: some of it is still to be done.
 int import_logs(struct import *import, size_t *n, struct why *why);
+// Mail that runs without a journal took (relay/fleet/alone.h) comes into this spool, hence into the journal, and is handed
+// out then. *left: how much of it is yet to come; any thread may look. -1 with why: some of it is, and can be tried again.
+int import_alone(struct import *import, _Atomic uint64_t *left, size_t *n, struct why *why);
+// Before anything is delivered: what an earlier run brought here is not brought again. -1 with why: it cannot be told.
+int import_alone_begun(struct import *import, struct why *why);
 void import_end(struct import *import); // lets go of what is kept
 
 #endif

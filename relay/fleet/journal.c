@@ -109,6 +109,7 @@ struct journal *journal_new(const struct journal_options *options)
     struct journal *j = mem_new(sizeof *j);
     pthread_condattr_t monotonic;
     j->options = *options;
+    j->preferred = options->config->fleet.spool == FLEET_SPOOL_PREFERRED;
     j->sink = (struct spool_sink){.self = j,
                                   .prepare = journal_prepare,
                                   .attach = journal_attach,
@@ -203,6 +204,12 @@ void journal_close(struct journal *j)
     free(j->strays);
     free(j->spool);
     free(j);
+}
+
+bool journal_away(const struct journal *j, bool *leased)
+{
+    *leased = j->holder != NULL;
+    return j->away;
 }
 
 int journal_tables(struct journal *j, struct tables *out, int stop, struct why *why)

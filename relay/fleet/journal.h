@@ -15,6 +15,9 @@
 #include "relay/spool/sink.h"
 
 #define JOURNAL_PATIENCE_MS 20000 // for a batch, from its first try
+// fleet.spool: preferred. The same; for a lease at the start; for the journal's connection. After it the run ends, or
+// begins without a journal (relay/fleet/alone.h).
+#define JOURNAL_ALONE_MS 5000
 
 struct journal;
 struct journal_options {
@@ -30,6 +33,10 @@ const struct spool_sink *journal_sink(struct journal *j);
 void journal_hand_to(struct journal *j, const struct holder_heir *heir);
 // Behind the spool's end: what is left to be dropped is, for a while; then the lease goes back. Accepts NULL.
 void journal_close(struct journal *j);
+
+// Behind a start that failed: it was the database that did not answer, or did not take what is here. *leased: it gave a
+// lease before.
+bool journal_away(const struct journal *j, bool *leased);
 
 // A connection for other work on the journal, behind the same fence; session_close(t->session). -1 with why.
 int journal_tables(struct journal *j, struct tables *out, int stop, struct why *why);

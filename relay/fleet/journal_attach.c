@@ -19,6 +19,8 @@ static int take_lease(struct journal *j, const char *marker, struct why *why)
                                      .node = j->options.node,
                                      .ms = (uint64_t)j->options.config->fleet.lease,
                                      .history = j->history,
+                                     .wait_ms = j->preferred ? JOURNAL_ALONE_MS : 0,
+                                     .silent = &j->away,
                                      .lost = j->options.lost,
                                      .arg = j->options.arg};
     memcpy(options.log, marker, sizeof options.log);
@@ -26,6 +28,7 @@ static int take_lease(struct journal *j, const char *marker, struct why *why)
     j->holder = holder_take(&options, why);
     if (!j->holder)
         return -1;
+    j->away = false;
     memcpy(j->log, holder_log(j->holder), sizeof j->log);
     j->state.epoch = holder_epoch(j->holder);
     return 0;
@@ -265,8 +268,10 @@ int journal_attach(void *self, const struct spool_sink_standing *standing, int *
     j->tables =
         (struct tables){.node = j->options.node, .epoch = holder_epoch(j->holder), .log = j->log};
     if (journal_connect(j, why) < 0 || attach_segments(j, standing, exit_status, why) < 0 ||
-        attach_bodies(j, standing, why) < 0)
+        attach_bodies(j, standing, why) < 0) {
+        j->away = *exit_status == EXIT_TEMP;
         return -1;
+    }
     j->running = pthread_create(&j->thread, NULL, journal_run, j) == 0;
     return j->running ? 0
                       : why_set(why, WHY_OURS, "4.3.0", "the journal's thread cannot be started");

@@ -27,6 +27,7 @@ struct journal_known {
 
 struct journal {
     struct journal_options options;
+    bool preferred; // fleet.spool
     struct spool_sink sink;
     char *spool; // directory
     struct holder *holder;
@@ -59,8 +60,10 @@ struct journal {
     size_t nknown;
     int64_t *strays; // tables; of the start
     size_t nstrays;
-    bool spare; // a table is there for the next segment
-    bool told;  // of the present trouble
+    bool spare;          // a table is there for the next segment
+    bool told;           // of the present trouble
+    bool away;           // why the start failed
+    uint64_t without_ms; // clock_mono_ms() since when there is no connection; 0: there is one
 };
 
 int journal_connect(struct journal *j, struct why *why);

@@ -23,6 +23,8 @@ void journal_disconnect(struct journal *j)
 {
     session_close(j->tables.session);
     j->tables.session = NULL;
+    if (!j->without_ms)
+        j->without_ms = clock_mono_ms();
     pthread_mutex_lock(&j->lock);
     j->ready = false;
     pthread_mutex_unlock(&j->lock);
@@ -33,6 +35,8 @@ static int journal_greet(struct journal *j, struct why *why)
 {
     if (session_script(j->tables.session, "SET statement_timeout = 0", why) < 0)
         return -1;
+    if (j->preferred)
+        session_patience(j->tables.session, JOURNAL_ALONE_MS);
     enum tables_end end = tables_open(&j->tables, why);
     if (end == TABLES_NOT && strcmp(session_state(j->tables.session), "WX001") == 0)
         j->options.lost(j->options.arg, why->text);
@@ -53,10 +57,25 @@ int journal_connect(struct journal *j, struct why *why)
     if (j->told)
         log_event("fleet", "the journal of the spool goes on");
     j->told = false;
+    j->without_ms = 0;
     pthread_mutex_lock(&j->lock);
     j->ready = true;
     pthread_mutex_unlock(&j->lock);
     return 0;
+}
+
+static bool journal_ends(struct journal *j)
+{
+    struct pollfd stop = {j->stop, POLLIN, 0};
+    return poll(&stop, 1, 0) > 0;
+}
+
+// With `preferred` a run that cannot journal makes room for one that does not try to.
+static void journal_give_up(struct journal *j, uint64_t since_ms)
+{
+    if (j->preferred && since_ms && clock_mono_ms() - since_ms > JOURNAL_ALONE_MS &&
+        !journal_ends(j))
+        j->options.lost(j->options.arg, "its journal was not answered in time");
 }
 
 static void journal_tell(struct journal *j, const struct why *why)
@@ -196,13 +215,14 @@ static enum spool_sink_answer try_batch(struct journal *j, bool *sent, struct wh
 
 static void journal_serve(struct journal *j)
 {
-    uint64_t until = clock_mono_ms() + JOURNAL_PATIENCE_MS;
+    uint64_t began = clock_mono_ms(), until = began + JOURNAL_PATIENCE_MS;
     bool sent = false;
     struct why why;
     why_clear(&why);
     enum spool_sink_answer said = try_batch(j, &sent, &why);
     while (said == SINK_WAIT) {
         struct pollfd stop = {j->stop, POLLIN, 0};
+        journal_give_up(j, began);
         bool ends = clock_mono_ms() > until || poll(&stop, 1, PAUSE_MS) > 0;
         said = ends ? SINK_REFUSED : try_batch(j, &sent, &why);
     }
@@ -313,6 +333,7 @@ static void do_duty(struct journal *j, enum duty duty)
         return;
     journal_tell(j, &why);
     journal_disconnect(j);
+    journal_give_up(j, j->without_ms);
     struct pollfd stop = {j->stop, POLLIN, 0};
     poll(&stop, 1, PAUSE_MS);
 }

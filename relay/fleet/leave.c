@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include "relay/base/exit.h"
 #include "relay/base/mem.h"
+#include "relay/fleet/alone.h"
 #include "relay/fleet/holder.h"
 #include "relay/fleet/marker.h"
 #include "relay/fleet/self.h"
@@ -83,6 +84,12 @@ static int leave_alone(const struct config *config, bool *was, int *exit_status,
     struct self self;
     int there = marker_read(config->spool, log, why);
     *was = there > 0;
+    *exit_status = EXIT_CONFIG;
+    if (there >= 0 && alone_any(config->spool))
+        return why_set(why, WHY_OURS, "4.3.0",
+                       "some mail stands on this disk alone, and has yet to go into the journal: "
+                       "start the relay as it was configured, with the database");
+    *exit_status = EXIT_TEMP;
     if (there <= 0)
         return there;
     char *path = self_path(config->state);

@@ -44,6 +44,7 @@ struct takeover {
         not_before_ms; // after an outage nobody can be told from who could not say that he lives
     bool pending;      // logs were claimed or given, and are not all through
     bool met[SELF_NUMBERS + 1]; // nodes that gave theirs, by number, of the present ones
+    bool joined;                // nothing stands on this disk alone
     pthread_mutex_t lock;
     struct other others[SELF_NUMBERS];
     size_t n;
@@ -228,6 +229,20 @@ static int take_logs(struct takeover *t, struct why *why)
 
 // ---- the thread
 
+static void takeover_join(struct takeover *t)
+{
+    struct why why;
+    struct pollfd stop = {t->stop, POLLIN, 0};
+    size_t n = 0;
+    t->joined = import_alone(&t->import, t->options.left, &n, &why) == 0;
+    if (n)
+        log_event("fleet", "%zu messages that stood on this disk alone are in the journal", n);
+    if (!t->joined && poll(&stop, 1, 0) == 0)
+        log_alarm_once("fleet", why.reason, "joining", TELL_MS,
+                       "what stands on this disk alone is not all in the journal yet: %s",
+                       why.text);
+}
+
 static int takeover_turn(struct takeover *t, struct why *why)
 {
     if (takeover_connect(t, why) < 0)
@@ -246,6 +261,8 @@ static void *takeover_run(void *arg)
     struct pollfd stop = {t->stop, POLLIN, 0};
     struct why why;
     do {
+        if (!t->joined)
+            takeover_join(t);
         int rc = takeover_turn(t, &why);
         if (rc < 0 && t->pending && poll(&stop, 1, 0) == 0)
             log_alarm_once("fleet", REASON_NONE, "takeover", TELL_MS,

@@ -70,6 +70,23 @@ static void fleet_journal(struct buf *out, const json_t *journal)
                      : ", which waits for no standby");
 }
 
+// What only this disk has; nothing where that cannot be.
+static void fleet_one_disk(struct buf *out, const json_t *disk)
+{
+    if (!json_is_object(disk))
+        return;
+    if (json_is_true(json_object_get(disk, "alone")))
+        buf_addf(out,
+                 "<p>The database is away: each 250 means this disk alone, which %lld messages "
+                 "stand on; %lld messages of the journal are frozen until it is back.</p>\n",
+                 (long long)html_integer(disk, "messages"),
+                 (long long)html_integer(disk, "frozen"));
+    else if (html_integer(disk, "messages"))
+        buf_addf(out,
+                 "<p>%lld messages stand on this disk alone, and go into the journal now.</p>\n",
+                 (long long)html_integer(disk, "messages"));
+}
+
 static void fleet_head(struct buf *out, const json_t *fleet)
 {
     const char *trouble = html_string(fleet, "trouble");
@@ -145,6 +162,7 @@ static void fleet_render(struct gather *g, struct buf *out)
         return;
     fleet_head(out, g->answers[0]);
     fleet_journal(out, json_object_get(g->answers[0], "journal"));
+    fleet_one_disk(out, json_object_get(g->answers[0], "one_disk"));
     html_table_begin(&t, out, NULL, columns);
     json_array_foreach (nodes, i, node)
         fleet_row(g, &t, node);
@@ -201,6 +219,10 @@ void metrics_print_fleet(const struct metrics *m, struct buf *out)
     series_gauge(out, "waxwing_fleet_counts_waiting", (int64_t)s.uncounted,
                  "Days of domains whose counts of TLS sessions this node has not shared yet.");
     metrics_print_slices(m->fleet, out);
+    series_gauge(out, "waxwing_fleet_one_disk", (int64_t)s.one_disk,
+                 "Messages that stand on this disk alone (fleet.spool: preferred).");
+    series_gauge(out, "waxwing_fleet_frozen", (int64_t)s.frozen,
+                 "Messages of the journal that wait for the database.");
     if (s.journals) {
         series_gauge(out, "waxwing_fleet_journal_ready", s.ready,
                      "1: the database takes what the spool gets.");

@@ -106,6 +106,18 @@ static void lifecycle_on_policy_host(struct relay *relay, const char *domain, in
     recents_policy_host(relay->recents, domain, host, ends_s);
 }
 
+// The one of the configuration, or that of runs without the journal.
+static int open_spool(struct relay *relay, struct spool_options *options,
+                      struct recovered *recovered, int *exit_status, struct why *why)
+{
+    options->sink = fleet_sink(relay->fleet);
+    if (spool_open(&relay->spool, options, lifecycle_collect, recovered, exit_status, why) == 0)
+        return 0;
+    if (fleet_go_alone(relay->fleet, options, exit_status, why) <= 0)
+        return -1;
+    return spool_open(&relay->spool, options, lifecycle_collect, recovered, exit_status, why);
+}
+
 static int open_doors(struct relay *relay, struct setup *setup, struct recovered *recovered,
                       int *exit_status, struct why *why)
 {
@@ -118,12 +130,11 @@ static int open_doors(struct relay *relay, struct setup *setup, struct recovered
     *exit_status = EXIT_CONFIG;
     if (fleet_may_use(config, why) < 0 || join_fleet(relay, setup, exit_status, why) < 0)
         return -1;
-    spool.sink = fleet_sink(relay->fleet);
     // Before there is a spool: afterwards each relay looks as if it had run before.
     char *lock = mem_printf("%s/lock", config->spool);
     bool used_before = access(lock, F_OK) == 0;
     free(lock);
-    if (spool_open(&relay->spool, &spool, lifecycle_collect, recovered, exit_status, why) < 0)
+    if (open_spool(relay, &spool, recovered, exit_status, why) < 0)
         return -1;
     *exit_status = EXIT_TEMP;
     if (fleet_import(relay->fleet, relay->spool, lifecycle_collect, recovered, why) < 0)

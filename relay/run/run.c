@@ -337,7 +337,9 @@ static void run_on_signal(uv_signal_t *handle, int signum)
         run_reload(&run->relay, &unchanged);
         buf_free(&unchanged);
     } else {
-        run_stop(&run->relay, signum == SIGTERM ? "SIGTERM" : "SIGINT");
+        run_stop(&run->relay, run->relay.again    ? "to begin again"
+                              : signum == SIGTERM ? "SIGTERM"
+                                                  : "SIGINT");
     }
 }
 
@@ -502,7 +504,7 @@ static int serve(struct run *run)
     uv_run(&run->loop, UV_RUN_DEFAULT);
     if (uv_loop_close(&run->loop) != 0)
         log_alarm("run", REASON_RELAY_FAULT, "the main loop left handles behind");
-    return EXIT_YES;
+    return run->relay.again ? EXIT_TEMP : EXIT_YES;
 }
 
 int run_relay(const char *config_file)

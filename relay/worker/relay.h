@@ -120,7 +120,8 @@ struct relay {
     struct worker **workers;
     unsigned nworkers;
     struct counters counters;
-    _Atomic int stage; // enum relay_stage
+    _Atomic int stage;  // enum relay_stage
+    _Atomic bool again; // what ends it wants another start: its exit status says so
     int64_t started_ms;
     struct inbox *mail;       // the main loop's
     struct history *history;  // the main loop's; NULL: none is kept

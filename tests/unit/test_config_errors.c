@@ -118,8 +118,8 @@ static void what_is_no_fleet_is_told(void **state)
          "w:1:19: database: the password stands in a 'password_file'\n"},
         {"fleet: {database: \"postgresql://me@db/x\", name: \"a b\"}\n",
          "w:1:49: name: up to 63 letters, digits, dots, dashes and underscores\n"},
-        {"fleet: {database: \"postgresql://me@db/x\", spool: preferred}\n",
-         "w:1:50: spool: 'preferred' is not one of: off or required\n"},
+        {"fleet: {database: \"postgresql://me@db/x\", spool: both}\n",
+         "w:1:50: spool: 'both' is not one of: off, required or preferred\n"},
     };
     check_errors(list, EXAMPLES(list));
 }
