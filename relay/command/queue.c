@@ -55,6 +55,17 @@ static bool queue_on_row(const json_t *row, void *arg)
     return !ferror(stdout);
 }
 
+bool queue_tell_frozen(const json_t *answer)
+{
+    json_int_t n = json_number_of(answer, "frozen");
+    if (n)
+        fprintf(stderr,
+                "waxwing: %lld message%s frozen until the fleet's database answers, as the journal "
+                "may have %s, and %s not shown\n",
+                n, n == 1 ? " is" : "s are", n == 1 ? "it" : "them", n == 1 ? "is" : "are");
+    return n > 0;
+}
+
 static int run_list(const struct queue_call *call, const char *control)
 {
     struct rows rows = {.call = call, .control = control};
@@ -63,7 +74,7 @@ static int run_list(const struct queue_call *call, const char *control)
         control_ask_lines(control, queue_request(call, "list"), queue_on_row, &rows, &status);
     if (last && !json_object_get(last, "error"))
         queue_print_end(call, rows.n);
-    if (last && status == EXIT_NO)
+    if (last && !queue_tell_frozen(last) && status == EXIT_NO)
         fputs("waxwing: no such message in the queue\n", stderr);
     json_decref(last);
     return status;

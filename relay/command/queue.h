@@ -44,6 +44,8 @@ json_t *queue_request(const struct queue_call *call, const char *verb); // to th
 // Rows come one by one; `n` counts them. (queue_text.c)
 void queue_print_row(const struct queue_call *call, const json_t *row, size_t n);
 void queue_print_end(const struct queue_call *call, size_t n);
+// On standard error, what of the answer's messages is frozen (relay/fleet/alone.h). False: nothing is.
+bool queue_tell_frozen(const json_t *answer);
 // What a changing verb has done, or (dry) would do.
 struct queue_done {
     uint64_t recipients, active,

@@ -97,7 +97,7 @@ int queue_change_online(const struct queue_call *call, const char *control)
     struct queue_done done = done_of(last);
     if (last && status == EXIT_YES)
         queue_print_done(call, &done);
-    if (last && status == EXIT_NO && !json_object_get(last, "error"))
+    if (last && !queue_tell_frozen(last) && status == EXIT_NO && !json_object_get(last, "error"))
         fprintf(stderr, "waxwing: no such message in the queue, or nothing to %s\n", call->verb);
     json_decref(last);
     return status;

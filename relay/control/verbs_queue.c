@@ -10,6 +10,7 @@
 #include "relay/base/exit.h"
 #include "relay/control/control.h"
 #include "relay/control/inside.h"
+#include "relay/fleet/fleet.h"
 #include "relay/queue/queue.h"
 #include "relay/queue/redirect.h"
 #include "relay/log/json.h"
@@ -119,6 +120,9 @@ static void round_end(struct round *round)
     json_object_set_new(j, "recipients", json_integer((json_int_t)scan->recipients));
     json_object_set_new(j, "active", json_integer((json_int_t)scan->active));
     json_object_set_new(j, "unknown", json_integer((json_int_t)scan->unknown));
+    json_object_set_new(j, "frozen",
+                        json_integer((json_int_t)fleet_frozen(round->relay->fleet, scan->filter.ids,
+                                                              scan->filter.nids)));
     control_answer(round->call, none ? EXIT_NO : EXIT_YES, j);
     round_free(round);
 }

@@ -62,6 +62,11 @@ uint64_t alone_frozen(struct alone *a)
     return state.messages;
 }
 
+bool alone_has(struct alone *a, uint64_t id)
+{
+    return spool_has(a->frozen, id);
+}
+
 // ---- the watch
 
 static int alone_look(struct alone *a, struct why *why)

@@ -37,9 +37,10 @@ struct alone_options {
 struct alone *alone_open(const struct alone_options *options, int *exit_status, struct why *why);
 const char *alone_folder(const struct alone *a); // of the spool that such a run writes
 int alone_watch(struct alone *a, struct why *why);
-uint64_t alone_frozen(struct alone *a); // messages; any thread
-void alone_rest(struct alone *a);       // asks for nothing any more. Accepts NULL
-void alone_close(struct alone *a);      // accepts NULL
+uint64_t alone_frozen(struct alone *a);       // messages; any thread
+bool alone_has(struct alone *a, uint64_t id); // it is one of them; any thread
+void alone_rest(struct alone *a);             // asks for nothing any more. Accepts NULL
+void alone_close(struct alone *a);            // accepts NULL
 
 // Some mail of this spool lies in one of the folders of runs without a journal.
 bool alone_any(const char *spool);

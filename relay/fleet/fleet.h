@@ -60,6 +60,8 @@ const struct spool_sink *fleet_sink(struct fleet *fleet);
 // (relay/fleet/alone.h): `options` are of the spool to open instead. 0: it does not, and the failure stands. -1 with why.
 int fleet_go_alone(struct fleet *fleet, struct spool_options *options, int *exit_status,
                    struct why *why);
+// How many of these messages, or (n is 0) of all, the journal may have and wait for it here. Any thread; accepts NULL.
+uint64_t fleet_frozen(struct fleet *fleet, const uint64_t *ids, size_t n);
 // Behind the opening of the spool, before anything of it is delivered: what the journal has for this node beside it, of
 // a disk that is gone or a node that was taken over, comes into it. `each` as spool_open has it.
 int fleet_import(struct fleet *fleet, struct spool *spool,

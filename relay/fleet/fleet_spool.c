@@ -101,6 +101,16 @@ int fleet_go_alone(struct fleet *f, struct spool_options *options, int *exit_sta
     return 1;
 }
 
+uint64_t fleet_frozen(struct fleet *f, const uint64_t *ids, size_t n)
+{
+    uint64_t frozen = 0;
+    if (!f || !f->lone)
+        return 0;
+    for (size_t i = 0; i < n; i++)
+        frozen += alone_has(f->lone, ids[i]);
+    return n ? frozen : alone_frozen(f->lone);
+}
+
 // ---- mail from elsewhere
 
 int fleet_import(struct fleet *f, struct spool *spool, void (*each)(struct message *m, void *arg),

@@ -80,6 +80,7 @@ def test_case_660_without_the_database_mail_goes_on_on_this_disk_alone(lab, data
     relay = begun(lab, database, http=f"127.0.0.1:{PORT}")
     assert disk(relay) == {"alone": False, "messages": 0, "frozen": 0}
     relay.send(f"a@{DOMAIN}")
+    journaled = relay.json("queue", "list")[0]["id"]
     database.kill()
     alone(relay)
     assert "1 messages of the journal are frozen" in next(e["text"] for e in relay.events("alarm", run=2, what="fleet") if "frozen" in e["text"])
@@ -95,6 +96,9 @@ def test_case_660_without_the_database_mail_goes_on_on_this_disk_alone(lab, data
     assert n["waxwing_fleet_one_disk"] == 2 and n["waxwing_fleet_frozen"] == 1
     assert "this disk alone, which 2 messages stand on" in relay.ctl("fleet", "status").stdout
     assert relay.ctl("fleet", "adopt", "node-2").returncode == 1
+    for asked in (["show", journaled], ["list"], ["remove", journaled]):
+        assert "1 message is frozen until" in relay.ctl("queue", *asked).stderr, asked
+    assert len(relay.json("queue", "list")) == 2
     assert got(mx) == [f"b@{DOMAIN}"]
     database.start()
     joined(relay)
