@@ -55,17 +55,6 @@ static bool queue_on_row(const json_t *row, void *arg)
     return !ferror(stdout);
 }
 
-bool queue_tell_frozen(const json_t *answer)
-{
-    json_int_t n = json_number_of(answer, "frozen");
-    if (n)
-        fprintf(stderr,
-                "waxwing: %lld message%s frozen until the fleet's database answers, as the journal "
-                "may have %s, and %s not shown\n",
-                n, n == 1 ? " is" : "s are", n == 1 ? "it" : "them", n == 1 ? "is" : "are");
-    return n > 0;
-}
-
 static int run_list(const struct queue_call *call, const char *control)
 {
     struct rows rows = {.call = call, .control = control};

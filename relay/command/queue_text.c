@@ -177,3 +177,14 @@ void queue_print_envelope(const json_t *envelope)
     print_safe(json_word(envelope, "from"));
     printf(">, %lld bytes\n\n", (long long)json_integer_value(json_object_get(envelope, "size")));
 }
+
+bool queue_tell_frozen(const json_t *answer)
+{
+    json_int_t n = json_number_of(answer, "frozen");
+    if (n)
+        fprintf(stderr,
+                "waxwing: %lld message%s frozen until the fleet's database answers, as the journal "
+                "may have %s, and %s not shown\n",
+                n, n == 1 ? " is" : "s are", n == 1 ? "it" : "them", n == 1 ? "is" : "are");
+    return n > 0;
+}
