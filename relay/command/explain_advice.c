@@ -38,7 +38,8 @@ static void advice_say(struct told *told, const struct advice_names *names, cons
     if (filled.len)
         paragraph(told->out, 6, "%s", buf_text(&filled));
     told->settings = told->settings || strstr(text, "delivery.") || strstr(text, "dns.") ||
-                     strstr(text, "senders") || strstr(text, "hostname");
+                     strstr(text, "row of senders") || strstr(text, "senders row") ||
+                     strstr(text, "hostname");
     buf_free(&filled);
 }
 
@@ -69,22 +70,25 @@ static const char *weakness(enum reason reason)
                                : "encrypted to whoever answers there";
 }
 
-// Whose demand it is that a TLS failure does not meet, and what an exception to it would cost.
+// Whose demand it is that a TLS failure does not meet; what to know before there is an exception to it; NULL: none is
+// needed.
 static const struct {
-    const char *source, *text, *price; // `price` NULL: the text says it all
+    const char *source, *text, *before;
 } demands[] = {
     {"default",
      "TLS is demanded by this relay, of all mail (delivery.tls); the receiving domain asks for "
      "nothing.",
-     ""},
+     "Until it is mended, whoever runs this relay can let mail go"},
     {"memory",
      "It is demanded by this relay, since the domain had TLS before (delivery.memory); the domain "
      "itself asks for nothing. Where that is over on purpose: waxwing tls forget DOMAIN.",
      NULL},
     {"mta-sts", "It is demanded by the receiving domain itself, by its MTA-STS policy.",
-     ", at the price of the protection that the domain asks for"},
+     "Only if its owner says that the host is theirs, an exception lets mail go before it is "
+     "mended,"},
     {"dane", "It is demanded by the receiving domain itself, by its TLSA records.",
-     ", at the price of the protection that the domain asks for"},
+     "Only if its owner says that the host is theirs, an exception lets mail go before it is "
+     "mended,"},
 };
 
 static void say_asked(struct told *told, const struct advice_names *names, const char *source,
@@ -95,17 +99,17 @@ static void say_asked(struct told *told, const struct advice_names *names, const
         if (strcmp(demands[i].source, source) != 0)
             continue;
         advice_say(told, names, demands[i].text);
-        if (!demands[i].price)
+        if (!demands[i].before)
             return;
         snprintf(text, sizeof text,
-                 "Until it is mended, whoever runs this relay can let mail go %s%s: a row "
-                 "{domain: DOMAIN, tls: %s, until: DATE, reason: WORDS} in delivery.destinations.",
-                 weakness(reason), demands[i].price, weaker(reason));
+                 "%s %s: a row {domain: DOMAIN, tls: %s, until: DATE, reason: WORDS} in "
+                 "delivery.destinations.",
+                 demands[i].before, weakness(reason), weaker(reason));
         advice_say(told, names, text);
     }
 }
 
-// A rule of ours for the domain: which row it is, and which value of it would let mail go. A login needs its proof.
+// A rule of ours for the domain: which row it is, and which value of it would let mail go.
 static void say_rule(struct told *told, const struct advice_names *names, const json_t *host,
                      enum reason reason)
 {
@@ -116,8 +120,8 @@ static void say_rule(struct told *told, const struct advice_names *names, const 
              "delivery.destinations. The receiving domain asks for nothing.",
              json_word(rule, "tls"), json_word(rule, "domain"));
     advice_say(told, names, text);
-    if (json_is_object(json_object_get(host, "login")))
-        return;
+    if (json_is_object(json_object_get(host, "login")) || reason == REASON_DANE_MISSING)
+        return; // a login needs its proof; the advice names another value
     snprintf(
         text, sizeof text,
         "Until it is mended, whoever runs this relay can let mail go %s: tls: %s in that row%s.",

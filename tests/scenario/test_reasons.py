@@ -237,7 +237,7 @@ UTF8 = letter().replace(b"Subject: a letter", "Subject: \u00e9t\u00e9".encode())
 CASES = [
     Case("no-such-domain", names(), "no-such-domain.test"),
     Case("null-mx", names(("{d}", "MX", "0 .")), "null MX"),
-    Case("mx-is-us", names(("{d}", "MX", "10 relay.example.org.")), "10 relay.example.org, is its own name"),
+    Case("mx-is-us", names(("{d}", "MX", "10 relay.example.org.")), "(preference 10) names relay.example.org, which is this relay"),
     Case("mx-name-invalid", names(("{d}", "MX", "10 198.51.100.7.")), "198.51.100.7"),
     Case("no-address", names(("{d}", "MX", "10 nowhere.{d}."), ("nowhere.{d}", "TXT", "here")), "nowhere.no-address.test"),
     Case("addresses-refused", names(("{d}", "MX", "10 mx.{d}."), ("mx.{d}", "A", "10.1.2.3")), "refuse_addresses"),
