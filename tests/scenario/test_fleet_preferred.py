@@ -211,6 +211,35 @@ def test_case_664_a_standby_that_does_not_answer_is_not_waited_for_long(lab):
     assert set(got(mx)) >= {f"a@{DOMAIN}", f"c@{DOMAIN}"} and len(got(mx)) == len(set(got(mx)))
 
 
+def test_case_666_a_kill_in_the_middle_of_the_way_into_the_journal_doubles_nothing(lab, database):
+    mx = waiting(lab)
+    relay = begun(lab, database, http=f"127.0.0.1:{PORT}")
+    database.kill()
+    alone(relay)
+    client = relay.client()
+    names = [f"a{n}@{DOMAIN}" for n in range(64)]  # as many as go together
+    for name in names:
+        client.envelope("app@example.org", [name])
+        assert client.data(letter()).code == 250
+    relay.send(f"large@{DOMAIN}", letter(body=(b"y" * 70 + b"\r\n") * 20000))
+    database.start()
+    database.fleet("ALTER TABLE waxwing.body ADD CONSTRAINT none CHECK (false)")
+    goes_on(relay)
+    opened(mx).wait(64)
+    until(lambda: disk(relay) == {"alone": False, "messages": 1, "frozen": 0}, relay.told)
+    assert "1 messages stand on this disk alone" in relay.ask("fleet", "status")
+    assert numbers()["waxwing_fleet_one_disk"] == 1
+    assert "not all in the journal yet" in next(e["text"] for e in relay.events("alarm", run=3, what="fleet") if "alone" in e["text"])
+    until(lambda: not relay.json("queue", "list"), relay.told)
+    relay.kill()
+    database.fleet("ALTER TABLE waxwing.body DROP CONSTRAINT none")
+    relay.start()
+    mx.wait(65)
+    until(lambda: disk(relay) == {"alone": False, "messages": 0, "frozen": 0}, relay.told)
+    relay.restart()
+    assert got(mx) == sorted([*names, f"large@{DOMAIN}"])
+
+
 def test_case_665_the_database_comes_and_goes_under_load(lab, database):
     mx = lab.mx(HOST, domains=DOMAIN)
     relay = begun(lab, database, limits={"per_client": 100})
