@@ -107,6 +107,12 @@ struct why *why_copy(const struct why *why)
     return copy;
 }
 
+const char *why_cause(const struct why *why)
+{
+    const char *cause = why->reason == REASON_LOOKUP_FAILED ? strstr(why->text, ": ") : NULL;
+    return cause ? cause + 2 : why->text;
+}
+
 bool why_is_set(const struct why *why)
 {
     return why->scope != WHY_NOTHING;

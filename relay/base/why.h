@@ -100,6 +100,8 @@ void why_server(struct why *why, const char *server); // accepts NULL
 
 struct why *why_copy(const struct why *why); // the caller frees it; NULL gives NULL
 bool why_is_set(const struct why *why);
+// Its text; of a failed look-up without the name that was looked up, for a sentence that has that name already.
+const char *why_cause(const struct why *why);
 bool why_permanent(const struct why *why);  // class 5
 const char *why_tls_word(enum why_tls tls); // "starttls-not-supported"; "" for WHY_TLS_NONE
 // The word's value, or WHY_TLS_NONE.

@@ -43,6 +43,14 @@ static bool returns_all(const struct dsn *dsn)
     return content_size(dsn->content) <= (env->ret == RET_FULL ? DSN_FULL_MAX : DSN_RETURN_MAX);
 }
 
+// Who must act, and who else can, as the part for people has them.
+static void add_why(const struct why *why, struct buf *out)
+{
+    struct dsn_who who = dsn_who_of(why);
+    buf_addf(out, "X-Waxwing-Why: %s; act=%s%s%s\r\n", reason_row(why->reason)->name,
+             act_word(who.first), who.other != ACT_NONE ? "; or=" : "", act_word(who.other));
+}
+
 static void add_status_group(const struct dsn *dsn, const struct dsn_row *row, bool wide,
                              struct buf *out)
 {
@@ -78,8 +86,7 @@ static void add_status_group(const struct dsn *dsn, const struct dsn_row *row, b
         dsn_fold(out, smtp ? dsn_reply(row) : sentence, 24, " ");
         buf_adds(out, "\r\n");
         if (row->why->reason != REASON_NONE)
-            buf_addf(out, "X-Waxwing-Why: %s; act=%s\r\n", reason_row(row->why->reason)->name,
-                     act_word(row->why->act));
+            add_why(row->why, out);
         if (row->why->tls != WHY_TLS_NONE)
             buf_addf(out, "X-Waxwing-TLS-Result: %s\r\n", why_tls_word(row->why->tls));
         struct reply_meaning meaning = reply_meaning_of(row->why);
@@ -87,7 +94,8 @@ static void add_status_group(const struct dsn *dsn, const struct dsn_row *row, b
                  meaning.rule);
     }
     clock_rfc5322(row->tried_ms, date);
-    buf_addf(out, "Last-Attempt-Date: %s\r\n", date);
+    if (!row->unmet)
+        buf_addf(out, "Last-Attempt-Date: %s\r\n", date);
     if (dsn->kind == DSN_DELAYED) {
         clock_rfc5322(row->until_ms, date);
         buf_addf(out, "Will-Retry-Until: %s\r\n", date);

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define LINE      76
-#define FOLD_PATH "[a file of this relay]"
+#define FOLD_PATH "[its path is in the log]"
 
 const char *dsn_reply(const struct dsn_row *row)
 {

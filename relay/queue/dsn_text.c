@@ -11,7 +11,8 @@
 #include "relay/smtp/reply_class.h"
 #include "sign/header.h"
 
-#define TEXT_MOST 240 // bytes of a field of the message that are shown
+#define TEXT_MOST    240   // bytes of a field of the message that are shown
+#define TEXT_SOON_MS 60000 // a next attempt that is no time of day
 
 static void lines(struct buf *out, const char *text)
 {
@@ -59,24 +60,23 @@ static void row_event(const struct dsn *dsn, const struct dsn_row *row, struct b
         return;
     text_line(out, row->unmet ? "It said then: " : "It said: ", dsn_reply(row));
     if (dsn->kind == DSN_DELAYED && why->reply[0] == '5')
-        text_line(out, "", "(That is for good, but not about the message: it waits all the same.)");
+        text_line(out, "",
+                  "(The host goes on refusing until this is fixed. Your message itself was not "
+                  "refused: it waits here and is tried again.)");
 }
 
 // What it is called, here and in TLS reports, for whoever looks it up.
 static void row_name(const struct why *why, struct buf *out)
 {
     const char *class = reply_class_word(reply_meaning_of(why).class);
-    char name[300] = "";
-    if (why->reason != REASON_NONE)
-        snprintf(name, sizeof name, "Reason: %s. ", reason_row(why->reason)->name);
-    if (why->behind != REASON_NONE)
-        snprintf(name + strlen(name), sizeof name - strlen(name), "Its cause: %s. ",
-                 reason_row(why->behind)->name);
-    if (why->tls != WHY_TLS_NONE)
-        snprintf(name + strlen(name), sizeof name - strlen(name), "(In TLS reports: %s.) ",
-                 why_tls_word(why->tls));
-    snprintf(name + strlen(name), sizeof name - strlen(name), "(kind of failure: %s)", class);
-    text_line(out, "", name);
+    const char *behind = reason_row(why->behind)->name, *tls = why_tls_word(why->tls);
+    char name[300];
+    if (why->reason == REASON_NONE)
+        return;
+    snprintf(name, sizeof name, "%s%s%s (kind: %s%s%s)", reason_row(why->reason)->name,
+             behind[0] ? ", caused by " : "", behind, class, tls[0] ? "; in TLS reports: " : "",
+             tls);
+    text_line(out, "Its name in the log: ", name);
 }
 
 static void row_text(const struct dsn *dsn, const struct dsn_row *row, struct buf *out)
@@ -87,7 +87,7 @@ static void row_text(const struct dsn *dsn, const struct dsn_row *row, struct bu
         return;
     }
     row_event(dsn, row, out);
-    dsn_mender(dsn, row, out);
+    dsn_who_text(dsn, row, out);
     row_name(row->why, out);
     buf_adds(out, "\r\n");
     if (!dsn->postmaster)
@@ -115,14 +115,13 @@ static bool is_paused(const struct dsn *dsn)
 static const char *opening_of_delay(const struct dsn *dsn)
 {
     if (is_paused(dsn))
-        return "your message has not been delivered yet. Nothing is broken: whoever runs this\n"
-               "relay keeps it back for a while. It waits for:";
+        return "your message has not been delivered yet. It waits in this relay, because\n"
+               "those who run it have paused such deliveries.";
     if (is_stopped(dsn))
-        return "your message has not been delivered yet. Delivery will be tried again and again\n"
-               "until the date below, but something stands in the way that somebody may have to\n"
-               "mend:";
-    return "your message has not been delivered yet. You need not do anything: delivery will\n"
-           "be tried again and again until the date below. It waits for:";
+        return "your message has not been delivered yet. It waits in this relay and is tried\n"
+               "again by itself, but somebody has to fix something first: see below.";
+    return "your message has not been delivered yet. You need not do anything: it\n"
+           "waits in this relay and is tried again by itself.";
 }
 
 static const char *opening(const struct dsn *dsn)
@@ -133,7 +132,11 @@ static const char *opening(const struct dsn *dsn)
                "you, its postmaster. The report was meant for:";
     switch (dsn->kind) {
     case DSN_FAILED:
-        return "your message could not be delivered to:";
+        return dsn->nrows == 1
+                   ? "your message could not be delivered to the address below. This relay has\n"
+                     "given it up and does not try again."
+                   : "your message could not be delivered to the addresses below. This relay has\n"
+                     "given it up for them and does not try again.";
     case DSN_DELAYED:
         return opening_of_delay(dsn);
     case DSN_RELAYED:
@@ -156,12 +159,16 @@ static void text_times(const struct dsn *dsn, struct buf *out)
 {
     char date[40];
     int64_t next = next_of(dsn);
-    if (next != INT64_MAX) {
-        clock_rfc5322(next, date);
+    clock_rfc5322(next, date);
+    if (next != INT64_MAX && next < dsn->now_ms + TEXT_SOON_MS)
+        buf_adds(out, "The next attempt follows within a minute.\r\n");
+    else if (next != INT64_MAX)
         buf_addf(out, "The next attempt is at %s.\r\n", date);
-    }
     clock_rfc5322(dsn->rows[0].until_ms, date);
-    buf_addf(out, "Delivery is given up at %s.\r\n\r\n", date);
+    buf_addf(out,
+             "If it cannot be delivered by %s,\r\n"
+             "it comes back to you.\r\n\r\n",
+             date);
 }
 
 // A field of the message as its sender wrote it: one line, bounded, and nothing but printable ASCII.
@@ -192,7 +199,8 @@ static void text_message(const struct dsn *dsn, struct buf *out)
     size_t used;
     id_text(env->id, id);
     clock_rfc5322(env->created_ms, date);
-    buf_addf(out, "The message was accepted at %s.\r\n", date);
+    buf_addf(out, "This is about the message that this relay accepted at\r\n%s%s\r\n", date,
+             dsn->content ? ", and in which is written:" : ".");
     buf_init(&bytes, MAX_MEMORY_BODY);
     if (dsn->content)
         (void)content_header(dsn->content, &bytes);
@@ -202,6 +210,8 @@ static void text_message(const struct dsn *dsn, struct buf *out)
         text_field(&header, "Message-ID", out);
         header_free(&header);
     }
+    if (!dsn->content && env->message_id[0])
+        buf_addf(out, "    Message-ID: <%s>\r\n", env->message_id);
     buf_addf(out, "    Id in the log of this relay: %s\r\n", id);
     buf_free(&bytes);
 }
@@ -210,10 +220,11 @@ void dsn_text(const struct dsn *dsn, struct buf *out)
 {
     buf_addf(out, "This is the mail relay %s:\r\n", dsn->config->hostname);
     lines(out, opening(dsn));
-    buf_adds(out, "\r\n");
-    for (size_t i = 0; i < dsn->nrows; i++)
-        row_text(dsn, &dsn->rows[i], out);
     if (dsn->kind == DSN_DELAYED && dsn->nrows)
         text_times(dsn, out);
+    else
+        buf_adds(out, "\r\n");
+    for (size_t i = 0; i < dsn->nrows; i++)
+        row_text(dsn, &dsn->rows[i], out);
     text_message(dsn, out);
 }

@@ -277,8 +277,8 @@ static void say_pause(const struct lane *lane, struct why *why)
         snprintf(end, sizeof end, "until %s", at);
     }
     snprintf(who, sizeof who, "%.60s, for %.120s, %s%s%.150s%s", pause->by, lane->name, end,
-             pause->reason[0] ? " (their note: \"" : "", pause->reason,
-             pause->reason[0] ? "\")" : "");
+             pause->reason[0] ? ", with the note \"" : "", pause->reason,
+             pause->reason[0] ? "\"" : "");
     why_say(why, SITE_PAUSED, who);
 }
 

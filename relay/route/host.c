@@ -121,7 +121,7 @@ static void no_address(struct route_host *h, const struct hop *hop, const struct
         return;
     if (found->failed) {
         why_say(&h->unusable, ADDRESS_LOOKUP_FAILED, h->host,
-                found->why.text[0] ? found->why.text : "lookup failed");
+                found->why.text[0] ? why_cause(&found->why) : "lookup failed");
         h->unusable.tls = found->why.tls;
         why_server(&h->unusable, found->why.server);
     } else if (found->own)
@@ -179,8 +179,8 @@ static void tlsa_failed(const char *host, const char *base, const struct dns_ans
 {
     set->state = TLSA_FAILED;
     set->proof = a->proof;
-    why_say(&set->why, TLSA_LOOKUP_FAILED, base, a->why.text[0] ? a->why.text : "lookup failed",
-            host);
+    why_say(&set->why, TLSA_LOOKUP_FAILED, base,
+            a->why.text[0] ? why_cause(&a->why) : "lookup failed", host);
     why_host(&set->why, host);
     why_server(&set->why, a->server);
 }

@@ -103,7 +103,7 @@ static size_t drop_ourselves(const struct plan_input *in, struct dns_mx *mx, siz
 static void mx_failed(struct plan *plan, const char *domain, const struct dns_answer *answer)
 {
     why_say(&plan->trouble, MX_LOOKUP_FAILED, domain,
-            answer->why.text[0] ? answer->why.text : "lookup failed");
+            answer->why.text[0] ? why_cause(&answer->why) : "lookup failed");
     why_server(&plan->trouble, answer->server);
     if (answer->proof == DNS_BOGUS)
         plan->trouble.tls = WHY_DNSSEC_INVALID;

@@ -5,6 +5,7 @@
 #ifndef RELAY_SMTP_REPLY_REMEDY_H
 #define RELAY_SMTP_REPLY_REMEDY_H
 
+#include "relay/base/told.h"
 #include "relay/smtp/reply_class.h"
 
 // Of a reply that came at the step of `reason`; ACT_NONE: the row of the reason says it.
@@ -12,7 +13,8 @@ enum act reply_act(enum reason reason, const struct reply_meaning *meaning);
 // What whoever runs the relay can do about it. REPLY_OTHER: no reply is known. The text of the row where that says it
 // best; "" for REASON_NONE.
 const char *reply_advice(enum reason reason, enum reply_class class);
-// The same of what it means.
+// The same of what it means, and of what the sender is told.
 const char *reply_means(enum reason reason, enum reply_class class);
+const struct told *reply_told(enum reason reason, enum reply_class class);
 
 #endif

@@ -175,8 +175,16 @@ void submit_reply_why(struct submit *s, const struct why *why)
     bool tells = act_is_ours(why->act) && strlen(why->text) < SUBMIT_ASK_BELOW;
     if (tells)
         submit_ask_whom(s, whom, sizeof whom);
-    submit_reply(s, smtp_code(why->status), why->status, "%s%s%s%s", why->text, tells ? "; " : "",
-                 whom, tells ? " can mend it" : "");
+    if (!tells) {
+        submit_reply(s, smtp_code(why->status), why->status, "%s", why->text);
+        return;
+    }
+    submit_reply(s, smtp_code(why->status), why->status,
+                 "%s. %s was not accepted%s. Please tell %s", why->text,
+                 why->scope == WHY_RECIPIENT ? "This recipient" : "The message",
+                 why_permanent(why) ? ", and sending it again as it is does not help"
+                                    : ": keep it, and send it again later",
+                 whom);
 }
 
 enum submit_state submit_leave(struct submit *s, int code, const char *status, const char *text)

@@ -76,7 +76,9 @@ enum submit_state submit_auth_failed(struct submit *s, const struct why *why)
     char whom[300], text[400];
     submit_ask_whom(s, whom, sizeof whom);
     snprintf(text, sizeof text,
-             "Name or password is wrong: correct them in the program that sends, or ask %s", whom);
+             "User name or password is wrong, so no mail is accepted: correct them in the program "
+             "that sends, and send again; or ask %s",
+             whom);
     enum submit_state next = submit_auth_refuse(s, 535, "5.7.8", text);
     if (banned)
         atomic_fetch_add_explicit(&c->bans, 1, memory_order_relaxed);

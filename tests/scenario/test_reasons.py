@@ -342,8 +342,8 @@ def test_each_failure_on_the_way_has_its_name_and_its_evidence(lab, on_their_way
     for to, (why, act, text) in reports().items():
         # A host that is left alone for a while is told with what it did.
         assert act and (why == wanted[to] or why == "site-shut" and evidence[to] in " ".join(text.split())), (to, why)
-        assert f"Reason: {why}." in text.replace("\r\n", "\n"), text
-        # Who can mend it is who can mend what shut the host.
+        assert f"Its name in the log: {why}" in text.replace("\r\n", "\n"), text
+        # Who can fix it is who can fix what shut the host.
         assert act == told[to], (to, why, act, told[to])
 
 

@@ -97,6 +97,8 @@ static void a_reason_takes_all_from_its_row(void **state)
     why_say(&why, NO_SUCH_DOMAIN, "example.org");
     assert_string_equal(why.text, "the domain example.org does not exist");
     assert_int_equal(why.act, ACT_SENDER);
+    why_say(&why, LOOKUP_FAILED, "MX", "example.org", "SERVFAIL");
+    assert_string_equal(why_cause(&why), "SERVFAIL");
     // What stands in no catalogue is a fault of this relay where it says so, and nothing else.
     why_set(&why, WHY_OURS, "4.3.5", "the file %s is gone", "x");
     assert_int_equal(why.reason, REASON_RELAY_FAULT);
