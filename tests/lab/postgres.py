@@ -6,6 +6,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+import threading
 
 from tests.lab.process import Process, must, run
 from tests.lab.wait import until
@@ -13,6 +14,59 @@ from tests.lab.wait import until
 BIN = (sorted(glob.glob("/usr/lib/postgresql/*/bin")) or [""])[-1]
 AS = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
 ROLE, PASSWORD = "waxwing", "kestrel"
+
+
+# Where processes share what is made once (tests/lab/relay.py), the folder of a new server is such a thing.
+TEMPLATE = "LAB_KEYS" in os.environ and os.path.join(os.environ["LAB_KEYS"], "postgres")
+
+
+def new(folder, *more):
+    must([*AS, f"{BIN}/initdb", "-D", folder, "-U", "postgres", "--no-sync", "--no-locale", "-E", "UTF8", "--wal-segsize=1",
+          "--auth-local=trust", "--auth-host=scram-sha-256", *more], cwd="/")
+
+
+def template(folder):
+    """The folder of a new server, made in this one if it is not there."""
+    if not os.path.exists(TEMPLATE):
+        own, copy = os.path.join(folder, "new"), f"{TEMPLATE}.{os.getpid()}.{os.urandom(4).hex()}"
+        new(own)
+        must(["cp", "-a", own, copy])
+        try:
+            os.rename(copy, TEMPLATE)
+        except OSError:  # two made it at once
+            shutil.rmtree(copy)
+    return TEMPLATE
+
+
+class Asked:
+    """A session that is asked statement by statement: one program for all of a story's questions."""
+    END = "\\echo that was all"
+
+    def __init__(self, argv):
+        self.lock = threading.Lock()
+        self.child = subprocess.Popen([*argv, "-v", "ON_ERROR_STOP=1"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                      stderr=subprocess.DEVNULL, text=True)
+
+    def lines(self, text):
+        """What it answers; None where it has ended."""
+        bound, found = threading.Timer(60, self.child.kill), []
+        with self.lock:
+            bound.start()
+            try:
+                print(f"{text};\n{self.END}", file=self.child.stdin, flush=True)
+                for line in iter(self.child.stdout.readline, ""):
+                    if line == self.END[6:] + "\n":
+                        return found
+                    found.append(line[:-1])
+            except OSError:
+                pass
+            finally:
+                bound.cancel()
+        return None
+
+    def end(self):
+        self.child.kill()
+        self.child.communicate()
 
 
 class Postgres:
@@ -24,7 +78,7 @@ class Postgres:
         self.data = os.path.join(self.folder, "data")
         postgres = pwd.getpwnam("postgres")
         os.chown(self.folder, postgres.pw_uid, postgres.pw_gid)
-        self.process, more = None, []
+        self.process, self.asked, more = None, {}, []
         if small:  # all but what is written ahead lies on a disk that can be filled
             os.mkdir(self.data)
             must(["mount", "-t", "tmpfs", "-o", f"size=90m,mode=700,uid={postgres.pw_uid},gid={postgres.pw_gid}", "tmpfs", self.data])
@@ -33,9 +87,10 @@ class Postgres:
         if follows:
             must([*AS, f"{BIN}/pg_basebackup", "-h", follows.folder, "-p", follows.port, "-U", "postgres", "-D", self.data,
                   "-R", "-X", "stream", "-c", "fast", "--no-sync"])
+        elif small or not TEMPLATE:
+            new(self.data, *more)
         else:
-            must([*AS, f"{BIN}/initdb", "-D", self.data, "-U", "postgres", "--no-sync", "--no-locale", "-E", "UTF8",
-                  "--auth-local=trust", "--auth-host=scram-sha-256", *more], cwd="/")
+            must(["cp", "-a", template(self.folder), self.data])
         self.configure(port=port, listen_addresses=f"'{address}'", unix_socket_directories=f"'{self.folder}'",
                        fsync="off", max_connections=40, shared_buffers="16MB", **settings)
         if certificate:
@@ -85,6 +140,8 @@ class Postgres:
         must([*AS, f"{BIN}/pg_ctl", "promote", "-w", "-D", self.data])
 
     def close(self):
+        for asked in self.asked.values():
+            asked.end()
         if self.process and self.process.alive():
             self.kill()
 
@@ -102,16 +159,24 @@ class Postgres:
 
     # --- asking ---
 
+    def psql(self, database):
+        return [*AS, f"{BIN}/psql", "-h", self.folder, "-p", str(self.port), "-U", "postgres", "-d", database, "-qAtX"]
+
     def sql(self, text, database="postgres"):
-        """As the superuser; the rows, fields parted by |."""
-        out = must([*AS, f"{BIN}/psql", "-h", self.folder, "-p", self.port, "-U", "postgres", "-d", database, "-qAtX", "-v",
-                    "ON_ERROR_STOP=1", "-c", text])
-        return [line.split("|") for line in out.splitlines()]
+        """As the superuser; the rows, fields parted by |. Several statements are one transaction."""
+        lines = None
+        if ";" not in text:
+            asked = self.asked.get(database) or self.asked.setdefault(database, Asked(self.psql(database)))
+            lines = asked.lines(text)
+        if lines is None:  # its session has ended, or it was wrong, which this tells
+            if asked := self.asked.pop(database, None):
+                asked.end()
+            lines = must([*self.psql(database), "-v", "ON_ERROR_STOP=1", "-c", text]).splitlines()
+        return [line.split("|") for line in lines]
 
     def session(self):
         """A function that runs what it gets in one session, so that a transaction can stay open."""
-        child = subprocess.Popen([*AS, f"{BIN}/psql", "-h", self.folder, "-p", str(self.port), "-U", "postgres", "-d", ROLE, "-qAtX"],
-                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        child = subprocess.Popen(self.psql(ROLE), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.lab.at_end(lambda: (child.kill(), child.communicate()))
 
         def ask(text):
