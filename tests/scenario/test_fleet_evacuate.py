@@ -11,7 +11,9 @@ from tests.lab.relay import letter
 from tests.lab.wait import until
 from tests.scenario.test_crash import Sender
 from tests.scenario.test_fleet import made, node
-from tests.scenario.test_fleet_spool import DOMAIN, all_arrive, database, got, keeper, logs, opened, two, waiting  # noqa: F401
+from tests.scenario.test_fleet_spool import DOMAIN, all_arrive, begun, database, got, keeper, logs, opened, two, waiting  # noqa: F401
+from tests.scenario.test_http import PORT
+from tests.scenario.test_pages import page
 
 LEASE = "5s"
 
@@ -54,7 +56,7 @@ def shown(relay, name="node-1"):
 
 def test_case_650_a_node_that_lives_gives_its_mail_to_another(lab, database):  # noqa: F811
     mx = waiting(lab)
-    one, other = two(lab, database, lease=LEASE)
+    one, other = begun(lab, database, lease=LEASE), keeper(lab, 2, database, lease=LEASE, http=f"127.0.0.1:{PORT}").start()
     three_and_a_large_one(one)
     other.send(f"b@{DOMAIN}")
     done = other.ctl("fleet", "evacuate", "node-1", bound=200)
@@ -70,6 +72,7 @@ def test_case_650_a_node_that_lives_gives_its_mail_to_another(lab, database):  #
     row = until(lambda: (row := shown(other)) and row["done"] and row, other.told)
     assert row["to"] == "node-2" and row["messages"] == 4
     told = other.ask("fleet", "status")
+    assert ">left<" in page("/fleet")[1] and "evacuated to node-2" in page("/fleet")[1]
     assert "left " in told and "its 4 messages went to node-2" in told
     again = other.ctl("fleet", "evacuate", "node-1", "--json", bound=200)  # it is so already
     assert again.returncode == 0 and json.loads(again.stdout) == {"node": "node-1", "to": "node-2", "messages": 4, "kept": False}
@@ -180,6 +183,10 @@ def test_case_654_an_heir_killed_before_it_has_all_goes_on_when_it_is_back(lab, 
     database.fleet("CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'not now'; END$$;"
                    "CREATE TRIGGER no BEFORE INSERT ON waxwing.moved FOR EACH ROW EXECUTE FUNCTION no()")
     evacuation = Evacuation(other, "node-1")
+    one.wait("stop")
+    again = Evacuation(other, "node-1", "--json")  # it can be waited for by several
+    watching = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'waxwing fleet' AND query LIKE '%given%'"
+    until(lambda: database.sql(watching) == [["2"]], "both to wait")
     until(lambda: any("not now" in a["text"] for a in other.events("alarm", what="fleet")), other.told)
     other.kill()
     database.fleet("DROP TRIGGER no ON waxwing.moved")
@@ -189,6 +196,7 @@ def test_case_654_an_heir_killed_before_it_has_all_goes_on_when_it_is_back(lab, 
     other.start()
     done = evacuation.end()
     assert done.returncode == 0 and "4 messages go on at node-2" in done.stdout, done
+    assert json.loads(again.end().stdout)["messages"] == 4
     until(lambda: len(one.json("queue", "list")) + len(other.json("queue", "list")) == 4, other.told)
     opened(mx).wait(4)
     until(lambda: not one.json("queue", "list") and not other.json("queue", "list"), "empty queues")
