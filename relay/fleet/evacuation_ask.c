@@ -228,8 +228,11 @@ static enum step watch_late(struct watching *f, const struct progress *p, struct
     uint64_t silent_s = (clock_mono_ms() - f->since_ms) / 1000;
     const char *name = f->node->name;
     if (p->asked && silent_s >= ANSWER_S && withdraw(f->s, f->node->number)) {
-        why_set(why, WHY_OURS, "4.3.0", "%s has not answered in %d s, and is asked no more", name,
-                ANSWER_S);
+        why_set(why, WHY_OURS, "4.3.0",
+                "%s has not answered in %d s, and is asked no more; it does not while some of its "
+                "mail is "
+                "on its disk alone (fleet.spool: preferred)",
+                name, ANSWER_S);
         return STEP_OVER;
     }
     if (silent_s < PATIENCE_S)

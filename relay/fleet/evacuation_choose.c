@@ -19,8 +19,8 @@ static const char *not_to_go(const struct evacuation_node *a)
 {
     if (!a->mail && a->live)
         return "has nothing in the journal: another node has its mail already, or its "
-               "configuration lacks fleet.spool: required (waxwing drain there delivers what is on "
-               "its disk)";
+               "configuration has no fleet.spool (waxwing drain there delivers what is on its "
+               "disk)";
     if (!a->mail)
         return "does not live, and has nothing in the journal";
     if (!a->lease)
@@ -37,7 +37,7 @@ static const char *not_an_heir(const struct evacuation_node *h)
     if (!h->live)
         return "does not live";
     if (!h->lease)
-        return "has no lease: it was stopped, or its configuration lacks fleet.spool: required";
+        return "has no lease: it was stopped, or its configuration has no fleet.spool";
     return h->leaving ? "is evacuated itself" : NULL;
 }
 

@@ -43,14 +43,14 @@ int fleet_obey(struct fleet *f, struct why *why)
     pthread_mutex_unlock(&f->lock);
     if (!f->journal || !leave || f->heir.node)
         return 0;
+    if (alone_any(f->config->spool))
+        return 0; // what is not in the journal yet could not go with it: whoever asks waits
     journal_get_state(f->journal, &j);
     int asked = evacuation_order(f->session, f->self.number, j.epoch, &order, why);
     if (asked < 0 && session_state(f->session)[0])
         return 0; // the server refuses that alone
     if (asked <= 0)
         return asked;
-    if (alone_any(f->config->spool))
-        return 0; // what is not in the journal yet could not go with it: it is asked again
     f->heir.node = order.heir;
     snprintf(f->heir.name, sizeof f->heir.name, "%s", order.name);
     log_order(f, &order);

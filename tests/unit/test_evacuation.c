@@ -71,7 +71,7 @@ static void who_cannot_go_or_take_over_is_refused_in_words(void **state)
     refused("a", "nobody", NULL, "the fleet has no node nobody");
     refused("a", "silent", NULL, "does not live");
     refused("a", "stopped", NULL, "waxwing fleet adopt");
-    refused("a", "plain", NULL, "fleet.spool: required");
+    refused("a", "plain", NULL, "has no fleet.spool");
     refused("a", "empty", NULL, "nothing in the journal");
     refused("b", "a", "nobody", "the fleet has no node nobody");
     refused("b", "a", "a", "its own mail");
