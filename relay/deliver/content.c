@@ -128,7 +128,7 @@ struct content_load {
     struct message *message, *twin;
     content_fn *fn;
     void *arg;
-    bool cancelled;
+    bool cancelled, header_alone;
     int rc;
     struct why why;
 };
@@ -136,7 +136,9 @@ struct content_load {
 static void content_load_work(uv_work_t *work)
 {
     struct content_load *load = work->data;
-    load->rc = spool_load(load->worker->relay->spool, load->twin, &load->why);
+    struct spool *spool = load->worker->relay->spool;
+    load->rc = load->header_alone ? spool_load_header(spool, load->twin)
+                                  : spool_load(spool, load->twin, &load->why);
 }
 
 static void content_load_done(uv_work_t *work, int status)
@@ -155,8 +157,8 @@ static void content_load_done(uv_work_t *work, int status)
     free(load);
 }
 
-struct content_load *content_load(struct worker *worker, struct message *m, content_fn *fn,
-                                  void *arg)
+static struct content_load *content_start(struct worker *worker, struct message *m,
+                                          bool header_alone, content_fn *fn, void *arg)
 {
     struct content_load *load = mem_new(sizeof *load);
     load->work.data = load;
@@ -166,10 +168,23 @@ struct content_load *content_load(struct worker *worker, struct message *m, cont
     load->twin = message_twin(m);
     load->fn = fn;
     load->arg = arg;
+    load->header_alone = header_alone;
     worker_busy(worker, 1); // the spool must stay open until it is read
     int rc = uv_queue_work(&worker->loop, &load->work, content_load_work, content_load_done);
     assert(rc == 0);
     return load;
+}
+
+struct content_load *content_load(struct worker *worker, struct message *m, content_fn *fn,
+                                  void *arg)
+{
+    return content_start(worker, m, false, fn, arg);
+}
+
+struct content_load *content_load_header(struct worker *worker, struct message *m, content_fn *fn,
+                                         void *arg)
+{
+    return content_start(worker, m, true, fn, arg);
 }
 
 void content_load_cancel(struct content_load *load)

@@ -30,6 +30,9 @@ struct content_load;
 typedef void content_fn(struct content *c, const struct why *why, void *arg);
 struct content_load *content_load(struct worker *worker, struct message *m, content_fn *fn,
                                   void *arg);
+// The same where content_load failed: the header alone of a message whose large body is lost, or NULL.
+struct content_load *content_load_header(struct worker *worker, struct message *m, content_fn *fn,
+                                         void *arg);
 void content_load_cancel(struct content_load *load); // accepts NULL
 
 // Walks the pieces in memory, in order. Zeroed to begin; false: no more (a large body follows from its file).

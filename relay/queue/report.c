@@ -215,12 +215,23 @@ static void submit(struct report *report)
     spool_store(all->worker->relay->spool, &report->write);
 }
 
-static void report_on_loaded(struct content *c, const struct why *why, void *arg)
+static void report_on_header(struct content *c, const struct why *why, void *arg)
 {
     struct report *report = arg;
     (void)why; // without the message there is still its report
     report->content = c;
     submit(report);
+}
+
+static void report_on_loaded(struct content *c, const struct why *why, void *arg)
+{
+    struct report *report = arg;
+    (void)why;
+    report->content = c;
+    if (c)
+        submit(report);
+    else
+        content_load_header(report->all->worker, report->message, report_on_header, report);
 }
 
 void reports_flush(struct reports *all)

@@ -153,3 +153,20 @@ int spool_load(struct spool *s, struct message *m, struct why *why)
     m->in_memory = true;
     return 0;
 }
+
+int spool_load_header(struct spool *s, struct message *m)
+{
+    struct spool_entry place;
+    struct message *found = NULL;
+    if (m->in_memory || !table_place(s, m->env.id, &place))
+        return -1;
+    bool whole = read_record(&place, &found) == 1 && found->large;
+    segment_unref(place.segment);
+    if (whole) {
+        buf_move(&m->prefix, &found->prefix);
+        buf_move(&m->header, &found->header);
+        m->in_memory = true;
+    }
+    message_unref(found);
+    return whole ? 0 : -1;
+}

@@ -77,6 +77,8 @@ void spool_barrier(struct spool *spool, struct item *item, struct inbox *reply);
 // message_twin). Finds the record wherever it has been copied to. Blocking: for libuv's thread pool.
 // -1: damaged (the record is quarantined, scope WHY_MESSAGE 5.3.0) or unreadable now (4.3.0).
 int spool_load(struct spool *spool, struct message *m, struct why *why);
+// Where that fails since a large body is lost: the header alone, for a report. -1: it cannot be had either. Blocking.
+int spool_load_header(struct spool *spool, struct message *m);
 bool spool_has(struct spool *spool, uint64_t id); // it is open; any thread
 // A new message read from disk by its id: envelope (recipients as last written), header, body unless
 // large. NULL with why: no such message, damaged, unreadable. Blocking.

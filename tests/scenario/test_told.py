@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """What a log line or a report tells whoever has nothing else: what was tried now and what is remembered, who can mend
 it and what is next."""
+import glob
 import os
 import re
 
@@ -151,3 +152,19 @@ def test_case_649_what_only_the_operator_may_know_stands_in_the_log(lab):
             client.ehlo(), client.starttls()
             assert client.plain(name, "wrong").code == 535
         assert said in relay.wait("auth", result="failed", user=name)["detail"]
+
+
+def test_case_568_a_message_whose_body_is_lost_is_named_by_its_subject(lab):
+    home = lab.mx("mx.example.org", domains="example.org")
+    lab.mx("mx.dest.test", domains="dest.test").on("rcpt", "450 4.2.1 later")
+    relay = lab.relay(delivery={"retry": ["2s", "1h"]}).start()
+    relay.send("a@dest.test", letter(subject="quarterly figures", body=(b"y" * 70 + b"\r\n") * 60000))
+    relay.wait("deferred", to="a@dest.test")
+    large = [f for f in glob.glob(os.path.dirname(relay.file) + "/**/large/*", recursive=True) if os.path.isfile(f)]
+    assert large
+    for file in large:
+        os.remove(file)
+    report = verify.Dsn(home.wait().data)
+    text = " ".join(report.text.split())
+    for fact in ("This relay has lost the message: send it again now.", "Subject: quarterly figures", "Message-ID: <"):
+        assert fact in text, (fact, text)
