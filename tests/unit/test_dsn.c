@@ -259,7 +259,7 @@ static void case_86_a_report_names_who_demanded_what_failed(void **state)
         {"mta-sts", "That is demanded by the owner of example.test (MTA-STS).", NULL},
         {"dane", "That is demanded by the owner of example.test (DANE).", NULL},
         {"memory", "by this relay, since earlier mail", "by letting the message go"},
-        {"rule", "by a rule of this relay for example.test", "by changing that rule"},
+        {"rule", "by the rule of this relay for example.test", "by changing their rule for"},
         {"default", "example.test itself does not demand it", "by an exception for"},
         {"requiretls", "by the message itself (REQUIRETLS)", "you, by sending the message again"},
         {NULL, NULL, NULL}};
@@ -343,8 +343,8 @@ static void case_554_who_can_fix_it_has_one_order(void **state)
     why.asker = "rule";
     compose();
     assert_true(says("Who can fix it: the postmaster of mx.example.test, by renewing the "
-                     "certificate; or those who run this relay (admin@us.test), by changing that "
-                     "rule."));
+                     "certificate; or those who run this relay (admin@us.test), by changing their "
+                     "rule for example.test."));
     assert_true(says("Forward this report to those who run this relay (admin@us.test): they can "
                      "tell the postmaster of mx.example.test what is wrong. You need not send the "
                      "message again"));
