@@ -73,7 +73,6 @@ static int end(void **state)
     return 0;
 }
 
-// The report as text: header, empty line, body.
 static struct message *report;
 static struct header header;
 static char *parts[8]; // of the multipart, the part's own header included
@@ -91,7 +90,6 @@ static void compose(void)
     assert_non_null(type);
     char mark[80] = "\r\n--";
     strncat(mark, type + 10, strcspn(type + 10, "\""));
-    // Split at the boundary; the first part begins at the first byte.
     char *text = strdup(buf_text(&report->body));
     assert_int_equal(strncmp(text, mark + 2, strlen(mark) - 2), 0);
     nparts = 0;
@@ -122,10 +120,7 @@ static void assert_field(const char *name, const char *value)
     free(text);
 }
 
-static bool has(size_t part, const char *text)
-{
-    return strstr(parts[part], text);
-}
+#define has(part, text) (strstr(parts[part], (text)) != NULL)
 
 // In the part for people, wherever its lines are broken.
 static bool says(const char *text)
@@ -375,7 +370,18 @@ static void case_554_who_can_fix_it_has_one_order(void **state)
     release();
 }
 
-// Every reason and every kind of reply, delayed and given up: what the sender reads is not what whoever runs the relay
+// Their first 30 characters, wherever lines are broken.
+static bool begin_alike(const char *a, const char *b)
+{
+    for (int same = 0; same < 30; same++) {
+        a += strspn(a, " \r\n"), b += strspn(b, " \r\n");
+        if (!*a || *a++ != *b++)
+            return false;
+    }
+    return true;
+}
+
+// Every reason, delayed and given up: what the sender reads is not what whoever runs the relay
 // reads, no word is left to be filled in, and what is given up is said to be.
 static void case_567_each_report_has_a_text_for_each_of_its_readers(void **state)
 {
@@ -391,11 +397,7 @@ static void case_567_each_report_has_a_text_for_each_of_its_readers(void **state
             assert_false(has(0, "OPERATOR") || has(0, "HOST ") || has(0, "SENDER-DOMAIN"));
             assert_int_equal(says("does not try again."), kind == DSN_FAILED);
             assert_int_equal(says("it comes back to you."), kind == DSN_DELAYED);
-            if (us) {
-                us = strstr(us, "): ") + 3;
-                can += strlen("What you can do: ");
-                assert_true(us > can && strncmp(us, can, 30) != 0);
-            }
+            assert_false(us && begin_alike(strstr(us, "): ") + 3, strstr(can, ": ") + 2));
             release();
         }
 }
