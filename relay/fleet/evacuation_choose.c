@@ -56,12 +56,12 @@ static const struct evacuation_node *evacuation_heir(const struct evacuation_nod
         return NULL;
     }
     const struct evacuation_node *h = evacuation_find(nodes, n, to ? to : self, why);
-    const char *not = h ? not_an_heir(h) : NULL;
+    const char *lack = h ? not_an_heir(h) : NULL;
     if (h == a)
-        not = "cannot take over its own mail";
-    if (!not )
+        lack = "cannot take over its own mail";
+    if (!lack)
         return h;
-    why_set(why, WHY_OURS, "4.3.0", "%s %s%s", h->name, not,
+    why_set(why, WHY_OURS, "4.3.0", "%s %s%s", h->name, lack,
             to ? "" : "; another node can be named with --to");
     return NULL;
 }
@@ -86,9 +86,9 @@ enum evacuation_choice evacuation_choose(const struct evacuation_node *nodes, si
     *node = (size_t)(a - nodes);
     if (a->leaving || a->gone)
         return is_for_another(a, to, why) ? EVACUATION_REFUSED : EVACUATION_FOLLOW;
-    const char *not = not_to_go(a);
-    if (not ) {
-        why_set(why, WHY_OURS, "4.3.0", "%s %s", a->name, not );
+    const char *lack = not_to_go(a);
+    if (lack) {
+        why_set(why, WHY_OURS, "4.3.0", "%s %s", a->name, lack);
         return EVACUATION_REFUSED;
     }
     h = evacuation_heir(nodes, n, self, a, to, why);
