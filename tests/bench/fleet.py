@@ -45,8 +45,7 @@ class Node(relays.Waxwing):
         self.relay.ask("fleet", "init", "--database", database.owner)
         if kind == KINDS[2]:
             durable(Postgres(lab, port=5433, follows=database))
-            database.sql("ALTER SYSTEM SET synchronous_standby_names = '*'")
-            database.sql("SELECT pg_reload_conf()")
+            database.wait_for_standby()
             until(lambda: database.sql("SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'"), "the standby")
         before = database.sql("SELECT pg_current_wal_lsn()")[0][0]
         lab.at_end(lambda: self.wal.append(int(database.sql(f"SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '{before}')::bigint")[0][0])))

@@ -139,6 +139,11 @@ class Postgres:
     def promote(self):
         must([*AS, f"{BIN}/pg_ctl", "promote", "-w", "-D", self.data])
 
+    def wait_for_standby(self):
+        """From here on with each commit."""
+        self.sql("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        self.sql("SELECT pg_reload_conf()")
+
     def close(self):
         for asked in self.asked.values():
             asked.end()

@@ -32,8 +32,7 @@ class Pair:
     def follow(self):
         free = PORTS[1] if self.primary.port == PORTS[0] else PORTS[0]
         self.standby = Postgres(self.lab, port=free, follows=self.primary)
-        self.primary.sql("ALTER SYSTEM SET synchronous_standby_names = '*'")
-        self.primary.sql("SELECT pg_reload_conf()")
+        self.primary.wait_for_standby()
 
     def fail_over(self):
         former = self.primary

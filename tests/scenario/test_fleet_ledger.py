@@ -152,8 +152,7 @@ def test_case_582_a_failover_while_a_claim_is_committed_sends_it_once(lab, state
         relay.write(tls_report=SEND)
     second = Postgres(lab, port=5433, follows=first)
     first.sql("ALTER ROLE waxwing SET synchronous_commit = 'local'")
-    first.sql("ALTER SYSTEM SET synchronous_standby_names = '*'")
-    first.sql("SELECT pg_reload_conf()")
+    first.wait_for_standby()
     until(lambda: first.sql("SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'"), "the standby")
     first.fleet("""CREATE FUNCTION waxwing.confirmed() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
         IF new.state = TG_ARGV[0] THEN PERFORM set_config('synchronous_commit', 'remote_apply', true); END IF; RETURN new; END $$""")

@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 
+from tests.lab.cut import Cut
 from tests.lab.postgres import Postgres
 from tests.lab.process import must
 from tests.lab.wait import until
@@ -29,25 +30,6 @@ def began(lab, database, uris=None):  # noqa: F811
     for relay in relays:
         relay.start()
     return relays
-
-
-class Cut:
-    """Something of the network that is not there for a while; each entry is what `ip` adds and deletes."""
-
-    def __init__(self, lab, *entries):
-        self.entries, self.there = entries, True
-        lab.at_end(self.heal)
-
-    def cut(self):
-        self.there = False
-        for kind, *entry in self.entries:
-            must(["ip", kind, "add", *entry])
-
-    def heal(self):
-        if not self.there:
-            for kind, *entry in self.entries:
-                must(["ip", kind, "del", *entry])
-        self.there = True
 
 
 def world_of(lab, n):
@@ -190,8 +172,7 @@ def test_a_standby_that_is_cut_off_ends_no_lease_and_loses_nothing(lab):
     server = Postgres(lab, wal_level="replica", hot_standby="on")
     one, other = began(lab, server)
     standby = Postgres(lab, port=5433, follows=server)
-    server.sql("ALTER SYSTEM SET synchronous_standby_names = '*'")
-    server.sql("SELECT pg_reload_conf()")
+    server.wait_for_standby()
     one.send(f"a@{DOMAIN}")
     mx.wait()
     os.killpg(standby.process.pid, signal.SIGSTOP)

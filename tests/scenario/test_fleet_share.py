@@ -170,9 +170,8 @@ def test_case_502_a_database_that_takes_five_seconds_a_commit_holds_up_no_mail(l
     one, two = [node(lab, i + 1, database=database) for i in range(2)]
     made(lab, database, one)
     Postgres(lab, port=5433, follows=database, recovery_min_apply_delay="5s")
-    database.sql("ALTER SYSTEM SET synchronous_standby_names = '*'")
     database.sql("ALTER SYSTEM SET synchronous_commit = 'remote_apply'")
-    database.sql("SELECT pg_reload_conf()")
+    database.wait_for_standby()
     one.start(), two.start()
     began = time.monotonic()
     for n in range(20):

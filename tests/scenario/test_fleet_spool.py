@@ -9,6 +9,7 @@ import time
 import pytest
 
 from tests.lab.client import Closed
+from tests.lab.cut import Cut
 from tests.lab.mx import HANG
 from tests.lab.postgres import Postgres
 from tests.lab.process import must
@@ -189,8 +190,7 @@ def test_case_606_a_commit_whose_wait_is_cut_short_is_looked_for(lab):
     relay = keeper(lab, 1, database)
     made(lab, database, relay)
     standby = Postgres(lab, port=5433, follows=database)
-    database.sql("ALTER SYSTEM SET synchronous_standby_names = '*'")
-    database.sql("SELECT pg_reload_conf()")
+    database.wait_for_standby()
     relay.start()
     relay.send(f"a@{DOMAIN}")
     until(lambda: database.fleet("SELECT 1 FROM waxwing.segment WHERE number < 0"), "nothing else to be written")
@@ -410,8 +410,7 @@ def test_case_616_a_server_that_was_passed_over_is_not_written_to(lab):
         lab, 1, uri=f"{role}@127.0.0.1:5432,127.0.0.1:5433/waxwing", fleet=LEASE, delivery={"retry": ["1s"]})
     relay.ask("fleet", "init", "--database", first.owner)
     second = Postgres(lab, port=5433, follows=first)
-    first.sql("ALTER SYSTEM SET synchronous_standby_names = '*'")
-    first.sql("SELECT pg_reload_conf()")
+    first.wait_for_standby()
     relay.start()
     relay.send(f"a@{DOMAIN}")
     assert relay.json("fleet", "status")["journal"]["standby"]
@@ -489,16 +488,17 @@ def test_case_620_a_node_cut_off_from_the_database_ends_and_comes_back_when_it_h
     one, other = [node(lab, n, uri=f"postgresql://waxwing@db{n}.test/waxwing", fleet=LEASE, delivery={"retry": ["1s"]}) for n in (1, 2)]
     made(lab, database, one)
     one.start(), other.start()
+    way = Cut(lab, ["route", "blackhole", ways[0], "table", "local"])
     senders = [Sender(one, n, n) for n in range(3)]
     for sender in senders:
         sender.start()
     for _ in range(3):
         before = len(accepted(senders))
         until(lambda b=before: len(accepted(senders)) > b + 20, one.told, 120)
-        must(["ip", "route", "add", "blackhole", ways[0], "table", "local"])
+        way.cut()
         assert one.process.wait() == 75
         until(lambda: database.fleet("SELECT holder FROM waxwing.lease WHERE node = 1") == [[""]], other.told)
-        must(["ip", "route", "del", "blackhole", ways[0], "table", "local"])
+        way.heal()
         one.start()
     for sender in senders:
         sender.done.set()
@@ -572,8 +572,7 @@ def test_a_claim_whose_end_was_not_heard_of_is_gone_on_with(lab):
     database = Postgres(lab, wal_level="replica", hot_standby="on")
     one, other = two(lab, database)
     standby = Postgres(lab, port=5433, follows=database)
-    database.sql("ALTER SYSTEM SET synchronous_standby_names = '*'")
-    database.sql("SELECT pg_reload_conf()")
+    database.wait_for_standby()
     one.send(f"a@{DOMAIN}")
     until(lambda: len(database.fleet("SELECT 1 FROM waxwing.segment WHERE number < 0")) == 2, "nothing else to be written")
     standby.kill()

@@ -42,6 +42,11 @@ bool spool_room_for(struct spool *spool, uint64_t bytes)
     return spool_room(spool);
 }
 
+uint64_t spool_free_bytes(struct spool *spool)
+{
+    return spool_room(spool) ? UINT64_MAX : 0;
+}
+
 void spool_promise(struct spool *spool, struct message *m, uint64_t bytes)
 {
     (void)spool;
