@@ -27,6 +27,7 @@ struct fleet {
     struct inbox *settled;         // where it comes back; NULL: it was not asked for
     struct alone *lone;            // this run goes without a journal, until one is to be had
     _Atomic uint64_t left;         // messages of such runs that are yet to be journaled
+    bool late;                     // some of what the journal has could not be taken at the start
     struct config *config;
     char *name, *self_path, *hostname;
     int64_t started_ms;

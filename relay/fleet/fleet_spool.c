@@ -131,6 +131,7 @@ int fleet_import(struct fleet *f, struct spool *spool, void (*each)(struct messa
     int rc = import_logs(&import, &n, why);
     if (rc == 0)
         rc = import_alone_begun(&import, why);
+    f->late = import.late;
     import_end(&import);
     return rc;
 }
@@ -142,6 +143,7 @@ int fleet_watch_others(struct fleet *f, const struct fleet_doors *doors, struct 
                                              .directory = f->config->spool,
                                              .node = f->self.number,
                                              .lease_ms = (uint64_t)f->config->fleet.lease,
+                                             .pending = f->late,
                                              .add = doors->add,
                                              .arg = doors->arg,
                                              .left = &f->left};

@@ -11,6 +11,7 @@
 #include "relay/log/log.h"
 
 #define IMPORT_PIECE 1048576 // bytes of a large body
+#define TELL_MS      3600000 // how often the same trouble is told
 
 static void found_add(struct import_found *f, struct message *m)
 {
@@ -33,7 +34,9 @@ static void import_found(struct message *m, void *arg)
 
 static void import_alarm(void *arg, const char *sentence)
 {
-    atomic_store(&((struct work *)arg)->damaged, true);
+    struct work *w = arg;
+    if (!atomic_load(&w->opened))
+        atomic_store(&w->damaged, true);
     log_alarm("spool", REASON_SPOOL_TROUBLE, "%s", sentence);
 }
 
@@ -70,6 +73,20 @@ static struct message *take_message(struct work *w, const struct message *from, 
     return NULL;
 }
 
+// Damaged for good, or such that this disk is full, say.
+static void tell_not_taken(struct work *w, const struct why *why)
+{
+    atomic_store(&w->damaged, true);
+    if (!why_permanent(why)) {
+        w->late++;
+        w->cause = *why;
+    }
+    log_alarm_once("fleet", why->reason, why->text, TELL_MS,
+                   "a message that is to go on here cannot be read or stored, and stays where it "
+                   "is: %s",
+                   why->text);
+}
+
 struct store {
     struct spool_write write;
     struct work *work;
@@ -86,9 +103,7 @@ int import_store(struct work *w, struct message *const *at, size_t n, struct why
             continue;
         struct message *m = take_message(w, at[i], why);
         if (!m) {
-            atomic_store(&w->damaged, true);
-            log_alarm("fleet", why->reason,
-                      "a message of the journal cannot be read, and stays there: %s", why->text);
+            tell_not_taken(w, why);
             continue;
         }
         stores[out].write = (struct spool_write){.reply = w->inbox, .message = m};
@@ -176,7 +191,7 @@ static int move_all(struct work *w, const char *log, bool own, struct why *why)
         rc = import_store(w, w->found.at + i, n, why);
         if (rc == 0 && !own)
             rc = import_mark(w, log, w->found.at + i, n, why);
-        for (size_t k = 0; k < n && rc == 0; k++)
+        for (size_t k = 0; k < n && rc == 0 && !w->hold; k++)
             import_hand_out(w, w->found.at[i + k]->env.id);
     }
     return rc;
@@ -187,7 +202,10 @@ int import_open(struct work *w, const char *folder, struct why *why)
     int status;
     const struct spool_options options = {
         .directory = folder, .segment_bytes = IMPORT_PIECE, .alarm = import_alarm, .arg = w};
-    return spool_open(&w->scratch, &options, import_found, &w->found, &status, why);
+    atomic_store(&w->opened, false);
+    int rc = spool_open(&w->scratch, &options, import_found, &w->found, &status, why);
+    atomic_store(&w->opened, true);
+    return rc;
 }
 
 // `own`: the log that this spool writes, of which the journal has more than the disk.
@@ -219,6 +237,8 @@ static int import_log(struct work *w, const char *log, bool own, struct why *why
     return rc;
 }
 
+// A node that ended as it took over leaves messages in two logs, its own and the one that they came from. Whoever has
+// both now delivers nothing of one before the other is through: what is out is not known by its id any more.
 static int import_each(struct work *w, struct why *why)
 {
     char **logs;
@@ -226,12 +246,15 @@ static int import_each(struct work *w, struct why *why)
     if (tables_logs(&w->tables, &logs, &n, why) < 0)
         return -1;
     int rc = 0;
+    w->hold = n > 1;
     for (size_t i = 0; i < n; i++) {
         if (rc == 0)
             rc = import_log(w, logs[i], false, why);
         free(logs[i]);
     }
     free(logs);
+    while (rc == 0 && w->import->kept.n)
+        import_hand_out(w, w->import->kept.at[0]->env.id);
     return rc;
 }
 
@@ -250,6 +273,7 @@ int import_logs(struct import *import, size_t *n, struct why *why)
     inbox_close(w.inbox);
     session_close(w.tables.session);
     *n = w.handed;
+    import->late = w.late > 0;
     return rc;
 }
 

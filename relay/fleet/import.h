@@ -4,8 +4,9 @@
 // open messages are stored here, under their ids, as any message is. Then the log goes.
 //
 // A message is in two logs from then until it is marked as moved in the old one, and is delivered only afterwards. So
-// whoever begins again, here or on another node, finds it once. What cannot be read, or was found damaged, stays in the
-// journal with its log.
+// whoever begins again, here or on another node, finds it once: where there are several logs, none of their messages is
+// handed out before all of them are here. What cannot be read or stored, or was found damaged, stays in the journal with
+// its log.
 #ifndef RELAY_FLEET_IMPORT_H
 #define RELAY_FLEET_IMPORT_H
 
@@ -21,6 +22,7 @@ struct import {
     // Gets a reference to every message that is new here, not in memory, as soon as it may be delivered.
     void (*each)(struct message *m, void *arg);
     void *arg;
+    bool late; // import_logs left some that can be tried again
     // Stored here and not yet marked: where an attempt fails in between, the next one hands them out.
     struct import_found {
         struct message **at;

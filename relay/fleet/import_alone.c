@@ -73,7 +73,7 @@ static int join_all(struct work *w, _Atomic uint64_t *left, struct why *why)
             rc = note_joined(w, w->found.at + i, n, why);
         for (size_t k = 0; k < n && rc == 0; k++)
             import_hand_out(w, w->found.at[i + k]->env.id);
-        atomic_store(left, w->found.n - i - (rc == 0 ? n : 0));
+        atomic_store(left, w->found.n - i - (rc == 0 ? n : 0) + w->late);
     }
     return rc;
 }
@@ -103,12 +103,17 @@ static int join_folder(struct work *w, const struct joining *j, _Atomic uint64_t
                        struct why *why)
 {
     atomic_store(&w->damaged, false);
+    w->late = 0;
     int rc = import_open(w, j->joining, why);
     if (rc == 0) {
         atomic_store(left, w->found.n);
         rc = join_all(w, left, why);
     }
     end_scratch(w);
+    if (rc == 0 && w->late) {
+        *why = w->cause;
+        rc = -1;
+    }
     return rc == 0 ? end_folder(w, j, !atomic_load(&w->damaged), why) : -1;
 }
 

@@ -24,12 +24,17 @@ struct work {
     size_t handed; // out, of all logs
     struct inbox *inbox;
     struct item noted;   // import_alone.c: a barrier on its way back
-    atomic_bool damaged; // something of the log could not be read
+    atomic_bool opened;  // from here on the scratch's alarms say nothing about what it had
+    atomic_bool damaged; // something of the log could not be taken
+    size_t late;         // messages of those that could be another time
+    struct why cause;    // of the last of these
+    bool hold;           // handed out is all at once
 };
 
 // A folder as a spool, whose open messages are w->found then.
 int import_open(struct work *w, const char *folder, struct why *why);
-// Those that are not here yet are stored, and kept until they are handed out. What cannot be read sets w->damaged.
+// Those that are not here yet are stored, and kept until they are handed out. What cannot be read, or has no room here,
+// sets w->damaged, and counts in w->late where it may go another time.
 int import_store(struct work *w, struct message *const *at, size_t n, struct why *why);
 void import_hand_out(struct work *w, uint64_t id); // where it is kept
 void import_found_free(struct import_found *f);

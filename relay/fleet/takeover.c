@@ -39,7 +39,7 @@ struct takeover {
     bool running;
     struct session *session;
     struct tables tables;
-    struct import import;
+    struct import import, alone; // of logs; of what stands on this disk alone
     uint64_t
         not_before_ms; // after an outage nobody can be told from who could not say that he lives
     bool pending;      // logs were claimed or given, and are not all through
@@ -219,10 +219,10 @@ static int take_logs(struct takeover *t, struct why *why)
 {
     size_t n;
     int rc = import_logs(&t->import, &n, why);
-    if (n || rc == 0)
+    t->pending = rc < 0 || t->import.late;
+    if (n || !t->pending)
         log_event("fleet", "%zu messages were taken over", n);
-    t->pending = rc < 0;
-    if (rc == 0)
+    if (!t->pending)
         tell_through(t);
     return rc;
 }
@@ -234,7 +234,7 @@ static void takeover_join(struct takeover *t)
     struct why why;
     struct pollfd stop = {t->stop, POLLIN, 0};
     size_t n = 0;
-    t->joined = import_alone(&t->import, t->options.left, &n, &why) == 0;
+    t->joined = import_alone(&t->alone, t->options.left, &n, &why) == 0;
     if (n)
         log_event("fleet", "%zu messages that stood on this disk alone are in the journal", n);
     if (!t->joined && poll(&stop, 1, 0) == 0)
@@ -282,6 +282,8 @@ struct takeover *takeover_open(const struct takeover_options *options, struct wh
                                 .stop = t->stop,
                                 .each = options->add,
                                 .arg = options->arg};
+    t->alone = t->import;
+    t->pending = options->pending;
     pthread_mutex_init(&t->lock, NULL);
     t->running = t->stop >= 0 && pthread_create(&t->thread, NULL, takeover_run, t) == 0;
     if (t->running)
@@ -321,6 +323,7 @@ void takeover_close(struct takeover *t)
     }
     takeover_disconnect(t);
     import_end(&t->import);
+    import_end(&t->alone);
     if (t->stop >= 0)
         close(t->stop);
     pthread_mutex_destroy(&t->lock);

@@ -18,6 +18,7 @@ struct takeover_options {
     const char *directory; // of the spool
     unsigned node;
     uint64_t lease_ms; // this node's
+    bool pending;      // the start left some of this node's logs, which can be tried again
     // A message to be delivered, with a reference; on the thread.
     void (*add)(struct message *m, void *arg);
     void *arg;

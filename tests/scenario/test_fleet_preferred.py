@@ -13,6 +13,7 @@ from tests.scenario.test_crash import Sender
 from tests.scenario.test_fleet import made
 from tests.scenario.test_fleet_spool import DOMAIN, HOST, all_arrive, accepted, got, keeper, logs, new_disk, opened, waiting
 from tests.scenario.test_http import PORT, numbers
+from tests.scenario.test_trouble import fill, small_disk
 
 PREFERRED = {"spool": "preferred"}
 
@@ -271,3 +272,26 @@ def test_case_665_the_database_comes_and_goes_under_load(lab, database):
     until(lambda: not relay.json("queue", "list"), "an empty queue")
     twice = len(got(mx)) - len(set(got(mx)))
     print(f"{len(accepted(senders))} accepted, {twice} of {len(got(mx))} arrived again")
+
+
+def test_case_690_a_disk_that_is_full_on_the_way_into_the_journal_leaves_nothing_behind(lab, database):
+    mx = waiting(lab)
+    relay = preferring(lab, 1, database, limits={"disk_reserve": "0"})
+    small_disk(relay, "spool", "100m")
+    made(lab, database, relay)
+    relay.start()
+    database.kill()
+    alone(relay)
+    relay.send(f"large@{DOMAIN}", letter(body=(b"y" * 70 + b"\r\n") * 20000))
+    database.start()
+    assert relay.process.wait() == 75, relay.told()
+    opened(mx)
+    filler = fill(relay, "spool")
+    os.truncate(filler, os.path.getsize(filler) - 1000000)  # too little for a large message
+    relay.start()
+    until(lambda: any("cannot be read or stored, and stays where it is" in a["text"] for a in relay.events("alarm", run=3, what="fleet")), relay.told)
+    os.unlink(filler)
+    mx.wait()
+    until(lambda: not {"alone", "joining", "joined"} & set(os.listdir(relay.path("spool"))), relay.told)
+    assert got(mx) == [f"large@{DOMAIN}"]
+    assert not [name for name in os.listdir(relay.path("spool")) if name.startswith("left-")]

@@ -541,7 +541,7 @@ def test_what_cannot_be_read_stays_in_the_journal_until_it_can(lab, database):
     database.fleet(f"CREATE TABLE whole AS SELECT at, bytes FROM waxwing.journal_{segment}")
     database.fleet(row % "overlay(bytes PLACING 'OF A'::bytea FROM position('of a'::bytea IN bytes))")
     until(lambda: taken(other) == 2, other.told)
-    assert any("cannot be read, and stays there" in a["text"] for a in other.events("alarm", what="fleet"))
+    assert any("cannot be read or stored, and stays where it is" in a["text"] for a in other.events("alarm", what="fleet"))
     for _ in range(2):  # no start forgets it
         other.restart()
         assert len(other.json("queue", "list")) == 2 and logs(database)[1] == 2
@@ -564,6 +564,29 @@ def test_what_a_takeover_stored_before_it_failed_is_delivered_when_it_goes_on(la
     database.fleet("DROP TRIGGER no ON waxwing.moved")
     until(lambda: len(other.json("queue", "list")) == 3 and taken(other) == 3, other.told)
     opened(mx).wait(3)
+    assert got(mx) == [f"a{n}@{DOMAIN}" for n in range(3)]
+
+
+def test_case_691_who_takes_over_from_a_node_that_was_taking_over_delivers_nothing_twice(lab, database):
+    mx = waiting(lab)
+    one, other = two(lab, database)
+    third = keeper(lab, 3, database).start()
+    for n in range(3):
+        one.send(f"a{n}@{DOMAIN}")
+    database.fleet("CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'not now'; END$$;"
+                   "CREATE TRIGGER no BEFORE INSERT ON waxwing.moved FOR EACH ROW EXECUTE FUNCTION no()")
+    one.kill()
+    winner = until(lambda: next((r for r in (other, third) if any("not now" in a["text"] for a in r.events("alarm", what="fleet"))), None), "a claim")
+    rest = other if winner is third else third
+    winner.kill()  # what it stored is in two logs
+    table = "waxwing.journal_" + database.fleet("SELECT s.id FROM waxwing.segment AS s JOIN waxwing.log AS l ON l.name = s.log"
+                                                f" WHERE number > 0 AND l.node = {int(winner.config['fleet']['name'][-1])} ORDER BY s.log DESC, s.number")[0][0]
+    database.fleet(f"ALTER TABLE {table} RENAME TO away; DROP TRIGGER no ON waxwing.moved")  # of the second log
+    opened(mx)
+    until(lambda: any("not all here yet" in a["text"] for a in rest.events("alarm", what="fleet")), rest.told)
+    database.fleet(f"ALTER TABLE waxwing.away RENAME TO {table.split('.')[1]}")
+    until(lambda: logs(database)[1] == 1, rest.told)
+    until(lambda: not rest.json("queue", "list"), rest.told)
     assert got(mx) == [f"a{n}@{DOMAIN}" for n in range(3)]
 
 
