@@ -182,7 +182,7 @@ static const char *subject(const struct dsn *dsn)
         return "A delivery report was dropped";
     static const char *const subjects[] = {
         [DSN_FAILED] = "Undelivered mail returned to sender",
-        [DSN_DELAYED] = "Delayed mail (still being tried)",
+        [DSN_DELAYED] = "Delayed mail (still waiting)",
         [DSN_RELAYED] = "Mail handed on",
     };
     return subjects[dsn->kind];

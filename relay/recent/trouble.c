@@ -19,8 +19,8 @@ static const struct {
                         "All mail from this relay to that host is concerned; other hosts may "
                         "refuse it for the same reason."},
     [TROUBLE_SENDER] = {"sender", "mail would be tried, but one sender's domain was REFUSED",
-                        "All mail of that domain to that host is concerned, and no other, as far "
-                        "as is known."},
+                        "All mail of that domain to that host is concerned; other hosts that "
+                        "verify senders may refuse it as well."},
     [TROUBLE_MESSAGE] = {"message", "mail would be delivered, but one message was REFUSED",
                          "That is about this message alone, as far as is known."},
     [TROUBLE_RECIPIENT] = {"recipient", "mail would be delivered, but one recipient was REFUSED",
