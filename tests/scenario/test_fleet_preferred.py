@@ -11,7 +11,7 @@ from tests.lab.relay import letter, write_private
 from tests.lab.wait import until
 from tests.scenario.test_crash import Sender
 from tests.scenario.test_fleet import made
-from tests.scenario.test_fleet_spool import DOMAIN, HOST, all_arrive, accepted, got, keeper, logs, new_disk, opened, waiting
+from tests.scenario.test_fleet_spool import DOMAIN, HOST, all_arrive, accepted, got, holds, keeper, logs, new_disk, opened, waiting
 from tests.scenario.test_http import PORT, numbers
 from tests.scenario.test_trouble import fill, small_disk
 
@@ -99,12 +99,12 @@ def test_case_660_without_the_database_mail_goes_on_on_this_disk_alone(lab, data
     assert relay.ctl("fleet", "adopt", "node-2").returncode == 1
     for asked in (["show", journaled], ["list"], ["remove", journaled]):
         assert "1 message is frozen until" in relay.ctl("queue", *asked).stderr, asked
-    assert len(relay.json("queue", "list")) == 2
+    holds(relay, 2)
     assert got(mx) == [f"b@{DOMAIN}"]
     database.start()
     joined(relay)
     assert sorted(os.listdir(relay.path("spool"))).count("alone") == 0
-    assert len(relay.json("queue", "list")) == 3
+    holds(relay, 3)
     assert "no message stands on this disk alone" in relay.ask("fleet", "status")
     new_disk(relay)  # what stood on one disk is in the journal, too
     opened(mx).wait(4)
@@ -121,13 +121,13 @@ def test_case_661_what_was_taken_over_meanwhile_is_delivered_there_and_the_rest_
     alone(one)
     assert "node-1 does not live any more" in other.wait("alarm", what="fleet")["text"]
     one.send(f"b@{DOMAIN}")
-    until(lambda: len(other.json("queue", "list")) == 1, other.told)
+    holds(other, 1)
     opened(mx).wait(2)  # either has one
     shut(mx)
     one.send(f"c@{DOMAIN}")
     joined(mended(one))
     assert "is put aside" in one.wait("alarm", run=3, what="fleet")["text"]
-    assert len(one.json("queue", "list")) == 1
+    holds(one, 1)
     opened(mx).wait(3)
     until(lambda: not one.json("queue", "list") and not other.json("queue", "list"), one.told)
     assert got(mx) == [f"a@{DOMAIN}", f"b@{DOMAIN}", f"c@{DOMAIN}"]
@@ -149,7 +149,7 @@ def test_case_662_a_kill_in_any_phase_keeps_all_and_doubles_nothing(lab, databas
     shutil.copytree(relay.path("spool/alone"), relay.path("copy"))
     database.start()
     joined(relay)
-    assert len(relay.json("queue", "list")) == 6
+    holds(relay, 6)
     relay.kill()
     os.rename(relay.path("copy"), relay.path("spool/joining"))  # as a kill leaves it, before anything was noted there
     database.kill()
