@@ -25,6 +25,11 @@ static int joining_wrong(const char *path, struct why *why)
     return why_set(why, WHY_OURS, "4.3.0", "%s: %s", path, strerror(errno));
 }
 
+static bool has_folder(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
 static int move_folder(const struct import *import, const char *from, const char *to,
                        struct why *why)
 {
@@ -78,6 +83,17 @@ static int join_all(struct work *w, _Atomic uint64_t *left, struct why *why)
     return rc;
 }
 
+// What somebody else put there stays, and is out of the way of what is to be removed next.
+static int end_joined(struct work *w, const struct joining *j, struct why *why)
+{
+    import_remove(j->joined);
+    if (!has_folder(j->joined))
+        return 0;
+    log_alarm("fleet", REASON_SPOOL_TROUBLE, "%s has something that is not mail; it is now %s",
+              j->joined, j->left);
+    return move_folder(w->import, j->joined, j->left, why);
+}
+
 // Gone, but for what could not be read.
 static int end_folder(struct work *w, const struct joining *j, bool whole, struct why *why)
 {
@@ -87,9 +103,7 @@ static int end_folder(struct work *w, const struct joining *j, bool whole, struc
                   j->left);
     if (move_folder(w->import, j->joining, whole ? j->joined : j->left, why) < 0)
         return -1;
-    if (whole)
-        import_remove(j->joined);
-    return 0;
+    return whole ? end_joined(w, j, why) : 0;
 }
 
 static void end_scratch(struct work *w)
@@ -117,16 +131,11 @@ static int join_folder(struct work *w, const struct joining *j, _Atomic uint64_t
     return rc == 0 ? end_folder(w, j, !atomic_load(&w->damaged), why) : -1;
 }
 
-static bool has_folder(const char *path)
-{
-    return access(path, F_OK) == 0;
-}
-
 static int join_both(struct work *w, const struct joining *j, _Atomic uint64_t *left,
                      struct why *why)
 {
-    if (has_folder(j->joined))
-        import_remove(j->joined);
+    if (has_folder(j->joined) && end_joined(w, j, why) < 0)
+        return -1;
     if (has_folder(j->joining) && join_folder(w, j, left, why) < 0)
         return -1;
     if (!has_folder(j->alone))

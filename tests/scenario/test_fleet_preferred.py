@@ -295,3 +295,18 @@ def test_case_690_a_disk_that_is_full_on_the_way_into_the_journal_leaves_nothing
     until(lambda: not {"alone", "joining", "joined"} & set(os.listdir(relay.path("spool"))), relay.told)
     assert got(mx) == [f"large@{DOMAIN}"]
     assert not [name for name in os.listdir(relay.path("spool")) if name.startswith("left-")]
+
+
+def test_case_692_a_folder_that_is_not_the_relays_does_not_stand_in_the_way_of_later_mail(lab, database):
+    mx = lab.mx(HOST, domains=DOMAIN)
+    relay = begun(lab, database)
+    for n in range(3):
+        database.kill()
+        alone(relay).send(f"a{n}@{DOMAIN}")
+        os.makedirs(relay.path("spool/alone/somebodys"), exist_ok=True)
+        database.start()
+        joined(relay)
+        until(lambda: not {"alone", "joining", "joined"} & set(os.listdir(relay.path("spool"))), relay.told)
+        mx.wait(n + 1)
+    assert len([name for name in os.listdir(relay.path("spool")) if name.startswith("left-")]) == 3
+    assert "that is not mail" in relay.wait("alarm", what="fleet", run=3)["text"]
