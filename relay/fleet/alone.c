@@ -21,8 +21,9 @@ struct alone {
     char *folder;
     struct spool *frozen;
     struct history *history;
-    char log[MARKER_LOG]; // of the frozen spool; "": it has none
-    int stop;             // an eventfd
+    char log[MARKER_LOG];      // of the frozen spool; "": it has none
+    struct holder_watch watch; // whoever has the lease may be gone
+    int stop;                  // an eventfd
     pthread_t thread;
     bool running;
 };
@@ -78,7 +79,7 @@ static int alone_look(struct alone *a, struct why *why)
                                      .wait_ms = JOURNAL_ALONE_MS};
     memcpy(options.log, a->log, sizeof options.log);
     marker_new(options.fresh);
-    return holder_probe(&options, a->stop, why);
+    return holder_probe(&options, a->stop, &a->watch, why);
 }
 
 static void *alone_run(void *arg)

@@ -172,26 +172,23 @@ static int holder_ask(struct holder *h, const struct holder_row *seen, struct wh
 }
 
 // Whose lease it is has renewed it, or was seen to do nothing for so long on our own clock.
-struct watch {
-    struct holder_row row;
-    uint64_t since_ms;
-};
-
 bool holder_lapsed(uint64_t since_ms, uint64_t ms)
 {
     return since_ms && clock_boot_ms() - since_ms > ms + ms / 2;
 }
 
-static bool lapsed(struct watch *w, const struct holder_row *now)
+static bool lapsed(struct holder_watch *w, const struct holder_row *now)
 {
-    if (now->epoch != w->row.epoch || now->count != w->row.count || !w->since_ms)
+    if (now->epoch != w->epoch || now->count != w->count || !w->since_ms)
         w->since_ms = clock_boot_ms();
-    w->row = *now;
+    w->epoch = now->epoch;
+    w->count = now->count;
+    w->ms = now->ms;
     return holder_lapsed(w->since_ms, now->ms);
 }
 
 // 0: it is ours; 1: not yet; -1 with why: the database.
-static int take_turn(struct holder *h, struct watch *w, struct why *why)
+static int take_turn(struct holder *h, struct holder_watch *w, struct why *why)
 {
     struct holder_row row;
     if (!h->session)
@@ -223,15 +220,15 @@ static void tell_waiting(int rc, bool *told, const struct why *why)
     *told = true;
 }
 
-static uint64_t patience(const struct holder *h, int rc, const struct watch *watch)
+static uint64_t patience(const struct holder *h, int rc, const struct holder_watch *watch)
 {
-    return rc < 0 && h->options.wait_ms ? h->options.wait_ms : HOLDER_WAIT_MS + 2 * watch->row.ms;
+    return rc < 0 && h->options.wait_ms ? h->options.wait_ms : HOLDER_WAIT_MS + 2 * watch->ms;
 }
 
 static int holder_try(struct holder *h, struct why *why)
 {
     bool told = false;
-    struct watch watch = {.since_ms = 0};
+    struct holder_watch watch = {.since_ms = 0};
     uint64_t began = clock_mono_ms();
     for (;;) {
         int rc = take_turn(h, &watch, why);
@@ -279,11 +276,11 @@ struct holder *holder_take(const struct holder_options *options, struct why *why
     return h;
 }
 
-int holder_probe(const struct holder_options *options, int stop, struct why *why)
+int holder_probe(const struct holder_options *options, int stop, struct holder_watch *watch,
+                 struct why *why)
 {
     struct holder h = {.options = *options, .stop = stop, .timer = -1};
-    struct watch watch = {.since_ms = 0};
-    int rc = take_turn(&h, &watch, why);
+    int rc = take_turn(&h, watch, why);
     session_close(h.session);
     return rc;
 }

@@ -34,9 +34,16 @@ struct holder_options {
 
 // Waits for a lease that another holds until it is not renewed any more. NULL with why.
 struct holder *holder_take(const struct holder_options *options, struct why *why);
+// How the lease stood, and since when by clock_boot_ms(); 0: it was not seen.
+struct holder_watch {
+    int64_t epoch, count;
+    uint64_t ms, since_ms;
+};
 // Whether a lease could be had now, on a standby that the server waits for, too: it is taken, and nobody renews it. Nothing
-// that this process does depends on it. 1 with why: another relay has it; -1 with why: the database.
-int holder_probe(const struct holder_options *options, int stop, struct why *why);
+// that this process does depends on it. 1 with why: another relay has it; -1 with why: the database. `watch`: of one look
+// for the next, so that a lease that nobody renews is had after a while.
+int holder_probe(const struct holder_options *options, int stop, struct holder_watch *watch,
+                 struct why *why);
 int64_t holder_epoch(const struct holder *holder);
 // One of the two names. `fresh`, although there is a marker: what this disk has was taken over.
 const char *holder_log(const struct holder *holder);

@@ -310,3 +310,20 @@ def test_case_692_a_folder_that_is_not_the_relays_does_not_stand_in_the_way_of_l
         mx.wait(n + 1)
     assert len([name for name in os.listdir(relay.path("spool")) if name.startswith("left-")]) == 3
     assert "that is not mail" in relay.wait("alarm", what="fleet", run=3)["text"]
+
+
+def test_case_693_a_new_disk_while_the_database_is_away_has_the_mail_of_the_old_one_when_it_is_back(lab, database):
+    mx = waiting(lab)
+    relay = begun(lab, database)
+    relay.send(f"a@{DOMAIN}")
+    relay.kill()
+    shutil.rmtree(relay.path("spool"))
+    database.kill()
+    relay.start()
+    assert disk(relay) == {"alone": True, "messages": 0, "frozen": 0}
+    relay.send(f"b@{DOMAIN}")
+    database.start()
+    joined(relay)
+    opened(mx).wait(2)
+    until(lambda: not relay.json("queue", "list"), relay.told)
+    assert got(mx) == [f"a@{DOMAIN}", f"b@{DOMAIN}"]
