@@ -11,12 +11,12 @@ from tests.lab.relay import PROGRAM, TREE
 SHARED = ["/usr", "/lib", "/lib64", "/bin", "/sbin"]
 
 
-def unit():
-    """The [Service] section of the shipped unit."""
+def unit(section="Service"):
+    """A section of the shipped unit."""
     parser = configparser.ConfigParser(strict=False, delimiters="=", interpolation=None)
     parser.optionxform = str
     parser.read(os.path.join(TREE, "debian/waxwing.service"))
-    return parser["Service"]
+    return parser[section]
 
 
 class Machine:

@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from tests.lab.machine import unit
 from tests.lab.postgres import PASSWORD, Postgres
 from tests.lab.relay import letter, write_private
 from tests.lab.wait import until
@@ -327,3 +328,10 @@ def test_case_693_a_new_disk_while_the_database_is_away_has_the_mail_of_the_old_
     opened(mx).wait(2)
     until(lambda: not relay.json("queue", "list"), relay.told)
     assert got(mx) == [f"a@{DOMAIN}", f"b@{DOMAIN}"]
+
+
+def test_case_694_systemd_does_not_give_up_a_relay_whose_database_comes_and_goes():
+    pause, starts, seconds = (int(unit(section)[key]) for section, key in
+                              (("Service", "RestartSec"), ("Unit", "StartLimitBurst"), ("Unit", "StartLimitIntervalSec")))
+    assert starts * (pause + 5 + 1) > seconds
+    assert starts * (pause + 1) < seconds  # but one that falls at once
