@@ -236,7 +236,8 @@ def test_case_585_an_older_schema_is_told_and_migrated(lab, database):
     relay, = fleet(lab, database, (2,))
     for name in ("book", "ledger", "report"):
         database.fleet(f"DROP TABLE waxwing.{name} CASCADE")
-    database.fleet("DROP FUNCTION waxwing.report_waits; DROP FUNCTION waxwing.report_claim; UPDATE waxwing.fleet SET version = 6")
+    database.fleet("DROP TABLE waxwing.evacuation; DROP FUNCTION waxwing.lease_hand; DROP FUNCTION waxwing.report_waits;"
+                   "DROP FUNCTION waxwing.report_claim; UPDATE waxwing.fleet SET version = 6")
     relay.write(tls_report={"send": False}).start()
     alarm = relay.wait("alarm", what="fleet")
     assert "older than" in alarm["text"] and "waxwing fleet init" in alarm["text"], alarm
