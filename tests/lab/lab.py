@@ -21,8 +21,9 @@ class Lab:
 
     # --- life ---
 
-    def at_end(self, action):
-        self.endings.append(action)
+    def at_end(self, action, behind_all=False):
+        """The last one first; behind_all: when whatever needs it has ended."""
+        self.endings.insert(0 if behind_all else len(self.endings), action)
 
     def close(self):
         problems = []

@@ -95,7 +95,7 @@ class Postgres:
                        fsync="off", max_connections=40, shared_buffers="16MB", **settings)
         if certificate:
             self.encrypt(certificate)
-        lab.at_end(self.close)
+        lab.at_end(self.close, behind_all=True)  # relays end with a database and its standby
         self.start()
         if not follows:
             self.sql(f"CREATE ROLE {ROLE} LOGIN PASSWORD '{PASSWORD}'")

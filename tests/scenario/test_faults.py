@@ -83,7 +83,7 @@ class Stage:
 
     def storm(self, seed, every, messages=25):
         """Messages while calls fail, then all is well again."""
-        before = len(self.wanted)
+        before, began = len(self.wanted), time.monotonic()
         self.faults.set(every, seed)
         for n in range(messages):
             to = f"r{seed}-{n}@dest.test"
@@ -95,12 +95,13 @@ class Stage:
         self.faults.set(0)
         until(lambda: (r := self.submit(f"healed{seed}@dest.test")) and r.code == 250, self.relay.told)
         self.wanted.add(f"healed{seed}@dest.test")
+        late = 120 + 2 * (time.monotonic() - began)  # what failed for so long waits as long again before its next try
         until(lambda: self.wanted <= {m.to()[0] for m in self.mx.messages},
-              lambda: f"seed {seed}: {self.wanted - {m.to()[0] for m in self.mx.messages}}; {self.relay.told()}", 120)
+              lambda: f"seed {seed}: {self.wanted - {m.to()[0] for m in self.mx.messages}}; {self.relay.told()}", late)
         until(lambda: self.wanted <= {e["to"] for e in self.hook.events("delivered")},
-              lambda: f"seed {seed}: untold: {self.wanted - {e['to'] for e in self.hook.events('delivered')}}", 120)
+              lambda: f"seed {seed}: untold: {self.wanted - {e['to'] for e in self.hook.events('delivered')}}", late)
         until(lambda: self.wanted <= {e["to"] for e in self.reader.kept if e["event"] == "delivered"},
-              lambda: f"seed {seed}: untold at the socket: {self.wanted - {e['to'] for e in self.reader.kept}}", 120)
+              lambda: f"seed {seed}: untold at the socket: {self.wanted - {e['to'] for e in self.reader.kept}}", late)
         assert not self.relay.events("failed"), f"seed {seed}"
         return len(self.wanted) - before
 

@@ -84,7 +84,7 @@ def test_case_595_nodes_differ_by_what_is_said_not_by_where(lab, database):
     one.start()
     two.start()
     until(lambda: len(nodes(one)) == 2, "both nodes")
-    assert not set(nodes(one)["node-2"]["differs"]) & {"senders", "limits", "delivery", "include"}
+    until(lambda: not set(nodes(one)["node-2"]["differs"]) & {"senders", "limits", "delivery", "include"}, "all of it to be told")
     put(two, "a.yaml", {**moved, "limits": {**moved["limits"], "recipients": 8}})
     two.ask("reload")
     until(lambda: "limits" in nodes(one)["node-2"]["differs"], "what differs")

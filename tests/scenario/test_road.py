@@ -104,7 +104,7 @@ def test_case_8_missing_fields_come_before_signing_and_bcc_goes(lab):
     assert relay.submit("a@dest.test", text).code == 250
     message = mx.wait()
     header = message.header().lower()
-    assert b"bcc" not in header and b"secret@" not in header and b"return-path" not in header
+    assert b"bcc:" not in header and b"secret@" not in header and b"return-path:" not in header
     assert header.count(b"\r\ndate:") == 1 and header.count(b"\r\nmessage-id:") == 1
     assert header.count(b"\r\nreceived:") + header.startswith(b"received:") == 1
     assert verify.dkimpy(lab.names, message.data) == [True, True]
