@@ -37,6 +37,8 @@ class Receiver:
         way = self.ways.pop(0) if len(self.ways) > 1 else self.ways[0]
         with contextlib.suppress(OSError), connection, connection.makefile("rb") as lines:  # the relay may hang up
             for line in lines:
+                if not line.endswith(b"\n"):  # the relay hung up in the middle of it
+                    return
                 if not getattr(self, way)(connection, json.loads(line)):
                     return
 
