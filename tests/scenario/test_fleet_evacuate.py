@@ -287,12 +287,13 @@ def test_case_659_a_handing_over_whose_end_was_not_heard_of_is_known_by_the_next
     evacuation = Evacuation(other, "node-1")
     one.wait("stop")
     standby.kill()
-    until(lambda: server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
-                             " AND query LIKE '%lease_hand%'"), one.told)
+    hands = "FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query LIKE '%lease_hand%'"
+    until(lambda: server.sql(f"SELECT pid {hands}"), one.told)
+    mx.always.pop("rcpt")  # before the other may try it
+    until(lambda: server.sql(f"SELECT pg_terminate_backend(pid) {hands}"), one.told)
     standby.start()
     assert one.process.wait() == 0
     assert said(one, "this node was evacuated: its 2 messages are for node-2 now") and not one.events("alarm", what="fleet")
-    mx.always.pop("rcpt")
     done = evacuation.end()
     assert done.returncode == 0 and "2 messages go on at node-2" in done.stdout, done
     mx.wait(2)
