@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: ISC
 #include "relay/fleet/alone.h"
 
-#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include <unistd.h>
 #include "relay/base/mem.h"
 #include "relay/base/naming.h"
+#include "relay/fleet/ending.h"
 #include "relay/fleet/holder.h"
 #include "relay/fleet/journal.h"
 #include "relay/fleet/marker.h"
@@ -87,9 +87,8 @@ static void *alone_run(void *arg)
     naming_thread("alone");
     struct alone *a = arg;
     struct why why;
-    struct pollfd stop = {a->stop, POLLIN, 0};
     uint64_t pause = a->options.pause_ms;
-    while (poll(&stop, 1, (int)pause) == 0) {
+    while (!ending_asked(a->stop, pause)) {
         int rc = alone_look(a, &why);
         if (rc == 0) {
             a->options.again(a->options.arg);

@@ -17,6 +17,7 @@
 #include "relay/base/mem.h"
 #include "relay/base/naming.h"
 #include "relay/fleet/alone.h"
+#include "relay/fleet/ending.h"
 #include "relay/fleet/fingerprint.h"
 #include "relay/fleet/journal.h"
 #include "relay/fleet/node.h"
@@ -141,12 +142,6 @@ static void note_share(struct fleet *f)
     pthread_mutex_unlock(&f->lock);
 }
 
-static bool ending(const struct fleet *f)
-{
-    struct pollfd fd = {f->stop, POLLIN, 0};
-    return poll(&fd, 1, 0) > 0;
-}
-
 // ---- turns
 
 // The row of this name, and the file that remembers its number.
@@ -192,7 +187,7 @@ static void fleet_connect(struct fleet *f)
         f->beat_at = f->look_at = f->ledger_at = 0;
         ledger_out_meet(&f->ledger);
         note_up(f);
-    } else if (!ending(f)) {
+    } else if (!ending_asked(f->stop, 0)) {
         note_down(f, &why);
     }
 }
@@ -280,7 +275,7 @@ static void fleet_turn(struct fleet *f)
         rc = fleet_beat(f, &why);
     if (rc == 0 && f->session)
         rc = queued_turn(f->queued, f->session, f->self.number, &why);
-    if (rc < 0 && !ending(f))
+    if (rc < 0 && !ending_asked(f->stop, 0))
         note_down(f, &why);
 }
 
@@ -332,7 +327,7 @@ static void *fleet_run(void *arg)
     naming_thread("fleet");
     struct fleet *f = arg;
     fleet_ledger_begin(f);
-    while (!ending(f)) {
+    while (!ending_asked(f->stop, 0)) {
         fleet_turn(f);
         tell_shares(f);
         fleet_wait(f);

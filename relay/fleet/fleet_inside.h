@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: ISC
-// Shared by relay/fleet/fleet.c (the thread), relay/fleet/fleet_view.c (what it shows of itself),
-// relay/fleet/fleet_ledger.c (its part in the one ledger) and relay/fleet/fleet_evacuate.c (its leaving) alone.
+// Shared by relay/fleet/fleet.c (the thread), relay/fleet/fleet_spool.c (as the spool meets it), relay/fleet/fleet_view.c
+// (what it shows of itself), relay/fleet/fleet_ledger.c (its part in the one ledger) and relay/fleet/fleet_evacuate.c (its
+// leaving) alone.
 #ifndef RELAY_FLEET_FLEET_INSIDE_H
 #define RELAY_FLEET_FLEET_INSIDE_H
 

@@ -14,6 +14,7 @@
 #include "relay/base/lease.h"
 #include "relay/base/mem.h"
 #include "relay/base/naming.h"
+#include "relay/fleet/ending.h"
 #include "relay/fleet/session.h"
 #include "relay/log/log.h"
 
@@ -41,12 +42,6 @@ struct holder {
     struct session *session; // the renewing thread's
     struct holder_heir heir;
 };
-
-static bool holder_pause(int stop, uint64_t ms)
-{
-    struct pollfd fd = {stop, POLLIN, 0};
-    return poll(&fd, 1, (int)ms) > 0;
-}
 
 // Standbys have no part in it, but for its taking (lease_take says so itself).
 static struct session *holder_open(const struct holder_options *o, size_t *host, int stop,
@@ -142,7 +137,7 @@ static void *holder_run(void *arg)
     struct holder *h = arg;
     struct why why;
     uint64_t pause = h->options.ms / RENEWALS;
-    while (!holder_pause(h->stop, pause))
+    while (!ending_asked(h->stop, pause))
         pause = holder_renew(h, &why) == 0 ? h->options.ms / RENEWALS : PAUSE_MS;
     return NULL;
 }
@@ -241,7 +236,7 @@ static int holder_try(struct holder *h, struct why *why)
             session_close(h->session);
             h->session = NULL;
         }
-        if (clock_mono_ms() > began + patience(h, rc, &watch) || holder_pause(h->stop, PAUSE_MS))
+        if (clock_mono_ms() > began + patience(h, rc, &watch) || ending_asked(h->stop, PAUSE_MS))
             return -1;
     }
 }

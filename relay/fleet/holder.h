@@ -9,10 +9,10 @@
 #define RELAY_FLEET_HOLDER_H
 
 #include "relay/fleet/history.h"
+#include "relay/fleet/self.h"
 #include "relay/fleet/target.h"
 
 #define HOLDER_TEXT 33 // bytes of a log's name
-#define HOLDER_NAME 64 // bytes of a node's
 #define HOLDER_WAIT_MS                                                                             \
     60000 // how long a start waits for the database; and twice the lease of whoever has it
 
@@ -50,7 +50,7 @@ const char *holder_log(const struct holder *holder);
 // Whose the node's logs are to be when the holder closes, with that of the lease in one transaction.
 struct holder_heir {
     unsigned node; // 0: nobody's
-    char name[HOLDER_NAME];
+    char name[SELF_NAME];
     uint64_t messages; // that are in them
 };
 void holder_hand_to(struct holder *holder, const struct holder_heir *heir);

@@ -7,13 +7,13 @@
 #include "relay/fleet/import_inside.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "relay/base/id.h"
 #include "relay/base/mem.h"
+#include "relay/fleet/ending.h"
 #include "relay/log/log.h"
 
 struct joining {
@@ -40,12 +40,6 @@ static int move_folder(const struct import *import, const char *from, const char
     return 0;
 }
 
-static bool import_ends(const struct import *import)
-{
-    struct pollfd stop = {import->stop, POLLIN, 0};
-    return poll(&stop, 1, 0) > 0;
-}
-
 // What is here needs to be there no more; on disk when this returns.
 static int note_joined(struct work *w, struct message *const *at, size_t n, struct why *why)
 {
@@ -61,7 +55,7 @@ static int note_joined(struct work *w, struct message *const *at, size_t n, stru
     }
     spool_barrier(w->scratch, &w->noted, w->inbox);
     while (!inbox_wait(w->inbox, 500))
-        if (import_ends(w->import))
+        if (ending_asked(w->import->stop, 0))
             return why_set(why, WHY_OURS, "4.3.0", "the relay ends");
     return 0;
 }
@@ -71,7 +65,7 @@ static int join_all(struct work *w, _Atomic uint64_t *left, struct why *why)
     int rc = 0;
     for (size_t i = 0; i < w->found.n && rc == 0; i += STORE_AT_ONCE) {
         size_t n = w->found.n - i < STORE_AT_ONCE ? w->found.n - i : STORE_AT_ONCE;
-        if (import_ends(w->import))
+        if (ending_asked(w->import->stop, 0))
             return why_set(why, WHY_OURS, "4.3.0", "the relay ends");
         rc = import_store(w, w->found.at + i, n, why);
         if (rc == 0)

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
 #include "relay/base/naming.h"
+#include "relay/fleet/ending.h"
 #include "relay/fleet/journal_inside.h"
 #include "relay/log/log.h"
 
@@ -64,17 +64,11 @@ int journal_connect(struct journal *j, struct why *why)
     return 0;
 }
 
-static bool journal_ends(struct journal *j)
-{
-    struct pollfd stop = {j->stop, POLLIN, 0};
-    return poll(&stop, 1, 0) > 0;
-}
-
 // With `preferred` a run that cannot journal makes room for one that does not try to.
 static void journal_give_up(struct journal *j, uint64_t since_ms)
 {
     if (j->preferred && since_ms && clock_mono_ms() - since_ms > JOURNAL_ALONE_MS &&
-        !journal_ends(j))
+        !ending_asked(j->stop, 0))
         j->options.lost(j->options.arg, "its journal was not answered in time");
 }
 
@@ -221,9 +215,8 @@ static void journal_serve(struct journal *j)
     why_clear(&why);
     enum spool_sink_answer said = try_batch(j, &sent, &why);
     while (said == SINK_WAIT) {
-        struct pollfd stop = {j->stop, POLLIN, 0};
         journal_give_up(j, began);
-        bool ends = clock_mono_ms() > until || poll(&stop, 1, PAUSE_MS) > 0;
+        bool ends = clock_mono_ms() > until || ending_asked(j->stop, PAUSE_MS);
         said = ends ? SINK_REFUSED : try_batch(j, &sent, &why);
     }
     if (said == SINK_REFUSED) {
@@ -334,8 +327,7 @@ static void do_duty(struct journal *j, enum duty duty)
     journal_tell(j, &why);
     journal_disconnect(j);
     journal_give_up(j, j->without_ms);
-    struct pollfd stop = {j->stop, POLLIN, 0};
-    poll(&stop, 1, PAUSE_MS);
+    ending_asked(j->stop, PAUSE_MS);
 }
 
 void *journal_run(void *arg)

@@ -2,7 +2,6 @@
 // The watch over the others, and the claim.
 #include "relay/fleet/takeover.h"
 
-#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 #include "relay/base/lease.h"
 #include "relay/base/mem.h"
 #include "relay/base/naming.h"
+#include "relay/fleet/ending.h"
 #include "relay/fleet/evacuation.h"
 #include "relay/fleet/holder.h"
 #include "relay/fleet/import.h"
@@ -232,12 +232,11 @@ static int take_logs(struct takeover *t, struct why *why)
 static void takeover_join(struct takeover *t)
 {
     struct why why;
-    struct pollfd stop = {t->stop, POLLIN, 0};
     size_t n = 0;
     t->joined = import_alone(&t->alone, t->options.left, &n, &why) == 0;
     if (n)
         log_event("fleet", "%zu messages that stood on this disk alone are in the journal", n);
-    if (!t->joined && poll(&stop, 1, 0) == 0)
+    if (!t->joined && !ending_asked(t->stop, 0))
         log_alarm_once("fleet", why.reason, "joining", TELL_MS,
                        "what stands on this disk alone is not all in the journal yet: %s",
                        why.text);
@@ -258,16 +257,15 @@ static void *takeover_run(void *arg)
 {
     naming_thread("takeover");
     struct takeover *t = arg;
-    struct pollfd stop = {t->stop, POLLIN, 0};
     struct why why;
     do {
         if (!t->joined)
             takeover_join(t);
         int rc = takeover_turn(t, &why);
-        if (rc < 0 && t->pending && poll(&stop, 1, 0) == 0)
+        if (rc < 0 && t->pending && !ending_asked(t->stop, 0))
             log_alarm_once("fleet", REASON_NONE, "takeover", TELL_MS,
                            "what was taken over is not all here yet: %s", why.text);
-    } while (poll(&stop, 1, (int)(t->options.lease_ms / 4)) == 0);
+    } while (!ending_asked(t->stop, t->options.lease_ms / 4));
     return NULL;
 }
 
