@@ -15,11 +15,10 @@ static const char *advice_name(const char *at, size_t n, const struct advice_nam
 {
     const struct {
         const char *word, *name;
-    } known[] = {{"DOMAIN", names->domain}, {"HOST", names->host}, {"SITE", names->site},
-                 {"SENDER-DOMAIN", names->sender_domain},
-                 {
-                     "OPERATOR",
-                     names->operator},
+    } known[] = {
+        {"DOMAIN", names->domain},       {"HOST", names->host},
+        {"SITE", names->site},           {"SENDER-DOMAIN", names->sender_domain},
+        {"OPERATOR", names->postmaster},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strlen(known[i].word) == n && memcmp(known[i].word, at, n) == 0)

@@ -12,7 +12,7 @@ struct advice_names {
     const char *host;          // HOST: that failed
     const char *site;          // SITE: relay/route/route.h
     const char *sender_domain; // SENDER-DOMAIN
-    const char *operator;      // OPERATOR: whoever runs this relay
+    const char *postmaster;    // OPERATOR: whoever runs this relay
 };
 
 // Appends the advice.

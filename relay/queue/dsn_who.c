@@ -67,7 +67,7 @@ void dsn_fill(const struct dsn *dsn, const struct dsn_row *row, const char *text
                                        .host = host,
                                        .site = row->site,
                                        .sender_domain = message_sender_domain(dsn->about),
-                                       .operator= us };
+                                       .postmaster = us};
     advice_fill(text, &names, out);
 }
 
