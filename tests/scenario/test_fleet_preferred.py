@@ -12,7 +12,7 @@ from tests.lab.relay import letter, write_private
 from tests.lab.wait import until
 from tests.scenario.test_crash import Sender
 from tests.scenario.test_fleet import made
-from tests.scenario.test_fleet_spool import DOMAIN, HOST, all_arrive, accepted, got, holds, keeper, logs, new_disk, opened, waiting
+from tests.scenario.test_fleet_spool import DOMAIN, HOST, all_arrive, accepted, got, holds, keeper, logs, mirrored, new_disk, opened, under_way, waiting
 from tests.scenario.test_http import PORT, numbers
 from tests.scenario.test_trouble import fill, small_disk
 
@@ -189,19 +189,10 @@ def test_case_663_mail_on_one_disk_is_not_left_behind(lab, database):
 
 def test_case_664_a_standby_that_does_not_answer_is_not_waited_for_long(lab):
     mx = waiting(lab)
-    database = Postgres(lab, wal_level="replica", hot_standby="on")
-    relay = preferring(lab, 1, database)
-    made(lab, database, relay)
-    standby = Postgres(lab, port=5433, follows=database)
-    database.wait_for_standby()
-    relay.start()
-    relay.send(f"a@{DOMAIN}")
+    _, standby, relay = mirrored(lab, preferring)
     standby.kill()
-    client = relay.client()
-    client.envelope("app@example.org", [f"b@{DOMAIN}"])
-    assert client.cmd("DATA").code == 354
-    client.send(letter() + b".\r\n")  # is neither taken nor refused
-    alone(relay)
+    with under_way(relay):  # is neither taken nor refused
+        alone(relay)
     opened(mx)
     relay.send(f"c@{DOMAIN}")
     mx.wait()

@@ -12,7 +12,6 @@ from tests.lab.client import Closed
 from tests.lab.cut import Cut
 from tests.lab.mx import HANG
 from tests.lab.postgres import Postgres
-from tests.lab.process import must
 from tests.lab.relay import letter
 from tests.lab.wait import until
 from tests.scenario.test_crash import Sender
@@ -189,21 +188,33 @@ def test_case_605_without_the_database_nothing_is_taken_and_the_node_ends(lab, d
     until(lambda: len(relay.json("queue", "list")) in (1, 2), relay.told)
 
 
-def test_case_606_a_commit_whose_wait_is_cut_short_is_looked_for(lab):
-    mx = waiting(lab)
+def mirrored(lab, keep):
+    """A database, its standby, which is waited for, and a relay that has one message in both."""
     database = Postgres(lab, wal_level="replica", hot_standby="on")
-    relay = keeper(lab, 1, database)
+    relay = keep(lab, 1, database)
     made(lab, database, relay)
     standby = Postgres(lab, port=5433, follows=database)
     database.wait_for_standby()
     relay.start()
     relay.send(f"a@{DOMAIN}")
-    until(lambda: database.fleet("SELECT 1 FROM waxwing.segment WHERE number < 0"), "nothing else to be written")
-    standby.kill()
+    return database, standby, relay
+
+
+def under_way(relay):
+    """A client whose message to b was sent and has no answer."""
     client = relay.client()
     client.envelope("app@example.org", [f"b@{DOMAIN}"])
     assert client.cmd("DATA").code == 354
     client.send(letter() + b".\r\n")
+    return client
+
+
+def test_case_606_a_commit_whose_wait_is_cut_short_is_looked_for(lab):
+    mx = waiting(lab)
+    database, standby, relay = mirrored(lab, keeper)
+    until(lambda: database.fleet("SELECT 1 FROM waxwing.segment WHERE number < 0"), "nothing else to be written")
+    standby.kill()
+    client = under_way(relay)
     cut = until(lambda: database.sql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
                                      " AND query LIKE '%journal_put%'"), "the wait")
     assert cut
@@ -230,6 +241,15 @@ def test_case_607_leaving_a_fleet_leaves_the_mail_on_this_disk(lab, database):
     assert "has no journal" in relay.ask("fleet", "leave")
 
 
+def is_refused(relay):
+    """The copy of its spool, which is older than the journal."""
+    throw_away(relay)
+    os.rename(relay.path("copy"), relay.path("spool"))
+    relay.start(ready=False)
+    assert relay.process.wait() == 78
+    assert "older than its journal" in relay.wait("alarm", what="start")["text"]
+
+
 def test_case_608_a_copy_that_is_older_than_its_journal_is_refused(lab, database):
     waiting(lab)
     relay = begun(lab, database)
@@ -240,11 +260,7 @@ def test_case_608_a_copy_that_is_older_than_its_journal_is_refused(lab, database
     for n in range(3):
         relay.send(f"b{n}@{DOMAIN}")
     relay.stop()
-    throw_away(relay)
-    os.rename(relay.path("copy"), relay.path("spool"))
-    relay.start(ready=False)
-    assert relay.process.wait() == 78
-    assert "older than its journal" in relay.wait("alarm", what="start")["text"]
+    is_refused(relay)
     os.rename(relay.path("spool"), relay.path("away"))
     relay.start()
     holds(relay, 4)
@@ -665,11 +681,7 @@ def test_a_copy_of_a_segment_that_grew_afterwards_is_refused_too(lab, database):
     for n in range(3):
         relay.send(f"b{n}@{DOMAIN}")
     relay.kill()
-    throw_away(relay)
-    os.rename(relay.path("copy"), relay.path("spool"))
-    relay.start(ready=False)
-    assert relay.process.wait() == 78
-    assert "older than its journal" in relay.wait("alarm", what="start")["text"]
+    is_refused(relay)
     throw_away(relay)
     relay.start()
     holds(relay, 4)
